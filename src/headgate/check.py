@@ -1,0 +1,74 @@
+"""Whether what was rendered is allowed and comes out the same each time. Pure."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from headgate.diff import first_difference
+from headgate.errors import DeniedError, UnstableError
+from headgate.kinds import denied_because
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.kinds import Scope
+    from headgate.manifest import Manifest
+    from headgate.model import Allow
+
+
+def check_allowed(
+    found: Sequence[tuple[Manifest, Scope | None]], allow: Allow, namespace: str, app_file: str, *, own_config: bool
+) -> None:
+    """Refuse what an app may not render. Templates of the platform may render everything but plain Secrets.
+
+    Raises DeniedError with all objects, why each is denied, and the line to add.
+    """
+    problems: list[str] = []
+    kinds: list[str] = []
+    namespaces: list[str] = []
+    for manifest, scope in found:
+        reason = _plain_secret(manifest)
+        if not reason and own_config:
+            reason = denied_because(manifest.group, manifest.kind, scope)
+        if reason and manifest.kind_name not in allow.kinds:
+            problems.append(f"{manifest}: {reason}")
+            kinds.append(manifest.kind_name)
+        if own_config and manifest.namespace not in ("", namespace, *allow.namespaces):
+            problems.append(f"{manifest}: another namespace than the app's ({namespace})")
+            namespaces.append(manifest.namespace)
+    if problems:
+        raise DeniedError(
+            "renders what the app may not:\n    " + "\n    ".join(problems),
+            where=found[0][0].place if len(problems) == 1 else None,
+            hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
+        )
+
+
+def _plain_secret(manifest: Manifest) -> str:
+    if manifest.kind_name != "Secret" or manifest.verbatim:
+        return ""
+    has_data = any(manifest.data.get(field) for field in ("data", "stringData"))
+    return "a Secret in plain text" if has_data else ""
+
+
+def _allow_line(allow: Allow, kinds: list[str], namespaces: list[str]) -> str:
+    parts = []
+    if kinds:
+        parts.append(f"kinds: [{', '.join(dict.fromkeys((*allow.kinds, *kinds)))}]")
+    if namespaces:
+        parts.append(f"namespaces: [{', '.join(dict.fromkeys((*allow.namespaces, *namespaces)))}]")
+    return f"allow: {{{', '.join(parts)}}}"
+
+
+def check_stable(first: Sequence[Manifest], second: Sequence[Manifest]) -> None:
+    """Compare the objects of two renders of one input. Raises UnstableError with object, field and template."""
+    for here, there in zip_longest(first, second):
+        found = here or there
+        path = first_difference(here.data if here else None, there.data if there else None)
+        if path is not None:
+            raise UnstableError(
+                f"{found} changes from render to render" + (f": {path}" if path else ""),
+                where=found.place,
+                hint="it comes from a random function or the clock; set the value, or keep it out of the output",
+            )

@@ -1,0 +1,21 @@
+"""Arguments -> one command -> exit code. Decides nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from headgate import __version__
+
+
+def main() -> None:
+    """Run Headgate. ``--version`` answers before anything else is loaded."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"headgate {__version__}")  # noqa: T201
+        return
+    from headgate.arguments import app  # noqa: PLC0415
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

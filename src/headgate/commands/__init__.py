@@ -1,0 +1,1 @@
+"""One module for each command: a straight line of steps."""

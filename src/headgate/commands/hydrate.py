@@ -1,0 +1,112 @@
+"""``headgate hydrate``: render what is asked of a local manifest repository, show, and write or commit it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate import config, folder, git, lock
+from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
+from headgate.hydrate import Options, Outcome, hydrate
+from headgate.message import commit_message
+from headgate.report.json import outcomes_to_json
+from headgate.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from headgate.config import Configuration
+    from headgate.hydrate import Target
+    from headgate.tree import Changes
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments."""
+
+    repo: Path
+    apps: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    check: bool = False
+    commit: bool = False
+    diff: bool = False
+    json: bool = False
+    everything: bool = False
+    allow_removals: bool = False
+    upgrade: bool = False
+
+
+def run(request: Request) -> int:
+    """Hydrate and return the exit code: 0, 1 when ``check`` found a change, else the error's."""
+    repository = git.open_repository(request.repo)
+    if request.commit:
+        git.check_clean(repository)
+    base = git.head(repository) if request.commit else ""
+    tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
+    configuration = config.load(tree)
+    targets = select(configuration, request.apps, request.environments)
+
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    options = Options(request.everything or request.upgrade, request.allow_removals, request.upgrade)
+    outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
+    outcomes += broken(configuration, request.apps)
+
+    terminal.outcomes(outcomes, diff=request.diff)
+    changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
+    commit = ""
+    if changes and request.commit:
+        message = commit_message("Hydrate", [one for one in outcomes if one.state == "changed"], {})
+        commit = git.commit(repository, base, changes, message)
+        git.advance(repository, commit, base)
+        terminal.line(f"committed {commit[:12]}")
+    elif changes and not request.check:
+        folder.apply(repository.path, changes)
+    if request.json:
+        print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself
+    return exit_code(outcomes) or (1 if changes and request.check else 0)
+
+
+def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:
+    """Return the app-environments that are asked for; all when nothing is named. Raises ConfigError."""
+    known_apps = [*configuration.apps, *(path.rsplit("/", 1)[1] for path in configuration.broken)]
+    for what, names, known in (
+        ("app", apps, known_apps),
+        ("environment", environments, list(configuration.settings.environments)),
+    ):
+        for name in names:
+            if name not in known:
+                expected = ", ".join(sorted(known)) or "none is there yet"
+                raise ConfigError(
+                    f"there is no {what} '{name}', expected one of: {expected}", hint=did_you_mean(name, known)
+                )
+    return [
+        (record, environment)
+        for record, environment in configuration.pairs()
+        if (not apps or record.name in apps) and (not environments or environment in environments)
+    ]
+
+
+def broken(configuration: Configuration, apps: Sequence[str]) -> list[Outcome]:
+    """Return a failed outcome for each app whose app.yaml cannot be used."""
+    return [
+        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        for path, error in configuration.broken.items()
+        if not apps or path.rsplit("/", 1)[1] in apps
+    ]
+
+
+def all_changes(configuration: Configuration, outcomes: Sequence[Outcome], *, upgrade: bool = False) -> Changes:
+    """Return all changes of the outcomes, and those of headgate.lock."""
+    changes: Changes = {}
+    for outcome in outcomes:
+        changes |= outcome.changes or {}
+    engines = {outcome.engine for outcome in outcomes if outcome.state in ("changed", "unchanged")}
+    return changes | lock.changes(configuration.lock, sorted(engines), upgrade=upgrade)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return the code of the error, or that for several kinds of them, or 0."""
+    codes = {one.error.code for one in outcomes if isinstance(one.error, HeadgateError)}
+    return codes.pop() if len(codes) == 1 else SeveralError.code if codes else 0

@@ -1,0 +1,23 @@
+"""``headgate schema``: the JSON Schemas of the files, for editors and for checks."""
+
+from __future__ import annotations
+
+import json
+
+from headgate.errors import ConfigError, did_you_mean
+from headgate.model import FILES, schema
+
+
+def text(file: str) -> str:
+    """Return the schema of one file, as it is committed under ``schema/``. Raises ConfigError."""
+    if file not in FILES:
+        raise ConfigError(
+            f"there is no schema for '{file}', expected one of: {', '.join(FILES)}",
+            hint=did_you_mean(file, list(FILES)),
+        )
+    return json.dumps(schema(FILES[file]), indent=2) + "\n"
+
+
+def all_schemas() -> str:
+    """Return all schemas as one JSON object by file name."""
+    return json.dumps({name: schema(model) for name, model in FILES.items()}, indent=2) + "\n"

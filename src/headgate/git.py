@@ -1,0 +1,328 @@
+"""git: small questions and orders to the git binary, by plumbing with explicit flags and a scrubbed environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import process
+from headgate.errors import ConflictError, DirtyError, GitError, Place, UnsafeFileError
+from headgate.tree import REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from headgate.tree import Blob, Changes
+
+GITLINK = "160000"
+NO_COMMIT = "0" * 40
+
+# What git needs of our environment to reach remotes as the user does. GIT_DIR and its like are left out:
+# they would lead every command to another repository.
+_INHERITED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSH_AGENT_PID"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_ASKPASS", "SSH_ASKPASS"),
+    *("GIT_SSH", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+    *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"),
+    *("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE"),
+)
+_FIXED = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_PROTOCOL_FROM_USER": "0",
+}
+# Nothing that a repository brings along is run: no hooks, no file system monitor.
+_CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+
+
+def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", seconds: float = 600) -> bytes:
+    """Run git and return what it printed. Raises GitError with git's words, passwords in addresses masked."""
+    env = {**process.inherited(_INHERITED), **_FIXED}
+    try:
+        done = process.run(
+            ["git", *_CONFIG, *args],
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            limits=process.Limits(seconds=seconds),
+        )
+    except process.ProcessError as error:
+        words = mask(error.stderr).removeprefix("fatal: ").splitlines()
+        raise GitError(f"git {args[0]} failed: {'; '.join(words[:5]) or error.completed.code}") from None
+    return done.stdout
+
+
+def mask(text: str) -> str:
+    """Hide user names and passwords in addresses."""
+    return re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository on this machine: ``path`` is its working tree, or the repository itself when it is bare."""
+
+    path: Path
+    bare: bool = False
+    _objects: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def git(self, *args: str, stdin: bytes = b"") -> str:
+        """Run git in this repository and return what it printed as text, without the last newline."""
+        return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def objects(self, oids: Sequence[str]) -> dict[str, bytes]:
+        """Return the content of blobs, all that are not at hand by one process."""
+        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._objects]
+        if missing:
+            out = git(["cat-file", "--batch"], cwd=self.path, stdin="\n".join(missing).encode() + b"\n")
+            self._objects.update(_batch(out))
+        return self._objects
+
+
+def _batch(out: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 0
+    while position < len(out):
+        end = out.index(b"\n", position)
+        oid, *rest = out[position:end].decode().split(" ")
+        if rest[0] == "missing":
+            raise GitError(f"the object {oid} is missing in the repository")
+        size = int(rest[1])
+        yield oid, out[end + 1 : end + 1 + size]
+        position = end + size + 2
+
+
+def open_repository(path: Path) -> Repository:
+    """Find the repository that ``path`` is in. Raises GitError when there is none."""
+    if not path.is_dir():
+        raise GitError("no such folder", where=Place(str(path)))
+    try:
+        answer = git(["rev-parse", "--is-bare-repository", "--show-toplevel"], cwd=path).decode().splitlines()
+        return Repository(Path(answer[1]))
+    except GitError:
+        pass
+    try:
+        bare = git(["rev-parse", "--is-bare-repository", "--absolute-git-dir"], cwd=path).decode().splitlines()
+    except GitError as error:
+        hint = "run it inside a checkout of the manifest repository, or name one with --repo"
+        if "dubious ownership" in error.what:
+            hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
+        raise GitError("not a git repository", where=Place(str(path)), hint=hint) from None
+    return Repository(Path(bare[1]), bare=True)
+
+
+def head(repository: Repository, revision: str = "HEAD") -> str:
+    """Return the commit id of a revision. Raises GitError when there is no such commit."""
+    return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
+def has_commit(repository: Repository, revision: str) -> bool:
+    """Whether a revision names a commit that is here."""
+    try:
+        head(repository, revision)
+    except GitError:
+        return False
+    return True
+
+
+def current_branch(repository: Repository) -> str:
+    """Return the name of the branch that HEAD is on, or an empty string when it is detached."""
+    try:
+        return repository.git("symbolic-ref", "--quiet", "--short", "HEAD")
+    except GitError:
+        return ""
+
+
+@dataclass(frozen=True)
+class GitBlob:
+    """A file of a commit; its content is read when it is needed."""
+
+    repository: Repository
+    oid: str
+    mode: str
+    size: int
+
+    def read(self) -> bytes:
+        """Return the content."""
+        return self.repository.objects([self.oid])[self.oid]
+
+
+def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tree:
+    """Return the files of a commit below ``folder``, with paths from there."""
+    listing = repository.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", folder or ".")
+    blobs: dict[str, Blob] = {}
+    skip = len(folder) + 1 if folder else 0
+    for line in listing.split("\0"):
+        if line:
+            meta, path = line.split("\t", 1)
+            mode, _, oid, size = meta.split()
+            blobs[path[skip:]] = GitBlob(repository, oid, mode, 0 if size == "-" else int(size))
+    return Tree(blobs)
+
+
+def prefetch(tree: Tree, folder: str = "") -> None:
+    """Read all files below ``folder`` that are not links by one process, since most will be needed."""
+    blobs = [tree.blob(path) for path in tree.paths(folder)]
+    by_repository: dict[int, tuple[Repository, list[str]]] = {}
+    for blob in blobs:
+        if isinstance(blob, GitBlob) and blob.mode != GITLINK:
+            by_repository.setdefault(id(blob.repository), (blob.repository, []))[1].append(blob.oid)
+    for repository, oids in by_repository.values():
+        repository.objects(oids)
+
+
+def tree_of_folder(repository: Repository) -> Tree:
+    """Return the files of the working tree as they are now: those that git tracks or would add."""
+    listing = repository.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    blobs: dict[str, Blob] = {}
+    for path in dict.fromkeys(filter(None, listing.split("\0"))):
+        full = repository.path / path
+        try:
+            stat = full.lstat()
+        except OSError:
+            continue  # deleted in the working tree, or below a file that took a folder's place
+        if full.is_symlink():
+            blobs[path] = DiskBlob(full, SYMLINK, stat.st_size)
+        elif full.is_dir():
+            blobs[path] = MemoryBlob(b"", GITLINK)
+        else:
+            blobs[path] = DiskBlob(full, "100755" if stat.st_mode & 0o100 else REGULAR, stat.st_size)
+    return Tree(blobs)
+
+
+def check_clean(repository: Repository) -> None:
+    """Raise DirtyError when the working tree differs from HEAD in a file that git would see."""
+    status = repository.git("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+    files = [line[3:] for line in status.split("\0") if line]
+    if files:
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""  # noqa: PLR2004
+        raise DirtyError(
+            f"uncommitted changes: {', '.join(files[:3])}{more}",
+            where=Place(str(repository.path)),
+            hint="commit or stash them first, so that the commit holds what was hydrated and nothing else",
+        )
+
+
+def commit(repository: Repository, base: str, changes: Changes, message: str, *, parents: Sequence[str] = ()) -> str:
+    """Make a commit of ``changes`` on top of ``base`` and return its id. No branch and no file is touched.
+
+    ``changes`` name full paths; contents are stored as they are, without filters. Authored by whom git's
+    own configuration names.
+    """
+    author = repository.git("var", "GIT_AUTHOR_IDENT")
+    committer = repository.git("var", "GIT_COMMITTER_IDENT")
+    ref = f"refs/headgate/new-{secrets.token_hex(8)}"
+    stream = [f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(), _data(message.encode())]
+    stream += [f"from {base}\n".encode()]
+    stream += [f"merge {parent}\n".encode() for parent in parents]
+    for path, content in sorted(changes.items()):
+        name = _quote(path)
+        if content is None:
+            stream.append(b"D " + name + b"\n")
+        else:
+            stream += [b"M 100644 inline " + name + b"\n", _data(content)]
+    stream.append(f"\nget-mark :1\nreset {ref}\nfrom {NO_COMMIT}\n\n".encode())
+    return repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n" % len(content) + content + b"\n"
+
+
+def _quote(path: str) -> bytes:
+    if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in path.split("/")):
+        raise UnsafeFileError("not a path inside the repository", where=Place(path))
+    raw = path.encode("utf-8", "surrogateescape")
+    raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"' + raw + b'"'
+
+
+def advance(repository: Repository, new: str, old: str) -> None:
+    """Move the current branch, its index and its files from ``old`` to ``new``, a child of it."""
+    if repository.bare:
+        repository.git("update-ref", "HEAD", new, old)
+    else:
+        repository.git("merge", "--ff-only", "--quiet", "--no-verify-signatures", new)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One ref of a push: to ``new``, when it is at ``old`` (`NO_COMMIT`: when it does not exist yet)."""
+
+    ref: str
+    new: str
+    old: str
+
+
+def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
+    """Push all moves or none.
+
+    Raises ConflictError when a ref is elsewhere by now, which is decided by asking the remote and not by
+    git's words, and GitError for every other refusal.
+    """
+    leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
+    specs = [f"{move.new}:{move.ref}" for move in moves]
+    try:
+        repository.git("push", "--quiet", "--atomic", "--no-verify", *leases, "--end-of-options", remote, *specs)
+    except GitError as error:
+        now = remote_refs(repository, remote)
+        moved = [move.ref for move in moves if now.get(move.ref, NO_COMMIT) != move.old]
+        if all(now.get(move.ref) == move.new for move in moves):
+            return  # the answer was lost, the push was not
+        if moved:
+            raise ConflictError(
+                f"{', '.join(moved)} moved in the meantime", hint="nothing was pushed; run the same command again"
+            ) from None
+        raise error from None
+
+
+def remote_refs(repository: Repository, remote: str) -> dict[str, str]:
+    """Return where the branches of a remote are."""
+    lines = repository.git("ls-remote", "--quiet", "--heads", "--end-of-options", remote).splitlines()
+    return {ref: oid for oid, ref in (line.split("\t") for line in lines)}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A bare repository for one run, with one commit of a remote; `close` removes it."""
+
+    repository: Repository
+    url: str
+    folder: AbstractContextManager[str]
+
+    @cached_property
+    def default_branch(self) -> str:
+        """The branch that the remote's HEAD names. Raises GitError when it has none."""
+        first = self.repository.git("ls-remote", "--symref", "--quiet", "--end-of-options", self.url, "HEAD")
+        match = re.match(r"ref: refs/heads/(\S+)\tHEAD", first)
+        if match is None:
+            raise GitError("the repository has no default branch yet", where=Place(mask(self.url)))
+        return match[1]
+
+    def fetch(self, ref: str) -> str:
+        """Fetch one ref or commit without its history and return its commit id."""
+        self.repository.git(
+            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options"),
+            *(self.url, f"+{ref}:refs/headgate/fetched"),
+        )
+        return head(self.repository, "refs/headgate/fetched")
+
+
+def clone(url: str) -> Clone:
+    """Make an empty bare repository in a temporary folder, from which ``url`` can be fetched."""
+    folder = tempfile.TemporaryDirectory(prefix="headgate-")
+    git(["init", "--quiet", "--bare", "--template=", folder.name])
+    return Clone(Repository(Path(folder.name), bare=True), _absolute(url), folder)
+
+
+def _absolute(url: str) -> str:
+    return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112

@@ -1,0 +1,227 @@
+"""Hydrate: a tree -> final YAML for each app in each environment, and what that changes. Reads no clock and no network."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import lock, output, process, tools
+from headgate.check import check_allowed, check_stable
+from headgate.cluster import conflicts
+from headgate.errors import GuardError, HeadgateError, ImageError, Place
+from headgate.hooks import without_hooks
+from headgate.images import pin
+from headgate.manifest import manifests, to_files, with_namespace
+from headgate.plan import NotPlanned, Planned, Planner
+from headgate.render import ENGINES
+from headgate.render.protocol import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.manifest import Manifest
+    from headgate.output import ObjectChange
+    from headgate.render.protocol import Result
+    from headgate.tree import Changes, Tree
+
+Target = tuple["AppRecord", str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What hydrating one app in one environment gave.
+
+    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part) or ``failed``.
+    """
+
+    app: str
+    environment: str
+    folder: str
+    state: str
+    engine: str = ""
+    changes: Changes | None = None
+    objects: tuple[ObjectChange, ...] = ()
+    error: HeadgateError | None = None
+    waits_for: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask for: everything anew, and to be let past the guards and the lock."""
+
+    everything: bool = False
+    allow_removals: bool = False
+    upgrade: bool = False
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Objects of one app in one environment, before they are compared with anything."""
+
+    planned: Planned
+    found: tuple[Manifest, ...]
+    files: Mapping[str, str]
+    used: frozenset[str]
+    warnings: tuple[str, ...]
+
+
+def hydrate(
+    tree: Tree,
+    configuration: Configuration,
+    targets: Sequence[Target],
+    options: Options = Options(),  # noqa: B008  frozen
+    progress: Callable[[str, str], None] = lambda _app, _environment: None,
+) -> list[Outcome]:
+    """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
+
+    ``progress`` hears of each app and environment when it is rendered. Raises LockError when
+    headgate.lock names other engine versions than these.
+    """
+    planner = Planner(tree, configuration, tools.engine_version)
+    plans = [planner.plan(record, environment) for record, environment in targets]
+    if not options.upgrade:
+        lock.check(configuration.lock, {plan.render.engine for plan in plans if isinstance(plan, Planned)})
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    todo: list[Planned] = []
+    for plan in plans:
+        key = (plan.record.name, plan.environment)
+        folder = configuration.output_folder(*key)
+        if isinstance(plan, NotPlanned):
+            state = "failed" if plan.error else "waiting"
+            outcomes[key] = Outcome(*key, folder, state, error=plan.error, waits_for=plan.waits_for)
+        elif not options.everything and output.is_current(tree, folder, plan.inputs):
+            outcomes[key] = Outcome(*key, folder, "unchanged", plan.render.engine, warnings=plan.warnings)
+        else:
+            todo.append(plan)
+    outcomes |= _hydrate_planned(tree, configuration, todo, options, progress)
+    return [outcomes[record.name, environment] for record, environment in targets]
+
+
+def _hydrate_planned(
+    tree: Tree,
+    configuration: Configuration,
+    todo: Sequence[Planned],
+    options: Options,
+    progress: Callable[[str, str], None],
+) -> dict[tuple[str, str], Outcome]:
+    finished, errors = _render_all(configuration, todo, progress)
+    errors |= _unused_images(tree, configuration, finished)
+    owners = {key: one.found for key, one in finished.items() if key not in errors}
+    errors |= conflicts(configuration, tree, owners)
+    outcomes = {}
+    for plan in todo:
+        key = (plan.record.name, plan.environment)
+        folder = configuration.output_folder(*key)
+        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings)
+        if key in errors:
+            outcomes[key] = replace(blank, error=errors[key])
+            continue
+        outcomes[key] = _compared(tree, configuration, finished[key], blank, options)
+    return outcomes
+
+
+def _compared(
+    tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options
+) -> Outcome:
+    percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
+    try:
+        changes = output.changes(tree, blank.folder, one.files, one.planned.inputs, max_removed_percent=percent)
+    except HeadgateError as error:
+        return replace(blank, error=error)
+    return replace(
+        blank,
+        state="changed" if changes else "unchanged",
+        changes=changes,
+        objects=tuple(output.object_changes(tree, blank.folder, changes)),
+        warnings=one.warnings,
+    )
+
+
+def _render_all(
+    configuration: Configuration, todo: Sequence[Planned], progress: Callable[[str, str], None]
+) -> tuple[dict[tuple[str, str], _Finished], dict[tuple[str, str], HeadgateError]]:
+    plans = {(plan.record.name, plan.environment): plan for plan in todo}
+    finished: dict[tuple[str, str], _Finished] = {}
+    errors: dict[tuple[str, str], HeadgateError] = {}
+    limits = configuration.settings.limits
+    with tempfile.TemporaryDirectory(prefix="headgate-") as scratch:
+        bench = Bench(
+            scratch=Path(scratch),
+            workers=process.processors(),
+            limits=replace(
+                process.RENDER_LIMITS, seconds=limits.render_seconds, memory=limits.render_mebibytes * process.MEBI
+            ),
+            kustomize=configuration.settings.engines.kustomize,
+        )
+        for name, engine in ENGINES.items():
+            batch = [plan.render for plan in todo if plan.render.engine == name]
+            for result in engine(batch, bench):
+                key = (result.render.app, result.render.environment)
+                progress(*key)
+                try:
+                    finished[key] = _finish(plans[key], result, configuration)
+                except HeadgateError as error:
+                    errors[key] = error
+    return finished, errors
+
+
+def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Finished:
+    """Turn rendered text into the app's objects and files."""
+    if result.error is not None:
+        raise result.error
+    app_file = f"{plan.record.folder}/app.yaml"
+    settings = configuration.settings
+    found = without_hooks(manifests(result.rendered), plan.hooks, app_file)
+    if result.again:
+        check_stable(found, without_hooks(manifests(result.again), plan.hooks, app_file))
+    if not found:
+        raise GuardError(
+            "rendered nothing", where=Place(plan.render.label), hint="to take the app away, remove it from its environments"
+        )
+    used = pin(found, plan.images, plan.render.images, settings.workloads)
+    scoped = with_namespace(found, plan.render.namespace, settings.scopes)
+    check_allowed(scoped, plan.record.app.allow, plan.render.namespace, app_file, own_config=plan.own_config)
+    placed = tuple(manifest for manifest, _ in scoped)
+    return _Finished(
+        plan,
+        placed,
+        to_files(placed, plan.render.namespace),
+        frozenset(used),
+        (*plan.warnings, *result.warnings),
+    )
+
+
+def _unused_images(
+    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], _Finished]
+) -> dict[tuple[str, str], HeadgateError]:
+    """Find images that no container uses in any environment: in what was just rendered, nor in what is there."""
+    errors: dict[tuple[str, str], HeadgateError] = {}
+    by_app: dict[str, list[_Finished]] = {}
+    for one in finished.values():
+        by_app.setdefault(one.planned.record.name, []).append(one)
+    for app, ones in by_app.items():
+        used = frozenset[str]().union(*(one.used for one in ones))
+        for one in ones:
+            for name, image in one.planned.images.items():
+                if image.optional or name in used or _is_used_elsewhere(tree, configuration, app, image.repository, ones):
+                    continue
+                errors[app, one.planned.environment] = ImageError(
+                    f"no container uses the image '{name}' ({image.repository})",
+                    where=one.planned.record.place("images", name),
+                    hint="name it in a container, correct the repository, or set 'optional: true'",
+                )
+    return errors
+
+
+def _is_used_elsewhere(
+    tree: Tree, configuration: Configuration, app: str, repository: str, ones: Sequence[_Finished]
+) -> bool:
+    here = {one.planned.environment for one in ones}
+    record = configuration.apps[app]
+    others = [name for name in record.environments(configuration.settings) if name not in here]
+    folders = [configuration.output_folder(app, name) for name in others]
+    return any(repository.encode() in tree.read(path) for folder in folders for path in tree.paths(folder))

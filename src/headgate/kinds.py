@@ -1,0 +1,165 @@
+"""What is known of Kubernetes' kinds: cluster-scoped or namespaced, where their pods are, which are denied.
+
+A kind is written ``Kind`` in the core group and ``Kind.group`` elsewhere, as kubectl takes it.
+Sources: ``kubectl api-resources`` of Kubernetes 1.25 to 1.37, and the CRDs of the named projects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Scope = Literal["cluster", "namespace"]
+
+
+def _kinds(group: str, names: str) -> set[str]:
+    return {kind_name(group, name) for name in names.split()}
+
+
+def kind_name(group: str, kind: str) -> str:
+    """Return ``Kind`` or ``Kind.group``."""
+    return f"{kind}.{group}" if group else kind
+
+
+CLUSTER = {
+    *_kinds("", "Namespace Node PersistentVolume ComponentStatus"),
+    *_kinds(
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration ValidatingWebhookConfiguration ValidatingAdmissionPolicy "
+        "ValidatingAdmissionPolicyBinding MutatingAdmissionPolicy MutatingAdmissionPolicyBinding",
+    ),
+    *_kinds("apiextensions.k8s.io", "CustomResourceDefinition"),
+    *_kinds("apiregistration.k8s.io", "APIService"),
+    *_kinds("authentication.k8s.io", "TokenReview SelfSubjectReview"),
+    *_kinds("authorization.k8s.io", "SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview"),
+    *_kinds("certificates.k8s.io", "CertificateSigningRequest ClusterTrustBundle"),
+    *_kinds("flowcontrol.apiserver.k8s.io", "FlowSchema PriorityLevelConfiguration"),
+    *_kinds("internal.apiserver.k8s.io", "StorageVersion"),
+    *_kinds("networking.k8s.io", "IngressClass IPAddress ServiceCIDR"),
+    *_kinds("node.k8s.io", "RuntimeClass"),
+    *_kinds("policy", "PodSecurityPolicy"),
+    *_kinds("rbac.authorization.k8s.io", "ClusterRole ClusterRoleBinding"),
+    *_kinds("resource.k8s.io", "DeviceClass ResourceSlice DeviceTaintRule"),
+    *_kinds("scheduling.k8s.io", "PriorityClass"),
+    *_kinds("storage.k8s.io", "StorageClass CSIDriver CSINode VolumeAttachment VolumeAttributesClass"),
+    *_kinds("storagemigration.k8s.io", "StorageVersionMigration"),
+    *_kinds("cert-manager.io", "ClusterIssuer"),
+    *_kinds("external-secrets.io", "ClusterSecretStore ClusterExternalSecret ClusterPushSecret"),
+    *_kinds("gateway.networking.k8s.io", "GatewayClass"),
+    *_kinds("kyverno.io", "ClusterPolicy ClusterCleanupPolicy"),
+    *_kinds("policies.kyverno.io", "ValidatingPolicy MutatingPolicy ImageValidatingPolicy"),
+    *_kinds("cilium.io", "CiliumClusterwideNetworkPolicy"),
+}
+
+NAMESPACED = {
+    *_kinds(
+        "",
+        "Binding ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodTemplate ReplicationController "
+        "ResourceQuota Secret Service ServiceAccount",
+    ),
+    *_kinds("apps", "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet"),
+    *_kinds("authorization.k8s.io", "LocalSubjectAccessReview"),
+    *_kinds("autoscaling", "HorizontalPodAutoscaler"),
+    *_kinds("batch", "CronJob Job"),
+    *_kinds("certificates.k8s.io", "PodCertificateRequest"),
+    *_kinds("coordination.k8s.io", "Lease LeaseCandidate"),
+    *_kinds("discovery.k8s.io", "EndpointSlice"),
+    *_kinds("events.k8s.io", "Event"),
+    *_kinds("networking.k8s.io", "Ingress NetworkPolicy"),
+    *_kinds("policy", "PodDisruptionBudget"),
+    *_kinds("rbac.authorization.k8s.io", "Role RoleBinding"),
+    *_kinds("resource.k8s.io", "ResourceClaim ResourceClaimTemplate"),
+    *_kinds("scheduling.k8s.io", "Workload PodGroup"),
+    *_kinds("storage.k8s.io", "CSIStorageCapacity"),
+    *_kinds("acme.cert-manager.io", "Challenge Order"),
+    *_kinds("argoproj.io", "Application ApplicationSet AppProject Rollout AnalysisRun AnalysisTemplate Experiment"),
+    *_kinds("argoproj.io", "Workflow WorkflowTemplate CronWorkflow Sensor EventSource EventBus"),
+    *_kinds("bitnami.com", "SealedSecret"),
+    *_kinds("cert-manager.io", "Certificate CertificateRequest Issuer"),
+    *_kinds("cilium.io", "CiliumNetworkPolicy"),
+    *_kinds("external-secrets.io", "ExternalSecret SecretStore PushSecret"),
+    *_kinds(
+        "gateway.networking.k8s.io",
+        "Gateway HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute ReferenceGrant BackendTLSPolicy",
+    ),
+    *_kinds("helm.toolkit.fluxcd.io", "HelmRelease"),
+    *_kinds("image.toolkit.fluxcd.io", "ImagePolicy ImageRepository ImageUpdateAutomation"),
+    *_kinds("keda.sh", "ScaledObject ScaledJob TriggerAuthentication"),
+    *_kinds("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    *_kinds("kyverno.io", "Policy"),
+    *_kinds("monitoring.coreos.com", "Alertmanager AlertmanagerConfig PodMonitor Probe Prometheus PrometheusAgent"),
+    *_kinds("monitoring.coreos.com", "PrometheusRule ScrapeConfig ServiceMonitor ThanosRuler"),
+    *_kinds("networking.istio.io", "DestinationRule EnvoyFilter Gateway ProxyConfig ServiceEntry Sidecar"),
+    *_kinds("networking.istio.io", "VirtualService WorkloadEntry WorkloadGroup"),
+    *_kinds("notification.toolkit.fluxcd.io", "Alert Provider Receiver"),
+    *_kinds("policy.linkerd.io", "AuthorizationPolicy HTTPRoute MeshTLSAuthentication NetworkAuthentication Server"),
+    *_kinds("security.istio.io", "AuthorizationPolicy PeerAuthentication RequestAuthentication"),
+    *_kinds("serving.knative.dev", "Configuration Revision Route Service"),
+    *_kinds("source.toolkit.fluxcd.io", "Bucket ExternalArtifact GitRepository HelmChart HelmRepository OCIRepository"),
+    *_kinds("telemetry.istio.io", "Telemetry"),
+    *_kinds("traefik.io", "IngressRoute IngressRouteTCP IngressRouteUDP Middleware TLSOption ServersTransport"),
+    *_kinds("velero.io", "Backup Restore Schedule"),
+    *_kinds("vertical-pod-autoscaler.k8s.io", "VerticalPodAutoscaler"),
+    *_kinds("autoscaling.k8s.io", "VerticalPodAutoscaler"),
+}
+
+# Where the pod spec of a built-in workload is.
+# https://kubernetes.io/docs/concepts/workloads/
+POD_SPECS = {
+    "Pod": "spec",
+    "PodTemplate": "template.spec",
+    "ReplicationController": "spec.template.spec",
+    "DaemonSet.apps": "spec.template.spec",
+    "Deployment.apps": "spec.template.spec",
+    "ReplicaSet.apps": "spec.template.spec",
+    "StatefulSet.apps": "spec.template.spec",
+    "Job.batch": "spec.template.spec",
+    "CronJob.batch": "spec.jobTemplate.spec.template.spec",
+}
+
+_DENIED_GROUPS = {
+    "rbac.authorization.k8s.io": "RBAC",
+    "admissionregistration.k8s.io": "an admission webhook or policy",
+    "apiextensions.k8s.io": "a CRD",
+    "apiregistration.k8s.io": "an extension of the API server",
+}
+_ARGO = {"Application.argoproj.io", "ApplicationSet.argoproj.io", "AppProject.argoproj.io"}
+
+
+def denied_because(group: str, kind: str, scope: Scope | None) -> str:
+    """Return why an app's own config may not render this kind unless allowed; an empty string when it may."""
+    if group in _DENIED_GROUPS:
+        return _DENIED_GROUPS[group]
+    if group == "fluxcd.io" or group.endswith(".fluxcd.io"):
+        return "an object of Flux"
+    if kind_name(group, kind) in _ARGO:
+        return "an object of Argo CD"
+    return "cluster-scoped" if scope == "cluster" else ""
+
+
+def scope_of(name: str, configured: Mapping[str, Scope], defined: Mapping[str, Scope]) -> Scope | None:
+    """Return the scope of ``Kind.group``: from configuration, from CRDs that are rendered along, or known."""
+    if name in configured:
+        return configured[name]
+    if name in defined:
+        return defined[name]
+    if name in CLUSTER:
+        return "cluster"
+    return "namespace" if name in NAMESPACED else None
+
+
+def scopes_defined_by(objects: Iterable[Mapping[Any, Any]]) -> dict[str, Scope]:
+    """Return the scopes of the kinds that CustomResourceDefinitions among the objects define."""
+    scopes: dict[str, Scope] = {}
+    for data in objects:
+        spec = data.get("spec")
+        if data.get("kind") != "CustomResourceDefinition" or not isinstance(spec, dict):
+            continue
+        names = spec.get("names")
+        kind = names.get("kind") if isinstance(names, dict) else None
+        scopes[kind_name(str(spec.get("group")), str(kind))] = (
+            "cluster" if spec.get("scope") == "Cluster" else "namespace"
+        )
+    return scopes

@@ -1,0 +1,50 @@
+"""headgate.lock: the engine versions that hydrated a repository, so that an upgrade is a change that people see. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate import tools
+from headgate.config import LOCK
+from headgate.errors import LockError, Place
+from headgate.manifest import OUTPUT_FORMAT
+from headgate.model import Lock
+from headgate.yamlwrite import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.tree import Changes
+
+_HEADER = "# Written by Headgate: the versions that hydrated this repository. 'headgate hydrate --upgrade' changes them.\n"
+
+
+def check(lock: Lock | None, engines: Iterable[str]) -> None:
+    """Raise LockError when the lock names another version of one of these engines, or of the output."""
+    if lock is None:
+        return
+    here = {engine: tools.engine_version(engine) for engine in sorted(engines)}
+    differing = [
+        f"{engine} {lock.engines[engine]} (here: {version})"
+        for engine, version in here.items()
+        if lock.engines.get(engine, version) != version
+    ]
+    if lock.output != OUTPUT_FORMAT:
+        differing.append(f"output format {lock.output} (here: {OUTPUT_FORMAT})")
+    if differing:
+        raise LockError(
+            f"the repository was hydrated with {', '.join(differing)}",
+            where=Place(LOCK),
+            hint="use those versions, or run 'headgate hydrate --upgrade' and review what it changes",
+        )
+
+
+def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool) -> Changes:
+    """Return the lock's new text when engines were used that it does not name yet, or, with ``upgrade``, names otherwise."""
+    named = dict(lock.engines) if lock else {}
+    here = {engine: tools.engine_version(engine) for engine in engines if engine}
+    updated = {**named, **here} if upgrade else {**here, **named}
+    new = Lock.model_validate({"output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
+    if new == lock or not updated:
+        return {}
+    return {LOCK: (_HEADER + write({"version": 1, **new.model_dump(exclude_defaults=True)})).encode()}

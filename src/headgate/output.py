@@ -1,0 +1,147 @@
+"""An app's output folder: which files are Headgate's, what a hydration changes in it, and the guards. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.diff import Field, fields
+from headgate.errors import ConfigError, GuardError, HeadgateError, Place
+from headgate.manifest import Rendered, manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.manifest import Manifest
+    from headgate.tree import Changes, Tree
+
+RECORD = ".headgate.json"
+"""The record in each output folder: what it was hydrated from and which files are ours. Flux reads no JSON."""
+
+_ALWAYS_ALLOWED = 3
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an output folder says of itself. ``inputs`` and ``output`` are hexadecimal SHA-256."""
+
+    inputs: str = ""
+    output: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """One object that is added, changed or removed."""
+
+    action: str
+    kind: str
+    namespace: str
+    name: str
+    file: str
+    fields: tuple[Field, ...]
+
+
+def read_record(tree: Tree, folder: str) -> Record:
+    """Read the record of an output folder; an empty one when nothing was hydrated there yet."""
+    file = f"{folder}/{RECORD}"
+    if file not in tree:
+        return Record()
+    try:
+        data = json.loads(tree.read(file))
+        return Record(str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"])))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "not a record of Headgate",
+            where=Place(file),
+            hint="restore it from git; without it Headgate does not know which files are its own",
+        ) from None
+
+
+def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
+    """Identify the content of the named files of a folder. A missing one counts too."""
+    paths = [f"{folder}/{name}" for name in files]
+    lines = [f"{path.rsplit('/', 1)[1]} {tree.blob(path).oid if path in tree else '-'}\n" for path in paths]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def is_current(tree: Tree, folder: str, inputs: str) -> bool:
+    """Whether a folder was hydrated from these inputs and nobody has changed it since."""
+    record = read_record(tree, folder)
+    return record.inputs == inputs and record.output == output_id(tree, folder, record.files)
+
+
+def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, max_removed_percent: int) -> Changes:
+    """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
+
+    Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
+    way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
+    """
+    record = read_record(tree, folder)
+    owned = {name for name in record.files if f"{folder}/{name}" in tree}
+    wanted = {name: text.encode() for name, text in files.items()}
+    result: Changes = {}
+    for name, data in wanted.items():
+        path = f"{folder}/{name}"
+        if path in tree and name not in owned:
+            raise GuardError(
+                "a file in the way that Headgate did not write", where=Place(path), hint="move or delete it"
+            )
+        if path not in tree or tree.read(path) != data:
+            result[path] = data
+    removed = sorted(owned - wanted.keys())
+    _check_removals(removed, owned, folder, max_removed_percent)
+    result |= {f"{folder}/{name}": None for name in removed}
+    if result:
+        after = tree.with_changes(result)
+        names = tuple(sorted(wanted))
+        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, output_id(after, folder, names), names))
+    return result
+
+
+def _check_removals(removed: list[str], owned: set[str], folder: str, max_removed_percent: int) -> None:
+    if len(removed) > _ALWAYS_ALLOWED and len(removed) * 100 > len(owned) * max_removed_percent:
+        raise GuardError(
+            f"would remove {len(removed)} of {len(owned)} objects: {', '.join(removed[:4])}, ...",
+            where=Place(folder),
+            hint="if it is meant: --allow-removals",
+        )
+
+
+def _record_text(record: Record) -> bytes:
+    data = {"version": 1, "inputs": record.inputs, "output": record.output, "files": list(record.files)}
+    return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def object_changes(tree: Tree, folder: str, what: Changes) -> list[ObjectChange]:
+    """Tell the changes of a folder object by object."""
+    told = []
+    for path, data in sorted(what.items()):
+        name = path.removeprefix(f"{folder}/")
+        if name == RECORD:
+            continue
+        old = _object(tree.read(path)) if path in tree else None
+        new = _object(data) if data is not None else None
+        told.append(_object_change(name, old, new))
+    return told
+
+
+def _object(data: bytes) -> Manifest | None:
+    """Read an object of the output; None for what somebody made unreadable by hand."""
+    try:
+        return next(iter(manifests([Rendered(data.decode("utf-8", "replace"))])), None)
+    except HeadgateError:
+        return None
+
+
+def _object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
+    known = new or old
+    action = "changed" if old and new else "added" if new else "removed"
+    before: Any = old.data if old else {}
+    after: Any = new.data if new else {}
+    if known is None:
+        return ObjectChange(action, "", "", file, file, ())
+    found = tuple(fields(before, after)) if action == "changed" else ()
+    return ObjectChange(action, known.kind, known.namespace, known.name, file, found)

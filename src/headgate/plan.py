@@ -1,0 +1,229 @@
+"""Which app to hydrate where, from what: configuration, releases and values -> renders. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headgate.config import ENVIRONMENTS, TEMPLATES, load_template
+from headgate.errors import ConfigError, HeadgateError, Place
+from headgate.images import normal
+from headgate.manifest import OUTPUT_FORMAT
+from headgate.model import Template
+from headgate.release import config_folder, missing_parts, read_release
+from headgate.render import engine_of
+from headgate.render.protocol import Render
+from headgate.tree import Tree, check_input
+from headgate.values import check_grant, merge_all, read_layer, read_layers, shadowed, without_nulls
+from headgate.yamlread import dotted, to_python
+from headgate.yamlwrite import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.model import Image, ReleasedImage
+    from headgate.values import Layer
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files that an engine renders: a shared template, or the app's own config. See `Render`."""
+
+    scope: Tree
+    folder: str
+    label: str
+    files: Tree
+    template: Template
+
+    @property
+    def id(self) -> str:
+        """Identify all that an engine may read of it: its neighbours too when it refers to any."""
+        names = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
+        for path in self.files.paths():
+            if path.rsplit("/", 1)[-1] in names:
+                text = self.files.read(path)
+                if b".." in text or b"file:" in text:
+                    return self.scope.id
+        return self.files.id
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An app in an environment, ready to be rendered. ``inputs`` identifies everything the result depends on."""
+
+    record: AppRecord
+    environment: str
+    render: Render
+    images: Mapping[str, Image]
+    hooks: str | None
+    own_config: bool
+    inputs: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NotPlanned:
+    """An app in an environment that cannot be hydrated: it waits for a part, or something is wrong with it."""
+
+    record: AppRecord
+    environment: str
+    waits_for: tuple[str, ...] = ()
+    error: HeadgateError | None = None
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans app-environments of one tree; each template is read and checked once."""
+
+    tree: Tree
+    configuration: Configuration
+    version_of: Callable[[str], str]
+    _templates: dict[str, Source | HeadgateError] = field(default_factory=dict)
+    _scopes: dict[str, Tree] = field(default_factory=dict)
+
+    def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
+        """Plan one app in one environment."""
+        try:
+            release = read_release(self.tree, record, environment)
+            missing = missing_parts(release, record, environment)
+            if missing:
+                return NotPlanned(record, environment, waits_for=tuple(missing))
+            return self._planned(record, environment, dict(release.images) if release else {})
+        except HeadgateError as error:
+            return NotPlanned(record, environment, error=error)
+
+    def _planned(self, record: AppRecord, environment: str, released: dict[str, ReleasedImage]) -> Planned:
+        images = record.images(environment)
+        _check_repositories(record, images, released)
+        config = self._config(record, environment)
+        source = self._source(record, environment, config)
+        layers = self._layers(record, environment, source, config)
+        values = merge_all(layer.values for layer in layers)
+        if source.template.values_schema:
+            _check_schema(source, values)
+        engine = source.template.engine or engine_of(source.files, environment, source.label)
+        settings = self.configuration.environment(environment)
+        render = Render(
+            app=record.name,
+            environment=environment,
+            engine=engine,
+            scope=source.scope,
+            folder=source.folder,
+            label=source.label,
+            owner=record.name if config is not None else "",
+            values=values,
+            images={name: image for name, image in released.items() if name in images},
+            namespace=record.namespace(environment),
+            kubernetes=settings.kubernetes or "",
+            api_versions=settings.api_versions,
+        )
+        hooks = record.app.hooks or source.template.hooks
+        return Planned(
+            record,
+            environment,
+            render,
+            images,
+            hooks,
+            own_config=record.app.template is None,
+            inputs=self._inputs(render, source, record, hooks),
+            warnings=tuple(shadowed(layers)),
+        )
+
+    def _config(self, record: AppRecord, environment: str) -> Source | None:
+        """Return the app's own config at its released commit."""
+        if record.app.config is None:
+            return None
+        label = config_folder(record, environment)
+        files = self.tree.folder(label)
+        check_input(files, label)
+        return Source(files, "", label, files, Template())
+
+    def _source(self, record: AppRecord, environment: str, config: Source | None) -> Source:
+        name = record.app.template
+        if name is None:
+            if config is None:
+                raise ConfigError("nothing to render", where=record.place())  # the model forbids it
+            return config
+        if name not in self._templates:
+            try:
+                self._templates[name] = self._read_template(name)
+            except HeadgateError as error:
+                self._templates[name] = error
+        found = self._templates[name]
+        if isinstance(found, HeadgateError):
+            raise found
+        return found
+
+    def _read_template(self, name: str) -> Source:
+        label = f"{TEMPLATES}/{name}"
+        files = self.tree.folder(label)
+        check_input(files, label)
+        if TEMPLATES not in self._scopes:
+            self._scopes[TEMPLATES] = self.tree.folder(TEMPLATES)
+        return Source(self._scopes[TEMPLATES], name, label, files, load_template(self.tree, name))
+
+    def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
+        """Read all layers above the template's defaults, and check the grant."""
+        folder, here = record.folder, f"{ENVIRONMENTS}/{environment}"
+        files = [(f"{here}/values.yaml", False)]
+        if config is not None:
+            own = config_folder(record, environment)
+            # Its own values.yaml is what a chart or template of the app's begins with, no layer above it.
+            files += [(f"{own}/values.yaml", True)] if record.app.template else []
+            files += [(f"{own}/values.{environment}.yaml", True)]
+        files += [(f"{folder}/values.yaml", False), (f"{folder}/values.{environment}.yaml", False)]
+        files += [(f"{here}/overrides.yaml", False)]
+        layers = read_layers(self.tree, files)
+        if record.app.template and config is not None:
+            defaults = read_layer(source.files, "values.yaml")
+            grants = (*source.template.grant, *record.app.grant)
+            check_grant(layers, grants, defaults.values if defaults else {})
+        return layers
+
+    def _inputs(self, render: Render, source: Source, record: AppRecord, hooks: str | None) -> str:
+        settings = self.configuration.settings
+        facts: list[Any] = [
+            *(OUTPUT_FORMAT, render.engine, self.version_of(render.engine), source.id, source.folder),
+            *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
+            write(render.values),
+            {name: image.reference for name, image in render.images.items()},
+            {name: image.model_dump() for name, image in record.images(render.environment).items()},
+            *(hooks, record.app.allow.model_dump(), record.app.template is None),
+            *(dict(settings.workloads), dict(settings.scopes), settings.engines.model_dump()),
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _check_repositories(record: AppRecord, images: Mapping[str, Image], released: Mapping[str, ReleasedImage]) -> None:
+    for name, image in released.items():
+        if name in images and normal(image.repository) != normal(images[name].repository):
+            raise ConfigError(
+                f"the image '{name}' was released from {image.repository}, expected {images[name].repository}",
+                where=record.place("images", name),
+                hint="hand it off again from the new repository",
+            )
+
+
+def _check_schema(source: Source, values: dict[str, Any]) -> None:
+    import jsonschema  # noqa: PLC0415  only where a template has a schema
+
+    file = f"{source.label}/{source.template.values_schema}"
+    path = str(source.template.values_schema)
+    if path not in source.files:
+        where = Place(f"{source.label}/template.yaml", 0, "values_schema")
+        raise ConfigError(f"there is no file {path} in the template", where=where)
+    defaults = read_layer(source.files, "values.yaml")
+    merged = to_python(without_nulls(merge_all([defaults.values if defaults else {}, values])))
+    try:
+        schema = json.loads(source.files.read(path))
+        jsonschema.validate(merged, schema)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg}", where=Place(file, error.lineno)) from None
+    except jsonschema.SchemaError as error:
+        raise ConfigError(f"not a JSON Schema: {error.message}", where=Place(file)) from None
+    except jsonschema.ValidationError as error:
+        at = dotted(tuple(error.absolute_path)) or "the values"
+        raise ConfigError(f"{at}: {error.message}", where=Place(file), hint="the values do not fit this schema") from None

@@ -1,0 +1,146 @@
+"""The one door to other programs: argument lists, a chosen environment, limits, and output kept in the error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from headgate.errors import ExhaustedError, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MEBI = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process may use: ``seconds`` of wall time, ``memory`` and ``output`` in bytes (0: no limit)."""
+
+    seconds: float = 600
+    memory: int = 0
+    output: int = 0
+
+
+RENDER_LIMITS = Limits(seconds=30, memory=1024 * MEBI, output=64 * MEBI)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program left behind."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+class ProcessError(Exception):
+    """A program ended with a code other than 0. Callers turn it into an error that a person can use."""
+
+    def __init__(self, args: Sequence[str], completed: Completed) -> None:
+        """Keep the program's own words."""
+        super().__init__(f"{Path(args[0]).name} ended with {completed.code}: {completed.stderr.strip()}")
+        self.completed = completed
+        self.stderr = completed.stderr.strip()
+
+
+def inherited(names: Iterable[str]) -> dict[str, str]:
+    """Return those of the named environment variables that are set here."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def processors() -> int:
+    """Return how many processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str | Path | None = None,
+    stdin: bytes = b"",
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end and return its output.
+
+    ``env`` is the whole environment of the program. Output goes through files, so that a program that
+    prints without end is stopped by the kernel (RLIMIT_FSIZE) and not by our memory. The whole process
+    group ends with the program.
+
+    Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when there is
+    no such program.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(
+                list(args),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise ToolError(f"{args[0]} cannot be run: {error.strerror}") from error
+        _limit(child.pid, limits)
+        try:
+            child.communicate(stdin or None, timeout=limits.seconds)
+        except subprocess.TimeoutExpired:
+            raise ExhaustedError(
+                f"{Path(args[0]).name} was stopped after {limits.seconds:g} seconds",
+                hint="look for a loop that does not end",
+            ) from None
+        finally:
+            _end(child)
+        completed = Completed(child.returncode, _content(out), _content(err).decode("utf-8", "replace"))
+    _check_exhausted(args, completed, limits)
+    if check and completed.code:
+        raise ProcessError(args, completed)
+    return completed
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    # Set from outside right after the start: a preexec_fn would forbid the fast vfork path and is unsafe
+    # beside threads. RLIMIT_DATA counts what is really written to; Go reserves far more than it uses, so
+    # RLIMIT_AS would refuse programs that are small.
+    if not hasattr(resource, "prlimit"):  # pragma: no cover  not Linux
+        return
+    with contextlib.suppress(ProcessLookupError):
+        if limits.memory:
+            resource.prlimit(pid, resource.RLIMIT_DATA, (limits.memory, limits.memory))
+        if limits.output:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.output, limits.output))
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) -> None:
+    name = Path(args[0]).name
+    if limits.output and (completed.code == -signal.SIGXFSZ or len(completed.stdout) >= limits.output):
+        raise ExhaustedError(f"{name} printed more than {limits.output // MEBI} MiB")
+    if not limits.memory or completed.code == 0:
+        return
+    if completed.code == -signal.SIGKILL or "out of memory" in completed.stderr or "MemoryError" in completed.stderr:
+        raise ExhaustedError(
+            f"{name} used more than {limits.memory // MEBI} MiB of memory",
+            hint="look for a loop or a value that grows without end",
+        )

@@ -1,0 +1,37 @@
+"""The engines, and how one is found for a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.errors import Place, RenderError
+from headgate.render import helm, jinja, kustomization, kustomize, plain
+
+if TYPE_CHECKING:
+    from headgate.render.protocol import Engine
+    from headgate.tree import Tree
+
+ENGINES: dict[str, Engine] = {
+    "helm": helm.render,
+    "kustomize": kustomize.render,
+    "jinja2": jinja.render,
+    "plain": plain.render,
+}
+
+
+def engine_of(source: Tree, environment: str, label: str) -> str:
+    """Tell from the files which engine renders them. Raises RenderError when there is nothing to render."""
+    if "Chart.yaml" in source:
+        return "helm"
+    roots = ("", f"overlays/{environment}")
+    if any(kustomization.file_in(source, root) for root in roots) or source.paths("overlays"):
+        return "kustomize"
+    if any(path.endswith(jinja.SUFFIXES) for path in source.paths()):
+        return "jinja2"
+    if plain.manifest_files(source):
+        return "plain"
+    raise RenderError(
+        "nothing to render",
+        where=Place(label),
+        hint="expected Chart.yaml (Helm), kustomization.yaml (Kustomize), *.yaml.j2 (Jinja2) or *.yaml",
+    )

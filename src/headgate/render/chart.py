@@ -1,0 +1,169 @@
+"""A chart's files, completed with its dependencies, and what its templates use. Nothing is fetched."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
+from headgate.tree import MAX_FOLDER, MemoryBlob, Tree, check_input
+from headgate.yamlread import read, to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.tree import Blob
+
+# Functions of Helm's templates whose result differs from call to call.
+# https://helm.sh/docs/chart_template_guide/function_list/ ; htpasswd, bcrypt and encryptAES salt what they hash.
+_RANDOM = re.compile(
+    r"(?<![\w.$])(?:rand(?:AlphaNum|Alpha|Numeric|Ascii|Bytes|Int)|uuidv4|shuffle|htpasswd|bcrypt|encryptAES|now|ago|"
+    r"genCA(?:WithKey)?|genSelfSignedCert(?:WithKey)?|genSignedCert(?:WithKey)?|genPrivateKey|"
+    r"date(?:InZone)?|date_in_zone|htmlDate(?:InZone)?|unixEpoch)\b"
+)
+_LOOKUP = re.compile(r"(?<![\w.$])lookup\b")
+_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_NOW = re.compile(r"\"(?:\\.|[^\"\\])*\"|`[^`]*`|/\*.*?\*/|(?<![\w.$])now(?!\w)", re.DOTALL)
+_ANOTHER_TIME = '(toDate "2006-01-02T15:04:05" "2001-02-03T04:05:06")'
+_MAX_NESTING = 10
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with all its dependencies in ``charts/``.
+
+    ``at_another_time`` is the same chart for a second render, when its templates use random functions or the
+    clock: there ``now`` is another moment, so that a date shows as well as a second. ``lookups`` are the
+    templates that ask the cluster.
+    """
+
+    files: Tree
+    at_another_time: Tree | None
+    lookups: tuple[str, ...]
+
+
+def complete(scope: Tree, folder: str, label: str) -> Chart:
+    """Bring a chart and its dependencies together.
+
+    ``scope`` holds what ``file://`` may reach, ``folder`` is the chart's place in it, ``label`` its name in
+    messages. Raises RenderError for a dependency that is not there, UnsafeFileError for one that leaves the
+    scope or an archive that does.
+    """
+    files = Tree(_with_dependencies(scope, folder, label, 0))
+    check_input(files, label)
+    texts = {path: _text(files, path) for path in files.paths() if _is_template(path)}
+    actions = {path: " ".join(_ACTION.findall(text)) for path, text in texts.items()}
+    unstable = any(_RANDOM.search(action) for action in actions.values())
+    lookups = tuple(path for path, action in actions.items() if _LOOKUP.search(action))
+    return Chart(files, _another_time(files, texts) if unstable else None, lookups)
+
+
+def _is_template(path: str) -> bool:
+    return "templates/" in path or posixpath.basename(path) == "values.yaml"
+
+
+def _text(files: Tree, path: str) -> str:
+    return files.read(path).decode("utf-8", "replace")
+
+
+def _another_time(files: Tree, texts: dict[str, str]) -> Tree:
+    changed = {
+        path: _ACTION.sub(lambda action: _NOW.sub(_shifted, action[0]), text).encode() for path, text in texts.items()
+    }
+    return files.with_changes({path: data for path, data in changed.items() if data != files.read(path)})
+
+
+def _shifted(match: re.Match[str]) -> str:
+    return _ANOTHER_TIME if match[0] == "now" else match[0]
+
+
+def _with_dependencies(scope: Tree, folder: str, label: str, depth: int) -> dict[str, Blob]:
+    if depth > _MAX_NESTING:
+        raise RenderError(f"dependencies nested deeper than {_MAX_NESTING}", where=Place(f"{label}/Chart.yaml"))
+    chart = scope.folder(folder)
+    blobs: dict[str, Blob] = {}
+    for path in chart.paths():
+        if re.fullmatch(r"charts/[^/]+\.tgz", path):
+            blobs.update(_unpacked(chart, path, label))
+        else:
+            blobs[path] = chart.blob(path)
+    whole = Tree(blobs)
+    vendored = {path.split("/")[1] for path in whole.paths("charts") if path.count("/") > 1}
+    for dependency in _dependencies(whole, label):
+        name, repository = str(dependency.get("name", "")), str(dependency.get("repository") or "")
+        if name in vendored or _vendored_names(whole, vendored) & {name}:
+            continue
+        if not repository.startswith("file://"):
+            raise _missing(name, repository, label)
+        target = _resolve(folder, repository, label)
+        if f"{target}/Chart.yaml" not in scope:
+            raise _missing(name, repository, label)
+        nested = _with_dependencies(scope, target, f"{label}/charts/{name}", depth + 1)
+        blobs.update({f"charts/{name}/{path}": blob for path, blob in nested.items()})
+    return blobs
+
+
+def _dependencies(chart: Tree, label: str) -> Iterator[dict[str, Any]]:
+    for file in ("Chart.yaml", "requirements.yaml"):  # the second is how charts of apiVersion v1 do it
+        if file in chart:
+            for document in read(chart.read(file), f"{label}/{file}"):
+                data = to_python(document.data)
+                listed = data.get("dependencies") if isinstance(data, dict) else None
+                yield from (item for item in listed or [] if isinstance(item, dict))
+
+
+def _vendored_names(chart: Tree, folders: set[str]) -> set[str]:
+    """Return the names in the Chart.yaml of vendored charts, whose folders may be called otherwise."""
+    names = set()
+    for folder in folders:
+        file = f"charts/{folder}/Chart.yaml"
+        if file in chart:
+            for document in read(chart.read(file), file):
+                names.add(str(document.data.get("name")) if isinstance(document.data, dict) else "")
+    return names
+
+
+def _resolve(folder: str, repository: str, label: str) -> str:
+    target = posixpath.normpath(posixpath.join(folder, repository.removeprefix("file://")))
+    if target.startswith(("..", "/")) or target == ".":
+        raise UnsafeFileError(
+            f"the dependency {repository} leaves the folder that may be read",
+            where=Place(f"{label}/Chart.yaml"),
+            hint="put the chart into charts/ of this one",
+        )
+    return target
+
+
+def _missing(name: str, repository: str, label: str) -> RenderError:
+    origin = f" (from {repository})" if repository else ""
+    return RenderError(
+        f"the dependency '{name}'{origin} is not in charts/",
+        where=Place(f"{label}/Chart.yaml"),
+        hint="hydration reads no network: run 'helm dependency build' and commit charts/",
+    )
+
+
+def _unpacked(chart: Tree, path: str, label: str) -> dict[str, Blob]:
+    """Unpack a vendored archive in memory, within limits."""
+    where = Place(f"{label}/{path}")
+    blobs: dict[str, Blob] = {}
+    total = 0
+    try:
+        with tarfile.open(fileobj=io.BytesIO(chart.read(path)), mode="r:gz") as archive:
+            for member in archive:
+                if member.isdir() or member.name == "pax_global_header":
+                    continue
+                if not member.isreg() or member.name.startswith("/") or ".." in member.name.split("/"):
+                    raise UnsafeFileError(f"the archive holds {member.name!r}, which is no plain file", where=where)
+                total += member.size
+                if total > MAX_FOLDER:
+                    raise TooLargeError("the archive unpacks to more than may be read", where=where)
+                content = archive.extractfile(member)
+                blobs[f"charts/{posixpath.normpath(member.name)}"] = MemoryBlob(content.read() if content else b"")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise RenderError(f"not a chart archive: {error}", where=where) from None
+    return blobs

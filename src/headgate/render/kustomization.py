@@ -1,0 +1,213 @@
+"""What a kustomization reads: its files, followed through bases and components; nothing outside, nothing remote. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, Place, RenderError, TooLargeError, UnsafeFileError
+from headgate.yamlread import read, to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from headgate.model import Kustomize
+    from headgate.tree import Tree
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+VALUES = "headgate-values"
+"""Name of the ConfigMap from which ``replacements`` read values."""
+
+_MAX_BASES = 200
+
+# Fields whose effect stays inside the kustomization that has them, when all its objects are in one
+# namespace of their own. Others (vars, name prefixes, configurations, openapi, ...) reach across.
+_CONTAINED = {
+    *("apiVersion", "kind", "metadata", "namespace", "resources", "components", "labels", "commonLabels"),
+    *("commonAnnotations", "images", "replicas", "patches", "patchesStrategicMerge", "patchesJson6902"),
+    *("configMapGenerator", "secretGenerator", "generatorOptions", "replacements"),
+}
+
+
+@dataclass(frozen=True)
+class Kustomization:
+    """A kustomization with everything it builds on.
+
+    ``root`` is the folder that is built, ``folders`` are all that are read. ``namespace`` is the one that the
+    root sets. ``contained``: built beside others that have other namespaces, it gives the same.
+    """
+
+    root: str
+    file: str
+    folders: frozenset[str]
+    namespace: str
+    contained: bool
+    reads_values: bool
+
+
+def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
+    """Return the folder to build: ``overlays/ENV`` when there is one, else the folder itself.
+
+    Raises RenderError when neither has a kustomization file.
+    """
+    for root in (posixpath.join(folder, "overlays", environment), folder):
+        if file_in(scope, root):
+            return root
+    raise RenderError(
+        f"no kustomization.yaml, neither in overlays/{environment} nor in the folder itself",
+        where=Place(label),
+        hint=f"add overlays/{environment}/kustomization.yaml",
+    )
+
+
+def file_in(scope: Tree, folder: str) -> str:
+    """Return the path of a folder's kustomization file, or an empty string."""
+    paths = (posixpath.join(folder, name) for name in NAMES)
+    return next((path for path in paths if path in scope), "")
+
+
+def follow(scope: Tree, root: str, options: Kustomize, label: str) -> Kustomization:
+    """Read a kustomization and all that it builds on.
+
+    Raises RenderError for what is not there, UnsafeFileError for what leaves the scope or comes from
+    another host, ConfigError for plugins that the platform does not allow.
+    """
+    seen: dict[str, dict[str, Any]] = {}
+    waiting = [root]
+    contained = True
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        if len(seen) >= _MAX_BASES:
+            raise TooLargeError(f"more than {_MAX_BASES} kustomizations", where=Place(label))
+        file = file_in(scope, folder)
+        data = seen[folder] = _read(scope, file, label)
+        _check_options(data, options, f"{label}/{_from(root, file)}")
+        for field, entry in _entries(data):
+            target = _target(scope, folder, field, entry, options, f"{label}/{_from(root, file)}")
+            if target is not None:
+                waiting.append(target)
+        contained = contained and all(
+            key in _CONTAINED or (key == "transformers" and _all_builtin(scope, folder, data)) for key in data
+        )
+    reads_values = any(VALUES in scope.read(file_in(scope, folder)).decode("utf-8", "replace") for folder in seen)
+    namespace = seen[root].get("namespace")
+    return Kustomization(
+        root,
+        file_in(scope, root),
+        frozenset(seen),
+        namespace if isinstance(namespace, str) else "",
+        contained,
+        reads_values,
+    )
+
+
+def _from(root: str, file: str) -> str:
+    return posixpath.relpath(file, root or ".")
+
+
+def _read(scope: Tree, file: str, label: str) -> dict[str, Any]:
+    documents = read(scope.read(file), f"{label}/{posixpath.basename(file)}")
+    data = to_python(documents[0].data) if len(documents) == 1 else None
+    if not isinstance(data, dict):
+        raise RenderError("expected one kustomization", where=Place(f"{label}/{posixpath.basename(file)}"))
+    return data
+
+
+def _check_options(data: dict[str, Any], options: Kustomize, file: str) -> None:
+    charts = [field for field in ("helmCharts", "helmChartInflationGenerator") if data.get(field)]
+    if charts and not options.helm_charts:
+        raise ConfigError(
+            f"'{charts[0]}' is off",
+            where=Place(file),
+            hint="make the chart a template of its own; or headgate.yaml: engines: {kustomize: {helm_charts: true}}",
+        )
+
+
+_FOLDER_FIELDS = ("resources", "bases", "components")
+_FILE_FIELDS = ("crds", "configurations", "transformers", "generators", "validators", "patchesStrategicMerge")
+
+
+def _entries(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield all paths that a kustomization names, with their field."""
+    for field in (*_FOLDER_FIELDS, *_FILE_FIELDS):
+        for entry in _list(data.get(field)):
+            if isinstance(entry, str):
+                yield field, entry
+    for field in ("patches", "patchesJson6902", "replacements"):
+        for entry in _list(data.get(field)):
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+                yield field, entry["path"]
+    if isinstance(data.get("openapi"), dict) and isinstance(data["openapi"].get("path"), str):
+        yield "openapi", data["openapi"]["path"]
+    for field in ("configMapGenerator", "secretGenerator"):
+        for entry in _list(data.get(field)):
+            yield from ((field, path) for path in _generator_files(entry))
+
+
+def _generator_files(entry: Any) -> Iterable[str]:
+    if isinstance(entry, dict):
+        for path in _list(entry.get("files")):
+            yield str(path).split("=", 1)[-1]
+        for path in [*_list(entry.get("envs")), *([entry["env"]] if entry.get("env") else [])]:
+            yield str(path)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _target(scope: Tree, folder: str, field: str, entry: str, options: Kustomize, file: str) -> str | None:
+    """Return the folder that an entry names, or None for a file; refuse what is neither."""
+    if "\n" in entry:  # an inline patch or transformer
+        if field in ("transformers", "generators", "validators"):
+            _check_plugin(entry, field, options, file)
+        return None
+    path = posixpath.normpath(posixpath.join(folder, entry))
+    if path.startswith(("../", "/")) or path == "..":
+        raise UnsafeFileError(f"{field}: '{entry}' leaves the folder that may be read", where=Place(file))
+    if path in scope:
+        if field in ("transformers", "generators", "validators"):
+            _check_plugin(scope.read(path).decode("utf-8", "replace"), field, options, file)
+        return None
+    if file_in(scope, path):
+        return path
+    if options.remote_bases and ("://" in entry or "." in entry.split("/")[0]):
+        return None
+    if "://" in entry or "@" in entry or "?ref=" in entry or ".com/" in entry:
+        raise UnsafeFileError(
+            f"{field}: '{entry}' comes from another host, which is off",
+            where=Place(file),
+            hint="copy it into the repository; or headgate.yaml: engines: {kustomize: {remote_bases: true}}",
+        )
+    raise RenderError(f"{field}: '{entry}' is not there", where=Place(file))
+
+
+def _check_plugin(text: str, field: str, options: Kustomize, file: str) -> None:
+    if options.plugins:
+        return
+    for document in read(text, file):
+        version = document.data.get("apiVersion") if isinstance(document.data, dict) else None
+        if version != "builtin" or document.data.get("kind") == "HelmChartInflationGenerator":
+            raise ConfigError(
+                f"{field}: the plugin {version} is off, expected one of Kustomize's own (apiVersion: builtin)",
+                where=Place(file),
+                hint="to allow plugins, headgate.yaml: engines: {kustomize: {plugins: true}}",
+            )
+
+
+_BUILTIN = {"LabelTransformer", "AnnotationsTransformer", "PatchTransformer", "ImageTagTransformer"}
+
+
+def _all_builtin(scope: Tree, folder: str, data: dict[str, Any]) -> bool:
+    for entry in _list(data["transformers"]):
+        text = entry if "\n" in entry else None
+        path = posixpath.normpath(posixpath.join(folder, entry))
+        if text is None and path not in scope:
+            return False
+        for document in read(text or scope.read(path), entry):
+            if not isinstance(document.data, dict) or document.data.get("kind") not in _BUILTIN:
+                return False
+    return True

@@ -1,0 +1,58 @@
+"""Outcomes as JSON, for programs. Version 1; keys are only ever added."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.errors import HeadgateError
+    from headgate.hydrate import Outcome
+    from headgate.output import ObjectChange
+
+
+def outcomes_to_json(outcomes: Sequence[Outcome], **more: Any) -> str:
+    """Return outcomes as one JSON document; ``more`` are further keys at its top."""
+    return json.dumps({"version": 1, **more, "apps": [_outcome(one) for one in outcomes]}, indent=2)
+
+
+def error_to_json(error: HeadgateError) -> dict[str, Any]:
+    """Return an error as data."""
+    where = error.where
+    place = {"file": where.file, "line": where.line or None, "key": where.key or None} if where else None
+    return {"code": error.code, "message": error.what, "where": place, "hint": error.hint or None}
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    return {
+        "app": one.app,
+        "environment": one.environment,
+        "state": one.state,
+        "folder": one.folder,
+        "engine": one.engine or None,
+        "waits_for": list(one.waits_for),
+        "warnings": list(one.warnings),
+        "error": error_to_json(one.error) if one.error else None,
+        "objects": [_object(change) for change in one.objects],
+    }
+
+
+def _object(change: ObjectChange) -> dict[str, Any]:
+    secret = change.kind == "Secret"
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "namespace": change.namespace or None,
+        "name": change.name,
+        "file": change.file,
+        "fields": [
+            {
+                "path": field.path,
+                "old": "(a secret)" if secret and field.old is not None else field.old,
+                "new": "(a secret)" if secret and field.new is not None else field.new,
+            }
+            for field in change.fields
+        ],
+    }

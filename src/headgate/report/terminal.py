@@ -1,0 +1,131 @@
+"""Outcomes as lines for a terminal or a job log."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from headgate.message import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.diff import Field
+    from headgate.errors import HeadgateError
+    from headgate.hydrate import Outcome
+    from headgate.output import ObjectChange
+
+_MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
+_MAX_FIELDS = 4
+_MAX_OBJECTS = 10
+_MAX_LINES = 12
+
+
+class Terminal:
+    """Writes to one stream. Progress is drawn only where it can be wiped again."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        """``quiet`` leaves out everything but errors, for `--json`."""
+        self._console = Console(file=stream, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self._errors = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self._quiet = quiet
+        self._done = 0
+
+    def progress(self, app: str, environment: str) -> None:
+        """Show on a terminal how far it is; a log gets no such lines."""
+        self._done += 1
+        if self._errors.is_terminal and not self._quiet:
+            self._errors.file.write(f"\r\x1b[K{self._done} rendered: {app} in {environment}")
+            self._errors.file.flush()
+
+    def end_progress(self) -> None:
+        """Wipe the progress line."""
+        if self._done and self._errors.is_terminal and not self._quiet:
+            self._errors.file.write("\r\x1b[K")
+            self._errors.file.flush()
+        self._done = 0
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Write one line."""
+        if not self._quiet:
+            self._console.print(Text(safe(text), style=style))
+
+    def error(self, error: HeadgateError, *, title: str = "") -> None:
+        """Write an error: what, where, what to do."""
+        head = f"{title}: " if title else "error: "
+        self._errors.print(Text(head, style="bold red") + Text(safe(str(error)), style=""))
+
+    def outcomes(self, outcomes: Sequence[Outcome], *, diff: bool) -> None:
+        """Write what happened to each app in each environment; those without change only as a number."""
+        self.end_progress()
+        for outcome in outcomes:
+            if outcome.state == "changed":
+                self._changed(outcome, diff=diff)
+            elif outcome.state == "waiting":
+                self.line(f"{outcome.app} in {outcome.environment}: waits for {', '.join(outcome.waits_for)}", "dim")
+            for warning in outcome.warnings if outcome.state in ("changed", "unchanged") else ():
+                self.line(f"  warning: {warning}", "yellow")
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self.error(outcome.error, title=f"{outcome.app} in {outcome.environment}")
+        self.line(summary(outcomes))
+
+    def _changed(self, outcome: Outcome, *, diff: bool) -> None:
+        self.line(f"{outcome.app} in {outcome.environment}: {counts(outcome)}", "bold")
+        shown = outcome.objects if diff else outcome.objects[:_MAX_OBJECTS]
+        for change in shown:
+            mark, style = _MARKS[change.action]
+            name = f"{change.namespace}/{change.name}" if change.namespace else change.name
+            self.line(f"  {mark} {change.kind} {name}{_few_fields(change, diff=diff)}", style)
+            if diff:
+                self._fields(change)
+        if len(outcome.objects) > len(shown):
+            self.line(f"    and {len(outcome.objects) - len(shown)} more", "dim")
+
+    def _fields(self, change: ObjectChange) -> None:
+        for field in change.fields:
+            secret = change.kind == "Secret" and field.path.startswith(("data", "stringData"))
+            self.line(f"      {field.path}", "dim")
+            for mark, value, style in (("-", field.old, "red"), ("+", field.new, "green")):
+                for text in () if value is None else _lines("(a secret)" if secret else value):
+                    self.line(f"      {mark} {text}", style)
+
+
+def _lines(value: str) -> list[str]:
+    lines = value.splitlines() or [""]
+    return lines if len(lines) <= _MAX_LINES else [*lines[:_MAX_LINES], f"... {len(lines) - _MAX_LINES} more lines"]
+
+
+def _few_fields(change: ObjectChange, *, diff: bool) -> str:
+    if diff or change.action != "changed":
+        return ""
+    paths = [_path(field) for field in change.fields]
+    more = f" and {len(paths) - _MAX_FIELDS} more" if len(paths) > _MAX_FIELDS else ""
+    return f": {', '.join(paths[:_MAX_FIELDS])}{more}"
+
+
+def _path(field: Field) -> str:
+    return field.path
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Say in one line what happened."""
+    words = {"changed": "changed", "unchanged": "unchanged", "waiting": "waiting for a hand-off", "failed": "failed"}
+    told = [
+        f"{number} {words[state]}"
+        for state in words
+        if (number := sum(outcome.state == state for outcome in outcomes))
+    ]
+    return f"{len(outcomes)} app-environments: {', '.join(told)}" if told else "nothing to hydrate"
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(text: str) -> str:
+    """Make control sequences of what others wrote visible instead of effective."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

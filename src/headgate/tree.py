@@ -1,0 +1,207 @@
+"""A snapshot of files by path: of a commit, of a folder on disk, or with changes on top. Nothing is checked out."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from headgate.errors import Place, TooLargeError, UnsafeFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MEBI = 1024 * 1024
+MAX_FILE = 10 * MEBI
+MAX_FOLDER = 50 * MEBI
+MAX_FILES = 5000
+MAX_DEPTH = 20
+
+REGULAR = "100644"
+EXECUTABLE = "100755"
+SYMLINK = "120000"
+
+Changes = dict[str, bytes | None]
+"""What to write at which path; None removes."""
+
+
+class Blob(Protocol):
+    """The content of one file, read when it is needed."""
+
+    @property
+    def mode(self) -> str:
+        """git's mode: ``100644``, ``100755``, ``120000`` (symlink), ``160000`` (submodule)."""
+
+    @property
+    def oid(self) -> str:
+        """git's object id of the content."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def read(self) -> bytes:
+        """Return the content."""
+
+
+@dataclass(frozen=True)
+class MemoryBlob:
+    """A file whose content is at hand."""
+
+    data: bytes
+    mode: str = REGULAR
+
+    @cached_property
+    def oid(self) -> str:
+        """git's object id of the content."""
+        return blob_id(self.data)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def read(self) -> bytes:
+        """Return the content."""
+        return self.data
+
+
+@dataclass(frozen=True)
+class DiskBlob:
+    """A file of a working folder."""
+
+    path: Path
+    mode: str
+    size: int
+
+    @cached_property
+    def oid(self) -> str:
+        """git's object id of the content."""
+        return blob_id(self.read())
+
+    def read(self) -> bytes:
+        """Return the content, as it lies on the disk; of a symlink its target."""
+        return str(self.path.readlink()).encode() if self.mode == SYMLINK else self.path.read_bytes()
+
+
+def blob_id(data: bytes) -> str:
+    """Return git's object id (SHA-1) of a file with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class Tree:
+    """Files by path, sorted. Paths have no leading slash and use ``/``. Never changes."""
+
+    def __init__(self, blobs: Mapping[str, Blob]) -> None:
+        """Take the files as they are."""
+        self._blobs = dict(sorted(blobs.items()))
+        self._paths = list(self._blobs)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether there is a file at ``path``."""
+        return path in self._blobs
+
+    def __len__(self) -> int:
+        """How many files there are."""
+        return len(self._paths)
+
+    def paths(self, folder: str = "") -> list[str]:
+        """Return the full paths of all files below ``folder``, sorted."""
+        if not folder:
+            return self._paths
+        start = bisect_left(self._paths, f"{folder}/")
+        return self._paths[start : bisect_left(self._paths, f"{folder}0", start)]  # "0" follows "/"
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file. Raises KeyError when there is none, TooLargeError above the limit."""
+        blob = self._blobs[path]
+        if blob.size > MAX_FILE:
+            raise _too_large(path, blob.size)
+        return blob.read()
+
+    def blob(self, path: str) -> Blob:
+        """Return the file at ``path``. Raises KeyError when there is none."""
+        return self._blobs[path]
+
+    def folder(self, folder: str) -> Tree:
+        """Return what is below ``folder``, with paths from there."""
+        skip = len(folder) + 1 if folder else 0
+        return Tree({path[skip:]: self._blobs[path] for path in self.paths(folder)})
+
+    def with_changes(self, changes: Changes) -> Tree:
+        """Return the tree with ``changes`` on top; a file keeps its mode."""
+        blobs = {path: blob for path, blob in self._blobs.items() if path not in changes}
+        for path, data in changes.items():
+            if data is not None:
+                mode = self._blobs[path].mode if path in self._blobs else REGULAR
+                blobs[path] = MemoryBlob(data, mode)
+        return Tree(blobs)
+
+    @cached_property
+    def id(self) -> str:
+        """Identify the content: equal for equal paths, modes and bytes. Hexadecimal SHA-256."""
+        lines = (f"{blob.mode} {blob.oid} {path}\n" for path, blob in self._blobs.items())
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def check_input(tree: Tree, label: str) -> None:
+    """Refuse what an engine must not see, before anything of it is read.
+
+    ``label`` is the folder's name in messages. Raises UnsafeFileError for symlinks, submodules, git's own
+    files and paths that leave the folder, TooLargeError above a limit.
+    """
+    total = 0
+    if len(tree) > MAX_FILES:
+        raise TooLargeError(f"{len(tree)} files, at most {MAX_FILES} are read", where=Place(label))
+    for path in tree.paths():
+        blob = tree.blob(path)
+        _check_path(path, blob.mode, label)
+        if blob.size > MAX_FILE:
+            raise _too_large(f"{label}/{path}", blob.size)
+        total += blob.size
+    if total > MAX_FOLDER:
+        raise TooLargeError(
+            f"{total / MEBI:.0f} MiB in all, at most {MAX_FOLDER // MEBI} MiB are read", where=Place(label)
+        )
+
+
+def _check_path(path: str, mode: str, label: str) -> None:
+    where = Place(f"{label}/{path}")
+    parts = path.split("/")
+    if mode not in (REGULAR, EXECUTABLE):
+        kind = "a symlink" if mode == SYMLINK else "a submodule"
+        raise UnsafeFileError(
+            f"{kind}, which is never followed", where=where, hint="put the file itself in its place"
+        )
+    if any(part in ("", ".", "..") or "\\" in part or not part.isprintable() for part in parts):
+        raise UnsafeFileError("a path that could leave its folder", where=where, hint="rename the file")
+    if any(part.lower() in _GIT_FILES for part in parts):
+        raise UnsafeFileError(
+            "a file that steers git, and would do so in the manifest repository",
+            where=where,
+            hint="remove it from this folder",
+        )
+    if len(parts) > MAX_DEPTH:
+        raise TooLargeError(f"nested deeper than {MAX_DEPTH} folders", where=where)
+
+
+_GIT_FILES = {".git", ".gitattributes", ".gitmodules"}
+
+
+def _too_large(path: str, size: int) -> TooLargeError:
+    return TooLargeError(
+        f"{size / MEBI:.1f} MiB, a file may have {MAX_FILE // MEBI} MiB",
+        where=Place(path),
+        hint="Kubernetes takes no object above 1.5 MiB; keep other files out of this folder",
+    )
+
+
+def write_files(tree: Tree, folder: Path) -> None:
+    """Write a checked tree to a folder on disk."""
+    for path in tree.paths():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(tree.read(path))

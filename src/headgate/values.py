@@ -1,0 +1,198 @@
+"""Layers of values, merged as Helm merges them, and the grant: what an app's repository may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate import valuepath
+from headgate.errors import ConfigError, GrantError, Place
+from headgate.yamlread import Document, Plain, dotted, is_null, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from headgate.model import Granted
+    from headgate.tree import Tree
+    from headgate.yamlread import KeyPath
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The values of one file. ``from_app``: the app's repository wrote it, so the grant holds for it."""
+
+    file: str
+    document: Document
+    from_app: bool = False
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values: scalars keep how they were written."""
+        data: dict[str, Any] = self.document.data
+        return data
+
+
+def read_layer(tree: Tree, file: str, *, from_app: bool = False) -> Layer | None:
+    """Read one values file; None when there is none or it is empty. Raises YamlError, ConfigError."""
+    if file not in tree:
+        return None
+    documents = read(tree.read(file), file, marks=True)
+    if not documents:
+        return None
+    if len(documents) > 1 or not isinstance(documents[0].data, dict):
+        raise ConfigError("expected one mapping of values", where=Place(file, documents[-1].line))
+    return Layer(file, documents[0], from_app)
+
+
+def read_layers(tree: Tree, files: Iterable[tuple[str, bool]]) -> tuple[Layer, ...]:
+    """Read those of the files that are there, lowest first. Each comes with whether the app wrote it."""
+    layers = (read_layer(tree, file, from_app=from_app) for file, from_app in files)
+    return tuple(layer for layer in layers if layer is not None)
+
+
+def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """Put ``upper`` over ``lower``: maps are merged, everything else is replaced, lists and nulls too.
+
+    Helm does the same for several values files: https://helm.sh/docs/chart_template_guide/values_files/
+    """
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
+def merge_all(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Merge from lowest to highest."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    return merged
+
+
+def without_nulls(values: Any) -> Any:
+    """Drop the keys that a null deletes, as Helm does before it renders."""
+    if isinstance(values, dict):
+        return {key: without_nulls(value) for key, value in values.items() if not is_null(value)}
+    if isinstance(values, list):
+        return [without_nulls(value) for value in values]
+    return values
+
+
+def check_grant(layers: Sequence[Layer], grants: Sequence[Granted], defaults: dict[str, Any]) -> None:
+    """Check that the app's layers set nothing but what is granted.
+
+    A value needs a grant for its path or for a path above it. So does a null, since it deletes, and so
+    does every value of a list below that the app's list replaces. ``defaults`` are the values of the
+    template. Raises GrantError with file, line and path.
+    """
+    patterns = [(valuepath.parse(grant.path), grant.text) for grant in grants]
+    below = defaults
+    for layer in layers:
+        if layer.from_app:
+            for path, value in valuepath.leaves(layer.values):
+                _check_leaf(layer, path, value, patterns)
+            _check_replaced_lists(layer, below, patterns)
+        below = merge(below, layer.values)
+
+
+Patterns = list[tuple[valuepath.Pattern, bool]]
+
+
+def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> None:
+    granting = [text for pattern, text in patterns if valuepath.covers(pattern, path)]
+    if not granting:
+        what = "deletes a value" if is_null(value) else "sets a value"
+        raise GrantError(
+            f"{what} that the app was not granted",
+            where=layer.document.place(layer.file, path),
+            hint=_grant_hint(patterns, path),
+        )
+    if any(granting):
+        return
+    for text in (*path, value):
+        found = _unsafe_text(text)
+        if found:
+            raise GrantError(
+                f"holds {found}, which a granted string may not",
+                where=layer.document.place(layer.file, path),
+                hint=f"if it is meant: grant: [{{path: '{dotted(path)}', text: true}}]",
+            )
+
+
+def _grant_hint(patterns: Patterns, path: KeyPath) -> str:
+    line = f"to allow it, add '{dotted(path)}' to 'grant' in its app.yaml or in the template's template.yaml"
+    return line if patterns else f"nothing is granted yet; {line}"
+
+
+def _unsafe_text(value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    if "\n" in value or "\r" in value:
+        return "a line break"
+    if "{{" in value:
+        return "'{{'"
+    return "" if value.isprintable() else "a control character"
+
+
+def _check_replaced_lists(layer: Layer, below: dict[str, Any], patterns: Patterns) -> None:
+    for path, replaced in _replaced_lists(layer.values, below, ()):
+        for leaf, _ in valuepath.leaves(replaced, path):
+            if not any(valuepath.covers(pattern, leaf) for pattern, _ in patterns):
+                raise GrantError(
+                    f"replaces a list and with it '{dotted(leaf)}', which the app was not granted",
+                    where=layer.document.place(layer.file, path),
+                    hint=f"to allow it, grant '{dotted(path)}' as a whole",
+                )
+
+
+def _replaced_lists(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, list[Any]]]:
+    if isinstance(upper, list) and isinstance(lower, list):
+        yield path, lower
+    elif isinstance(upper, dict) and isinstance(lower, dict):
+        for key in upper.keys() & lower.keys():
+            yield from _replaced_lists(upper[key], lower[key], (*path, str(key)))
+
+
+def shadowed(layers: Sequence[Layer]) -> list[str]:
+    """Say which values of the app have no effect, because a higher layer sets them to something else."""
+    notes: list[str] = []
+    for index, layer in enumerate(layers):
+        if not layer.from_app:
+            continue
+        for path, value in valuepath.leaves(layer.values):
+            for higher in layers[index + 1 :]:
+                found, at = _lookup(higher.values, path)
+                if found and at != value and not higher.from_app:
+                    where = layer.document.place(layer.file, path)
+                    by = higher.document.place(higher.file, path)
+                    notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(at)}")
+                    break
+    return notes
+
+
+def _lookup(values: Any, path: KeyPath) -> tuple[bool, Any]:
+    """Return what stands at ``path``, or what stands in its way and so replaces it."""
+    for step in path:
+        if isinstance(values, dict):
+            if step not in values:
+                return False, None
+            values = values[step]
+        else:
+            return True, values
+    return True, values
+
+
+def shown(value: Any) -> str:
+    """Write a value in a few words."""
+    text = value.text if isinstance(value, Plain) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
+
+
+def flat(values: Any) -> dict[str, str]:
+    """Return scalars by their dotted path, as strings: what a ConfigMap can hold."""
+    return {
+        dotted(path): value.text if isinstance(value, Plain) else value
+        for path, value in valuepath.leaves(values)
+        if path and isinstance(value, (str, Plain))
+    }

@@ -1,0 +1,324 @@
+"""YAML text -> data, without losing what was written.
+
+One reader for everything. It walks the parser's events with a stack of its own, because the composer of
+libyaml recurses and a deeply nested file ends the process. It keeps the difference between quoted and
+plain scalars, because readers of YAML do not agree on what a plain ``on``, ``0644`` or ``1e3`` is: such a
+scalar stays the text that it was (`Plain`) and is written back as such; only nulls, on whose spellings all
+readers agree, get one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from headgate.errors import Place, TooLargeError, YamlError
+
+MAX_DEPTH = 100
+MAX_NODES = 1_000_000
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A scalar without quotes that at least one YAML reader does not take for a string: ``3``, ``on``, ``~``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """Return the text as it was written."""
+        return self.text
+
+
+NULL = Plain("null")
+_NULL = {"", "~", "null", "Null", "NULL"}
+
+# Every plain scalar that YAML 1.1, YAML 1.2, JSON or Go's yaml packages (which read it in Kubernetes, Flux,
+# Helm and Kustomize) take for something else than a string. https://yaml.org/type/ and
+# https://yaml.org/spec/1.2.2/#103-core-schema
+_NOT_A_STRING = re.compile(
+    r"""(?:
+      ~ | null | Null | NULL
+    | true | True | TRUE | false | False | FALSE
+    | y | Y | yes | Yes | YES | n | N | no | No | NO | on | On | ON | off | Off | OFF
+    | [-+]? 0b [01_]+ | [-+]? 0o [0-7_]+ | [-+]? 0x [0-9a-fA-F_]+
+    | [-+]? (?: [0-9] [0-9_]* )? \.? [0-9_]* (?: [eE] [-+]? [0-9]+ )?
+    | [-+]? [0-9] [0-9_]* (?: : [0-5]? [0-9] )+ (?: \. [0-9_]* )?
+    | [-+]? \. (?: inf | Inf | INF ) | \. (?: nan | NaN | NAN )
+    | [0-9]{4} - [0-9]{1,2} - [0-9]{1,2} (?: (?: [Tt] | [ \t]+ ) [0-9:.]+ [ \t]* (?: Z | [-+] [0-9:]+ )? )?
+    | << | =
+    )?""",
+    re.VERBOSE,
+)
+
+
+@lru_cache(maxsize=65536)
+def is_plain_string(text: str) -> bool:
+    """Whether every YAML reader takes ``text``, written without quotes, for a string."""
+    return _NOT_A_STRING.fullmatch(text) is None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document: its data, and the line of each key when they were asked for."""
+
+    data: Any
+    line: int
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+    def place(self, file: str, path: KeyPath) -> Place:
+        """Return where ``path`` stands, or the nearest thing above it that stands somewhere."""
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Place(file, self.lines.get(known, self.line), dotted(path))
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a key path as people do: ``spec.containers[0]."a.b"``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            quoted = step if re.fullmatch(r"[^.\[\]\"\s]+", step) else f'"{step}"'
+            text += f".{quoted}" if text else quoted
+    return text
+
+
+def read(data: bytes | str, file: str, *, marks: bool = False) -> list[Document]:
+    """Read all documents of a YAML text.
+
+    ``file`` names it in errors. With ``marks`` each document knows the line of each key. Mappings become
+    dicts, sequences lists, strings str, and every other scalar a `Plain`. Empty documents are left out.
+    Aliases are copied and counted, merge keys (``<<``) are merged.
+
+    Raises YamlError for what is not YAML (duplicate keys and unknown tags are not either), TooLargeError
+    above `MAX_DEPTH` levels or `MAX_NODES` nodes.
+    """
+    text = _decode(data, file)
+    builder = _Builder(file, marks=marks)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            builder.take(event)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        context = getattr(error, "context", None)
+        raise YamlError(
+            f"not YAML: {problem}" + (f" ({context})" if context else ""),
+            where=Place(file, mark.line + 1 if mark else 0),
+        ) from None
+    return builder.documents
+
+
+def _decode(data: bytes | str, file: str) -> str:
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlError("not UTF-8 text", where=Place(file, line)) from None
+
+
+class _Open:
+    """A container that is still being filled."""
+
+    __slots__ = ("anchor", "data", "key", "merges", "path", "size")
+
+    def __init__(self, data: Any, path: KeyPath, anchor: str | None) -> None:
+        self.data = data
+        self.path = path
+        self.anchor = anchor
+        self.key: Any = _NO_KEY
+        self.merges: list[Any] = []
+        self.size = 1
+
+
+_NO_KEY = object()
+_MERGE = Plain("<<")
+
+
+class _Builder:
+    """Turn parser events into documents. State lives for one text."""
+
+    def __init__(self, file: str, *, marks: bool) -> None:
+        self.file = file
+        self.marks = marks
+        self.documents: list[Document] = []
+        self.nodes = 0
+        self._start()
+
+    def _start(self) -> None:
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.lines: dict[KeyPath, int] = {}
+        self.first_line = 0
+
+    def take(self, event: Any) -> None:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            value = self._scalar(event)
+            if event.anchor:
+                self.anchors[event.anchor] = (value, 1)
+            self._add(value, 1, event)
+        elif kind is yaml.MappingStartEvent:
+            self._open({}, event)
+        elif kind is yaml.SequenceStartEvent:
+            self._open([], event)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            self._close(event)
+        elif kind is yaml.AliasEvent:
+            if event.anchor not in self.anchors:
+                raise self._error(f"the alias *{event.anchor} has no anchor before it", event)
+            value, size = self.anchors[event.anchor]
+            self._count(size, event)
+            self._add(deepcopy(value), size, event)
+        elif kind is yaml.DocumentStartEvent:
+            self._start()
+
+    def _open(self, data: Any, event: Any) -> None:
+        if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise self._error(f"the tag {event.tag} is not allowed", event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
+        self._count(1, event)
+        self.stack.append(_Open(data, self._path(event), event.anchor))
+
+    def _close(self, event: Any) -> None:
+        done = self.stack.pop()
+        if done.merges:
+            self._merge(done, event)
+        if done.anchor:
+            self.anchors[done.anchor] = (done.data, done.size)
+        self._add(done.data, done.size, event, path=done.path)
+
+    def _scalar(self, event: Any) -> str | Plain:
+        self._count(1, event)
+        text: str = event.value
+        tag = event.tag
+        if tag is None:
+            if event.style or is_plain_string(text):
+                return text
+            return NULL if text in _NULL else Plain(text)
+        if tag in ("!", "tag:yaml.org,2002:str"):
+            return text
+        if tag in _PLAIN_TAGS and not is_plain_string(text):
+            return NULL if text in _NULL else Plain(text)
+        raise self._error(f"the tag {tag} is not allowed", event)
+
+    def _add(self, value: Any, size: int, event: Any, *, path: KeyPath | None = None) -> None:
+        if not self.stack:
+            self._document(value, event)
+            return
+        top = self.stack[-1]
+        top.size += size
+        if isinstance(top.data, list):
+            if self.marks and path is None:
+                self.lines[(*top.path, len(top.data))] = event.start_mark.line + 1
+            top.data.append(value)
+        elif top.key is _NO_KEY:
+            self._key(top, value, event)
+        else:
+            if top.key == _MERGE:
+                top.merges.append(value)
+            else:
+                top.data[top.key] = value
+            top.key = _NO_KEY
+
+    def _key(self, top: _Open, value: Any, event: Any) -> None:
+        if isinstance(value, (dict, list)):
+            raise self._error("a key must be a string", event)
+        if value in top.data:
+            raise self._error(f"the key '{value}' stands here twice", event)
+        top.key = value
+        if value == _MERGE:
+            return
+        top.data[value] = None  # keeps the place among the keys
+        if self.marks:
+            self.lines[(*top.path, str(value))] = event.start_mark.line + 1
+
+    def _merge(self, done: _Open, event: Any) -> None:
+        # https://yaml.org/type/merge.html: keys that stand in the mapping win, then earlier merges.
+        for merge in done.merges:
+            for source in merge if isinstance(merge, list) else [merge]:
+                if not isinstance(source, dict):
+                    raise self._error("<< takes a mapping or a list of mappings", event)
+                for key, value in source.items():
+                    done.data.setdefault(key, value)
+
+    def _path(self, event: Any) -> KeyPath:
+        if not self.marks or not self.stack:
+            return ()
+        top = self.stack[-1]
+        if isinstance(top.data, list):
+            path = (*top.path, len(top.data))
+            self.lines[path] = event.start_mark.line + 1
+            return path
+        return (*top.path, str(top.key))
+
+    def _document(self, value: Any, event: Any) -> None:
+        if value == NULL:
+            return
+        first = min(self.lines.values(), default=event.start_mark.line + 1)
+        self.documents.append(Document(value, first, self.lines))
+
+    def _count(self, number: int, event: Any) -> None:
+        self.nodes += number
+        if self.nodes > MAX_NODES:
+            raise TooLargeError(
+                f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event)
+            )
+
+    def _place(self, event: Any) -> Place:
+        return Place(self.file, event.start_mark.line + 1)
+
+    def _error(self, what: str, event: Any) -> YamlError:
+        return YamlError(what, where=self._place(event))
+
+
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
+
+_TRUE = {"true", "True", "TRUE"}
+_FALSE = {"false", "False", "FALSE"}
+
+
+def is_null(value: Any) -> bool:
+    """Whether ``value`` is a null that was written out."""
+    return value is None or value == NULL
+
+
+def to_python(value: Any) -> Any:
+    """Turn data that `read` returned into Python's own types, by the YAML 1.2 core schema.
+
+    Octal numbers as ``0644`` are read as Go reads them, since charts mean them so. What only YAML 1.1
+    takes for something else (``on``, ``1:30``, dates) becomes a string.
+    """
+    if isinstance(value, dict):
+        return {to_python(key): to_python(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_python(item) for item in value]
+    return _scalar_value(value.text) if isinstance(value, Plain) else value
+
+
+def _scalar_value(text: str) -> Any:
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    number = text.replace("_", "")
+    if re.fullmatch(r"[-+]?0[0-7]+", number):
+        return int(number, 8)
+    for convert in (lambda: int(number, 0), lambda: float(re.sub(r"\.(inf|nan)", r"\1", number.lower()))):
+        try:
+            return convert()
+        except ValueError:
+            continue
+    return text
