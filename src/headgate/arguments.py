@@ -81,6 +81,38 @@ def hydrate(
 
 
 @app.command()
+def deliver(
+    manifests: Annotated[str, typer.Option("--manifests", metavar="DIR|URL", help="Manifest repository.")],
+    project: Annotated[str, typer.Option("--project", help="Project that hands off: acme/shop.")],
+    commit: Annotated[str, typer.Option("--commit", metavar="SHA", help="Its commit, in full.")],
+    images: Annotated[
+        list[str] | None,
+        typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
+    ] = None,
+    ref: Annotated[str, typer.Option("--ref", help="Branch, or refs/tags/TAG.")] = "main",
+    source: Annotated[str, typer.Option("--source", metavar="DIR|URL", help="The app's repository.")] = ".",
+    pipeline: Annotated[int | None, typer.Option("--pipeline", help="Number of the app's pipeline.")] = None,
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
+    from headgate.commands import deliver as command  # noqa: PLC0415
+
+    request = command.Request(manifests, project, commit, ref, source, tuple(images or ()), pipeline, diff, json)
+    _finish(lambda: command.run(request))
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")] = None,
+) -> None:
+    """Show the whole product in a minute, on example repositories on this machine."""
+    from headgate.commands import demo as command  # noqa: PLC0415
+
+    _finish(lambda: command.run(directory))
+
+
+@app.command()
 def version() -> None:
     """Print the versions of Headgate and its tools, and where these were found."""
     from headgate.commands import version as command  # noqa: PLC0415

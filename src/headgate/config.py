@@ -25,6 +25,8 @@ LOCK = "headgate.lock"
 APPS = "apps"
 TEMPLATES = "templates"
 ENVIRONMENTS = "environments"
+INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
+"""Folders that hydration reads; everything else is output, or not ours."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import ConflictError, DirtyError, GitError, Place, UnsafeFileError
-from headgate.tree import REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
+from headgate.tree import MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ _FIXED = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_PROTOCOL_FROM_USER": "0",
+    "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",  # never ext:: or fd::, which run what an address says
 }
 # Nothing that a repository brings along is run: no hooks, no file system monitor.
 _CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
@@ -169,12 +170,12 @@ def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tre
     return Tree(blobs)
 
 
-def prefetch(tree: Tree, folder: str = "") -> None:
-    """Read all files below ``folder`` that are not links by one process, since most will be needed."""
-    blobs = [tree.blob(path) for path in tree.paths(folder)]
+def prefetch(tree: Tree, folders: Sequence[str] = ("",)) -> None:
+    """Read all files below the folders that are not links by one process, since most will be needed."""
+    blobs = [tree.blob(path) for folder in folders for path in tree.paths(folder)]
     by_repository: dict[int, tuple[Repository, list[str]]] = {}
     for blob in blobs:
-        if isinstance(blob, GitBlob) and blob.mode != GITLINK:
+        if isinstance(blob, GitBlob) and blob.mode != GITLINK and blob.size <= MAX_FILE:
             by_repository.setdefault(id(blob.repository), (blob.repository, []))[1].append(blob.oid)
     for repository, oids in by_repository.values():
         repository.objects(oids)
@@ -218,8 +219,7 @@ def commit(repository: Repository, base: str, changes: Changes, message: str, *,
     ``changes`` name full paths; contents are stored as they are, without filters. Authored by whom git's
     own configuration names.
     """
-    author = repository.git("var", "GIT_AUTHOR_IDENT")
-    committer = repository.git("var", "GIT_COMMITTER_IDENT")
+    author, committer = _identity(repository, "AUTHOR"), _identity(repository, "COMMITTER")
     ref = f"refs/headgate/new-{secrets.token_hex(8)}"
     stream = [f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(), _data(message.encode())]
     stream += [f"from {base}\n".encode()]
@@ -232,6 +232,14 @@ def commit(repository: Repository, base: str, changes: Changes, message: str, *,
             stream += [b"M 100644 inline " + name + b"\n", _data(content)]
     stream.append(f"\nget-mark :1\nreset {ref}\nfrom {NO_COMMIT}\n\n".encode())
     return repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
+
+
+def _identity(repository: Repository, role: str) -> str:
+    """Return who git says we are, and when; ourselves where nobody has told git, as in a fresh job."""
+    try:
+        return repository.git("var", f"GIT_{role}_IDENT")
+    except GitError:
+        return f"Headgate <headgate@headgate.invalid> {int(time.time())} +0000"
 
 
 def _data(content: bytes) -> bytes:
@@ -326,3 +334,34 @@ def clone(url: str) -> Clone:
 
 def _absolute(url: str) -> str:
     return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112
+
+
+def fetch(repository: Repository, remote: str, commit: str) -> None:
+    """Fetch one commit without its history."""
+    repository.git(
+        "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options", remote, commit
+    )
+
+
+def upstream(repository: Repository, branch: str) -> str:
+    """Return the remote that a branch is pushed to, or an empty string when there is none."""
+    try:
+        return repository.git("config", "--get", f"branch.{branch}.remote")
+    except GitError:
+        return ""
+
+
+def local_refs(repository: Repository) -> dict[str, str]:
+    """Return where the local branches are."""
+    lines = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def message_of(repository: Repository, commit: str) -> str:
+    """Return a commit's message."""
+    return repository.git("show", "--no-patch", "--format=%B", "--end-of-options", commit)
+
+
+def same_tree(repository: Repository, one: str, other: str) -> bool:
+    """Whether two commits hold the same files."""
+    return repository.git("rev-parse", f"{one}^{{tree}}") == repository.git("rev-parse", f"{other}^{{tree}}")

@@ -23,7 +23,7 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
     """Raise LockError when the lock names another version of one of these engines, or of the output."""
     if lock is None:
         return
-    here = {engine: tools.engine_version(engine) for engine in sorted(engines)}
+    here = _versions(engines)
     differing = [
         f"{engine} {lock.engines[engine]} (here: {version})"
         for engine, version in here.items()
@@ -42,9 +42,14 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
 def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool) -> Changes:
     """Return the lock's new text when engines were used that it does not name yet, or, with ``upgrade``, names otherwise."""
     named = dict(lock.engines) if lock else {}
-    here = {engine: tools.engine_version(engine) for engine in engines if engine}
+    here = _versions(engines)
     updated = {**named, **here} if upgrade else {**here, **named}
     new = Lock.model_validate({"output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
     if new == lock or not updated:
         return {}
     return {LOCK: (_HEADER + write({"version": 1, **new.model_dump(exclude_defaults=True)})).encode()}
+
+
+def _versions(engines: Iterable[str]) -> dict[str, str]:
+    versions = {engine: tools.engine_version(engine) for engine in sorted(engines)}
+    return {engine: version for engine, version in versions.items() if version}

@@ -67,6 +67,7 @@ class Manifest:
 
 
 _DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*", re.MULTILINE)
+_CONTENT = re.compile(r"^[ \t]*[^\s#%]", re.MULTILINE)  # more than comments and directives
 _SOURCE = re.compile(r"^# Source: (\S+)$", re.MULTILINE)  # Helm writes it above each document
 
 
@@ -77,11 +78,11 @@ def split(text: str) -> Iterator[tuple[str, int]]:
     position, line = 0, 1
     for match in _DOCUMENT.finditer(text):
         part = text[position : match.start()]
-        if part.strip():
+        if _CONTENT.search(part):
             yield part, line
         line += text.count("\n", position, match.end())
         position = match.end()
-    if text[position:].strip():
+    if _CONTENT.search(text, position):
         yield text[position:], line
 
 

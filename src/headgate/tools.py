@@ -11,7 +11,6 @@ from pathlib import Path
 
 from headgate import process
 from headgate.errors import ToolError
-from headgate.manifest import OUTPUT_FORMAT
 
 PINNED = {"helm": "4.3.1", "kustomize": "5.8.2"}
 """The versions of ``image/go.mod``."""
@@ -68,11 +67,11 @@ def version_of(name: str, path: Path) -> str:
 
 @cache
 def engine_version(engine: str) -> str:
-    """Return the version of an engine, as headgate.lock names it. Raises ToolError when it is not here."""
+    """Return the version of an engine, as headgate.lock names it; empty where there is none. Raises ToolError when it is not here."""
     if engine in PINNED:
         return find(engine).version
     if engine == "jinja2":
         from importlib.metadata import version  # noqa: PLC0415  slow to import, and seldom needed
 
         return version("jinja2")
-    return str(OUTPUT_FORMAT)  # plain YAML is rendered by the canonical output alone
+    return ""  # plain YAML needs no program

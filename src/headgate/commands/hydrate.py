@@ -45,6 +45,7 @@ def run(request: Request) -> int:
         git.check_clean(repository)
     base = git.head(repository) if request.commit else ""
     tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
+    git.prefetch(tree)
     configuration = config.load(tree)
     targets = select(configuration, request.apps, request.environments)
 

@@ -147,6 +147,8 @@ def render(environment: Environment, templates: dict[str, str], suffixes: tuple[
         for name in sorted(name for name in templates if name.endswith(suffixes)):
             # A copy for each, since a list or a map of the context could be changed by reference.
             texts.append((name, environment.get_template(name).render(json.loads(json.dumps(context)))))
+    except MemoryError:
+        raise  # ends this process, which says that the limit was reached
     except Exception as error:  # noqa: BLE001  whatever a template does is the template's error
         return {"error": _describe(error, name, templates)}
     return {"texts": texts, "strings": environment.strings.all}

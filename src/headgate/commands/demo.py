@@ -1,0 +1,175 @@
+"""``headgate demo``: the whole product in a minute, on two repositories made from ``examples/``, with nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import git
+from headgate.commands import deliver, hydrate
+from headgate.errors import GuardError, Place
+from headgate.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from headgate.git import Repository
+
+IMAGES = ("shop", "cart", "mail", "landing")
+PROJECT = "acme/shop"
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The demo's repositories: two bare ones, as GitLab would have them, and a checkout of each."""
+
+    root: Path
+    app: Repository
+    manifests: Repository
+    terminal: Terminal
+
+    @property
+    def remote(self) -> Path:
+        return self.root / "manifest-repo.git"
+
+
+def run(directory: Path | None) -> int:
+    """Build the repositories, hand two versions off, change a template; show what each gives."""
+    stage = _set_stage(_folder(directory))
+    say = stage.terminal.line
+    say("Headgate's demo", "bold")
+    say(f"in {stage.root}\n\n  app-repo/       acme/shop: the code of four apps, and deploy/ for those configured with their code")
+    say("  manifest-repo/  templates/, apps/, and deploy/: the final YAML that Flux reads\n")
+    say("  shop     shared Helm chart, its repository may set what is granted\n  cart     its own kustomization")
+    say("  mail     shared Jinja2 template\n  landing  its own plain YAML")
+    say("  dev takes the branch main, delivered automatically; production takes tags v*, reviewed")
+
+    _title(stage, "1. Version 1 is built from main and handed off: dev gets it as one commit")
+    first = _hand_off(stage, "refs/heads/main")
+    _show_commit(stage, "origin/main", "deploy/dev/shop", first)
+
+    _title(stage, "2. Its tag v1.0.0 is handed off: production gets four proposals, one branch for each app")
+    _hand_off(stage, "refs/tags/v1.0.0", diff=False)
+    _show_commit(stage, "origin/headgate/production/cart", "deploy/production/cart")
+    _merge_proposals(stage)
+
+    _title(stage, "3. Version 2: a new image for every app, and one setting. What changes in the final YAML")
+    _change(stage.app, "deploy/shop/values.yaml", "Welcome", "Welcome back", "Greet people who return")
+    second = _hand_off(stage, "refs/heads/main", diff=True)
+    _show_commit(stage, "origin/main", "deploy/dev/cart", second)
+
+    _title(stage, "4. A template changes: every app that uses it is hydrated again, without its repository")
+    stage.manifests.git("switch", "--quiet", "--create", "probe")
+    _change(stage.manifests, "templates/web/templates/deployment.yaml", _PORTS, _PORTS_AND_PROBE, "Probe web services")
+    code = hydrate.run(hydrate.Request(stage.manifests.path, commit=True, diff=True))
+    _show_commit(stage, "HEAD", "deploy/production/shop")
+
+    say("\nLook around:", "bold")
+    say(f"  git -C {stage.manifests.path} log --stat --all --graph\n  headgate hydrate --repo {stage.manifests.path} --check")
+    return code
+
+
+def _folder(directory: Path | None) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="headgate-demo-"))
+    if directory.exists() and any(directory.iterdir()):
+        raise GuardError("the folder is not empty", where=Place(str(directory)), hint="name a new or empty folder")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory.resolve()
+
+
+def examples() -> Path:
+    """Return the folder with the example repositories: of the installed package, or of the checkout."""
+    here = Path(__file__).resolve()
+    installed = here.parents[1] / "examples"
+    return installed if installed.is_dir() else here.parents[3] / "examples"
+
+
+def _set_stage(root: Path) -> _Stage:
+    return _Stage(root, _repository(root, "app-repo"), _repository(root, "manifest-repo"), Terminal(sys.stdout))
+
+
+def _repository(root: Path, name: str) -> Repository:
+    """Make a bare repository with one commit of the example, and a checkout of it."""
+    bare, folder = root / f"{name}.git", root / name
+    git.git(["init", "--quiet", "--bare", "--initial-branch=main", str(bare)])
+    shutil.copytree(examples() / name, folder)
+    git.git(["init", "--quiet", "--initial-branch=main", str(folder)])
+    checkout = git.open_repository(folder)
+    for key, value in (("user.name", "Ada"), ("user.email", "ada@example.com"), ("commit.gpgSign", "false")):
+        checkout.git("config", key, value)
+    checkout.git("remote", "add", "origin", str(bare))
+    checkout.git("add", "--all")
+    checkout.git("commit", "--quiet", "--message", "Begin")
+    checkout.git("push", "--quiet", "--set-upstream", "origin", "main")
+    return checkout
+
+
+def _title(stage: _Stage, text: str) -> None:
+    stage.terminal.line(f"\n{text}\n", "bold cyan")
+
+
+def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
+    """Hand the app repository's newest commit off, as its pipeline would after it pushed the images."""
+    commit = git.head(stage.app)
+    images = tuple(f"registry.example.com/acme/{name}:{commit[:12]}@{_digest(name, commit)}" for name in IMAGES)
+    stage.terminal.line(
+        f"$ headgate deliver --manifests manifest-repo.git --project {PROJECT} --commit {commit[:12]}... --ref {ref} "
+        f"--source app-repo --image ...",
+        "dim",
+    )
+    deliver.run(
+        deliver.Request(str(stage.remote), PROJECT, commit, ref, str(stage.app.path), images, None, diff=diff)
+    )
+    stage.manifests.git("fetch", "--quiet", "origin")
+    if ref.startswith("refs/heads/"):
+        stage.manifests.git("merge", "--quiet", "--ff-only", "origin/main")
+    return commit
+
+
+def _digest(name: str, commit: str) -> str:
+    """Stand in for what a registry would tell."""
+    return f"sha256:{hashlib.sha256(f'{name} {commit}'.encode()).hexdigest()}"
+
+
+def _show_commit(stage: _Stage, revision: str, folder: str, _source: str = "") -> None:
+    """Show a commit's message and its change of one folder."""
+    say = stage.terminal.line
+    say(f"\n$ git show {revision.removeprefix('origin/')} -- {folder}", "dim")
+    message = stage.manifests.git("show", "--no-patch", "--format=commit %h%n%n%w(0,4,4)%B", revision)
+    say(message)
+    diff = stage.manifests.git("show", "--format=", "--unified=2", revision, "--", f"{folder}/*.yaml", folder)
+    for line in _without_records(diff):
+        say(line, {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], ""))
+
+
+def _without_records(diff: str) -> list[str]:
+    """Leave out git's headers and the records beside the YAML."""
+    lines: list[str] = []
+    shown = True
+    for line in diff.splitlines():
+        if line.startswith("diff --git "):
+            shown = not line.endswith(".json")
+        elif shown and not line.startswith(("index ", "--- ", "new file mode")):
+            lines.append(line.replace("+++ b/", "  ") if line.startswith("+++ ") else line)
+    return lines
+
+
+def _merge_proposals(stage: _Stage) -> None:
+    names = [f"headgate/production/{name}" for name in IMAGES]
+    stage.terminal.line("People review the final YAML and merge.")
+    stage.manifests.git("merge", "--quiet", "--no-edit", "--message", "Merge proposals", *[f"origin/{n}" for n in names])
+    stage.manifests.git("push", "--quiet", "origin", "main", *[f":refs/heads/{name}" for name in names])
+
+
+def _change(repository: Repository, file: str, old: str, new: str, message: str) -> None:
+    path = repository.path / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    repository.git("commit", "--quiet", "--all", "--message", message)
+
+
+_PORTS = "          ports:\n"
+_PORTS_AND_PROBE = "          readinessProbe:\n            httpGet: {path: /healthz, port: http}\n          ports:\n"

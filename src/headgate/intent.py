@@ -1,0 +1,232 @@
+"""A hand-off applied to releases: which apps and environments take it, and what their releases become. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
+from headgate.images import normal
+from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
+from headgate.release import CONFIG, config_folder, read_release, release_file, to_text
+from headgate.tree import Tree, check_input
+from headgate.yamlread import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.images import Reference
+    from headgate.model import Config, Take
+    from headgate.tree import Changes
+
+BRANCHES = "refs/heads/"
+TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True)
+class HandOff:
+    """What an app's pipeline says: commit ``commit`` of ``project``, on ``ref``, built ``images``."""
+
+    project: str
+    commit: str
+    ref: str
+    images: tuple[Reference, ...] = ()
+    pipeline: int | None = None
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """An app and environment that take a hand-off: the images by their names there, and the config if it is theirs."""
+
+    record: AppRecord
+    environment: str
+    images: Mapping[str, Reference]
+    config: Config | None
+
+
+def check(hand_off: HandOff) -> None:
+    """Refuse a hand-off whose words cannot be what they stand for. Raises ConfigError."""
+    for what, value, pattern in (
+        ("project", hand_off.project, r"[\w.+-]+(/[\w.+-]+)+"),
+        ("commit", hand_off.commit, r"[0-9a-f]{40}([0-9a-f]{24})?"),
+        ("ref", hand_off.ref, r"refs/(heads|tags)/[^\s~^:?*\[\\\x00-\x1f\x7f-]?[^\s~^:?*\[\\\x00-\x1f\x7f]*"),
+    ):
+        if not re.fullmatch(pattern, value):
+            expected = {"project": "a path such as acme/shop", "commit": "a commit id in full"}.get(what, "a branch or tag")
+            raise ConfigError(f"the {what} is {value!r}, expected {expected}")
+
+
+def full_ref(ref: str) -> str:
+    """Return a ref in full. A short name is a branch: a tag called ``main`` is not the branch."""
+    return ref if ref.startswith((BRANCHES, TAGS)) else f"{BRANCHES}{ref}"
+
+
+def takes(take: Take, ref: str) -> bool:
+    """Whether an entry of ``takes`` accepts hand-offs of a ref."""
+    if take.branch is not None:
+        return ref.startswith(BRANCHES) and fnmatchcase(ref.removeprefix(BRANCHES), take.branch)
+    if take.tag is not None:
+        return ref.startswith(TAGS) and fnmatchcase(ref.removeprefix(TAGS), take.tag)
+    return False
+
+
+def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptance]:
+    """Return who takes a hand-off. Raises RefusedError, with what would be taken, when nobody does."""
+    owned = [
+        (record, environment)
+        for record, environment in configuration.pairs()
+        if _owns_a_part(record, environment, hand_off.project)
+    ]
+    if not owned:
+        raise RefusedError(
+            f"no app has a part that belongs to {hand_off.project}",
+            hint="name the project in the app's app.yaml: project, or the project of an image or of config",
+        )
+    accepted = [
+        _acceptance(record, environment, hand_off)
+        for record, environment in owned
+        if any(takes(take, hand_off.ref) for take in _takes(configuration, record, environment))
+    ]
+    if not accepted:
+        raise RefusedError(
+            f"no environment takes hand-offs of {hand_off.ref}", hint="\n  ".join(_what_is_taken(configuration, owned))
+        )
+    _check_every_image(accepted, hand_off)
+    return [one for one in accepted if one.images or one.config]
+
+
+def _takes(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
+    own = record.here(environment).takes
+    return own if own is not None else configuration.environment(environment).takes
+
+
+def _owns_a_part(record: AppRecord, environment: str, project: str) -> bool:
+    owners = [image.project or record.app.project for image in record.images(environment).values()]
+    config = record.app.config
+    return project in owners or (config is not None and (config.project or record.app.project) == project)
+
+
+def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Acceptance:
+    images: dict[str, Reference] = {}
+    for name, image in record.images(environment).items():
+        if (image.project or record.app.project) != hand_off.project:
+            continue
+        for reference in hand_off.images:
+            fits = image.tag is None or fnmatchcase(reference.tag, image.tag)
+            if fits and normal(reference.repository) == normal(image.repository):
+                images[name] = reference
+    config = record.app.config
+    own = config is not None and (config.project or record.app.project) == hand_off.project
+    return Acceptance(record, environment, images, config if own else None)
+
+
+def _what_is_taken(configuration: Configuration, owned: Sequence[tuple[AppRecord, str]]) -> list[str]:
+    told = []
+    for record, environment in owned:
+        sources = [
+            f"{kind} {value}"
+            for take in _takes(configuration, record, environment)
+            for kind, value in (("branch", take.branch), ("tag", take.tag), ("promotion from", take.promotion))
+            if value
+        ]
+        told.append(f"{record.name} in {environment} takes: {', '.join(sources) or 'nothing'}")
+    return told
+
+
+def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff) -> None:
+    taken = {reference for one in accepted for reference in one.images.values()}
+    for reference in hand_off.images:
+        if reference not in taken:
+            known = {
+                image.repository + (f" (tags {image.tag})" if image.tag else "")
+                for one in accepted
+                for image in one.record.images(one.environment).values()
+            }
+            raise RefusedError(
+                f"no app takes the image {reference.repository}:{reference.tag} from {hand_off.project}",
+                hint=f"its apps have: {', '.join(sorted(known)) or 'no images'}",
+            )
+
+
+def snapshot(source: Tree, config: Config, label: str, *, environment: str, values_only: bool) -> Tree:
+    """Return the files of the app's config that a release keeps, from its repository at the commit.
+
+    ``values_only``: a shared template renders the app, so only values are of use. git's own small files
+    (``.gitignore``, ``.gitkeep``) are left out. Raises UnsafeFileError and TooLargeError (`check_input`),
+    ConfigError when nothing is there.
+    """
+    files = source.folder(config.path)
+    wanted = [path for path in files.paths() if _is_wanted(path, config, environment, values_only=values_only)]
+    if not files.paths():
+        raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Place(config.path))
+    kept = Tree({path: files.blob(path) for path in wanted})
+    check_input(kept, config.path)
+    for name in _OURS:
+        if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}"):
+            raise UnsafeFileError(
+                "a file that belongs to the manifest repository, where alone it has an effect",
+                where=Place(f"{config.path}/{name}"),
+                hint="remove it from the app's config",
+            )
+    return kept
+
+
+_OURS = ("app.yaml", "template.yaml", "release.yaml", "headgate.yaml", "headgate.lock")
+_LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
+
+
+def _is_wanted(path: str, config: Config, environment: str, *, values_only: bool) -> bool:
+    if path.rsplit("/", 1)[-1] in _LEFT_OUT:
+        return False
+    if values_only:
+        return path in ("values.yaml", f"values.{environment}.yaml") or path in (".gitattributes", ".gitmodules")
+    return not config.include or any(fnmatchcase(path, pattern) for pattern in config.include)
+
+
+def _is_object(data: bytes, file: str) -> bool:
+    """Whether a file holds Kubernetes objects, which may be called app.yaml as well."""
+    documents = read(data, file)
+    return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)
+
+
+def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: Tree | None) -> tuple[Release, Changes]:
+    """Return an app's release after a hand-off, and the changes that write it. Parts that it does not name stay."""
+    record, environment = accepted.record, accepted.environment
+    before = read_release(tree, record, environment) or Release()
+    came_from = {
+        "project": hand_off.project,
+        "commit": hand_off.commit,
+        "ref": hand_off.ref,
+        "pipeline": hand_off.pipeline,
+    }
+    images = {
+        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **came_from)
+        for name, image in accepted.images.items()
+    }
+    newest = {
+        name: Newest(commit=image.commit, pipeline=image.pipeline, tag=image.tag, digest=image.digest)
+        for name, image in images.items()
+    }
+    config = before.config
+    if accepted.config is not None:
+        config = ReleasedConfig(path=accepted.config.path, **came_from)
+        newest[CONFIG] = Newest(commit=hand_off.commit, pipeline=hand_off.pipeline)
+    release = before.model_copy(
+        update={
+            "images": dict(sorted({**before.images, **images}.items())),
+            "config": config,
+            "newest": dict(sorted({**before.newest, **newest}.items())),
+        }
+    )
+    changes: Changes = {release_file(record, environment): to_text(release)}
+    if accepted.config is not None and config_files is not None:
+        changes |= _config_changes(tree, config_folder(record, environment), config_files)
+    return release, {path: data for path, data in changes.items() if path not in tree or data != tree.read(path)}
+
+
+def _config_changes(tree: Tree, folder: str, files: Tree) -> Changes:
+    changes: Changes = {path: None for path in tree.paths(folder)}
+    return changes | {f"{folder}/{path}": files.read(path) for path in files.paths()}
