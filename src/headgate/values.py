@@ -147,7 +147,7 @@ def _check_replaced_lists(layer: Layer, below: dict[str, Any], patterns: Pattern
 
 
 def _replaced_lists(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, list[Any]]]:
-    if isinstance(upper, list) and isinstance(lower, list):
+    if isinstance(upper, list) and isinstance(lower, list) and lower:
         yield path, lower
     elif isinstance(upper, dict) and isinstance(lower, dict):
         for key in upper.keys() & lower.keys():

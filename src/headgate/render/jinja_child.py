@@ -71,6 +71,8 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
             return value
         if isinstance(value, (dict, list, tuple)):
             return json.dumps(self.strings.tokens_in(value), ensure_ascii=False)
+        if isinstance(value, jinja2.Undefined):
+            return str(value)  # raises, with the name of what is missing
         raise jinja2.TemplateRuntimeError(f"a {type(value).__name__} cannot be printed")
 
 

@@ -10,7 +10,7 @@ from headgate.errors import ConfigError, Place, RenderError, TooLargeError, Unsa
 from headgate.yamlread import read, to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from headgate.model import Kustomize
     from headgate.tree import Tree
@@ -67,8 +67,8 @@ def file_in(scope: Tree, folder: str) -> str:
     return next((path for path in paths if path in scope), "")
 
 
-def follow(scope: Tree, root: str, options: Kustomize, label: str) -> Kustomization:
-    """Read a kustomization and all that it builds on.
+def follow(scope: Tree, root: str, options: Kustomize, named: Callable[[str], str]) -> Kustomization:
+    """Read a kustomization and all that it builds on. ``named`` gives a path of ``scope`` the repository's name.
 
     Raises RenderError for what is not there, UnsafeFileError for what leaves the scope or comes from
     another host, ConfigError for plugins that the platform does not allow.
@@ -81,12 +81,13 @@ def follow(scope: Tree, root: str, options: Kustomize, label: str) -> Kustomizat
         if folder in seen:
             continue
         if len(seen) >= _MAX_BASES:
-            raise TooLargeError(f"more than {_MAX_BASES} kustomizations", where=Place(label))
-        file = file_in(scope, folder)
-        data = seen[folder] = _read(scope, file, label)
-        _check_options(data, options, f"{label}/{_from(root, file)}")
+            raise TooLargeError(f"more than {_MAX_BASES} kustomizations", where=Place(named(root)))
+        path = file_in(scope, folder)
+        file = named(path)
+        data = seen[folder] = _read(scope.read(path), file)
+        _check_options(data, options, file)
         for field, entry in _entries(data):
-            target = _target(scope, folder, field, entry, options, f"{label}/{_from(root, file)}")
+            target = _target(scope, folder, field, entry, options, file)
             if target is not None:
                 waiting.append(target)
         contained = contained and all(
@@ -104,16 +105,12 @@ def follow(scope: Tree, root: str, options: Kustomize, label: str) -> Kustomizat
     )
 
 
-def _from(root: str, file: str) -> str:
-    return posixpath.relpath(file, root or ".")
-
-
-def _read(scope: Tree, file: str, label: str) -> dict[str, Any]:
-    documents = read(scope.read(file), f"{label}/{posixpath.basename(file)}")
-    data = to_python(documents[0].data) if len(documents) == 1 else None
-    if not isinstance(data, dict):
-        raise RenderError("expected one kustomization", where=Place(f"{label}/{posixpath.basename(file)}"))
-    return data
+def _read(data: bytes, file: str) -> dict[str, Any]:
+    documents = read(data, file)
+    found = to_python(documents[0].data) if len(documents) == 1 else None
+    if not isinstance(found, dict):
+        raise RenderError("expected one kustomization", where=Place(file))
+    return found
 
 
 def _check_options(data: dict[str, Any], options: Kustomize, file: str) -> None:

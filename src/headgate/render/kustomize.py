@@ -66,7 +66,7 @@ def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
 
 def _prepare(one: Render, bench: Bench) -> _Job:
     root = find_root(one.scope, one.folder, one.environment, one.label)
-    found = follow(one.scope, root, bench.kustomize, posixpath.join(one.label, posixpath.relpath(root, one.folder or ".")))
+    found = follow(one.scope, root, bench.kustomize, one.named)
     tree = _needed(one.scope, one.folder, found)
     if not found.reads_values:
         return _Job(one, found, bench.stage(tree) / root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -45,6 +46,10 @@ class Render:
     def file(self, path: str) -> str:
         """Name a file of the source as the repository names it."""
         return f"{self.label}/{path}"
+
+    def named(self, path: str) -> str:
+        """Name a file of the scope as the repository names it."""
+        return posixpath.normpath(posixpath.join(self.label, posixpath.relpath(path or ".", self.folder or ".")))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+# What people type. Every target installs what it needs.
+.DEFAULT_GOAL := help
+
+VENV := .venv
+TOOLS := .tools
+UV := $(TOOLS)/uv/bin/uv
+HEADGATE := $(VENV)/bin/headgate
+
+.PHONY: help demo test lint schema tools benchmark clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
+
+demo: $(VENV)/.ready tools ## show the whole product in a minute
+	$(HEADGATE) demo
+
+test: $(VENV)/.ready tools ## run all tests
+	$(VENV)/bin/pytest -n auto -q
+
+lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/shellcheck .ci/run image/build-tools scripts/install-uv
+	$(VENV)/bin/yamllint --strict .
+
+schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
+	$(VENV)/bin/python -m headgate.reference
+
+benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize
+	$(VENV)/bin/python benchmarks/hydrate.py
+
+tools: ## build Helm and Kustomize, unless PATH has these versions
+	@image/build-tools $(TOOLS)
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(UV):
+	@mkdir -p $(TOOLS)
+	@scripts/install-uv $(TOOLS)/uv
+
+$(VENV)/.ready: $(UV) pyproject.toml uv.lock
+	@UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen
+	@touch $@

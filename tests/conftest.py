@@ -1,0 +1,68 @@
+"""What all tests share: nothing of the machine's user is seen, and no test reaches another host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.manifests import ManifestRepository
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--update-golden``."""
+    parser.addoption("--update-golden", action="store_true", help="write what the golden cases now give")
+
+
+@pytest.fixture(autouse=True)
+def clean_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a home without configuration, and an identity for git."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "HELM_", "KUSTOMIZE_", "HEADGATE_", "CI_")) and not name.startswith("GIT_SSL"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process reach loopback only."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and str(address[0]) not in ("127.0.0.1", "::1"):  # type: ignore[index]
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> ManifestRepository:
+    """Return an empty manifest repository."""
+    return ManifestRepository.make(tmp_path / "manifests")
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Return the folder with deployment sources that other projects publish; skip where it is not."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared/real with real charts and kustomizations is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def headgate_program() -> list[str]:
+    """Return the command line of Headgate as a program of its own."""
+    return [sys.executable, "-m", "headgate"]

@@ -1,0 +1,120 @@
+"""A manifest repository for tests: files in, Headgate run on it, its output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from support.cli import Ran, headgate
+
+HEADGATE_YAML = """
+version: 1
+environments:
+  dev: {takes: {branch: main}, delivery: commit, kubernetes: "1.34"}
+  production: {takes: {tag: "v*", order: semver}, delivery: review, kubernetes: "1.34"}
+"""
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/acme/web
+"""
+
+COMMIT = "a" * 40
+DIGEST = "sha256:" + "1" * 64
+
+
+def git(folder: Path, *args: str) -> str:
+    """Run git and return what it printed."""
+    done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class ManifestRepository:
+    """A checkout of a manifest repository."""
+
+    path: Path
+
+    @staticmethod
+    def make(path: Path) -> ManifestRepository:
+        """Make one with two environments and no app."""
+        path.mkdir(parents=True)
+        git(path, "init", "--quiet", "--initial-branch=main")
+        repository = ManifestRepository(path)
+        repository.write({"headgate.yaml": HEADGATE_YAML})
+        return repository
+
+    def write(self, files: dict[str, str | bytes]) -> ManifestRepository:
+        """Write files; texts are dedented."""
+        for name, content in files.items():
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            data = textwrap.dedent(content).lstrip("\n").encode() if isinstance(content, str) else content
+            target.write_bytes(data)
+        return self
+
+    def app(self, name: str, app_yaml: str, files: dict[str, str] | None = None) -> ManifestRepository:
+        """Add an app, with files of its folder."""
+        own = {f"apps/{name}/{path}": text for path, text in (files or {}).items()}
+        return self.write({f"apps/{name}/app.yaml": app_yaml, **own})
+
+    def release(
+        self,
+        app: str,
+        environment: str,
+        *,
+        images: dict[str, str] | None = None,
+        config: dict[str, str | bytes] | None = None,
+        commit: str = COMMIT,
+    ) -> ManifestRepository:
+        """Write a release as a hand-off would: images by name with their repositories, and the app's config."""
+        part = {"project": "acme/web", "commit": commit, "ref": "refs/heads/main"}
+        release: dict[str, Any] = {"version": 1, "images": {}}
+        for name, repository in (images or {}).items():
+            release["images"][name] = {**part, "repository": repository, "tag": "1.0", "digest": DIGEST}
+        if config is not None:
+            release["config"] = {**part, "path": "deploy"}
+        folder = f"apps/{app}/releases/{environment}"
+        self.write({f"{folder}/release.yaml": yaml.safe_dump(release)})
+        return self.write({f"{folder}/config/{path}": text for path, text in (config or {}).items()})
+
+    def commit(self, message: str = "Change") -> ManifestRepository:
+        """Commit everything."""
+        git(self.path, "add", "--all")
+        git(self.path, "commit", "--quiet", "--allow-empty", "--message", message)
+        return self
+
+    def hydrate(self, *args: str) -> Ran:
+        """Run ``headgate hydrate`` on it."""
+        return headgate("hydrate", "--repo", str(self.path), *args)
+
+    def hydrate_json(self, *args: str) -> list[dict[str, Any]]:
+        """Run ``headgate hydrate --json`` and return its outcomes."""
+        ran = self.hydrate("--json", *args)
+        assert ran.out, ran.err
+        apps: list[dict[str, Any]] = json.loads(ran.out)["apps"]
+        return apps
+
+    def output(self, folder: str = "deploy") -> dict[str, str]:
+        """Return the final YAML below a folder: path -> text."""
+        root = self.path / folder
+        return {str(path.relative_to(root)): path.read_text() for path in sorted(root.rglob("*.yaml"))}
+
+    def objects(self, folder: str) -> list[dict[str, Any]]:
+        """Return the objects below a folder."""
+        return [yaml.safe_load(text) for text in self.output(folder).values()]

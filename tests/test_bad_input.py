@@ -1,0 +1,352 @@
+"""Bad input: each kind gives a clear message and an exit code of its own, and nothing is written."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import (
+    ConfigError,
+    DirtyError,
+    ExhaustedError,
+    GitError,
+    GrantError,
+    GuardError,
+    HeadgateError,
+    ImageError,
+    RenderError,
+    TooLargeError,
+    UnsafeFileError,
+    YamlError,
+)
+from support.cli import headgate
+from support.manifests import DEPLOYMENT, HEADGATE_YAML, ManifestRepository
+
+CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
+
+
+def refused(repository: ManifestRepository, kind: type[HeadgateError], *messages: str, args: tuple[str, ...] = ()) -> None:
+    """Hydrate, and check the code, the message, and that no file was written."""
+    before = {path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    ran = repository.hydrate(*args)
+    for message in messages:
+        assert message in ran.err
+    assert ran.code == kind.code, ran.err
+    assert "Traceback" not in ran.err
+    after = {path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    assert after == before
+
+
+def chart(manifests: ManifestRepository, template: str, **files: str) -> ManifestRepository:
+    """Add an app with a chart of one template."""
+    more = {f"templates/web/{name}": text for name, text in files.items()}
+    manifests.write({"templates/web/Chart.yaml": CHART, "templates/web/templates/web.yaml": template, **more})
+    return manifests.app("web", "template: web\nenvironments: [dev]\n")
+
+
+def own_config(manifests: ManifestRepository, config: dict[str, str | bytes]) -> ManifestRepository:
+    """Add an app with a config of its own."""
+    manifests.app("web", "project: acme/web\nconfig: deploy\nenvironments: [dev]\n")
+    return manifests.release("web", "dev", config=config)
+
+
+def test_broken_yaml_in_configuration(manifests: ManifestRepository) -> None:
+    manifests.write({"headgate.yaml": "version: 1\nenvironments:\n  dev: {delivery: commit\n"})
+    refused(manifests, YamlError, "headgate.yaml:4: not YAML: ")
+
+
+def test_broken_yaml_in_values(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT).write({"apps/web/values.yaml": "a: 1\nb: [1\n"})
+    refused(manifests, YamlError, "web in dev: apps/web/values.yaml:3: not YAML: ")
+
+
+def test_broken_yaml_that_a_template_rendered(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml.j2": "apiVersion: v1\nkind: ConfigMap\n  bad: {{ app }}\n"})
+    manifests.app("web", "template: web\nenvironments: [dev]\n")
+    refused(manifests, YamlError, "templates/web/web.yaml.j2: rendered text is not YAML", "line 3: bad: web")
+
+
+def test_helm_template_error_names_file_and_line(manifests: ManifestRepository) -> None:
+    chart(manifests, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Values.a.b.c }}\n")
+    refused(
+        manifests, RenderError, "web in dev: templates/web/templates/web.yaml:4: Helm: ", "nil pointer evaluating",
+        "a value is missing",
+    )
+
+
+def test_helm_required_value_is_missing(manifests: ManifestRepository) -> None:
+    chart(manifests, 'a: b\nc: {{ required "set the host" .Values.host }}\n')
+    refused(manifests, RenderError, "templates/web/templates/web.yaml:2: Helm: ", "set the host")
+
+
+def test_jinja_value_is_missing(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml.j2": "a: b\nname: {{ values.host }}\n"})
+    manifests.app("web", "template: web\nenvironments: [dev]\n")
+    refused(manifests, RenderError, "templates/web/web.yaml.j2:2: missing value: ", "'host'", "give it a value")
+
+
+def test_jinja_syntax_error_names_file_and_line(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml.j2": "a: b\n{% if %}\n"})
+    manifests.app("web", "template: web\nenvironments: [dev]\n")
+    refused(manifests, RenderError, "templates/web/web.yaml.j2:2: template syntax: ")
+
+
+def test_kustomize_error(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/kustomization.yaml": "resources: [gone.yaml]\n"})
+    manifests.app("web", "template: web\nenvironments: [dev]\n")
+    refused(manifests, RenderError, "templates/web/kustomization.yaml: resources: 'gone.yaml' is not there")
+
+
+def test_unknown_engine(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/template.yaml": "engine: helmm\n", "templates/web/web.yaml": DEPLOYMENT})
+    manifests.app("web", "template: web\nenvironments: [dev]\n")
+    refused(
+        manifests, ConfigError,
+        "templates/web/template.yaml:1: engine: expected 'helm', 'kustomize', 'jinja2' or 'plain', found 'helmm'",
+        "did you mean 'helm'?",
+    )
+
+
+def test_value_outside_the_grant(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/Chart.yaml": CHART, "templates/web/templates/web.yaml": DEPLOYMENT})
+    manifests.app("web", "project: acme/web\ntemplate: web\nconfig: deploy\ngrant: [replicas]\nenvironments: [dev]\n")
+    manifests.release("web", "dev", config={"values.yaml": "replicas: 2\nsecurity:\n  privileged: true\n"})
+    refused(
+        manifests, GrantError,
+        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that the app was not granted",
+        "add 'security.privileged' to 'grant'",
+    )
+
+
+def test_image_that_no_container_uses(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    manifests.app(
+        "web",
+        "project: acme/web\ntemplate: web\nenvironments: [dev]\n"
+        "images: {web: registry.example.com/acme/web, worker: registry.example.com/acme/worker}\n",
+    )
+    images = {"web": "registry.example.com/acme/web", "worker": "registry.example.com/acme/worker"}
+    manifests.release("web", "dev", images=images)
+    refused(manifests, ImageError, "no container uses the image 'worker' (registry.example.com/acme/worker)")
+
+
+def test_container_of_the_app_stays_unpinned(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT.replace("acme/web", "acme/web:api-1")})
+    images = "{web: {repository: registry.example.com/acme/web, tag: 'web-*'}}"
+    manifests.app("web", f"project: acme/web\ntemplate: web\nenvironments: [dev]\nimages: {images}\n")
+    manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
+    refused(manifests, ImageError, "Deployment web runs registry.example.com/acme/web:api-1", "no image matches its tag")
+
+
+def test_symlink_in_the_apps_config(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"web.yaml": DEPLOYMENT})
+    (manifests.path / "apps/web/releases/dev/config/passwd.yaml").symlink_to("/etc/passwd")
+    refused(manifests, UnsafeFileError, "apps/web/releases/dev/config/passwd.yaml: a symlink, which is never followed")
+
+
+def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tmp_path: Path) -> None:
+    own_config(manifests, {"web.yaml": DEPLOYMENT})
+    (tmp_path / "elsewhere").mkdir()
+    (manifests.path / "deploy").symlink_to(tmp_path / "elsewhere")
+    refused(manifests, UnsafeFileError, "deploy: a symlink on the way to a file of the output")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_gitattributes_in_the_apps_config(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"web.yaml": DEPLOYMENT, ".gitattributes": "*.yaml filter=evil\n"})
+    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that steers git")
+
+
+def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"app.yaml": "template: web\nproject: evil/project\n", "web.yaml": DEPLOYMENT})
+    refused(manifests, HeadgateErrorOf("ManifestError"), "apps/web/releases/dev/config/app.yaml: not a Kubernetes object")
+
+
+def HeadgateErrorOf(name: str) -> type[HeadgateError]:  # noqa: N802  reads as a type
+    from headgate import errors  # noqa: PLC0415
+
+    kind: type[HeadgateError] = getattr(errors, name)
+    return kind
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc", "a/../../b", "./a", "a//b"])
+def test_path_that_leaves_its_folder(manifests: ManifestRepository, path: str) -> None:
+    manifests.app("web", f"project: acme/web\nconfig: {path}\nenvironments: [dev]\n")
+    refused(manifests, ConfigError, "apps/web/app.yaml:2: config.path: expected ")
+
+
+def test_kustomization_that_leaves_its_folder(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"kustomization.yaml": "resources: [../../../../../web]\n"})
+    refused(manifests, UnsafeFileError, "resources: '../../../../../web' leaves the folder that may be read")
+
+
+def test_kustomization_with_a_remote_base(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"kustomization.yaml": "resources: ['https://example.com/base?ref=v1']\n"})
+    refused(manifests, UnsafeFileError, "'https://example.com/base?ref=v1' comes from another host, which is off")
+
+
+def test_kustomization_with_a_plugin(manifests: ManifestRepository) -> None:
+    plugin = "apiVersion: example.com/v1\nkind: Exec\nmetadata: {name: x}\n"
+    own_config(manifests, {"kustomization.yaml": "generators: [plugin.yaml]\n", "plugin.yaml": plugin})
+    refused(manifests, ConfigError, "generators: the plugin example.com/v1 is off")
+
+
+def test_kustomization_with_helm_charts(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"kustomization.yaml": "helmCharts: [{name: x, repo: 'https://example.com'}]\n"})
+    refused(manifests, ConfigError, "'helmCharts' is off")
+
+
+def test_chart_archive_that_leaves_its_folder(manifests: ManifestRepository) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("../../../evil.yaml")
+        member.size = 4
+        archive.addfile(member, io.BytesIO(b"evil"))
+    own_config(manifests, {"Chart.yaml": CHART, "charts/evil.tgz": packed.getvalue()})
+    refused(manifests, UnsafeFileError, "charts/evil.tgz: the archive holds '../../../evil.yaml'")
+
+
+def test_chart_archive_bomb(manifests: ManifestRepository) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("bomb/values.yaml")
+        member.size = 60 * 1024 * 1024
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    own_config(manifests, {"Chart.yaml": CHART, "charts/bomb.tgz": packed.getvalue()})
+    refused(manifests, TooLargeError, "charts/bomb.tgz: the archive unpacks to more than may be read")
+
+
+def test_alias_bomb(manifests: ManifestRepository) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    own_config(manifests, {"web.yaml": "\n".join(lines)})
+    refused(manifests, TooLargeError, "config/web.yaml:", "more than 1000000 nodes once its aliases are followed")
+
+
+def test_merge_key_bomb(manifests: ManifestRepository) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {{k: {{<<: [{', '.join([f'*a{n - 1}'] * 12)}]}}}}" for n in range(1, 10)]
+    own_config(manifests, {"web.yaml": "\n".join(lines)})
+    refused(manifests, TooLargeError, "more than 1000000 nodes")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 50_000])
+def test_deep_nesting(manifests: ManifestRepository, text: str) -> None:
+    own_config(manifests, {"web.yaml": text})
+    refused(manifests, TooLargeError, "config/web.yaml:1: nested deeper than 100 levels")
+
+
+def limited(manifests: ManifestRepository, **limits: int) -> None:
+    """Lower the limits on renders."""
+    lines = "".join(f"  {name}: {value}\n" for name, value in limits.items())
+    manifests.write({"headgate.yaml": HEADGATE_YAML.lstrip() + "limits:\n" + lines})
+
+
+def test_chart_that_loops(manifests: ManifestRepository) -> None:
+    many = "{{ range until 3000 }}{{ range until 3000 }}{{ $x := . }}{{ range until 3000 }}{{ end }}{{ end }}{{ end }}"
+    chart(manifests, many)
+    limited(manifests, render_seconds=1)
+    refused(manifests, ExhaustedError, "web in dev: ", "helm was stopped after 1 seconds")
+
+
+def test_chart_that_eats_memory(manifests: ManifestRepository) -> None:
+    chart(manifests, "x: {{ repeat 2000000000 \"x\" }}")
+    limited(manifests, render_mebibytes=256)
+    refused(manifests, ExhaustedError, "helm used more than 256 MiB of memory")
+
+
+def test_chart_that_prints_without_end(manifests: ManifestRepository) -> None:
+    chart(manifests, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: {{ repeat 90000000 \"x\" }}}")
+    refused(manifests, ExhaustedError, "helm printed more than 64 MiB")
+
+
+def test_jinja_that_loops(manifests: ManifestRepository) -> None:
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    own_config(manifests, {"web.yaml.j2": loop})
+    limited(manifests, render_seconds=1)
+    refused(manifests, ExhaustedError, "web in dev: ", "was stopped after 1 seconds")
+
+
+def test_jinja_that_eats_memory(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"web.yaml.j2": "x: {{ 'x' * 2000000000 }}"})
+    limited(manifests, render_mebibytes=256)
+    refused(manifests, ExhaustedError, "used more than 256 MiB of memory")
+
+
+def test_empty_render(manifests: ManifestRepository) -> None:
+    chart(manifests, "{{ if .Values.never }}a: b{{ end }}")
+    refused(manifests, GuardError, "templates/web: rendered nothing")
+
+
+def test_folder_that_is_no_repository(tmp_path: Path) -> None:
+    ran = headgate("hydrate", "--repo", str(tmp_path))
+    assert (ran.code, "not a git repository" in ran.err) == (GitError.code, True)
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    ran = headgate("hydrate", "--repo", str(tmp_path / "gone"))
+    assert (ran.code, "no such folder" in ran.err) == (GitError.code, True)
+
+
+def test_dirty_tree_is_not_committed(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT).commit()
+    manifests.write({"templates/web/values.yaml": "a: 1\n"})
+    refused(manifests, DirtyError, "uncommitted changes: templates/web/values.yaml", args=("--commit",))
+
+
+def test_file_of_20_megabytes(manifests: ManifestRepository) -> None:
+    own_config(manifests, {"web.yaml": DEPLOYMENT, "big.bin": bytes(20 * 1024 * 1024)})
+    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, a file may have 10 MiB")
+
+
+def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT).write({"apps/web/values.yaml": b"#" * (20 * 1024 * 1024)})
+    refused(manifests, TooLargeError, "apps/web/values.yaml: 20.0 MiB")
+
+
+def test_manifest_repository_without_headgate_yaml(manifests: ManifestRepository) -> None:
+    (manifests.path / "headgate.yaml").unlink()
+    refused(manifests, ConfigError, "headgate.yaml: the file is missing")
+
+
+def test_unknown_app_on_the_command_line(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT)
+    refused(manifests, ConfigError, "there is no app 'wep'", "did you mean 'web'?", args=("--app", "wep"))
+
+
+def test_kubernetes_version_is_required_where_helm_renders(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT).write({"headgate.yaml": "version: 1\nenvironments: {dev: {delivery: commit}}\n"})
+    refused(manifests, ConfigError, "headgate.yaml: environments.dev: 'kubernetes' is missing")
+
+
+def test_control_characters_of_others_do_not_reach_the_terminal(manifests: ManifestRepository) -> None:
+    chart(manifests, '{{ fail "\\u001b[2J\\u001b]0;owned\\u0007" }}')
+    ran = manifests.hydrate()
+    assert ran.code == RenderError.code
+    assert "\x1b[2J" not in ran.err
+    assert "\x07" not in ran.err
+
+
+def test_other_apps_land_when_one_fails(manifests: ManifestRepository) -> None:
+    chart(manifests, "{{ fail \"broken\" }}")
+    manifests.write({"templates/good/web.yaml": DEPLOYMENT})
+    manifests.app("good", "template: good\nenvironments: [dev]\n")
+    manifests.app("worse", "tempalte: good\n")
+    ran = manifests.hydrate()
+    assert ran.code == 9
+    assert "web in dev: " in ran.err
+    assert "worse in every environment: apps/worse/app.yaml:1: tempalte: unknown key 'tempalte'" in ran.err
+    assert list(manifests.output()) == ["dev/good/deployment.apps-web.yaml"]
+
+
+def test_unreadable_umask_does_not_change_the_output(manifests: ManifestRepository) -> None:
+    chart(manifests, DEPLOYMENT)
+    before = os.umask(0o077)
+    try:
+        assert manifests.hydrate().code == 0
+    finally:
+        os.umask(before)

@@ -1,0 +1,49 @@
+"""The benchmark runs and tells what it measured. Nothing is expected of the times."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[1] / "benchmarks" / "hydrate.py"
+
+
+def benchmark(*args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), "--rounds", "1", "--scale", "0.02", *args], check=True, stdout=-1
+    )
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("case", ["helm", "kustomize", "jinja2", "plain", "start"])
+def test_measures_a_case(case: str) -> None:
+    data = json.loads(benchmark("--only", case, "--json"))
+    (found,) = data["cases"]
+    assert found["name"] == case
+    assert found["renders"] >= 1
+    assert found["objects"] >= found["renders"]
+    for way in found["ways"].values():
+        assert all(
+            way[key] > 0 for key in ("wall_seconds", "cpu_seconds", "wall_milliseconds_each", "peak_bytes")
+        )
+    assert all(figure["value"] > 0 for figure in found["figures"])
+    assert all(
+        figure["met"] in ((None,) if figure["under"] is None else (True, False))
+        for figure in found["figures"]
+    )
+
+
+def test_prints_a_table_with_goals() -> None:
+    text = benchmark("--only", "start")
+    assert "start: 1 app-environments" in text
+    assert "headgate --version / python -c pass" in text
+    assert "goal under 0.1 s: " in text
+
+
+def test_unknown_case_is_refused() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        benchmark("--only", "helmet")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headgate.errors import KINDS, ConfigError, HeadgateError, Place, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def all_kinds(above: type[HeadgateError] = HeadgateError) -> Iterator[type[HeadgateError]]:
+    for kind in above.__subclasses__():
+        yield kind
+        yield from all_kinds(kind)
+
+
+def test_every_kind_of_error_is_in_the_table() -> None:
+    assert set(all_kinds()) == set(KINDS)
+
+
+def test_every_kind_of_error_has_an_exit_code_of_its_own() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert len(set(codes)) == len(KINDS)
+
+
+def test_no_kind_of_error_takes_a_code_that_means_something_else() -> None:
+    taken = {0: "success", 1: "a difference, or a bug", 2: "wrong arguments"}
+    for kind in KINDS:
+        assert kind.code not in taken
+        assert kind.code < 126, "from 126 on, shells mean something of their own"
+
+
+def test_every_kind_of_error_says_what_it_is() -> None:
+    titles = [kind.title for kind in KINDS]
+    assert len(set(titles)) == len(KINDS)
+    assert HeadgateError.title not in titles
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConfigError("it broke"), "it broke"),
+        (ConfigError("it broke", hint="mend it"), "it broke\n  mend it"),
+        (ConfigError("it broke", where=Place("a.yaml")), "a.yaml: it broke"),
+        (ConfigError("it broke", where=Place("a.yaml", 3)), "a.yaml:3: it broke"),
+        (ConfigError("it broke", where=Place("a.yaml", 3, "b.c"), hint="mend it"), "a.yaml:3: b.c: it broke\n  mend it"),
+    ],
+)
+def test_error_says_where_what_and_what_to_do(error: HeadgateError, text: str) -> None:
+    assert str(error) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_crosses_process_borders_whole(kind: type[HeadgateError]) -> None:
+    error = kind("it broke", where=Place("a.yaml", 3, "b"), hint="mend it")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.what, copy.where, copy.hint) == (kind, error.what, error.where, error.hint)
+
+
+def test_error_of_a_folder_is_named_from_above() -> None:
+    error = ConfigError("it broke", where=Place("a.yaml", 3, "b"), hint="mend it").within("apps/shop")
+    assert str(error) == "apps/shop/a.yaml:3: b: it broke\n  mend it"
+    assert error.code == ConfigError.code
+
+
+def test_error_without_a_place_stays_as_it_is() -> None:
+    error = ConfigError("it broke")
+    assert error.within("apps/shop") is error
+    placed = ConfigError("it broke", where=Place("a.yaml"))
+    assert placed.within("") is placed
+
+
+def test_near_word_is_suggested() -> None:
+    assert did_you_mean("enviroments", ["version", "environments"]) == "did you mean 'environments'?"
+
+
+def test_far_word_is_not_suggested() -> None:
+    assert did_you_mean("replicas", ["version", "environments"]) == ""
