@@ -25,7 +25,7 @@ lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 	$(VENV)/bin/yamllint --strict .
 
 schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
-	$(VENV)/bin/python -m headgate.reference
+	$(VENV)/bin/python scripts/generate
 
 benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize
 	$(VENV)/bin/python benchmarks/hydrate.py

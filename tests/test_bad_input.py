@@ -29,15 +29,21 @@ from support.manifests import DEPLOYMENT, HEADGATE_YAML, ManifestRepository
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
 
 
-def refused(repository: ManifestRepository, kind: type[HeadgateError], *messages: str, args: tuple[str, ...] = ()) -> None:
+def refused(
+    repository: ManifestRepository, kind: type[HeadgateError], *messages: str, args: tuple[str, ...] = ()
+) -> None:
     """Hydrate, and check the code, the message, and that no file was written."""
-    before = {path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    before = {
+        path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)
+    }
     ran = repository.hydrate(*args)
     for message in messages:
         assert message in ran.err
     assert ran.code == kind.code, ran.err
     assert "Traceback" not in ran.err
-    after = {path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    after = {
+        path: path.read_bytes() for path in repository.path.rglob("*") if path.is_file() and ".git/" not in str(path)
+    }
     assert after == before
 
 
@@ -73,7 +79,10 @@ def test_broken_yaml_that_a_template_rendered(manifests: ManifestRepository) -> 
 def test_helm_template_error_names_file_and_line(manifests: ManifestRepository) -> None:
     chart(manifests, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Values.a.b.c }}\n")
     refused(
-        manifests, RenderError, "web in dev: templates/web/templates/web.yaml:4: Helm: ", "nil pointer evaluating",
+        manifests,
+        RenderError,
+        "web in dev: templates/web/templates/web.yaml:4: Helm: ",
+        "nil pointer evaluating",
         "a value is missing",
     )
 
@@ -105,7 +114,8 @@ def test_unknown_engine(manifests: ManifestRepository) -> None:
     manifests.write({"templates/web/template.yaml": "engine: helmm\n", "templates/web/web.yaml": DEPLOYMENT})
     manifests.app("web", "template: web\nenvironments: [dev]\n")
     refused(
-        manifests, ConfigError,
+        manifests,
+        ConfigError,
         "templates/web/template.yaml:1: engine: expected 'helm', 'kustomize', 'jinja2' or 'plain', found 'helmm'",
         "did you mean 'helm'?",
     )
@@ -116,7 +126,8 @@ def test_value_outside_the_grant(manifests: ManifestRepository) -> None:
     manifests.app("web", "project: acme/web\ntemplate: web\nconfig: deploy\ngrant: [replicas]\nenvironments: [dev]\n")
     manifests.release("web", "dev", config={"values.yaml": "replicas: 2\nsecurity:\n  privileged: true\n"})
     refused(
-        manifests, GrantError,
+        manifests,
+        GrantError,
         "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that the app was not granted",
         "add 'security.privileged' to 'grant'",
     )
@@ -139,13 +150,22 @@ def test_container_of_the_app_stays_unpinned(manifests: ManifestRepository) -> N
     images = "{web: {repository: registry.example.com/acme/web, tag: 'web-*'}}"
     manifests.app("web", f"project: acme/web\ntemplate: web\nenvironments: [dev]\nimages: {images}\n")
     manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
-    refused(manifests, ImageError, "Deployment web runs registry.example.com/acme/web:api-1", "no image matches its tag")
+    refused(
+        manifests,
+        ImageError,
+        "Deployment web runs registry.example.com/acme/web:api-1",
+        "no image matches its tag",
+    )
 
 
 def test_symlink_in_the_apps_config(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT})
     (manifests.path / "apps/web/releases/dev/config/passwd.yaml").symlink_to("/etc/passwd")
-    refused(manifests, UnsafeFileError, "apps/web/releases/dev/config/passwd.yaml: a symlink, which is never followed")
+    refused(
+        manifests,
+        UnsafeFileError,
+        "apps/web/releases/dev/config/passwd.yaml: a symlink, which is never followed",
+    )
 
 
 def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tmp_path: Path) -> None:
@@ -163,7 +183,11 @@ def test_gitattributes_in_the_apps_config(manifests: ManifestRepository) -> None
 
 def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestRepository) -> None:
     own_config(manifests, {"app.yaml": "template: web\nproject: evil/project\n", "web.yaml": DEPLOYMENT})
-    refused(manifests, HeadgateErrorOf("ManifestError"), "apps/web/releases/dev/config/app.yaml: not a Kubernetes object")
+    refused(
+        manifests,
+        HeadgateErrorOf("ManifestError"),
+        "apps/web/releases/dev/config/app.yaml: not a Kubernetes object",
+    )
 
 
 def HeadgateErrorOf(name: str) -> type[HeadgateError]:  # noqa: N802  reads as a type
@@ -254,13 +278,16 @@ def test_chart_that_loops(manifests: ManifestRepository) -> None:
 
 
 def test_chart_that_eats_memory(manifests: ManifestRepository) -> None:
-    chart(manifests, "x: {{ repeat 2000000000 \"x\" }}")
+    chart(manifests, 'x: {{ repeat 2000000000 "x" }}')
     limited(manifests, render_mebibytes=256)
     refused(manifests, ExhaustedError, "helm used more than 256 MiB of memory")
 
 
 def test_chart_that_prints_without_end(manifests: ManifestRepository) -> None:
-    chart(manifests, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: {{ repeat 90000000 \"x\" }}}")
+    chart(
+        manifests,
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: {{ repeat 90000000 "x" }}}',
+    )
     refused(manifests, ExhaustedError, "helm printed more than 64 MiB")
 
 
@@ -332,7 +359,7 @@ def test_control_characters_of_others_do_not_reach_the_terminal(manifests: Manif
 
 
 def test_other_apps_land_when_one_fails(manifests: ManifestRepository) -> None:
-    chart(manifests, "{{ fail \"broken\" }}")
+    chart(manifests, '{{ fail "broken" }}')
     manifests.write({"templates/good/web.yaml": DEPLOYMENT})
     manifests.app("good", "template: good\nenvironments: [dev]\n")
     manifests.app("worse", "tempalte: good\n")

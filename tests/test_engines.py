@@ -65,7 +65,8 @@ def test_helm_layers_of_values_in_their_order(manifests: ManifestRepository) -> 
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text, "values.yaml": values("default", keys)})
     manifests.app("web", "project: acme/web\ntemplate: web\nconfig: deploy\nenvironments: [dev]\ngrant: ['*']\n")
     app_layers: dict[str, str | bytes] = {
-        "values.yaml": values("app", "cdef"), "values.dev.yaml": values("app-dev", "def"),
+        "values.yaml": values("app", "cdef"),
+        "values.dev.yaml": values("app-dev", "def"),
     }
     manifests.release("web", "dev", config=app_layers)
     manifests.write(
@@ -77,7 +78,12 @@ def test_helm_layers_of_values_in_their_order(manifests: ManifestRepository) -> 
     )
     found = only(manifests)
     assert found["data"] == {
-        "a": "default", "b": "environment", "c": "app", "d": "app-dev", "e": "platform", "f": "override",
+        "a": "default",
+        "b": "environment",
+        "c": "app",
+        "d": "app-dev",
+        "e": "platform",
+        "f": "override",
     }
 
 
@@ -97,7 +103,12 @@ def test_helm_values_keep_their_types(manifests: ManifestRepository) -> None:
     text = config_map("web", **{key: f"{{{{ kindOf .Values.{key} }}}}" for key in ("port", "text", "switch", "mode")})
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})
     manifests.write({"apps/web/values.yaml": "port: 8080\ntext: '8080'\nswitch: 'on'\nmode: '0644'\n"})
-    assert only(manifests)["data"] == {"port": "float64", "text": "string", "switch": "string", "mode": "string"}
+    assert only(manifests)["data"] == {
+        "port": "float64",
+        "text": "string",
+        "switch": "string",
+        "mode": "string",
+    }
 
 
 def test_scalars_come_out_as_the_chart_wrote_them(manifests: ManifestRepository) -> None:
@@ -128,7 +139,12 @@ def test_a_strict_chart_without_images_gets_none(manifests: ManifestRepository) 
     schema = '{"additionalProperties": false, "properties": {"a": {}, "global": {}}}'
     template(
         manifests,
-        {"Chart.yaml": CHART, "templates/a.yaml": DEPLOYMENT, "values.yaml": "a: 1\n", "values.schema.json": schema},
+        {
+            "Chart.yaml": CHART,
+            "templates/a.yaml": DEPLOYMENT,
+            "values.yaml": "a: 1\n",
+            "values.schema.json": schema,
+        },
         f"project: acme/web\nimages: {{web: {IMAGE}}}\n",
     )
     manifests.release("web", "dev", images={"web": IMAGE})
@@ -171,7 +187,9 @@ def test_helm_hook_jobs_are_kept_under_a_name_of_their_content(manifests: Manife
     first = [name for name in manifests.output() if "job" in name]
     assert len(first) == 1
     assert first[0].startswith("dev/web/job.batch-migrate-")
-    manifests.write({"templates/web/templates/migrate.yaml": HOOKS["templates/migrate.yaml"].replace("image: a", "image: b")})
+    manifests.write(
+        {"templates/web/templates/migrate.yaml": HOOKS["templates/migrate.yaml"].replace("image: a", "image: b")}
+    )
     assert manifests.hydrate().code == 0
     second = [name for name in manifests.output() if "job" in name]
     assert len(second) == 1
@@ -193,7 +211,10 @@ def test_helm_crds_are_included(manifests: ManifestRepository) -> None:
     assert "namespace" not in manifests.output()["dev/web/widget.example.com-one.yaml"]
 
 
-LIBRARY = {"Chart.yaml": "apiVersion: v2\nname: library\nversion: 1.0.0\n", "templates/lib.yaml": config_map("library", a="b")}
+LIBRARY = {
+    "Chart.yaml": "apiVersion: v2\nname: library\nversion: 1.0.0\n",
+    "templates/lib.yaml": config_map("library", a="b"),
+}
 
 
 def packed(files: dict[str, str], folder: str) -> bytes:
@@ -212,7 +233,10 @@ def depending(repository: str) -> str:
 
 def test_helm_dependency_in_an_archive(manifests: ManifestRepository) -> None:
     archive = packed(LIBRARY, "library")
-    template(manifests, {"Chart.yaml": depending("https://charts.example.com"), "charts/library-1.0.0.tgz": archive})
+    template(
+        manifests,
+        {"Chart.yaml": depending("https://charts.example.com"), "charts/library-1.0.0.tgz": archive},
+    )
     assert only(manifests)["metadata"]["name"] == "library"
 
 
@@ -234,7 +258,10 @@ def test_helm_dependency_that_is_missing(manifests: ManifestRepository) -> None:
     template(manifests, {"Chart.yaml": depending("https://charts.example.com")})
     ran = manifests.hydrate()
     assert ran.code == RenderError.code
-    assert "templates/web/Chart.yaml: the dependency 'library' (from https://charts.example.com) is not in charts/" in ran.err
+    assert (
+        "templates/web/Chart.yaml: the dependency 'library' (from https://charts.example.com) is not in charts/"
+        in ran.err
+    )
 
 
 def test_helm_dependency_outside_of_the_apps_config(manifests: ManifestRepository) -> None:
@@ -259,7 +286,10 @@ def test_helm_dependency_outside_of_the_apps_config(manifests: ManifestRepositor
     ],
 )
 def test_what_changes_from_render_to_render_is_refused(manifests: ManifestRepository, expression: str) -> None:
-    template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": config_map("web", steady="yes", password=expression)})
+    template(
+        manifests,
+        {"Chart.yaml": CHART, "templates/a.yaml": config_map("web", steady="yes", password=expression)},
+    )
     ran = manifests.hydrate()
     assert ran.code == UnstableError.code, ran.out + ran.err
     message = "templates/web/templates/a.yaml: ConfigMap web changes from render to render: data.password"
@@ -275,7 +305,7 @@ def test_random_functions_of_a_dependency_are_seen(manifests: ManifestRepository
 
 
 def test_random_functions_without_effect_are_fine(manifests: ManifestRepository) -> None:
-    text = config_map("web", a='{{ default (randAlphaNum 8) .Values.password }}', b="'{{ \"it is now\" }}'")
+    text = config_map("web", a="{{ default (randAlphaNum 8) .Values.password }}", b="'{{ \"it is now\" }}'")
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text, "values.yaml": "password: fixed\n"})
     assert only(manifests)["data"] == {"a": "fixed", "b": "it is now"}
 
@@ -312,7 +342,10 @@ def test_kustomize_takes_the_overlay_of_the_environment_else_the_root(manifests:
     manifests.app("web", "template: web\n")
     ran = manifests.hydrate()
     assert ran.code == 0, ran.err
-    assert list(manifests.output()) == ["dev/web/deployment.apps-web.yaml", "production/web/deployment.apps-web-live.yaml"]
+    assert list(manifests.output()) == [
+        "dev/web/deployment.apps-web.yaml",
+        "production/web/deployment.apps-web-live.yaml",
+    ]
 
 
 def test_kustomize_without_an_overlay_for_the_environment(manifests: ManifestRepository) -> None:
@@ -398,7 +431,9 @@ def counted_builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
-@pytest.mark.parametrize("extra", ["", "nameSuffix: -x\n", "commonLabels: {team: a}\n", "buildMetadata: [originAnnotations]\n"])
+@pytest.mark.parametrize(
+    "extra", ["", "nameSuffix: -x\n", "commonLabels: {team: a}\n", "buildMetadata: [originAnnotations]\n"]
+)
 def test_kustomize_together_gives_what_each_gives_alone(
     manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch, extra: str
 ) -> None:
@@ -435,7 +470,9 @@ def test_kustomize_reference_to_a_generated_name_of_another_app_stays(manifests:
 
 def test_kustomize_one_broken_overlay_fails_alone(manifests: ManifestRepository) -> None:
     many_overlays(manifests, 4)
-    manifests.write({"templates/app-2/overlays/dev/kustomization.yaml": overlay("app-2") + "patches: [{patch: 'x: ['}]\n"})
+    manifests.write(
+        {"templates/app-2/overlays/dev/kustomization.yaml": overlay("app-2") + "patches: [{patch: 'x: ['}]\n"}
+    )
     outcomes = {one["app"]: one for one in manifests.hydrate_json()}
     assert [outcomes[f"app-{n}"]["state"] for n in range(4)] == ["changed", "changed", "failed", "changed"]
     assert "Kustomize: " in outcomes["app-2"]["error"]["message"]
@@ -468,15 +505,25 @@ HOSTILE = 'x"}, privileged: true, a: {b: "\n  injected: true # \' | & * ! % @ ` 
 
 @pytest.mark.parametrize(
     "place",
-    ["{{ values.v }}", '"{{ values.v }}"', "'{{ values.v }}'", "[{{ values.v }}]", '{"a": "{{ values.v }}"}', "|\n    {{ values.v }}"],
+    [
+        "{{ values.v }}",
+        '"{{ values.v }}"',
+        "'{{ values.v }}'",
+        "[{{ values.v }}]",
+        '{"a": "{{ values.v }}"}',
+        "|\n    {{ values.v }}",
+    ],
 )
 def test_jinja_values_cannot_break_out_of_their_place(manifests: ManifestRepository, place: str) -> None:
-    jinja(manifests, f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n  a: {place}\n  z: end\n")
+    jinja(
+        manifests,
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata:\n  a: {place}\n  z: end\n",
+    )
     manifests.write({"apps/web/values.yaml": yaml.safe_dump({"v": HOSTILE})})
     found = only(manifests)
     assert sorted(found["data"]) == ["a", "z"]
     value = found["data"]["a"]
-    expected: Any = [HOSTILE] if place.startswith("[") else {"a": HOSTILE} if place.startswith("{\"") else HOSTILE
+    expected: Any = [HOSTILE] if place.startswith("[") else {"a": HOSTILE} if place.startswith('{"') else HOSTILE
     assert value == (f"{HOSTILE}\n" if place.startswith("|") else expected)
 
 
@@ -493,7 +540,8 @@ def test_jinja_filters(manifests: ManifestRepository) -> None:
     text = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
         "  labels:\n    {{ values.labels | to_yaml | indent(4) }}\n"
-        "data:\n  hash: {{ values.text | sha256 }}\n  base: {{ values.text | b64encode }}\n  conf: |\n    {{ values.text }}\n"
+        "data:\n  hash: {{ values.text | sha256 }}\n  base: {{ values.text | b64encode }}\n"
+        "  conf: |\n    {{ values.text }}\n"
     )
     jinja(manifests, text, "labels: {a: 'on', b: {c: '1'}}\ntext: \"line: 1\\n  line: 2\"\n")
     found = only(manifests)
@@ -513,9 +561,34 @@ def test_jinja_includes_within_the_template_only(manifests: ManifestRepository) 
     assert "no such template: ../../apps/web/app.yaml" in ran.err
 
 
+def test_jinja_macros_blocks_and_captures_may_write_yaml(manifests: ManifestRepository) -> None:
+    text = (
+        '{% from "_labels.j2" import labels %}\n'
+        "{% set data %}\nfirst: {{ values.v }}\nsecond: 2\n{% endset %}\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  labels:\n    {{ labels(values.v) | indent(4) }}\n"
+        "data:\n  {{ data | trim | indent(2) }}\n  third: {{ labels('x') | trim | sha256 }}\n"
+        "  k{% call wrap() %}ey{% endcall %}: v\n"
+    )
+    macros = "{% macro labels(v) %}\nteam: {{ v }}\ntier: web\n{% endmacro %}\n"
+    text = "{% macro wrap() %}{{ caller() }}{% endmacro %}" + text
+    jinja(manifests, text, **{"_labels.j2": macros})
+    manifests.write({"apps/web/values.yaml": yaml.safe_dump({"v": HOSTILE})})
+    found = only(manifests)
+    assert found["metadata"]["labels"] == {"team": HOSTILE, "tier": "web"}
+    assert found["data"]["first"] == HOSTILE
+    assert found["data"]["second"] == 2
+    assert found["data"]["key"] == "v"
+
+
 @pytest.mark.parametrize(
     "expression",
-    ["''.__class__.__mro__", "values.__init__.__globals__", "cycler.__init__", "(values | attr('__class__')).x", "values.update({'a': 1})"],
+    [
+        "''.__class__.__mro__",
+        "values.__init__.__globals__",
+        "cycler.__init__",
+        "(values | attr('__class__')).x",
+        "values.update({'a': 1})",
+    ],
 )
 def test_jinja_sandbox(manifests: ManifestRepository, expression: str) -> None:
     jinja(manifests, f"a: {{{{ {expression} }}}}\n")
@@ -552,7 +625,10 @@ def test_plain_yaml_of_several_documents_and_files(manifests: ManifestRepository
 
 
 def test_an_engine_can_be_named(manifests: ManifestRepository) -> None:
-    template(manifests, {"Chart.yaml.txt": "", "a.yaml": config_map("a", x="y"), "template.yaml": "engine: jinja2\n"})
+    template(
+        manifests,
+        {"Chart.yaml.txt": "", "a.yaml": config_map("a", x="y"), "template.yaml": "engine: jinja2\n"},
+    )
     (outcome,) = manifests.hydrate_json()
     assert outcome["engine"] == "jinja2"
 
@@ -567,7 +643,9 @@ def test_nothing_to_render(manifests: ManifestRepository) -> None:
 def test_values_schema_of_a_template(manifests: ManifestRepository) -> None:
     schema = '{"properties": {"replicas": {"type": "integer"}}}'
     files: dict[str, str | bytes] = {
-        "a.yaml.j2": config_map("a", x="y"), "schema.json": schema, "template.yaml": "values_schema: schema.json\n",
+        "a.yaml.j2": config_map("a", x="y"),
+        "schema.json": schema,
+        "template.yaml": "values_schema: schema.json\n",
     }
     template(manifests, files)
     manifests.write({"apps/web/values.yaml": "replicas: many\n"})

@@ -46,7 +46,10 @@ def test_every_kind_of_error_says_what_it_is() -> None:
         (ConfigError("it broke", hint="mend it"), "it broke\n  mend it"),
         (ConfigError("it broke", where=Place("a.yaml")), "a.yaml: it broke"),
         (ConfigError("it broke", where=Place("a.yaml", 3)), "a.yaml:3: it broke"),
-        (ConfigError("it broke", where=Place("a.yaml", 3, "b.c"), hint="mend it"), "a.yaml:3: b.c: it broke\n  mend it"),
+        (
+            ConfigError("it broke", where=Place("a.yaml", 3, "b.c"), hint="mend it"),
+            "a.yaml:3: b.c: it broke\n  mend it",
+        ),
     ],
 )
 def test_error_says_where_what_and_what_to_do(error: HeadgateError, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Real charts and kustomizations: what is in deploy/ is what bare Helm and Kustomize print, but for images and namespaces."""
+"""Real charts and kustomizations: deploy/ holds what bare Helm and Kustomize print, but for images and namespaces."""
 
 from __future__ import annotations
 
@@ -99,7 +99,12 @@ def by_identity(documents: list[str], namespace: str) -> dict[tuple[str, ...], A
                 data["metadata"].setdefault("namespace", namespace)
             pin(data)
         first = readings[0]
-        key = (first["apiVersion"], first["kind"], first["metadata"].get("namespace", ""), first["metadata"]["name"])
+        key = (
+            first["apiVersion"],
+            first["kind"],
+            first["metadata"].get("namespace", ""),
+            first["metadata"]["name"],
+        )
         assert key not in found
         found[key] = [typed(data) for data in readings]
     return found

@@ -59,7 +59,8 @@ def hydrate(
     repo: Repo = Path(),
     apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
     environments: Annotated[
-        list[str] | None, typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable.")
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
     commit: Annotated[bool, typer.Option("--commit", help="Make one commit of what changes.")] = False,
@@ -75,7 +76,16 @@ def hydrate(
     from headgate.commands import hydrate as command  # noqa: PLC0415
 
     request = command.Request(
-        repo, tuple(apps or ()), tuple(environments or ()), check, commit, diff, json, everything, allow_removals, upgrade
+        repo,
+        tuple(apps or ()),
+        tuple(environments or ()),
+        check,
+        commit,
+        diff,
+        json,
+        everything,
+        allow_removals,
+        upgrade,
     )
     _finish(lambda: command.run(request))
 
@@ -104,7 +114,9 @@ def deliver(
 
 @app.command()
 def demo(
-    directory: Annotated[Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")
+    ] = None,
 ) -> None:
     """Show the whole product in a minute, on example repositories on this machine."""
     from headgate.commands import demo as command  # noqa: PLC0415

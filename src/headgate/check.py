@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def check_allowed(
-    found: Sequence[tuple[Manifest, Scope | None]], allow: Allow, namespace: str, app_file: str, *, own_config: bool
+    found: Sequence[tuple[Manifest, Scope | None]],
+    allow: Allow,
+    namespace: str,
+    app_file: str,
+    *,
+    own_config: bool,
 ) -> None:
     """Refuse what an app may not render. Templates of the platform may render everything but plain Secrets.
 

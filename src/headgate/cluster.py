@@ -39,7 +39,11 @@ def conflicts(
     objects: dict[tuple[Owner, Claim], Manifest] = {}
     for owner, found in hydrated.items():
         for manifest in found:
-            claim = (configuration.cluster(owner[1]), manifest.namespace, file_name(manifest, manifest.namespace))
+            claim = (
+                configuration.cluster(owner[1]),
+                manifest.namespace,
+                file_name(manifest, manifest.namespace),
+            )
             holders.setdefault(claim, set()).add(owner)
             objects[owner, claim] = manifest
     errors: dict[Owner, ManifestError] = {}
@@ -58,7 +62,7 @@ def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
     return ManifestError(
         f"{manifest} would be twice in the cluster '{cluster}': {others} has it too",
         where=manifest.place,
-        hint="rename it, or give the app another namespace; environments on different clusters have no 'cluster' in common",
+        hint="rename it, or give the app another namespace",
     )
 
 
@@ -75,9 +79,7 @@ def _claims_in_tree(configuration: Configuration, tree: Tree) -> dict[Owner, set
     return claims
 
 
-def _namespace_of(
-    tree: Tree, path: str, file: str, namespace: str, configuration: Configuration
-) -> tuple[str, str]:
+def _namespace_of(tree: Tree, path: str, file: str, namespace: str, configuration: Configuration) -> tuple[str, str]:
     stem, at, elsewhere = file.removesuffix(".yaml").partition("@")
     if at:
         return elsewhere, f"{stem}.yaml"
@@ -91,7 +93,10 @@ def _namespace_of(
     return (namespace if scope == "namespace" else ""), f"{stem}.yaml"
 
 
-_SCOPES = {**{name.lower(): "cluster" for name in CLUSTER}, **{name.lower(): "namespace" for name in NAMESPACED}}
+_SCOPES = {
+    **{name.lower(): "cluster" for name in CLUSTER},
+    **{name.lower(): "namespace" for name in NAMESPACED},
+}
 
 
 def _scope_of_file(stem: str, configuration: Configuration) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +13,8 @@ from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
 from headgate.yamlread import KeyPath, dotted, read, to_python
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headgate.model import Environment, Image
     from headgate.tree import Tree
     from headgate.yamlread import Document
@@ -114,9 +115,7 @@ def _config_error(problem: Any, document: Document, file: str, model: type[Recor
     if kind == "extra_forbidden":
         known = _known_keys(model, path[:-1])
         guess = did_you_mean(str(path[-1]), known)
-        return ConfigError(
-            f"unknown key '{path[-1]}', expected one of: {', '.join(known)}", where=where, hint=guess
-        )
+        return ConfigError(f"unknown key '{path[-1]}', expected one of: {', '.join(known)}", where=where, hint=guess)
     if kind == "missing":
         return ConfigError(f"the key '{path[-1]}' is missing", where=where)
     if kind == "value_error":
@@ -124,7 +123,9 @@ def _config_error(problem: Any, document: Document, file: str, model: type[Recor
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("String should ").replace("a valid ", "a ")
     guess = ""
     if kind == "literal_error" and isinstance(problem["input"], str):
-        guess = did_you_mean(problem["input"], problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
+        guess = did_you_mean(
+            problem["input"], problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        )
     if kind == "string_type" and isinstance(problem["input"], (int, float)):
         guess = f'put it in quotes: "{problem["input"]}"'
     return ConfigError(f"expected {expected}, found {_shown(problem['input'])}", where=where, hint=guess)
@@ -165,9 +166,7 @@ def load(tree: Tree) -> Configuration:
     What is wrong with one app stands in ``broken``: it fails alone.
     """
     if SETTINGS not in tree:
-        raise ConfigError(
-            "the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository"
-        )
+        raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
     settings, document = parse(tree.read(SETTINGS), SETTINGS, Settings)
     check_settings(settings, document)
     lock = parse(tree.read(LOCK), LOCK, Lock)[0] if LOCK in tree else None
@@ -315,7 +314,9 @@ def _check_matchers(record: AppRecord, environment: str) -> None:
 def _unknown(what: str, name: str, known: list[str], where: Place) -> ConfigError:
     expected = ", ".join(known) or "none is there yet"
     return ConfigError(
-        f"there is no {what} '{name}', expected one of: {expected}", where=where, hint=did_you_mean(name, known)
+        f"there is no {what} '{name}', expected one of: {expected}",
+        where=where,
+        hint=did_you_mean(name, known),
     )
 
 

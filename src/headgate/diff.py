@@ -38,7 +38,10 @@ def fields(old: Any, new: Any, path: KeyPath = ()) -> Iterator[Field]:
 def _list_fields(old: list[Any], new: list[Any], path: KeyPath) -> Iterator[Field]:
     names = [_names(old), _names(new)]
     if None not in names and (old or new):
-        before, after = dict(zip(names[0] or [], old, strict=True)), dict(zip(names[1] or [], new, strict=True))
+        before, after = (
+            dict(zip(names[0] or [], old, strict=True)),
+            dict(zip(names[1] or [], new, strict=True)),
+        )
         for name in [*before, *(name for name in after if name not in before)]:
             yield from fields(before.get(name, NOTHING), after.get(name, NOTHING), (*path, f"[{name}]"))
         if [name for name in before if name in after] != [name for name in after if name in before]:
@@ -77,8 +80,10 @@ def same(old: Any, new: Any) -> bool:
 def _shown_path(path: KeyPath) -> str:
     text = ""
     for step in path:
-        is_item = isinstance(step, str) and step.startswith("[") and step.endswith("]")
-        text += step if is_item else dotted((step,)) if not text or isinstance(step, int) else f".{dotted((step,))}"
+        if isinstance(step, str) and step.startswith("[") and step.endswith("]"):
+            text += step
+        else:
+            text += f".{dotted((step,))}" if text and isinstance(step, str) else dotted((step,))
     return text
 
 

@@ -7,6 +7,7 @@ import re
 import secrets
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,6 @@ from headgate.tree import MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from headgate.tree import Blob, Changes
 
@@ -221,7 +221,10 @@ def commit(repository: Repository, base: str, changes: Changes, message: str, *,
     """
     author, committer = _identity(repository, "AUTHOR"), _identity(repository, "COMMITTER")
     ref = f"refs/headgate/new-{secrets.token_hex(8)}"
-    stream = [f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(), _data(message.encode())]
+    stream = [
+        f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(),
+        _data(message.encode()),
+    ]
     stream += [f"from {base}\n".encode()]
     stream += [f"merge {parent}\n".encode() for parent in parents]
     for path, content in sorted(changes.items()):
@@ -288,7 +291,8 @@ def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
             return  # the answer was lost, the push was not
         if moved:
             raise ConflictError(
-                f"{', '.join(moved)} moved in the meantime", hint="nothing was pushed; run the same command again"
+                f"{', '.join(moved)} moved in the meantime",
+                hint="nothing was pushed; run the same command again",
             ) from None
         raise error from None
 
@@ -301,11 +305,10 @@ def remote_refs(repository: Repository, remote: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Clone:
-    """A bare repository for one run, with one commit of a remote; `close` removes it."""
+    """A bare repository for one run, into which single commits of ``url`` are fetched."""
 
     repository: Repository
     url: str
-    folder: AbstractContextManager[str]
 
     @cached_property
     def default_branch(self) -> str:
@@ -316,31 +319,27 @@ class Clone:
             raise GitError("the repository has no default branch yet", where=Place(mask(self.url)))
         return match[1]
 
-    def fetch(self, ref: str) -> str:
-        """Fetch one ref or commit without its history and return its commit id."""
-        self.repository.git(
-            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options"),
-            *(self.url, f"+{ref}:refs/headgate/fetched"),
-        )
-        return head(self.repository, "refs/headgate/fetched")
 
-
-def clone(url: str) -> Clone:
-    """Make an empty bare repository in a temporary folder, from which ``url`` can be fetched."""
-    folder = tempfile.TemporaryDirectory(prefix="headgate-")
-    git(["init", "--quiet", "--bare", "--template=", folder.name])
-    return Clone(Repository(Path(folder.name), bare=True), _absolute(url), folder)
+@contextmanager
+def clone(url: str) -> Iterator[Clone]:
+    """Make an empty bare repository in a temporary folder, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
+        git(["init", "--quiet", "--bare", "--template=", folder])
+        yield Clone(Repository(Path(folder), bare=True), _absolute(url))
 
 
 def _absolute(url: str) -> str:
     return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112
 
 
-def fetch(repository: Repository, remote: str, commit: str) -> None:
-    """Fetch one commit without its history."""
+def fetch(repository: Repository, remote: str, what: str) -> str:
+    """Fetch a ref or a commit without its history, and return the commit's id."""
+    into = "refs/headgate/fetched"
     repository.git(
-        "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options", remote, commit
+        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options"),
+        *(remote, f"+{what}:{into}"),
     )
+    return head(repository, into)
 
 
 def upstream(repository: Repository, branch: str) -> str:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from headgate.manifest import Manifest
 
 # https://helm.sh/docs/topics/charts_hooks/
-_NEVER = {"test", "test-success", "test-failure", "pre-delete", "post-delete", "pre-rollback", "post-rollback"}
+_NEVER = {
+    "test",
+    "test-success",
+    "test-failure",
+    "pre-delete",
+    "post-delete",
+    "pre-rollback",
+    "post-rollback",
+}
 _MAX_JOB_NAME = 63
 
 

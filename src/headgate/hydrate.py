@@ -1,4 +1,4 @@
-"""Hydrate: a tree -> final YAML for each app in each environment, and what that changes. Reads no clock and no network."""
+"""A tree -> final YAML for each app in each environment, and what that changes. Reads no clock and no network."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def hydrate(
     tree: Tree,
     configuration: Configuration,
     targets: Sequence[Target],
-    options: Options = Options(),  # noqa: B008  frozen
+    options: Options = Options(),
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Outcome]:
     """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
@@ -124,9 +124,7 @@ def _hydrate_planned(
     return outcomes
 
 
-def _compared(
-    tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options
-) -> Outcome:
+def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
     try:
         changes = output.changes(tree, blank.folder, one.files, one.planned.inputs, max_removed_percent=percent)
@@ -153,7 +151,9 @@ def _render_all(
             scratch=Path(scratch),
             workers=process.processors(),
             limits=replace(
-                process.RENDER_LIMITS, seconds=limits.render_seconds, memory=limits.render_mebibytes * process.MEBI
+                process.RENDER_LIMITS,
+                seconds=limits.render_seconds,
+                memory=limits.render_mebibytes * process.MEBI,
             ),
             kustomize=configuration.settings.engines.kustomize,
         )
@@ -180,7 +180,9 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Fin
         check_stable(found, without_hooks(manifests(result.again), plan.hooks, app_file))
     if not found:
         raise GuardError(
-            "rendered nothing", where=Place(plan.render.label), hint="to take the app away, remove it from its environments"
+            "rendered nothing",
+            where=Place(plan.render.label),
+            hint="to take the app away, remove it from its environments",
         )
     used = pin(found, plan.images, plan.render.images, settings.workloads)
     scoped = with_namespace(found, plan.render.namespace, settings.scopes)
@@ -207,7 +209,11 @@ def _unused_images(
         used = frozenset[str]().union(*(one.used for one in ones))
         for one in ones:
             for name, image in one.planned.images.items():
-                if image.optional or name in used or _is_used_elsewhere(tree, configuration, app, image.repository, ones):
+                if (
+                    image.optional
+                    or name in used
+                    or _is_used_elsewhere(tree, configuration, app, image.repository, ones)
+                ):
                     continue
                 errors[app, one.planned.environment] = ImageError(
                     f"no container uses the image '{name}' ({image.repository})",

@@ -140,8 +140,7 @@ def _match(reference: Reference, images: Mapping[str, Image], manifest: Manifest
     patterns = ", ".join(f"{name}: {image.tag or 'any tag'}" for name, image in images.items())
     problem = f"more than one image matches: {', '.join(exact)}" if exact else f"no image matches its tag ({patterns})"
     raise ImageError(
-        f"{manifest} runs {reference.repository}:{reference.tag or '(no tag)'}, an image of this app's, "
-        f"but {problem}",
+        f"{manifest} runs {reference.repository}:{reference.tag or '(no tag)'}, an image of this app's, but {problem}",
         where=manifest.place,
         hint="give the container a tag that matches the 'tag' pattern of one image in app.yaml",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
 from headgate.images import normal
-from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
+from headgate.model import Newest, Part, Release, ReleasedConfig, ReleasedImage
 from headgate.release import CONFIG, config_folder, read_release, release_file, to_text
 from headgate.tree import Tree, check_input
 from headgate.yamlread import read
@@ -52,10 +52,12 @@ def check(hand_off: HandOff) -> None:
     for what, value, pattern in (
         ("project", hand_off.project, r"[\w.+-]+(/[\w.+-]+)+"),
         ("commit", hand_off.commit, r"[0-9a-f]{40}([0-9a-f]{24})?"),
-        ("ref", hand_off.ref, r"refs/(heads|tags)/[^\s~^:?*\[\\\x00-\x1f\x7f-]?[^\s~^:?*\[\\\x00-\x1f\x7f]*"),
+        ("ref", hand_off.ref, r"refs/(heads|tags)/[^\s~^:?*\[\\\x00-\x1f\x7f]+"),
     ):
         if not re.fullmatch(pattern, value):
-            expected = {"project": "a path such as acme/shop", "commit": "a commit id in full"}.get(what, "a branch or tag")
+            expected = {"project": "a path such as acme/shop", "commit": "a commit id in full"}.get(
+                what, "a branch or tag"
+            )
             raise ConfigError(f"the {what} is {value!r}, expected {expected}")
 
 
@@ -92,7 +94,8 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     ]
     if not accepted:
         raise RefusedError(
-            f"no environment takes hand-offs of {hand_off.ref}", hint="\n  ".join(_what_is_taken(configuration, owned))
+            f"no environment takes hand-offs of {hand_off.ref}",
+            hint="\n  ".join(_what_is_taken(configuration, owned)),
         )
     _check_every_image(accepted, hand_off)
     return [one for one in accepted if one.images or one.config]
@@ -129,7 +132,11 @@ def _what_is_taken(configuration: Configuration, owned: Sequence[tuple[AppRecord
         sources = [
             f"{kind} {value}"
             for take in _takes(configuration, record, environment)
-            for kind, value in (("branch", take.branch), ("tag", take.tag), ("promotion from", take.promotion))
+            for kind, value in (
+                ("branch", take.branch),
+                ("tag", take.tag),
+                ("promotion from", take.promotion),
+            )
             if value
         ]
         told.append(f"{record.name} in {environment} takes: {', '.join(sources) or 'nothing'}")
@@ -182,7 +189,10 @@ def _is_wanted(path: str, config: Config, environment: str, *, values_only: bool
     if path.rsplit("/", 1)[-1] in _LEFT_OUT:
         return False
     if values_only:
-        return path in ("values.yaml", f"values.{environment}.yaml") or path in (".gitattributes", ".gitmodules")
+        return path in ("values.yaml", f"values.{environment}.yaml") or path in (
+            ".gitattributes",
+            ".gitmodules",
+        )
     return not config.include or any(fnmatchcase(path, pattern) for pattern in config.include)
 
 
@@ -196,14 +206,9 @@ def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: T
     """Return an app's release after a hand-off, and the changes that write it. Parts that it does not name stay."""
     record, environment = accepted.record, accepted.environment
     before = read_release(tree, record, environment) or Release()
-    came_from = {
-        "project": hand_off.project,
-        "commit": hand_off.commit,
-        "ref": hand_off.ref,
-        "pipeline": hand_off.pipeline,
-    }
+    came_from = Part(project=hand_off.project, commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
     images = {
-        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **came_from)
+        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **dict(came_from))
         for name, image in accepted.images.items()
     }
     newest = {
@@ -212,7 +217,7 @@ def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: T
     }
     config = before.config
     if accepted.config is not None:
-        config = ReleasedConfig(path=accepted.config.path, **came_from)
+        config = ReleasedConfig(path=accepted.config.path, **dict(came_from))
         newest[CONFIG] = Newest(commit=hand_off.commit, pipeline=hand_off.pipeline)
     release = before.model_copy(
         update={
@@ -228,5 +233,5 @@ def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: T
 
 
 def _config_changes(tree: Tree, folder: str, files: Tree) -> Changes:
-    changes: Changes = {path: None for path in tree.paths(folder)}
+    changes: Changes = dict.fromkeys(tree.paths(folder))
     return changes | {f"{folder}/{path}": files.read(path) for path in files.paths()}

@@ -94,10 +94,16 @@ NAMESPACED = {
     *_kinds("networking.istio.io", "DestinationRule EnvoyFilter Gateway ProxyConfig ServiceEntry Sidecar"),
     *_kinds("networking.istio.io", "VirtualService WorkloadEntry WorkloadGroup"),
     *_kinds("notification.toolkit.fluxcd.io", "Alert Provider Receiver"),
-    *_kinds("policy.linkerd.io", "AuthorizationPolicy HTTPRoute MeshTLSAuthentication NetworkAuthentication Server"),
+    *_kinds(
+        "policy.linkerd.io",
+        "AuthorizationPolicy HTTPRoute MeshTLSAuthentication NetworkAuthentication Server",
+    ),
     *_kinds("security.istio.io", "AuthorizationPolicy PeerAuthentication RequestAuthentication"),
     *_kinds("serving.knative.dev", "Configuration Revision Route Service"),
-    *_kinds("source.toolkit.fluxcd.io", "Bucket ExternalArtifact GitRepository HelmChart HelmRepository OCIRepository"),
+    *_kinds(
+        "source.toolkit.fluxcd.io",
+        "Bucket ExternalArtifact GitRepository HelmChart HelmRepository OCIRepository",
+    ),
     *_kinds("telemetry.istio.io", "Telemetry"),
     *_kinds("traefik.io", "IngressRoute IngressRouteTCP IngressRouteUDP Middleware TLSOption ServersTransport"),
     *_kinds("velero.io", "Backup Restore Schedule"),

@@ -1,4 +1,4 @@
-"""headgate.lock: the engine versions that hydrated a repository, so that an upgrade is a change that people see. Pure."""
+"""headgate.lock: the engine versions that hydrated a repository, so that an upgrade is a visible change. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from headgate.tree import Changes
 
-_HEADER = "# Written by Headgate: the versions that hydrated this repository. 'headgate hydrate --upgrade' changes them.\n"
+_HEADER = (
+    "# Written by Headgate: the versions that hydrated this repository. 'headgate hydrate --upgrade' changes them.\n"
+)
 
 
 def check(lock: Lock | None, engines: Iterable[str]) -> None:
@@ -24,10 +26,11 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
     if lock is None:
         return
     here = _versions(engines)
+    locked: dict[str, str] = {str(engine): version for engine, version in lock.engines.items()}
     differing = [
-        f"{engine} {lock.engines[engine]} (here: {version})"
+        f"{engine} {locked[engine]} (here: {version})"
         for engine, version in here.items()
-        if lock.engines.get(engine, version) != version
+        if locked.get(engine, version) != version
     ]
     if lock.output != OUTPUT_FORMAT:
         differing.append(f"output format {lock.output} (here: {OUTPUT_FORMAT})")
@@ -40,8 +43,8 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
 
 
 def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool) -> Changes:
-    """Return the lock's new text when engines were used that it does not name yet, or, with ``upgrade``, names otherwise."""
-    named = dict(lock.engines) if lock else {}
+    """Return the lock's new text when engines were used that it lacks, or, with ``upgrade``, names otherwise."""
+    named: dict[str, str] = {str(engine): version for engine, version in lock.engines.items()} if lock else {}
     here = _versions(engines)
     updated = {**named, **here} if upgrade else {**here, **named}
     new = Lock.model_validate({"output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})

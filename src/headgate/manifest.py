@@ -206,15 +206,15 @@ def with_namespace(
     Raises ManifestError where an object without namespace is of a kind whose scope nobody knows.
     """
     defined = scopes_defined_by(manifest.data for manifest in found)
-    return [_with_namespace(manifest, namespace, scope_of(manifest.kind_name, configured, defined)) for manifest in found]
+    return [
+        _with_namespace(manifest, namespace, scope_of(manifest.kind_name, configured, defined)) for manifest in found
+    ]
 
 
 def _with_namespace(manifest: Manifest, namespace: str, scope: Scope | None) -> tuple[Manifest, Scope | None]:
     if manifest.namespace:
         if scope == "cluster":
-            raise ManifestError(
-                f"{manifest} is cluster-scoped, so it cannot have a namespace", where=manifest.place
-            )
+            raise ManifestError(f"{manifest} is cluster-scoped, so it cannot have a namespace", where=manifest.place)
         return manifest, scope or "namespace"
     if scope == "cluster":
         return manifest, scope
@@ -246,7 +246,7 @@ def file_name(manifest: Manifest, namespace: str) -> str:
     elsewhere = f"@{manifest.namespace}" if manifest.namespace not in ("", namespace) else ""
     stem = f"{kind}-{name}"
     if len(stem) > _MAX_STEM:  # file systems take 255 bytes
-        stem = f"{stem[:_MAX_STEM - 17]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+        stem = f"{stem[: _MAX_STEM - 17]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
     return f"{stem}{elsewhere}.yaml"
 
 

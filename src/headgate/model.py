@@ -286,9 +286,7 @@ AppEnvironments = Annotated[
         Name,
         Annotated[
             AppEnvironment,
-            BeforeValidator(
-                lambda v: {} if v is None else v, json_schema_input_type=AppEnvironment | None
-            ),
+            BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=AppEnvironment | None),
         ],
     ],
     BeforeValidator(_named, json_schema_input_type=list[Name] | dict[Name, AppEnvironment | None]),

@@ -41,7 +41,13 @@ class Source:
     @property
     def id(self) -> str:
         """Identify all that an engine may read of it: its neighbours too when it refers to any."""
-        names = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
+        names = (
+            "Chart.yaml",
+            "requirements.yaml",
+            "kustomization.yaml",
+            "kustomization.yml",
+            "Kustomization",
+        )
         for path in self.files.paths():
             if path.rsplit("/", 1)[-1] in names:
                 text = self.files.read(path)
@@ -99,7 +105,7 @@ class Planner:
         images = record.images(environment)
         _check_repositories(record, images, released)
         config = self._config(record, environment)
-        source = self._source(record, environment, config)
+        source = self._source(record, config)
         layers = self._layers(record, environment, source, config)
         values = merge_all(layer.values for layer in layers)
         if source.template.values_schema:
@@ -141,7 +147,7 @@ class Planner:
         check_input(files, label)
         return Source(files, "", label, files, Template())
 
-    def _source(self, record: AppRecord, environment: str, config: Source | None) -> Source:
+    def _source(self, record: AppRecord, config: Source | None) -> Source:
         name = record.app.template
         if name is None:
             if config is None:
@@ -226,4 +232,6 @@ def _check_schema(source: Source, values: dict[str, Any]) -> None:
         raise ConfigError(f"not a JSON Schema: {error.message}", where=Place(file)) from None
     except jsonschema.ValidationError as error:
         at = dotted(tuple(error.absolute_path)) or "the values"
-        raise ConfigError(f"{at}: {error.message}", where=Place(file), hint="the values do not fit this schema") from None
+        raise ConfigError(
+            f"{at}: {error.message}", where=Place(file), hint="the values do not fit this schema"
+        ) from None

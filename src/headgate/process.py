@@ -67,7 +67,7 @@ def run(
     env: Mapping[str, str],
     cwd: str | Path | None = None,
     stdin: bytes = b"",
-    limits: Limits = Limits(),  # noqa: B008  frozen
+    limits: Limits = Limits(),
     check: bool = True,
 ) -> Completed:
     """Run a program to its end and return its output.

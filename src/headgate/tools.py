@@ -67,11 +67,14 @@ def version_of(name: str, path: Path) -> str:
 
 @cache
 def engine_version(engine: str) -> str:
-    """Return the version of an engine, as headgate.lock names it; empty where there is none. Raises ToolError when it is not here."""
+    """Return the version of an engine, as headgate.lock names it; empty for plain YAML, which needs no program.
+
+    Raises ToolError when the engine is not here.
+    """
     if engine in PINNED:
         return find(engine).version
     if engine == "jinja2":
         from importlib.metadata import version  # noqa: PLC0415  slow to import, and seldom needed
 
         return version("jinja2")
-    return ""  # plain YAML needs no program
+    return ""

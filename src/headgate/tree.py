@@ -33,11 +33,11 @@ class Blob(Protocol):
 
     @property
     def mode(self) -> str:
-        """git's mode: ``100644``, ``100755``, ``120000`` (symlink), ``160000`` (submodule)."""
+        """Git's mode: ``100644``, ``100755``, ``120000`` (symlink), ``160000`` (submodule)."""
 
     @property
     def oid(self) -> str:
-        """git's object id of the content."""
+        """Git's object id of the content."""
 
     @property
     def size(self) -> int:
@@ -56,7 +56,7 @@ class MemoryBlob:
 
     @cached_property
     def oid(self) -> str:
-        """git's object id of the content."""
+        """Git's object id of the content."""
         return blob_id(self.data)
 
     @property
@@ -79,7 +79,7 @@ class DiskBlob:
 
     @cached_property
     def oid(self) -> str:
-        """git's object id of the content."""
+        """Git's object id of the content."""
         return blob_id(self.read())
 
     def read(self) -> bytes:
@@ -173,9 +173,7 @@ def _check_path(path: str, mode: str, label: str) -> None:
     parts = path.split("/")
     if mode not in (REGULAR, EXECUTABLE):
         kind = "a symlink" if mode == SYMLINK else "a submodule"
-        raise UnsafeFileError(
-            f"{kind}, which is never followed", where=where, hint="put the file itself in its place"
-        )
+        raise UnsafeFileError(f"{kind}, which is never followed", where=where, hint="put the file itself in its place")
     if any(part in ("", ".", "..") or "\\" in part or not part.isprintable() for part in parts):
         raise UnsafeFileError("a path that could leave its folder", where=where, hint="rename the file")
     if any(part.lower() in _GIT_FILES for part in parts):

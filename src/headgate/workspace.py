@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from headgate import git
 from headgate.errors import ConflictError, GitError, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from headgate.git import Clone, Repository
+    from headgate.git import Repository
     from headgate.tree import Changes, Tree
 
 
@@ -25,7 +26,7 @@ class Workspace:
     branch: str
     base: str
     remote: str
-    clone: Clone | None = None
+    is_checkout: bool
 
     @property
     def tree(self) -> Tree:
@@ -50,30 +51,42 @@ class Draft:
     message: str
 
 
-def open_workspace(manifests: str) -> Workspace:
-    """Open a checkout (which must be clean), a bare repository or an address.
+@contextmanager
+def open_workspace(manifests: str) -> Iterator[Workspace]:
+    """Open a checkout (which must be clean), a bare repository or an address, for as long as the block lasts.
 
     Raises GitError, and DirtyError for a checkout with changes of its own.
     """
+    repository = _checkout(manifests)
+    if repository is not None:
+        git.check_clean(repository)
+        branch = git.current_branch(repository)
+        if not branch:
+            raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
+        remote = git.upstream(repository, branch)
+        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True)
+        return
+    with git.clone(manifests) as clone:
+        branch = clone.default_branch
+        base = git.fetch(clone.repository, clone.url, f"refs/heads/{branch}")
+        yield Workspace(clone.repository, branch, base, clone.url, is_checkout=False)
+
+
+def _checkout(manifests: str) -> Repository | None:
+    """Return the repository of a folder with files to work on; None for an address or a bare repository."""
     folder = Path(manifests)
-    if "://" not in manifests and folder.is_dir():
-        repository = git.open_repository(folder)
-        if not repository.bare:
-            git.check_clean(repository)
-            branch = git.current_branch(repository)
-            if not branch:
-                raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
-            return Workspace(repository, branch, git.head(repository), git.upstream(repository, branch))
-    clone = git.clone(manifests)
-    branch = clone.default_branch
-    return Workspace(clone.repository, branch, clone.fetch(f"refs/heads/{branch}"), clone.url, clone)
+    if "://" in manifests or not folder.is_dir():
+        return None
+    repository = git.open_repository(folder)
+    return None if repository.bare else repository
 
 
 def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
-    """Make the commits, those for review on top of the default branch's, and bring them to their branches: in one push, or none of them.
+    """Make the commits, and bring them to their branches: all in one push, or none of them.
 
-    A branch for review is replaced when it is ours, and left alone when it holds the same files already.
-    Raises ConflictError when a branch moved, GitError when a branch for review holds somebody else's commits.
+    Those for review stand on top of the default branch's. A branch for review is replaced when it is ours, and
+    left alone when it holds the same files already. Raises ConflictError when a branch moved, GitError when a
+    branch for review holds somebody else's commits.
     """
     elsewhere = _review_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
@@ -116,7 +129,7 @@ def _bring(workspace: Workspace, moves: Sequence[git.Move]) -> None:
         return
     if workspace.remote:
         git.push(workspace.repository, workspace.remote, moves)
-    if workspace.clone is not None:
+    if not workspace.is_checkout:
         return
     for move in moves:
         if move.ref == f"refs/heads/{workspace.branch}":

@@ -273,9 +273,7 @@ class _Builder:
     def _count(self, number: int, event: Any) -> None:
         self.nodes += number
         if self.nodes > MAX_NODES:
-            raise TooLargeError(
-                f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event)
-            )
+            raise TooLargeError(f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event))
 
     def _place(self, event: Any) -> Place:
         return Place(self.file, event.start_mark.line + 1)

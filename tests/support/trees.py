@@ -62,7 +62,7 @@ def configuration(apps: Mapping[str, str], *, settings: str = HEADGATE) -> Confi
 
 def data_of(text: str) -> Any:
     """Return what one YAML document holds."""
-    (document,) = read(dedent(text), "test.yaml")
+    (document,) = read(text, "test.yaml")
     return document.data
 
 
@@ -80,5 +80,10 @@ def one_object(text: str, *, source: str = "") -> Manifest:
 def released(repository: str, tag: str = "1.0", *, digest: str = DIGEST) -> ReleasedImage:
     """Return an image of a release."""
     return ReleasedImage(
-        repository=repository, tag=tag, digest=digest, project="acme/shop", commit=COMMIT, ref="refs/heads/main"
+        repository=repository,
+        tag=tag,
+        digest=digest,
+        project="acme/shop",
+        commit=COMMIT,
+        ref="refs/heads/main",
     )

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import config, git, intent
 from headgate.commands.hydrate import all_changes, exit_code
-from headgate.errors import ConfigError
+from headgate.errors import ConfigError, GitError
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.images import parse_reference
 from headgate.message import commit_message
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
+from headgate.tree import Tree
 from headgate.workspace import Delivered, Draft, open_workspace, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.config import Configuration
     from headgate.images import Reference
     from headgate.intent import Acceptance, HandOff
     from headgate.model import Release
-    from headgate.tree import Changes, Tree
+    from headgate.tree import Changes
 
 Owner = tuple[str, str]
 
@@ -56,24 +58,27 @@ class _Applied:
 def run(request: Request) -> int:
     """Hand off, hydrate, commit, push; return the exit code: 0, or the error's."""
     hand_off = intent.HandOff(
-        request.project, request.commit, intent.full_ref(request.ref), references(request.images), request.pipeline
+        request.project,
+        request.commit,
+        intent.full_ref(request.ref),
+        references(request.images),
+        request.pipeline,
     )
     intent.check(hand_off)
-    workspace = open_workspace(request.manifests)
-    tree = workspace.tree
-    git.prefetch(tree, config.INPUTS)
-    configuration = config.load(tree)
-    accepted = intent.accepting(configuration, hand_off)
+    with open_workspace(request.manifests) as workspace:
+        tree = workspace.tree
+        git.prefetch(tree, config.INPUTS)
+        configuration = config.load(tree)
+        accepted = intent.accepting(configuration, hand_off)
 
-    applied = apply(tree, accepted, hand_off, request.source)
-    changes = {path: data for one in applied.values() for path, data in one.changes.items()}
-    terminal = Terminal(sys.stdout, quiet=request.json)
-    targets = [(one.acceptance.record, one.acceptance.environment) for one in applied.values()]
-    git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
-    outcomes = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
+        applied = apply(tree, accepted, hand_off, request.source)
+        changes = {path: data for one in applied.values() for path, data in one.changes.items()}
+        terminal = Terminal(sys.stdout, quiet=request.json)
+        targets = [(one.acceptance.record, one.acceptance.environment) for one in applied.values()]
+        git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
+        outcomes = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
 
-    drafts = to_drafts(configuration, hand_off, applied, outcomes)
-    delivered = publish(workspace, drafts)
+        delivered = publish(workspace, to_drafts(configuration, hand_off, applied, outcomes))
     terminal.outcomes(outcomes, diff=request.diff)
     for one in delivered:
         terminal.line(f"{'pushed' if workspace.remote else 'committed'} {one.commit[:12]} to {one.branch}")
@@ -96,33 +101,32 @@ def references(images: Sequence[str]) -> tuple[Reference, ...]:
 
 def apply(tree: Tree, accepted: Sequence[Acceptance], hand_off: HandOff, source: str) -> dict[Owner, _Applied]:
     """Apply the hand-off to the releases of all who take it."""
-    needs_config = any(one.config is not None for one in accepted)
-    app_tree = source_tree(source, hand_off.commit) if needs_config else None
-    applied = {}
-    for one in accepted:
-        files = None
-        if one.config is not None and app_tree is not None:
-            label = f"{hand_off.project} at {hand_off.commit[:12]}"
-            values_only = one.record.app.template is not None
-            files = intent.snapshot(app_tree, one.config, label, environment=one.environment, values_only=values_only)
-            git.prefetch(files)
-        release, changes = intent.deliver(tree, one, hand_off, files)
-        applied[one.record.name, one.environment] = _Applied(one, release, changes)
-    return applied
+    with app_source(source, hand_off.commit) if any(one.config for one in accepted) else nullcontext(Tree({})) as files:
+        return {(one.record.name, one.environment): _apply_one(tree, one, hand_off, files) for one in accepted}
 
 
-def source_tree(source: str, commit: str) -> Tree:
-    """Return the files of an app's repository at a commit, from a folder or an address. Raises GitError."""
+def _apply_one(tree: Tree, one: Acceptance, hand_off: HandOff, source: Tree) -> _Applied:
+    files = None
+    if one.config is not None:
+        label = f"{hand_off.project} at {hand_off.commit[:12]}"
+        values_only = one.record.app.template is not None
+        files = intent.snapshot(source, one.config, label, environment=one.environment, values_only=values_only)
+        git.prefetch(files)  # now that their sizes are known
+    release, changes = intent.deliver(tree, one, hand_off, files)
+    return _Applied(one, release, changes)
+
+
+@contextmanager
+def app_source(source: str, commit: str) -> Iterator[Tree]:
+    """Open the files of an app's repository at a commit, from a folder or an address. Raises GitError."""
     if "://" not in source and Path(source).is_dir():
         repository = git.open_repository(Path(source))
         if not git.has_commit(repository, commit):
-            raise git.GitError(f"there is no commit {commit} in {source}", hint="name the app's repository with --source")
-        return git.tree_of_commit(repository, commit)
-    clone = git.clone(source)
-    git.fetch(clone.repository, clone.url, commit)
-    tree = git.tree_of_commit(clone.repository, commit)
-    git.prefetch(tree)
-    return tree
+            raise GitError(f"there is no commit {commit} in {source}", hint="name the app's repository with --source")
+        yield git.tree_of_commit(repository, commit)
+        return
+    with git.clone(source) as clone:
+        yield git.tree_of_commit(clone.repository, git.fetch(clone.repository, clone.url, commit))
 
 
 def to_drafts(
@@ -135,7 +139,9 @@ def to_drafts(
 
     A release lands only with its YAML: not when the app failed, and not when nothing would change.
     """
-    landing = [one for one in outcomes if one.state == "changed" or (one.state == "waiting" and _of(applied, one).changes)]
+    landing = [
+        one for one in outcomes if one.state == "changed" or (one.state == "waiting" and _of(applied, one).changes)
+    ]
     direct = [one for one in landing if _delivery(configuration, applied, one) == "commit"]
     reviewed = [one for one in landing if one not in direct]
     groups: list[tuple[str | None, list[Outcome]]] = [(None, direct)] if direct else []

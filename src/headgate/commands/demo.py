@@ -41,7 +41,7 @@ def run(directory: Path | None) -> int:
     stage = _set_stage(_folder(directory))
     say = stage.terminal.line
     say("Headgate's demo", "bold")
-    say(f"in {stage.root}\n\n  app-repo/       acme/shop: the code of four apps, and deploy/ for those configured with their code")
+    say(f"in {stage.root}\n\n  app-repo/       acme/shop: code, and deploy/: what is configured with it")
     say("  manifest-repo/  templates/, apps/, and deploy/: the final YAML that Flux reads\n")
     say("  shop     shared Helm chart, its repository may set what is granted\n  cart     its own kustomization")
     say("  mail     shared Jinja2 template\n  landing  its own plain YAML")
@@ -63,12 +63,21 @@ def run(directory: Path | None) -> int:
 
     _title(stage, "4. A template changes: every app that uses it is hydrated again, without its repository")
     stage.manifests.git("switch", "--quiet", "--create", "probe")
-    _change(stage.manifests, "templates/web/templates/deployment.yaml", _PORTS, _PORTS_AND_PROBE, "Probe web services")
+    _change(
+        stage.manifests,
+        "templates/web/templates/deployment.yaml",
+        _PORTS,
+        _PORTS_AND_PROBE,
+        "Probe web services",
+    )
     code = hydrate.run(hydrate.Request(stage.manifests.path, commit=True, diff=True))
     _show_commit(stage, "HEAD", "deploy/production/shop")
 
     say("\nLook around:", "bold")
-    say(f"  git -C {stage.manifests.path} log --stat --all --graph\n  headgate hydrate --repo {stage.manifests.path} --check")
+    say(
+        f"  git -C {stage.manifests.path} log --stat --all --graph\n"
+        f"  headgate hydrate --repo {stage.manifests.path} --check"
+    )
     return code
 
 
@@ -121,9 +130,7 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
         f"--source app-repo --image ...",
         "dim",
     )
-    deliver.run(
-        deliver.Request(str(stage.remote), PROJECT, commit, ref, str(stage.app.path), images, None, diff=diff)
-    )
+    deliver.run(deliver.Request(str(stage.remote), PROJECT, commit, ref, str(stage.app.path), images, None, diff=diff))
     stage.manifests.git("fetch", "--quiet", "origin")
     if ref.startswith("refs/heads/"):
         stage.manifests.git("merge", "--quiet", "--ff-only", "origin/main")
@@ -161,7 +168,9 @@ def _without_records(diff: str) -> list[str]:
 def _merge_proposals(stage: _Stage) -> None:
     names = [f"headgate/production/{name}" for name in IMAGES]
     stage.terminal.line("People review the final YAML and merge.")
-    stage.manifests.git("merge", "--quiet", "--no-edit", "--message", "Merge proposals", *[f"origin/{n}" for n in names])
+    stage.manifests.git(
+        "merge", "--quiet", "--no-edit", "--message", "Merge proposals", *[f"origin/{n}" for n in names]
+    )
     stage.manifests.git("push", "--quiet", "origin", "main", *[f":refs/heads/{name}" for name in names])
 
 

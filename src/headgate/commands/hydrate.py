@@ -80,7 +80,8 @@ def select(configuration: Configuration, apps: Sequence[str], environments: Sequ
             if name not in known:
                 expected = ", ".join(sorted(known)) or "none is there yet"
                 raise ConfigError(
-                    f"there is no {what} '{name}', expected one of: {expected}", hint=did_you_mean(name, known)
+                    f"there is no {what} '{name}', expected one of: {expected}",
+                    hint=did_you_mean(name, known),
                 )
     return [
         (record, environment)

@@ -93,12 +93,20 @@ def _render_job(job: _Job, helm: Tool, bench: Bench) -> Result:
         texts = [_template(job.render, chart_folder, job.values, helm, bench) for chart_folder in charts]
     except HeadgateError as error:
         return Result(job.render, error=error, warnings=job.warnings)
-    first, *again = [(Rendered(_with_sources(text, job.render)),) for text in texts]
-    return Result(job.render, first, *again, warnings=job.warnings)
+    first, *second = [(Rendered(_with_sources(text, job.render)),) for text in texts]
+    return Result(job.render, first, again=second[0] if second else (), warnings=job.warnings)
 
 
 def _template(one: Render, chart_folder: Path, values: Path, helm: Tool, bench: Bench) -> str:
-    args = [str(helm.path), "template", one.app, str(chart_folder), "--namespace", one.namespace, "--include-crds"]
+    args = [
+        str(helm.path),
+        "template",
+        one.app,
+        str(chart_folder),
+        "--namespace",
+        one.namespace,
+        "--include-crds",
+    ]
     args += ["--values", str(values), "--kube-version", one.kubernetes]
     for version in one.api_versions:
         args += ["--api-versions", version]

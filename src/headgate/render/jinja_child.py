@@ -11,17 +11,22 @@ import json
 import re
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import jinja2.sandbox
 import yaml
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
 
 
-class Yaml(str):
-    """YAML text that a filter made, printed as it is. Its strings are tokens already."""
+class Text(str):
+    """Text of a template's own making: of a macro, a block, or a filter that writes YAML. It is printed as it is,
+    since the values in it are tokens already.
+    """
 
     __slots__ = ()
 
@@ -56,21 +61,20 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     strings: Strings
 
+    @staticmethod
+    def concat(parts: Iterable[str]) -> Text:
+        """Join what a macro, a block or a whole template printed (Jinja2 calls this for all of them)."""
+        return Text("".join(parts))
+
     @jinja2.pass_context  # which also keeps Jinja2 from printing constants while it compiles
     def finalize_value(self, _context: jinja2.runtime.Context, value: Any) -> Any:
         """Print a value so that it stays in its place."""
-        if isinstance(value, Yaml):
+        if isinstance(value, Text):
             return str(value)
         if isinstance(value, str):
             return self.strings.token(value)
-        if value is None:
-            return "null"
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, (int, float)):
-            return value
-        if isinstance(value, (dict, list, tuple)):
-            return json.dumps(self.strings.tokens_in(value), ensure_ascii=False)
+        if value is None or isinstance(value, (bool, int, float, dict, list, tuple)):
+            return json.dumps(self.strings.tokens_in(value), ensure_ascii=False)  # JSON is YAML
         if isinstance(value, jinja2.Undefined):
             return str(value)  # raises, with the name of what is missing
         raise jinja2.TemplateRuntimeError(f"a {type(value).__name__} cannot be printed")
@@ -86,7 +90,7 @@ def make_environment(templates: dict[str, str]) -> Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  not HTML; finalize keeps values in their places
+        autoescape=False,
     )
     made.finalize = made.finalize_value
     for name in ("random", "pprint", "urlize", "xmlattr"):  # random, or of no use in YAML
@@ -95,10 +99,13 @@ def make_environment(templates: dict[str, str]) -> Environment:
         made.globals.pop(name, None)
     made.filters.update(
         to_yaml=lambda value, indent=2: _to_yaml(made.strings, value, indent),
-        indent=lambda text, width=4, first=False, blank=False: _indent(made.strings, text, width, first, blank),  # noqa: FBT002
+        indent=lambda text, width=4, first=False, blank=False: _indent(
+            made.strings, text, width, first=first, blank=blank
+        ),
         b64encode=lambda text: base64.b64encode(_bytes(made.strings, text)).decode(),
         b64decode=lambda text: base64.b64decode(_bytes(made.strings, text)).decode(),
         sha256=lambda text: hashlib.sha256(_bytes(made.strings, text)).hexdigest(),
+        trim=lambda text, chars=None: Text(text.strip(chars)) if isinstance(text, Text) else str(text).strip(chars),
         quote=lambda value: made.strings.whole(str(value)),
     )
     return made
@@ -111,7 +118,7 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
-def _to_yaml(strings: Strings, value: Any, indent: int) -> Yaml:
+def _to_yaml(strings: Strings, value: Any, indent: int) -> Text:
     text = yaml.dump(
         strings.tokens_in(value),
         Dumper=_Dumper,
@@ -121,26 +128,26 @@ def _to_yaml(strings: Strings, value: Any, indent: int) -> Yaml:
         width=1 << 30,
         indent=indent,
     )
-    return Yaml(text.removesuffix("\n").removesuffix("\n..."))
+    return Text(text.removesuffix("\n").removesuffix("\n..."))
 
 
-def _indent(strings: Strings, text: Any, width: int, first: bool, blank: bool) -> Any:  # noqa: FBT001
-    if not isinstance(text, Yaml):
+def _indent(strings: Strings, text: Any, width: int, *, first: bool, blank: bool) -> Any:
+    if not isinstance(text, Text):
         # A string stays one scalar, which takes the indentation of its place when it is written.
         return strings.whole(str(text))
     pad = " " * width
     lines = str(text).split("\n")
-    indented = [
-        pad + line if (number or first) and (line or blank) else line for number, line in enumerate(lines)
-    ]
-    return Yaml("\n".join(indented))
+    indented = [pad + line if (number or first) and (line or blank) else line for number, line in enumerate(lines)]
+    return Text("\n".join(indented))
 
 
 def _bytes(strings: Strings, text: Any) -> bytes:
     return strings.whole(str(text)).encode()
 
 
-def render(environment: Environment, templates: dict[str, str], suffixes: tuple[str, ...], context: Any) -> dict[str, Any]:
+def render(
+    environment: Environment, templates: dict[str, str], suffixes: tuple[str, ...], context: Any
+) -> dict[str, Any]:
     """Render the templates with these suffixes, all with one context."""
     environment.strings = Strings()
     texts = []
@@ -164,9 +171,11 @@ def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[st
         for frame in traceback.extract_tb(error.__traceback__):
             if frame.filename in templates:
                 file, line = frame.filename, frame.lineno or 0
-    hint = "give it a value, or a default: {{ values.x | default('...') }}" if isinstance(
-        error, jinja2.UndefinedError
-    ) else ""
+    hint = (
+        "give it a value, or a default: {{ values.x | default('...') }}"
+        if isinstance(error, jinja2.UndefinedError)
+        else ""
+    )
     return {"message": f"{_title(error)}: {error}", "file": file, "line": line, "hint": hint}
 
 
@@ -175,7 +184,7 @@ def _title(error: Exception) -> str:
         jinja2.UndefinedError: "missing value",
         jinja2.TemplateSyntaxError: "template syntax",
         jinja2.TemplateNotFound: "no such template",
-        jinja2.sandbox.SecurityError: "not allowed in a template",
+        jinja2.exceptions.SecurityError: "not allowed in a template",
     }
     return next((title for kind, title in titles.items() if isinstance(error, kind)), type(error).__name__)
 

@@ -1,4 +1,4 @@
-"""What a kustomization reads: its files, followed through bases and components; nothing outside, nothing remote. Pure."""
+"""What a kustomization reads: its files, through bases and components; nothing outside, nothing remote. Pure."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _target(scope: Tree, folder: str, field: str, entry: str, options: Kustomize
         return None
     if file_in(scope, path):
         return path
-    if options.remote_bases and ("://" in entry or "." in entry.split("/")[0]):
+    if options.remote_bases and ("://" in entry or "." in entry.split("/", maxsplit=1)[0]):
         return None
     if "://" in entry or "@" in entry or "?ref=" in entry or ".com/" in entry:
         raise UnsafeFileError(

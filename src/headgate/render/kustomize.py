@@ -75,10 +75,12 @@ def _prepare(one: Render, bench: Bench) -> _Job:
 
 def _needed(scope: Tree, folder: str, found: Kustomization) -> Tree:
     """Return the source, and of its neighbours only those that it builds on."""
-    tops = {path.split("/")[0] for path in found.folders} | {folder.split("/")[0]}
+    tops = {path.split("/")[0] for path in found.folders} | {folder.split("/", maxsplit=1)[0]}
     if "" in tops or "." in tops:
         return scope
-    return Tree({path: scope.blob(path) for top in tops for path in [*scope.paths(top), *([top] if top in scope else [])]})
+    return Tree(
+        {path: scope.blob(path) for top in tops for path in [*scope.paths(top), *([top] if top in scope else [])]}
+    )
 
 
 def _with_values(one: Render, tree: Tree, found: Kustomization) -> Tree:
@@ -91,7 +93,9 @@ def _with_values(one: Render, tree: Tree, found: Kustomization) -> Tree:
     data = {
         **flat(values),
         **flat({"images": for_templates(one.images)}),
-        **{"app": one.app, "environment": one.environment, "namespace": one.namespace},
+        "app": one.app,
+        "environment": one.environment,
+        "namespace": one.namespace,
     }
     config_map = {
         "apiVersion": "v1",
@@ -108,7 +112,9 @@ def _with_values(one: Render, tree: Tree, found: Kustomization) -> Tree:
 def _groups(jobs: list[_Job], workers: int) -> Iterator[list[_Job]]:
     """Split jobs into groups that may share a process: trusted, contained, each with its own namespace."""
     open_groups: list[tuple[set[str], list[_Job]]] = []
-    together = [job for job in jobs if not job.render.owner and job.kustomization.contained and job.kustomization.namespace]
+    together = [
+        job for job in jobs if not job.render.owner and job.kustomization.contained and job.kustomization.namespace
+    ]
     size = min(_GROUP_SIZE, -(-len(together) // workers) or 1)
     for job in together:
         namespace = job.kustomization.namespace

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headgate.process import Limits
 from headgate.tree import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
     from headgate.errors import HeadgateError
     from headgate.manifest import Rendered
     from headgate.model import Kustomize, ReleasedImage
+    from headgate.process import Limits
     from headgate.tree import Tree
 
 

@@ -114,11 +114,14 @@ def _path(field: Field) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Say in one line what happened."""
-    words = {"changed": "changed", "unchanged": "unchanged", "waiting": "waiting for a hand-off", "failed": "failed"}
+    words = {
+        "changed": "changed",
+        "unchanged": "unchanged",
+        "waiting": "waiting for a hand-off",
+        "failed": "failed",
+    }
     told = [
-        f"{number} {words[state]}"
-        for state in words
-        if (number := sum(outcome.state == state for outcome in outcomes))
+        f"{number} {words[state]}" for state in words if (number := sum(outcome.state == state for outcome in outcomes))
     ]
     return f"{len(outcomes)} app-environments: {', '.join(told)}" if told else "nothing to hydrate"
 

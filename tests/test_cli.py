@@ -1,0 +1,280 @@
+"""What people type: help, versions, schemas, check, commit, demo, and how bugs show."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from headgate import __version__, tools
+from headgate.commands.demo import examples
+from headgate.model import FILES
+from support.cli import headgate
+from support.manifests import DEPLOYMENT, ManifestRepository, git
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def web(manifests: ManifestRepository) -> ManifestRepository:
+    """Return a repository with one app from a plain template, committed."""
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    return manifests.app("web", "template: web\nenvironments: [dev]\n").commit("Begin")
+
+
+def test_version_answers_before_anything_is_loaded(headgate_program: list[str]) -> None:
+    trace = [sys.executable, "-X", "importtime", *headgate_program[1:], "--version"]
+    done = subprocess.run(trace, capture_output=True, text=True, check=True)
+    assert done.stdout == f"headgate {__version__}\n"
+    loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert loaded.isdisjoint({"typer", "pydantic", "yaml", "rich", "jinja2", "importlib.metadata"})
+
+
+def test_version_command_names_tools_and_where_they_are() -> None:
+    ran = headgate("version")
+    assert ran.code == 0
+    for name, version in tools.PINNED.items():
+        assert re.search(rf"^{name} +{re.escape(version)}  /", ran.out, re.MULTILINE)
+
+
+def test_pinned_versions_are_those_of_go_mod() -> None:
+    text = (ROOT / "image/go.mod").read_text()
+    assert f"helm.sh/helm/v4 v{tools.PINNED['helm']} " in text
+    assert f"sigs.k8s.io/kustomize/kustomize/v5 v{tools.PINNED['kustomize']} " in text
+    assert "tool (\n\thelm.sh/helm/v4/cmd/helm\n\tsigs.k8s.io/kustomize/kustomize/v5\n)" in text
+
+
+@pytest.fixture
+def fresh_tools() -> object:
+    """Forget where tools were found, before and after."""
+    caches = (tools.find, tools.engine_version)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_tools")
+def test_a_missing_tool_is_an_error_that_says_how_to_get_it(
+    web: ManifestRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git_folder = str(Path(subprocess.check_output(["which", "git"], text=True).strip()).parent)
+    (tmp_path / "helm").write_text("#!/bin/sh\necho v3.1.0\n")
+    (tmp_path / "helm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{git_folder}")
+    monkeypatch.setenv("HEADGATE_TOOLS", str(tmp_path / "nothing"))
+    web.write({"templates/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
+    ran = web.hydrate()
+    assert ran.code == 24
+    assert f"helm {tools.PINNED['helm']} is not here ({tmp_path}/helm is 3.1.0)" in ran.err
+    assert "'make tools'" in ran.err
+    version = headgate("version")
+    assert version.code == 24
+    assert "helm       missing" in version.out
+
+
+@pytest.mark.usefixtures("fresh_tools")
+def test_a_tool_on_path_is_taken_when_it_has_the_pinned_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kustomize").write_text(f"#!/bin/sh\necho v{tools.PINNED['kustomize']}\n")
+    (tmp_path / "kustomize").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert tools.find("kustomize").path == tmp_path / "kustomize"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_committed_schema_is_what_the_program_prints(name: str) -> None:
+    ran = headgate("schema", name)
+    assert (ROOT / "schema" / f"{name}.schema.json").read_text() == ran.out
+    Draft202012Validator.check_schema(json.loads(ran.out))
+
+
+def test_schema_of_everything() -> None:
+    assert list(json.loads(headgate("schema").out)) == list(FILES)
+
+
+def test_schema_of_an_unknown_file() -> None:
+    ran = headgate("schema", "ap.yaml")
+    assert ran.code == 10
+    assert "did you mean 'app.yaml'?" in ran.err
+
+
+@pytest.mark.parametrize("path", sorted((examples() / "manifest-repo").rglob("*.yaml")), ids=lambda path: path.name)
+def test_examples_fit_the_schemas(path: Path) -> None:
+    if path.name in FILES:
+        schema = json.loads((ROOT / "schema" / f"{path.name}.schema.json").read_text())
+        Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+def test_generated_files_are_current() -> None:
+    command = [sys.executable, str(ROOT / "scripts/generate"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_writes_nothing_and_exits_1(web: ManifestRepository) -> None:
+    ran = web.hydrate("--check")
+    assert ran.code == 1
+    assert "+ Deployment web/web" in ran.out
+    assert not (web.path / "deploy").exists()
+    assert not (web.path / "headgate.lock").exists()
+
+
+def test_hydrate_writes_files_and_no_commit(web: ManifestRepository) -> None:
+    assert web.hydrate().code == 0
+    assert git(web.path, "log", "--format=%s") == "Begin"
+    assert list(web.output()) == ["dev/web/deployment.apps-web.yaml"]
+    assert web.hydrate("--check").code == 0
+
+
+def test_commit_makes_one_commit_that_holds_the_output(web: ManifestRepository) -> None:
+    assert web.hydrate("--commit").code == 0
+    assert git(web.path, "log", "--format=%s").splitlines() == ["Hydrate web in dev", "Begin"]
+    assert git(web.path, "status", "--porcelain") == ""
+    assert "Headgate-App: web\nHeadgate-Environment: dev" in git(web.path, "log", "-1", "--format=%B")
+
+
+def test_no_change_makes_no_commit(web: ManifestRepository) -> None:
+    assert web.hydrate("--commit").code == 0
+    ran = web.hydrate("--commit")
+    assert ran.code == 0
+    assert "committed" not in ran.out
+    assert len(git(web.path, "log", "--format=%s").splitlines()) == 2
+
+
+def test_diff_shows_fields(web: ManifestRepository) -> None:
+    assert web.hydrate().code == 0
+    web.write({"templates/web/web.yaml": DEPLOYMENT.replace("acme/web", "acme/web:2")})
+    out = web.hydrate("--diff", "--check").out
+    assert "  ~ Deployment web/web\n" in out
+    assert "      spec.template.spec.containers[web].image\n" in out
+    assert "      - registry.example.com/acme/web\n      + registry.example.com/acme/web:2\n" in out
+
+
+def test_json_is_one_document_and_nothing_else(web: ManifestRepository) -> None:
+    ran = web.hydrate("--json")
+    found = json.loads(ran.out)
+    assert found["version"] == 1
+    (app,) = found["apps"]
+    assert (app["app"], app["environment"], app["state"], app["engine"]) == ("web", "dev", "changed", "plain")
+    assert app["objects"][0]["file"] == "deployment.apps-web.yaml"
+
+
+def test_only_what_is_asked_for(web: ManifestRepository) -> None:
+    web.app("two", "template: web\n")
+    assert web.hydrate("--app", "two", "--environment", "production").code == 0
+    assert list(web.output()) == ["production/two/deployment.apps-web.yaml"]
+
+
+def test_a_hand_edited_output_is_put_right(web: ManifestRepository) -> None:
+    assert web.hydrate().code == 0
+    path = web.path / "deploy/dev/web/deployment.apps-web.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("acme/web", "evil/web"))
+    assert "1 changed" in web.hydrate().out
+    assert path.read_text() == before
+
+
+def test_files_of_others_in_the_output_stay(web: ManifestRepository) -> None:
+    web.write({"deploy/dev/web/kustomization.yaml": "resources: []\n", "deploy/dev/other.yaml": "a: b\n"})
+    assert web.hydrate().code == 0
+    web.write({"templates/web/web.yaml": DEPLOYMENT.replace("name: web", "name: renamed")})
+    assert web.hydrate().code == 0
+    assert list(web.output()) == [
+        "dev/other.yaml",
+        "dev/web/deployment.apps-renamed.yaml",
+        "dev/web/kustomization.yaml",
+    ]
+
+
+def test_a_file_in_the_way_is_not_overwritten(web: ManifestRepository) -> None:
+    web.write({"deploy/dev/web/deployment.apps-web.yaml": "mine: true\n"})
+    ran = web.hydrate()
+    assert ran.code == 20
+    assert "deploy/dev/web/deployment.apps-web.yaml: a file in the way that Headgate did not write" in ran.err
+
+
+def service_accounts(*names: str) -> str:
+    return "---\n".join(f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}}}\n" for name in names)
+
+
+def test_mass_removal_needs_a_word(web: ManifestRepository) -> None:
+    web.write({"templates/web/web.yaml": service_accounts(*"abcdefgh")})
+    assert web.hydrate().code == 0
+    web.write({"templates/web/web.yaml": service_accounts("a")})
+    ran = web.hydrate()
+    assert ran.code == 20
+    assert "deploy/dev/web: would remove 7 of 8 objects" in ran.err
+    assert len(web.output()) == 8
+    assert web.hydrate("--allow-removals").code == 0
+    assert len(web.output()) == 1
+
+
+def test_one_object_in_two_apps_of_one_cluster_is_refused(web: ManifestRepository) -> None:
+    assert web.hydrate().code == 0
+    web.app("late", "template: web\nnamespace: web\nenvironments: [dev]\n")
+    ran = web.hydrate("--app", "late")
+    assert ran.code == 18
+    assert (
+        "late in dev: templates/web/web.yaml: Deployment web/web would be twice in the cluster 'dev': web in dev"
+        in ran.err
+    )
+    assert list(web.output()) == ["dev/web/deployment.apps-web.yaml"]
+
+
+@pytest.mark.usefixtures("fresh_tools")
+def test_another_tool_version_than_the_locked_one_refuses_until_upgraded(web: ManifestRepository) -> None:
+    web.write({"templates/j/a.yaml.j2": DEPLOYMENT}).app("j", "template: j\nenvironments: [dev]\n")
+    assert web.hydrate().code == 0
+    lock = web.path / "headgate.lock"
+    current = lock.read_text()
+    lock.write_text(current.replace(tools.engine_version("jinja2"), "2.0.0"))
+    ran = web.hydrate()
+    assert ran.code == 25
+    assert "headgate.lock: the repository was hydrated with jinja2 2.0.0" in ran.err
+    assert web.hydrate("--upgrade").code == 0
+    assert lock.read_text() == current
+
+
+def test_plain_lines_in_a_log_and_no_control_characters(web: ManifestRepository) -> None:
+    ran = web.hydrate()
+    assert "\x1b" not in ran.out + ran.err
+
+
+def test_demo_shows_both_hand_offs_and_the_template_change(tmp_path: Path) -> None:
+    ran = headgate("demo", "--directory", str(tmp_path / "demo"))
+    assert ran.code == 0, ran.err
+    for title in ("1. Version 1", "2. Its tag v1.0.0", "3. Version 2", "4. A template changes"):
+        assert title in ran.out
+    manifests = tmp_path / "demo/manifest-repo"
+    assert git(manifests, "status", "--porcelain") == ""
+    assert {
+        one["engine"] for one in json.loads(headgate("hydrate", "--repo", str(manifests), "--json").out)["apps"]
+    } == {
+        "helm",
+        "kustomize",
+        "jinja2",
+        "plain",
+    }
+    assert headgate("hydrate", "--repo", str(manifests), "--check", "--all").code == 0
+
+
+def test_demo_does_not_write_into_a_folder_with_files(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    ran = headgate("demo", "--directory", str(tmp_path))
+    assert ran.code == 20
+    assert [path.name for path in tmp_path.iterdir() if path.name != "manifests"] == ["mine"]
+
+
+def test_usage_errors_exit_2(headgate_program: list[str]) -> None:
+    for args in (["hydrate", "--no-such-option"], ["hydrate", "--check", "--commit"], ["deliver"]):
+        done = subprocess.run([*headgate_program, *args], capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done.stderr

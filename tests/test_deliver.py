@@ -1,0 +1,376 @@
+"""A hand-off by hand, on real repositories: what lands where, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headgate.errors import ConfigError, DirtyError, GitError, RefusedError, UnsafeFileError
+from support.cli import Ran, headgate
+from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, ManifestRepository, git
+
+IMAGE = "registry.example.com/acme/web"
+OTHER_DIGEST = "sha256:" + "2" * 64
+APP = f"project: acme/web\nimages: {{web: {IMAGE}}}\nconfig: deploy\n"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An app's repository, a bare manifest repository and a checkout of it."""
+
+    app: Path
+    manifests: ManifestRepository
+    remote: Path
+
+    def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
+        """Hand the newest commit of the app off."""
+        return headgate(
+            *(
+                "deliver",
+                "--manifests",
+                to or str(self.remote),
+                "--project",
+                "acme/web",
+                "--source",
+                str(self.app),
+            ),
+            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
+        )
+
+    def show(self, revision: str, path: str) -> str:
+        """Return a file of the remote."""
+        return git(self.remote, "show", f"{revision}:{path}")
+
+    def log(self, revision: str = "main") -> list[str]:
+        """Return the subjects of a branch of the remote."""
+        return git(self.remote, "log", "--format=%s", revision).splitlines()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
+    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
+    manifests.app("web", APP).commit("Begin")
+    remote = tmp_path / "manifests.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
+    git(manifests.path, "remote", "add", "origin", str(remote))
+    git(manifests.path, "fetch", "--quiet", "origin")
+    git(manifests.path, "branch", "--quiet", "--set-upstream-to=origin/main")
+    app = tmp_path / "app"
+    app.mkdir()
+    git(app, "init", "--quiet", "--initial-branch=main")
+    made = Stage(app, manifests, remote)
+    write_app(made, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
+    return made
+
+
+def write_app(stage: Stage, files: dict[str, str]) -> None:
+    """Write files of the app's repository and commit them."""
+    for name, text in files.items():
+        (stage.app / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage.app / name).write_text(text)
+    git(stage.app, "add", "--all", "--force")
+    git(stage.app, "commit", "--quiet", "--message", "Change")
+
+
+def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage) -> None:
+    ran = stage.deliver("--pipeline", "7")
+    assert ran.code == 0, ran.err
+    commit = git(stage.app, "rev-parse", "HEAD")
+
+    assert stage.log() == [f"Deliver web to dev: acme/web@{commit[:12]}", "Begin"]
+    assert git(stage.remote, "diff", "--name-only", "main~", "main").splitlines() == [
+        "apps/web/releases/dev/config/web.yaml",
+        "apps/web/releases/dev/release.yaml",
+        "deploy/dev/web/.headgate.json",
+        "deploy/dev/web/deployment.apps-web.yaml",
+    ]
+    assert f"image: {IMAGE}:1.0@{DIGEST}" in stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
+    release = yaml.safe_load(stage.show("main", "apps/web/releases/dev/release.yaml"))
+    part = {"project": "acme/web", "commit": commit, "ref": "refs/heads/main", "pipeline": 7}
+    assert release == {
+        "version": 1,
+        "images": {"web": {**part, "repository": IMAGE, "tag": "1.0", "digest": DIGEST}},
+        "config": {**part, "path": "deploy"},
+        "newest": {
+            "web": {"commit": commit, "pipeline": 7, "tag": "1.0", "digest": DIGEST},
+            "config": {"commit": commit, "pipeline": 7},
+        },
+    }
+
+
+def test_trailers_name_app_environment_source_and_image(stage: Stage) -> None:
+    assert stage.deliver().code == 0
+    commit = git(stage.app, "rev-parse", "HEAD")
+    trailers = git(stage.remote, "log", "-1", "--format=%(trailers:only,unfold)", "main").splitlines()
+    assert trailers == [
+        "Headgate-App: web",
+        "Headgate-Environment: dev",
+        f"Headgate-Source: acme/web@{commit}",
+        f"Headgate-Image: {IMAGE}:1.0@{DIGEST}",
+    ]
+
+
+def test_the_same_again_makes_no_commit(stage: Stage) -> None:
+    assert stage.deliver().code == 0
+    again = stage.deliver()
+    assert again.code == 0
+    assert "1 app-environments: 1 unchanged" in again.out
+    assert len(stage.log()) == 2
+
+
+def test_a_new_image_changes_the_image_and_nothing_else(stage: Stage) -> None:
+    assert stage.deliver().code == 0
+    assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
+    diff = git(stage.remote, "diff", "--unified=0", "main~", "main", "--", "deploy/dev/web/deployment.apps-web.yaml")
+    assert [line.strip() for line in diff.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")] == [
+        f"-        image: {IMAGE}:1.0@{DIGEST}",
+        f"+        image: {IMAGE}:1.1@{OTHER_DIGEST}",
+    ]
+
+
+def test_files_that_left_the_config_leave_the_release(stage: Stage) -> None:
+    write_app(stage, {"deploy/extra.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: extra}\n"})
+    assert stage.deliver().code == 0
+    git(stage.app, "rm", "--quiet", "deploy/extra.yaml")
+    git(stage.app, "commit", "--quiet", "--message", "Remove")
+    assert stage.deliver().code == 0
+    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main").splitlines()
+    assert [path for path in files if "extra" in path] == []
+
+
+def test_a_reviewed_environment_gets_a_branch_and_main_stays(stage: Stage) -> None:
+    ran = stage.deliver(ref="refs/tags/v1.0.0")
+    assert ran.code == 0, ran.err
+    assert stage.log() == ["Begin"]
+    assert len(stage.log("headgate/production/web")) == 2
+    assert IMAGE in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
+
+
+def test_a_newer_version_replaces_the_proposal(stage: Stage) -> None:
+    assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
+    assert stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
+    assert len(stage.log("headgate/production/web")) == 2
+    assert OTHER_DIGEST in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
+
+
+def test_a_proposal_with_somebody_elses_commits_is_left_alone(stage: Stage) -> None:
+    assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
+    checkout = stage.manifests.path
+    git(checkout, "fetch", "--quiet", "origin")
+    git(checkout, "switch", "--quiet", "--create", "mine", "origin/headgate/production/web")
+    git(checkout, "commit", "--quiet", "--allow-empty", "--message", "By hand")
+    git(checkout, "push", "--quiet", "origin", "HEAD:refs/heads/headgate/production/web")
+    ran = stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
+    assert ran.code == GitError.code
+    assert "headgate/production/web holds a commit that Headgate did not make" in ran.err
+    assert stage.log("headgate/production/web")[0] == "By hand"
+
+
+def test_into_a_checkout_it_commits_and_pushes(stage: Stage) -> None:
+    ran = stage.deliver(to=str(stage.manifests.path))
+    assert ran.code == 0, ran.err
+    assert git(stage.manifests.path, "rev-parse", "HEAD") == git(stage.remote, "rev-parse", "main")
+    assert git(stage.manifests.path, "status", "--porcelain") == ""
+    assert (stage.manifests.path / "deploy/dev/web/deployment.apps-web.yaml").exists()
+
+
+def test_into_a_checkout_without_remote_it_commits(stage: Stage) -> None:
+    git(stage.manifests.path, "remote", "remove", "origin")
+    assert stage.deliver(to=str(stage.manifests.path)).code == 0
+    assert git(stage.manifests.path, "log", "--format=%s").splitlines()[1] == "Begin"
+    assert stage.log() == ["Begin"]
+
+
+def test_into_a_dirty_checkout_nothing_lands(stage: Stage) -> None:
+    (stage.manifests.path / "notes.txt").write_text("mine")
+    assert stage.deliver(to=str(stage.manifests.path)).code == DirtyError.code
+    assert stage.log() == ["Begin"]
+
+
+def test_a_tag_called_main_is_not_the_branch(stage: Stage) -> None:
+    ran = stage.deliver(ref="refs/tags/main")
+    assert ran.code == RefusedError.code
+    assert "no environment takes hand-offs of refs/tags/main" in ran.err
+    assert "web in dev takes: branch main" in ran.err
+
+
+def test_another_project_is_refused(stage: Stage) -> None:
+    commit = git(stage.app, "rev-parse", "HEAD")
+    ran = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "evil/web", "--commit", commit),
+        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == RefusedError.code
+    assert "no app has a part that belongs to evil/web" in ran.err
+
+
+def test_an_image_of_another_repository_is_refused(stage: Stage) -> None:
+    ran = stage.deliver(image=f"registry.example.com/evil/web:1.0@{DIGEST}")
+    assert ran.code == RefusedError.code
+    assert "no app takes the image registry.example.com/evil/web:1.0 from acme/web" in ran.err
+    assert stage.log() == ["Begin"]
+
+
+@pytest.mark.parametrize("image", [f"{IMAGE}:1.0", f"{IMAGE}@{DIGEST}", "not an image"])
+def test_an_image_without_tag_or_digest_is_refused(stage: Stage, image: str) -> None:
+    ran = stage.deliver(image=image)
+    assert ran.code == ConfigError.code
+    assert "expected" in ran.err
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/a b", "refs/heads/a\nHeadgate-App: x", "refs/heads/"])
+def test_a_ref_that_git_does_not_allow_is_refused(stage: Stage, ref: str) -> None:
+    assert stage.deliver(ref=ref).code == ConfigError.code
+
+
+def test_a_commit_that_is_not_there(stage: Stage) -> None:
+    ran = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--commit", "f" * 40),
+        *("--source", str(stage.app), "--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == GitError.code
+    assert f"there is no commit {'f' * 40}" in ran.err
+
+
+def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
+    assert stage.deliver().code == 0
+    write_app(stage, {"deploy/web.yaml": "kind: ["})
+    ran = stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
+    assert ran.code == 11
+    assert len(stage.log()) == 2
+    assert "apps/web/releases/dev/config/web.yaml: rendered text is not YAML" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("deploy/app.yaml", "deploy/app.yaml: a file that belongs to the manifest repository"),
+        ("deploy/headgate.yaml", "deploy/headgate.yaml: a file that belongs to the manifest repository"),
+        ("deploy/.gitattributes", "deploy/.gitattributes: a file that steers git"),
+        ("deploy/sub/.gitmodules", "deploy/sub/.gitmodules: a file that steers git"),
+    ],
+)
+def test_unsafe_files_in_the_config_are_refused(stage: Stage, name: str, message: str) -> None:
+    write_app(stage, {name: "template: web\n"})
+    ran = stage.deliver()
+    assert (ran.code, message in ran.err) == (UnsafeFileError.code, True), ran.err
+    assert stage.log() == ["Begin"]
+
+
+def test_a_symlink_in_the_config_is_refused(stage: Stage) -> None:
+    (stage.app / "deploy/secret.yaml").symlink_to("/etc/passwd")
+    write_app(stage, {})
+    ran = stage.deliver()
+    assert ran.code == UnsafeFileError.code
+    assert "deploy/secret.yaml: a symlink" in ran.err
+
+
+def test_app_yaml_may_be_a_kubernetes_object(stage: Stage) -> None:
+    git(stage.app, "mv", "deploy/web.yaml", "deploy/app.yaml")
+    write_app(stage, {"deploy/.gitignore": "*.tmp\n"})
+    assert stage.deliver().code == 0
+    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases").splitlines()
+    assert files == ["apps/web/releases/dev/config/app.yaml", "apps/web/releases/dev/release.yaml"]
+    assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0  # and it is still no app
+
+
+def test_only_included_files_are_taken(stage: Stage) -> None:
+    write_app(stage, {"deploy/notes.md": "x"})
+    stage.manifests.app("web", APP.replace("config: deploy", "config: {path: deploy, include: ['*.yaml']}")).commit()
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    assert stage.deliver().code == 0
+    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases/dev/config").splitlines()
+    assert files == ["apps/web/releases/dev/config/web.yaml"]
+
+
+def test_with_a_template_only_values_are_taken(stage: Stage) -> None:
+    stage.manifests.app("web", f"{APP}template: web\ngrant: [a, b]\n").write({"templates/web/web.yaml": DEPLOYMENT})
+    stage.manifests.commit()
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    files = {"values.yaml": "a: 1\n", "values.dev.yaml": "b: 1\n", "values.production.yaml": "evil: 1\n"}
+    write_app(stage, {f"deploy/{name}": text for name, text in files.items()})
+    assert stage.deliver().code == 0
+    found = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases/dev/config").splitlines()
+    assert [path.rsplit("/", 1)[1] for path in found] == ["values.dev.yaml", "values.yaml"]
+
+
+def test_a_part_waits_for_the_others(stage: Stage) -> None:
+    images = f"images: {{web: {IMAGE}, proxy: {{repository: {IMAGE}-proxy, project: acme/proxy}}}}\n"
+    stage.manifests.app("web", f"project: acme/web\n{images}config: deploy\n").commit()
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    proxy = f"        - {{name: proxy, image: {IMAGE}-proxy}}\n"
+    write_app(stage, {"deploy/web.yaml": DEPLOYMENT.lstrip("\n") + proxy.replace("        -", "        -")})
+    first = stage.deliver()
+    assert first.code == 0
+    assert "web in dev: waits for image proxy" in first.out
+    assert "deploy" not in git(stage.remote, "ls-tree", "--name-only", "main").splitlines()
+
+    second = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "acme/proxy", "--commit", "b" * 40),
+        *("--image", f"{IMAGE}-proxy:3@{OTHER_DIGEST}"),
+    )
+    assert second.code == 0, second.err
+    release = yaml.safe_load(stage.show("main", "apps/web/releases/dev/release.yaml"))
+    assert sorted(release["images"]) == ["proxy", "web"]
+    text = stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
+    assert f"{IMAGE}:1.0@{DIGEST}" in text
+    assert f"{IMAGE}-proxy:3@{OTHER_DIGEST}" in text
+
+
+def test_json_names_commits_and_branches(stage: Stage) -> None:
+    ran = stage.deliver("--json")
+    found = json.loads(ran.out)
+    assert found["commits"] == [{"branch": "main", "commit": git(stage.remote, "rev-parse", "main")}]
+    assert [(one["app"], one["environment"], one["state"]) for one in found["apps"]] == [("web", "dev", "changed")]
+
+
+def test_a_source_and_a_manifest_repository_by_address(stage: Stage) -> None:
+    git(stage.app, "config", "uploadpack.allowAnySHA1InWant", "true")
+    ran = headgate(
+        *("deliver", "--manifests", f"file://{stage.remote}", "--project", "acme/web"),
+        *("--source", f"file://{stage.app}", "--commit", git(stage.app, "rev-parse", "HEAD")),
+        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == 0, ran.err
+    assert len(stage.log()) == 2
+
+
+def test_an_address_that_runs_a_command_is_refused(tmp_path: Path) -> None:
+    ran = headgate(
+        *("deliver", "--manifests", f"ext::sh -c touch% {tmp_path}/owned", "--project", "acme/web"),
+        *("--commit", "a" * 40, "--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == GitError.code
+    assert not (tmp_path / "owned").exists()
+
+
+def test_hooks_of_a_repository_are_not_run(stage: Stage, tmp_path: Path) -> None:
+    for folder in (stage.manifests.path / ".git/hooks", stage.app / ".git/hooks"):
+        for name in ("pre-commit", "post-merge", "pre-push", "reference-transaction", "post-checkout"):
+            (folder / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/owned\n")
+            (folder / name).chmod(0o755)
+    assert stage.deliver(to=str(stage.manifests.path)).code == 0
+    assert not (tmp_path / "owned").exists()
+
+
+def test_nothing_lands_where_the_remote_refuses(stage: Stage) -> None:
+    hook = stage.remote / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'GitLab: You are not allowed to push code to protected branches' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    ran = stage.deliver()
+    assert ran.code == GitError.code
+    assert "You are not allowed to push code to protected branches" in ran.err
+    assert stage.log() == ["Begin"]
+
+
+def test_app_environments_of_both_deliveries_land_in_one_push(stage: Stage) -> None:
+    both = HEADGATE_YAML.replace('{tag: "v*", order: semver}', "{branch: main}")
+    stage.manifests.write({"headgate.yaml": both}).commit()
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    assert stage.deliver().code == 0
+    assert len(stage.log()) == 3
+    assert git(stage.remote, "rev-parse", "headgate/production/web~") == git(stage.remote, "rev-parse", "main")

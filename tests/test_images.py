@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headgate.errors import ConfigError, ImageError
+from headgate.images import Reference, for_templates, normal, parse_reference, pin, uses
+from headgate.manifest import Manifest
+from headgate.model import Image
+from headgate.valuepath import parse, select
+from support.trees import DIGEST, one_object, released
+
+SHOP = "registry.example.com/acme/shop"
+OTHER_DIGEST = "sha256:" + "b" * 64
+
+DEPLOYMENT = """
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: shop, namespace: shop}
+    spec:
+      template:
+        spec:
+          containers:
+            - {name: shop, image: %s}
+"""
+
+
+def running(image: str) -> Manifest:
+    return one_object(DEPLOYMENT % image, source="templates/web/shop.yaml")
+
+
+def image_of(manifest: Manifest) -> Any:
+    containers = manifest.data["spec"]["template"]["spec"]["containers"]
+    return containers[0]["image"]
+
+
+def own(*repositories: str, **by_name: Image) -> dict[str, Image]:
+    return {repository.rsplit("/", 1)[-1]: Image(repository=repository) for repository in repositories} | by_name
+
+
+def pinned(image: str, repository: str = SHOP) -> str:
+    manifest = running(image)
+    assert pin([manifest], {"shop": Image(repository=repository)}, {"shop": released(repository)}, {}) == {"shop"}
+    return str(image_of(manifest))
+
+
+def refusal(image: str, images: dict[str, Image], *handed_off: str) -> str:
+    with pytest.raises(ImageError) as caught:
+        pin([running(image)], images, {name: released(images[name].repository) for name in handed_off}, {})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("nginx", Reference("nginx")),
+        ("nginx:1.27", Reference("nginx", "1.27")),
+        ("redis:7", Reference("redis", "7")),
+        ("acme/shop:1", Reference("acme/shop", "1")),
+        ("localhost:5000/shop", Reference("localhost:5000/shop")),
+        ("localhost:5000/shop:1", Reference("localhost:5000/shop", "1")),
+        (f"{SHOP}:web-1.0", Reference(SHOP, "web-1.0")),
+        (f"{SHOP}@{DIGEST}", Reference(SHOP, "", DIGEST)),
+        (f"{SHOP}:1.0@{DIGEST}", Reference(SHOP, "1.0", DIGEST)),
+    ],
+)
+def test_reference_is_read(text: str, reference: Reference) -> None:
+    assert parse_reference(text) == reference
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "shop:", ":1.0", "shop@sha256", "shop:1.0:2.0", "shop\n", "/shop", "shop/", "https://shop"]
+)
+def test_what_is_no_image_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_reference(text)
+    assert str(caught.value) == f"'{text}' is not an image, expected repository[:tag][@sha256:...]"
+
+
+@pytest.mark.parametrize(
+    ("repository", "full"),
+    [
+        ("nginx", "docker.io/library/nginx"),
+        ("docker.io/nginx", "docker.io/library/nginx"),
+        ("docker.io/library/nginx", "docker.io/library/nginx"),
+        ("index.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("acme/shop", "docker.io/acme/shop"),
+        ("docker.io/acme/shop", "docker.io/acme/shop"),
+        ("localhost/shop", "localhost/shop"),
+        ("localhost:5000/shop", "localhost:5000/shop"),
+        ("registry:5000/shop", "registry:5000/shop"),
+        (SHOP, SHOP),
+    ],
+)
+def test_repository_is_written_in_full_as_runtimes_do(repository: str, full: str) -> None:
+    assert normal(repository) == full
+
+
+@pytest.mark.parametrize("written", ["", ":latest", ":1", ":0.9", f"@{OTHER_DIGEST}", f":0.9@{OTHER_DIGEST}"])
+def test_image_is_pinned_whatever_tag_the_template_has(written: str) -> None:
+    assert pinned(f"{SHOP}{written}") == f"{SHOP}:1.0@{DIGEST}"
+
+
+@pytest.mark.parametrize("written", ["shop", "shop:7", "shop:v7", "docker.io/shop:7", "docker.io/library/shop"])
+def test_image_with_a_short_name_is_pinned(written: str) -> None:
+    assert pinned(written, "shop") == f"shop:1.0@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["nginx:1.27", f"{SHOP}-extra:1.0", f"{SHOP}/worker:1.0", "acme/shop:1.0", "other.example.com/acme/shop", "'{{ x }}'"],
+)
+def test_image_of_somebody_else_stays_as_it_is(image: str) -> None:
+    manifest = running(image)
+    assert pin([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
+    assert image_of(manifest) == image.strip("'")
+
+
+POD = """
+        containers:
+          - {name: a, image: shop}
+          - {name: b, image: nginx}
+        initContainers: [{name: c, image: "shop:old"}]
+        ephemeralContainers: [{name: d, image: shop}]
+        volumes:
+          - {name: e, image: {reference: "shop:old"}}
+          - {name: f, emptyDir: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("v1 Pod", "spec"),
+        ("v1 PodTemplate", "template.spec"),
+        ("v1 ReplicationController", "spec.template.spec"),
+        ("apps/v1 DaemonSet", "spec.template.spec"),
+        ("apps/v1 Deployment", "spec.template.spec"),
+        ("apps/v1 ReplicaSet", "spec.template.spec"),
+        ("apps/v1 StatefulSet", "spec.template.spec"),
+        ("batch/v1 Job", "spec.template.spec"),
+        ("batch/v1 CronJob", "spec.jobTemplate.spec.template.spec"),
+    ],
+)
+def test_every_container_and_image_volume_of_every_workload_is_pinned(kind: str, path: str) -> None:
+    api_version, name = kind.split()
+    opened = "".join(f"{'  ' * depth}{step}:\n" for depth, step in enumerate(path.split(".")))
+    pod = POD.replace("\n" + " " * 8, "\n" + " " * 8).rstrip()
+    manifest = one_object(f"apiVersion: {api_version}\nkind: {name}\nmetadata: {{name: x}}\n{opened}{pod[1:]}\n")
+    assert pin([manifest], own("shop"), {"shop": released("shop")}, {}) == {"shop"}
+
+    ((holder, key),) = select(manifest.data, parse(path))
+    found = holder[key]
+    reference = f"shop:1.0@{DIGEST}"
+    assert [one["image"] for one in found["containers"]] == [reference, "nginx"]
+    assert [one["image"] for one in (*found["initContainers"], *found["ephemeralContainers"])] == [reference] * 2
+    assert found["volumes"][0]["image"] == {"reference": reference}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["{}", "text", "{containers: text}", "{containers: [text, {name: a}, {image: 3}]}", "{volumes: [{image: text}]}", "null"],
+)
+def test_workload_without_proper_containers_has_no_images(spec: str) -> None:
+    manifest = one_object(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec: {spec}\n")
+    assert list(uses(manifest, {})) == []
+
+
+ROLLOUT = """
+    apiVersion: argoproj.io/v1alpha1
+    kind: Rollout
+    metadata: {name: shop}
+    spec:
+      template: {spec: {containers: [{name: shop, image: shop}]}}
+      images: [{name: shop}, {name: nginx}]
+"""
+
+
+def test_custom_workload_is_pinned_where_the_configuration_says_so() -> None:
+    manifest = one_object(ROLLOUT)
+    released_images = {"shop": released("shop")}
+    assert pin([manifest], own("shop"), released_images, {}) == set()
+    assert pin([manifest], own("shop"), released_images, {"Rollout.argoproj.io": "spec.template.spec"}) == {"shop"}
+    assert image_of(manifest) == f"shop:1.0@{DIGEST}"
+
+
+def test_single_image_of_a_custom_resource_is_pinned() -> None:
+    manifest = one_object(ROLLOUT)
+    assert pin([manifest], own("shop"), {"shop": released("shop")}, {"Rollout.argoproj.io": "spec.images[*].name"}) == {
+        "shop"
+    }
+    assert [one["name"] for one in manifest.data["spec"]["images"]] == [f"shop:1.0@{DIGEST}", "nginx"]
+
+
+def test_encrypted_object_is_not_touched() -> None:
+    manifest = one_object(DEPLOYMENT % "shop" + "    sops: {mac: 'ENC[AES256_GCM,data:x]', version: 3.9.0}\n")
+    assert list(uses(manifest, {})) == []
+
+
+def tagged() -> dict[str, Image]:
+    return {"web": Image(repository=SHOP, tag="web-*"), "worker": Image(repository=SHOP, tag="worker-*")}
+
+
+def test_pattern_of_tags_tells_images_of_one_repository_apart() -> None:
+    web, worker = running(f"{SHOP}:web-old"), running(f"{SHOP}:worker-old")
+    both = {"web": released(SHOP, "web-1"), "worker": released(SHOP, "worker-1", digest=OTHER_DIGEST)}
+    assert pin([web, worker], tagged(), both, {}) == {"web", "worker"}
+    assert image_of(web) == f"{SHOP}:web-1@{DIGEST}"
+    assert image_of(worker) == f"{SHOP}:worker-1@{OTHER_DIGEST}"
+
+
+def test_pattern_of_tags_is_more_exact_than_none() -> None:
+    images = own(SHOP, web=Image(repository=SHOP, tag="web-*"))
+    both = {"shop": released(SHOP, "1.0"), "web": released(SHOP, "web-1")}
+    shop, web = running(f"{SHOP}:0.9"), running(f"{SHOP}:web-0.9")
+    assert pin([shop, web], images, both, {}) == {"shop", "web"}
+    assert image_of(shop) == f"{SHOP}:1.0@{DIGEST}"
+    assert image_of(web) == f"{SHOP}:web-1@{DIGEST}"
+
+
+@pytest.mark.parametrize(("image", "tag"), [(f"{SHOP}:db-1", "db-1"), (SHOP, "(no tag)")])
+def test_own_image_with_a_tag_that_no_pattern_matches_is_refused(image: str, tag: str) -> None:
+    assert refusal(image, tagged(), "web", "worker") == (
+        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:{tag}, an image of this app's, "
+        "but no image matches its tag (web: web-*, worker: worker-*)\n"
+        "  give the container a tag that matches the 'tag' pattern of one image in app.yaml"
+    )
+
+
+def test_own_image_that_two_patterns_match_is_refused() -> None:
+    images = {"web": Image(repository=SHOP, tag="web-*"), "all": Image(repository=SHOP, tag="*-1")}
+    assert "but more than one image matches: web, all\n" in refusal(f"{SHOP}:web-1", images, "web", "all")
+
+
+def test_own_image_that_was_not_handed_off_is_refused() -> None:
+    assert refusal(f"{SHOP}:1.0", own(SHOP)) == (
+        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:1.0, but the image 'shop' has not been handed off\n"
+        "  hand it off, or remove the container"
+    )
+
+
+def test_templates_read_images_by_name() -> None:
+    assert for_templates({"web": released(SHOP, "2.0"), "db": released("postgres")}) == {
+        "db": {"repository": "postgres", "tag": "1.0", "digest": DIGEST, "reference": f"postgres:1.0@{DIGEST}"},
+        "web": {"repository": SHOP, "tag": "2.0", "digest": DIGEST, "reference": f"{SHOP}:2.0@{DIGEST}"},
+    }
