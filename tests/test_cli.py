@@ -16,7 +16,7 @@ from headgate import __version__, tools
 from headgate.commands.demo import examples
 from headgate.model import FILES
 from support.cli import headgate
-from support.manifests import DEPLOYMENT, ManifestRepository, git
+from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
 
 ROOT = Path(__file__).parents[1]
 
@@ -140,6 +140,15 @@ def test_commit_makes_one_commit_that_holds_the_output(web: ManifestRepository) 
     assert git(web.path, "log", "--format=%s").splitlines() == ["Hydrate web in dev", "Begin"]
     assert git(web.path, "status", "--porcelain") == ""
     assert "Headgate-App: web\nHeadgate-Environment: dev" in git(web.path, "log", "-1", "--format=%B")
+
+
+def test_commit_names_the_sources_and_images_of_what_it_hydrated(web: ManifestRepository) -> None:
+    image = "registry.example.com/acme/web"
+    web.app("web", f"project: acme/web\nimages: {{web: {image}}}\ntemplate: web\nenvironments: [dev]\n")
+    web.release("web", "dev", images={"web": image}).commit()
+    assert web.hydrate("--commit").code == 0
+    trailers = git(web.path, "log", "-1", "--format=%(trailers:only,unfold)").splitlines()
+    assert trailers[2:] == [f"Headgate-Source: acme/web@{COMMIT}", f"Headgate-Image: {image}:1.0@{DIGEST}"]
 
 
 def test_no_change_makes_no_commit(web: ManifestRepository) -> None:

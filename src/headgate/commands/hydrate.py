@@ -10,6 +10,7 @@ from headgate import config, folder, git, lock
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.message import commit_message
+from headgate.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from headgate.config import Configuration
     from headgate.hydrate import Target
-    from headgate.tree import Changes
+    from headgate.model import Release
+    from headgate.tree import Changes, Tree
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def run(request: Request) -> int:
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
-        message = commit_message("Hydrate", [one for one in outcomes if one.state == "changed"], {})
+        changed = [one for one in outcomes if one.state == "changed"]
+        message = commit_message("Hydrate", changed, releases(tree, configuration, changed))
         commit = git.commit(repository, base, changes, message)
         git.advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
@@ -88,6 +91,16 @@ def select(configuration: Configuration, apps: Sequence[str], environments: Sequ
         for record, environment in configuration.pairs()
         if (not apps or record.name in apps) and (not environments or environment in environments)
     ]
+
+
+def releases(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> dict[tuple[str, str], Release]:
+    """Return the releases that the outcomes were hydrated from; an app without parts has none."""
+    found = {}
+    for one in outcomes:
+        release = read_release(tree, configuration.apps[one.app], one.environment)
+        if release is not None:
+            found[one.app, one.environment] = release
+    return found
 
 
 def broken(configuration: Configuration, apps: Sequence[str]) -> list[Outcome]:
