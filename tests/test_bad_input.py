@@ -200,7 +200,7 @@ def HeadgateErrorOf(name: str) -> type[HeadgateError]:  # noqa: N802  reads as a
 @pytest.mark.parametrize("path", ["../outside", "/etc", "a/../../b", "./a", "a//b"])
 def test_path_that_leaves_its_folder(manifests: ManifestRepository, path: str) -> None:
     manifests.app("web", f"project: acme/web\nconfig: {path}\nenvironments: [dev]\n")
-    refused(manifests, ConfigError, "apps/web/app.yaml:2: config.path: expected ")
+    refused(manifests, ConfigError, "apps/web/app.yaml:2: config: expected ")
 
 
 def test_kustomization_that_leaves_its_folder(manifests: ManifestRepository) -> None:

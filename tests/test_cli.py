@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from headgate import __version__, tools
 from headgate.commands.demo import examples
-from headgate.model import FILES
+from headgate.schemas import FILES
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
 

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headgate.errors import ConfigError, ImageError
 from headgate.images import Reference, for_templates, normal, parse_reference, pin, uses
-from headgate.manifest import Manifest
 from headgate.model import Image
 from headgate.valuepath import parse, select
 from support.trees import DIGEST, one_object, released
+
+if TYPE_CHECKING:
+    from headgate.manifest import Manifest
 
 SHOP = "registry.example.com/acme/shop"
 OTHER_DIGEST = "sha256:" + "b" * 64
@@ -109,7 +111,14 @@ def test_image_with_a_short_name_is_pinned(written: str) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    ["nginx:1.27", f"{SHOP}-extra:1.0", f"{SHOP}/worker:1.0", "acme/shop:1.0", "other.example.com/acme/shop", "'{{ x }}'"],
+    [
+        "nginx:1.27",
+        f"{SHOP}-extra:1.0",
+        f"{SHOP}/worker:1.0",
+        "acme/shop:1.0",
+        "other.example.com/acme/shop",
+        "'{{ x }}'",
+    ],
 )
 def test_image_of_somebody_else_stays_as_it_is(image: str) -> None:
     manifest = running(image)
@@ -117,37 +126,38 @@ def test_image_of_somebody_else_stays_as_it_is(image: str) -> None:
     assert image_of(manifest) == image.strip("'")
 
 
-POD = """
-        containers:
-          - {name: a, image: shop}
-          - {name: b, image: nginx}
-        initContainers: [{name: c, image: "shop:old"}]
-        ephemeralContainers: [{name: d, image: shop}]
-        volumes:
-          - {name: e, image: {reference: "shop:old"}}
-          - {name: f, emptyDir: {}}
-"""
+POD = """{
+  containers: [{name: a, image: shop}, {name: b, image: nginx}],
+  initContainers: [{name: c, image: "shop:old"}],
+  ephemeralContainers: [{name: d, image: shop}],
+  volumes: [{name: e, image: {reference: "shop:old"}}, {name: f, emptyDir: {}}]
+}"""
+
+
+def with_pod_at(path: str, kind: str, api_version: str) -> Manifest:
+    first, *rest = path.split(".")
+    inner = POD
+    for step in reversed(rest):
+        inner = f"{{{step}: {inner}}}"
+    return one_object(f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: x}}\n{first}: {inner}\n")
 
 
 @pytest.mark.parametrize(
-    ("kind", "path"),
+    ("api_version", "kind", "path"),
     [
-        ("v1 Pod", "spec"),
-        ("v1 PodTemplate", "template.spec"),
-        ("v1 ReplicationController", "spec.template.spec"),
-        ("apps/v1 DaemonSet", "spec.template.spec"),
-        ("apps/v1 Deployment", "spec.template.spec"),
-        ("apps/v1 ReplicaSet", "spec.template.spec"),
-        ("apps/v1 StatefulSet", "spec.template.spec"),
-        ("batch/v1 Job", "spec.template.spec"),
-        ("batch/v1 CronJob", "spec.jobTemplate.spec.template.spec"),
+        ("v1", "Pod", "spec"),
+        ("v1", "PodTemplate", "template.spec"),
+        ("v1", "ReplicationController", "spec.template.spec"),
+        ("apps/v1", "DaemonSet", "spec.template.spec"),
+        ("apps/v1", "Deployment", "spec.template.spec"),
+        ("apps/v1", "ReplicaSet", "spec.template.spec"),
+        ("apps/v1", "StatefulSet", "spec.template.spec"),
+        ("batch/v1", "Job", "spec.template.spec"),
+        ("batch/v1", "CronJob", "spec.jobTemplate.spec.template.spec"),
     ],
 )
-def test_every_container_and_image_volume_of_every_workload_is_pinned(kind: str, path: str) -> None:
-    api_version, name = kind.split()
-    opened = "".join(f"{'  ' * depth}{step}:\n" for depth, step in enumerate(path.split(".")))
-    pod = POD.replace("\n" + " " * 8, "\n" + " " * 8).rstrip()
-    manifest = one_object(f"apiVersion: {api_version}\nkind: {name}\nmetadata: {{name: x}}\n{opened}{pod[1:]}\n")
+def test_every_container_and_image_volume_of_every_workload_is_pinned(api_version: str, kind: str, path: str) -> None:
+    manifest = with_pod_at(path, kind, api_version)
     assert pin([manifest], own("shop"), {"shop": released("shop")}, {}) == {"shop"}
 
     ((holder, key),) = select(manifest.data, parse(path))
@@ -160,7 +170,7 @@ def test_every_container_and_image_volume_of_every_workload_is_pinned(kind: str,
 
 @pytest.mark.parametrize(
     "spec",
-    ["{}", "text", "{containers: text}", "{containers: [text, {name: a}, {image: 3}]}", "{volumes: [{image: text}]}", "null"],
+    ["{}", "{containers: text}", "{containers: [text, {name: a}, {image: 3}]}", "{volumes: [{image: text}]}", "null"],
 )
 def test_workload_without_proper_containers_has_no_images(spec: str) -> None:
     manifest = one_object(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec: {spec}\n")

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.trees import data_of
 
 from headgate.valuepath import ANY_ITEM, ANY_KEY, Pattern, covers, leaves, parse, select
 from headgate.yamlread import KeyPath, Plain, dotted
+from support.trees import data_of
 
-KEYS = st.text(st.characters(exclude_characters='"', exclude_categories=("Cs",)), min_size=1)
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters='"'), min_size=1)
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_path_is_read(text: str, pattern: Pattern) -> None:
 def test_what_is_no_path_is_refused_with_its_place(text: str, character: int) -> None:
     with pytest.raises(ValueError) as caught:
         parse(text)
-    assert str(caught.value) == f"'{text}' is not a path of values (at character {character})"
+    assert str(caught.value) == f"wrong at character {character}"
 
 
 def test_empty_path_is_refused() -> None:
-    with pytest.raises(ValueError, match="^a path of values is empty$"):
+    with pytest.raises(ValueError, match=r"^empty$"):
         parse("")
 
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from support.trees import data_of
 
 from headgate.errors import TooLargeError, YamlError
 from headgate.yamlread import (
@@ -18,6 +18,7 @@ from headgate.yamlread import (
     read,
     to_python,
 )
+from support.trees import data_of
 
 
 def only(text: str) -> Document:
@@ -216,7 +217,7 @@ def test_half_of_a_surrogate_pair_is_refused() -> None:
 
 def test_nesting_has_a_limit() -> None:
     assert only("[" * MAX_DEPTH + "]" * MAX_DEPTH).data
-    with pytest.raises(TooLargeError, match="^a.yaml:1: nested deeper than 100 levels$"):
+    with pytest.raises(TooLargeError, match=r"^a.yaml:1: nested deeper than 100 levels$"):
         only("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 
 
@@ -236,10 +237,7 @@ def test_nesting_by_aliases_has_the_same_limit(levels: int) -> None:
 def test_aliases_that_multiply_are_stopped() -> None:
     names = "abcdefghi"
     lines = ["a: &a [" + ", ".join(["x"] * 10) + "]"]
-    lines += [
-        f"{name}: &{name} [" + ", ".join([f"*{above}"] * 10) + "]"
-        for above, name in zip(names, names[1:], strict=False)
-    ]
+    lines += [f"{name}: &{name} [" + ", ".join([f"*{above}"] * 10) + "]" for above, name in pairwise(names)]
     with pytest.raises(TooLargeError, match=r"^a.yaml:\d: more than 1000000 nodes once its aliases are followed$"):
         only("\n".join(lines))
 

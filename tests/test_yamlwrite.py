@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from support.trees import data_of
 
 from headgate.yamlread import NULL, Plain
 from headgate.yamlwrite import write
+from support.trees import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

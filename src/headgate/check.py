@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from headgate import valuepath
 from headgate.diff import first_difference
 from headgate.errors import DeniedError, UnstableError
 from headgate.kinds import denied_because
+from headgate.yamlread import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headgate.errors import Place
     from headgate.kinds import Scope
     from headgate.manifest import Manifest
     from headgate.model import Allow
@@ -32,7 +35,9 @@ def check_allowed(
     problems: list[str] = []
     kinds: list[str] = []
     namespaces: list[str] = []
+    places: list[Place | None] = []
     for manifest, scope in found:
+        before = len(problems)
         reason = _plain_secret(manifest)
         if not reason and own_config:
             reason = denied_because(manifest.group, manifest.kind, scope)
@@ -42,26 +47,35 @@ def check_allowed(
         if own_config and manifest.namespace not in ("", namespace, *allow.namespaces):
             problems.append(f"{manifest}: another namespace than the app's ({namespace})")
             namespaces.append(manifest.namespace)
+        places += [manifest.place] * (len(problems) - before)
     if problems:
         raise DeniedError(
             "renders what the app may not:\n    " + "\n    ".join(problems),
-            where=found[0][0].place if len(problems) == 1 else None,
+            where=places[0] if len(set(places)) == 1 else None,
             hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
         )
 
 
 def _plain_secret(manifest: Manifest) -> str:
-    if manifest.kind_name != "Secret" or manifest.verbatim:
+    if manifest.kind_name != "Secret":
         return ""
-    has_data = any(manifest.data.get(field) for field in ("data", "stringData"))
-    return "a Secret in plain text" if has_data else ""
+    fields = [manifest.data.get(field) for field in ("data", "stringData")]
+    values = [
+        value
+        for field in fields
+        for _, value in valuepath.leaves(field)
+        if value not in ({}, []) and not is_null(value)
+    ]
+    if manifest.verbatim:
+        values = [value for value in values if not (isinstance(value, str) and value.startswith("ENC["))]
+    return "a Secret in plain text" if values else ""
 
 
 def _allow_line(allow: Allow, kinds: list[str], namespaces: list[str]) -> str:
     parts = []
-    if kinds:
+    if kinds or allow.kinds:
         parts.append(f"kinds: [{', '.join(dict.fromkeys((*allow.kinds, *kinds)))}]")
-    if namespaces:
+    if namespaces or allow.namespaces:
         parts.append(f"namespaces: [{', '.join(dict.fromkeys((*allow.namespaces, *namespaces)))}]")
     return f"allow: {{{', '.join(parts)}}}"
 

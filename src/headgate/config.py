@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from headgate.errors import ConfigError, HeadgateError, ImageError, Place, did_you_mean
+from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
+from headgate.errors import ConfigError, HeadgateError, Place
+from headgate.explain import explain
+from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
 from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
-from headgate.yamlread import KeyPath, dotted, read, to_python
+from headgate.yamlread import read, to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from headgate.model import Environment, Image
     from headgate.tree import Tree
     from headgate.yamlread import Document
 
 RecordType = TypeVar("RecordType", bound=Record)
-
-SETTINGS = "headgate.yaml"
-LOCK = "headgate.lock"
-APPS = "apps"
-TEMPLATES = "templates"
-ENVIRONMENTS = "environments"
-INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
-"""Folders that hydration reads; everything else is output, or not ours."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +37,12 @@ class AppRecord:
 
     def environments(self, settings: Settings) -> list[str]:
         """Return the environments that it runs in, in the order of headgate.yaml."""
-        return [name for name in settings.environments if not self.app.environments or name in self.app.environments]
+        chosen = self.app.environments
+        return [name for name in settings.environments if chosen is None or name in chosen]
 
     def here(self, environment: str) -> AppEnvironment:
         """Return what the app does differently in an environment."""
-        return self.app.environments.get(environment) or AppEnvironment()
+        return (self.app.environments or {}).get(environment) or AppEnvironment()
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of its objects in an environment."""
@@ -102,62 +95,11 @@ def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, 
         found = "nothing" if not documents else f"{len(documents)} YAML documents"
         raise ConfigError(f"expected one YAML document, found {found}", where=Place(file))
     document = documents[0]
+    data = to_python(document.data)
     try:
-        return model.model_validate(to_python(document.data)), document
+        return model.model_validate(data), document
     except ValidationError as error:
-        raise _config_error(error.errors()[0], document, file, model) from None
-
-
-def _config_error(problem: Any, document: Document, file: str, model: type[Record]) -> ConfigError:
-    path: KeyPath = tuple(step for step in problem["loc"] if step != "[key]")
-    where = document.place(file, path)
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(model, path[:-1])
-        guess = did_you_mean(str(path[-1]), known)
-        return ConfigError(f"unknown key '{path[-1]}', expected one of: {', '.join(known)}", where=where, hint=guess)
-    if kind == "missing":
-        return ConfigError(f"the key '{path[-1]}' is missing", where=where)
-    if kind == "value_error":
-        return ConfigError(f"expected {problem['ctx']['error']}, found {_shown(problem['input'])}", where=where)
-    expected = problem["msg"].removeprefix("Input should be ").removeprefix("String should ").replace("a valid ", "a ")
-    guess = ""
-    if kind == "literal_error" and isinstance(problem["input"], str):
-        guess = did_you_mean(
-            problem["input"], problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-        )
-    if kind == "string_type" and isinstance(problem["input"], (int, float)):
-        guess = f'put it in quotes: "{problem["input"]}"'
-    return ConfigError(f"expected {expected}, found {_shown(problem['input'])}", where=where, hint=guess)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, BaseModel):
-        value = value.model_dump(exclude_defaults=True)
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
-
-
-def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """Return the keys that the record at ``path`` knows."""
-    annotation: Any = model
-    for step in path:
-        inner = _record_in(annotation)
-        if inner is not None and isinstance(step, str) and step in inner.model_fields:
-            annotation = inner.model_fields[step].annotation
-        # a step into a map or a list keeps the annotation: the record is found inside it
-    inner = _record_in(annotation)
-    return list(inner.model_fields) if inner else []
-
-
-def _record_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in typing.get_args(annotation):
-        found = _record_in(argument)
-        if found is not None:
-            return found
-    return None
+        raise explain(error, data, document, file, model) from None
 
 
 def load(tree: Tree) -> Configuration:
@@ -204,6 +146,7 @@ def app_folders(tree: Tree) -> list[str]:
 
 def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppRecord:
     file = f"{folder}/app.yaml"
+    check_app_name(name, file)
     app, document = parse(tree.read(file), file, App)
     record = AppRecord(name, folder, app, document)
     check_app(record, settings, tree)
@@ -214,137 +157,3 @@ def load_template(tree: Tree, name: str) -> Template:
     """Read a template's template.yaml; without one, everything is default."""
     file = f"{TEMPLATES}/{name}/template.yaml"
     return parse(tree.read(file), file, Template)[0] if file in tree else Template()
-
-
-def check_settings(settings: Settings, document: Document) -> None:
-    """Check what headgate.yaml says across its keys. Raises ConfigError."""
-    known = list(settings.environments)
-    for name, environment in settings.environments.items():
-        for index, take in enumerate(environment.takes):
-            if take.promotion is not None and take.promotion not in settings.environments:
-                path: KeyPath = ("environments", name, "takes", index, "promotion")
-                raise _unknown("environment", take.promotion, known, document.place(SETTINGS, path))
-    for name in settings.permissions:
-        if name not in settings.environments:
-            raise _unknown("environment", name, known, document.place(SETTINGS, ("permissions", name)))
-    cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
-    if cycle:
-        raise ConfigError(
-            f"promotions go in a circle: {' -> '.join(cycle)}",
-            where=document.place(SETTINGS, ("environments", cycle[0], "takes")),
-            hint="remove one of these promotions",
-        )
-
-
-def _sources(takes: typing.Iterable[Any] | None) -> list[str]:
-    return [take.promotion for take in takes or () if take.promotion]
-
-
-def promotion_cycle(sources: Mapping[str, list[str]]) -> list[str]:
-    """Return the environments of a circle of promotions, its first one repeated at the end; or nothing."""
-    done: set[str] = set()
-
-    def visit(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        if name in done:
-            return []
-        found = next(filter(None, (visit(source, [*way, name]) for source in sources.get(name, []))), [])
-        done.add(name)
-        return found
-
-    return next(filter(None, (visit(name, []) for name in sources)), [])
-
-
-def check_app(record: AppRecord, settings: Settings, tree: Tree) -> None:
-    """Check what an app.yaml says across its keys and against the repository. Raises ConfigError, ImageError."""
-    app = record.app
-    known = list(settings.environments)
-    for name in app.environments:
-        if name not in settings.environments:
-            raise _unknown("environment", name, known, record.place("environments", name))
-    if app.template is not None and not tree.paths(f"{TEMPLATES}/{app.template}"):
-        names = sorted({path.split("/")[1] for path in tree.paths(TEMPLATES) if path.count("/") > 1})
-        raise _unknown("template", app.template, names, record.place("template"))
-    sources = {name: _sources(settings.environments[name].takes) for name in known}
-    for name, here in app.environments.items():
-        for source in _sources((here or AppEnvironment()).takes):
-            if source not in settings.environments:
-                raise _unknown("environment", source, known, record.place("environments", name, "takes"))
-            sources[name] = _sources(here.takes)
-    cycle = promotion_cycle(sources)
-    if cycle:
-        raise ConfigError(f"promotions go in a circle: {' -> '.join(cycle)}", where=record.place("environments"))
-    _check_owners(record)
-    for name in record.environments(settings):
-        _check_matchers(record, name)
-
-
-def _check_owners(record: AppRecord) -> None:
-    app = record.app
-    if app.project is not None:
-        return
-    for name, image in app.images.items():
-        if image.project is None:
-            raise ConfigError(
-                f"the image '{name}' has no project, expected one that hands it off",
-                where=record.place("images", name),
-                hint="set 'project' for the app or for this image",
-            )
-    if app.config is not None and app.config.project is None:
-        raise ConfigError(
-            "config has no project, expected one that holds it",
-            where=record.place("config"),
-            hint="set 'project' for the app or for config",
-        )
-
-
-def _check_matchers(record: AppRecord, environment: str) -> None:
-    seen: dict[tuple[str, str | None], str] = {}
-    for name, image in record.images(environment).items():
-        other = seen.setdefault((image.repository, image.tag), name)
-        if other != name:
-            raise ImageError(
-                f"the images '{other}' and '{name}' match the same containers: {image.repository}",
-                where=record.place("images", name),
-                hint="tell them apart by a pattern of their tags, as in 'tag: \"web-*\"'",
-            )
-
-
-def _unknown(what: str, name: str, known: list[str], where: Place) -> ConfigError:
-    expected = ", ".join(known) or "none is there yet"
-    return ConfigError(
-        f"there is no {what} '{name}', expected one of: {expected}",
-        where=where,
-        hint=did_you_mean(name, known),
-    )
-
-
-def check_outputs(configuration: Configuration) -> None:
-    """Check that each app-environment has an output folder of its own. Raises ConfigError."""
-    claimed: dict[str, str] = {}
-    for record, environment in configuration.pairs():
-        folder = configuration.output_folder(record.name, environment)
-        if folder.split("/")[0] in (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK):
-            raise ConfigError(
-                f"the output folder {folder} lies among the inputs, expected one of its own, as 'deploy/...'",
-                where=Place(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
-            )
-        claim = f"{record.name} in {environment}"
-        if folder in claimed:
-            raise _claimed_twice(folder, claimed[folder], claim, record)
-        claimed[folder] = claim
-    for folder, claim in claimed.items():
-        parts = folder.split("/")
-        for depth in range(1, len(parts)):
-            above = "/".join(parts[:depth])
-            if above in claimed:
-                raise _claimed_twice(folder, claimed[above], claim, configuration.apps[claim.split(" ")[0]])
-
-
-def _claimed_twice(folder: str, first: str, second: str, record: AppRecord) -> ConfigError:
-    return ConfigError(
-        f"{first} and {second} both claim the output folder {folder}",
-        where=record.place(),
-        hint=f"give {SETTINGS} an output path with {{environment}} and {{app}}",
-    )

@@ -92,11 +92,11 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, Plain):
         return value.text
-    if isinstance(value, str):
-        from headgate.yamlwrite import write  # noqa: PLC0415  only where something changed
+    if isinstance(value, str) and "\n" in value:
+        return value
+    from headgate.yamlwrite import write  # noqa: PLC0415  only where something changed
 
-        return value if "\n" in value else write(value).rstrip("\n")
-    return "{}" if value == {} else "[]" if value == [] else str(value)
+    return write(value).rstrip("\n")
 
 
 def first_difference(old: Any, new: Any) -> str | None:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import tempfile
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
-from headgate.errors import ConflictError, DirtyError, GitError, Place, UnsafeFileError
+from headgate.errors import DirtyError, GitError, Place
 from headgate.tree import MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.tree import Blob, Changes
+    from headgate.tree import Blob
 
 GITLINK = "160000"
 NO_COMMIT = "0" * 40
@@ -211,143 +205,6 @@ def check_clean(repository: Repository) -> None:
             where=Place(str(repository.path)),
             hint="commit or stash them first, so that the commit holds what was hydrated and nothing else",
         )
-
-
-def commit(repository: Repository, base: str, changes: Changes, message: str, *, parents: Sequence[str] = ()) -> str:
-    """Make a commit of ``changes`` on top of ``base`` and return its id. No branch and no file is touched.
-
-    ``changes`` name full paths; contents are stored as they are, without filters. Authored by whom git's
-    own configuration names.
-    """
-    author, committer = _identity(repository, "AUTHOR"), _identity(repository, "COMMITTER")
-    ref = f"refs/headgate/new-{secrets.token_hex(8)}"
-    stream = [
-        f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(),
-        _data(message.encode()),
-    ]
-    stream += [f"from {base}\n".encode()]
-    stream += [f"merge {parent}\n".encode() for parent in parents]
-    for path, content in sorted(changes.items()):
-        name = _quote(path)
-        if content is None:
-            stream.append(b"D " + name + b"\n")
-        else:
-            stream += [b"M 100644 inline " + name + b"\n", _data(content)]
-    stream.append(f"\nget-mark :1\nreset {ref}\nfrom {NO_COMMIT}\n\n".encode())
-    return repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
-
-
-def _identity(repository: Repository, role: str) -> str:
-    """Return who git says we are, and when; ourselves where nobody has told git, as in a fresh job."""
-    try:
-        return repository.git("var", f"GIT_{role}_IDENT")
-    except GitError:
-        return f"Headgate <headgate@headgate.invalid> {int(time.time())} +0000"
-
-
-def _data(content: bytes) -> bytes:
-    return b"data %d\n" % len(content) + content + b"\n"
-
-
-def _quote(path: str) -> bytes:
-    if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in path.split("/")):
-        raise UnsafeFileError("not a path inside the repository", where=Place(path))
-    raw = path.encode("utf-8", "surrogateescape")
-    raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"' + raw + b'"'
-
-
-def advance(repository: Repository, new: str, old: str) -> None:
-    """Move the current branch, its index and its files from ``old`` to ``new``, a child of it."""
-    if repository.bare:
-        repository.git("update-ref", "HEAD", new, old)
-    else:
-        repository.git("merge", "--ff-only", "--quiet", "--no-verify-signatures", new)
-
-
-@dataclass(frozen=True)
-class Move:
-    """One ref of a push: to ``new``, when it is at ``old`` (`NO_COMMIT`: when it does not exist yet)."""
-
-    ref: str
-    new: str
-    old: str
-
-
-def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
-    """Push all moves or none.
-
-    Raises ConflictError when a ref is elsewhere by now, which is decided by asking the remote and not by
-    git's words, and GitError for every other refusal.
-    """
-    leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
-    specs = [f"{move.new}:{move.ref}" for move in moves]
-    try:
-        repository.git("push", "--quiet", "--atomic", "--no-verify", *leases, "--end-of-options", remote, *specs)
-    except GitError as error:
-        now = remote_refs(repository, remote)
-        moved = [move.ref for move in moves if now.get(move.ref, NO_COMMIT) != move.old]
-        if all(now.get(move.ref) == move.new for move in moves):
-            return  # the answer was lost, the push was not
-        if moved:
-            raise ConflictError(
-                f"{', '.join(moved)} moved in the meantime",
-                hint="nothing was pushed; run the same command again",
-            ) from None
-        raise error from None
-
-
-def remote_refs(repository: Repository, remote: str) -> dict[str, str]:
-    """Return where the branches of a remote are."""
-    lines = repository.git("ls-remote", "--quiet", "--heads", "--end-of-options", remote).splitlines()
-    return {ref: oid for oid, ref in (line.split("\t") for line in lines)}
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A bare repository for one run, into which single commits of ``url`` are fetched."""
-
-    repository: Repository
-    url: str
-
-    @cached_property
-    def default_branch(self) -> str:
-        """The branch that the remote's HEAD names. Raises GitError when it has none."""
-        first = self.repository.git("ls-remote", "--symref", "--quiet", "--end-of-options", self.url, "HEAD")
-        match = re.match(r"ref: refs/heads/(\S+)\tHEAD", first)
-        if match is None:
-            raise GitError("the repository has no default branch yet", where=Place(mask(self.url)))
-        return match[1]
-
-
-@contextmanager
-def clone(url: str) -> Iterator[Clone]:
-    """Make an empty bare repository in a temporary folder, for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        git(["init", "--quiet", "--bare", "--template=", folder])
-        yield Clone(Repository(Path(folder), bare=True), _absolute(url))
-
-
-def _absolute(url: str) -> str:
-    return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112
-
-
-def fetch(repository: Repository, remote: str, what: str) -> str:
-    """Fetch a ref or a commit without its history, and return the commit's id."""
-    into = "refs/headgate/fetched"
-    repository.git(
-        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options"),
-        *(remote, f"+{what}:{into}"),
-    )
-    return head(repository, into)
-
-
-def upstream(repository: Repository, branch: str) -> str:
-    """Return the remote that a branch is pushed to, or an empty string when there is none."""
-    try:
-        return repository.git("config", "--get", f"branch.{branch}.remote")
-    except GitError:
-        return ""
 
 
 def local_refs(repository: Repository) -> dict[str, str]:

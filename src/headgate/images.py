@@ -21,7 +21,7 @@ CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 # https://github.com/distribution/reference: the grammar of image references
 _REFERENCE = re.compile(
-    r"(?P<repository>[a-z0-9._-]+(?::\d+)?(?:/[a-z0-9._-]+)*)"
+    r"(?P<repository>(?:[a-z0-9._-]+(?::\d+)?/)?[a-z0-9._-]+(?:/[a-z0-9._-]+)*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?",
     re.IGNORECASE,
 )
@@ -46,10 +46,12 @@ def parse_reference(text: str) -> Reference:
 
 def normal(repository: str) -> str:
     """Write a repository in full, as container runtimes do: ``nginx`` is ``docker.io/library/nginx``."""
-    first, _, rest = repository.partition("/")
-    if rest and (first == "localhost" or "." in first or ":" in first):
-        return repository.replace("index.docker.io/", "docker.io/", 1)
-    return f"docker.io/{repository}" if rest else f"docker.io/library/{repository}"
+    host, _, rest = repository.partition("/")
+    if not rest or not (host == "localhost" or "." in host or ":" in host):
+        host, rest = "docker.io", repository
+    if host in ("docker.io", "index.docker.io"):
+        return f"docker.io/{rest}" if "/" in rest else f"docker.io/library/{rest}"
+    return f"{host}/{rest}"
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,19 @@ def pin(
     return used
 
 
-def _match(reference: Reference, images: Mapping[str, Image], manifest: Manifest) -> str:
+def matching(reference: Reference, images: Mapping[str, Image]) -> list[str]:
+    """Return the names of the images that a reference is one of. A pattern of tags is more exact than none."""
     names = [
         name
         for name, image in images.items()
         if normal(image.repository) == normal(reference.repository)
         and (image.tag is None or fnmatchcase(reference.tag, image.tag))
     ]
-    # A pattern of tags is more exact than none.
-    exact = [name for name in names if images[name].tag is not None] or names
+    return [name for name in names if images[name].tag is not None] or names
+
+
+def _match(reference: Reference, images: Mapping[str, Image], manifest: Manifest) -> str:
+    exact = matching(reference, images)
     if len(exact) == 1:
         return exact[0]
     patterns = ", ".join(f"{name}: {image.tag or 'any tag'}" for name, image in images.items())

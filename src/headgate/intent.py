@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
-from headgate.images import normal
+from headgate.images import matching
 from headgate.model import Newest, Part, Release, ReleasedConfig, ReleasedImage
 from headgate.release import CONFIG, config_folder, read_release, release_file, to_text
 from headgate.tree import Tree, check_input
@@ -49,16 +49,22 @@ class Acceptance:
 
 def check(hand_off: HandOff) -> None:
     """Refuse a hand-off whose words cannot be what they stand for. Raises ConfigError."""
-    for what, value, pattern in (
-        ("project", hand_off.project, r"[\w.+-]+(/[\w.+-]+)+"),
-        ("commit", hand_off.commit, r"[0-9a-f]{40}([0-9a-f]{24})?"),
-        ("ref", hand_off.ref, r"refs/(heads|tags)/[^\s~^:?*\[\\\x00-\x1f\x7f]+"),
+    for what, value, pattern, expected in (
+        ("project", hand_off.project, _PROJECT, "a path such as acme/shop"),
+        ("commit", hand_off.commit, _COMMIT, "a commit id in full"),
+        ("ref", hand_off.ref, _REF, "a branch or tag"),
     ):
         if not re.fullmatch(pattern, value):
-            expected = {"project": "a path such as acme/shop", "commit": "a commit id in full"}.get(
-                what, "a branch or tag"
-            )
             raise ConfigError(f"the {what} is {value!r}, expected {expected}")
+
+
+_PROJECT = r"[\w.+-]+(/[\w.+-]+)+"
+_COMMIT = r"[0-9a-f]{40}([0-9a-f]{24})?"
+# https://git-scm.com/docs/git-check-ref-format
+_REF = (
+    r"refs/(heads|tags)/(?!.*(\.\.|//|/\.|/-|@\{|\.lock$|/$|\.$))"
+    r"[^-.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
+)
 
 
 def full_ref(ref: str) -> str:
@@ -98,7 +104,13 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
             hint="\n  ".join(_what_is_taken(configuration, owned)),
         )
     _check_every_image(accepted, hand_off)
-    return [one for one in accepted if one.images or one.config]
+    with_parts = [one for one in accepted if one.images or one.config]
+    if not with_parts:
+        raise RefusedError(
+            f"the hand-off of {hand_off.project} names no image, and nobody who takes it has config there",
+            hint="name the image that was built: --image REPOSITORY:TAG@sha256:...",
+        )
+    return with_parts
 
 
 def _takes(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
@@ -113,14 +125,14 @@ def _owns_a_part(record: AppRecord, environment: str, project: str) -> bool:
 
 
 def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Acceptance:
+    own_images = {
+        name: image
+        for name, image in record.images(environment).items()
+        if (image.project or record.app.project) == hand_off.project
+    }
     images: dict[str, Reference] = {}
-    for name, image in record.images(environment).items():
-        if (image.project or record.app.project) != hand_off.project:
-            continue
-        for reference in hand_off.images:
-            fits = image.tag is None or fnmatchcase(reference.tag, image.tag)
-            if fits and normal(reference.repository) == normal(image.repository):
-                images[name] = reference
+    for reference in hand_off.images:
+        images |= dict.fromkeys(matching(reference, own_images), reference)
     config = record.app.config
     own = config is not None and (config.project or record.app.project) == hand_off.project
     return Acceptance(record, environment, images, config if own else None)

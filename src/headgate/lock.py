@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate import tools
-from headgate.config import LOCK
 from headgate.errors import LockError, Place
+from headgate.layout import LOCK
 from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Lock
 from headgate.yamlwrite import write

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError, Place, YamlError
 from headgate.kinds import kind_name, scope_of, scopes_defined_by
-from headgate.yamlread import Plain, read
+from headgate.yamlread import NULL, Plain, read
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Manifest:
         return Place(self.source) if self.source else None
 
 
-_DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*", re.MULTILINE)
+_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)[ \t]*", re.MULTILINE)
 _CONTENT = re.compile(r"^[ \t]*[^\s#%]", re.MULTILINE)  # more than comments and directives
-_SOURCE = re.compile(r"^# Source: (\S+)$", re.MULTILINE)  # Helm writes it above each document
+_SOURCE = re.compile(r"^# Source: (\S+)\r?$", re.MULTILINE)  # Helm writes it above each document
 
 
 def split(text: str) -> Iterator[tuple[str, int]]:
@@ -82,7 +82,7 @@ def split(text: str) -> Iterator[tuple[str, int]]:
             yield part, line
         line += text.count("\n", position, match.end())
         position = match.end()
-    if _CONTENT.search(text, position):
+    if _CONTENT.search(text[position:]):
         yield text[position:], line
 
 
@@ -93,11 +93,11 @@ def manifests(rendered: Iterable[Rendered]) -> list[Manifest]:
     """
     found: list[Manifest] = []
     for text in rendered:
-        for document, first_line in split(text.text.replace("\r\n", "\n")):
+        for document, first_line in split(text.text):
             match = _SOURCE.search(document)
             source = match[1] if match else text.source
             for data in _objects(document, first_line, source, text):
-                found.append(_manifest(data, source, document))  # noqa: PERF401  a generator hides the line
+                found.append(_manifest(data, source, _with_strings(document, text.strings)))  # noqa: PERF401
     return found
 
 
@@ -114,14 +114,14 @@ def _objects(document: str, first_line: int, source: str, rendered: Rendered) ->
 
 
 def _excerpt(rendered: Rendered, line: int) -> str:
-    lines = rendered.text.replace("\r\n", "\n").split("\n")
+    lines = rendered.text.split("\n")
     if not 0 < line <= len(lines):
         return ""
-    text = TOKEN.sub(lambda match: rendered.strings[int(match[1])], lines[line - 1])
-    return f"\n    line {line}: {text.strip()[:120]}"
+    return f"\n    line {line}: {_with_strings(lines[line - 1], rendered.strings).strip()[:120]}"
 
 
 TOKEN = re.compile("\ue000(\\d+)\ue001")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _put_strings(data: Any, strings: Sequence[str]) -> Any:
@@ -129,9 +129,16 @@ def _put_strings(data: Any, strings: Sequence[str]) -> Any:
         return {_put_strings(key, strings): _put_strings(value, strings) for key, value in data.items()}
     if isinstance(data, list):
         return [_put_strings(value, strings) for value in data]
-    if isinstance(data, str):
-        return TOKEN.sub(lambda match: strings[int(match[1])], data)
-    return data
+    return _with_strings(data, strings) if isinstance(data, str) else data
+
+
+def _with_strings(text: str, strings: Sequence[str]) -> str:
+    if not strings:
+        return text
+    whole = TOKEN.sub(lambda match: strings[int(match[1])], text)
+    if _SURROGATE.search(whole):
+        raise ManifestError("a value holds half of a surrogate pair, which is no character")
+    return whole
 
 
 def _unfold(data: Any, source: str) -> Iterator[dict[Any, Any]]:
@@ -140,16 +147,26 @@ def _unfold(data: Any, source: str) -> Iterator[dict[Any, Any]]:
             f"expected a Kubernetes object, found {_shown(data)}", where=Place(source) if source else None
         )
     kind, items = data.get("kind"), data.get("items")
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
-        for item in items:
+    if isinstance(kind, str) and kind.endswith("List") and (isinstance(items, list) or items == NULL):
+        if "sops" in data or any("sops" in item for item in _list(items) if isinstance(item, dict)):
+            raise ManifestError(
+                f"{kind} holds encrypted objects, which cannot be taken out of it unchanged",
+                where=Place(source) if source else None,
+                hint="encrypt each object in a document of its own",
+            )
+        for item in _list(items):
             of_list = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")}
             yield from _unfold({**of_list, **item} if kind != "List" and isinstance(item, dict) else item, source)
     else:
         yield data
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _shown(data: Any) -> str:
-    text = data.text if isinstance(data, Plain) else repr(data)
+    text = "nothing" if data is None else " ".join(write(data).split())
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
 
 
@@ -180,8 +197,21 @@ def _manifest(data: dict[Any, Any], source: str, document: str) -> Manifest:
         namespace = ""
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
-    verbatim = document.strip("\n") + "\n" if isinstance(data.get("sops"), dict) else ""
+    verbatim = _trimmed(document) if is_encrypted(data) else ""
     return Manifest(match["group"] or "", kind, namespace, name, data, source, verbatim)
+
+
+def is_encrypted(data: Mapping[Any, Any]) -> bool:
+    """Whether SOPS encrypted an object: https://getsops.io/docs/#encryption-protocol."""
+    sops = data.get("sops")
+    mac = sops.get("mac") if isinstance(sops, dict) else None
+    return isinstance(mac, str) and mac.startswith("ENC[")
+
+
+def _trimmed(document: str) -> str:
+    text = document.lstrip("\r\n")
+    end = "\r\n" if text.endswith("\r\n") else "\n"
+    return text.rstrip("\r\n") + end
 
 
 def check_name(name: str, kind: str, where: Place | None) -> None:

@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from headgate.config import ENVIRONMENTS, TEMPLATES, load_template
+from headgate.config import load_template
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
+from headgate.layout import ENVIRONMENTS, TEMPLATES
 from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Template
 from headgate.release import config_folder, missing_parts, read_release

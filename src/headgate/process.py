@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -79,10 +80,13 @@ def run(
     Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when there is
     no such program.
     """
+    if not shutil.which(args[0], path=env.get("PATH", "")):
+        reason = errno.EACCES if Path(args[0]).is_file() else errno.ENOENT
+        raise ToolError(f"{args[0]} cannot be run: {os.strerror(reason)}")
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             child = subprocess.Popen(
-                list(args),
+                [*_limited(limits), *args],
                 env=dict(env),
                 cwd=cwd,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -92,7 +96,6 @@ def run(
             )
         except (FileNotFoundError, PermissionError) as error:
             raise ToolError(f"{args[0]} cannot be run: {error.strerror}") from error
-        _limit(child.pid, limits)
         try:
             child.communicate(stdin or None, timeout=limits.seconds)
         except subprocess.TimeoutExpired:
@@ -109,17 +112,20 @@ def run(
     return completed
 
 
-def _limit(pid: int, limits: Limits) -> None:
-    # Set from outside right after the start: a preexec_fn would forbid the fast vfork path and is unsafe
-    # beside threads. RLIMIT_DATA counts what is really written to; Go reserves far more than it uses, so
-    # RLIMIT_AS would refuse programs that are small.
-    if not hasattr(resource, "prlimit"):  # pragma: no cover  not Linux
-        return
-    with contextlib.suppress(ProcessLookupError):
-        if limits.memory:
-            resource.prlimit(pid, resource.RLIMIT_DATA, (limits.memory, limits.memory))
-        if limits.output:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.output, limits.output))
+def _limited(limits: Limits) -> list[str]:
+    """Return a command that sets limits on itself and then becomes the program that follows.
+
+    A shell does it, since limits set from outside begin late, and a preexec_fn is unsafe beside threads.
+    RLIMIT_DATA (``-d``, in KiB) counts what is really written to; Go reserves far more than it uses, so
+    RLIMIT_AS would refuse programs that are small. RLIMIT_FSIZE (``-f``) is in blocks of 512 bytes.
+    """
+    orders = []
+    if limits.memory:
+        orders.append(f"ulimit -d {limits.memory // 1024}")
+    if limits.output:
+        orders.append(f"ulimit -f {limits.output // 512}")
+    # The shell adds PWD and OLDPWD to the environment, which the program is not to see.
+    return ["/bin/sh", "-c", " && ".join([*orders, "unset PWD OLDPWD", 'exec "$@"']), "sh"] if orders else []
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -135,7 +141,8 @@ def _content(file: BinaryIO) -> bytes:
 
 def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) -> None:
     name = Path(args[0]).name
-    if limits.output and (completed.code == -signal.SIGXFSZ or len(completed.stdout) >= limits.output):
+    printed = max(len(completed.stdout), len(completed.stderr.encode()))
+    if limits.output and (completed.code == -signal.SIGXFSZ or printed >= limits.output):
         raise ExhaustedError(f"{name} printed more than {limits.output // MEBI} MiB")
     if not limits.memory or completed.code == 0:
         return

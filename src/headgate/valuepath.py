@@ -1,10 +1,12 @@
 """Paths of values, as grants and configuration write them: ``a."b.c"[*].d``.
 
-A name selects a key, ``"..."`` a key that holds dots, ``*`` every key, ``[2]`` an item, ``[*]`` every item.
+A name selects a key, ``"..."`` (a JSON string) a key that holds dots, ``*`` every key, ``[2]`` an item, ``[*]``
+every item.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +32,9 @@ Pattern = tuple[str | int | AnyKey | AnyItem, ...]
 
 _STEP = re.compile(
     r"""
-      (?P<dot> \.)? (?: "(?P<quoted> [^"]+ )" | (?P<star> \*) (?= [.\[] | $ ) | (?P<name> [^.\[\]"*\s]+ ) )
+      (?P<dot> \.)? (?:
+          (?P<quoted> "(?: \\. | [^"\\] )+" ) | (?P<star> \*) (?= [.\[] | $ ) | (?P<name> [^.\[\]"*\\\s]+ )
+      )
     | \[ (?: (?P<item> \d+ ) | (?P<items> \* ) ) \]
     """,
     re.VERBOSE,
@@ -46,11 +50,11 @@ def parse(text: str) -> Pattern:
         match = _STEP.match(text, position)
         bracket = match is not None and (match["item"] is not None or match["items"] is not None)
         if match is None or (not bracket and bool(match["dot"]) != bool(steps)):
-            raise ValueError(f"'{text}' is not a path of values (at character {position + 1})")
+            raise ValueError(f"wrong at character {position + 1}")
         steps.append(_step(match))
         position = match.end()
     if not steps:
-        raise ValueError("a path of values is empty")
+        raise ValueError("empty")
     return tuple(steps)
 
 
@@ -61,7 +65,7 @@ def _step(match: re.Match[str]) -> str | int | AnyKey | AnyItem:
         return ANY_ITEM
     if match["item"]:
         return int(match["item"])
-    return match["quoted"] or match["name"]
+    return str(json.loads(match["quoted"])) if match["quoted"] else match["name"]
 
 
 def covers(pattern: Pattern, path: KeyPath) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate import valuepath
@@ -41,7 +41,14 @@ def read_layer(tree: Tree, file: str, *, from_app: bool = False) -> Layer | None
         return None
     if len(documents) > 1 or not isinstance(documents[0].data, dict):
         raise ConfigError("expected one mapping of values", where=Place(file, documents[-1].line))
-    return Layer(file, documents[0], from_app)
+    return Layer(file, replace(documents[0], data=_string_keys(documents[0].data)), from_app)
+
+
+def _string_keys(values: Any) -> Any:
+    """Return values with strings for all keys, so that layers that write a key with and without quotes meet."""
+    if isinstance(values, dict):
+        return {str(key): _string_keys(value) for key, value in values.items()}
+    return [_string_keys(value) for value in values] if isinstance(values, list) else values
 
 
 def read_layers(tree: Tree, files: Iterable[tuple[str, bool]]) -> tuple[Layer, ...]:
@@ -92,7 +99,7 @@ def check_grant(layers: Sequence[Layer], grants: Sequence[Granted], defaults: di
         if layer.from_app:
             for path, value in valuepath.leaves(layer.values):
                 _check_leaf(layer, path, value, patterns)
-            _check_replaced_lists(layer, below, patterns)
+            _check_replaced(layer, below, patterns)
         below = merge(below, layer.values)
 
 
@@ -135,23 +142,25 @@ def _unsafe_text(value: Any) -> str:
     return "" if value.isprintable() else "a control character"
 
 
-def _check_replaced_lists(layer: Layer, below: dict[str, Any], patterns: Patterns) -> None:
-    for path, replaced in _replaced_lists(layer.values, below, ()):
+def _check_replaced(layer: Layer, below: dict[str, Any], patterns: Patterns) -> None:
+    for path, replaced in _replaced(layer.values, below, ()):
         for leaf, _ in valuepath.leaves(replaced, path):
             if not any(valuepath.covers(pattern, leaf) for pattern, _ in patterns):
+                what = "a list" if isinstance(replaced, list) else "a value"
                 raise GrantError(
-                    f"replaces a list and with it '{dotted(leaf)}', which the app was not granted",
+                    f"replaces {what} and with it '{dotted(leaf)}', which the app was not granted",
                     where=layer.document.place(layer.file, path),
                     hint=f"to allow it, grant '{dotted(path)}' as a whole",
                 )
 
 
-def _replaced_lists(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, list[Any]]]:
-    if isinstance(upper, list) and isinstance(lower, list) and lower:
-        yield path, lower
-    elif isinstance(upper, dict) and isinstance(lower, dict):
+def _replaced(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, Any]]:
+    """Yield what is below a list or a mapping and goes away with it: everything but the other keys of a mapping."""
+    if isinstance(upper, dict) and isinstance(lower, dict):
         for key in upper.keys() & lower.keys():
-            yield from _replaced_lists(upper[key], lower[key], (*path, str(key)))
+            yield from _replaced(upper[key], lower[key], (*path, str(key)))
+    elif isinstance(upper, (dict, list)) and not is_null(lower) and lower not in ({}, []):
+        yield path, lower
 
 
 def shadowed(layers: Sequence[Layer]) -> list[str]:
@@ -160,27 +169,28 @@ def shadowed(layers: Sequence[Layer]) -> list[str]:
     for index, layer in enumerate(layers):
         if not layer.from_app:
             continue
-        for path, value in valuepath.leaves(layer.values):
+        for path, _ in valuepath.leaves(layer.values):
             for higher in layers[index + 1 :]:
-                found, at = _lookup(higher.values, path)
-                if found and at != value and not higher.from_app:
+                at, own, other = _meet(layer.values, higher.values, path)
+                if at and own != other and not higher.from_app:
                     where = layer.document.place(layer.file, path)
-                    by = higher.document.place(higher.file, path)
-                    notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(at)}")
+                    by = higher.document.place(higher.file, at)
+                    notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(other)}")
                     break
     return notes
 
 
-def _lookup(values: Any, path: KeyPath) -> tuple[bool, Any]:
-    """Return what stands at ``path``, or what stands in its way and so replaces it."""
-    for step in path:
-        if isinstance(values, dict):
-            if step not in values:
-                return False, None
-            values = values[step]
-        else:
-            return True, values
-    return True, values
+def _meet(own: Any, other: Any, path: KeyPath) -> tuple[KeyPath, Any, Any]:
+    """Follow ``path`` in two layers down to where the higher one replaces the lower. Returns that path, empty when
+    the higher one says nothing, and what each has there.
+    """
+    for depth, step in enumerate(path):
+        if not (isinstance(own, dict) and isinstance(other, dict)):
+            return path[:depth], own, other
+        if step not in other:
+            return (), None, None
+        own, other = own[step], other[step]
+    return path, own, other
 
 
 def shown(value: Any) -> str:

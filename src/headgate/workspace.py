@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import git
+from headgate.commit import advance, make_commit
 from headgate.errors import ConflictError, GitError, Place
+from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,13 +65,13 @@ def open_workspace(manifests: str) -> Iterator[Workspace]:
         branch = git.current_branch(repository)
         if not branch:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
-        remote = git.upstream(repository, branch)
+        remote = upstream(repository, branch)
         yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True)
         return
-    with git.clone(manifests) as clone:
-        branch = clone.default_branch
-        base = git.fetch(clone.repository, clone.url, f"refs/heads/{branch}")
-        yield Workspace(clone.repository, branch, base, clone.url, is_checkout=False)
+    with clone(manifests) as fresh:
+        branch = fresh.default_branch
+        base = fetch(fresh.repository, fresh.url, f"refs/heads/{branch}")
+        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False)
 
 
 def _checkout(manifests: str) -> Repository | None:
@@ -90,19 +92,19 @@ def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
     """
     elsewhere = _review_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
-    moves: list[git.Move] = []
+    moves: list[Move] = []
     base = workspace.base
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
-        commit = git.commit(workspace.repository, base, draft.changes, draft.message)
+        commit = make_commit(workspace.repository, base, draft.changes, draft.message)
         if draft.branch is None:
             base = commit  # what is reviewed stands on the newest default branch
         if draft.branch and old != git.NO_COMMIT:
             _check_ours(workspace, ref, old)
             if git.same_tree(workspace.repository, old, commit):
                 continue
-        moves.append(git.Move(ref, commit, old))
+        moves.append(Move(ref, commit, old))
         delivered.append(Delivered(draft.branch or workspace.branch, commit))
     _bring(workspace, moves)
     return delivered
@@ -110,13 +112,13 @@ def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
 
 def _review_heads(workspace: Workspace) -> dict[str, str]:
     if workspace.remote:
-        return git.remote_refs(workspace.repository, workspace.remote)
+        return remote_refs(workspace.repository, workspace.remote)
     return git.local_refs(workspace.repository)
 
 
 def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
     if not git.has_commit(workspace.repository, commit):
-        git.fetch(workspace.repository, workspace.remote, commit)
+        fetch(workspace.repository, workspace.remote, commit)
     if not re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE):
         raise GitError(
             f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",
@@ -124,17 +126,17 @@ def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
         )
 
 
-def _bring(workspace: Workspace, moves: Sequence[git.Move]) -> None:
+def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if not moves:
         return
     if workspace.remote:
-        git.push(workspace.repository, workspace.remote, moves)
+        push(workspace.repository, workspace.remote, moves)
     if not workspace.is_checkout:
         return
     for move in moves:
         if move.ref == f"refs/heads/{workspace.branch}":
             if git.head(workspace.repository) != workspace.base:
                 raise ConflictError("the checkout moved in the meantime", hint="run the same command again")
-            git.advance(workspace.repository, move.new, move.old)
+            advance(workspace.repository, move.new, move.old)
         elif not workspace.remote:
             workspace.repository.git("update-ref", move.ref, move.new, move.old)

@@ -9,6 +9,7 @@ readers agree, get one spelling.
 
 from __future__ import annotations
 
+import json
 import re
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ _NOT_A_STRING = re.compile(
     | true | True | TRUE | false | False | FALSE
     | y | Y | yes | Yes | YES | n | N | no | No | NO | on | On | ON | off | Off | OFF
     | [-+]? 0b [01_]+ | [-+]? 0o [0-7_]+ | [-+]? 0x [0-9a-fA-F_]+
-    | [-+]? (?: [0-9] [0-9_]* )? \.? [0-9_]* (?: [eE] [-+]? [0-9]+ )?
+    | [-+]? (?: [0-9] [0-9_]* \.? [0-9_]* | \. [0-9] [0-9_]* ) (?: [eE] [-+]? [0-9]+ )?
     | [-+]? [0-9] [0-9_]* (?: : [0-5]? [0-9] )+ (?: \. [0-9_]* )?
     | [-+]? \. (?: inf | Inf | INF ) | \. (?: nan | NaN | NAN )
     | [0-9]{4} - [0-9]{1,2} - [0-9]{1,2} (?: (?: [Tt] | [ \t]+ ) [0-9:.]+ [ \t]* (?: Z | [-+] [0-9:]+ )? )?
@@ -87,7 +88,7 @@ def dotted(path: KeyPath) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            quoted = step if re.fullmatch(r"[^.\[\]\"\s]+", step) else f'"{step}"'
+            quoted = step if re.fullmatch(r"[^.\[\]\"*\\\s]+", step) else json.dumps(step, ensure_ascii=False)
             text += f".{quoted}" if text else quoted
     return text
 
@@ -107,6 +108,8 @@ def read(data: bytes | str, file: str, *, marks: bool = False) -> list[Document]
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
+    except UnicodeEncodeError:
+        raise YamlError("not UTF-8 text", where=Place(file)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -131,15 +134,16 @@ def _decode(data: bytes | str, file: str) -> str:
 class _Open:
     """A container that is still being filled."""
 
-    __slots__ = ("anchor", "data", "key", "merges", "path", "size")
+    __slots__ = ("anchor", "data", "height", "key", "merges", "path", "size")
 
     def __init__(self, data: Any, path: KeyPath, anchor: str | None) -> None:
         self.data = data
         self.path = path
         self.anchor = anchor
         self.key: Any = _NO_KEY
-        self.merges: list[Any] = []
+        self.merges: list[tuple[Any, int]] = []
         self.size = 1
+        self.height = 1
 
 
 _NO_KEY = object()
@@ -158,7 +162,7 @@ class _Builder:
 
     def _start(self) -> None:
         self.stack: list[_Open] = []
-        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.anchors: dict[str, tuple[Any, int, int]] = {}
         self.lines: dict[KeyPath, int] = {}
         self.first_line = 0
 
@@ -167,8 +171,8 @@ class _Builder:
         if kind is yaml.ScalarEvent:
             value = self._scalar(event)
             if event.anchor:
-                self.anchors[event.anchor] = (value, 1)
-            self._add(value, 1, event)
+                self.anchors[event.anchor] = (value, 1, 0)
+            self._add(value, 1, 0, event)
         elif kind is yaml.MappingStartEvent:
             self._open({}, event)
         elif kind is yaml.SequenceStartEvent:
@@ -178,27 +182,28 @@ class _Builder:
         elif kind is yaml.AliasEvent:
             if event.anchor not in self.anchors:
                 raise self._error(f"the alias *{event.anchor} has no anchor before it", event)
-            value, size = self.anchors[event.anchor]
+            value, size, height = self.anchors[event.anchor]
             self._count(size, event)
-            self._add(deepcopy(value), size, event)
+            self._check_depth(len(self.stack) + height, event)
+            self._add(deepcopy(value), size, height, event)
         elif kind is yaml.DocumentStartEvent:
             self._start()
 
     def _open(self, data: Any, event: Any) -> None:
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             raise self._error(f"the tag {event.tag} is not allowed", event)
-        if len(self.stack) >= MAX_DEPTH:
-            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
+        self._check_depth(len(self.stack) + 1, event)
         self._count(1, event)
+        self.first_line = self.first_line or event.start_mark.line + 1
         self.stack.append(_Open(data, self._path(event), event.anchor))
 
     def _close(self, event: Any) -> None:
         done = self.stack.pop()
         if done.merges:
-            self._merge(done, event)
+            self._merge(done)
         if done.anchor:
-            self.anchors[done.anchor] = (done.data, done.size)
-        self._add(done.data, done.size, event, path=done.path)
+            self.anchors[done.anchor] = (done.data, done.size, done.height)
+        self._add(done.data, done.size, done.height, event, path=done.path)
 
     def _scalar(self, event: Any) -> str | Plain:
         self._count(1, event)
@@ -214,12 +219,13 @@ class _Builder:
             return NULL if text in _NULL else Plain(text)
         raise self._error(f"the tag {tag} is not allowed", event)
 
-    def _add(self, value: Any, size: int, event: Any, *, path: KeyPath | None = None) -> None:
+    def _add(self, value: Any, size: int, height: int, event: Any, *, path: KeyPath | None = None) -> None:
         if not self.stack:
             self._document(value, event)
             return
         top = self.stack[-1]
         top.size += size
+        top.height = max(top.height, height + 1)
         if isinstance(top.data, list):
             if self.marks and path is None:
                 self.lines[(*top.path, len(top.data))] = event.start_mark.line + 1
@@ -228,7 +234,7 @@ class _Builder:
             self._key(top, value, event)
         else:
             if top.key == _MERGE:
-                top.merges.append(value)
+                top.merges.append((value, event.start_mark.line + 1))
             else:
                 top.data[top.key] = value
             top.key = _NO_KEY
@@ -236,7 +242,9 @@ class _Builder:
     def _key(self, top: _Open, value: Any, event: Any) -> None:
         if isinstance(value, (dict, list)):
             raise self._error("a key must be a string", event)
-        if value in top.data:
+        # Kubernetes knows string keys only, so that `on` and "on" are one key.
+        other = value.text if isinstance(value, Plain) else Plain(value)
+        if value in top.data or other in top.data:
             raise self._error(f"the key '{value}' stands here twice", event)
         top.key = value
         if value == _MERGE:
@@ -245,12 +253,12 @@ class _Builder:
         if self.marks:
             self.lines[(*top.path, str(value))] = event.start_mark.line + 1
 
-    def _merge(self, done: _Open, event: Any) -> None:
+    def _merge(self, done: _Open) -> None:
         # https://yaml.org/type/merge.html: keys that stand in the mapping win, then earlier merges.
-        for merge in done.merges:
+        for merge, line in done.merges:
             for source in merge if isinstance(merge, list) else [merge]:
                 if not isinstance(source, dict):
-                    raise self._error("<< takes a mapping or a list of mappings", event)
+                    raise YamlError("<< takes a mapping or a list of mappings", where=Place(self.file, line))
                 for key, value in source.items():
                     done.data.setdefault(key, value)
 
@@ -267,8 +275,11 @@ class _Builder:
     def _document(self, value: Any, event: Any) -> None:
         if value == NULL:
             return
-        first = min(self.lines.values(), default=event.start_mark.line + 1)
-        self.documents.append(Document(value, first, self.lines))
+        self.documents.append(Document(value, self.first_line or event.start_mark.line + 1, self.lines))
+
+    def _check_depth(self, depth: int, event: Any) -> None:
+        if depth > MAX_DEPTH:
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
 
     def _count(self, number: int, event: Any) -> None:
         self.nodes += number

@@ -23,7 +23,7 @@ _LONG_KEY = 900
 # indicators, no ": ", no " #" and no space or colon at the end. Stricter than YAML, so that it is safe
 # inside flow collections and for every reader.
 _SAFE = re.compile(
-    r"(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*",
+    r"(?!\.\.\.)(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*",
 )
 _BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -104,7 +104,8 @@ def _native(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(str(value), str(value))
+        text = re.sub(r"^(-?\d+)e", r"\1.0e", str(value))  # YAML 1.1 takes 1e-05 for a string
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
     raise TypeError(f"{type(value).__name__} has no YAML form here")
 
 

@@ -13,7 +13,9 @@ from headgate.commands.hydrate import all_changes, exit_code
 from headgate.errors import ConfigError, GitError
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.images import parse_reference
+from headgate.layout import INPUTS
 from headgate.message import commit_message
+from headgate.remote import clone, fetch
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.tree import Tree
@@ -67,7 +69,7 @@ def run(request: Request) -> int:
     intent.check(hand_off)
     with open_workspace(request.manifests) as workspace:
         tree = workspace.tree
-        git.prefetch(tree, config.INPUTS)
+        git.prefetch(tree, INPUTS)
         configuration = config.load(tree)
         accepted = intent.accepting(configuration, hand_off)
 
@@ -125,8 +127,8 @@ def app_source(source: str, commit: str) -> Iterator[Tree]:
             raise GitError(f"there is no commit {commit} in {source}", hint="name the app's repository with --source")
         yield git.tree_of_commit(repository, commit)
         return
-    with git.clone(source) as clone:
-        yield git.tree_of_commit(clone.repository, git.fetch(clone.repository, clone.url, commit))
+    with clone(source) as fresh:
+        yield git.tree_of_commit(fresh.repository, fetch(fresh.repository, fresh.url, commit))
 
 
 def to_drafts(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, folder, git, lock
+from headgate.commit import advance, make_commit
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.message import commit_message
@@ -62,8 +63,8 @@ def run(request: Request) -> int:
     if changes and request.commit:
         changed = [one for one in outcomes if one.state == "changed"]
         message = commit_message("Hydrate", changed, releases(tree, configuration, changed))
-        commit = git.commit(repository, base, changes, message)
-        git.advance(repository, commit, base)
+        commit = make_commit(repository, base, changes, message)
+        advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:
         folder.apply(repository.path, changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from headgate.errors import ConfigError, did_you_mean
-from headgate.model import FILES, schema
+from headgate.schemas import FILES, schema
 
 
 def text(file: str) -> str:

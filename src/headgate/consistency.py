@@ -1,0 +1,174 @@
+"""What configuration files say across their keys, against each other and against the repository. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from headgate.errors import ConfigError, ImageError, Place, did_you_mean
+from headgate.images import normal
+from headgate.layout import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
+from headgate.model.fields import LABEL
+from headgate.yamlread import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.model import Settings, Take
+    from headgate.tree import Tree
+    from headgate.yamlread import Document, KeyPath
+
+
+def check_settings(settings: Settings, document: Document) -> None:
+    """Check what headgate.yaml says across its keys. Raises ConfigError."""
+    known = list(settings.environments)
+    for name, environment in settings.environments.items():
+        for index, take in enumerate(environment.takes):
+            if take.promotion is not None and take.promotion not in settings.environments:
+                path: KeyPath = ("environments", name, "takes", index, "promotion")
+                raise _unknown("environment", take.promotion, known, document.place(SETTINGS, path))
+    for name in settings.permissions:
+        if name not in settings.environments:
+            raise _unknown("environment", name, known, document.place(SETTINGS, ("permissions", name)))
+    cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
+    if cycle:
+        raise ConfigError(
+            f"promotions go in a circle: {' -> '.join(cycle)}",
+            where=document.place(SETTINGS, ("environments", cycle[0], "takes")),
+            hint="remove one of these promotions",
+        )
+
+
+def _sources(takes: Iterable[Take] | None) -> list[str]:
+    return [take.promotion for take in takes or () if take.promotion]
+
+
+def promotion_cycle(sources: Mapping[str, list[str]]) -> list[str]:
+    """Return the environments of a circle of promotions, its first one repeated at the end; or nothing."""
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        found = next(filter(None, (visit(source, [*way, name]) for source in sources.get(name, []))), [])
+        done.add(name)
+        return found
+
+    return next(filter(None, (visit(name, []) for name in sources)), [])
+
+
+def check_app(record: AppRecord, settings: Settings, tree: Tree) -> None:
+    """Check what an app.yaml says across its keys and against the repository. Raises ConfigError, ImageError."""
+    app = record.app
+    known = list(settings.environments)
+    for name in app.environments or {}:
+        if name not in settings.environments:
+            raise _unknown("environment", name, known, record.place("environments", name))
+    if app.template is not None and not tree.paths(f"{TEMPLATES}/{app.template}"):
+        names = sorted({path.split("/")[1] for path in tree.paths(TEMPLATES) if path.count("/") > 1})
+        raise _unknown("template", app.template, names, record.place("template"))
+    _check_own_promotions(record, settings)
+    _check_owners(record)
+    for name in record.environments(settings):
+        _check_matchers(record, name)
+
+
+def _check_own_promotions(record: AppRecord, settings: Settings) -> None:
+    known = list(settings.environments)
+    sources: dict[str, list[str]] = {}
+    for name in record.environments(settings):
+        own = record.here(name).takes
+        sources[name] = _sources(settings.environments[name].takes if own is None else own)
+        for source in sources[name] if own is not None else ():
+            if source not in settings.environments:
+                raise _unknown("environment", source, known, record.place("environments", name, "takes"))
+    cycle = promotion_cycle(sources)
+    if cycle:
+        raise ConfigError(
+            f"promotions go in a circle: {' -> '.join(cycle)}",
+            where=record.place("environments"),
+            hint="remove one of these promotions",
+        )
+
+
+def check_app_name(name: str, file: str) -> None:
+    """Check that a folder's name can be an app's, which names its namespace and its release. Raises ConfigError."""
+    if not re.fullmatch(LABEL, name):
+        raise ConfigError(
+            f"the folder's name {name!r} is the app's name, expected at most 63 characters a-z, 0-9 and '-'",
+            where=Place(file),
+            hint="rename the folder",
+        )
+
+
+def _check_owners(record: AppRecord) -> None:
+    app = record.app
+    if app.project is not None:
+        return
+    for name, image in app.images.items():
+        if image.project is None:
+            raise ConfigError(
+                f"the image '{name}' has no project, expected one that hands it off",
+                where=record.place("images", name),
+                hint="set 'project' for the app or for this image",
+            )
+    if app.config is not None and app.config.project is None:
+        raise ConfigError(
+            "config has no project, expected one that holds it",
+            where=record.place("config"),
+            hint="set 'project' for the app or for config",
+        )
+
+
+def _check_matchers(record: AppRecord, environment: str) -> None:
+    seen: dict[tuple[str, str | None], str] = {}
+    for name, image in record.images(environment).items():
+        other = seen.setdefault((normal(image.repository), image.tag), name)
+        if other != name:
+            raise ImageError(
+                f"the images '{other}' and '{name}' match the same containers: {image.repository}",
+                where=record.place("images", name),
+                hint="tell them apart by a pattern of their tags, as in 'tag: \"web-*\"'",
+            )
+
+
+def _unknown(what: str, name: str, known: list[str], where: Place) -> ConfigError:
+    expected = ", ".join(known) or "none is there yet"
+    return ConfigError(
+        f"there is no {what} '{name}', expected one of: {expected}",
+        where=where,
+        hint=did_you_mean(name, known),
+    )
+
+
+def check_outputs(configuration: Configuration) -> None:
+    """Check that each app-environment has an output folder of its own. Raises ConfigError."""
+    claimed: dict[str, str] = {}
+    for record, environment in configuration.pairs():
+        folder = configuration.output_folder(record.name, environment)
+        if folder.split("/")[0] in (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK):
+            raise ConfigError(
+                f"the output folder {folder} lies among the inputs, expected one of its own, as 'deploy/...'",
+                where=Place(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
+            )
+        claim = f"{record.name} in {environment}"
+        if folder in claimed:
+            raise _claimed_twice(folder, claimed[folder], claim, record)
+        claimed[folder] = claim
+    for folder, claim in claimed.items():
+        parts = folder.split("/")
+        for depth in range(1, len(parts)):
+            above = "/".join(parts[:depth])
+            if above in claimed:
+                raise _claimed_twice(folder, claimed[above], claim, configuration.apps[claim.split(" ")[0]])
+
+
+def _claimed_twice(folder: str, first: str, second: str, record: AppRecord) -> ConfigError:
+    return ConfigError(
+        f"{first} and {second} both claim the output folder {folder}",
+        where=record.place(),
+        hint=f"give {SETTINGS} an output path with {{environment}} and {{app}}",
+    )

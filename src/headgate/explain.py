@@ -1,0 +1,120 @@
+"""What is wrong with a configuration file, in the reader's words: file, line, key, expected, found."""
+
+from __future__ import annotations
+
+import json
+import typing
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from headgate.errors import ConfigError, did_you_mean
+from headgate.model.fields import PATTERNS
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from headgate.yamlread import Document, KeyPath
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "int_type": "a whole number",
+    "invalid_key": "keys that are strings",
+    "list_type": "a list",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "string_too_short": "a string that is not empty",
+    "string_type": "a string",
+    "too_short": "at least one entry",
+    "tuple_type": "a list",
+}
+
+
+def explain(error: ValidationError, data: Any, document: Document, file: str, model: type[BaseModel]) -> ConfigError:
+    """Return the first thing that is wrong; a misspelled key comes before the key that is missing for it."""
+    problems = error.errors()
+    problem: Any = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(problem, data, document, file, model)
+    path = _path_in(data, problem["loc"])
+    where = document.place(file, path)
+    if problem["type"] == "missing":
+        return ConfigError(f"the key '{problem['loc'][-1]}' is missing", where=where)
+    found = problem["input"]
+    hint = ""
+    if problem["type"] == "literal_error" and isinstance(found, str):
+        hint = did_you_mean(found, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
+    elif problem["type"] == "string_type" and isinstance(found, (int, float)):
+        hint = f'put it in quotes: "{_shown(found)}"'
+    return ConfigError(f"expected {_expected(problem)}, found {_shown(found)}", where=where, hint=hint)
+
+
+def _expected(problem: Any) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    if kind == "string_pattern_mismatch":
+        return PATTERNS[context["pattern"]]
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_too_long":
+        return f"at most {context['max_length']} characters"
+    return str(problem["msg"]).removeprefix("Input should be ")
+
+
+def _unknown_key(problem: Any, data: Any, document: Document, file: str, model: type[BaseModel]) -> ConfigError:
+    *above, key = problem["loc"]
+    known = _known_keys(model, tuple(above))
+    return ConfigError(
+        f"unknown key '{key}', expected one of: {', '.join(known)}",
+        where=document.place(file, _path_in(data, problem["loc"])),
+        hint=did_you_mean(str(key), known),
+    )
+
+
+def _path_in(data: Any, loc: tuple[str | int, ...]) -> KeyPath:
+    """Return where the file has it: one may stand for a list of one, and a text for a mapping with one key."""
+    path: list[str | int] = []
+    for step in loc:
+        if step == "[key]" or (isinstance(step, int) and isinstance(data, dict) and step not in data):
+            continue
+        if not isinstance(data, (dict, list)):
+            break
+        path.append(step)
+        inside = step in data if isinstance(data, dict) else isinstance(step, int) and step < len(data)
+        data = data[step] if inside else None  # type: ignore[index]
+    return tuple(path)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_defaults=True)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004
+
+
+def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
+    """Return the keys that the record at ``path`` knows."""
+    annotation: Any = model
+    for step in path:
+        inner = _record_in(annotation)
+        if inner is not None and isinstance(step, str) and step in inner.model_fields:
+            annotation = inner.model_fields[step].annotation
+        # a step into a map or a list keeps the annotation: the record is found inside it
+    inner = _record_in(annotation)
+    return list(inner.model_fields) if inner else []
+
+
+def _record_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in typing.get_args(annotation):
+        found = _record_in(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,44 @@
+"""The files of a manifest repository, declared once: what is read, checked, documented and given as JSON Schema."""
+
+from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, Template
+from headgate.model.fields import Record
+from headgate.model.release import Newest, Part, Pin, Release, ReleasedConfig, ReleasedImage
+from headgate.model.settings import (
+    Engines,
+    Environment,
+    Kustomize,
+    Lock,
+    Mirror,
+    Output,
+    Review,
+    Settings,
+    SettingsLimits,
+    Take,
+)
+
+__all__ = [
+    "Allow",
+    "App",
+    "AppEnvironment",
+    "Config",
+    "Engines",
+    "Environment",
+    "Granted",
+    "Image",
+    "Kustomize",
+    "Lock",
+    "Mirror",
+    "Newest",
+    "Output",
+    "Part",
+    "Pin",
+    "Record",
+    "Release",
+    "ReleasedConfig",
+    "ReleasedImage",
+    "Review",
+    "Settings",
+    "SettingsLimits",
+    "Take",
+    "Template",
+]

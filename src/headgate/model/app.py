@@ -1,0 +1,151 @@
+"""app.yaml and template.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, model_validator
+
+from headgate.model.fields import (
+    Delivery,
+    Engine,
+    Hooks,
+    KindName,
+    Name,
+    Project,
+    Record,
+    Repository,
+    SafeFolder,
+    Text,
+    Texts,
+    ValuePath,
+    as_tuple,
+    keyed,
+    named,
+)
+from headgate.model.settings import Takes
+
+
+class Image(Record):
+    """One image of an app: which containers run it, and who may hand it off."""
+
+    repository: Repository
+    """Repository without tag: `registry.example.com/acme/shop`."""
+    project: Project | None = None
+    """Project that hands it off. Default: the app's."""
+    tag: Text | None = None
+    """Pattern of tags that tells several images of one repository apart: `web-*`."""
+    optional: bool = False
+    """Whether it is fine that no container uses it."""
+
+
+class Config(Record):
+    """The app's own config: a folder of its repository."""
+
+    path: SafeFolder
+    """Folder in the project's repository."""
+    project: Project | None = None
+    """Project that holds it. Default: the app's."""
+    include: Texts = ()
+    """Patterns of the files to take (`*.yaml`, `templates/*`). Default: all."""
+
+
+class Granted(Record):
+    """One path of values that an app may set."""
+
+    path: ValuePath
+    """Path of the value: `replicaCount`, `env.*`, `hosts[*].name`."""
+    text: bool = False
+    """Allow line breaks, control characters and `{{` in strings."""
+
+
+class Allow(Record):
+    """What an app's own config may render beyond workloads in its namespace."""
+
+    namespaces: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    """Further namespaces."""
+    kinds: Annotated[tuple[KindName, ...], BeforeValidator(as_tuple, json_schema_input_type=list[KindName])] = ()
+    """Further kinds: `Secret`, `ClusterRole.rbac.authorization.k8s.io`."""
+
+
+Images = Annotated[
+    Mapping[Name, Annotated[Image, BeforeValidator(keyed("repository"), json_schema_input_type=Text | Image)]],
+    BeforeValidator(lambda v: v),
+]
+Grants = Annotated[
+    tuple[Annotated[Granted, BeforeValidator(keyed("path"), json_schema_input_type=Text | Granted)], ...],
+    BeforeValidator(as_tuple, json_schema_input_type=list[Text | Granted]),
+]
+
+
+class AppEnvironment(Record):
+    """What one app does differently in one environment."""
+
+    delivery: Delivery | None = None
+    """`commit` or `review`, instead of the environment's."""
+    takes: Annotated[Takes | None, BeforeValidator(lambda v: v)] = None
+    """Accepted hand-offs and promotions, instead of the environment's."""
+    namespace: Name | None = None
+    """Namespace, instead of the app's."""
+    images: Images = {}
+    """Images that differ here, by name."""
+
+
+AppEnvironments = Annotated[
+    Mapping[
+        Name,
+        Annotated[
+            AppEnvironment,
+            BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=AppEnvironment | None),
+        ],
+    ],
+    BeforeValidator(named, json_schema_input_type=list[Name] | dict[Name, AppEnvironment | None]),
+]
+
+
+class App(Record):
+    """app.yaml: one app, the projects that own its parts, its template or config, and its environments."""
+
+    project: Project | None = None
+    """The only project that may hand this app off. None: hydrated from template and values alone."""
+    images: Images = {}
+    """Images of the app, by name."""
+    template: Name | None = None
+    """Folder below `templates/` that renders it."""
+    config: Annotated[
+        Config | None,
+        BeforeValidator(keyed("path"), json_schema_input_type=Text | Config | None),
+    ] = None
+    """Folder of the app's repository: what is rendered, or, with a template, values that the grant filters."""
+    grant: Grants = ()
+    """Paths of values that the app's repository may set, beside those that the template grants."""
+    environments: AppEnvironments | None = None
+    """Environments it runs in: a list, or a map with what differs there. Default: all."""
+    namespace: Name | None = None
+    """Namespace of its objects. Default: the app's name."""
+    allow: Allow = Allow()
+    """What its own config may render beyond workloads in its namespace."""
+    hooks: Hooks | None = None
+    """What becomes of Helm's install and upgrade hooks: `drop` or `keep`."""
+
+    @model_validator(mode="after")
+    def _has_something_to_render(self) -> App:
+        if self.template is None and self.config is None:
+            raise ValueError("a template, or config (a folder of the app's repository), or both")
+        if "config" in self.images:
+            raise ValueError("an image that is not called 'config', which is the name of another part")
+        return self
+
+
+class Template(Record):
+    """template.yaml: optional facts about a shared template."""
+
+    engine: Engine | None = None
+    """Engine that renders it. Default: found from its files."""
+    values_schema: SafeFolder | None = None
+    """JSON Schema of the values: a file of the template."""
+    grant: Grants = ()
+    """Paths of values that every app which uses it may set."""
+    hooks: Hooks | None = None
+    """What becomes of Helm's install and upgrade hooks: `drop` or `keep`."""

@@ -1,0 +1,115 @@
+"""Types that the files share, and what all their records have in common."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from headgate import valuepath
+
+Engine = Literal["helm", "kustomize", "jinja2", "plain"]
+Delivery = Literal["commit", "review"]
+Hooks = Literal["drop", "keep"]
+Level = Literal["developer", "maintainer", "owner"]
+Verb = Literal["deliver", "promote", "roll-back", "pin", "freeze", "remove", "rehydrate"]
+
+PATTERNS: dict[str, str] = {}
+"""What each pattern asks for, in words."""
+
+
+def pattern(expression: str, words: str) -> StringConstraints:
+    """Return a constraint on text, and remember its words for error messages."""
+    PATTERNS[expression] = words
+    return StringConstraints(pattern=expression)
+
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+Name = Annotated[str, pattern(rf"^{LABEL}$", "a name of at most 63 characters a-z, 0-9 and '-'")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Commit = Annotated[str, pattern(r"^[0-9a-f]{40}([0-9a-f]{24})?$", "a commit id in full")]
+Tree = Annotated[str, pattern(r"^[0-9a-f]{40,64}$", "a tree id in full")]
+Digest = Annotated[str, pattern(r"^sha256:[0-9a-f]{64}$", "a digest such as sha256:...")]
+Project = Annotated[str, pattern(r"^[\w.+-]+(/[\w.+-]+)+$", "a project's path such as acme/shop")]
+Minor = Annotated[str, pattern(r"^v?1\.\d+(\.\d+)?$", 'a version of Kubernetes such as "1.34"')]
+Repository = Annotated[
+    str,
+    pattern(
+        r"^([a-z0-9._-]+(:\d+)?/)?[a-z0-9._-]+(/[a-z0-9._-]+)*$",
+        "an image's repository without tag, such as registry.example.com/acme/shop",
+    ),
+]
+KindName = Annotated[
+    str,
+    pattern(
+        r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+        "a kind such as Secret, or Rollout.argoproj.io outside of the core group",
+    ),
+]
+
+
+def _check_folder(value: str) -> str:
+    parts = value.split("/")
+    unsafe = any(part in ("", ".", "..") or part.lower().startswith(".git") for part in parts)
+    if unsafe or "\\" in value or not value.isprintable() or len(value) > _MAX_PATH:
+        raise ValueError("a folder inside the repository, without '.' and '..'")
+    return value
+
+
+_MAX_PATH = 400
+
+
+def _check_path(value: str) -> str:
+    try:
+        valuepath.parse(value)
+    except ValueError as error:
+        raise ValueError(f'a path of values such as a."b.c"[*].d ({error})') from None
+    return value
+
+
+def _check_duration(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and re.fullmatch(r"\d+[mhd]", value)):
+        return value
+    raise ValueError("true, false, or a time such as 30m, 2h or 1d")
+
+
+Delay = Annotated[Any, BeforeValidator(_check_duration, json_schema_input_type=bool | str)]
+
+
+SafeFolder = Annotated[str, BeforeValidator(lambda v: _check_folder(v) if isinstance(v, str) else v)]
+ValuePath = Annotated[Text, BeforeValidator(lambda v: _check_path(v) if isinstance(v, str) else v)]
+
+
+def listed(value: Any) -> Any:
+    """Take one for a list of one."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def as_tuple(value: Any) -> Any:
+    """Take a list for a tuple, which does not change."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def keyed(key: str) -> Any:
+    """Return what takes a string for a mapping with this one key."""
+    return lambda value: {key: value} if isinstance(value, str) else value
+
+
+def named(value: Any) -> Any:
+    """Take a list of names for a mapping that says nothing more of each."""
+    return dict.fromkeys(value, None) if isinstance(value, (list, tuple)) and _all_names(value) else value
+
+
+def _all_names(value: Any) -> bool:
+    return all(isinstance(item, str) for item in value)
+
+
+class Record(BaseModel):
+    """What all files have in common: unknown keys are errors, types are not guessed, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])]

@@ -1,0 +1,87 @@
+"""release.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from headgate.model.fields import Commit, Digest, Name, Project, Record, Text, Tree
+
+
+class Part(Record):
+    """Where a part of a release came from."""
+
+    project: Project
+    """Project that handed it off."""
+    project_id: int | None = None
+    """Number of that project in GitLab, pinned at the first hand-off."""
+    commit: Commit
+    """Commit it was built from."""
+    ref: Text
+    """Branch or tag, in full: `refs/heads/main`."""
+    pipeline: int | None = None
+    """Number of the pipeline that handed it off."""
+
+
+class ReleasedImage(Part):
+    """An image of a release."""
+
+    repository: Text
+    """Repository without tag."""
+    tag: Text
+    """Tag that was handed off."""
+    digest: Digest
+    """Digest that it stood for then; this is what runs."""
+
+    @property
+    def reference(self) -> str:
+        """The image as containers name it: ``repository:tag@sha256:...``."""
+        return f"{self.repository}:{self.tag}@{self.digest}"
+
+
+class ReleasedConfig(Part):
+    """The app's config in a release. Its files lie beside the release in `config/`."""
+
+    path: Text
+    """Folder in the project's repository."""
+
+
+class Newest(Record):
+    """The newest that was ever released of a part, which a rollback does not lower."""
+
+    commit: Commit
+    """Commit it was built from."""
+    pipeline: int | None = None
+    """Number of the pipeline that handed it off."""
+    tag: Text | None = None
+    """Tag of the image."""
+    digest: Digest | None = None
+    """Digest of the image."""
+
+
+class Pin(Record):
+    """Why automatic hand-offs do not reach an app here."""
+
+    by: Text
+    """Who pinned it."""
+    reason: Text
+    """Why."""
+    since: Commit
+    """Commit of the manifest repository from which on it holds."""
+
+
+class Release(Record):
+    """release.yaml: what one app runs in one environment. Written by Headgate, and by nobody else."""
+
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    images: Mapping[Name, ReleasedImage] = {}
+    """The images, by their names in app.yaml."""
+    config: ReleasedConfig | None = None
+    """The app's config."""
+    newest: Mapping[Name, Newest] = {}
+    """The newest ever released, per part (`config` for the config)."""
+    pin: Pin | None = None
+    """Set while automatic hand-offs do not reach the app here."""
+    template: Tree | None = None
+    """Tree of the template, where templates travel with releases."""

@@ -1,0 +1,169 @@
+"""headgate.yaml and headgate.lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from headgate.model.fields import (
+    Delay,
+    Delivery,
+    Engine,
+    KindName,
+    Level,
+    Minor,
+    Name,
+    Record,
+    SafeFolder,
+    Text,
+    Texts,
+    ValuePath,
+    Verb,
+    listed,
+)
+
+
+class Take(Record):
+    """One kind of hand-off that an environment accepts: a branch, a tag or a promotion."""
+
+    branch: Text | None = None
+    """Pattern of branches (`main`, `release/*`) whose hand-offs are accepted."""
+    tag: Text | None = None
+    """Pattern of tags (`v*`) whose hand-offs are accepted."""
+    promotion: Name | None = None
+    """Environment from which releases may be promoted."""
+    auto: Delay = False
+    """With `promotion`: follow by itself, at once (`true`) or after a time (`30m`, `2h`, `1d`)."""
+    order: Literal["ancestry", "semver"] | None = None
+    """How newer is told from older: by git history (branches) or by the version in the tag (tags)."""
+    protected: bool = True
+    """Whether the branch or tag must be protected in GitLab."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Take:
+        if sum(source is not None for source in (self.branch, self.tag, self.promotion)) != 1:
+            raise ValueError("exactly one of branch, tag and promotion")
+        if self.auto and self.promotion is None:
+            raise ValueError("auto only beside promotion")
+        return self
+
+
+Takes = Annotated[
+    tuple[Take, ...],
+    BeforeValidator(listed, json_schema_input_type=Take | list[Take]),
+]
+
+
+class Review(Record):
+    """How the merge requests of a reviewed environment are made."""
+
+    labels: Texts = ()
+    """Labels of the merge request."""
+    reviewers: Texts = ()
+    """User names of the reviewers."""
+    assignee: Text | None = None
+    """User name of the assignee."""
+    draft: bool = False
+    """Open merge requests as drafts."""
+    auto_merge: bool = False
+    """Merge as soon as GitLab says that it may be merged."""
+
+
+class Mirror(Record):
+    """A branch that repeats an environment's YAML after it is on the default branch."""
+
+    branch: Text
+    """Branch to write; may hold `{environment}`."""
+    path: Text = "{app}"
+    """Folder of an app on that branch; may hold `{environment}` and `{app}`."""
+
+
+class Output(Record):
+    """Where the final YAML goes."""
+
+    path: SafeFolder = "deploy/{environment}/{app}"
+    """Folder of one app in one environment; may hold `{environment}` and `{app}`."""
+    mirror: Mirror | None = None
+    """A branch on which the same YAML is wanted too."""
+
+
+class Environment(Record):
+    """One environment: what it accepts, and how its YAML is delivered."""
+
+    takes: Takes = ()
+    """Which hand-offs and promotions are accepted: one, or a list."""
+    delivery: Delivery
+    """`commit`: straight to the default branch; `review`: by a merge request."""
+    kubernetes: Minor | None = None
+    """Version of Kubernetes that Helm and the schemas assume, in quotes: `"1.34"`."""
+    api_versions: Texts = ()
+    """API versions of the cluster beyond Kubernetes' own, for charts that ask (`monitoring.coreos.com/v1`)."""
+    cluster: Name | None = None
+    """Cluster that this environment runs on; environments of one cluster share its objects. Default: one each."""
+    templates: Literal["follow", "promote"] = "follow"
+    """`follow`: a template change arrives at once; `promote`: it travels with the release."""
+    review: Review = Review()
+    """How merge requests are made."""
+    output: Output = Output()
+    """Where the final YAML goes."""
+
+
+class Kustomize(Record):
+    """What Kustomize may do beyond reading the files that it is given."""
+
+    remote_bases: bool = False
+    """Allow bases and resources from other hosts. Hydration then needs the network."""
+    plugins: bool = False
+    """Allow alpha plugins (functions and generators that run programs)."""
+    helm_charts: bool = False
+    """Allow `helmCharts` (runs Helm, which may need the network)."""
+
+
+class Engines(Record):
+    """What the engines may do beyond their defaults."""
+
+    kustomize: Kustomize = Kustomize()
+    """Kustomize's doors to the outside."""
+
+
+class SettingsLimits(Record):
+    """Guards against a change that is larger than anybody meant."""
+
+    removed_percent: Annotated[int, Field(ge=0, le=100)] = 50
+    """A render that removes more than this share of an app's objects (and more than three) is refused."""
+    render_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """Time that one render may take, in seconds."""
+    render_mebibytes: Annotated[int, Field(ge=64, le=65536)] = 1024
+    """Memory that one render may use, in MiB."""
+
+
+class Settings(Record):
+    """headgate.yaml: the environments, how each is delivered, and who may do what."""
+
+    version: Literal[1]
+    """Version of this file's format."""
+    environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
+    """The environments, in the order of promotion."""
+    permissions: Mapping[Name, Mapping[Verb, Level]] = {}
+    """Per environment and action: the access level that a person needs. Default: maintainer."""
+    workloads: Mapping[KindName, ValuePath] = {}
+    """Custom resources that run images: `Rollout.argoproj.io: spec.template.spec` (a pod) or a path to an image."""
+    scopes: Mapping[KindName, Literal["cluster", "namespace"]] = {}
+    """Scope of custom resources that Headgate does not know: `Widget.example.com: namespace`."""
+    engines: Engines = Engines()
+    """What the engines may do beyond their defaults."""
+    limits: SettingsLimits = SettingsLimits()
+    """Guards against a change that is larger than anybody meant."""
+
+
+class Lock(Record):
+    """headgate.lock: the versions that hydrated this repository. Another version refuses to."""
+
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    output: int
+    """Version of the canonical output."""
+    engines: Mapping[Engine, Text] = {}
+    """Version of each engine that was used."""

@@ -1,0 +1,53 @@
+"""The JSON Schemas of all files, from their models."""
+
+from __future__ import annotations
+
+import ast
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headgate.model import App, Lock, Record, Release, Settings, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILES: dict[str, type[Record]] = {
+    "headgate.yaml": Settings,
+    "headgate.lock": Lock,
+    "app.yaml": App,
+    "template.yaml": Template,
+    "release.yaml": Release,
+}
+
+
+def schema(model: type[Record]) -> dict[str, Any]:
+    """Return the JSON Schema of a file, with the text below each field as its description."""
+    result = model.model_json_schema(mode="validation")
+    texts = _field_texts()
+    for name, definition in [(model.__name__, result), *result.get("$defs", {}).items()]:
+        for key, property_schema in definition.get("properties", {}).items():
+            property_schema["description"] = texts[name][key]
+            property_schema.pop("title", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
+
+
+def _field_texts() -> dict[str, dict[str, str]]:
+    # Read from the source only when a schema is printed: Pydantic's own way does it at every start.
+    sources = sorted((Path(__file__).parent / "model").glob("*.py"))
+    nodes = [node for source in sources for node in ast.parse(source.read_bytes()).body]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    own = {node.name: dict(_texts_below(node.body)) for node in classes}
+    for node in classes:
+        for base in node.bases:
+            if isinstance(base, ast.Name) and base.id in own:
+                own[node.name] = {**own[base.id], **own[node.name]}
+    return own
+
+
+def _texts_below(body: list[Any]) -> Iterator[tuple[str, str]]:
+    for field, text in pairwise(body):
+        name = getattr(getattr(field, "target", None), "id", "")
+        value = getattr(getattr(text, "value", None), "value", None)
+        if name and isinstance(value, str):
+            yield name, value

@@ -1,0 +1,508 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.errors import HeadgateError, ManifestError, YamlError
+from headgate.manifest import Manifest, Rendered, file_name, manifests, split, to_files, to_text, with_namespace
+from headgate.yamlread import Plain
+from support.trees import data_of, objects, one_object
+
+
+def object_named(name: str, kind: str = "Service", api_version: str = "v1", namespace: str = "") -> Manifest:
+    group = api_version.rpartition("/")[0]
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    data = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+    return Manifest(group, kind, namespace, name, data)
+
+
+def refusal(text: str, source: str = "web.yaml") -> str:
+    with pytest.raises(ManifestError) as caught:
+        objects(text, source=source)
+    return str(caught.value)
+
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
+
+
+# Documents
+
+
+@pytest.mark.parametrize(
+    ("text", "documents"),
+    [
+        ("", []),
+        ("a: b\n", [("a: b\n", 1)]),
+        ("---\na: b\n", [("\na: b\n", 1)]),
+        ("a: b\n---\nc: d\n", [("a: b\n", 1), ("\nc: d\n", 2)]),
+        ("a: b\n--- # comment\nc: d", [("a: b\n", 1), ("# comment\nc: d", 2)]),
+        ("--- {a: b}\n--- {c: d}\n", [("{a: b}\n", 1), ("{c: d}\n", 2)]),
+        ("\n# only a comment\n---\n\n---\n# another\na: b\n---", [("\n# another\na: b\n", 5)]),
+        ("a: |\n  ---\n  b\n", [("a: |\n  ---\n  b\n", 1)]),
+        ("a: b\n----\n", [("a: b\n----\n", 1)]),
+        ("---a: b\n", [("---a: b\n", 1)]),
+    ],
+)
+def test_stream_is_split_into_documents_with_their_lines(text: str, documents: list[tuple[str, int]]) -> None:
+    assert list(split(text)) == documents
+
+
+def test_objects_are_read_in_order() -> None:
+    text = f"# a comment\n---\n{SERVICE % 'a'}---\n---\n{SERVICE % 'b'}"
+    assert [str(one) for one in objects(text, SERVICE % "c")] == ["Service a", "Service b", "Service c"]
+
+
+def test_windows_line_breaks_are_no_part_of_values() -> None:
+    (first, second) = objects((SERVICE % "a" + "---\n" + SERVICE % "b" + "text: |\n  x\n").replace("\n", "\r\n"))
+    assert first.name == "a"
+    assert second.data["text"] == "x\n"
+
+
+def test_object_knows_what_and_who_it_is() -> None:
+    found = one_object("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n")
+    assert found.kind_name == "Deployment.apps"
+    assert found.identity == ("apps", "Deployment", "shop", "web")
+    assert str(found) == "Deployment shop/web"
+
+
+def test_object_knows_the_file_that_an_engine_named() -> None:
+    first, second = objects(f"# Source: web/templates/a.yaml\n{SERVICE % 'a'}---\n{SERVICE % 'b'}", source="chart")
+    assert first.source == "web/templates/a.yaml"
+    assert second.source == "chart"
+
+
+def test_broken_document_is_shown_with_its_line() -> None:
+    with pytest.raises(YamlError) as caught:
+        objects(f"{SERVICE % 'a'}---\n{SERVICE % 'b'}spec: x: z\n", source="web.yaml")
+    assert str(caught.value) == (
+        "web.yaml: rendered text is not YAML: mapping values are not allowed in this context\n    line 8: spec: x: z"
+    )
+
+
+def test_text_after_the_end_of_a_document_is_broken_too() -> None:
+    assert [one.name for one in objects(f"{SERVICE % 'a'}...\n---\n{SERVICE % 'b'}...\n")] == ["a", "b"]
+
+
+# Values that were put in by number
+
+
+def test_string_of_a_value_cannot_break_out_of_its_place() -> None:
+    evil = "x\n---\napiVersion: v1\nkind: Secret"
+    rendered = Rendered(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: \ue0000\ue001}\na: '\ue0001\ue001'\n", "", ("web", evil)
+    )
+    (found,) = manifests([rendered])
+    assert found.name == "web"
+    assert found.data["a"] == evil
+
+
+def test_broken_document_is_shown_with_the_values_in_their_places() -> None:
+    with pytest.raises(YamlError, match=r"line 2: b: c: web$"):
+        manifests([Rendered("a: b\nb: c: \ue0000\ue001\n", "web.yaml", ("web",))])
+
+
+def test_half_of_a_surrogate_pair_never_reaches_the_output() -> None:
+    rendered = Rendered(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\na: \ue0000\ue001\n", "web.yaml", ("\ud83d",)
+    )
+    with pytest.raises(HeadgateError):
+        manifests([rendered])
+
+
+# What is a Kubernetes object
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "web.yaml: expected a Kubernetes object, found - a"),
+        ("text\n", "web.yaml: expected a Kubernetes object, found text"),
+        ("8080\n", "web.yaml: expected a Kubernetes object, found 8080"),
+        ("apiVersion: v1\nkind: Service\n", "web.yaml: Service has no name, expected metadata.name to be a string"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: 8080}\n",
+            "web.yaml: Service has no name, expected metadata.name to be a string",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: ../b}\n",
+            "web.yaml: Service a has the namespace ../b, which is not valid",
+        ),
+    ],
+)
+def test_what_is_no_object_is_refused(text: str, message: str) -> None:
+    assert refusal(text) == message
+
+
+def test_refusal_shows_yaml_and_not_python() -> None:
+    message = refusal("replicas: 3\nimage: x\n")
+    assert message.startswith("web.yaml: not a Kubernetes object: ")
+    assert "replicas" in message
+    assert "Plain(" not in message
+    assert "None" not in message
+
+
+@pytest.mark.parametrize("api_version", ["", "3", "V1", "apps/", "/v1", "apps/v1/x", "../v1", "a b/v1", "apps/v1\\n"])
+def test_api_version_that_is_none_is_refused(api_version: str) -> None:
+    text = f'apiVersion: "{api_version}"\nkind: Service\nmetadata: {{name: a}}\n'
+    assert refusal(text).startswith("web.yaml: not a Kubernetes object: apiVersion ")
+
+
+@pytest.mark.parametrize("kind", ["", "service", "../Service", "Ser-vice", "Service\\n"])
+def test_kind_that_is_none_is_refused(kind: str) -> None:
+    assert "not a Kubernetes object: apiVersion v1, kind " in refusal(
+        f'apiVersion: v1\nkind: "{kind}"\nmetadata: {{name: a}}\n'
+    )
+
+
+@pytest.mark.parametrize("namespace", ["A", "a.b", "a/b", "a" * 64, "-a", "a-", "a\\n"])
+def test_namespace_that_is_none_is_refused(namespace: str) -> None:
+    assert "which is not valid" in refusal(
+        f'apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: "{namespace}"}}\n'
+    )
+
+
+@pytest.mark.parametrize("namespace", ["null", "~", "", "''"])
+def test_namespace_of_nothing_is_none(namespace: str) -> None:
+    assert one_object(f"apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: {namespace}}}\n").namespace == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "a/b", "/", ".", "..", "", "a%2fb", "a\\nb", "a\\0", "x" * 254, "a\\u202eb"]
+)
+def test_name_that_kubernetes_refuses_is_refused(name: str) -> None:
+    message = refusal(f'apiVersion: v1\nkind: Service\nmetadata: {{name: "{name}"}}\n')
+    assert message.startswith("web.yaml: Service has the name ")
+    assert message.endswith(
+        ", which is not valid\n  names have no '/', '%' or control characters and at most 253 characters"
+    )
+
+
+@pytest.mark.parametrize("name", ["web", "system:x", "a.b-c", "Upper", "e5", "x" * 253, "a b", "\u00e4"])
+def test_other_names_are_taken(name: str) -> None:
+    assert one_object(f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n").name == name
+
+
+# Lists
+
+
+def test_list_is_unfolded() -> None:
+    text = """
+        apiVersion: v1
+        kind: List
+        items:
+        - {apiVersion: v1, kind: Service, metadata: {name: a}}
+        - apiVersion: v1
+          kind: List
+          items:
+          - {apiVersion: apps/v1, kind: Deployment, metadata: {name: b}}
+    """
+    assert [one.identity for one in objects(text)] == [("", "Service", "", "a"), ("apps", "Deployment", "", "b")]
+
+
+def test_items_of_a_typed_list_get_its_kind() -> None:
+    text = """
+        apiVersion: apps/v1
+        kind: DeploymentList
+        items:
+        - {metadata: {name: a}}
+        - {apiVersion: apps/v1, kind: Deployment, metadata: {name: b}, spec: {replicas: 3}}
+    """
+    first, second = objects(text)
+    assert first.data == {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}
+    assert second.data["spec"] == {"replicas": Plain("3")}
+
+
+def test_items_of_an_untyped_list_must_say_what_they_are() -> None:
+    assert "not a Kubernetes object" in refusal("apiVersion: v1\nkind: List\nitems: [{metadata: {name: a}}]\n")
+
+
+def test_items_that_are_no_objects_are_refused() -> None:
+    assert refusal("apiVersion: v1\nkind: List\nitems: [text]\n") == (
+        "web.yaml: expected a Kubernetes object, found text"
+    )
+
+
+@pytest.mark.parametrize("items", ["items: []", "items:"])
+def test_empty_list_holds_nothing(items: str) -> None:
+    assert objects(f"apiVersion: v1\nkind: List\n{items}\n") == []
+
+
+def test_object_whose_kind_ends_in_list_is_no_list() -> None:
+    found = one_object("apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {items: [x]}\n")
+    assert found.kind == "AllowList"
+
+
+# Encrypted objects
+
+SOPS = """\
+# made by sops  \n\
+kind:    Secret
+apiVersion: v1
+metadata: {  name: db,   namespace: shop}
+stringData:
+    password: ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]
+    # why
+    'on': 0644
+sops:
+    age:
+        - recipient: age1xyz
+          enc: |
+            -----BEGIN AGE ENCRYPTED FILE-----
+            YWdl
+            -----END AGE ENCRYPTED FILE-----
+    lastmodified: "2026-01-01T00:00:00Z"
+    mac: ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]
+    version: 3.9.0
+"""
+
+
+@pytest.mark.parametrize("stream", ["%s", "---\n%s", "%s---\n" + SERVICE % "a", SERVICE % "a" + "---\n\n%s\n---\n"])
+def test_encrypted_object_passes_byte_for_byte(stream: str) -> None:
+    (found,) = [one for one in manifests([Rendered(stream % SOPS)]) if one.kind == "Secret"]
+    assert to_text(found) == SOPS
+    assert file_name(found, "shop") == "secret-db.yaml"
+
+
+def test_encrypted_object_keeps_its_windows_line_breaks() -> None:
+    text = SOPS.replace("\n", "\r\n")
+    (found,) = manifests([Rendered(text)])
+    assert to_text(found) == text
+
+
+def test_encrypted_object_from_a_template_holds_no_numbers_of_values() -> None:
+    text = SOPS.replace("name: db", "name: \ue0000\ue001")
+    try:
+        (found,) = manifests([Rendered(text, "secret.yaml.j2", ("db",))])
+    except HeadgateError:
+        return  # refusing it is fine too
+    assert "\ue000" not in to_text(found)
+
+
+def test_encrypted_objects_in_a_list_are_refused() -> None:
+    indented = "".join(f"  {line}\n" for line in SOPS.splitlines())
+    text = f"apiVersion: v1\nkind: List\nitems:\n-{indented[1:]}"
+    with pytest.raises(ManifestError, match="encrypted"):
+        manifests([Rendered(text)])
+
+
+def test_encrypted_list_is_refused() -> None:
+    text = "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: a}}]\nsops: {mac: x}\n"
+    with pytest.raises(ManifestError, match="encrypted"):
+        manifests([Rendered(text)])
+
+
+def test_encrypted_object_without_namespace_is_refused() -> None:
+    (found,) = manifests([Rendered(SOPS.replace(",   namespace: shop", ""), "secret.yaml")])
+    with pytest.raises(ManifestError) as caught:
+        with_namespace([found], "shop", {})
+    assert str(caught.value) == (
+        "secret.yaml: Secret db is encrypted and has no namespace, which cannot be filled in\n"
+        "  add metadata.namespace and encrypt it again"
+    )
+
+
+# Namespaces
+
+
+def test_namespace_is_filled_in_only_where_it_is_missing() -> None:
+    found = [
+        object_named("a"),
+        object_named("b", namespace="other"),
+        object_named("c", "ClusterRole", "rbac.authorization.k8s.io/v1"),
+        object_named("d", "Widget", "example.com/v1", namespace="other"),
+    ]
+    placed = with_namespace(found, "shop", {})
+    assert [(str(one), scope) for one, scope in placed] == [
+        ("Service shop/a", "namespace"),
+        ("Service other/b", "namespace"),
+        ("ClusterRole c", "cluster"),
+        ("Widget other/d", "namespace"),
+    ]
+    assert placed[0][0].data["metadata"] == {"name": "a", "namespace": "shop"}
+    assert placed[2][0].data["metadata"] == {"name": "c"}
+
+
+def test_filling_in_a_namespace_changes_no_other_object() -> None:
+    found = object_named("a")
+    with_namespace([found], "shop", {})
+    assert found.data["metadata"] == {"name": "a"}
+
+
+def test_namespace_of_null_is_filled_in() -> None:
+    ((placed, _),) = with_namespace(
+        [one_object("apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: null}\n")], "shop", {}
+    )
+    assert placed.data["metadata"]["namespace"] == "shop"
+
+
+def test_unknown_scope_is_an_error_with_the_way_out() -> None:
+    with pytest.raises(ManifestError) as caught:
+        with_namespace(
+            [one_object("apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n", source="w.yaml")], "x", {}
+        )
+    assert str(caught.value) == (
+        "w.yaml: Widget a has no namespace, and whether a Widget.example.com needs one is not known\n"
+        "  say so in headgate.yaml: scopes: {Widget.example.com: namespace} (or cluster)"
+    )
+
+
+def test_scope_comes_from_the_configuration() -> None:
+    widget = object_named("a", "Widget", "example.com/v1")
+    assert str(with_namespace([widget], "shop", {"Widget.example.com": "namespace"})[0][0]) == "Widget shop/a"
+    assert str(with_namespace([widget], "shop", {"Widget.example.com": "cluster"})[0][0]) == "Widget a"
+
+
+@pytest.mark.parametrize(("scope", "named"), [("Namespaced", "Widget shop/a"), ("Cluster", "Widget a")])
+def test_scope_comes_from_a_definition_in_the_output(scope: str, named: str) -> None:
+    definition = one_object(f"""
+        apiVersion: apiextensions.k8s.io/v1
+        kind: CustomResourceDefinition
+        metadata: {{name: widgets.example.com}}
+        spec: {{group: example.com, scope: {scope}, names: {{kind: Widget, plural: widgets}}}}
+    """)
+    placed = with_namespace([object_named("a", "Widget", "example.com/v1"), definition], "shop", {})
+    assert [str(one) for one, _ in placed] == [named, "CustomResourceDefinition widgets.example.com"]
+
+
+def test_object_of_the_cluster_with_a_namespace_is_refused() -> None:
+    with pytest.raises(ManifestError) as caught:
+        with_namespace([object_named("a", "Namespace", namespace="shop")], "shop", {})
+    assert str(caught.value) == "Namespace shop/a is cluster-scoped, so it cannot have a namespace"
+
+
+# File names
+
+
+@pytest.mark.parametrize(
+    ("manifest", "name"),
+    [
+        (object_named("web"), "service-web.yaml"),
+        (object_named("web", "Deployment", "apps/v1"), "deployment.apps-web.yaml"),
+        (object_named("web", namespace="shop"), "service-web.yaml"),
+        (object_named("web", namespace="other"), "service-web@other.yaml"),
+        (object_named("system:x", "ClusterRole", "rbac.authorization.k8s.io/v1"), None),
+        (object_named("a.b-c"), "service-a.b-c.yaml"),
+        (object_named("Web"), "service-%57eb.yaml"),
+        (object_named("a b@c"), "service-a%20b%40c.yaml"),
+        (object_named("\u00e4"), "service-%C3%A4.yaml"),
+    ],
+)
+def test_file_is_named_after_the_object(manifest: Manifest, name: str | None) -> None:
+    expected = name or "clusterrole.rbac.authorization.k8s.io-system%3Ax.yaml"
+    assert file_name(manifest, "shop") == expected
+
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="/%", exclude_categories=["C", "Z"]), min_size=1, max_size=253
+).filter(lambda name: name not in (".", "..") and name.isprintable())
+
+
+@given(NAMES, st.sampled_from(["", "n" * 63]))
+def test_file_name_is_safe_on_every_file_system(name: str, namespace: str) -> None:
+    found = file_name(object_named(name, "CustomResourceDefinition", "apiextensions.k8s.io/v1", namespace), "shop")
+    assert len(found) <= 255
+    assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-%ABCDEF@")
+    assert found.startswith("customresourcedefinition.apiextensions.k8s.io-")
+
+
+@given(NAMES, NAMES)
+def test_two_names_never_share_a_file(one: str, other: str) -> None:
+    names = {file_name(object_named(name), "shop").casefold() for name in (one, other)}
+    assert len(names) == len({one, other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("web", "Web"), ("WEB", "Web"), ("x" * 253, "x" * 252 + "z"), ("X" * 253, "X" * 252)]
+)
+def test_names_that_are_alike_get_files_that_no_file_system_confuses(one: str, other: str) -> None:
+    names = [file_name(object_named(name), "shop") for name in (one, other)]
+    assert names[0].casefold() != names[1].casefold()
+    assert max(map(len, names)) < 255
+
+
+# Canonical text
+
+
+def test_keys_are_in_kubernetes_order() -> None:
+    found = one_object("""
+        spec:
+          template:
+            spec:
+              containers:
+              - ports: []
+                image: nginx
+                env: []
+                name: a
+            metadata: {labels: {z: a, b: c}, name: x}
+          replicas: 3
+        status: {}
+        metadata:
+          annotations: {}
+          finalizers: []
+          namespace: shop
+          labels: {}
+          name: web
+        kind: Deployment
+        data: {}
+        apiVersion: apps/v1
+    """)
+    assert to_text(found) == (
+        "apiVersion: apps/v1\n"
+        "kind: Deployment\n"
+        "metadata:\n"
+        "  name: web\n"
+        "  namespace: shop\n"
+        "  labels: {}\n"
+        "  annotations: {}\n"
+        "  finalizers: []\n"
+        "data: {}\n"
+        "spec:\n"
+        "  replicas: 3\n"
+        "  template:\n"
+        "    metadata:\n"
+        "      name: x\n"
+        "      labels:\n"
+        "        b: c\n"
+        "        z: a\n"
+        "    spec:\n"
+        "      containers:\n"
+        "      - name: a\n"
+        "        image: nginx\n"
+        "        env: []\n"
+        "        ports: []\n"
+        "status: {}\n"
+    )
+
+
+def test_canonical_text_does_not_depend_on_how_it_was_written() -> None:
+    one = one_object("metadata: {name: a}\nkind: ConfigMap\napiVersion: v1\ndata: {b: 'x', a: 'on'}\n")
+    other = one_object('apiVersion: v1\ndata:\n    a: "on"\n    b: x # why\nkind: ConfigMap\nmetadata:\n    name: a\n')
+    assert to_text(one) == to_text(other)
+
+
+def test_canonical_text_is_canonical_already() -> None:
+    text = to_text(one_object("kind: ConfigMap\ndata: {b: x, a: '1'}\nmetadata: {name: a}\napiVersion: v1\n"))
+    assert to_text(one_object(text)) == text
+
+
+def test_each_object_becomes_one_file() -> None:
+    files = to_files([object_named("a", namespace="shop"), object_named("a", "Secret", namespace="shop")], "shop")
+    assert list(files) == ["service-a.yaml", "secret-a.yaml"]
+    assert data_of(files["secret-a.yaml"])["kind"] == "Secret"
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [(("a.yaml", "b.yaml"), ", by a.yaml and b.yaml"), (("a.yaml", "a.yaml"), ", by a.yaml"), (("", ""), "")],
+)
+def test_one_identity_twice_is_an_error(sources: tuple[str, str], told: str) -> None:
+    found = [one_object(SERVICE % "web", source=source) for source in sources]
+    with pytest.raises(ManifestError) as caught:
+        to_files(found, "shop")
+    assert str(caught.value).removeprefix(f"{sources[1]}: ") == f"Service web is rendered twice{told}"
+
+
+def test_one_name_in_two_namespaces_or_kinds_is_fine() -> None:
+    found = [object_named("a", namespace="shop"), object_named("a", namespace="other"), object_named("a", "Secret")]
+    assert len(to_files(found, "shop")) == 3
