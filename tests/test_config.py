@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from headgate.config import AppRecord, load, load_template, parse
@@ -337,54 +335,73 @@ def test_wrong_value_of_template_yaml_names_line_key_expected_and_found(text: st
     assert template_error(text) == message
 
 
-JARGON = re.compile(
-    r"dictionary|instance of|tuple|\bTrue\b|\bNone\b|a integer|\bKeys\b|[Ii]nput|after validation|expected match|"
-    r"expected '[^']*' is not"
-)
+KIND = "a kind such as Secret, or Rollout.argoproj.io outside of the core group"
+REPOSITORY = "an image's repository without tag, such as registry.example.com/acme/shop"
+PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "message"),
     [
-        "- a\n",
-        "text\n",
-        "version: 1\nenvironments: [dev]\n",
-        "version: 1\nenvironments: {}\n",
-        "version: 1\nenvironments:\n",
-        "version: 1\nenvironments:\n  dev:\n",
-        in_settings("  dev:", "  Dev_1:"),
-        in_settings("delivery: review", "delivery: true"),
-        in_settings("delivery: review", "delivery: review\n    kubernetes: 'two'"),
-        in_settings("delivery: review", "delivery: review\n    api_versions: x/v1"),
-        HEADGATE + "limits: {removed_percent: '5'}\n",
-        HEADGATE + "scopes: {widget: cluster}\n",
-        HEADGATE + "workloads: {Rollout.argoproj.io: a..b}\n",
-        HEADGATE + "5: x\n",
+        ("- a\n", '1: expected a mapping, found ["a"]'),
+        ("text\n", "1: expected a mapping, found 'text'"),
+        ("version: 1\nenvironments: [dev]\n", '2: environments: expected a mapping, found ["dev"]'),
+        ("version: 1\nenvironments: {}\n", "2: environments: expected at least one entry, found {}"),
+        ("version: 1\nenvironments:\n", "2: environments: expected a mapping, found nothing"),
+        ("version: 1\nenvironments:\n  dev:\n", "3: environments.dev: expected a mapping, found nothing"),
+        (
+            in_settings("  dev:", "  Dev_1:"),
+            "3: environments.Dev_1: expected a name of at most 63 characters a-z, 0-9 and '-', found 'Dev_1'",
+        ),
+        (
+            in_settings("delivery: review", "delivery: true"),
+            "8: environments.production.delivery: expected 'commit' or 'review', found true",
+        ),
+        (
+            in_settings("delivery: review", "delivery: review\n    kubernetes: two"),
+            ("9: environments.production.kubernetes: expected a version of Kubernetes such as \"1.34\", found 'two'"),
+        ),
+        (
+            in_settings("delivery: review", "delivery: review\n    api_versions: x/v1"),
+            "9: environments.production.api_versions: expected a list, found 'x/v1'",
+        ),
+        (
+            HEADGATE + "limits: {removed_percent: '5'}\n",
+            "9: limits.removed_percent: expected a whole number, found '5'",
+        ),
+        (HEADGATE + "scopes: {widget: cluster}\n", f"9: scopes.widget: expected {KIND}, found 'widget'"),
+        (
+            HEADGATE + "workloads:\n  Rollout.argoproj.io: a..b\n",
+            f"10: workloads.\"Rollout.argoproj.io\": expected {PATH}, found 'a..b'",
+        ),
+        (HEADGATE + "5: x\n", "9: 5: expected keys that are strings, found 5"),
     ],
 )
-def test_message_about_headgate_yaml_is_for_people_and_not_for_python(text: str) -> None:
-    assert not JARGON.search(settings_error(text))
+def test_message_about_headgate_yaml_is_for_people(text: str, message: str) -> None:
+    assert settings_error(text) == f"headgate.yaml:{message}"
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "message"),
     [
-        in_app(f"shop: {SHOP}", "shop: 5"),
-        in_app(f"shop: {SHOP}", "shop:"),
-        in_app(f"shop: {SHOP}", "- shop"),
-        in_app(SHOP, "Registry/Shop"),
-        in_app(SHOP, f"{SHOP}:v1"),
-        in_app("project: acme/shop", "project: acme"),
-        APP + "grant: replicas\n",
-        APP + "grant: [a..b]\n",
-        APP + "environments: [dev, {a: b}]\n",
-        APP + "allow: {kinds: [secret]}\n",
-        APP + "allow: {namespaces: x}\n",
-        APP + "hooks: true\n",
+        (in_app(f"shop: {SHOP}", "shop: 5"), "3: images.shop: expected a mapping, found 5"),
+        (in_app(f"shop: {SHOP}", "shop:"), "3: images.shop: expected a mapping, found nothing"),
+        (in_app(f"shop: {SHOP}", "- shop"), '2: images: expected a mapping, found ["shop"]'),
+        (in_app(SHOP, "Registry/Shop"), f"3: images.shop: expected {REPOSITORY}, found 'Registry/Shop'"),
+        (in_app(SHOP, f"{SHOP}:v1"), f"3: images.shop: expected {REPOSITORY}, found '{SHOP}:v1'"),
+        (
+            in_app("project: acme/shop", "project: acme"),
+            "1: project: expected a project's path such as acme/shop, found 'acme'",
+        ),
+        (APP + "grant: replicas\n", "5: grant: expected a list, found 'replicas'"),
+        (APP + "grant:\n- a\n- a..b\n", f"7: grant[1]: expected {PATH}, found 'a..b'"),
+        (APP + "allow: {kinds: [secret]}\n", f"5: allow.kinds[0]: expected {KIND}, found 'secret'"),
+        (APP + "allow: {namespaces: x}\n", "5: allow.namespaces: expected a list, found 'x'"),
+        (APP + "hooks: true\n", "5: hooks: expected 'drop' or 'keep', found true"),
     ],
 )
-def test_message_about_app_yaml_is_for_people_and_not_for_python(text: str) -> None:
-    assert not JARGON.search(app_error(text))
+def test_message_about_app_yaml_is_for_people(text: str, message: str) -> None:
+    assert app_error(text) == f"apps/shop/app.yaml:{message}"
 
 
 def test_long_value_is_shortened_in_messages() -> None:
@@ -652,11 +669,21 @@ def test_name_of_an_app_is_unique() -> None:
     )
 
 
+def test_name_of_a_broken_app_stays_taken() -> None:
+    found = load(repository({"a/shop": "template: other", "b/shop": MINIMAL}))
+    assert found.apps == {}, "else b/shop would take over the output of a/shop"
+    assert list(found.broken) == ["apps/a/shop", "apps/b/shop"]
+    assert found.broken["apps/b/shop"].what == "the app 'shop' is there twice, expected a unique name"
+
+
 @pytest.mark.parametrize("name", ["Shop", "my_shop", "my shop", "-shop", "shop.", "x" * 64, "{app}", "\u00e4"])
 def test_name_of_an_app_must_be_one_that_kubernetes_takes(name: str) -> None:
     found = load(repository({name: MINIMAL}))
-    assert list(found.broken) == [f"apps/{name}"]
-    assert type(found.broken[f"apps/{name}"]) is ConfigError
+    assert {folder: str(error) for folder, error in found.broken.items()} == {
+        f"apps/{name}": f"apps/{name}/app.yaml: the folder's name {name!r} is the app's name, "
+        "expected at most 63 characters a-z, 0-9 and '-'\n"
+        "  rename the folder"
+    }
 
 
 # Output folders

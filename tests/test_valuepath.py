@@ -8,7 +8,7 @@ from headgate.valuepath import ANY_ITEM, ANY_KEY, Pattern, covers, leaves, parse
 from headgate.yamlread import KeyPath, Plain, dotted
 from support.trees import data_of
 
-KEYS = st.text(st.characters(codec="utf-8", exclude_characters='"'), min_size=1)
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_characters='"'), min_size=1)
         ('a."b.c"[*].d', ("a", "b.c", ANY_ITEM, "d")),
         ('"a.b"', ("a.b",)),
         ('a."*"', ("a", "*")),
+        (r'a."b\"c\\d\u00e4\n"', ("a", 'b"c\\d\u00e4\n')),
         ("env.*", ("env", ANY_KEY)),
         ("*.name", (ANY_KEY, "name")),
         ("hosts[2]", ("hosts", 2)),
@@ -50,6 +51,8 @@ def test_path_is_read(text: str, pattern: Pattern) -> None:
         ('a"b"', 2),
         ('a."b', 2),
         ('a.""', 2),
+        (r'a."\d"', 2),
+        ('a."b\nc"', 2),
     ],
 )
 def test_what_is_no_path_is_refused_with_its_place(text: str, character: int) -> None:

@@ -140,6 +140,11 @@ def test_merged_keys_give_way_to_own_ones_and_to_earlier_ones() -> None:
     assert data["both"] == {"a": "one", "b": "one", "c": "own"}
 
 
+def test_merged_key_gives_way_to_the_same_key_in_quotes() -> None:
+    assert data_of("{<<: {8080: a, on: b}, '8080': c, 'on': d}") == {"8080": "c", "on": "d"}
+    assert data_of("{<<: {'8080': a}, 8080: b}") == {Plain("8080"): "b"}
+
+
 def test_quoted_merge_key_is_a_key() -> None:
     assert data_of("'<<': {a: b}") == {"<<": {"a": "b"}}
 
@@ -212,7 +217,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_their_line() -> None:
 
 
 def test_half_of_a_surrogate_pair_is_refused() -> None:
-    assert refusal("a: \ud83d").startswith("a.yaml")
+    assert refusal("a: \ud83d") == "a.yaml: not UTF-8 text"
 
 
 def test_nesting_has_a_limit() -> None:
@@ -300,6 +305,9 @@ def test_document_knows_the_line_that_it_begins_on(text: str, *, marks: bool) ->
         ((0, "a"), "[0].a"),
         (("a b",), '"a b"'),
         (("a[0]",), '"a[0]"'),
+        (("*",), '"*"'),
+        (('a"b',), r'"a\"b"'),
+        (("a\nb",), r'"a\nb"'),
         ((), ""),
     ],
 )

@@ -114,17 +114,17 @@ def load(tree: Tree) -> Configuration:
     lock = parse(tree.read(LOCK), LOCK, Lock)[0] if LOCK in tree else None
     apps: dict[str, AppRecord] = {}
     broken: dict[str, HeadgateError] = {}
+    first: dict[str, str] = {}
     for folder in app_folders(tree):
         name = folder.rsplit("/", 1)[1]
         try:
-            record = _load_app(tree, folder, name, settings)
-            if name in apps:
+            if first.setdefault(name, folder) != folder:
                 raise ConfigError(
                     f"the app '{name}' is there twice, expected a unique name",
                     where=Place(f"{folder}/app.yaml"),
-                    hint=f"the other one is {apps[name].folder}/app.yaml",
+                    hint=f"the other one is {first[name]}/app.yaml",
                 )
-            apps[name] = record
+            apps[name] = _load_app(tree, folder, name, settings)
         except HeadgateError as error:
             broken[folder] = error
     configuration = Configuration(settings, apps, broken, lock)

@@ -83,7 +83,7 @@ def _path_in(data: Any, loc: tuple[str | int, ...]) -> KeyPath:
             continue
         if not isinstance(data, (dict, list)):
             break
-        path.append(step)
+        path.append(str(step) if isinstance(data, dict) else step)
         inside = step in data if isinstance(data, dict) else isinstance(step, int) and step < len(data)
         data = data[step] if inside else None  # type: ignore[index]
     return tuple(path)

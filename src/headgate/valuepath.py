@@ -51,7 +51,10 @@ def parse(text: str) -> Pattern:
         bracket = match is not None and (match["item"] is not None or match["items"] is not None)
         if match is None or (not bracket and bool(match["dot"]) != bool(steps)):
             raise ValueError(f"wrong at character {position + 1}")
-        steps.append(_step(match))
+        try:
+            steps.append(_step(match))
+        except json.JSONDecodeError:
+            raise ValueError(f"wrong at character {position + 1}") from None
         position = match.end()
     if not steps:
         raise ValueError("empty")

@@ -243,8 +243,7 @@ class _Builder:
         if isinstance(value, (dict, list)):
             raise self._error("a key must be a string", event)
         # Kubernetes knows string keys only, so that `on` and "on" are one key.
-        other = value.text if isinstance(value, Plain) else Plain(value)
-        if value in top.data or other in top.data:
+        if value in top.data or _other_spelling(value) in top.data:
             raise self._error(f"the key '{value}' stands here twice", event)
         top.key = value
         if value == _MERGE:
@@ -260,7 +259,8 @@ class _Builder:
                 if not isinstance(source, dict):
                     raise YamlError("<< takes a mapping or a list of mappings", where=Place(self.file, line))
                 for key, value in source.items():
-                    done.data.setdefault(key, value)
+                    if _other_spelling(key) not in done.data:
+                        done.data.setdefault(key, value)
 
     def _path(self, event: Any) -> KeyPath:
         if not self.marks or not self.stack:
@@ -291,6 +291,11 @@ class _Builder:
 
     def _error(self, what: str, event: Any) -> YamlError:
         return YamlError(what, where=self._place(event))
+
+
+def _other_spelling(key: str | Plain) -> str | Plain:
+    """Return the same key with quotes instead of without, or the other way round."""
+    return key.text if isinstance(key, Plain) else Plain(key)
 
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
