@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.manifests import ManifestRepository
+from support.stage import Stage, make_stage
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
 
@@ -52,6 +53,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def manifests(tmp_path: Path) -> ManifestRepository:
     """Return an empty manifest repository."""
     return ManifestRepository.make(tmp_path / "manifests")
+
+
+@pytest.fixture
+def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
+    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
+    return make_stage(tmp_path, manifests)
 
 
 @pytest.fixture(scope="session")

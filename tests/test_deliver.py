@@ -3,77 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from headgate.errors import ConfigError, DirtyError, GitError, RefusedError, UnsafeFileError
-from support.cli import Ran, headgate
-from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, ManifestRepository, git
-
-IMAGE = "registry.example.com/acme/web"
-OTHER_DIGEST = "sha256:" + "2" * 64
-APP = f"project: acme/web\nimages: {{web: {IMAGE}}}\nconfig: deploy\n"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """An app's repository, a bare manifest repository and a checkout of it."""
-
-    app: Path
-    manifests: ManifestRepository
-    remote: Path
-
-    def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
-        """Hand the newest commit of the app off."""
-        return headgate(
-            *(
-                "deliver",
-                "--manifests",
-                to or str(self.remote),
-                "--project",
-                "acme/web",
-                "--source",
-                str(self.app),
-            ),
-            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
-        )
-
-    def show(self, revision: str, path: str) -> str:
-        """Return a file of the remote."""
-        return git(self.remote, "show", f"{revision}:{path}")
-
-    def log(self, revision: str = "main") -> list[str]:
-        """Return the subjects of a branch of the remote."""
-        return git(self.remote, "log", "--format=%s", revision).splitlines()
-
-
-@pytest.fixture
-def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
-    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
-    manifests.app("web", APP).commit("Begin")
-    remote = tmp_path / "manifests.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
-    git(manifests.path, "remote", "add", "origin", str(remote))
-    git(manifests.path, "fetch", "--quiet", "origin")
-    git(manifests.path, "branch", "--quiet", "--set-upstream-to=origin/main")
-    app = tmp_path / "app"
-    app.mkdir()
-    git(app, "init", "--quiet", "--initial-branch=main")
-    made = Stage(app, manifests, remote)
-    write_app(made, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
-    return made
-
-
-def write_app(stage: Stage, files: dict[str, str]) -> None:
-    """Write files of the app's repository and commit them."""
-    for name, text in files.items():
-        (stage.app / name).parent.mkdir(parents=True, exist_ok=True)
-        (stage.app / name).write_text(text)
-    git(stage.app, "add", "--all", "--force")
-    git(stage.app, "commit", "--quiet", "--message", "Change")
+from support.cli import headgate
+from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, git
+from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, write_app
 
 
 def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage) -> None:
@@ -96,8 +34,8 @@ def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage
         "images": {"web": {**part, "repository": IMAGE, "tag": "1.0", "digest": DIGEST}},
         "config": {**part, "path": "deploy"},
         "newest": {
-            "web": {"commit": commit, "pipeline": 7, "tag": "1.0", "digest": DIGEST},
-            "config": {"commit": commit, "pipeline": 7},
+            "web": {"commit": commit, "ref": "refs/heads/main", "pipeline": 7, "tag": "1.0", "digest": DIGEST},
+            "config": {"commit": commit, "ref": "refs/heads/main", "pipeline": 7},
         },
     }
 
@@ -124,6 +62,7 @@ def test_the_same_again_makes_no_commit(stage: Stage) -> None:
 
 def test_a_new_image_changes_the_image_and_nothing_else(stage: Stage) -> None:
     assert stage.deliver().code == 0
+    write_app(stage, {"README.md": "newer"})
     assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
     diff = git(stage.remote, "diff", "--unified=0", "main~", "main", "--", "deploy/dev/web/deployment.apps-web.yaml")
     assert [line.strip() for line in diff.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")] == [
@@ -152,6 +91,7 @@ def test_a_reviewed_environment_gets_a_branch_and_main_stays(stage: Stage) -> No
 
 def test_a_newer_version_replaces_the_proposal(stage: Stage) -> None:
     assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
+    write_app(stage, {"README.md": "newer"})
     assert stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
     assert len(stage.log("headgate/production/web")) == 2
     assert OTHER_DIGEST in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
@@ -164,6 +104,7 @@ def test_a_proposal_with_somebody_elses_commits_is_left_alone(stage: Stage) -> N
     git(checkout, "switch", "--quiet", "--create", "mine", "origin/headgate/production/web")
     git(checkout, "commit", "--quiet", "--allow-empty", "--message", "By hand")
     git(checkout, "push", "--quiet", "origin", "HEAD:refs/heads/headgate/production/web")
+    write_app(stage, {"README.md": "newer"})
     ran = stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert ran.code == GitError.code
     assert "headgate/production/web holds a commit that Headgate did not make" in ran.err

@@ -322,6 +322,7 @@ def test_first_hand_off_writes_the_release() -> None:
         "newest:\n"
         "  shop:\n"
         f'    commit: "{COMMIT}"\n'
+        "    ref: refs/heads/main\n"
         "    pipeline: 7\n"
         '    tag: "1.0"\n'
         f"    digest: {DIGEST}\n"

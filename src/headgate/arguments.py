@@ -102,13 +102,18 @@ def deliver(
     ref: Annotated[str, typer.Option("--ref", help="Branch, or refs/tags/TAG.")] = "main",
     source: Annotated[str, typer.Option("--source", metavar="DIR|URL", help="The app's repository.")] = ".",
     pipeline: Annotated[int | None, typer.Option("--pipeline", help="Number of the app's pipeline.")] = None,
+    allow_diverged: Annotated[
+        bool, typer.Option("--allow-diverged", help="Take it though neither version comes after the other.")
+    ] = False,
     diff: Diff = False,
     json: Json = False,
 ) -> None:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
 
-    request = command.Request(manifests, project, commit, ref, source, tuple(images or ()), pipeline, diff, json)
+    request = command.Request(
+        manifests, project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, diff, json
+    )
     _finish(lambda: command.run(request))
 
 

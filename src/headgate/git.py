@@ -221,3 +221,11 @@ def message_of(repository: Repository, commit: str) -> str:
 def same_tree(repository: Repository, one: str, other: str) -> bool:
     """Whether two commits hold the same files."""
     return repository.git("rev-parse", f"{one}^{{tree}}") == repository.git("rev-parse", f"{other}^{{tree}}")
+
+
+def is_ancestor(repository: Repository, old: str, new: str) -> bool:
+    """Whether ``new`` is ``old`` or comes after it. Raises GitError when one of them is not here."""
+    for commit in (old, new):
+        head(repository, commit)
+    # Commits that are reachable from the old one and not from the new one: none, or it is no ancestor.
+    return repository.git("rev-list", "--max-count=1", old, f"^{new}") == ""

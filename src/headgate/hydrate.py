@@ -34,7 +34,8 @@ Target = tuple["AppRecord", str]
 class Outcome:
     """What hydrating one app in one environment gave.
 
-    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part) or ``failed``.
+    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``superseded`` (by
+    something newer, see ``superseded``) or ``failed``.
     """
 
     app: str
@@ -46,6 +47,7 @@ class Outcome:
     objects: tuple[ObjectChange, ...] = ()
     error: HeadgateError | None = None
     waits_for: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

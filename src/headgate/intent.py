@@ -113,6 +113,13 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     return with_parts
 
 
+def order_rule(configuration: Configuration, accepted: Acceptance, ref: str) -> str:
+    """Return how newer is told from older for hand-offs of a ref: ``ancestry``, or ``semver`` for tags."""
+    matching_takes = [take for take in _takes(configuration, accepted.record, accepted.environment) if takes(take, ref)]
+    default = "semver" if ref.startswith(TAGS) else "ancestry"
+    return next((take.order for take in matching_takes if take.order), default)
+
+
 def _takes(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
     own = record.here(environment).takes
     return own if own is not None else configuration.environment(environment).takes
@@ -224,13 +231,13 @@ def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: T
         for name, image in accepted.images.items()
     }
     newest = {
-        name: Newest(commit=image.commit, pipeline=image.pipeline, tag=image.tag, digest=image.digest)
+        name: Newest(commit=image.commit, ref=image.ref, pipeline=image.pipeline, tag=image.tag, digest=image.digest)
         for name, image in images.items()
     }
     config = before.config
     if accepted.config is not None:
         config = ReleasedConfig(path=accepted.config.path, **dict(came_from))
-        newest[CONFIG] = Newest(commit=hand_off.commit, pipeline=hand_off.pipeline)
+        newest[CONFIG] = Newest(commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
     release = before.model_copy(
         update={
             "images": dict(sorted({**before.images, **images}.items())),

@@ -95,6 +95,14 @@ def fetch(repository: Repository, remote: str, what: str) -> str:
     return head(repository, into)
 
 
+def fetch_history(repository: Repository, remote: str, commits: Sequence[str]) -> None:
+    """Fetch commits with all that came before them, but no files and no folders."""
+    repository.git(
+        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", "--end-of-options"),
+        *(remote, *commits),
+    )
+
+
 def upstream(repository: Repository, branch: str) -> str:
     """Return the remote that a branch is pushed to, or an empty string when there is none."""
     try:

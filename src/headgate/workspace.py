@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from headgate import git
 from headgate.commit import advance, make_commit
@@ -14,10 +16,13 @@ from headgate.errors import ConflictError, GitError, Place
 from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
     from headgate.tree import Changes, Tree
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,49 @@ def _checkout(manifests: str) -> Repository | None:
         return None
     repository = git.open_repository(folder)
     return None if repository.bare else repository
+
+
+def refreshed(workspace: Workspace) -> Workspace:
+    """Return the workspace at the newest commit of its branch. Raises ConflictError for a checkout that diverged."""
+    ref = f"refs/heads/{workspace.branch}"
+    if not workspace.remote:
+        return replace(workspace, base=git.head(workspace.repository))
+    if not workspace.is_checkout:
+        return replace(workspace, base=fetch(workspace.repository, workspace.remote, ref))
+    workspace.repository.git("fetch", "--quiet", "--no-tags", workspace.remote, f"+{ref}:refs/headgate/fetched")
+    newest, base = git.head(workspace.repository, "refs/headgate/fetched"), git.head(workspace.repository)
+    if not git.is_ancestor(workspace.repository, base, newest):
+        raise ConflictError("the checkout has commits that are not pushed", hint="push or drop them first")
+    advance(workspace.repository, newest, base)
+    return replace(workspace, base=newest)
+
+
+def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *, tries: int = 40) -> Result:
+    """Attempt something on the newest commit until nobody was faster: fetch, apply, hydrate, push, never rebase.
+
+    Waits are random, and longer the more often it was refused. Raises ConflictError after ``tries`` attempts.
+    """
+    for refused in range(1, tries):
+        try:
+            return attempt(workspace)
+        except ConflictError:
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * refused)))  # noqa: S311  no secret
+            workspace = refreshed(workspace)
+    return attempt(workspace)
+
+
+_FIRST_WAIT = 0.2
+_LONGEST_WAIT = 5.0
+
+
+def proposed_tree(workspace: Workspace, branch: str) -> Tree | None:
+    """Return the files of a branch for review, or None when there is none."""
+    commit = _review_heads(workspace).get(f"refs/heads/{branch}")
+    if commit is None:
+        return None
+    if not git.has_commit(workspace.repository, commit):
+        fetch(workspace.repository, workspace.remote, commit)
+    return git.tree_of_commit(workspace.repository, commit)
 
 
 def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:

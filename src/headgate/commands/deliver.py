@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import config, git, intent
 from headgate.commands.hydrate import all_changes, exit_code
-from headgate.errors import ConfigError, GitError
+from headgate.errors import ConfigError
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.images import parse_reference
 from headgate.layout import INPUTS
 from headgate.message import commit_message
-from headgate.remote import clone, fetch
+from headgate.order import Decision, only_newer
+from headgate.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
-from headgate.tree import Tree
-from headgate.workspace import Delivered, Draft, open_workspace, publish
+from headgate.source import AppSource, app_source
+from headgate.workspace import Delivered, Draft, Workspace, open_workspace, proposed_tree, publish, until_landed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from headgate.config import Configuration
     from headgate.images import Reference
     from headgate.intent import Acceptance, HandOff
     from headgate.model import Release
-    from headgate.tree import Changes
+    from headgate.tree import Changes, Tree
 
 Owner = tuple[str, str]
 
@@ -44,17 +43,31 @@ class Request:
     source: str
     images: tuple[str, ...] = ()
     pipeline: int | None = None
+    allow_diverged: bool = False
     diff: bool = False
     json: bool = False
 
 
 @dataclass(frozen=True)
 class _Applied:
-    """A hand-off applied to one release."""
+    """A hand-off applied to one release. Without parts, nothing of it is newer."""
 
     acceptance: Acceptance
+    superseded: tuple[str, ...]
     release: Release
     changes: Changes
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self.acceptance.images or self.acceptance.config)
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What one attempt gave."""
+
+    outcomes: list[Outcome]
+    delivered: list[Delivered]
 
 
 def run(request: Request) -> int:
@@ -67,26 +80,78 @@ def run(request: Request) -> int:
         request.pipeline,
     )
     intent.check(hand_off)
-    with open_workspace(request.manifests) as workspace:
-        tree = workspace.tree
-        git.prefetch(tree, INPUTS)
-        configuration = config.load(tree)
-        accepted = intent.accepting(configuration, hand_off)
-
-        applied = apply(tree, accepted, hand_off, request.source)
-        changes = {path: data for one in applied.values() for path, data in one.changes.items()}
-        terminal = Terminal(sys.stdout, quiet=request.json)
-        targets = [(one.acceptance.record, one.acceptance.environment) for one in applied.values()]
-        git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
-        outcomes = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
-
-        delivered = publish(workspace, to_drafts(configuration, hand_off, applied, outcomes))
-    terminal.outcomes(outcomes, diff=request.diff)
-    for one in delivered:
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    with open_workspace(request.manifests) as workspace, app_source(request.source, request.commit) as source:
+        delivery = until_landed(
+            workspace,
+            lambda newest: _attempt(newest, hand_off, source, terminal, allow_diverged=request.allow_diverged),
+        )
+    terminal.outcomes(delivery.outcomes, diff=request.diff)
+    for one in delivery.delivered:
         terminal.line(f"{'pushed' if workspace.remote else 'committed'} {one.commit[:12]} to {one.branch}")
     if request.json:
-        print(to_json(outcomes, delivered))  # noqa: T201  the answer itself
-    return exit_code(outcomes)
+        print(to_json(delivery.outcomes, delivery.delivered))  # noqa: T201  the answer itself
+    return exit_code(delivery.outcomes)
+
+
+def _attempt(
+    workspace: Workspace, hand_off: HandOff, source: AppSource, terminal: Terminal, *, allow_diverged: bool
+) -> _Delivery:
+    """Apply the hand-off to the newest commit, hydrate, and push. Raises ConflictError when somebody was faster."""
+    tree = workspace.tree
+    git.prefetch(tree, INPUTS)
+    configuration = config.load(tree)
+    applied: dict[Owner, _Applied] = {}
+    for one in intent.accepting(configuration, hand_off):
+        decision = _decide(workspace, tree, configuration, one, hand_off, source, allow_diverged=allow_diverged)
+        applied[one.record.name, one.environment] = _apply(tree, decision, hand_off, source)
+
+    changes = {path: data for one in applied.values() for path, data in one.changes.items()}
+    targets = [(one.acceptance.record, one.acceptance.environment) for one in applied.values() if one.has_parts]
+    git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
+    hydrated = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
+    by_owner = {(one.app, one.environment): one for one in hydrated}
+    outcomes = [by_owner.get(owner) or _without_parts(configuration, owner, applied[owner]) for owner in applied]
+    return _Delivery(outcomes, publish(workspace, to_drafts(configuration, hand_off, applied, outcomes)))
+
+
+def _without_parts(configuration: Configuration, owner: Owner, applied: _Applied) -> Outcome:
+    state = "superseded" if applied.superseded else "unchanged"
+    return Outcome(*owner, configuration.output_folder(*owner), state, superseded=applied.superseded)
+
+
+def _decide(
+    workspace: Workspace,
+    tree: Tree,
+    configuration: Configuration,
+    one: Acceptance,
+    hand_off: HandOff,
+    source: AppSource,
+    *,
+    allow_diverged: bool,
+) -> Decision:
+    """Keep what is newer than all that was released and all that is proposed."""
+    trees = [tree]
+    if one.record.delivery(configuration.settings, one.environment) == "review":
+        proposed = proposed_tree(workspace, review_branch(one.record.name, one.environment))
+        trees += [proposed] if proposed is not None else []
+    releases = [read_release(known, one.record, one.environment) for known in trees]
+    known = [release.newest for release in releases if release is not None]
+    rule = intent.order_rule(configuration, one, hand_off.ref)
+    return only_newer(one, hand_off, known, rule, source.is_ancestor, allow_diverged=allow_diverged)
+
+
+def _apply(tree: Tree, decision: Decision, hand_off: HandOff, source: AppSource) -> _Applied:
+    one = decision.acceptance
+    files = None
+    if one.config is not None:
+        label = f"{hand_off.project} at {hand_off.commit[:12]}"
+        values_only = one.record.app.template is not None
+        files = intent.snapshot(source.files(), one.config, label, environment=one.environment, values_only=values_only)
+        git.prefetch(files)  # now that their sizes are known
+    release, changes = intent.deliver(tree, one, hand_off, files)
+    has_parts = bool(one.images or one.config)
+    return _Applied(one, decision.superseded, release, changes if has_parts else {})
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:
@@ -101,34 +166,9 @@ def references(images: Sequence[str]) -> tuple[Reference, ...]:
     return parsed
 
 
-def apply(tree: Tree, accepted: Sequence[Acceptance], hand_off: HandOff, source: str) -> dict[Owner, _Applied]:
-    """Apply the hand-off to the releases of all who take it."""
-    with app_source(source, hand_off.commit) if any(one.config for one in accepted) else nullcontext(Tree({})) as files:
-        return {(one.record.name, one.environment): _apply_one(tree, one, hand_off, files) for one in accepted}
-
-
-def _apply_one(tree: Tree, one: Acceptance, hand_off: HandOff, source: Tree) -> _Applied:
-    files = None
-    if one.config is not None:
-        label = f"{hand_off.project} at {hand_off.commit[:12]}"
-        values_only = one.record.app.template is not None
-        files = intent.snapshot(source, one.config, label, environment=one.environment, values_only=values_only)
-        git.prefetch(files)  # now that their sizes are known
-    release, changes = intent.deliver(tree, one, hand_off, files)
-    return _Applied(one, release, changes)
-
-
-@contextmanager
-def app_source(source: str, commit: str) -> Iterator[Tree]:
-    """Open the files of an app's repository at a commit, from a folder or an address. Raises GitError."""
-    if "://" not in source and Path(source).is_dir():
-        repository = git.open_repository(Path(source))
-        if not git.has_commit(repository, commit):
-            raise GitError(f"there is no commit {commit} in {source}", hint="name the app's repository with --source")
-        yield git.tree_of_commit(repository, commit)
-        return
-    with clone(source) as fresh:
-        yield git.tree_of_commit(fresh.repository, fetch(fresh.repository, fresh.url, commit))
+def review_branch(app: str, environment: str) -> str:
+    """Return the branch on which changes of an app wait for review."""
+    return f"headgate/{environment}/{app}"
 
 
 def to_drafts(
@@ -147,7 +187,7 @@ def to_drafts(
     direct = [one for one in landing if _delivery(configuration, applied, one) == "commit"]
     reviewed = [one for one in landing if one not in direct]
     groups: list[tuple[str | None, list[Outcome]]] = [(None, direct)] if direct else []
-    groups += [(f"headgate/{one.environment}/{one.app}", [one]) for one in reviewed]
+    groups += [(review_branch(one.app, one.environment), [one]) for one in reviewed]
     what = f"{hand_off.project}@{hand_off.commit[:12]}"
     drafts = []
     for branch, group in groups:

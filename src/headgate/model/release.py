@@ -51,6 +51,8 @@ class Newest(Record):
 
     commit: Commit
     """Commit it was built from."""
+    ref: Text
+    """Branch or tag, in full, by which tags are ordered."""
     pipeline: int | None = None
     """Number of the pipeline that handed it off."""
     tag: Text | None = None

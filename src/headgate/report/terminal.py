@@ -67,6 +67,8 @@ class Terminal:
                 self._changed(outcome, diff=diff)
             elif outcome.state == "waiting":
                 self.line(f"{outcome.app} in {outcome.environment}: waits for {', '.join(outcome.waits_for)}", "dim")
+            for reason in outcome.superseded:
+                self.line(f"{outcome.app} in {outcome.environment}: superseded: {reason}", "dim")
             for warning in outcome.warnings if outcome.state in ("changed", "unchanged") else ():
                 self.line(f"  warning: {warning}", "yellow")
         for outcome in outcomes:
@@ -118,6 +120,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         "changed": "changed",
         "unchanged": "unchanged",
         "waiting": "waiting for a hand-off",
+        "superseded": "superseded",
         "failed": "failed",
     }
     told = [

@@ -1,0 +1,145 @@
+"""Is it newer? Each part of a hand-off against the newest that was released or proposed. Pure, but for ancestry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from headgate.errors import RefusedError
+from headgate.release import CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.intent import Acceptance, HandOff
+    from headgate.model import Newest
+
+Ancestry = Callable[[str, str], "bool | None"]
+"""Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+
+Order = Literal["newer", "same", "older", "diverged", "unknown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a part stands to the newest one, and why in words."""
+
+    order: Order
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is left of an acceptance: the parts that are newer; and why others are superseded."""
+
+    acceptance: Acceptance
+    superseded: tuple[str, ...] = ()
+
+
+def only_newer(
+    accepted: Acceptance,
+    hand_off: HandOff,
+    known: Sequence[Mapping[str, Newest]],
+    rule: str,
+    ancestry: Ancestry,
+    *,
+    allow_diverged: bool = False,
+) -> Decision:
+    """Keep the parts of a hand-off that are newer than all that is ``known`` (released, proposed).
+
+    The same again is dropped silently, older is superseded, with the reason. Raises RefusedError, with the way
+    out, where neither is newer (a hotfix branch, a squash merge), or where that cannot be told.
+    """
+    images, config = dict(accepted.images), accepted.config
+    digests = {name: image.digest for name, image in images.items()}
+    superseded: list[str] = []
+    for name in [*images, *([CONFIG] if config else [])]:
+        verdicts = [compare(hand_off, digests.get(name), newest.get(name), rule, ancestry) for newest in known]
+        worst = max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.order), default=Verdict("newer"))
+        if worst.order in ("diverged", "unknown") and not allow_diverged:
+            raise RefusedError(
+                f"{accepted.record.name} in {accepted.environment}: '{name}': {worst.reason}",
+                hint="if this version is meant to replace the other: --allow-diverged",
+            )
+        if worst.order == "older":
+            superseded.append(f"{name}: {worst.reason}")
+        if worst.order in ("older", "same"):
+            images.pop(name, None)
+            config = None if name == CONFIG else config
+    return Decision(replace(accepted, images=images, config=config), tuple(superseded))
+
+
+_SEVERITY = ("newer", "same", "older", "diverged", "unknown")
+
+
+def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, ancestry: Ancestry) -> Verdict:
+    """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
+
+    The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
+    that tells a rebuild from an answer that comes late.
+    """
+    if newest is None:
+        return Verdict("newer")
+    if hand_off.commit == newest.commit:
+        return _same_commit(hand_off, digest, newest)
+    if rule == "semver":
+        return _by_version(hand_off.ref, newest.ref)
+    return _by_ancestry(hand_off.commit, newest.commit, ancestry)
+
+
+def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdict:
+    if digest == newest.digest:
+        return Verdict("same")
+    if hand_off.pipeline is not None and newest.pipeline is not None and hand_off.pipeline > newest.pipeline:
+        return Verdict("newer")
+    return Verdict(
+        "older",
+        f"commit {hand_off.commit[:12]} was released with another digest by pipeline {newest.pipeline or '(unknown)'}; "
+        "a rebuild needs a newer pipeline",
+    )
+
+
+def _by_ancestry(new: str, newest: str, ancestry: Ancestry) -> Verdict:
+    forward = ancestry(newest, new)
+    if forward:
+        return Verdict("newer")
+    backward = ancestry(new, newest)
+    if forward is None or backward is None:
+        return Verdict("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
+    if backward:
+        return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}, which was released already")
+    return Verdict("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
+
+
+# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string
+_VERSION = re.compile(
+    r"(?:.*[^0-9])??v?(?P<core>\d+\.\d+\.\d+)(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+)
+
+_Key = tuple[tuple[int, ...], tuple[tuple[bool, int, str], ...]]
+
+
+def _by_version(new: str, newest: str) -> Verdict:
+    mine, theirs = _version(new), _version(newest)
+    if mine is None or theirs is None:
+        odd = new if mine is None else newest
+        return Verdict("unknown", f"{odd} holds no version such as 1.2.3, by which tags are ordered here")
+    if mine == theirs:
+        return Verdict("diverged", f"{new} is the version that was released already, from another commit")
+    if mine > theirs:
+        return Verdict("newer")
+    return Verdict("older", f"{new} is older than {newest}, which was released already")
+
+
+def _version(ref: str) -> _Key | None:
+    """Return what versions are compared by: https://semver.org/#spec-item-11."""
+    match = _VERSION.fullmatch(ref.removeprefix("refs/tags/"))
+    if match is None:
+        return None
+    core = tuple(int(number) for number in match["core"].split("."))
+    # A version without a pre-release comes after those with one; numbers come before words.
+    steps = match["pre"].split(".") if match["pre"] else []
+    pre = tuple((not step.isdigit(), int(step) if step.isdigit() else 0, step) for step in steps)
+    return (*core, 0 if steps else 1), pre

@@ -1,0 +1,66 @@
+"""An app's repository: its files at the handed-off commit, and which commit comes after which."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import git
+from headgate.errors import GitError
+from headgate.remote import clone, fetch, fetch_history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.tree import Tree
+
+
+@dataclass(frozen=True)
+class AppSource:
+    """A folder or an address, from which only what is asked for is read, and that once."""
+
+    address: str
+    commit: str
+    _stack: ExitStack
+    _files: list[Tree] = field(default_factory=list)
+
+    @property
+    def _is_folder(self) -> bool:
+        return "://" not in self.address and Path(self.address).is_dir()
+
+    def files(self) -> Tree:
+        """Return all files at the commit. Raises GitError when there is no such repository or commit."""
+        if not self._files:
+            self._files.append(self._read_files())
+        return self._files[0]
+
+    def _read_files(self) -> Tree:
+        if not self._is_folder:
+            fresh = self._stack.enter_context(clone(self.address))
+            return git.tree_of_commit(fresh.repository, fetch(fresh.repository, fresh.url, self.commit))
+        repository = git.open_repository(Path(self.address))
+        if not git.has_commit(repository, self.commit):
+            raise GitError(
+                f"there is no commit {self.commit} in {self.address}", hint="name the app's repository with --source"
+            )
+        return git.tree_of_commit(repository, self.commit)
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Whether ``new`` is ``old`` or comes after it; None where the history cannot be read."""
+        try:
+            if self._is_folder:
+                return git.is_ancestor(git.open_repository(Path(self.address)), old, new)
+            fresh = self._stack.enter_context(clone(self.address))
+            fetch_history(fresh.repository, fresh.url, [old, new])
+            return git.is_ancestor(fresh.repository, old, new)
+        except GitError:
+            return None
+
+
+@contextmanager
+def app_source(address: str, commit: str) -> Iterator[AppSource]:
+    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for."""
+    with ExitStack() as stack:
+        yield AppSource(address, commit, stack)

@@ -1,0 +1,70 @@
+"""An app's repository and a manifest repository that takes its hand-offs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.cli import Ran, headgate
+from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git
+
+IMAGE = "registry.example.com/acme/web"
+OTHER_DIGEST = "sha256:" + "2" * 64
+APP = f"project: acme/web\nimages: {{web: {IMAGE}}}\nconfig: deploy\n"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An app's repository, a bare manifest repository and a checkout of it."""
+
+    app: Path
+    manifests: ManifestRepository
+    remote: Path
+
+    def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
+        """Hand the newest commit of the app off."""
+        return headgate(
+            *(
+                "deliver",
+                "--manifests",
+                to or str(self.remote),
+                "--project",
+                "acme/web",
+                "--source",
+                str(self.app),
+            ),
+            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
+        )
+
+    def show(self, revision: str, path: str) -> str:
+        """Return a file of the remote."""
+        return git(self.remote, "show", f"{revision}:{path}")
+
+    def log(self, revision: str = "main") -> list[str]:
+        """Return the subjects of a branch of the remote."""
+        return git(self.remote, "log", "--format=%s", revision).splitlines()
+
+
+def write_app(stage: Stage, files: dict[str, str]) -> None:
+    """Write files of the app's repository and commit them."""
+    for name, text in files.items():
+        (stage.app / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage.app / name).write_text(text)
+    git(stage.app, "add", "--all", "--force")
+    git(stage.app, "commit", "--quiet", "--message", "Change")
+
+
+def make_stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
+    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
+    manifests.app("web", APP).commit("Begin")
+    remote = tmp_path / "manifests.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
+    git(manifests.path, "remote", "add", "origin", str(remote))
+    git(manifests.path, "fetch", "--quiet", "origin")
+    git(manifests.path, "branch", "--quiet", "--set-upstream-to=origin/main")
+    app = tmp_path / "app"
+    app.mkdir()
+    git(app, "init", "--quiet", "--initial-branch=main")
+    made = Stage(app, manifests, remote)
+    write_app(made, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
+    return made

@@ -1,0 +1,146 @@
+"""Newer, older, the same, neither: what a hand-off does to what was released before, on real histories."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from headgate.errors import RefusedError
+from headgate.intent import HandOff
+from headgate.model import Newest
+from headgate.order import compare
+from support.cli import Ran
+from support.manifests import DIGEST, git
+from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
+
+
+def build(stage: Stage, number: int) -> str:
+    """Commit version ``number`` of the app and return the commit."""
+    write_app(stage, {"version": str(number)})
+    return git(stage.app, "rev-parse", "HEAD")
+
+
+def hand_off(stage: Stage, commit: str, number: int, *args: str, ref: str = "main") -> Ran:
+    """Hand a commit off with the image that was built from it."""
+    return stage.deliver("--commit", commit, *args, image=f"{IMAGE}:{number}@sha256:{number:064d}", ref=ref)
+
+
+def running(stage: Stage, revision: str = "main", environment: str = "dev") -> str:
+    """Return the tag that runs."""
+    text = stage.show(revision, f"deploy/{environment}/web/deployment.apps-web.yaml")
+    return text.split(f"{IMAGE}:")[1].split("@")[0]
+
+
+def test_an_older_build_that_finishes_last_changes_nothing(stage: Stage) -> None:
+    first, second = build(stage, 1), build(stage, 2)
+    assert hand_off(stage, second, 2).code == 0
+    late = hand_off(stage, first, 1)
+    assert late.code == 0
+    assert f"web in dev: superseded: web: commit {first[:12]} is older than {second[:12]}" in late.out
+    assert running(stage) == "2"
+    assert len(stage.log()) == 2
+
+
+def test_history_decides_and_no_clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2030-01-01T00:00:00Z")
+    first = build(stage, 1)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+    second = build(stage, 2)
+    assert hand_off(stage, first, 1).code == 0
+    assert hand_off(stage, second, 2).code == 0
+    assert running(stage) == "2"
+
+
+def test_diverged_is_refused_with_the_way_out(stage: Stage) -> None:
+    base = build(stage, 1)
+    main = build(stage, 2)
+    assert hand_off(stage, main, 2).code == 0
+    git(stage.app, "switch", "--quiet", "--create", "hotfix", base)
+    hotfix = build(stage, 3)
+    ran = hand_off(stage, hotfix, 3)
+    assert ran.code == RefusedError.code
+    assert f"neither of {hotfix[:12]} and {main[:12]} comes after the other" in ran.err
+    assert "--allow-diverged" in ran.err
+    assert running(stage) == "2"
+    assert hand_off(stage, hotfix, 3, "--allow-diverged").code == 0
+    assert running(stage) == "3"
+
+
+def test_a_history_that_cannot_be_read_is_refused(stage: Stage) -> None:
+    assert hand_off(stage, build(stage, 1), 1).code == 0
+    git(stage.app, "checkout", "--quiet", "--orphan", "anew")
+    git(stage.app, "commit", "--quiet", "--message", "Anew")
+    git(stage.app, "branch", "--quiet", "-D", "main")
+    git(stage.app, "reflog", "expire", "--expire=now", "--all")
+    git(stage.app, "gc", "--quiet", "--prune=now")
+    ran = hand_off(stage, git(stage.app, "rev-parse", "HEAD"), 2)
+    assert ran.code == RefusedError.code
+    assert "cannot be read" in ran.err
+
+
+def test_the_same_commit_with_another_digest_needs_a_newer_pipeline(stage: Stage) -> None:
+    commit = build(stage, 1)
+    assert hand_off(stage, commit, 1, "--pipeline", "10").code == 0
+    for pipeline in (["--pipeline", "9"], ["--pipeline", "10"], []):
+        ran = hand_off(stage, commit, 2, *pipeline)
+        assert (ran.code, "was released with another digest by pipeline 10" in ran.out) == (0, True)
+        assert running(stage) == "1"
+    assert hand_off(stage, commit, 2, "--pipeline", "11").code == 0
+    assert running(stage) == "2"
+
+
+def test_history_is_read_from_an_address_too(stage: Stage) -> None:
+    first, second = build(stage, 1), build(stage, 2)
+    git(stage.app, "config", "uploadpack.allowFilter", "true")
+    assert hand_off(stage, second, 2, "--source", f"file://{stage.app}").code == 0
+    late = hand_off(stage, first, 1, "--source", f"file://{stage.app}")
+    assert (late.code, "superseded" in late.out) == (0, True)
+
+
+def test_tags_are_ordered_by_their_version(stage: Stage) -> None:
+    first, second, third = (build(stage, number) for number in (1, 2, 3))
+    branch = "headgate/production/web"
+    assert hand_off(stage, second, 2, ref="refs/tags/v1.10.0").code == 0
+    late = hand_off(stage, first, 1, ref="refs/tags/v1.9.0")
+    assert "superseded: web: refs/tags/v1.9.0 is older than refs/tags/v1.10.0" in late.out
+    assert running(stage, branch, "production") == "2"
+    assert hand_off(stage, third, 3, ref="refs/tags/v2.0.0-rc.1").code == 0
+    assert running(stage, branch, "production") == "3"
+
+
+def test_parts_are_ordered_each_on_its_own(stage: Stage) -> None:
+    images = f"images: {{web: {{repository: {IMAGE}, tag: 'web-*'}}, api: {{repository: {IMAGE}, tag: 'api-*'}}}}"
+    stage.manifests.app("web", f"project: acme/web\n{images}\ntemplate: web\n").write(
+        {
+            "templates/web/web.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
+            f"spec: {{containers: [{{name: a, image: '{IMAGE}:web-x'}}, {{name: b, image: '{IMAGE}:api-x'}}]}}\n"
+        }
+    )
+    stage.manifests.commit()
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    first, second = build(stage, 1), build(stage, 2)
+    assert stage.deliver("--commit", second, image=f"{IMAGE}:api-2@{DIGEST}").code == 0
+    assert stage.deliver("--commit", first, image=f"{IMAGE}:web-1@{OTHER_DIGEST}").code == 0
+    text = stage.show("main", "deploy/dev/web/pod-web.yaml")
+    assert f"{IMAGE}:api-2@{DIGEST}" in text
+    assert f"{IMAGE}:web-1@{OTHER_DIGEST}" in text
+
+
+VERSIONS = ["v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta.2", "v1.0.0-beta.11", "v1.0.0-rc.1"]
+VERSIONS += ["v1.0.0", "v1.0.1", "v1.2.0", "v1.10.0", "v2.0.0"]
+
+
+@pytest.mark.parametrize(("older", "newer"), list(pairwise(VERSIONS)))
+def test_versions_are_ordered_as_semver_says(older: str, newer: str) -> None:
+    for new, newest, expected in ((newer, older, "newer"), (older, newer, "older"), (newer, newer, "diverged")):
+        made = HandOff("acme/web", "a" * 40, f"refs/tags/{new}")
+        known = Newest(commit="b" * 40, ref=f"refs/tags/{newest}")
+        assert compare(made, None, known, "semver", lambda _old, _new: None).order == expected
+
+
+@pytest.mark.parametrize("tag", ["latest", "v1", "v1.2", "2026-01-01"])
+def test_a_tag_without_a_version_is_not_guessed(tag: str) -> None:
+    made = HandOff("acme/web", "a" * 40, f"refs/tags/{tag}")
+    verdict = compare(made, None, Newest(commit="b" * 40, ref="refs/tags/v1.0.0"), "semver", lambda _old, _new: None)
+    assert verdict.order == "unknown"
