@@ -286,7 +286,7 @@ def test_chart_that_eats_memory(manifests: ManifestRepository) -> None:
 def test_chart_that_prints_without_end(manifests: ManifestRepository) -> None:
     chart(
         manifests,
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: {{ repeat 90000000 "x" }}}',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: {{ repeat 70000000 "x" }}}',
     )
     refused(manifests, ExhaustedError, "helm printed more than 64 MiB")
 

@@ -117,7 +117,7 @@ def test_null_as_an_item_of_a_list_stays() -> None:
 def test_layers_that_are_not_there_are_left_out() -> None:
     tree = tree_of({"a/values.yaml": "a: 1", "b/values.yaml": "# nothing\n", "c/values.yaml": "c: 1"})
     files = [("a/values.yaml", False), ("b/values.yaml", True), ("x/values.yaml", True), ("c/values.yaml", True)]
-    assert [(one.file, one.from_app) for one in read_layers(tree, files)] == [
+    assert [(one.text.file, one.from_app) for one in read_layers(tree, files)] == [
         ("a/values.yaml", False),
         ("c/values.yaml", True),
     ]

@@ -12,12 +12,11 @@ from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
 from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
-from headgate.yamlread import read, to_python
+from headgate.yamlread import Text, read, to_python
 
 if TYPE_CHECKING:
     from headgate.model import Environment, Image
     from headgate.tree import Tree
-    from headgate.yamlread import Document
 
 RecordType = TypeVar("RecordType", bound=Record)
 
@@ -29,11 +28,11 @@ class AppRecord:
     name: str
     folder: str
     app: App
-    document: Document
+    text: Text
 
     def place(self, *path: str | int) -> Place:
         """Return where a key of app.yaml stands."""
-        return self.document.place(f"{self.folder}/app.yaml", path)
+        return self.text.place(path)
 
     def environments(self, settings: Settings) -> list[str]:
         """Return the environments that it runs in, in the order of headgate.yaml."""
@@ -88,18 +87,17 @@ class Configuration:
         return [(app, name) for app in self.apps.values() for name in app.environments(self.settings)]
 
 
-def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, Document]:
+def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, Text]:
     """Read one file into its record. Raises ConfigError or YamlError for the first thing that is wrong."""
-    documents = read(data, file, marks=True)
+    documents = read(data, file)
     if len(documents) != 1:
         found = "nothing" if not documents else f"{len(documents)} YAML documents"
         raise ConfigError(f"expected one YAML document, found {found}", where=Place(file))
-    document = documents[0]
-    data = to_python(document.data)
+    text, values = Text(data, file), to_python(documents[0].data)
     try:
-        return model.model_validate(data), document
+        return model.model_validate(values), text
     except ValidationError as error:
-        raise explain(error, data, document, file, model) from None
+        raise explain(error, values, text, model) from None
 
 
 def load(tree: Tree) -> Configuration:
@@ -109,8 +107,8 @@ def load(tree: Tree) -> Configuration:
     """
     if SETTINGS not in tree:
         raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
-    settings, document = parse(tree.read(SETTINGS), SETTINGS, Settings)
-    check_settings(settings, document)
+    settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
+    check_settings(settings, text)
     lock = parse(tree.read(LOCK), LOCK, Lock)[0] if LOCK in tree else None
     apps: dict[str, AppRecord] = {}
     broken: dict[str, HeadgateError] = {}
@@ -147,8 +145,8 @@ def app_folders(tree: Tree) -> list[str]:
 def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppRecord:
     file = f"{folder}/app.yaml"
     check_app_name(name, file)
-    app, document = parse(tree.read(file), file, App)
-    record = AppRecord(name, folder, app, document)
+    app, text = parse(tree.read(file), file, App)
+    record = AppRecord(name, folder, app, text)
     check_app(record, settings, tree)
     return record
 

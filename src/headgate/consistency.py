@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.model import Settings, Take
     from headgate.tree import Tree
-    from headgate.yamlread import Document, KeyPath
+    from headgate.yamlread import KeyPath, Text
 
 
-def check_settings(settings: Settings, document: Document) -> None:
+def check_settings(settings: Settings, text: Text) -> None:
     """Check what headgate.yaml says across its keys. Raises ConfigError."""
     known = list(settings.environments)
     for name, environment in settings.environments.items():
         for index, take in enumerate(environment.takes):
             if take.promotion is not None and take.promotion not in settings.environments:
                 path: KeyPath = ("environments", name, "takes", index, "promotion")
-                raise _unknown("environment", take.promotion, known, document.place(SETTINGS, path))
+                raise _unknown("environment", take.promotion, known, text.place(path))
     for name in settings.permissions:
         if name not in settings.environments:
-            raise _unknown("environment", name, known, document.place(SETTINGS, ("permissions", name)))
+            raise _unknown("environment", name, known, text.place(("permissions", name)))
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(
             f"promotions go in a circle: {' -> '.join(cycle)}",
-            where=document.place(SETTINGS, ("environments", cycle[0], "takes")),
+            where=text.place(("environments", cycle[0], "takes")),
             hint="remove one of these promotions",
         )
 

@@ -14,7 +14,7 @@ from headgate.model.fields import PATTERNS
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from headgate.yamlread import Document, KeyPath
+    from headgate.yamlread import KeyPath, Text
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -31,14 +31,14 @@ _EXPECTED = {
 }
 
 
-def explain(error: ValidationError, data: Any, document: Document, file: str, model: type[BaseModel]) -> ConfigError:
+def explain(error: ValidationError, data: Any, text: Text, model: type[BaseModel]) -> ConfigError:
     """Return the first thing that is wrong; a misspelled key comes before the key that is missing for it."""
     problems = error.errors()
     problem: Any = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
-        return _unknown_key(problem, data, document, file, model)
+        return _unknown_key(problem, data, text, model)
     path = _path_in(data, problem["loc"])
-    where = document.place(file, path)
+    where = text.place(path)
     if problem["type"] == "missing":
         return ConfigError(f"the key '{problem['loc'][-1]}' is missing", where=where)
     found = problem["input"]
@@ -65,12 +65,12 @@ def _expected(problem: Any) -> str:
     return str(problem["msg"]).removeprefix("Input should be ")
 
 
-def _unknown_key(problem: Any, data: Any, document: Document, file: str, model: type[BaseModel]) -> ConfigError:
+def _unknown_key(problem: Any, data: Any, text: Text, model: type[BaseModel]) -> ConfigError:
     *above, key = problem["loc"]
     known = _known_keys(model, tuple(above))
     return ConfigError(
         f"unknown key '{key}', expected one of: {', '.join(known)}",
-        where=document.place(file, _path_in(data, problem["loc"])),
+        where=text.place(_path_in(data, problem["loc"])),
         hint=did_you_mean(str(key), known),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import DirtyError, GitError, Place
-from headgate.tree import MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
+from headgate.tree import EXECUTABLE, MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,21 +179,36 @@ def prefetch(tree: Tree, folders: Sequence[str] = ("",)) -> None:
 
 def tree_of_folder(repository: Repository) -> Tree:
     """Return the files of the working tree as they are now: those that git tracks or would add."""
-    listing = repository.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    tracked = _index(repository)
+    others = repository.git("ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    changed = set(repository.git("ls-files", "-z", "--modified", "--deleted").split("\0"))
     blobs: dict[str, Blob] = {}
-    for path in dict.fromkeys(filter(None, listing.split("\0"))):
-        full = repository.path / path
+    for path in [*tracked, *filter(None, others)]:
+        full = f"{repository.path}/{path}"
         try:
-            stat = full.lstat()
+            found = os.lstat(full)
         except OSError:
             continue  # deleted in the working tree, or below a file that took a folder's place
-        if full.is_symlink():
-            blobs[path] = DiskBlob(full, SYMLINK, stat.st_size)
-        elif full.is_dir():
+        mode = _mode(found.st_mode)
+        if mode == GITLINK:
             blobs[path] = MemoryBlob(b"", GITLINK)
         else:
-            blobs[path] = DiskBlob(full, "100755" if stat.st_mode & 0o100 else REGULAR, stat.st_size)
+            blobs[path] = DiskBlob(full, mode, found.st_size, tracked.get(path, "") if path not in changed else "")
     return Tree(blobs)
+
+
+def _index(repository: Repository) -> dict[str, str]:
+    """Return the object id of each file that git tracks, as of the last commit or ``git add``."""
+    entries = repository.git("ls-files", "-z", "--stage").split("\0")
+    return {path: meta.split(" ")[1] for meta, path in (entry.split("\t", 1) for entry in entries if entry)}
+
+
+def _mode(bits: int) -> str:
+    if stat.S_ISLNK(bits):
+        return SYMLINK
+    if stat.S_ISDIR(bits):
+        return GITLINK
+    return EXECUTABLE if bits & stat.S_IXUSR else REGULAR
 
 
 def check_clean(repository: Repository) -> None:

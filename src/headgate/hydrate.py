@@ -177,7 +177,8 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Fin
         raise result.error
     app_file = f"{plan.record.folder}/app.yaml"
     settings = configuration.settings
-    found = without_hooks(manifests(result.rendered), plan.hooks, app_file)
+    parsed = manifests(result.rendered) if result.parsed is None else result.parsed
+    found = without_hooks(parsed, plan.hooks, app_file)
     if result.again:
         check_stable(found, without_hooks(manifests(result.again), plan.hooks, app_file))
     if not found:

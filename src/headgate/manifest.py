@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError, Place, YamlError
 from headgate.kinds import kind_name, scope_of, scopes_defined_by
-from headgate.yamlread import NULL, Plain, read
+from headgate.yamlread import NULL, Plain, read, with_strings
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
@@ -97,48 +97,26 @@ def manifests(rendered: Iterable[Rendered]) -> list[Manifest]:
             match = _SOURCE.search(document)
             source = match[1] if match else text.source
             for data in _objects(document, first_line, source, text):
-                found.append(_manifest(data, source, _with_strings(document, text.strings)))  # noqa: PERF401
+                found.append(_manifest(data, source, with_strings(document, text.strings)))  # noqa: PERF401
     return found
 
 
 def _objects(document: str, first_line: int, source: str, rendered: Rendered) -> Iterator[dict[Any, Any]]:
     try:
-        parsed = read(document, source)
+        parsed = read(document, source, strings=rendered.strings)
     except YamlError as error:
         line = (error.where.line if error.where else 1) + first_line - 1
         shown = _excerpt(rendered, line)
         raise YamlError(f"rendered text is {error.what}{shown}", where=Place(source or "rendered text")) from None
     for one in parsed:
-        data = _put_strings(one.data, rendered.strings) if rendered.strings else one.data
-        yield from _unfold(data, source)
+        yield from _unfold(one.data, source)
 
 
 def _excerpt(rendered: Rendered, line: int) -> str:
     lines = rendered.text.split("\n")
     if not 0 < line <= len(lines):
         return ""
-    return f"\n    line {line}: {_with_strings(lines[line - 1], rendered.strings).strip()[:120]}"
-
-
-TOKEN = re.compile("\ue000(\\d+)\ue001")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _put_strings(data: Any, strings: Sequence[str]) -> Any:
-    if isinstance(data, dict):
-        return {_put_strings(key, strings): _put_strings(value, strings) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_put_strings(value, strings) for value in data]
-    return _with_strings(data, strings) if isinstance(data, str) else data
-
-
-def _with_strings(text: str, strings: Sequence[str]) -> str:
-    if not strings:
-        return text
-    whole = TOKEN.sub(lambda match: strings[int(match[1])], text)
-    if _SURROGATE.search(whole):
-        raise ManifestError("a value holds half of a surrogate pair, which is no character")
-    return whole
+    return f"\n    line {line}: {with_strings(lines[line - 1], rendered.strings).strip()[:120]}"
 
 
 def _unfold(data: Any, source: str) -> Iterator[dict[Any, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,20 +72,24 @@ class MemoryBlob:
 
 @dataclass(frozen=True)
 class DiskBlob:
-    """A file of a working folder."""
+    """A file of a working folder. ``known_oid`` is its object id where git knows that it did not change."""
 
-    path: Path
+    path: str
     mode: str
     size: int
+    known_oid: str = ""
 
     @cached_property
     def oid(self) -> str:
         """Git's object id of the content."""
-        return blob_id(self.read())
+        return self.known_oid or blob_id(self.read())
 
     def read(self) -> bytes:
         """Return the content, as it lies on the disk; of a symlink its target."""
-        return str(self.path.readlink()).encode() if self.mode == SYMLINK else self.path.read_bytes()
+        if self.mode == SYMLINK:
+            return os.fsencode(os.readlink(self.path))  # noqa: PTH115  thousands of them: Path is slow
+        with open(self.path, "rb") as file:  # noqa: PTH123
+            return file.read()
 
 
 def blob_id(data: bytes) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate import valuepath
 from headgate.errors import ConfigError, GrantError, Place
-from headgate.yamlread import Document, Plain, dotted, is_null, read
+from headgate.yamlread import Plain, Text, dotted, is_null, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,29 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """The values of one file. ``from_app``: the app's repository wrote it, so the grant holds for it."""
+    """The values of one file; scalars keep how they were written.
 
-    file: str
-    document: Document
+    ``from_app``: the app's repository wrote it, so the grant holds for it.
+    """
+
+    values: dict[str, Any]
+    text: Text
     from_app: bool = False
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The values: scalars keep how they were written."""
-        data: dict[str, Any] = self.document.data
-        return data
 
 
 def read_layer(tree: Tree, file: str, *, from_app: bool = False) -> Layer | None:
     """Read one values file; None when there is none or it is empty. Raises YamlError, ConfigError."""
     if file not in tree:
         return None
-    documents = read(tree.read(file), file, marks=True)
+    data = tree.read(file)
+    documents = read(data, file)
     if not documents:
         return None
     if len(documents) > 1 or not isinstance(documents[0].data, dict):
         raise ConfigError("expected one mapping of values", where=Place(file, documents[-1].line))
-    return Layer(file, replace(documents[0], data=_string_keys(documents[0].data)), from_app)
+    return Layer(_string_keys(documents[0].data), Text(data, file), from_app)
 
 
 def _string_keys(values: Any) -> Any:
@@ -112,7 +110,7 @@ def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> 
         what = "deletes a value" if is_null(value) else "sets a value"
         raise GrantError(
             f"{what} that the app was not granted",
-            where=layer.document.place(layer.file, path),
+            where=layer.text.place(path),
             hint=_grant_hint(patterns, path),
         )
     if any(granting):
@@ -122,7 +120,7 @@ def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> 
         if found:
             raise GrantError(
                 f"holds {found}, which a granted string may not",
-                where=layer.document.place(layer.file, path),
+                where=layer.text.place(path),
                 hint=f"if it is meant: grant: [{{path: '{dotted(path)}', text: true}}]",
             )
 
@@ -149,7 +147,7 @@ def _check_replaced(layer: Layer, below: dict[str, Any], patterns: Patterns) -> 
                 what = "a list" if isinstance(replaced, list) else "a value"
                 raise GrantError(
                     f"replaces {what} and with it '{dotted(leaf)}', which the app was not granted",
-                    where=layer.document.place(layer.file, path),
+                    where=layer.text.place(path),
                     hint=f"to allow it, grant '{dotted(path)}' as a whole",
                 )
 
@@ -173,8 +171,8 @@ def shadowed(layers: Sequence[Layer]) -> list[str]:
             for higher in layers[index + 1 :]:
                 at, own, other = _meet(layer.values, higher.values, path)
                 if at and own != other and not higher.from_app:
-                    where = layer.document.place(layer.file, path)
-                    by = higher.document.place(higher.file, at)
+                    where = layer.text.place(path)
+                    by = higher.text.place(at)
                     notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(other)}")
                     break
     return notes

@@ -14,11 +14,14 @@ import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from headgate.errors import Place, TooLargeError, YamlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000
@@ -67,7 +70,7 @@ def is_plain_string(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its data, and the line of each key when they were asked for."""
+    """One YAML document: its data, and the line that it begins on; of each key too when they were asked for."""
 
     data: Any
     line: int
@@ -79,6 +82,18 @@ class Document:
         while known and known not in self.lines:
             known = known[:-1]
         return Place(file, self.lines.get(known, self.line), dotted(path))
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file with one document, from which lines are read when somebody must be told of one."""
+
+    data: bytes
+    file: str
+
+    def place(self, path: KeyPath) -> Place:
+        """Return where ``path`` stands in it."""
+        return read(self.data, self.file, marks=True)[0].place(self.file, path)
 
 
 def dotted(path: KeyPath) -> str:
@@ -93,21 +108,21 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def read(data: bytes | str, file: str, *, marks: bool = False) -> list[Document]:
+def read(data: bytes | str, file: str, *, marks: bool = False, strings: Sequence[str] = ()) -> list[Document]:
     """Read all documents of a YAML text.
 
-    ``file`` names it in errors. With ``marks`` each document knows the line of each key. Mappings become
-    dicts, sequences lists, strings str, and every other scalar a `Plain`. Empty documents are left out.
-    Aliases are copied and counted, merge keys (``<<``) are merged.
+    ``file`` names it in errors. With ``marks`` each document knows the line of each key. ``strings`` take the
+    places of their tokens (`TOKEN`) inside scalars. Mappings become dicts, sequences lists, strings str, and every
+    other scalar a `Plain`. Empty documents are left out. Aliases are copied and counted, merge keys (``<<``) are
+    merged.
 
     Raises YamlError for what is not YAML (duplicate keys and unknown tags are not either), TooLargeError
     above `MAX_DEPTH` levels or `MAX_NODES` nodes.
     """
     text = _decode(data, file)
-    builder = _Builder(file, marks=marks)
+    builder = _Builder(file, strings, marks=marks)
     try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            builder.take(event)
+        builder.take(yaml.parse(text, Loader=yaml.CSafeLoader))
     except UnicodeEncodeError:
         raise YamlError("not UTF-8 text", where=Place(file)) from None
     except yaml.YAMLError as error:
@@ -119,6 +134,18 @@ def read(data: bytes | str, file: str, *, marks: bool = False) -> list[Document]
             where=Place(file, mark.line + 1 if mark else 0),
         ) from None
     return builder.documents
+
+
+TOKEN = re.compile("\ue000(\\d+)\ue001")
+"""Stands in a text for a string by its number; both ends are of Unicode's private use area."""
+
+_PRIVATE_USE = "\ue000"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def with_strings(text: str, strings: Sequence[str]) -> str:
+    """Put strings in the places of their tokens."""
+    return TOKEN.sub(lambda match: strings[int(match[1])], text) if _PRIVATE_USE in text else text
 
 
 def _decode(data: bytes | str, file: str) -> str:
@@ -134,10 +161,11 @@ def _decode(data: bytes | str, file: str) -> str:
 class _Open:
     """A container that is still being filled."""
 
-    __slots__ = ("anchor", "data", "height", "key", "merges", "path", "size")
+    __slots__ = ("anchor", "data", "height", "is_list", "key", "merges", "path", "size")
 
     def __init__(self, data: Any, path: KeyPath, anchor: str | None) -> None:
         self.data = data
+        self.is_list = isinstance(data, list)
         self.path = path
         self.anchor = anchor
         self.key: Any = _NO_KEY
@@ -153,8 +181,9 @@ _MERGE = Plain("<<")
 class _Builder:
     """Turn parser events into documents. State lives for one text."""
 
-    def __init__(self, file: str, *, marks: bool) -> None:
+    def __init__(self, file: str, strings: Sequence[str], *, marks: bool) -> None:
         self.file = file
+        self.strings = strings
         self.marks = marks
         self.documents: list[Document] = []
         self.nodes = 0
@@ -166,54 +195,42 @@ class _Builder:
         self.lines: dict[KeyPath, int] = {}
         self.first_line = 0
 
-    def take(self, event: Any) -> None:
-        kind = type(event)
-        if kind is yaml.ScalarEvent:
-            value = self._scalar(event)
-            if event.anchor:
-                self.anchors[event.anchor] = (value, 1, 0)
-            self._add(value, 1, 0, event)
-        elif kind is yaml.MappingStartEvent:
-            self._open({}, event)
-        elif kind is yaml.SequenceStartEvent:
-            self._open([], event)
-        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            self._close(event)
-        elif kind is yaml.AliasEvent:
-            if event.anchor not in self.anchors:
-                raise self._error(f"the alias *{event.anchor} has no anchor before it", event)
-            value, size, height = self.anchors[event.anchor]
-            self._count(size, event)
-            self._check_depth(len(self.stack) + height, event)
-            self._add(deepcopy(value), size, height, event)
-        elif kind is yaml.DocumentStartEvent:
-            self._start()
-
-    def _open(self, data: Any, event: Any) -> None:
-        if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            raise self._error(f"the tag {event.tag} is not allowed", event)
-        self._check_depth(len(self.stack) + 1, event)
-        self._count(1, event)
-        self.first_line = self.first_line or event.start_mark.line + 1
-        self.stack.append(_Open(data, self._path(event), event.anchor))
-
-    def _close(self, event: Any) -> None:
-        done = self.stack.pop()
-        if done.merges:
-            self._merge(done)
-        if done.anchor:
-            self.anchors[done.anchor] = (done.data, done.size, done.height)
-        self._add(done.data, done.size, done.height, event, path=done.path)
+    def take(self, events: Iterable[Any]) -> None:
+        """Take all events. Nearly all of them are scalars without anchor or tag, so these have the short way."""
+        for event in events:
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                value = self._scalar(event)
+                if event.anchor:
+                    self.anchors[event.anchor] = (value, 1, 0)
+                self._add(value, 1, 0, event)
+            elif kind is yaml.MappingStartEvent:
+                self._open({}, event)
+            elif kind is yaml.SequenceStartEvent:
+                self._open([], event)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._close(event)
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent:
+                self._start()
 
     def _scalar(self, event: Any) -> str | Plain:
-        self._count(1, event)
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self._too_many(event)
         text: str = event.value
+        if self.strings and _PRIVATE_USE in text:
+            whole = with_strings(text, self.strings)
+            if _SURROGATE.search(whole):
+                raise self._error("not YAML: a value holds half of a surrogate pair, which is no character", event)
+            return whole
         tag = event.tag
         if tag is None:
             if event.style or is_plain_string(text):
                 return text
             return NULL if text in _NULL else Plain(text)
-        if tag in ("!", "tag:yaml.org,2002:str"):
+        if tag in _STRING_TAGS:
             return text
         if tag in _PLAIN_TAGS and not is_plain_string(text):
             return NULL if text in _NULL else Plain(text)
@@ -225,8 +242,9 @@ class _Builder:
             return
         top = self.stack[-1]
         top.size += size
-        top.height = max(top.height, height + 1)
-        if isinstance(top.data, list):
+        if height >= top.height:
+            top.height = height + 1
+        if top.is_list:
             if self.marks and path is None:
                 self.lines[(*top.path, len(top.data))] = event.start_mark.line + 1
             top.data.append(value)
@@ -240,10 +258,9 @@ class _Builder:
             top.key = _NO_KEY
 
     def _key(self, top: _Open, value: Any, event: Any) -> None:
-        if isinstance(value, (dict, list)):
+        if type(value) is not str and not isinstance(value, Plain):
             raise self._error("a key must be a string", event)
-        # Kubernetes knows string keys only, so that `on` and "on" are one key.
-        if value in top.data or _other_spelling(value) in top.data:
+        if value in top.data or (_has_two_spellings(value) and _other_spelling(value) in top.data):
             raise self._error(f"the key '{value}' stands here twice", event)
         top.key = value
         if value == _MERGE:
@@ -251,6 +268,32 @@ class _Builder:
         top.data[value] = None  # keeps the place among the keys
         if self.marks:
             self.lines[(*top.path, str(value))] = event.start_mark.line + 1
+
+    def _open(self, data: Any, event: Any) -> None:
+        if event.tag is not None and event.tag not in _CONTAINER_TAGS:
+            raise self._error(f"the tag {event.tag} is not allowed", event)
+        self._check_depth(len(self.stack) + 1, event)
+        self.nodes += 1
+        self.first_line = self.first_line or event.start_mark.line + 1
+        self.stack.append(_Open(data, self._path(event), event.anchor))
+
+    def _close(self, event: Any) -> None:
+        done = self.stack.pop()
+        if done.merges:
+            self._merge(done)
+        if done.anchor:
+            self.anchors[done.anchor] = (done.data, done.size, done.height)
+        self._add(done.data, done.size, done.height, event, path=done.path)
+
+    def _alias(self, event: Any) -> None:
+        if event.anchor not in self.anchors:
+            raise self._error(f"the alias *{event.anchor} has no anchor before it", event)
+        value, size, height = self.anchors[event.anchor]
+        self.nodes += size
+        if self.nodes > MAX_NODES:
+            raise self._too_many(event)
+        self._check_depth(len(self.stack) + height, event)
+        self._add(deepcopy(value), size, height, event)
 
     def _merge(self, done: _Open) -> None:
         # https://yaml.org/type/merge.html: keys that stand in the mapping win, then earlier merges.
@@ -266,7 +309,7 @@ class _Builder:
         if not self.marks or not self.stack:
             return ()
         top = self.stack[-1]
-        if isinstance(top.data, list):
+        if top.is_list:
             path = (*top.path, len(top.data))
             self.lines[path] = event.start_mark.line + 1
             return path
@@ -281,10 +324,8 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
 
-    def _count(self, number: int, event: Any) -> None:
-        self.nodes += number
-        if self.nodes > MAX_NODES:
-            raise TooLargeError(f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event))
+    def _too_many(self, event: Any) -> TooLargeError:
+        return TooLargeError(f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event))
 
     def _place(self, event: Any) -> Place:
         return Place(self.file, event.start_mark.line + 1)
@@ -293,11 +334,18 @@ class _Builder:
         return YamlError(what, where=self._place(event))
 
 
+def _has_two_spellings(key: str | Plain) -> bool:
+    """Whether a key means something else with quotes than without: only such a string can be a `Plain` too."""
+    return isinstance(key, Plain) or not is_plain_string(key)
+
+
 def _other_spelling(key: str | Plain) -> str | Plain:
     """Return the same key with quotes instead of without, or the other way round."""
     return key.text if isinstance(key, Plain) else Plain(key)
 
 
+_STRING_TAGS = {"!", "tag:yaml.org,2002:str"}
+_CONTAINER_TAGS = {"!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
 
 _TRUE = {"true", "True", "TRUE"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from headgate.model.fields import (
     Delivery,
@@ -88,7 +88,7 @@ class AppEnvironment(Record):
     """Accepted hand-offs and promotions, instead of the environment's."""
     namespace: Name | None = None
     """Namespace, instead of the app's."""
-    images: Images = {}
+    images: Images = Field(default_factory=dict)
     """Images that differ here, by name."""
 
 
@@ -109,7 +109,7 @@ class App(Record):
 
     project: Project | None = None
     """The only project that may hand this app off. None: hydrated from template and values alone."""
-    images: Images = {}
+    images: Images = Field(default_factory=dict)
     """Images of the app, by name."""
     template: Name | None = None
     """Folder below `templates/` that renders it."""

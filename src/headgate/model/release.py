@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from headgate.model.fields import Commit, Digest, Name, Project, Record, Text, Tree
 
 
@@ -77,11 +79,11 @@ class Release(Record):
 
     version: Literal[1] = 1
     """Version of this file's format."""
-    images: Mapping[Name, ReleasedImage] = {}
+    images: Mapping[Name, ReleasedImage] = Field(default_factory=dict)
     """The images, by their names in app.yaml."""
     config: ReleasedConfig | None = None
     """The app's config."""
-    newest: Mapping[Name, Newest] = {}
+    newest: Mapping[Name, Newest] = Field(default_factory=dict)
     """The newest ever released, per part (`config` for the config)."""
     pin: Pin | None = None
     """Set while automatic hand-offs do not reach the app here."""

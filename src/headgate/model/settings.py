@@ -146,11 +146,11 @@ class Settings(Record):
     """Version of this file's format."""
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
-    permissions: Mapping[Name, Mapping[Verb, Level]] = {}
+    permissions: Mapping[Name, Mapping[Verb, Level]] = Field(default_factory=dict)
     """Per environment and action: the access level that a person needs. Default: maintainer."""
-    workloads: Mapping[KindName, ValuePath] = {}
+    workloads: Mapping[KindName, ValuePath] = Field(default_factory=dict)
     """Custom resources that run images: `Rollout.argoproj.io: spec.template.spec` (a pod) or a path to an image."""
-    scopes: Mapping[KindName, Literal["cluster", "namespace"]] = {}
+    scopes: Mapping[KindName, Literal["cluster", "namespace"]] = Field(default_factory=dict)
     """Scope of custom resources that Headgate does not know: `Widget.example.com: namespace`."""
     engines: Engines = Engines()
     """What the engines may do beyond their defaults."""
@@ -165,5 +165,5 @@ class Lock(Record):
     """Version of this file's format."""
     output: int
     """Version of the canonical output."""
-    engines: Mapping[Engine, Text] = {}
+    engines: Mapping[Engine, Text] = Field(default_factory=dict)
     """Version of each engine that was used."""

@@ -182,9 +182,10 @@ def _build_together(group: list[_Job], bench: Bench) -> list[Result] | None:
     results = []
     for number, job in enumerate(group):
         rendered = (Rendered("---\n".join(parts[number]), job.render.label),)
-        if not _is_apart(manifests(rendered), job.kustomization.namespace):
+        parsed = tuple(manifests(rendered))
+        if not _is_apart(parsed, job.kustomization.namespace):
             return None
-        results.append(Result(job.render, rendered))
+        results.append(Result(job.render, rendered, parsed=parsed))
     return results
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.errors import HeadgateError
-    from headgate.manifest import Rendered
+    from headgate.manifest import Manifest, Rendered
     from headgate.model import Kustomize, ReleasedImage
     from headgate.process import Limits
     from headgate.tree import Tree
@@ -58,11 +58,13 @@ class Result:
     """What one render gave: texts, or an error of its own, and warnings.
 
     ``again`` is what a second render of the same input gave, where the templates could make it differ.
+    ``parsed`` are the objects of ``rendered``, from an engine that had to read them anyway.
     """
 
     render: Render
     rendered: tuple[Rendered, ...] = ()
     again: tuple[Rendered, ...] = ()
+    parsed: tuple[Manifest, ...] | None = None
     error: HeadgateError | None = None
     warnings: tuple[str, ...] = ()
 

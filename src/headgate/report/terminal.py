@@ -6,13 +6,10 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
-from rich.text import Text
-
 from headgate.message import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.diff import Field
     from headgate.errors import HeadgateError
@@ -26,38 +23,38 @@ _MAX_LINES = 12
 
 
 class Terminal:
-    """Writes to one stream. Progress is drawn only where it can be wiped again."""
+    """Writes to one stream, with colours where somebody looks at it; progress only where it can be wiped again."""
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         """``quiet`` leaves out everything but errors, for `--json`."""
-        self._console = Console(file=stream, highlight=False, soft_wrap=True, emoji=False, markup=False)
-        self._errors = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self._out = _writer(stream)
+        self._err = _writer(sys.stderr)
         self._quiet = quiet
+        self._draws = sys.stderr.isatty() and not quiet
         self._done = 0
 
     def progress(self, app: str, environment: str) -> None:
         """Show on a terminal how far it is; a log gets no such lines."""
         self._done += 1
-        if self._errors.is_terminal and not self._quiet:
-            self._errors.file.write(f"\r\x1b[K{self._done} rendered: {app} in {environment}")
-            self._errors.file.flush()
+        if self._draws:
+            sys.stderr.write(f"\r\x1b[K{self._done} rendered: {safe(app)} in {safe(environment)}")
+            sys.stderr.flush()
 
     def end_progress(self) -> None:
         """Wipe the progress line."""
-        if self._done and self._errors.is_terminal and not self._quiet:
-            self._errors.file.write("\r\x1b[K")
-            self._errors.file.flush()
+        if self._done and self._draws:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
         self._done = 0
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write one line."""
         if not self._quiet:
-            self._console.print(Text(safe(text), style=style))
+            self._out((safe(text), style))
 
     def error(self, error: HeadgateError, *, title: str = "") -> None:
         """Write an error: what, where, what to do."""
-        head = f"{title}: " if title else "error: "
-        self._errors.print(Text(head, style="bold red") + Text(safe(str(error)), style=""))
+        self._err((f"{title or 'error'}: ", "bold red"), (safe(str(error)), ""))
 
     def outcomes(self, outcomes: Sequence[Outcome], *, diff: bool) -> None:
         """Write what happened to each app in each environment; those without change only as a number."""
@@ -95,6 +92,18 @@ class Terminal:
             for mark, value, style in (("-", field.old, "red"), ("+", field.new, "green")):
                 for text in () if value is None else _lines("(a secret)" if secret else value):
                     self.line(f"      {mark} {text}", style)
+
+
+def _writer(stream: TextIO) -> Callable[..., None]:
+    """Return what writes styled pieces as one line; plain where nobody looks, without loading Rich."""
+    if not stream.isatty():
+        return lambda *pieces: print("".join(text for text, _ in pieces), file=stream)
+
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(file=stream, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    return lambda *pieces: console.print(Text.assemble(*pieces))
 
 
 def _lines(value: str) -> list[str]:
