@@ -479,6 +479,14 @@ def test_kustomize_one_broken_overlay_fails_alone(manifests: ManifestRepository)
     assert "/tmp/" not in outcomes["app-2"]["error"]["message"]
 
 
+def test_an_unsafe_file_of_another_template_concerns_only_that_one(manifests: ManifestRepository) -> None:
+    many_overlays(manifests, 2)
+    manifests.write({"templates/app-1/base/big.bin": bytes(20 * 1024 * 1024)})
+    (manifests.path / "templates/app-1/base/link.yaml").symlink_to("/etc/passwd")
+    outcomes = {one["app"]: one["state"] for one in manifests.hydrate_json()}
+    assert outcomes == {"app-0": "changed", "app-1": "failed"}
+
+
 def test_apps_with_config_of_their_own_never_share_a_process(
     manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

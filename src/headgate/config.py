@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RecordType = TypeVar("RecordType", bound=Record)
 
 
+_NOTHING_ELSE = AppEnvironment()
+
+
 @dataclass(frozen=True)
 class AppRecord:
     """An app: its name (its folder's), where its files are, and what its app.yaml says."""
@@ -41,7 +44,7 @@ class AppRecord:
 
     def here(self, environment: str) -> AppEnvironment:
         """Return what the app does differently in an environment."""
-        return (self.app.environments or {}).get(environment) or AppEnvironment()
+        return (self.app.environments or {}).get(environment) or _NOTHING_ELSE
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of its objects in an environment."""

@@ -13,7 +13,7 @@ from headgate.cluster import conflicts
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hooks import without_hooks
 from headgate.images import pin
-from headgate.manifest import manifests, to_files, with_namespace
+from headgate.manifest import file_name, manifests, to_files, with_namespace
 from headgate.plan import NotPlanned, Planned, Planner
 from headgate.render import ENGINES
 from headgate.render.protocol import Bench
@@ -69,6 +69,11 @@ class _Finished:
     files: Mapping[str, str]
     used: frozenset[str]
     warnings: tuple[str, ...]
+
+    @property
+    def by_file(self) -> dict[str, Manifest]:
+        """The objects by the names of their files."""
+        return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.found}
 
 
 def hydrate(
@@ -136,7 +141,7 @@ def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: O
         blank,
         state="changed" if changes else "unchanged",
         changes=changes,
-        objects=tuple(output.object_changes(tree, blank.folder, changes)),
+        objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
         warnings=one.warnings,
     )
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from headgate.diff import Field, fields
 from headgate.errors import ConfigError, GuardError, HeadgateError, Place
 from headgate.manifest import Rendered, manifests
+from headgate.tree import blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from headgate.manifest import Manifest
     from headgate.tree import Changes, Tree
@@ -63,7 +64,11 @@ def read_record(tree: Tree, folder: str) -> Record:
 def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
     """Identify the content of the named files of a folder. A missing one counts too."""
     paths = [f"{folder}/{name}" for name in files]
-    lines = [f"{path.rsplit('/', 1)[1]} {tree.blob(path).oid if path in tree else '-'}\n" for path in paths]
+    return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
+
+
+def _id_of(files: Iterable[tuple[str, str]]) -> str:
+    lines = (f"{name} {oid}\n" for name, oid in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -95,9 +100,9 @@ def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, m
     _check_removals(removed, owned, folder, max_removed_percent)
     result |= {f"{folder}/{name}": None for name in removed}
     if result:
-        after = tree.with_changes(result)
         names = tuple(sorted(wanted))
-        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, output_id(after, folder, names), names))
+        identity = _id_of((name, blob_id(wanted[name])) for name in names)
+        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names))
     return result
 
 
@@ -115,15 +120,18 @@ def _record_text(record: Record) -> bytes:
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
-def object_changes(tree: Tree, folder: str, what: Changes) -> list[ObjectChange]:
-    """Tell the changes of a folder object by object."""
+def object_changes(
+    tree: Tree, folder: str, what: Changes, new_objects: Mapping[str, Manifest] | None = None
+) -> list[ObjectChange]:
+    """Tell the changes of a folder object by object. ``new_objects`` are those at hand, by file name."""
+    at_hand = new_objects or {}
     told = []
     for path, data in sorted(what.items()):
         name = path.removeprefix(f"{folder}/")
         if name == RECORD:
             continue
         old = _object(tree.read(path)) if path in tree else None
-        new = _object(data) if data is not None else None
+        new = at_hand.get(name) or _object(data) if data is not None else None
         told.append(_object_change(name, old, new))
     return told
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from headgate.config import load_template
@@ -16,8 +17,8 @@ from headgate.model import Template
 from headgate.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
-from headgate.tree import Tree, check_input
-from headgate.values import check_grant, merge_all, read_layer, read_layers, shadowed, without_nulls
+from headgate.tree import Tree, check_input, safe_files
+from headgate.values import check_grant, merge_all, read_layer, shadowed, without_nulls
 from headgate.yamlread import dotted, to_python
 from headgate.yamlwrite import write
 
@@ -39,7 +40,13 @@ class Source:
     files: Tree
     template: Template
 
-    @property
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The template's own values."""
+        layer = read_layer(self.files, "values.yaml")
+        return layer.values if layer else {}
+
+    @cached_property
     def id(self) -> str:
         """Identify all that an engine may read of it: its neighbours too when it refers to any."""
         names = (
@@ -90,6 +97,7 @@ class Planner:
     version_of: Callable[[str], str]
     _templates: dict[str, Source | HeadgateError] = field(default_factory=dict)
     _scopes: dict[str, Tree] = field(default_factory=dict)
+    _read: dict[str, Layer | None] = field(default_factory=dict)
 
     def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
         """Plan one app in one environment."""
@@ -169,7 +177,7 @@ class Planner:
         files = self.tree.folder(label)
         check_input(files, label)
         if TEMPLATES not in self._scopes:
-            self._scopes[TEMPLATES] = self.tree.folder(TEMPLATES)
+            self._scopes[TEMPLATES] = safe_files(self.tree.folder(TEMPLATES))
         return Source(self._scopes[TEMPLATES], name, label, files, load_template(self.tree, name))
 
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
@@ -183,12 +191,15 @@ class Planner:
             files += [(f"{own}/values.{environment}.yaml", True)]
         files += [(f"{folder}/values.yaml", False), (f"{folder}/values.{environment}.yaml", False)]
         files += [(f"{here}/overrides.yaml", False)]
-        layers = read_layers(self.tree, files)
+        layers = tuple(layer for layer in (self._layer(*file) for file in files) if layer is not None)
         if record.app.template and config is not None:
-            defaults = read_layer(source.files, "values.yaml")
-            grants = (*source.template.grant, *record.app.grant)
-            check_grant(layers, grants, defaults.values if defaults else {})
+            check_grant(layers, (*source.template.grant, *record.app.grant), source.defaults)
         return layers
+
+    def _layer(self, file: str, from_app: bool) -> Layer | None:  # noqa: FBT001
+        if file not in self._read:
+            self._read[file] = read_layer(self.tree, file, from_app=from_app)
+        return self._read[file]
 
     def _inputs(self, render: Render, source: Source, record: AppRecord, hooks: str | None) -> str:
         settings = self.configuration.settings
@@ -222,8 +233,7 @@ def _check_schema(source: Source, values: dict[str, Any]) -> None:
     if path not in source.files:
         where = Place(f"{source.label}/template.yaml", 0, "values_schema")
         raise ConfigError(f"there is no file {path} in the template", where=where)
-    defaults = read_layer(source.files, "values.yaml")
-    merged = to_python(without_nulls(merge_all([defaults.values if defaults else {}, values])))
+    merged = to_python(without_nulls(merge_all([source.defaults, values])))
     try:
         schema = json.loads(source.files.read(path))
         jsonschema.validate(merged, schema)

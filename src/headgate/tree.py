@@ -104,6 +104,7 @@ class Tree:
         """Take the files as they are."""
         self._blobs = dict(sorted(blobs.items()))
         self._paths = list(self._blobs)
+        self._folders: dict[str, Tree] = {}
 
     def __contains__(self, path: str) -> bool:
         """Whether there is a file at ``path``."""
@@ -132,9 +133,13 @@ class Tree:
         return self._blobs[path]
 
     def folder(self, folder: str) -> Tree:
-        """Return what is below ``folder``, with paths from there."""
-        skip = len(folder) + 1 if folder else 0
-        return Tree({path[skip:]: self._blobs[path] for path in self.paths(folder)})
+        """Return what is below ``folder``, with paths from there: the same tree each time, so that its id is too."""
+        if not folder:
+            return self
+        if folder not in self._folders:
+            skip = len(folder) + 1
+            self._folders[folder] = Tree({path[skip:]: self._blobs[path] for path in self.paths(folder)})
+        return self._folders[folder]
 
     def with_changes(self, changes: Changes) -> Tree:
         """Return the tree with ``changes`` on top; a file keeps its mode."""
@@ -171,6 +176,20 @@ def check_input(tree: Tree, label: str) -> None:
         raise TooLargeError(
             f"{total / MEBI:.0f} MiB in all, at most {MAX_FOLDER // MEBI} MiB are read", where=Place(label)
         )
+
+
+def safe_files(tree: Tree) -> Tree:
+    """Return the tree without the files that `check_input` refuses, which concern only who uses them."""
+    safe: dict[str, Blob] = {}
+    for path in tree.paths():
+        blob = tree.blob(path)
+        try:
+            _check_path(path, blob.mode, "")
+        except (UnsafeFileError, TooLargeError):
+            continue
+        if blob.size <= MAX_FILE:
+            safe[path] = blob
+    return Tree(safe)
 
 
 def _check_path(path: str, mode: str, label: str) -> None:

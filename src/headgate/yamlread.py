@@ -122,7 +122,7 @@ def read(data: bytes | str, file: str, *, marks: bool = False, strings: Sequence
     text = _decode(data, file)
     builder = _Builder(file, strings, marks=marks)
     try:
-        builder.take(yaml.parse(text, Loader=yaml.CSafeLoader))
+        builder.take(iter(yaml.CSafeLoader(text).get_event, None))
     except UnicodeEncodeError:
         raise YamlError("not UTF-8 text", where=Place(file)) from None
     except yaml.YAMLError as error:

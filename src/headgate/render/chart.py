@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
 from headgate.tree import MAX_FOLDER, MemoryBlob, Tree, check_input
+from headgate.values import read_layer
 from headgate.yamlread import read, to_python
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Chart:
 
     ``at_another_time`` is the same chart for a second render, when its templates use random functions or the
     clock: there ``now`` is another moment, so that a date shows as well as a second. ``lookups`` are the
-    templates that ask the cluster.
+    templates that ask the cluster. ``takes_images``: its own values have the key ``images``; other charts may
+    forbid keys that they do not know.
     """
 
     files: Tree
     at_another_time: Tree | None
     lookups: tuple[str, ...]
+    takes_images: bool
 
 
 def complete(scope: Tree, folder: str, label: str) -> Chart:
@@ -59,7 +62,9 @@ def complete(scope: Tree, folder: str, label: str) -> Chart:
     actions = {path: " ".join(_ACTION.findall(text)) for path, text in texts.items()}
     unstable = any(_RANDOM.search(action) for action in actions.values())
     lookups = tuple(path for path, action in actions.items() if _LOOKUP.search(action))
-    return Chart(files, _another_time(files, texts) if unstable else None, lookups)
+    defaults = read_layer(files, "values.yaml")
+    takes_images = defaults is not None and "images" in defaults.values
+    return Chart(files, _another_time(files, texts) if unstable else None, lookups, takes_images)
 
 
 def _is_template(path: str) -> bool:

@@ -1,11 +1,11 @@
-"""Helm: one process for each render, as many at once as there are processors."""
+"""Helm: one process for each render, and all processors busy."""
 
 from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headgate import process, tools
 from headgate.errors import ConfigError, HeadgateError, Place, RenderError
@@ -14,7 +14,7 @@ from headgate.manifest import Rendered
 from headgate.process import ProcessError
 from headgate.render import chart
 from headgate.render.protocol import Result, clean_environment
-from headgate.values import merge, read_layer
+from headgate.values import merge
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from headgate.render.protocol import Bench, Render
     from headgate.tools import Tool
-    from headgate.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
         return
     helm = tools.find("helm")
     prepared: dict[tuple[str, str], chart.Chart | HeadgateError] = {}
-    with ThreadPoolExecutor(bench.workers) as pool:
+    # One more than there are processors: one waits for us to read its output while the others render.
+    with ThreadPoolExecutor(bench.workers + 1) as pool:
         pending = []
         for one in batch:
             try:
@@ -73,18 +73,11 @@ def _prepare(one: Render, bench: Bench, prepared: dict[tuple[str, str], chart.Ch
             hint='for example: kubernetes: "1.34"',
         )
     values = bench.new_folder("values") / "values.yaml"
-    values.write_text(write(_values(one, found.files)), encoding="utf-8")
+    images = {"images": for_templates(one.images)} if found.takes_images else {}
+    values.write_text(write(merge(images, one.values)), encoding="utf-8")
     again = bench.stage(found.at_another_time) if found.at_another_time is not None else None
     warnings = tuple(f"{one.file(file)} uses 'lookup', which finds nothing here" for file in found.lookups)
     return _Job(one, bench.stage(found.files), values, again, warnings)
-
-
-def _values(one: Render, files: Tree) -> dict[str, Any]:
-    """A chart reads ``.Values.images`` when its own values.yaml has that key; others may forbid unknown keys."""
-    defaults = read_layer(files, "values.yaml")
-    if defaults is None or "images" not in defaults.values:
-        return one.values
-    return merge({"images": for_templates(one.images)}, one.values)
 
 
 def _render_job(job: _Job, helm: Tool, bench: Bench) -> Result:

@@ -32,25 +32,28 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
 """Files that are rendered; other ``.j2`` files are there to be included."""
 
+_CHUNK = 250  # so that what the first process gave is read while the next one renders
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
 
 def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
-    """Render all trusted sources in one process, and those of each app in one of its own."""
+    """Render all trusted sources in few processes, and those of each app in one of its own."""
     groups: dict[str, list[Render]] = {}
     for one in batch:
         groups.setdefault(one.owner, []).append(one)
+    chunks = [group[at : at + _CHUNK] for group in groups.values() for at in range(0, len(group), _CHUNK)]
     with ThreadPoolExecutor(bench.workers) as pool:
-        for results in pool.map(lambda group: _render_group(group, bench), groups.values()):
+        for results in pool.map(lambda chunk: _render_group(chunk, bench), chunks):
             yield from results
 
 
 def _render_group(group: list[Render], bench: Bench) -> list[Result]:
     requests, failed = [], []
     sources: dict[str, dict[str, str]] = {}
+    defaults: dict[str, dict[str, Any]] = {}
     for one in group:
         try:
-            requests.append((one, _request(one, sources)))
+            requests.append((one, _request(one, sources, defaults)))
         except HeadgateError as error:
             failed.append(Result(one, error=error))
     return failed + _render_requests(requests, sources, bench)
@@ -71,12 +74,13 @@ def _render_requests(
     return [_result(one, answer) for (one, _), answer in zip(requests, answers, strict=True)]
 
 
-def _request(one: Render, sources: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _request(one: Render, sources: dict[str, dict[str, str]], defaults: dict[str, dict[str, Any]]) -> dict[str, Any]:
     source = one.scope.folder(one.folder)
     if source.id not in sources:
+        layer = read_layer(source, "values.yaml")
+        defaults[source.id] = layer.values if layer else {}
         sources[source.id] = _templates(source, one)
-    defaults = read_layer(source, "values.yaml")
-    values = without_nulls(merge(defaults.values if defaults else {}, one.values))
+    values = without_nulls(merge(defaults[source.id], one.values))
     return {
         "source": source.id,
         "context": {

@@ -67,9 +67,10 @@ def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
 def _prepare(one: Render, bench: Bench) -> _Job:
     root = find_root(one.scope, one.folder, one.environment, one.label)
     found = follow(one.scope, root, bench.kustomize, one.named)
-    tree = _needed(one.scope, one.folder, found)
     if not found.reads_values:
-        return _Job(one, found, bench.stage(tree) / root)
+        # All templates are staged once; a source of an app's is a scope of its own.
+        return _Job(one, found, bench.stage(one.scope) / root)
+    tree = _needed(one.scope, one.folder, found)
     return _Job(one, found, bench.stage(_with_values(one, tree, found)) / root)
 
 
