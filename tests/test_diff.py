@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.diff import Field, fields, first_difference, same
-from headgate.yamlread import Plain
+from headgate.scalar import Plain
 from support.trees import data_of
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headgate.errors import ManifestError, YamlError
 from headgate.manifest import Manifest, Rendered, file_name, manifests, split, to_files, to_text, with_namespace
-from headgate.yamlread import Plain
+from headgate.scalar import Plain
 from support.trees import data_of, objects, one_object
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from headgate.errors import ConfigError, GrantError, YamlError
 from headgate.model import Granted
+from headgate.scalar import NULL, Plain
 from headgate.values import (
     Layer,
     check_grant,
@@ -15,7 +16,6 @@ from headgate.values import (
     shadowed,
     without_nulls,
 )
-from headgate.yamlread import NULL, Plain
 from support.trees import data_of, tree_of
 
 APP = "config/values.yaml"

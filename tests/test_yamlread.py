@@ -6,18 +6,8 @@ from typing import Any
 import pytest
 
 from headgate.errors import TooLargeError, YamlError
-from headgate.yamlread import (
-    MAX_DEPTH,
-    NULL,
-    Document,
-    KeyPath,
-    Plain,
-    dotted,
-    is_null,
-    is_plain_string,
-    read,
-    to_python,
-)
+from headgate.scalar import NULL, Plain, is_null, is_plain_string, to_python
+from headgate.yamlread import MAX_DEPTH, Document, KeyPath, dotted, read
 from support.trees import data_of
 
 

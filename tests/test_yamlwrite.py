@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from headgate.yamlread import NULL, Plain
+from headgate.scalar import NULL, Plain
 from headgate.yamlwrite import write
 from support.trees import data_of
 

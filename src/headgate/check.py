@@ -9,7 +9,7 @@ from headgate import valuepath
 from headgate.diff import first_difference
 from headgate.errors import DeniedError, UnstableError
 from headgate.kinds import denied_because
-from headgate.yamlread import is_null
+from headgate.scalar import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,8 @@ from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
 from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
-from headgate.yamlread import Text, read, to_python
+from headgate.scalar import to_python
+from headgate.yamlread import Text, read
 
 if TYPE_CHECKING:
     from headgate.model import Environment, Image

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.yamlread import Plain, dotted
+from headgate.scalar import Plain
+from headgate.yamlread import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError, Place, YamlError
 from headgate.kinds import kind_name, scope_of, scopes_defined_by
-from headgate.yamlread import NULL, Plain, read, with_strings
+from headgate.scalar import NULL, Plain
+from headgate.yamlread import read, with_strings
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:

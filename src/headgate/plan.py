@@ -17,9 +17,10 @@ from headgate.model import Template
 from headgate.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
+from headgate.scalar import to_python
 from headgate.tree import Tree, check_input, safe_files
 from headgate.values import check_grant, merge_all, read_layer, shadowed, without_nulls
-from headgate.yamlread import dotted, to_python
+from headgate.yamlread import dotted
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:

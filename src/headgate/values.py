@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate import valuepath
 from headgate.errors import ConfigError, GrantError, Place
-from headgate.yamlread import Plain, Text, dotted, is_null, read
+from headgate.scalar import Plain, is_null
+from headgate.yamlread import Text, dotted, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

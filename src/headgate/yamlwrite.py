@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from headgate.yamlread import Plain, is_plain_string
+from headgate.scalar import Plain, is_plain_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
+from headgate.scalar import to_python
 from headgate.tree import MAX_FOLDER, MemoryBlob, Tree, check_input
 from headgate.values import read_layer
-from headgate.yamlread import read, to_python
+from headgate.yamlread import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from headgate.manifest import Rendered
 from headgate.process import ProcessError
 from headgate.render import plain
 from headgate.render.protocol import Result, clean_environment
+from headgate.scalar import to_python
 from headgate.values import merge, read_layer, without_nulls
-from headgate.yamlread import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

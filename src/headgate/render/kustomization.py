@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Place, RenderError, TooLargeError, UnsafeFileError
-from headgate.yamlread import read, to_python
+from headgate.scalar import to_python
+from headgate.yamlread import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
