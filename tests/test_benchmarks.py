@@ -27,14 +27,9 @@ def test_measures_a_case(case: str) -> None:
     assert found["renders"] >= 1
     assert found["objects"] >= found["renders"]
     for way in found["ways"].values():
-        assert all(
-            way[key] > 0 for key in ("wall_seconds", "cpu_seconds", "wall_milliseconds_each", "peak_bytes")
-        )
+        assert all(way[key] > 0 for key in ("wall_seconds", "cpu_seconds", "wall_milliseconds_each", "peak_bytes"))
     assert all(figure["value"] > 0 for figure in found["figures"])
-    assert all(
-        figure["met"] in ((None,) if figure["under"] is None else (True, False))
-        for figure in found["figures"]
-    )
+    assert all(figure["met"] in ((None,) if figure["under"] is None else (True, False)) for figure in found["figures"])
 
 
 def test_prints_a_table_with_goals() -> None:

@@ -1,0 +1,139 @@
+"""Run programs and measure what they take: the clock, the processors, the memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a way took once.
+
+    ``wall``: seconds from before its first process started until its last one ended. ``cpu``: seconds of
+    all processors, for these processes and all that they started. ``peak``: bytes of memory (ru_maxrss)
+    of the largest single process among them; the kernel counts a process with at least the memory that
+    the one which started it had then.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do the work: programs to run, so many at once. ``before`` runs outside of the clock."""
+
+    name: str
+    commands: Sequence[Sequence[str]]
+    at_once: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a way took, once for each round."""
+
+    costs: tuple[Cost, ...]
+
+    @property
+    def wall(self) -> float:
+        """Median seconds."""
+        return median(cost.wall for cost in self.costs)
+
+    @property
+    def cpu(self) -> float:
+        """Median seconds of all processors."""
+        return median(cost.cpu for cost in self.costs)
+
+    @property
+    def peak(self) -> int:
+        """The most memory of any round."""
+        return max(cost.peak for cost in self.costs)
+
+
+def ratio(upper: Samples, lower: Samples) -> float:
+    """Return the median, over the rounds, of the ratio of times by the clock within one round."""
+    return median(a.wall / b.wall for a, b in zip(upper.costs, lower.costs, strict=True))
+
+
+def cpu_ratio(upper: Samples, lower: Samples) -> float:
+    """Return the same of the processors' seconds, which depend less on what else the machine does."""
+    return median(a.cpu / b.cpu for a, b in zip(upper.costs, lower.costs, strict=True))
+
+
+def interleaved(ways: Sequence[Way], rounds: int, outputs: Path, progress: Callable[[str], None]) -> dict[str, Samples]:
+    """Measure the ways in turn, every second round backwards, so that what else goes on hits all of them.
+
+    What the last round's processes printed stays in ``outputs``, in a folder for each way.
+    """
+    costs: dict[str, list[Cost]] = {way.name: [] for way in ways}
+    for number in range(rounds):
+        for way in ways if number % 2 == 0 else reversed(ways):
+            progress(f"round {number + 1} of {rounds}: {way.name}")
+            costs[way.name].append(once(way, outputs / str(ways.index(way))))
+    return {name: Samples(tuple(found)) for name, found in costs.items()}
+
+
+def once(way: Way, outputs: Path) -> Cost:
+    """Run a way once. Ends the benchmark when a program fails."""
+    way.before()
+    outputs.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, **way.env}
+    waiting = list(enumerate(way.commands))[::-1]
+    running: dict[int, int] = {}
+    cpu, peak = 0.0, 0
+    begin = time.perf_counter()
+    while waiting or running:
+        while waiting and len(running) < way.at_once:
+            number, command = waiting.pop()
+            running[_start(command, env, outputs / str(number))] = number
+        process, status, usage = os.wait4(-1, 0)
+        number = running.pop(process)
+        cpu += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss * 1024)
+        if status != 0:
+            code = os.waitstatus_to_exitcode(status)
+            text = _printed(outputs, number)[-2000:]
+            raise SystemExit(f"ended with {code}: {' '.join(way.commands[number])}\n{text}")
+    return Cost(time.perf_counter() - begin, cpu, peak)
+
+
+def _start(command: Sequence[str], env: Mapping[str, str], output: Path) -> int:
+    # As cheap as starting a process gets, so that the bare loops are as fast as they can be.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, f"{output}.out", flags, 0o600),
+        (os.POSIX_SPAWN_OPEN, 2, f"{output}.err", flags, 0o600),
+    ]
+    return os.posix_spawn(command[0], list(command), env, file_actions=actions)
+
+
+def _printed(outputs: Path, number: int) -> str:
+    return "".join((outputs / f"{number}.{end}").read_text("utf-8", "replace") for end in ("out", "err"))
+
+
+def objects_printed(outputs: Path) -> int:
+    """Count the Kubernetes objects in what was printed."""
+    texts = (path.read_text(encoding="utf-8") for path in outputs.glob("*.out"))
+    return sum(line.startswith("kind: ") for text in texts for line in text.splitlines())
+
+
+def objects_in(folder: Path) -> int:
+    """Count the objects in a folder with one object in each file."""
+    return sum(1 for _ in folder.rglob("*.yaml"))
+
+
+def processors() -> int:
+    """Return how many processors may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
