@@ -19,8 +19,8 @@ The ways of each case with an engine (`Engine`):
   another folder the disk too.
 - *bare*: one process of the tool for each app-environment with the same inputs (chart, values files,
   namespace, Kubernetes version, CRDs), as many at once as there are processors, started by this program
-  as cheaply as possible, output to files. For Helm once as it comes and once with GOMAXPROCS=1, which
-  Headgate sets too. For Kustomize also one process after another. What is printed must hold as many
+  as cheaply as possible, output to files. For Helm once as it comes and once tuned, with what
+  Headgate sets too (GOMAXPROCS=1, GOGC=off). For Kustomize also one process after another. What is printed must hold as many
   objects as Headgate's output.
 
 Start-up: ``headgate --version`` and ``headgate hydrate --check`` in a repository with one app of plain YAML,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIRST, ANEW, UNCHANGED = "headgate, first", "headgate, anew (--all)", "headgate, nothing changed"
-BARE_HELM, BARE_HELM_1 = "helm template", "helm template, GOMAXPROCS=1"
+BARE_HELM, TUNED_HELM = "helm template", "helm template, tuned"
 BARE_KUSTOMIZE, BARE_KUSTOMIZE_1 = "kustomize build", "kustomize build, one by one"
 COPY = "cp -R of its output"
 PYTHON, VERSION, ONE_APP = "python -c pass", "headgate --version", "headgate hydrate, one app"
@@ -93,7 +93,7 @@ def bare_helm(repository: Path) -> list[Way]:
             commands.append(command)
     return [
         Way(BARE_HELM, commands, processors()),
-        Way(BARE_HELM_1, commands, processors(), env={"GOMAXPROCS": "1"}),
+        Way(TUNED_HELM, commands, processors(), env={"GOMAXPROCS": "1", "GOGC": "off"}),
     ]
 
 
@@ -111,7 +111,7 @@ ENGINES = {
         100,
         (
             Figure(ANEW, BARE_HELM, under=1.15),
-            Figure(ANEW, BARE_HELM_1, under=1.15),
+            Figure(ANEW, TUNED_HELM, under=1.15),
             Figure(FIRST, BARE_HELM),
             Figure(UNCHANGED, ANEW),
         ),

@@ -106,8 +106,9 @@ def test_half_of_a_surrogate_pair_never_reaches_the_output() -> None:
     rendered = Rendered(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\na: \ue0000\ue001\n", "web.yaml", ("\ud83d",)
     )
-    with pytest.raises(ManifestError, match=r"half of a surrogate pair"):
+    with pytest.raises(YamlError, match=r"half of a surrogate pair") as caught:
         manifests([rendered])
+    assert str(caught.value).encode()  # and the message can be printed
 
 
 # What is a Kubernetes object

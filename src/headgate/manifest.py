@@ -117,7 +117,8 @@ def _excerpt(rendered: Rendered, line: int) -> str:
     lines = rendered.text.split("\n")
     if not 0 < line <= len(lines):
         return ""
-    return f"\n    line {line}: {with_strings(lines[line - 1], rendered.strings).strip()[:120]}"
+    shown = with_strings(lines[line - 1], rendered.strings).strip()[:120]
+    return f"\n    line {line}: {shown.encode('utf-8', 'replace').decode()}"
 
 
 def _unfold(data: Any, source: str) -> Iterator[dict[Any, Any]]:

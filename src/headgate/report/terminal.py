@@ -138,7 +138,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} app-environments: {', '.join(told)}" if told else "nothing to hydrate"
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def safe(text: str) -> str:
