@@ -20,8 +20,8 @@ The ways of each case with an engine (`Engine`):
 - *bare*: one process of the tool for each app-environment with the same inputs (chart, values files,
   namespace, Kubernetes version, CRDs), as many at once as there are processors, started by this program
   as cheaply as possible, output to files. For Helm once as it comes and once tuned, with what
-  Headgate sets too (GOMAXPROCS=1, GOGC=off). For Kustomize also one process after another. What is printed must hold as many
-  objects as Headgate's output.
+  Headgate sets too (GOMAXPROCS=1, GOGC=off). For Kustomize also one process after another. What is printed must
+  hold as many objects as Headgate's output.
 
 Start-up: ``headgate --version`` and ``headgate hydrate --check`` in a repository with one app of plain YAML,
 both against ``python -c pass``; ten times as many rounds as elsewhere.
