@@ -46,6 +46,11 @@ class Acceptance:
     images: Mapping[str, Reference]
     config: Config | None
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether it takes anything."""
+        return bool(self.images or self.config)
+
 
 def check(hand_off: HandOff) -> None:
     """Refuse a hand-off whose words cannot be what they stand for. Raises ConfigError."""
@@ -104,7 +109,7 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
             hint="\n  ".join(_what_is_taken(configuration, owned)),
         )
     _check_every_image(accepted, hand_off)
-    with_parts = [one for one in accepted if one.images or one.config]
+    with_parts = [one for one in accepted if one.has_parts]
     if not with_parts:
         raise RefusedError(
             f"the hand-off of {hand_off.project} names no image, and nobody who takes it has config there",

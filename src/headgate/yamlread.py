@@ -157,7 +157,7 @@ class _Builder:
         self.first_line = 0
 
     def take(self, events: Iterable[Any]) -> None:
-        """Take all events. Nearly all of them are scalars without anchor or tag, so these have the short way."""
+        """Take all events of a text."""
         for event in events:
             kind = type(event)
             if kind is yaml.ScalarEvent:

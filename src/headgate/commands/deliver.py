@@ -57,10 +57,6 @@ class _Applied:
     release: Release
     changes: Changes
 
-    @property
-    def has_parts(self) -> bool:
-        return bool(self.acceptance.images or self.acceptance.config)
-
 
 @dataclass(frozen=True)
 class _Delivery:
@@ -107,7 +103,9 @@ def _attempt(
         applied[one.record.name, one.environment] = _apply(tree, decision, hand_off, source)
 
     changes = {path: data for one in applied.values() for path, data in one.changes.items()}
-    targets = [(one.acceptance.record, one.acceptance.environment) for one in applied.values() if one.has_parts]
+    targets = [
+        (one.acceptance.record, one.acceptance.environment) for one in applied.values() if one.acceptance.has_parts
+    ]
     git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
     hydrated = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
@@ -150,8 +148,7 @@ def _apply(tree: Tree, decision: Decision, hand_off: HandOff, source: AppSource)
         files = intent.snapshot(source.files(), one.config, label, environment=one.environment, values_only=values_only)
         git.prefetch(files)  # now that their sizes are known
     release, changes = intent.deliver(tree, one, hand_off, files)
-    has_parts = bool(one.images or one.config)
-    return _Applied(one, decision.superseded, release, changes if has_parts else {})
+    return _Applied(one, decision.superseded, release, changes if one.has_parts else {})
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:
