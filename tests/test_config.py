@@ -51,7 +51,7 @@ def app_error(text: str) -> str:
 
 def template_error(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        load_template(tree_of({"templates/web/template.yaml": text}), "web")
+        load_template(tree_of({"templates/web/template.yaml": text}), "templates/web")
     return str(caught.value)
 
 
@@ -531,7 +531,7 @@ def test_missing_template_is_refused_where_there_is_none_at_all() -> None:
 
 
 def test_template_without_a_file_of_its_own_is_all_defaults() -> None:
-    found = load_template(tree_of({}), "web")
+    found = load_template(tree_of({}), "templates/web")
     assert (found.engine, found.values_schema, found.grant, found.hooks) == (None, None, (), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,14 @@ def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage
 def test_trailers_name_app_environment_source_and_image(stage: Stage) -> None:
     assert stage.deliver().code == 0
     commit = git(stage.app, "rev-parse", "HEAD")
-    trailers = git(stage.remote, "log", "-1", "--format=%(trailers:only,unfold)", "main").splitlines()
+    *trailers, intent = git(stage.remote, "log", "-1", "--format=%(trailers:only,unfold)", "main").splitlines()
     assert trailers == [
         "Headgate-App: web",
         "Headgate-Environment: dev",
         f"Headgate-Source: acme/web@{commit}",
         f"Headgate-Image: {IMAGE}:1.0@{DIGEST}",
     ]
+    assert re.fullmatch(r"Headgate-Intent: deliver-[0-9a-f]{16}", intent)
 
 
 def test_the_same_again_makes_no_commit(stage: Stage) -> None:
@@ -232,11 +234,17 @@ def test_with_a_template_only_values_are_taken(stage: Stage) -> None:
     stage.manifests.app("web", f"{APP}template: web\ngrant: [a, b]\n").write({"templates/web/web.yaml": DEPLOYMENT})
     stage.manifests.commit()
     git(stage.manifests.path, "push", "--quiet", "origin", "main")
-    files = {"values.yaml": "a: 1\n", "values.dev.yaml": "b: 1\n", "values.production.yaml": "evil: 1\n"}
+    files = {
+        "values.yaml": "a: 1\n",
+        "values.dev.yaml": "b: 1\n",
+        "values.production.yaml": "c: 1\n",
+        "values.other.yaml": "",
+        "a.yaml": "",
+    }
     write_app(stage, {f"deploy/{name}": text for name, text in files.items()})
     assert stage.deliver().code == 0
     found = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases/dev/config").splitlines()
-    assert [path.rsplit("/", 1)[1] for path in found] == ["values.dev.yaml", "values.yaml"]
+    assert [path.rsplit("/", 1)[1] for path in found] == ["values.dev.yaml", "values.production.yaml", "values.yaml"]
 
 
 def test_a_part_waits_for_the_others(stage: Stage) -> None:

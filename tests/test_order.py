@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from headgate.errors import RefusedError
-from headgate.intent import HandOff
+from headgate.handoff import HandOff
 from headgate.model import Newest
 from headgate.order import compare
 from support.cli import Ran
@@ -127,6 +127,18 @@ def test_parts_are_ordered_each_on_its_own(stage: Stage) -> None:
     assert f"{IMAGE}:web-1@{OTHER_DIGEST}" in text
 
 
+class Unread:
+    """A history that cannot be read."""
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Nobody knows."""
+        return None
+
+    def replaces(self, gone: str, new: str, ref: str) -> bool:
+        """Nobody knows."""
+        return False
+
+
 VERSIONS = ["v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta.2", "v1.0.0-beta.11", "v1.0.0-rc.1"]
 VERSIONS += ["v1.0.0", "v1.0.1", "v1.2.0", "v1.10.0", "v2.0.0"]
 
@@ -136,11 +148,11 @@ def test_versions_are_ordered_as_semver_says(older: str, newer: str) -> None:
     for new, newest, expected in ((newer, older, "newer"), (older, newer, "older"), (newer, newer, "diverged")):
         made = HandOff("acme/web", "a" * 40, f"refs/tags/{new}")
         known = Newest(commit="b" * 40, ref=f"refs/tags/{newest}")
-        assert compare(made, None, known, "semver", lambda _old, _new: None).order == expected
+        assert compare(made, None, known, "semver", Unread()).order == expected
 
 
 @pytest.mark.parametrize("tag", ["latest", "v1", "v1.2", "2026-01-01"])
 def test_a_tag_without_a_version_is_not_guessed(tag: str) -> None:
     made = HandOff("acme/web", "a" * 40, f"refs/tags/{tag}")
-    verdict = compare(made, None, Newest(commit="b" * 40, ref="refs/tags/v1.0.0"), "semver", lambda _old, _new: None)
+    verdict = compare(made, None, Newest(commit="b" * 40, ref="refs/tags/v1.0.0"), "semver", Unread())
     assert verdict.order == "unknown"

@@ -90,11 +90,26 @@ def hydrate(
     _finish(lambda: command.run(request))
 
 
+Manifests = Annotated[
+    str,
+    typer.Option(
+        "--manifests",
+        metavar="DIR|URL",
+        help="Manifest repository: a checkout, or an address.",
+        show_default="this folder",
+    ),
+]
+IntentId = Annotated[
+    str,
+    typer.Option("--intent", metavar="ID", help="Id of this run: what was landed with it is not done again."),
+]
+
+
 @app.command()
 def deliver(
-    manifests: Annotated[str, typer.Option("--manifests", metavar="DIR|URL", help="Manifest repository.")],
     project: Annotated[str, typer.Option("--project", help="Project that hands off: acme/shop.")],
     commit: Annotated[str, typer.Option("--commit", metavar="SHA", help="Its commit, in full.")],
+    manifests: Manifests = ".",
     images: Annotated[
         list[str] | None,
         typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
@@ -105,16 +120,19 @@ def deliver(
     allow_diverged: Annotated[
         bool, typer.Option("--allow-diverged", help="Take it though neither version comes after the other.")
     ] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Deliver also where it is pinned (the pin goes), frozen or was rolled back.")
+    ] = False,
+    intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
 ) -> None:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
 
-    request = command.Request(
-        manifests, project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, diff, json
-    )
-    _finish(lambda: command.run(request))
+    request = command.Request(project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now)
+    _finish(lambda: command.run(request, Asked(manifests, intent, diff, json)))
 
 
 @app.command()

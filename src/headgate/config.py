@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
-from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
-from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
+from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
+from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, Template
 from headgate.scalar import to_python
 from headgate.yamlread import Text, read
 
@@ -72,6 +72,7 @@ class Configuration:
     apps: dict[str, AppRecord]
     broken: dict[str, HeadgateError]
     lock: Lock | None
+    frozen: dict[str, Freeze] = field(default_factory=dict)
 
     def environment(self, name: str) -> Environment:
         """Return the settings of an environment."""
@@ -129,9 +130,14 @@ def load(tree: Tree) -> Configuration:
             apps[name] = _load_app(tree, folder, name, settings)
         except HeadgateError as error:
             broken[folder] = error
-    configuration = Configuration(settings, apps, broken, lock)
+    configuration = Configuration(settings, apps, broken, lock, _frozen(tree, settings))
     check_outputs(configuration)
     return configuration
+
+
+def _frozen(tree: Tree, settings: Settings) -> dict[str, Freeze]:
+    files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
+    return {name: parse(tree.read(file), file, Freeze)[0] for name, file in files.items() if file in tree}
 
 
 def app_folders(tree: Tree) -> list[str]:
@@ -155,7 +161,7 @@ def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppReco
     return record
 
 
-def load_template(tree: Tree, name: str) -> Template:
-    """Read a template's template.yaml; without one, everything is default."""
-    file = f"{TEMPLATES}/{name}/template.yaml"
+def load_template(tree: Tree, folder: str) -> Template:
+    """Read the template.yaml of a template's folder; without one, everything is default."""
+    file = f"{folder}/template.yaml"
     return parse(tree.read(file), file, Template)[0] if file in tree else Template()

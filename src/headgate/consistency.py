@@ -68,7 +68,8 @@ def check_app(record: AppRecord, settings: Settings, tree: Tree) -> None:
         if name not in settings.environments:
             raise _unknown("environment", name, known, record.place("environments", name))
     if app.template is not None and not tree.paths(f"{TEMPLATES}/{app.template}"):
-        names = sorted({path.split("/")[1] for path in tree.paths(TEMPLATES) if path.count("/") > 1})
+        folders = {path.split("/")[1] for path in tree.paths(TEMPLATES) if path.count("/") > 1}
+        names = sorted(name for name in folders if re.fullmatch(LABEL, name))
         raise _unknown("template", app.template, names, record.place("template"))
     _check_own_promotions(record, settings)
     _check_owners(record)

@@ -34,8 +34,8 @@ Target = tuple["AppRecord", str]
 class Outcome:
     """What hydrating one app in one environment gave.
 
-    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``superseded`` (by
-    something newer, see ``superseded``) or ``failed``.
+    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``held`` (pinned or
+    frozen), ``superseded`` (by something newer) or ``failed``; ``reasons`` say why.
     """
 
     app: str
@@ -47,17 +47,24 @@ class Outcome:
     objects: tuple[ObjectChange, ...] = ()
     error: HeadgateError | None = None
     waits_for: tuple[str, ...] = ()
-    superseded: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may ask for: everything anew, and to be let past the guards and the lock."""
+    """What a person may ask for: everything anew, and to be let past the guards and the lock.
+
+    ``explicit``: what is pinned or frozen too, since it was asked for just that.
+    """
 
     everything: bool = False
     allow_removals: bool = False
     upgrade: bool = False
+    explicit: bool = False
+
+
+AS_USUAL = Options()
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def hydrate(
     tree: Tree,
     configuration: Configuration,
     targets: Sequence[Target],
-    options: Options = Options(),
+    options: Options = AS_USUAL,
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Outcome]:
     """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
@@ -100,6 +107,8 @@ def hydrate(
         if isinstance(plan, NotPlanned):
             state = "failed" if plan.error else "waiting"
             outcomes[key] = Outcome(*key, folder, state, error=plan.error, waits_for=plan.waits_for)
+        elif plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+            outcomes[key] = Outcome(*key, folder, "held", plan.render.engine, reasons=(plan.held,))
         elif not options.everything and output.is_current(tree, folder, plan.inputs):
             outcomes[key] = Outcome(*key, folder, "unchanged", plan.render.engine, warnings=plan.warnings)
         else:

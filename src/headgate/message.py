@@ -16,15 +16,21 @@ _MAX_LINES = 40
 
 
 def commit_message(
-    verb: str, outcomes: Sequence[Outcome], releases: Mapping[tuple[str, str], Release], *, what: str = ""
+    verb: str,
+    outcomes: Sequence[Outcome],
+    releases: Mapping[tuple[str, str], Release],
+    *,
+    what: str = "",
+    intent: str = "",
 ) -> str:
     """Return the message for a commit of these outcomes.
 
-    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered.
+    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered;
+    ``intent`` identifies it.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))
-    subject = f"{verb} {_few(apps, 'apps')} {'to' if verb == 'Deliver' else 'in'} {_few(environments, 'environments')}"
+    subject = f"{verb} {_few(apps, 'apps')} {_TOWARDS.get(verb, 'in')} {_few(environments, 'environments')}"
     if what:
         subject += f": {what}"
     lines = [f"{outcome.app} in {outcome.environment}: {counts(outcome)}" for outcome in outcomes]
@@ -33,7 +39,11 @@ def commit_message(
     trailers = [f"Headgate-App: {app}" for app in apps]
     trailers += [f"Headgate-Environment: {environment}" for environment in environments]
     trailers += _release_trailers(releases.values())
+    trailers += [f"Headgate-Intent: {intent}"] if intent else []
     return "\n\n".join(["\n".join(map(_one_line, part)) for part in ([subject], lines, trailers) if part]) + "\n"
+
+
+_TOWARDS = {"Deliver": "to", "Promote": "to", "Remove": "from"}
 
 
 def _release_trailers(releases: Iterable[Release]) -> list[str]:
@@ -49,7 +59,11 @@ def counts(outcome: Outcome) -> str:
     """Say how many objects are added, changed and removed."""
     by_action = Counter(change.action for change in outcome.objects)
     told = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
-    return ", ".join(told) or (f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change")
+    if told:
+        return ", ".join(told)
+    if outcome.state == "held":
+        return f"waits: {'; '.join(outcome.reasons)}"
+    return f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change"
 
 
 def _few(names: list[str], many: str) -> str:

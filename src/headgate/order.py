@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from headgate.errors import RefusedError
 from headgate.release import CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from headgate.intent import Acceptance, HandOff
-    from headgate.model import Newest
+    from headgate.handoff import Acceptance, HandOff
+    from headgate.model import Newest, Release
 
-Ancestry = Callable[[str, str], "bool | None"]
-"""Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+
+class History(Protocol):
+    """The history of an app's repository."""
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+
+    def replaces(self, gone: str, new: str, ref: str) -> bool:
+        """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
+
 
 Order = Literal["newer", "same", "older", "diverged", "unknown"]
 
@@ -36,6 +43,7 @@ class Decision:
 
     acceptance: Acceptance
     superseded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def only_newer(
@@ -43,38 +51,53 @@ def only_newer(
     hand_off: HandOff,
     known: Sequence[Mapping[str, Newest]],
     rule: str,
-    ancestry: Ancestry,
+    history: History,
     *,
     allow_diverged: bool = False,
+    running: Release | None = None,
 ) -> Decision:
-    """Keep the parts of a hand-off that are newer than all that is ``known`` (released, proposed).
+    """Keep the parts of a hand-off that are newer than all that is ``known`` (released, proposed, waiting).
 
-    The same again is dropped silently, older is superseded, with the reason. Raises RefusedError, with the way
-    out, where neither is newer (a hotfix branch, a squash merge), or where that cannot be told.
+    The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
+    back, and a person asks for it. Older is superseded, with the reason. Raises RefusedError, with the way out,
+    where neither is newer (a hotfix branch, a squash merge), or where that cannot be told.
     """
     images, config = dict(accepted.images), accepted.config
-    digests = {name: image.digest for name, image in images.items()}
     superseded: list[str] = []
+    notes: list[str] = []
     for name in [*images, *([CONFIG] if config else [])]:
-        verdicts = [compare(hand_off, digests.get(name), newest.get(name), rule, ancestry) for newest in known]
-        worst = max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.order), default=Verdict("newer"))
+        digest = images[name].digest if name in images else None
+        worst = _worst(compare(hand_off, digest, newest.get(name), rule, history) for newest in known)
         if worst.order in ("diverged", "unknown") and not allow_diverged:
             raise RefusedError(
                 f"{accepted.record.name} in {accepted.environment}: '{name}': {worst.reason}",
                 hint="if this version is meant to replace the other: --allow-diverged",
             )
+        if worst.order == "same" and running is not None and not _runs(running, name, hand_off):
+            continue
+        if worst.order == "newer" and worst.reason:
+            notes.append(f"{name}: {worst.reason}")
         if worst.order == "older":
             superseded.append(f"{name}: {worst.reason}")
         if worst.order in ("older", "same"):
             images.pop(name, None)
             config = None if name == CONFIG else config
-    return Decision(replace(accepted, images=images, config=config), tuple(superseded))
+    return Decision(replace(accepted, images=images, config=config), tuple(superseded), tuple(notes))
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=lambda verdict: (_SEVERITY.index(verdict.order), verdict.reason), default=Verdict("newer"))
+
+
+def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
+    part = running.config if name == CONFIG else running.images.get(name)
+    return part is not None and part.commit == hand_off.commit
 
 
 _SEVERITY = ("newer", "same", "older", "diverged", "unknown")
 
 
-def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, ancestry: Ancestry) -> Verdict:
+def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, history: History) -> Verdict:
     """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
 
     The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
@@ -86,7 +109,7 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
         return _same_commit(hand_off, digest, newest)
     if rule == "semver":
         return _by_version(hand_off.ref, newest.ref)
-    return _by_ancestry(hand_off.commit, newest.commit, ancestry)
+    return _by_ancestry(hand_off, newest.commit, history)
 
 
 def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdict:
@@ -101,12 +124,15 @@ def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdi
     )
 
 
-def _by_ancestry(new: str, newest: str, ancestry: Ancestry) -> Verdict:
-    forward = ancestry(newest, new)
+def _by_ancestry(hand_off: HandOff, newest: str, history: History) -> Verdict:
+    new = hand_off.commit
+    forward = history.is_ancestor(newest, new)
     if forward:
         return Verdict("newer")
-    backward = ancestry(new, newest)
+    backward = history.is_ancestor(new, newest)
     if forward is None or backward is None:
+        if history.replaces(newest, new, hand_off.ref):
+            return Verdict("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
         return Verdict("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
     if backward:
         return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}, which was released already")

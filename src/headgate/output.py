@@ -106,6 +106,13 @@ def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, m
     return result
 
 
+def removal(tree: Tree, folder: str) -> Changes:
+    """Return what takes all that a hydration ever wrote away from a folder; what others put there stays."""
+    record = read_record(tree, folder)
+    owned = [f"{folder}/{name}" for name in (*record.files, RECORD)]
+    return {path: None for path in owned if path in tree}
+
+
 def _check_removals(removed: list[str], owned: set[str], folder: str, max_removed_percent: int) -> None:
     if len(removed) > _ALWAYS_ALLOWED and len(removed) * 100 > len(owned) * max_removed_percent:
         raise GuardError(

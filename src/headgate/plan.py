@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from headgate.config import load_template
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
 from headgate.layout import ENVIRONMENTS, TEMPLATES
 from headgate.manifest import OUTPUT_FORMAT
-from headgate.model import Template
+from headgate.model import Release
 from headgate.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
 from headgate.scalar import to_python
-from headgate.tree import Tree, check_input, safe_files
+from headgate.template import current_scope, own_config, shared_template
 from headgate.values import check_grant, merge_all, read_layer, shadowed, without_nulls
 from headgate.yamlread import dotted
 from headgate.yamlwrite import write
@@ -28,41 +26,9 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord, Configuration
     from headgate.model import Image, ReleasedImage
+    from headgate.template import Source
+    from headgate.tree import Tree
     from headgate.values import Layer
-
-
-@dataclass(frozen=True)
-class Source:
-    """Files that an engine renders: a shared template, or the app's own config. See `Render`."""
-
-    scope: Tree
-    folder: str
-    label: str
-    files: Tree
-    template: Template
-
-    @cached_property
-    def defaults(self) -> dict[str, Any]:
-        """The template's own values."""
-        layer = read_layer(self.files, "values.yaml")
-        return layer.values if layer else {}
-
-    @cached_property
-    def id(self) -> str:
-        """Identify all that an engine may read of it: its neighbours too when it refers to any."""
-        names = (
-            "Chart.yaml",
-            "requirements.yaml",
-            "kustomization.yaml",
-            "kustomization.yml",
-            "Kustomization",
-        )
-        for path in self.files.paths():
-            if path.rsplit("/", 1)[-1] in names:
-                text = self.files.read(path)
-                if b".." in text or b"file:" in text:
-                    return self.scope.id
-        return self.files.id
 
 
 @dataclass(frozen=True)
@@ -77,6 +43,8 @@ class Planned:
     own_config: bool
     inputs: str
     warnings: tuple[str, ...]
+    held: str = ""
+    """Why nothing reaches it by itself: pinned or frozen, by whom."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +57,17 @@ class NotPlanned:
     error: HeadgateError | None = None
 
 
+_NO_RELEASE = Release()
+
+
+def held(configuration: Configuration, environment: str, release: Release | None) -> str:
+    """Say why nothing reaches an app in an environment by itself: pinned or frozen, by whom; or nothing."""
+    freeze = configuration.frozen.get(environment)
+    if release is not None and release.pin is not None:
+        return f"pinned by {release.pin.by}: {release.pin.reason}"
+    return f"{environment} is frozen by {freeze.by}: {freeze.reason}" if freeze else ""
+
+
 @dataclass(frozen=True)
 class Planner:
     """Plans app-environments of one tree; each template is read and checked once."""
@@ -96,7 +75,7 @@ class Planner:
     tree: Tree
     configuration: Configuration
     version_of: Callable[[str], str]
-    _templates: dict[str, Source | HeadgateError] = field(default_factory=dict)
+    _templates: dict[tuple[str, str | None], Source | HeadgateError] = field(default_factory=dict)
     _scopes: dict[str, Tree] = field(default_factory=dict)
     _read: dict[str, Layer | None] = field(default_factory=dict)
 
@@ -107,15 +86,15 @@ class Planner:
             missing = missing_parts(release, record, environment)
             if missing:
                 return NotPlanned(record, environment, waits_for=tuple(missing))
-            return self._planned(record, environment, dict(release.images) if release else {})
+            return self._planned(record, environment, release or _NO_RELEASE)
         except HeadgateError as error:
             return NotPlanned(record, environment, error=error)
 
-    def _planned(self, record: AppRecord, environment: str, released: dict[str, ReleasedImage]) -> Planned:
-        images = record.images(environment)
+    def _planned(self, record: AppRecord, environment: str, release: Release) -> Planned:
+        images, released = record.images(environment), release.images
         _check_repositories(record, images, released)
-        config = self._config(record, environment)
-        source = self._source(record, config)
+        config = None if record.app.config is None else own_config(self.tree, config_folder(record, environment))
+        source = self._source(record, config, release.template)
         layers = self._layers(record, environment, source, config)
         values = merge_all(layer.values for layer in layers)
         if source.template.values_schema:
@@ -146,40 +125,31 @@ class Planner:
             own_config=record.app.template is None,
             inputs=self._inputs(render, source, record, hooks),
             warnings=tuple(shadowed(layers)),
+            held=held(self.configuration, environment, release),
         )
 
-    def _config(self, record: AppRecord, environment: str) -> Source | None:
-        """Return the app's own config at its released commit."""
-        if record.app.config is None:
-            return None
-        label = config_folder(record, environment)
-        files = self.tree.folder(label)
-        check_input(files, label)
-        return Source(files, "", label, files, Template())
-
-    def _source(self, record: AppRecord, config: Source | None) -> Source:
+    def _source(self, record: AppRecord, config: Source | None, version: str | None) -> Source:
         name = record.app.template
         if name is None:
             if config is None:
                 raise ConfigError("nothing to render", where=record.place())  # the model forbids it
             return config
-        if name not in self._templates:
-            try:
-                self._templates[name] = self._read_template(name)
-            except HeadgateError as error:
-                self._templates[name] = error
-        found = self._templates[name]
+        found = self.template(name, version)
         if isinstance(found, HeadgateError):
             raise found
         return found
 
-    def _read_template(self, name: str) -> Source:
-        label = f"{TEMPLATES}/{name}"
-        files = self.tree.folder(label)
-        check_input(files, label)
-        if TEMPLATES not in self._scopes:
-            self._scopes[TEMPLATES] = safe_files(self.tree.folder(TEMPLATES))
-        return Source(self._scopes[TEMPLATES], name, label, files, load_template(self.tree, name))
+    def template(self, name: str, version: str | None = None) -> Source | HeadgateError:
+        """Return a shared template, as it is now or in a version, or what is wrong with it. Read once."""
+        key = (name, version)
+        if key not in self._templates:
+            if not self._scopes:
+                self._scopes[TEMPLATES] = current_scope(self.tree)
+            try:
+                self._templates[key] = shared_template(self.tree, self._scopes[TEMPLATES], name, version)
+            except HeadgateError as error:
+                self._templates[key] = error
+        return self._templates[key]
 
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
         """Read all layers above the template's defaults, and check the grant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import parse
@@ -10,15 +11,32 @@ from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
-    from headgate.tree import Tree
+    from headgate.tree import Changes, Tree
 
 HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
+RELEASE = "release.yaml"
 CONFIG = "config"
+
+
+WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A release with the files of the app's config that belong to it."""
+
+    release: Release
+    config: Tree
+
+    @property
+    def runs(self) -> tuple[object, ...]:
+        """What it comes to: all but the pin and what was ever released before. Equal for releases that run the same."""
+        return (self.release.images, self.release.config, self.release.template, self.config.id)
 
 
 def release_file(record: AppRecord, environment: str) -> str:
     """Return the path of an app's release in an environment."""
-    return f"{record.release_folder(environment)}/release.yaml"
+    return f"{record.release_folder(environment)}/{RELEASE}"
 
 
 def config_folder(record: AppRecord, environment: str) -> str:
@@ -26,10 +44,34 @@ def config_folder(record: AppRecord, environment: str) -> str:
     return f"{record.release_folder(environment)}/{CONFIG}"
 
 
+def waiting_folder(record: AppRecord, environment: str) -> str:
+    """Return the folder of the release that waits while an environment is pinned or frozen."""
+    return f"{record.release_folder(environment)}/{WAITING}"
+
+
 def read_release(tree: Tree, record: AppRecord, environment: str) -> Release | None:
     """Read an app's release in an environment; None before the first hand-off."""
     file = release_file(record, environment)
     return parse(tree.read(file), file, Release)[0] if file in tree else None
+
+
+def read_released(tree: Tree, folder: str) -> Released | None:
+    """Read the release in a folder with its config; None when there is none."""
+    file = f"{folder}/{RELEASE}"
+    if file not in tree:
+        return None
+    return Released(parse(tree.read(file), file, Release)[0], tree.folder(f"{folder}/{CONFIG}"))
+
+
+def write_released(tree: Tree, folder: str, released: Released | None) -> Changes:
+    """Return the changes that make a folder hold a release, or none at all. Nothing when it does already."""
+    files: dict[str, bytes | None] = {}
+    if released is not None:
+        files[f"{folder}/{RELEASE}"] = to_text(released.release)
+        files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
+    own = [path for path in tree.paths(folder) if not path.startswith(f"{folder}/{WAITING}/")]
+    changes: Changes = {path: None for path in own if path not in files}
+    return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 
 def to_text(release: Release) -> bytes:

@@ -50,9 +50,9 @@ def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
         raise error from None
 
 
-def remote_refs(repository: Repository, remote: str) -> dict[str, str]:
-    """Return where the branches of a remote are."""
-    lines = repository.git("ls-remote", "--quiet", "--heads", "--end-of-options", remote).splitlines()
+def remote_refs(repository: Repository, remote: str, pattern: str = "refs/heads/*") -> dict[str, str]:
+    """Return where the refs of a remote are that fit a pattern: all branches, or one ref in full."""
+    lines = repository.git("ls-remote", "--quiet", "--refs", "--end-of-options", remote, pattern).splitlines()
     return {ref: oid for oid, ref in (line.split("\t") for line in lines)}
 
 
@@ -85,12 +85,12 @@ def _absolute(url: str) -> str:
     return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112
 
 
-def fetch(repository: Repository, remote: str, what: str) -> str:
-    """Fetch a ref or a commit without its history, and return the commit's id."""
+def fetch(repository: Repository, remote: str, what: str, *, depth: int = 1) -> str:
+    """Fetch a ref or a commit, with ``depth`` commits of its history (0: all), and return the commit's id."""
     into = "refs/headgate/fetched"
     repository.git(
-        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options"),
-        *(remote, f"+{what}:{into}"),
+        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *([f"--depth={depth}"] if depth else [])),
+        *("--end-of-options", remote, f"+{what}:{into}"),
     )
     return head(repository, into)
 
@@ -101,6 +101,16 @@ def fetch_history(repository: Repository, remote: str, commits: Sequence[str]) -
         *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", "--end-of-options"),
         *(remote, *commits),
     )
+
+
+def fetch_recent(repository: Repository, remote: str, ref: str, count: int) -> str:
+    """Fetch the newest commits of a ref, but no files and no folders, and return the newest."""
+    into = "refs/headgate/recent"
+    repository.git(
+        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", f"--depth={count}"),
+        *("--end-of-options", remote, f"+{ref}:{into}"),
+    )
+    return head(repository, into)
 
 
 def upstream(repository: Repository, branch: str) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headgate.model import App, Lock, Record, Release, Settings, Template
+from headgate.model import App, Freeze, Lock, Record, Release, Settings, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ FILES: dict[str, type[Record]] = {
     "app.yaml": App,
     "template.yaml": Template,
     "release.yaml": Release,
+    "frozen.yaml": Freeze,
 }
 
 

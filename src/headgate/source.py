@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.errors import GitError
-from headgate.remote import clone, fetch, fetch_history
+from headgate.remote import clone, fetch, fetch_history, remote_refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,24 @@ class AppSource:
             return git.is_ancestor(fresh.repository, old, new)
         except GitError:
             return None
+
+    def replaces(self, gone: str, new: str, ref: str) -> bool:
+        """Whether ``gone`` is no commit any more (history was rewritten), while ``new`` is the head of ``ref``.
+
+        False where that cannot be read.
+        """
+        try:
+            fresh = self._stack.enter_context(clone(self.address))
+            if remote_refs(fresh.repository, fresh.url, ref).get(ref) != new:
+                return False
+            fetch(fresh.repository, fresh.url, new)
+        except GitError:
+            return False
+        try:
+            fetch(fresh.repository, fresh.url, gone)
+        except GitError:
+            return True
+        return False
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from headgate import git
 from headgate.commit import advance, make_commit
 from headgate.errors import ConflictError, GitError, Place
 from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
+from headgate.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
-    from headgate.tree import Changes, Tree
+    from headgate.tree import Changes
 
 
 Result = TypeVar("Result")
@@ -36,9 +37,26 @@ class Workspace:
     is_checkout: bool
 
     @property
+    def remote_url(self) -> str:
+        """The address behind ``remote``, which in a checkout is a name."""
+        if not self.is_checkout:
+            return self.remote
+        return self.repository.git("remote", "get-url", self.remote)
+
+    @property
     def tree(self) -> Tree:
         """All files of the base commit."""
         return git.tree_of_commit(self.repository, self.base)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An open proposal of ours: its commit and files, and the files that it stands on."""
+
+    branch: str
+    commit: str
+    tree: Tree
+    base: Tree
 
 
 @dataclass(frozen=True)
@@ -121,14 +139,20 @@ _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
 
 
-def proposed_tree(workspace: Workspace, branch: str) -> Tree | None:
-    """Return the files of a branch for review, or None when there is none."""
+def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
+    """Return what a branch for review holds, or None when there is none."""
     commit = _review_heads(workspace).get(f"refs/heads/{branch}")
-    if commit is None:
-        return None
-    if not git.has_commit(workspace.repository, commit):
-        fetch(workspace.repository, workspace.remote, commit)
-    return git.tree_of_commit(workspace.repository, commit)
+    return None if commit is None else read_proposal(workspace, branch, commit)
+
+
+def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
+    """Return a branch for review at a commit, with what it stands on."""
+    if not git.has_commit(workspace.repository, f"{commit}^"):
+        # never the history of a person's checkout cut short: that would make it shallow
+        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
+    repository = workspace.repository
+    base = git.tree_of_commit(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
+    return Proposal(branch, commit, git.tree_of_commit(repository, commit), base)
 
 
 def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
@@ -166,7 +190,7 @@ def _review_heads(workspace: Workspace) -> dict[str, str]:
 
 def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
     if not git.has_commit(workspace.repository, commit):
-        fetch(workspace.repository, workspace.remote, commit)
+        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 1)
     if not re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE):
         raise GitError(
             f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, git, intent
-from headgate.commands.hydrate import all_changes, exit_code
+from headgate import handoff
+from headgate.commands.landed import Asked, landed
 from headgate.errors import ConfigError
-from headgate.hydrate import Options, Outcome, hydrate
 from headgate.images import parse_reference
-from headgate.layout import INPUTS
-from headgate.message import commit_message
-from headgate.order import Decision, only_newer
-from headgate.release import read_release
-from headgate.report.json import outcomes_to_json
-from headgate.report.terminal import Terminal
-from headgate.source import AppSource, app_source
-from headgate.workspace import Delivered, Draft, Workspace, open_workspace, proposed_tree, publish, until_landed
+from headgate.intents.deliver import Deliver
+from headgate.source import app_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from headgate.config import Configuration
     from headgate.images import Reference
-    from headgate.intent import Acceptance, HandOff
-    from headgate.model import Release
-    from headgate.tree import Changes, Tree
-
-Owner = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Request:
     """The command's arguments."""
 
-    manifests: str
     project: str
     commit: str
     ref: str
@@ -44,111 +29,21 @@ class Request:
     images: tuple[str, ...] = ()
     pipeline: int | None = None
     allow_diverged: bool = False
-    diff: bool = False
-    json: bool = False
+    now: bool = False
 
 
-@dataclass(frozen=True)
-class _Applied:
-    """A hand-off applied to one release. Without parts, nothing of it is newer."""
-
-    acceptance: Acceptance
-    superseded: tuple[str, ...]
-    release: Release
-    changes: Changes
-
-
-@dataclass(frozen=True)
-class _Delivery:
-    """What one attempt gave."""
-
-    outcomes: list[Outcome]
-    delivered: list[Delivered]
-
-
-def run(request: Request) -> int:
+def run(request: Request, asked: Asked) -> int:
     """Hand off, hydrate, commit, push; return the exit code: 0, or the error's."""
-    hand_off = intent.HandOff(
+    hand_off = handoff.HandOff(
         request.project,
         request.commit,
-        intent.full_ref(request.ref),
+        handoff.full_ref(request.ref),
         references(request.images),
         request.pipeline,
     )
-    intent.check(hand_off)
-    terminal = Terminal(sys.stdout, quiet=request.json)
-    with open_workspace(request.manifests) as workspace, app_source(request.source, request.commit) as source:
-        delivery = until_landed(
-            workspace,
-            lambda newest: _attempt(newest, hand_off, source, terminal, allow_diverged=request.allow_diverged),
-        )
-    terminal.outcomes(delivery.outcomes, diff=request.diff)
-    for one in delivery.delivered:
-        terminal.line(f"{'pushed' if workspace.remote else 'committed'} {one.commit[:12]} to {one.branch}")
-    if request.json:
-        print(to_json(delivery.outcomes, delivery.delivered))  # noqa: T201  the answer itself
-    return exit_code(delivery.outcomes)
-
-
-def _attempt(
-    workspace: Workspace, hand_off: HandOff, source: AppSource, terminal: Terminal, *, allow_diverged: bool
-) -> _Delivery:
-    """Apply the hand-off to the newest commit, hydrate, and push. Raises ConflictError when somebody was faster."""
-    tree = workspace.tree
-    git.prefetch(tree, INPUTS)
-    configuration = config.load(tree)
-    applied: dict[Owner, _Applied] = {}
-    for one in intent.accepting(configuration, hand_off):
-        decision = _decide(workspace, tree, configuration, one, hand_off, source, allow_diverged=allow_diverged)
-        applied[one.record.name, one.environment] = _apply(tree, decision, hand_off, source)
-
-    changes = {path: data for one in applied.values() for path, data in one.changes.items()}
-    targets = [
-        (one.acceptance.record, one.acceptance.environment) for one in applied.values() if one.acceptance.has_parts
-    ]
-    git.prefetch(tree, [configuration.output_folder(*owner) for owner in applied])
-    hydrated = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
-    by_owner = {(one.app, one.environment): one for one in hydrated}
-    outcomes = [by_owner.get(owner) or _without_parts(configuration, owner, applied[owner]) for owner in applied]
-    return _Delivery(outcomes, publish(workspace, to_drafts(configuration, hand_off, applied, outcomes)))
-
-
-def _without_parts(configuration: Configuration, owner: Owner, applied: _Applied) -> Outcome:
-    state = "superseded" if applied.superseded else "unchanged"
-    return Outcome(*owner, configuration.output_folder(*owner), state, superseded=applied.superseded)
-
-
-def _decide(
-    workspace: Workspace,
-    tree: Tree,
-    configuration: Configuration,
-    one: Acceptance,
-    hand_off: HandOff,
-    source: AppSource,
-    *,
-    allow_diverged: bool,
-) -> Decision:
-    """Keep what is newer than all that was released and all that is proposed."""
-    trees = [tree]
-    if one.record.delivery(configuration.settings, one.environment) == "review":
-        proposed = proposed_tree(workspace, review_branch(one.record.name, one.environment))
-        trees += [proposed] if proposed is not None else []
-    releases = [read_release(known, one.record, one.environment) for known in trees]
-    known = [release.newest for release in releases if release is not None]
-    rule = intent.order_rule(configuration, one, hand_off.ref)
-    return only_newer(one, hand_off, known, rule, source.is_ancestor, allow_diverged=allow_diverged)
-
-
-def _apply(tree: Tree, decision: Decision, hand_off: HandOff, source: AppSource) -> _Applied:
-    one = decision.acceptance
-    files = None
-    if one.config is not None:
-        label = f"{hand_off.project} at {hand_off.commit[:12]}"
-        values_only = one.record.app.template is not None
-        files = intent.snapshot(source.files(), one.config, label, environment=one.environment, values_only=values_only)
-        git.prefetch(files)  # now that their sizes are known
-    release, changes = intent.deliver(tree, one, hand_off, files)
-    return _Applied(one, decision.superseded, release, changes if one.has_parts else {})
+    handoff.check(hand_off)
+    with app_source(request.source, request.commit) as source:
+        return landed(asked, lambda _: Deliver(hand_off, source, request.allow_diverged, request.now))
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:
@@ -161,50 +56,3 @@ def references(images: Sequence[str]) -> tuple[Reference, ...]:
                 hint="the digest is what 'docker push' or 'docker buildx imagetools inspect' prints",
             )
     return parsed
-
-
-def review_branch(app: str, environment: str) -> str:
-    """Return the branch on which changes of an app wait for review."""
-    return f"headgate/{environment}/{app}"
-
-
-def to_drafts(
-    configuration: Configuration,
-    hand_off: HandOff,
-    applied: Mapping[Owner, _Applied],
-    outcomes: Sequence[Outcome],
-) -> list[Draft]:
-    """Return one draft for all that is delivered at once, and one for each that is reviewed.
-
-    A release lands only with its YAML: not when the app failed, and not when nothing would change.
-    """
-    landing = [
-        one for one in outcomes if one.state == "changed" or (one.state == "waiting" and _of(applied, one).changes)
-    ]
-    direct = [one for one in landing if _delivery(configuration, applied, one) == "commit"]
-    reviewed = [one for one in landing if one not in direct]
-    groups: list[tuple[str | None, list[Outcome]]] = [(None, direct)] if direct else []
-    groups += [(review_branch(one.app, one.environment), [one]) for one in reviewed]
-    what = f"{hand_off.project}@{hand_off.commit[:12]}"
-    drafts = []
-    for branch, group in groups:
-        owners = [(one.app, one.environment) for one in group]
-        changes = all_changes(configuration, group)
-        for owner in owners:
-            changes |= applied[owner].changes
-        releases = {owner: applied[owner].release for owner in owners}
-        drafts.append(Draft(branch, changes, commit_message("Deliver", group, releases, what=what)))
-    return drafts
-
-
-def _of(applied: Mapping[Owner, _Applied], outcome: Outcome) -> _Applied:
-    return applied[outcome.app, outcome.environment]
-
-
-def _delivery(configuration: Configuration, applied: Mapping[Owner, _Applied], outcome: Outcome) -> str:
-    return _of(applied, outcome).acceptance.record.delivery(configuration.settings, outcome.environment)
-
-
-def to_json(outcomes: Sequence[Outcome], delivered: Sequence[Delivered]) -> str:
-    """Return the result as JSON."""
-    return outcomes_to_json(outcomes, commits=[{"branch": one.branch, "commit": one.commit} for one in delivered])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.commands import deliver, hydrate
+from headgate.commands.landed import Asked
 from headgate.errors import GuardError, Place
 from headgate.report.terminal import Terminal
 
@@ -130,7 +131,8 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
         f"--source app-repo --image ...",
         "dim",
     )
-    deliver.run(deliver.Request(str(stage.remote), PROJECT, commit, ref, str(stage.app.path), images, None, diff=diff))
+    request = deliver.Request(PROJECT, commit, ref, str(stage.app.path), images)
+    deliver.run(request, Asked(str(stage.remote), diff=diff))
     stage.manifests.git("fetch", "--quiet", "origin")
     if ref.startswith("refs/heads/"):
         stage.manifests.git("merge", "--quiet", "--ff-only", "origin/main")

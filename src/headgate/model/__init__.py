@@ -2,7 +2,7 @@
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, Template
 from headgate.model.fields import Record
-from headgate.model.release import Newest, Part, Pin, Release, ReleasedConfig, ReleasedImage
+from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedImage
 from headgate.model.settings import (
     Engines,
     Environment,
@@ -23,6 +23,7 @@ __all__ = [
     "Config",
     "Engines",
     "Environment",
+    "Freeze",
     "Granted",
     "Image",
     "Kustomize",

@@ -74,6 +74,19 @@ class Pin(Record):
     """Commit of the manifest repository from which on it holds."""
 
 
+class Freeze(Record):
+    """frozen.yaml: why automatic hand-offs reach no app of an environment."""
+
+    version: Literal[1] = 1
+    """Version of this file's format."""
+    by: Text
+    """Who froze it."""
+    reason: Text
+    """Why."""
+    since: Commit
+    """Commit of the manifest repository from which on it holds."""
+
+
 class Release(Record):
     """release.yaml: what one app runs in one environment. Written by Headgate, and by nobody else."""
 
@@ -88,4 +101,4 @@ class Release(Record):
     pin: Pin | None = None
     """Set while automatic hand-offs do not reach the app here."""
     template: Tree | None = None
-    """Tree of the template, where templates travel with releases."""
+    """git's id of the template's files (`templates/.versions/ID/`), where templates travel with releases."""

@@ -33,7 +33,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "folder": one.folder,
         "engine": one.engine or None,
         "waits_for": list(one.waits_for),
-        "superseded": list(one.superseded),
+        "reasons": list(one.reasons),
         "warnings": list(one.warnings),
         "error": error_to_json(one.error) if one.error else None,
         "objects": [_object(change) for change in one.objects],

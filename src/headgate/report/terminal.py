@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headgate.output import ObjectChange
 
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
+_STATES = {"superseded": "superseded", "held": "waits"}
 _MAX_FIELDS = 4
 _MAX_OBJECTS = 10
 _MAX_LINES = 12
@@ -64,8 +65,9 @@ class Terminal:
                 self._changed(outcome, diff=diff)
             elif outcome.state == "waiting":
                 self.line(f"{outcome.app} in {outcome.environment}: waits for {', '.join(outcome.waits_for)}", "dim")
-            for reason in outcome.superseded:
-                self.line(f"{outcome.app} in {outcome.environment}: superseded: {reason}", "dim")
+            for reason in outcome.reasons:
+                told = f"{_STATES[outcome.state]}: {reason}" if outcome.state in _STATES else reason
+                self.line(f"{outcome.app} in {outcome.environment}: {told}", "dim")
             for warning in outcome.warnings if outcome.state in ("changed", "unchanged") else ():
                 self.line(f"  warning: {warning}", "yellow")
         for outcome in outcomes:
@@ -129,6 +131,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         "changed": "changed",
         "unchanged": "unchanged",
         "waiting": "waiting for a hand-off",
+        "held": "waiting until it is unpinned or thawed",
         "superseded": "superseded",
         "failed": "failed",
     }

@@ -1,4 +1,4 @@
-"""A hand-off applied to releases: which apps and environments take it, and what their releases become. Pure."""
+"""A hand-off: who takes it, what of the app's files comes along, and what a release becomes with it. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
 from headgate.images import matching
-from headgate.model import Newest, Part, Release, ReleasedConfig, ReleasedImage
-from headgate.release import CONFIG, config_folder, read_release, release_file, to_text
+from headgate.model import Newest, Part, ReleasedConfig, ReleasedImage
+from headgate.release import CONFIG, Released
 from headgate.tree import Tree, check_input
 from headgate.yamlread import read
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.images import Reference
     from headgate.model import Config, Take
-    from headgate.tree import Changes
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
@@ -182,15 +181,16 @@ def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff) -> Non
             )
 
 
-def snapshot(source: Tree, config: Config, label: str, *, environment: str, values_only: bool) -> Tree:
+def snapshot(source: Tree, config: Config, label: str, *, environments: Sequence[str], values_only: bool) -> Tree:
     """Return the files of the app's config that a release keeps, from its repository at the commit.
 
-    ``values_only``: a shared template renders the app, so only values are of use. git's own small files
+    ``values_only``: a shared template renders the app, so only values are of use: those of all ``environments``
+    that the app runs in, since a promotion takes them along. git's own small files
     (``.gitignore``, ``.gitkeep``) are left out. Raises UnsafeFileError and TooLargeError (`check_input`),
     ConfigError when nothing is there.
     """
     files = source.folder(config.path)
-    wanted = [path for path in files.paths() if _is_wanted(path, config, environment, values_only=values_only)]
+    wanted = [path for path in files.paths() if _is_wanted(path, config, environments, values_only=values_only)]
     if not files.paths():
         raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Place(config.path))
     kept = Tree({path: files.blob(path) for path in wanted})
@@ -209,14 +209,12 @@ _OURS = ("app.yaml", "template.yaml", "release.yaml", "headgate.yaml", "headgate
 _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
 
 
-def _is_wanted(path: str, config: Config, environment: str, *, values_only: bool) -> bool:
+def _is_wanted(path: str, config: Config, environments: Sequence[str], *, values_only: bool) -> bool:
     if path.rsplit("/", 1)[-1] in _LEFT_OUT:
         return False
     if values_only:
-        return path in ("values.yaml", f"values.{environment}.yaml") or path in (
-            ".gitattributes",
-            ".gitmodules",
-        )
+        values = ("values.yaml", *(f"values.{environment}.yaml" for environment in environments))
+        return path in (*values, ".gitattributes", ".gitmodules")
     return not config.include or any(fnmatchcase(path, pattern) for pattern in config.include)
 
 
@@ -226,10 +224,8 @@ def _is_object(data: bytes, file: str) -> bool:
     return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)
 
 
-def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: Tree | None) -> tuple[Release, Changes]:
-    """Return an app's release after a hand-off, and the changes that write it. Parts that it does not name stay."""
-    record, environment = accepted.record, accepted.environment
-    before = read_release(tree, record, environment) or Release()
+def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config_files: Tree | None) -> Released:
+    """Return what a release becomes with a hand-off. Parts that it does not name stay; so does a pin."""
     came_from = Part(project=hand_off.project, commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
     images = {
         name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **dict(came_from))
@@ -239,23 +235,15 @@ def deliver(tree: Tree, accepted: Acceptance, hand_off: HandOff, config_files: T
         name: Newest(commit=image.commit, ref=image.ref, pipeline=image.pipeline, tag=image.tag, digest=image.digest)
         for name, image in images.items()
     }
-    config = before.config
+    release, config = before.release, before.release.config
     if accepted.config is not None:
         config = ReleasedConfig(path=accepted.config.path, **dict(came_from))
         newest[CONFIG] = Newest(commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
-    release = before.model_copy(
+    after = release.model_copy(
         update={
-            "images": dict(sorted({**before.images, **images}.items())),
+            "images": dict(sorted({**release.images, **images}.items())),
             "config": config,
-            "newest": dict(sorted({**before.newest, **newest}.items())),
+            "newest": dict(sorted({**release.newest, **newest}.items())),
         }
     )
-    changes: Changes = {release_file(record, environment): to_text(release)}
-    if accepted.config is not None and config_files is not None:
-        changes |= _config_changes(tree, config_folder(record, environment), config_files)
-    return release, {path: data for path, data in changes.items() if path not in tree or data != tree.read(path)}
-
-
-def _config_changes(tree: Tree, folder: str, files: Tree) -> Changes:
-    changes: Changes = dict.fromkeys(tree.paths(folder))
-    return changes | {f"{folder}/{path}": files.read(path) for path in files.paths()}
+    return Released(after, before.config if accepted.config is None or config_files is None else config_files)

@@ -4,10 +4,11 @@ import pytest
 
 from headgate.config import load
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
+from headgate.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, snapshot, takes
 from headgate.images import Reference
-from headgate.intent import Acceptance, HandOff, accepting, check, deliver, full_ref, snapshot, takes
-from headgate.model import Config, Take
-from headgate.tree import SYMLINK, MemoryBlob, Tree
+from headgate.model import Config, Release, Take
+from headgate.release import Released, read_released, write_released
+from headgate.tree import SYMLINK, Changes, MemoryBlob, Tree
 from support.trees import COMMIT, DIGEST, configuration, data_of, repository, tree_of
 
 MAIN, TAG = "refs/heads/main", "refs/tags/v1.0"
@@ -294,7 +295,13 @@ def test_image_that_differs_in_an_environment_is_taken_there_only() -> None:
 def apply(tree: Tree, what: HandOff, config_files: Tree | None = None, environment: str = "dev") -> Tree:
     found = accepting(load(tree), what)
     (one,) = [one for one in found if one.environment == environment]
-    return tree.with_changes(deliver(tree, one, what, config_files)[1])
+    return tree.with_changes(changed(tree, one, what, config_files))
+
+
+def changed(tree: Tree, one: Acceptance, what: HandOff, config_files: Tree | None) -> Changes:
+    folder = one.record.release_folder(one.environment)
+    before = read_released(tree, folder) or Released(Release(), Tree({}))
+    return write_released(tree, folder, handed_off(before, one, what, config_files))
 
 
 def acceptance(tree: Tree, what: HandOff) -> Acceptance:
@@ -331,15 +338,17 @@ def test_first_hand_off_writes_the_release() -> None:
 
 def test_release_is_what_was_written() -> None:
     tree = repository({"shop": APP})
-    release, changes = deliver(tree, acceptance(tree, hand_off(image())), hand_off(image()), None)
-    assert release.images["shop"].reference == f"{SHOP}:1.0@{DIGEST}"
-    assert list(changes) == [RELEASE]
+    after = apply(tree, hand_off(image()))
+    released = read_released(after, "apps/shop/releases/dev")
+    assert released is not None
+    assert released.release.images["shop"].reference == f"{SHOP}:1.0@{DIGEST}"
+    assert set(after.paths()) - set(tree.paths()) == {RELEASE}
 
 
 def test_same_hand_off_again_changes_nothing() -> None:
     tree = apply(repository({"shop": WITH_CONFIG}), hand_off(image()), tree_of({"a.yaml": "a: b"}))
     one = acceptance(tree, hand_off(image()))
-    assert deliver(tree, one, hand_off(image()), tree_of({"a.yaml": "a: b"}))[1] == {}
+    assert changed(tree, one, hand_off(image()), tree_of({"a.yaml": "a: b"})) == {}
 
 
 def test_parts_that_a_hand_off_does_not_name_stay() -> None:
@@ -361,7 +370,7 @@ def test_config_is_written_beside_the_release() -> None:
 
 def test_config_replaces_all_files_of_the_one_before() -> None:
     tree = apply(repository({"shop": WITH_CONFIG}), hand_off(image()), tree_of({"a.yaml": "a: b", "old.yaml": "x"}))
-    _, changes = deliver(tree, acceptance(tree, hand_off()), hand_off(), tree_of({"a.yaml": "a: b", "new.yaml": "z"}))
+    changes = changed(tree, acceptance(tree, hand_off()), hand_off(), tree_of({"a.yaml": "a: b", "new.yaml": "z"}))
     folder = "apps/shop/releases/dev/config"
     assert changes == {f"{folder}/old.yaml": None, f"{folder}/new.yaml": b"z"}
 
@@ -371,7 +380,7 @@ def test_config_replaces_all_files_of_the_one_before() -> None:
 
 def files_of(source: Tree, *, values_only: bool = False, include: tuple[str, ...] = ()) -> list[str]:
     config = Config(path="deploy", include=include)
-    return snapshot(source, config, "acme/shop", environment="dev", values_only=values_only).paths()
+    return snapshot(source, config, "acme/shop", environments=("dev", "production"), values_only=values_only).paths()
 
 
 def test_snapshot_is_the_folder_of_the_config() -> None:
@@ -383,6 +392,7 @@ def test_snapshot_for_a_shared_template_is_its_values() -> None:
     names = ["values.yaml", "values.dev.yaml", "values.production.yaml", "sub/values.yaml", "a.yaml"]
     assert files_of(tree_of({f"deploy/{name}": "a: b" for name in names}), values_only=True) == [
         "values.dev.yaml",
+        "values.production.yaml",
         "values.yaml",
     ]
 

@@ -1,0 +1,144 @@
+"""Deliver: a hand-off, applied to the releases of all who take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate import git
+from headgate.handoff import accepting, handed_off, order_rule, snapshot
+from headgate.intents.protocol import Step, identify
+from headgate.intents.versions import current_version, travels, with_template
+from headgate.model import Release
+from headgate.order import only_newer
+from headgate.plan import held
+from headgate.release import Released, read_released, waiting_folder, write_released
+from headgate.tree import Tree
+
+if TYPE_CHECKING:
+    from headgate.handoff import Acceptance, HandOff
+    from headgate.intents.protocol import State
+    from headgate.source import AppSource
+    from headgate.workspace import Proposal
+
+NOTHING = Released(Release(), Tree({}))
+"""What an app runs before its first hand-off."""
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """A hand-off. ``now``: a person asks for it, so it reaches what is pinned or frozen, and takes a pin away."""
+
+    hand_off: HandOff
+    source: AppSource
+    allow_diverged: bool = False
+    now: bool = False
+    verb: str = "Deliver"
+    explicit: bool = True
+
+    @property
+    def id(self) -> str:
+        """Identify it: one commit of a project with one set of images."""
+        images = [f"{image.repository}:{image.tag}@{image.digest}" for image in self.hand_off.images]
+        return identify(self.verb, self.hand_off.project, self.hand_off.commit, self.hand_off.ref, images)
+
+    @property
+    def what(self) -> str:
+        """Name the commit."""
+        return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
+
+    def apply(self, state: State) -> list[Step]:
+        """Write the releases of the environments that take it; of pinned and frozen ones what waits there."""
+        return [self._step(state, one) for one in accepting(state.configuration, self.hand_off)]
+
+    def _step(self, state: State, one: Acceptance) -> Step:
+        record, environment = one.record, one.environment
+        released = state.released(record, environment) or NOTHING
+        proposal = state.proposed(record.name, environment) if state.reviews(record, environment) else None
+        waiting = read_released(state.tree, waiting_folder(record, environment))
+        proposed = read_released(proposal.tree, record.release_folder(environment)) if proposal else None
+        decision = only_newer(
+            one,
+            self.hand_off,
+            [known.release.newest for known in (released, proposed, waiting) if known is not None],
+            order_rule(state.configuration, one, self.hand_off.ref),
+            self.source,
+            allow_diverged=self.allow_diverged,
+            running=released.release if self.now else None,
+        )
+        taken = decision.acceptance
+        if not taken.has_parts:
+            outdated = "superseded" if decision.superseded else "unchanged"
+            return Step(record, environment, hydrates=False, state=outdated, reasons=decision.superseded)
+        holds = "" if self.now else held(state.configuration, environment, released.release)
+        before = (waiting or released) if holds else with_proposed(released, proposal, one)
+        after = handed_off(before, taken, self.hand_off, self._files(taken, state))
+        if holds or self.now:
+            after = replace(after, release=after.release.model_copy(update={"pin": None}))
+        return deliver_step(state, taken, after, holds=holds, reasons=(*decision.superseded, *decision.notes))
+
+    def _files(self, taken: Acceptance, state: State) -> Tree | None:
+        """Read the app's config at the commit."""
+        if taken.config is None:
+            return None
+        files = snapshot(
+            self.source.files(),
+            taken.config,
+            f"{self.hand_off.project} at {self.hand_off.commit[:12]}",
+            environments=taken.record.environments(state.configuration.settings),
+            values_only=taken.record.app.template is not None,
+        )
+        git.prefetch(files)
+        return files
+
+
+def deliver_step(
+    state: State, taken: Acceptance, after: Released, *, holds: str = "", reasons: tuple[str, ...] = ()
+) -> Step:
+    """Return the step that writes a release, or, where an environment is pinned or frozen, what waits there."""
+    record, environment = taken.record, taken.environment
+    version, copies = current_version(state.tree, record) if travels(state.configuration, environment) else (None, {})
+    after = with_template(after, version)
+    waiting = waiting_folder(record, environment)
+    if holds:
+        recorded = copies | write_released(state.tree, waiting, after)
+        return Step(
+            record, environment, after, recorded=recorded, hydrates=False, state="held", reasons=(*reasons, holds)
+        )
+    changes = write_released(state.tree, record.release_folder(environment), after)
+    changes |= copies | write_released(state.tree, waiting, None)
+    return Step(record, environment, after, changes, reasons=reasons)
+
+
+def with_proposed(released: Released, proposal: Proposal | None, one: Acceptance) -> Released:
+    """Return a release with the parts that wait for review put over it, so that a new proposal does not lose them.
+
+    A part that changed on the default branch since the proposal was made is the default branch's.
+    """
+    if proposal is None:
+        return released
+    folder = one.record.release_folder(one.environment)
+    base = read_released(proposal.base, folder) or NOTHING
+    ours = read_released(proposal.tree, folder)
+    if ours is None:
+        return released
+    theirs = released.release
+    images = {
+        name: image
+        for name, image in ours.release.images.items()
+        if theirs.images.get(name) == base.release.images.get(name)
+    }
+    newest = {
+        name: known
+        for name, known in ours.release.newest.items()
+        if theirs.newest.get(name) == base.release.newest.get(name)
+    }
+    keeps_config = theirs.config == base.release.config
+    release = theirs.model_copy(
+        update={
+            "images": dict(sorted({**theirs.images, **images}.items())),
+            "newest": dict(sorted({**theirs.newest, **newest}.items())),
+            "config": ours.release.config if keeps_config else theirs.config,
+        }
+    )
+    return Released(release, ours.config if keeps_config else released.config)

@@ -1,0 +1,131 @@
+"""What every intent is: a frozen record that turns the state of a manifest repository into steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from headgate.errors import RefusedError, did_you_mean
+from headgate.release import RELEASE, Released, read_released
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.tree import Changes, Tree
+    from headgate.workspace import Proposal
+
+
+@dataclass(frozen=True)
+class State:
+    """A manifest repository at one commit of its default branch. ``proposed`` looks for an app's open proposal."""
+
+    commit: str
+    tree: Tree
+    configuration: Configuration
+    proposed: Callable[[str, str], Proposal | None]
+
+    def released(self, record: AppRecord, environment: str) -> Released | None:
+        """Return what an app runs in an environment; None before its first hand-off."""
+        return read_released(self.tree, record.release_folder(environment))
+
+    def reviews(self, record: AppRecord, environment: str) -> bool:
+        """Whether what changes an app's YAML in an environment is reviewed."""
+        return record.delivery(self.configuration.settings, environment) == "review"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an intent does to one app in one environment.
+
+    ``changes`` go along with its new YAML, to the branch where that goes. ``recorded`` change nothing that runs,
+    so they go to the default branch at once. A step that does not hydrate says why in ``state`` and ``reasons``.
+    ``branch`` is where it is proposed, if not on the app's own branch.
+    """
+
+    record: AppRecord
+    environment: str
+    after: Released | None = None
+    changes: Changes = field(default_factory=dict)
+    recorded: Changes = field(default_factory=dict)
+    hydrates: bool = True
+    removes: bool = False
+    state: str = "unchanged"
+    reasons: tuple[str, ...] = ()
+    branch: str = ""
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """App and environment."""
+        return self.record.name, self.environment
+
+
+class Intent(Protocol):
+    """What to do, resolved to absolute commits. ``verb`` begins the commit's subject, ``what`` ends it."""
+
+    @property
+    def id(self) -> str:
+        """Identify it, for the trailer ``Headgate-Intent``."""
+
+    @property
+    def verb(self) -> str:
+        """Say what it does in one word: ``Deliver``."""
+
+    @property
+    def what(self) -> str:
+        """Name what is delivered, or why; may be empty."""
+
+    @property
+    def explicit(self) -> bool:
+        """Whether it may change what is pinned or frozen, since it was asked for just these app-environments."""
+
+    def apply(self, state: State) -> list[Step]:
+        """Return what it does here. Raises RefusedError when it may not, or does not fit any more."""
+
+
+def identify(verb: str, *facts: Any) -> str:
+    """Return an id for an intent that nobody gave one: the same for the same facts."""
+    text = json.dumps([verb, *facts], sort_keys=True, default=str)
+    return f"{verb.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def find_app(configuration: Configuration, name: str) -> AppRecord:
+    """Return an app by its name. Raises RefusedError, or what is wrong with its app.yaml."""
+    for folder, error in configuration.broken.items():
+        if folder.rsplit("/", 1)[1] == name:
+            raise error
+    if name not in configuration.apps:
+        raise _unknown("app", name, list(configuration.apps))
+    return configuration.apps[name]
+
+
+def check_environment(configuration: Configuration, name: str, record: AppRecord | None = None) -> None:
+    """Check that there is such an environment, and that the app runs in it. Raises RefusedError."""
+    known = list(configuration.settings.environments) if record is None else record.environments(configuration.settings)
+    if name not in known:
+        raise _unknown("environment", name, known, f" of {record.name}" if record else "")
+
+
+def _unknown(what: str, name: str, known: Sequence[str], of: str = "") -> RefusedError:
+    expected = ", ".join(sorted(known)) or "none is there yet"
+    return RefusedError(
+        f"there is no {what} '{name}'{of}, expected one of: {expected}", hint=did_you_mean(name, list(known))
+    )
+
+
+def expected_release(state: State, record: AppRecord, environment: str) -> str:
+    """Identify an app's release as it is now, for an intent that expects it to be so still when it lands."""
+    folder = record.release_folder(environment)
+    path = f"{folder}/{RELEASE}"
+    return state.tree.blob(path).oid if path in state.tree else ""
+
+
+def check_expected(state: State, record: AppRecord, environment: str, expected: str) -> None:
+    """Stop when an app's release is not the one that the intent was made for. Raises RefusedError."""
+    if expected_release(state, record, environment) != expected:
+        raise RefusedError(
+            f"{record.name} in {environment} changed in the meantime, so nothing was done",
+            hint=f"look at 'headgate status {record.name}', and run it again if it is still meant",
+        )

@@ -1,0 +1,56 @@
+"""Which version of its template a release carries along. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from headgate.config import app_folders
+from headgate.layout import VERSIONS
+from headgate.release import RELEASE, read_released
+from headgate.template import current_scope, dropped, kept, shared_template, version_of
+
+if TYPE_CHECKING:
+    from headgate.config import AppRecord, Configuration
+    from headgate.release import Released
+    from headgate.tree import Changes, Tree
+
+
+def travels(configuration: Configuration, environment: str) -> bool:
+    """Whether templates reach an environment with releases only."""
+    return configuration.environment(environment).templates == "promote"
+
+
+def current_version(tree: Tree, record: AppRecord) -> tuple[str | None, Changes]:
+    """Return the id of an app's template as it is now, and the changes that keep it; None without template."""
+    if record.app.template is None:
+        return None, {}
+    version, files = version_of(shared_template(tree, current_scope(tree), record.app.template))
+    return version, kept(tree, version, files)
+
+
+def carried_version(tree: Tree, record: AppRecord, released: Released) -> tuple[str | None, Changes]:
+    """Return the template that a release was hydrated from in its tree, and the changes that keep a copy of it."""
+    version = released.release.template
+    if version is None:
+        return current_version(tree, record)
+    folder = tree.folder(f"{VERSIONS}/{version}")
+    return version, {f"{VERSIONS}/{version}/{path}": folder.read(path) for path in folder.paths()}
+
+
+def with_template(released: Released, version: str | None) -> Released:
+    """Return a release that names a version of its template, or follows the current one."""
+    return replace(released, release=released.release.model_copy(update={"template": version}))
+
+
+def drop_unused(tree: Tree) -> Changes:
+    """Return the changes that drop template versions which no release, nor one that waits, names any more."""
+    if not tree.paths(VERSIONS):
+        return {}
+    used = set()
+    for folder in app_folders(tree):
+        for path in tree.paths(f"{folder}/releases"):
+            if path.endswith(f"/{RELEASE}"):
+                released = read_released(tree, path.removesuffix(f"/{RELEASE}"))
+                used.add(released.release.template if released else None)
+    return dropped(tree, frozenset(version for version in used if version))
