@@ -1,0 +1,112 @@
+"""What the commits of a branch changed, newest first, told by git's plumbing and never by messages."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from headgate.errors import GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.git import Repository
+
+ABSENT = ""
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit: the ids of its content before and after, `ABSENT` where there was none."""
+
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A commit and those of its files that were asked for, against its first parent."""
+
+    commit: str
+    parent: str
+    time: datetime
+    who: str
+    subject: str
+    files: tuple[FileChange, ...]
+
+
+_FORMAT = "tformat:%H%x00%P%x00%ct%x00%an <%ae>%x00%s"
+# Whatever a user's configuration says of `git log`, this is what is printed.
+_FLAGS = (
+    *("--first-parent", "--diff-merges=first-parent", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff"),
+    *("--no-mailmap", "--no-show-signature", "--no-notes", "--no-decorate", "--no-color", "--encoding=UTF-8"),
+    f"--format={_FORMAT}",
+)
+
+
+def log(repository: Repository, head: str, patterns: Sequence[str], *, most: int = 0) -> list[Logged]:
+    """Return the commits on the first-parent line of ``head`` that changed files of the patterns, newest first.
+
+    ``patterns`` are git's globs from the root (``apps/**/shop/**``); ``most`` limits how many commits there are.
+    The oldest commit of a shallow repository seems to add every file: see `cut`.
+    """
+    limit = [f"--max-count={most}"] if most else []
+    asked = [f":(top,glob){pattern}" for pattern in patterns]
+    # Patterns are ours; everywhere else a path is taken as it stands (GIT_LITERAL_PATHSPECS).
+    printed = repository.git(
+        *("-c", "log.showRoot=true", "--no-literal-pathspecs", "log", *_FLAGS, *limit, "--end-of-options", head),
+        *("--", *asked),
+    )
+    return list(_entries(deque(printed.split("\0"))))
+
+
+def _entries(tokens: deque[str]) -> Iterator[Logged]:
+    while len(tokens) > 1:
+        commit, parents, seconds, who, subject = (tokens.popleft() for _ in range(5))
+        files = []
+        while tokens and tokens[0].lstrip("\n").startswith(":"):
+            _, _, old, new, _ = tokens.popleft().split()
+            files.append(FileChange(tokens.popleft(), _known(old), _known(new)))
+        time = datetime.fromtimestamp(int(seconds), UTC)
+        yield Logged(commit, parents.split(" ")[0], time, who, subject, tuple(files))
+
+
+def _known(oid: str) -> str:
+    return oid if oid.strip("0") else ABSENT
+
+
+def cut(repository: Repository, head: str) -> str:
+    """Return the commit at which the first-parent line of ``head`` is cut off (a shallow repository), or nothing."""
+    file = repository.path / repository.git("rev-parse", "--git-path", "shallow")
+    if not file.is_file():
+        return ""
+    ends = set(file.read_text(encoding="ascii").split())
+    # No parent is here of the commits at the cut, so that the line ends there.
+    lines = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head).split()
+    return next((commit for commit in lines if commit in ends), "")
+
+
+def time_of(repository: Repository, commit: str) -> datetime:
+    """Return when a commit was made. Raises GitError when it is not here."""
+    seconds = repository.git("show", "--no-patch", "--no-show-signature", "--format=%ct", "--end-of-options", commit)
+    if not seconds.isdigit():
+        raise GitError(f"the commit {commit[:12]} has no time")
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def contents(repository: Repository, oids: Sequence[str]) -> dict[str, bytes]:
+    """Return the content of files by their ids; those that a repository without files lacks are fetched at once."""
+    try:
+        remote = repository.git("config", "--get", "extensions.partialClone") if oids else ""
+    except GitError:
+        remote = ""
+    if remote:
+        repository.git(
+            *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
+            *("--filter=blob:none", "--stdin", "--end-of-options", remote),
+            stdin="".join(f"{oid}\n" for oid in dict.fromkeys(oids)).encode(),
+        )
+    return repository.objects(oids)

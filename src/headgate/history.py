@@ -1,0 +1,178 @@
+"""The past of a release, read from the files in git: messages may have been squashed away, files cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from headgate.config import parse
+from headgate.errors import HeadgateError
+from headgate.gitlog import ABSENT, contents, cut, log
+from headgate.layout import APPS
+from headgate.model import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from headgate.git import Repository
+    from headgate.gitlog import Logged
+    from headgate.model import Part
+
+RELEASE = "release.yaml"
+NOTHING = ""
+"""What `Step.runs` is where the app is not released."""
+
+# The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
+_PATH = re.compile(
+    rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
+    rf"/(?P<file>{RELEASE}|(?:config|waiting)/.+)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One commit of the default branch that changed an app's release in an environment, and what it was from then on.
+
+    ``release`` is None where there is none (any more), or where it cannot be read, as ``problem`` then says.
+    ``runs`` identifies what runs: the images, the config and the template that the release names, not who may
+    change it (`newest`, `pin`) and not what waits. ``is_version`` says that this changed with the commit.
+    ``config`` identifies the files of the app's own config.
+    """
+
+    commit: str
+    parent: str
+    time: datetime
+    who: str
+    subject: str
+    folder: str
+    release: Release | None
+    config: str
+    runs: str
+    is_version: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """The steps of an app's release in an environment, newest first.
+
+    ``cut`` is the commit at which git's history ends in a shallow repository, or empty: what was before is not known,
+    and neither is who brought what ran then (``oldest``, None when nothing ran). Commits and files are read from
+    ``repository``.
+    """
+
+    repository: Repository
+    app: str
+    environment: str
+    steps: tuple[Step, ...]
+    cut: str = ""
+    oldest: Step | None = None
+
+    @cached_property
+    def versions(self) -> tuple[Step, ...]:
+        """The steps that changed what runs."""
+        return tuple(step for step in self.steps if step.is_version)
+
+    def same_as(self, step: Step) -> Step | None:
+        """Return the nearest earlier version with which a step runs the same: it went back to that one."""
+        if step.runs == NOTHING:
+            return None
+        earlier = self.versions[self.versions.index(step) + 1 :] if step in self.versions else ()
+        return next((one for one in earlier if one.runs == step.runs), None)
+
+
+def read_history(repository: Repository, head: str, app: str, environment: str) -> History:
+    """Return the history of an app's release in an environment, as far as it is in the repository.
+
+    It is followed through moves of the app's folder. Raises GitError when there is no such commit.
+    """
+    logged = [
+        one
+        for one in log(repository, head, [f"{APPS}/**/{app}/releases/{environment}/**"])
+        if any(_is_of(change.path, app, environment) for change in one.files)
+    ]
+    steps = _steps(repository, logged, app, environment)
+    end = cut(repository, head)
+    whole = tuple(step for step in steps if step.commit != end)
+    return History(repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None))
+
+
+def landed_at(history: History) -> datetime | None:
+    """Return when what an app runs last changed on the default branch; None when that is not known."""
+    return history.versions[0].time if history.versions else None
+
+
+def _is_of(path: str, app: str, environment: str) -> bool:
+    found = release_of(path)
+    return found is not None and found[1:3] == (app, environment)
+
+
+def release_of(path: str) -> tuple[str, str, str, str] | None:
+    """Return folder, app, environment and file of a path inside a release; None for every other path."""
+    match = _PATH.fullmatch(path)
+    return (match["folder"], match["app"], match["env"], match["file"]) if match else None
+
+
+def _steps(repository: Repository, logged: Sequence[Logged], app: str, environment: str) -> list[Step]:
+    """Go from the oldest commit to the newest, and keep which files there are."""
+    changed = [change for one in logged for change in one.files]
+    releases = contents(repository, [one.new for one in changed if one.new and one.path.endswith(f"/{RELEASE}")])
+    files: dict[str, str] = {}
+    steps: list[Step] = []
+    before = NOTHING
+    for one in reversed(logged):
+        folder = _applied(files, one, app, environment)
+        step = _step(one, folder, files, releases)
+        steps.append(replace(step, is_version=step.runs != before))
+        before = step.runs
+    return steps[::-1]
+
+
+def _applied(files: dict[str, str], one: Logged, app: str, environment: str) -> str:
+    """Bring ``files`` (name in the release -> content) to a commit, and return the release's folder there."""
+    folder = ""
+    for change in sorted(one.files, key=lambda change: change.new != ABSENT):  # a move removes and adds
+        found = release_of(change.path)
+        if found is None or found[1:3] != (app, environment):
+            continue
+        folder, _, _, name = found
+        if change.new == ABSENT:
+            files.pop(name, None)
+        else:
+            files[name] = change.new
+    return folder
+
+
+def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, bytes]) -> Step:
+    config = _id([(name, oid) for name, oid in sorted(files.items()) if name.startswith("config/")])
+    release, problem, runs = None, "", NOTHING
+    oid = files.get(RELEASE)
+    if oid is not None:
+        try:
+            release = parse(releases[oid], f"{folder}/{RELEASE}", Release)[0]
+            runs = _id([config, *_running(release)])
+        except HeadgateError as error:
+            problem, runs = error.what, _id([config, oid])
+    return Step(one.commit, one.parent, one.time, one.who, one.subject, folder, release, config, runs, False, problem)  # noqa: FBT003
+
+
+def _running(release: Release) -> Iterable[object]:
+    yield release.template
+    for name, image in sorted(release.images.items()):
+        yield name, image.reference, *_source(image)
+    if release.config is not None:
+        yield "config", release.config.path, *_source(release.config)
+
+
+def _source(part: Part) -> tuple[str, str]:
+    return part.project, part.commit
+
+
+def _id(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts).encode("utf-8", "surrogateescape")).hexdigest()
