@@ -169,3 +169,21 @@ def schema(
         return 0
 
     _finish(write)
+
+
+Manifests = Annotated[str, typer.Option("--manifests", metavar="DIR|URL", help="Manifest repository.")]
+
+
+@app.command()
+def history(
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
+    environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
+    manifests: Manifests = ".",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many steps of each environment.")] = 10,
+    json: Json = False,
+) -> None:
+    """Show who delivered what of an app, when and from which commit, newest first."""
+    from headgate.commands import history as command  # noqa: PLC0415
+
+    request = command.Request(name, manifests, environment, limit, json)
+    _finish(lambda: command.run(request))

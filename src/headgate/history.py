@@ -92,13 +92,22 @@ def read_history(repository: Repository, head: str, app: str, environment: str) 
 
     It is followed through moves of the app's folder. Raises GitError when there is no such commit.
     """
-    logged = [
-        one
-        for one in log(repository, head, [f"{APPS}/**/{app}/releases/{environment}/**"])
-        if any(_is_of(change.path, app, environment) for change in one.files)
-    ]
-    steps = _steps(repository, logged, app, environment)
+    logged = log(repository, head, [f"{APPS}/**/{app}/releases/{environment}/**"])
+    return _history(repository, logged, app, environment, cut(repository, head))
+
+
+def read_histories(repository: Repository, head: str, app: str) -> dict[str, History]:
+    """Return the history of an app in each environment that it was ever released in (`read_history`)."""
+    logged = log(repository, head, [f"{APPS}/**/{app}/releases/**"])
+    found = {release_of(change.path) for one in logged for change in one.files}
+    names = sorted({one[2] for one in found if one is not None and one[1] == app})
     end = cut(repository, head)
+    return {name: _history(repository, logged, app, name, end) for name in names}
+
+
+def _history(repository: Repository, logged: Sequence[Logged], app: str, environment: str, end: str) -> History:
+    own = [one for one in logged if any(_is_of(change.path, app, environment) for change in one.files)]
+    steps = _steps(repository, own, app, environment)
     whole = tuple(step for step in steps if step.commit != end)
     return History(repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None))
 

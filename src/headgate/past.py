@@ -58,23 +58,35 @@ def deepening(
     if not end or not remote:
         yield iter([repository])
         return
-    with clone(_address(repository, remote)) as fresh:
-        _set_up(fresh, repository)
+    with beside(repository, remote) as fresh:
         yield _deeper(fresh, repository, end, depths)
 
 
-def _deeper(fresh: Clone, repository: Repository, end: str, depths: Sequence[int]) -> Iterator[Repository]:
+def _deeper(fresh: Repository, repository: Repository, end: str, depths: Sequence[int]) -> Iterator[Repository]:
     yield repository
-    alternates = fresh.repository.path / "objects" / "info" / "alternates"
-    objects = repository.path / repository.git("rev-parse", "--git-path", "objects")
     for depth in depths:
-        alternates.unlink(missing_ok=True)  # else git tells the server of commits whose past is not here
-        fresh.repository.git(
-            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", f"--depth={depth}"),
-            *("--end-of-options", _REMOTE, f"+{end}:refs/headgate/past"),
-        )
-        alternates.write_bytes(os.fsencode(objects) + b"\n")
+        fetch_beside(fresh, repository, [f"+{end}:refs/headgate/past"], depth)
+        yield fresh
+
+
+@contextmanager
+def beside(repository: Repository, remote: str) -> Iterator[Repository]:
+    """Make a temporary bare repository that fetches from a remote of ``repository`` as that does (`fetch_beside`)."""
+    with clone(_address(repository, remote)) as fresh:
+        _set_up(fresh, repository)
         yield fresh.repository
+
+
+def fetch_beside(fresh: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
+    """Fetch refs with so much of their past, and files only when they are asked for; the rest is in ``repository``."""
+    alternates = fresh.path / "objects" / "info" / "alternates"
+    objects = repository.path / repository.git("rev-parse", "--git-path", "objects")
+    alternates.unlink(missing_ok=True)  # else git tells the server of commits whose past is not here
+    fresh.git(
+        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", f"--depth={depth}"),
+        *("--end-of-options", _REMOTE, *refs),
+    )
+    alternates.write_bytes(os.fsencode(objects) + b"\n")
 
 
 _REMOTE = "past"

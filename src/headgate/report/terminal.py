@@ -53,6 +53,11 @@ class Terminal:
         if not self._quiet:
             self._out((safe(text), style))
 
+    def pieces(self, *pieces: tuple[str, str]) -> None:
+        """Write one line of texts, each with its style."""
+        if not self._quiet:
+            self._out(*((safe(text), style) for text, style in pieces))
+
     def error(self, error: HeadgateError, *, title: str = "") -> None:
         """Write an error: what, where, what to do."""
         self._err((f"{title or 'error'}: ", "bold red"), (safe(str(error)), ""))

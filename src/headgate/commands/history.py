@@ -1,0 +1,143 @@
+"""``headgate history``: who delivered what, when, from which commit, told from the releases in git."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate import config
+from headgate.errors import ConfigError, did_you_mean
+from headgate.history import read_histories
+from headgate.past import deepening
+from headgate.reading import open_for_reading
+from headgate.report.history import SHORT, history_to_json, write_history
+from headgate.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.config import Configuration
+    from headgate.history import History, Step
+    from headgate.model import Release
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments."""
+
+    app: str
+    manifests: str = "."
+    environment: str = ""
+    limit: int = 10
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A step and what is to be said of it: the commit that it went back to, the environment that had it first."""
+
+    step: Step
+    back_to: str = ""
+    as_in: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def run(request: Request) -> int:
+    """Show the history of an app and return 0. Raises ConfigError when there never was such an app."""
+    with open_for_reading(request.manifests) as workspace:
+        configuration = config.load(workspace.tree)
+        names = list(configuration.settings.environments)
+        histories = _histories(workspace, request)
+    shown = _shown(configuration, request, histories)
+    ordered = sorted(histories, key=lambda name: names.index(name) if name in names else len(names))
+    entries = {name: _entries(histories, ordered, name)[: request.limit] for name in ordered if name in shown}
+    entries = {**entries, **{name: () for name in shown if name not in entries}}
+    cuts = {
+        name: histories[name].cut if name in histories else "" for name in entries if len(entries[name]) < request.limit
+    }
+    if request.json:
+        print(history_to_json(request.app, entries, cuts))  # noqa: T201  the answer itself
+    else:
+        write_history(Terminal(sys.stdout), request.app, entries, cuts)
+    return 0
+
+
+def _histories(workspace: Workspace, request: Request) -> dict[str, History]:
+    """Read so much of the past as there are steps to show."""
+    found: dict[str, History] = {}
+    with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
+        for repository in repositories:
+            found = read_histories(repository, workspace.base, request.app)
+            asked = [one for name, one in found.items() if request.environment in ("", name)]
+            if asked and all(len(one.versions) >= request.limit or not one.cut for one in asked):
+                break
+    return found
+
+
+def _shown(configuration: Configuration, request: Request, histories: Mapping[str, History]) -> list[str]:
+    """Return the environments to show. Raises ConfigError for an app or an environment that never was."""
+    record = configuration.apps.get(request.app)
+    folders = [path.rsplit("/", 1)[1] for path in configuration.broken]
+    if record is None and not histories and request.app not in folders:
+        known = [*configuration.apps, *folders]
+        raise ConfigError(
+            f"there is no app '{request.app}', and no release of one in git's history",
+            hint=did_you_mean(request.app, known) or f"there are: {', '.join(sorted(known)) or 'none yet'}",
+        )
+    names = dict.fromkeys([*(record.environments(configuration.settings) if record else ()), *histories])
+    if request.environment and request.environment not in names:
+        raise ConfigError(
+            f"'{request.app}' was never released in '{request.environment}', expected one of: {', '.join(names)}",
+            hint=did_you_mean(request.environment, list(names)),
+        )
+    return [request.environment] if request.environment else list(names)
+
+
+def _entries(histories: Mapping[str, History], ordered: Sequence[str], name: str) -> tuple[Entry, ...]:
+    """Return what is told of an environment: the steps that changed what runs, or who may change it."""
+    history = histories[name]
+    before = [histories[other] for other in ordered[: ordered.index(name)]]
+    entries = []
+    olders = (*history.steps, history.oldest)[1:]
+    for step, older in zip(history.steps, olders, strict=True):
+        pin_changed = _pin(step.release) != _pin(older.release if older else None)
+        if step.is_version or pin_changed:
+            entries.append(_entry(history, before, step, pin_changed=pin_changed))
+    return tuple(entries)
+
+
+def _entry(history: History, before: Sequence[History], step: Step, *, pin_changed: bool) -> Entry:
+    same = history.same_as(step)
+    first = next((other.environment for other in reversed(before) if _had_before(other, step)), "")
+    notes = []
+    if step.is_version and step.release is None:
+        notes.append(f"cannot be read: {step.problem}" if step.problem else "removed")
+    if same is not None:
+        notes.append(f"back to {same.commit[:SHORT]}")
+    if first:
+        notes.append(f"as in {first}")
+    if pin_changed:
+        pin = step.release.pin if step.release else None
+        notes.append(f"pinned by {pin.by}: {pin.reason}" if pin else "unpinned")
+    return Entry(step, same.commit if same else "", first, tuple(notes))
+
+
+def _had_before(other: History, step: Step) -> bool:
+    """Whether another environment had the same parts, from the same refs, with an earlier commit: a promotion."""
+    if step.release is None or not step.is_version:
+        return False
+    for one in other.versions:
+        earlier = one.time <= step.time and one.commit != step.commit
+        if earlier and one.release is not None and _parts(one.release) == _parts(step.release):
+            return True
+    return False
+
+
+def _parts(release: Release) -> object:
+    return release.images, release.config
+
+
+def _pin(release: Release | None) -> object:
+    return release.pin if release else None

@@ -1,0 +1,107 @@
+"""What an app ran, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from headgate.report.table import moment, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.commands.history import Entry
+    from headgate.model import Part, Release
+    from headgate.report.table import Cell
+    from headgate.report.terminal import Terminal
+
+SHORT = 12
+
+_TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
+
+
+def write_history(
+    terminal: Terminal, app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapping[str, str]
+) -> None:
+    """Write what an app ran in each environment, newest first."""
+    for number, (environment, found) in enumerate(entries.items()):
+        terminal.line(f"{'' if number == 0 else chr(10)}{app} in {environment}", "bold")
+        write_table(terminal, _TITLES, [_row(one) for one in found], indent="  ")
+        if not found:
+            terminal.line("  nothing was released yet" if not cuts.get(environment) else "  no change is known", "dim")
+        if cuts.get(environment):
+            terminal.line(f"  what was before {cuts[environment][:SHORT]} is not in this repository", "yellow")
+
+
+def _row(one: Entry) -> list[Cell]:
+    step = one.step
+    gone = step.release is None and not step.problem
+    dim = "" if step.is_version else "dim"
+    return [
+        (moment(step.time), dim),
+        (images(step.release), "bold" if step.is_version else "dim"),
+        (source(step.release), dim),
+        (step.commit[:SHORT], "cyan"),
+        (step.who.rsplit(" <", 1)[0], dim),
+        ("; ".join(one.notes), "red" if gone or step.problem else "yellow"),
+    ]
+
+
+def images(release: Release | None) -> str:
+    """Name the images of a release: ``shop:1.4.2@0f1e2d3c4b5a``."""
+    found = release.images.items() if release else ()
+    return ", ".join(f"{name}:{one.tag}@{one.digest.removeprefix('sha256:')[:SHORT]}" for name, one in found)
+
+
+def version(release: Release | None) -> str:
+    """Name what a release runs in few words: the tags of its images, else the commit of its config."""
+    if release is None:
+        return ""
+    tags = list(dict.fromkeys(one.tag for one in release.images.values()))
+    if len(tags) > 1:
+        return ", ".join(f"{name} {one.tag}" for name, one in release.images.items())
+    return tags[0] if tags else release.config.commit[:SHORT] if release.config else ""
+
+
+def parts(release: Release | None) -> dict[str, Part]:
+    """Return the parts of a release by their names."""
+    if release is None:
+        return {}
+    return {**release.images, **({"config": release.config} if release.config else {})}
+
+
+def source(release: Release | None) -> str:
+    """Name the commits that the parts of a release came from; which part where they differ."""
+    by_source: dict[str, list[str]] = {}
+    for name, part in parts(release).items():
+        ref = part.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        by_source.setdefault(f"{part.project}@{part.commit[:SHORT]} ({ref})", []).append(name)
+    if len(by_source) == 1:
+        return next(iter(by_source))
+    return ", ".join(f"{'+'.join(names)} {one}" for one, names in by_source.items())
+
+
+def history_to_json(app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapping[str, str]) -> str:
+    """Return the same as JSON. Version 1; keys are only ever added."""
+    environments = [
+        {"environment": name, "cut": cuts.get(name) or None, "steps": [_step(one) for one in found]}
+        for name, found in entries.items()
+    ]
+    return json.dumps({"version": 1, "app": app, "environments": environments}, indent=2)
+
+
+def _step(one: Entry) -> dict[str, Any]:
+    step = one.step
+    return {
+        "commit": step.commit,
+        "time": step.time.isoformat(),
+        "who": step.who,
+        "subject": step.subject,
+        "folder": step.folder,
+        "is_version": step.is_version,
+        "back_to": one.back_to or None,
+        "as_in": one.as_in or None,
+        "problem": step.problem or None,
+        "notes": list(one.notes),
+        "release": None if step.release is None else step.release.model_dump(mode="json", exclude_defaults=True),
+    }

@@ -1,0 +1,58 @@
+"""Rows as aligned lines: with colours where somebody looks, plain in a log."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from headgate.report.terminal import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from headgate.report.terminal import Terminal
+
+Cell = tuple[str, str]
+"""A text and its style."""
+
+
+def write_table(terminal: Terminal, titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
+    """Write rows below titles, each column as wide as its widest text. A column in which nothing stands is left out."""
+    if not rows:
+        return
+    shown = [column for column in range(len(titles)) if any(row[column][0] for row in rows)]
+    table = [[(titles[column], "dim") for column in shown]]
+    table += [[(safe(row[column][0]), row[column][1]) for column in shown] for row in rows]
+    widths = [max(_width(row[place][0]) for row in table) for place in range(len(shown))]
+    for row in table:
+        last = max((place for place, cell in enumerate(row) if cell[0]), default=0)
+        pieces = [
+            (text if place == last else text + " " * (widths[place] - _width(text) + 2), style)
+            for place, (text, style) in enumerate(row[: last + 1])
+        ]
+        terminal.pieces((indent, ""), *pieces)
+
+
+def _width(text: str) -> int:
+    """Count the columns of a text in a terminal."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
+
+
+def moment(time: datetime) -> str:
+    """Write a time as people read it: in UTC, to the minute."""
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+_UNITS = ((7 * 86400, "w"), (86400, "d"), (3600, "h"), (60, "m"))
+
+
+def age(time: datetime, now: datetime) -> str:
+    """Write how long ago something was, in the largest unit of which there are two or more, or one day or less."""
+    seconds = max(0, int((now - time).total_seconds()))
+    for size, unit in _UNITS:
+        if seconds >= (2 * size if unit == "w" else size):
+            return f"{seconds // size}{unit}"
+    return "now"
