@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,14 @@ from headgate.errors import HeadgateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Template(StrEnum):
+    """Which template a roll-back takes."""
+
+    THEN = "then"
+    CURRENT = "current"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -171,9 +180,6 @@ def schema(
     _finish(write)
 
 
-Manifests = Annotated[str, typer.Option("--manifests", metavar="DIR|URL", help="Manifest repository.")]
-
-
 @app.command()
 def history(
     name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
@@ -187,3 +193,180 @@ def history(
 
     request = command.Request(name, manifests, environment, limit, json)
     _finish(lambda: command.run(request))
+
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who find it so.")]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who asks for it.", show_default="user.name in git's configuration")
+]
+AppName = Annotated[str, typer.Argument(metavar="APP", help="The app.")]
+OneEnvironment = Annotated[str, typer.Option("--environment", metavar="ENV", help="The environment.")]
+EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
+
+
+@app.command()
+def promote(
+    name: AppName,
+    source: Annotated[str, typer.Option("--from", metavar="ENV", help="Environment that runs it.")],
+    target: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment that is to run it.")],
+    manifests: Manifests = ".",
+    repository: Annotated[
+        str, typer.Option("--source", metavar="DIR|URL", help="The app's repository, to tell newer from older.")
+    ] = "",
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Promote also what is older than what runs there.")
+    ] = False,
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Promote what an app runs in one environment to another: commit, or propose where that is reviewed."""
+    from headgate.commands import promote as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    request = command.Request(name, source, target, repository, allow_older)
+    _finish(lambda: command.run(request, Asked(manifests, intent, diff, json)))
+
+
+@app.command("roll-back")
+def roll_back(
+    name: AppName,
+    environment: OneEnvironment,
+    reason: Reason,
+    to: Annotated[
+        str, typer.Option("--to", metavar="COMMIT|STEPS", help="A commit (the manifest repository's or the app's).")
+    ] = "1",
+    template: Annotated[
+        Template, typer.Option("--template", help="The template as it was then, or as it is now.")
+    ] = Template.THEN,
+    by: By = "",
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Run an earlier release of an app again, pinned until 'unpin' or 'deliver --now'."""
+    from headgate.commands import rollback as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+    from headgate.intents.rollback import Wanted  # noqa: PLC0415
+
+    current = template is Template.CURRENT
+    _finish(
+        lambda: command.run(
+            Wanted(name, environment, to, by or person(manifests), reason, current),
+            Asked(manifests, intent, diff, json),
+        )
+    )
+
+
+@app.command()
+def pin(
+    name: AppName,
+    environment: OneEnvironment,
+    reason: Reason,
+    by: By = "",
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    json: Json = False,
+) -> None:
+    """Keep an app as it is in an environment: what would reach it by itself waits."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+
+    asked = Asked(manifests, intent, json=json)
+    _finish(lambda: command.pin(name, environment, by or person(manifests), reason, asked))
+
+
+@app.command()
+def unpin(
+    name: AppName,
+    environment: OneEnvironment,
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Let an app take what reaches it again, beginning with the newest that waited."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    _finish(lambda: command.unpin(name, environment, Asked(manifests, intent, diff, json)))
+
+
+@app.command()
+def freeze(
+    environment: EnvironmentName,
+    reason: Reason,
+    by: By = "",
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    json: Json = False,
+) -> None:
+    """Keep a whole environment as it is: what would reach its apps by itself waits."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+
+    asked = Asked(manifests, intent, json=json)
+    _finish(lambda: command.freeze(environment, by or person(manifests), reason, asked))
+
+
+@app.command()
+def thaw(
+    environment: EnvironmentName,
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Let an environment take what reaches it again, beginning with the newest that waited for each app."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    _finish(lambda: command.thaw(environment, Asked(manifests, intent, diff, json)))
+
+
+@app.command()
+def remove(
+    name: AppName,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only from this environment. Repeatable."),
+    ] = None,
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Remove an app with its releases and its YAML, or take it out of an environment."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    _finish(lambda: command.remove(name, tuple(environments or ()), Asked(manifests, intent, diff, json)))
+
+
+@app.command()
+def rehydrate(
+    environments: Annotated[
+        list[str] | None, typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
+    allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
+    manifests: Manifests = ".",
+    diff: Diff = False,
+    json: Json = False,
+) -> None:
+    """Hydrate the app-environments whose inputs changed, and commit, or propose where that is reviewed."""
+    from headgate.commands import rehydrate as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    request = command.Request(tuple(environments or ()), everything, allow_removals)
+    _finish(lambda: command.run(request, Asked(manifests, "", diff, json)))
+
+
+@app.command()
+def refresh(manifests: Manifests = ".", diff: Diff = False, json: Json = False) -> None:
+    """Bring open proposals up to date with the default branch; those that became empty go."""
+    from headgate.commands import rehydrate as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked  # noqa: PLC0415
+
+    _finish(lambda: command.refresh(Asked(manifests, "", diff, json)))

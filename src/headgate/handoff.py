@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
 from headgate.images import matching
-from headgate.model import Newest, Part, ReleasedConfig, ReleasedImage
-from headgate.release import CONFIG, Released
+from headgate.model import Part, ReleasedConfig, ReleasedImage
+from headgate.release import CONFIG, Released, newest_of, parts
 from headgate.tree import Tree, check_input
 from headgate.yamlread import read
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord, Configuration
     from headgate.images import Reference
-    from headgate.model import Config, Take
+    from headgate.model import Config, Release, Take
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
@@ -100,7 +100,7 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     accepted = [
         _acceptance(record, environment, hand_off)
         for record, environment in owned
-        if any(takes(take, hand_off.ref) for take in _takes(configuration, record, environment))
+        if any(takes(take, hand_off.ref) for take in taken_by(configuration, record, environment))
     ]
     if not accepted:
         raise RefusedError(
@@ -119,14 +119,44 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
 
 def order_rule(configuration: Configuration, accepted: Acceptance, ref: str) -> str:
     """Return how newer is told from older for hand-offs of a ref: ``ancestry``, or ``semver`` for tags."""
-    matching_takes = [take for take in _takes(configuration, accepted.record, accepted.environment) if takes(take, ref)]
+    matching_takes = [
+        take for take in taken_by(configuration, accepted.record, accepted.environment) if takes(take, ref)
+    ]
     default = "semver" if ref.startswith(TAGS) else "ancestry"
     return next((take.order for take in matching_takes if take.order), default)
 
 
-def _takes(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
+def taken_by(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
+    """Return what an app takes in an environment: its own list, or the environment's."""
     own = record.here(environment).takes
     return own if own is not None else configuration.environment(environment).takes
+
+
+def still_taken(configuration: Configuration, record: AppRecord, environment: str, release: Release) -> str:
+    """Say why a release that waited is not taken any more: another owner by now, or another ref; or nothing."""
+    takes_here = taken_by(configuration, record, environment)
+    promoted = any(take.promotion for take in takes_here)
+    owners = {name: image.project or record.app.project for name, image in record.images(environment).items()}
+    if record.app.config is not None:
+        owners[CONFIG] = record.app.config.project or record.app.project
+    for name, part in parts(release).items():
+        if name not in owners:
+            return f"the app has no part '{name}' any more"
+        if owners[name] != part.project:
+            return f"'{name}' belongs to {owners[name]} by now, and not to {part.project}"
+        if not promoted and not any(takes(take, part.ref) for take in takes_here):
+            return f"{environment} does not take {part.ref} any more"
+    return ""
+
+
+def check_person(by: str, reason: str) -> None:
+    """Refuse a name or a reason that is missing or longer than a line. Raises ConfigError."""
+    for what, text in (("name of who asks", by), ("reason", reason)):
+        if not text.strip() or not text.isprintable() or len(text) > _MAX_LINE:
+            raise ConfigError(f"the {what} is {text!r}, expected one line of at most {_MAX_LINE} characters")
+
+
+_MAX_LINE = 200
 
 
 def _owns_a_part(record: AppRecord, environment: str, project: str) -> bool:
@@ -154,7 +184,7 @@ def _what_is_taken(configuration: Configuration, owned: Sequence[tuple[AppRecord
     for record, environment in owned:
         sources = [
             f"{kind} {value}"
-            for take in _takes(configuration, record, environment)
+            for take in taken_by(configuration, record, environment)
             for kind, value in (
                 ("branch", take.branch),
                 ("tag", take.tag),
@@ -231,14 +261,11 @@ def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config
         name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **dict(came_from))
         for name, image in accepted.images.items()
     }
-    newest = {
-        name: Newest(commit=image.commit, ref=image.ref, pipeline=image.pipeline, tag=image.tag, digest=image.digest)
-        for name, image in images.items()
-    }
+    newest = {name: newest_of(image) for name, image in images.items()}
     release, config = before.release, before.release.config
     if accepted.config is not None:
         config = ReleasedConfig(path=accepted.config.path, **dict(came_from))
-        newest[CONFIG] = Newest(commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
+        newest[CONFIG] = newest_of(config)
     after = release.model_copy(
         update={
             "images": dict(sorted({**release.images, **images}.items())),

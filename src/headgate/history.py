@@ -14,6 +14,7 @@ from headgate.errors import HeadgateError
 from headgate.gitlog import ABSENT, contents, cut, log
 from headgate.layout import APPS
 from headgate.model import Release
+from headgate.release import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,6 +111,15 @@ def _history(repository: Repository, logged: Sequence[Logged], app: str, environ
     steps = _steps(repository, own, app, environment)
     whole = tuple(step for step in steps if step.commit != end)
     return History(repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None))
+
+
+def commits_of(history: History) -> dict[str, list[str]]:
+    """Return, per part, the commits that an environment ran, in the order of their first time there."""
+    found: dict[str, list[str]] = {}
+    for step in reversed((*history.versions, *([history.oldest] if history.oldest else []))):
+        for name, part in parts(step.release).items() if step.release else ():
+            found.setdefault(name, []).append(part.commit)
+    return {name: list(dict.fromkeys(commits)) for name, commits in found.items()}
 
 
 def landed_at(history: History) -> datetime | None:

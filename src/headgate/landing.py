@@ -9,24 +9,25 @@ from headgate import config, git, lock, output
 from headgate.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.protocol import State
 from headgate.intents.versions import drop_unused
-from headgate.layout import APPS, ENVIRONMENTS, INPUTS
+from headgate.layout import INPUTS, review_branch
 from headgate.message import commit_message
 from headgate.workspace import Draft, find_proposal, publish, until_landed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.config import Configuration
-    from headgate.intents.protocol import Intent, Step
+    from headgate.intents.protocol import Applied, Intent, Step
     from headgate.tree import Changes, Tree
     from headgate.workspace import Delivered, Proposal, Workspace
 
 
 @dataclass(frozen=True)
 class Landing:
-    """What became of an intent: an outcome per app-environment, and the commits that were made."""
+    """What became of an intent: an outcome per app-environment, what else there is to say, the commits made."""
 
     outcomes: list[Outcome]
+    told: tuple[str, ...]
     delivered: list[Delivered]
 
 
@@ -50,16 +51,16 @@ def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    steps = intent.apply(state)
-    after = state.tree.with_changes(_merged(change for step in steps for change in (step.recorded, step.changes)))
-    configuration = _configuration_after(state, after, steps)
-    targets = [(configuration.apps[step.record.name], step.environment) for step in steps if step.hydrates]
-    git.prefetch(after, [configuration.output_folder(*step.owner) for step in steps])
+    applied = intent.apply(state)
+    after = state.tree.with_changes(_all_changes(applied))
+    configuration = _configuration_after(state, after, applied)
+    targets = [(configuration.apps[step.app], step.environment) for step in applied.steps if step.hydrates]
+    git.prefetch(after, [_folder(state.configuration, step) for step in applied.steps])
     hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
-    outcomes = [_outcome(state, configuration, step, by_owner) for step in steps]
-    drafts = _drafts(state, configuration, intent, intent_id or intent.id, list(zip(steps, outcomes, strict=True)))
-    return Landing(outcomes, publish(workspace, drafts))
+    outcomes = [_outcome(state, step, by_owner) for step in applied.steps]
+    drafts = _drafts(state, intent, intent_id or intent.id, applied, outcomes)
+    return Landing([*outcomes, *applied.outcomes], applied.told, publish(workspace, drafts))
 
 
 def read_state(workspace: Workspace) -> State:
@@ -73,80 +74,80 @@ def read_state(workspace: Workspace) -> State:
     return State(workspace.base, tree, config.load(tree), proposed)
 
 
-def review_branch(app: str, environment: str) -> str:
-    """Return the branch on which changes of an app wait for review."""
-    return f"headgate/{environment}/{app}"
+def _all_changes(applied: Applied) -> Changes:
+    changes: Changes = dict(applied.recorded)
+    for step in applied.steps:
+        changes |= step.recorded | step.changes
+    return changes
 
 
-def _configuration_after(state: State, after: Tree, steps: Sequence[Step]) -> Configuration:
-    """Read the configuration anew only when a step changes it."""
-    changed = {path for step in steps for path in (*step.changes, *step.recorded)}
-    concerned = any(
-        path.endswith("/app.yaml") and "/releases/" not in path
-        if path.startswith(f"{APPS}/")
-        else path.startswith(f"{ENVIRONMENTS}/")
-        for path in changed
-    )
-    return config.load(after) if concerned else state.configuration
+def _configuration_after(state: State, after: Tree, applied: Applied) -> Configuration:
+    """Read the configuration anew when a step that hydrates may see another one. Removals hydrate nothing."""
+    if not any(step.hydrates for step in applied.steps) or not applied.recorded:
+        return state.configuration
+    return config.load(after)
 
 
-def _outcome(
-    state: State, configuration: Configuration, step: Step, hydrated: dict[tuple[str, str], Outcome]
-) -> Outcome:
+def _folder(configuration: Configuration, step: Step) -> str:
+    return step.folder or configuration.output_folder(*step.owner)
+
+
+def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome]) -> Outcome:
     if step.hydrates:
         return replace(hydrated[step.owner], reasons=(*step.reasons, *hydrated[step.owner].reasons))
-    folder = configuration.output_folder(*step.owner)
+    folder = _folder(state.configuration, step)
     blank = Outcome(*step.owner, folder, step.state, reasons=step.reasons)
     if not step.removes:
         return blank
     changes = output.removal(state.tree, folder)
-    return replace(
-        blank, state="changed", changes=changes, objects=tuple(output.object_changes(state.tree, folder, changes))
-    )
+    told = tuple(output.object_changes(state.tree, folder, changes))
+    return replace(blank, state="changed", changes=changes, objects=told)
 
 
-def _drafts(
-    state: State, configuration: Configuration, intent: Intent, intent_id: str, done: Sequence[tuple[Step, Outcome]]
-) -> list[Draft]:
+@dataclass(frozen=True)
+class _Share:
+    """What one step brings to one branch."""
+
+    step: Step
+    outcome: Outcome
+    changes: Changes
+
+
+def _drafts(state: State, intent: Intent, intent_id: str, applied: Applied, outcomes: Sequence[Outcome]) -> list[Draft]:
     """Return one draft for all that lands at once, and one for each proposal.
 
     A release lands only with its YAML, not when that cannot be rendered. Where it changes no YAML, and where it
     waits, it is only recorded: that needs no review, since nothing runs otherwise for it.
     """
-    groups: dict[str | None, list[tuple[Step, Outcome, Changes]]] = {}
-    for step, outcome in done:
-        if outcome.state == "failed":
-            continue
+    groups: dict[str | None, list[_Share]] = {None: []}
+    for step, outcome in zip(applied.steps, outcomes, strict=True):
         if step.recorded:
-            groups.setdefault(None, []).append((step, outcome, step.recorded))
-        branch = _branch(state, step, outcome)
-        if step.changes or outcome.changes:
-            groups.setdefault(branch, []).append((step, outcome, step.changes | (outcome.changes or {})))
-    drafts = []
-    for branch, group in groups.items():
-        changes = _merged(one[2] for one in group)
-        engines = {
-            outcome.engine for _, outcome, _ in group if outcome.state in ("changed", "unchanged") and outcome.engine
-        }
-        changes |= lock.changes(configuration.lock, sorted(engines), upgrade=False)
-        if branch is None:
-            changes |= drop_unused(state.tree.with_changes(changes))
-        outcomes = list({(one.app, one.environment): one for _, one, _ in group}.values())
-        releases = {step.owner: step.after.release for step, _, _ in group if step.after}
-        message = commit_message(intent.verb, outcomes, releases, what=intent.what, intent=intent_id)
-        drafts.append(Draft(branch, changes, message))
-    return drafts
+            groups[None].append(_Share(step, outcome, step.recorded))
+        changes = step.changes | (outcome.changes or {})
+        if changes and outcome.state != "failed":
+            groups.setdefault(_branch(state, step, outcome), []).append(_Share(step, outcome, changes))
+    drafts = [_draft(state, intent, intent_id, branch, group, applied) for branch, group in groups.items()]
+    kept = [draft for draft in drafts if draft.changes]
+    return [*kept, *(Draft(branch, {}, "") for branch in applied.emptied if branch not in groups)]
+
+
+def _draft(
+    state: State, intent: Intent, intent_id: str, branch: str | None, group: Sequence[_Share], applied: Applied
+) -> Draft:
+    changes: Changes = dict(applied.recorded) if branch is None else {}
+    for share in group:
+        changes |= share.changes
+    engines = {share.outcome.engine for share in group if share.outcome.state in ("changed", "unchanged")} - {""}
+    if changes:
+        changes |= lock.changes(state.configuration.lock, sorted(engines), upgrade=False)
+    if branch is None and changes:
+        changes |= drop_unused(state.tree.with_changes(changes))
+    outcomes = list({share.step.owner: share.outcome for share in group}.values())
+    releases = {share.step.owner: share.step.after.release for share in group if share.step.after}
+    return Draft(branch, changes, commit_message(intent.verb, outcomes, releases, what=intent.what, intent=intent_id))
 
 
 def _branch(state: State, step: Step, outcome: Outcome) -> str | None:
-    changes_what_runs = bool(outcome.changes)
-    if changes_what_runs and state.reviews(step.record, step.environment):
+    if outcome.changes and state.reviews(*step.owner):
         return step.branch or review_branch(*step.owner)
     return None
-
-
-def _merged(changes: Iterable[Changes]) -> Changes:
-    merged: Changes = {}
-    for one in changes:
-        merged |= one
-    return merged

@@ -11,3 +11,13 @@ VERSIONS = f"{TEMPLATES}/.versions"
 """Templates as they were, for the releases that name them."""
 INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
 """Folders that hydration reads; everything else is output, or not ours."""
+
+
+def review_branch(app: str, environment: str) -> str:
+    """Return the branch on which changes of an app wait for review."""
+    return f"headgate/{environment}/{app}"
+
+
+def group_branch(environment: str) -> str:
+    """Return the branch for a change of many apps of an environment. No app can be called like its last part."""
+    return f"headgate/{environment}/_rehydrate"

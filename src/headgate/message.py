@@ -30,9 +30,8 @@ def commit_message(
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))
-    subject = f"{verb} {_few(apps, 'apps')} {_TOWARDS.get(verb, 'in')} {_few(environments, 'environments')}"
-    if what:
-        subject += f": {what}"
+    where = f"{_few(apps, 'apps')} {_TOWARDS.get(verb, 'in')} {_few(environments, 'environments')}" if apps else ""
+    subject = f"{verb} {': '.join(filter(None, (where, what)))}"
     lines = [f"{outcome.app} in {outcome.environment}: {counts(outcome)}" for outcome in outcomes]
     if len(lines) > _MAX_LINES:
         lines = [*lines[:_MAX_LINES], f"and {len(lines) - _MAX_LINES} more"]

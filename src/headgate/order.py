@@ -108,7 +108,7 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
     if hand_off.commit == newest.commit:
         return _same_commit(hand_off, digest, newest)
     if rule == "semver":
-        return _by_version(hand_off.ref, newest.ref)
+        return by_version(hand_off.ref, newest.ref)
     return _by_ancestry(hand_off, newest.commit, history)
 
 
@@ -147,7 +147,8 @@ _VERSION = re.compile(
 _Key = tuple[tuple[int, ...], tuple[tuple[bool, int, str], ...]]
 
 
-def _by_version(new: str, newest: str) -> Verdict:
+def by_version(new: str, newest: str) -> Verdict:
+    """Compare two refs by the versions in their names."""
     mine, theirs = _version(new), _version(newest)
     if mine is None or theirs is None:
         odd = new if mine is None else newest

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import parse
-from headgate.model import Release
+from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
+    from headgate.model import Freeze
     from headgate.tree import Changes, Tree
 
 HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
@@ -67,23 +68,34 @@ def write_released(tree: Tree, folder: str, released: Released | None) -> Change
     """Return the changes that make a folder hold a release, or none at all. Nothing when it does already."""
     files: dict[str, bytes | None] = {}
     if released is not None:
-        files[f"{folder}/{RELEASE}"] = to_text(released.release)
+        files[f"{folder}/{RELEASE}"] = write_record(released.release)
         files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
     own = [path for path in tree.paths(folder) if not path.startswith(f"{folder}/{WAITING}/")]
     changes: Changes = {path: None for path in own if path not in files}
     return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 
-def to_text(release: Release) -> bytes:
-    """Return the canonical text of a release."""
-    return (HEADER + write({"version": release.version, **release.model_dump(exclude_defaults=True)})).encode()
+def write_record(record: Release | Freeze) -> bytes:
+    """Return the canonical text of a file that Headgate alone writes."""
+    return (HEADER + write({"version": record.version, **record.model_dump(exclude_defaults=True)})).encode()
+
+
+def parts(release: Release) -> dict[str, ReleasedImage | ReleasedConfig]:
+    """Return the parts of a release by their names."""
+    return {**release.images, **({CONFIG: release.config} if release.config else {})}
+
+
+def newest_of(part: ReleasedImage | ReleasedConfig) -> Newest:
+    """Return what is remembered of a part as the newest ever released."""
+    image = {"tag": part.tag, "digest": part.digest} if isinstance(part, ReleasedImage) else {}
+    return Newest.model_validate({"commit": part.commit, "ref": part.ref, "pipeline": part.pipeline, **image})
 
 
 def missing_parts(release: Release | None, record: AppRecord, environment: str) -> list[str]:
     """Return the parts that have not been handed off yet, without which the app cannot be hydrated here."""
-    parts = [name for name, image in record.images(environment).items() if not image.optional]
+    needed = [name for name, image in record.images(environment).items() if not image.optional]
     have: set[str] = set(release.images) if release else set()
-    missing = [f"image {name}" for name in parts if name not in have]
+    missing = [f"image {name}" for name in needed if name not in have]
     if record.app.config is not None and (release is None or release.config is None):
         missing.append("config")
     return missing

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Move:
-    """One ref of a push: to ``new``, when it is at ``old`` (`NO_COMMIT`: when it does not exist yet)."""
+    """One ref of a push: to ``new``, when it is at ``old``. `NO_COMMIT` stands for no such ref."""
 
     ref: str
     new: str
@@ -34,13 +34,13 @@ def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
     git's words, and GitError for every other refusal.
     """
     leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
-    specs = [f"{move.new}:{move.ref}" for move in moves]
+    specs = [f"{'' if move.new == NO_COMMIT else move.new}:{move.ref}" for move in moves]
     try:
         repository.git("push", "--quiet", "--atomic", "--no-verify", *leases, "--end-of-options", remote, *specs)
     except GitError as error:
         now = remote_refs(repository, remote)
         moved = [move.ref for move in moves if now.get(move.ref, NO_COMMIT) != move.old]
-        if all(now.get(move.ref) == move.new for move in moves):
+        if all(now.get(move.ref, NO_COMMIT) == move.new for move in moves):
             return  # the answer was lost, the push was not
         if moved:
             raise ConflictError(

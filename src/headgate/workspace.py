@@ -69,7 +69,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Draft:
-    """Changes that become one commit on a branch; None is the default branch."""
+    """Changes that become one commit on a branch; None is the default branch. Without changes the branch goes."""
 
     branch: str | None
     changes: Changes
@@ -145,6 +145,12 @@ def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
     return None if commit is None else read_proposal(workspace, branch, commit)
 
 
+def find_proposals(workspace: Workspace) -> list[Proposal]:
+    """Return all branches for review, by their names."""
+    found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(_review_heads(workspace).items())]
+    return [read_proposal(workspace, *one) for one in found if one[0].startswith("headgate/") and "/_" not in one[0]]
+
+
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
     """Return a branch for review at a commit, with what it stands on."""
     if not git.has_commit(workspace.repository, f"{commit}^"):
@@ -169,17 +175,31 @@ def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
-        commit = make_commit(workspace.repository, base, draft.changes, draft.message)
-        if draft.branch is None:
-            base = commit  # what is reviewed stands on the newest default branch
         if draft.branch and old != git.NO_COMMIT:
             _check_ours(workspace, ref, old)
-            if git.same_tree(workspace.repository, old, commit):
-                continue
+        commit = _commit(workspace, base, draft)
+        if draft.branch is None:
+            base = commit  # what is reviewed stands on the newest default branch
+        elif _is_there(workspace, old, commit):
+            continue
         moves.append(Move(ref, commit, old))
         delivered.append(Delivered(draft.branch or workspace.branch, commit))
     _bring(workspace, moves)
     return delivered
+
+
+def _commit(workspace: Workspace, base: str, draft: Draft) -> str:
+    """Return the draft's commit, or `NO_COMMIT` for a branch that goes."""
+    if not draft.changes:
+        return git.NO_COMMIT
+    return make_commit(workspace.repository, base, draft.changes, draft.message)
+
+
+def _is_there(workspace: Workspace, old: str, new: str) -> bool:
+    """Whether a branch for review is as it should be already: gone, or with the same files on the same base."""
+    if git.NO_COMMIT in (old, new):
+        return old == new
+    return git.same_tree(workspace.repository, old, new)
 
 
 def _review_heads(workspace: Workspace) -> dict[str, str]:
@@ -210,5 +230,7 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
             if git.head(workspace.repository) != workspace.base:
                 raise ConflictError("the checkout moved in the meantime", hint="run the same command again")
             advance(workspace.repository, move.new, move.old)
+        elif not workspace.remote and move.new == git.NO_COMMIT:
+            workspace.repository.git("update-ref", "-d", move.ref, move.old)
         elif not workspace.remote:
             workspace.repository.git("update-ref", move.ref, move.new, move.old)

@@ -54,9 +54,9 @@ def write_app(stage: Stage, files: dict[str, str]) -> None:
     git(stage.app, "commit", "--quiet", "--message", "Change")
 
 
-def make_stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
+def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = APP) -> Stage:
     """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
-    manifests.app("web", APP).commit("Begin")
+    manifests.app("web", app_yaml).commit("Begin")
     remote = tmp_path / "manifests.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
     git(manifests.path, "remote", "add", "origin", str(remote))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from headgate import config, folder, git, lock
 from headgate.commit import advance, make_commit
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
-from headgate.hydrate import Options, Outcome, hydrate
+from headgate.hydrate import Options, hydrate
+from headgate.intents.rehydrate import broken
 from headgate.message import commit_message
 from headgate.release import read_release
 from headgate.report.json import outcomes_to_json
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.config import Configuration
-    from headgate.hydrate import Target
+    from headgate.hydrate import Outcome, Target
     from headgate.model import Release
     from headgate.tree import Changes, Tree
 
@@ -55,7 +56,7 @@ def run(request: Request) -> int:
     terminal = Terminal(sys.stdout, quiet=request.json)
     options = Options(request.everything or request.upgrade, request.allow_removals, request.upgrade)
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
-    outcomes += broken(configuration, request.apps)
+    outcomes += [one for one in broken(configuration) if not request.apps or one.app in request.apps]
 
     terminal.outcomes(outcomes, diff=request.diff)
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
@@ -102,15 +103,6 @@ def releases(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcom
         if release is not None:
             found[one.app, one.environment] = release
     return found
-
-
-def broken(configuration: Configuration, apps: Sequence[str]) -> list[Outcome]:
-    """Return a failed outcome for each app whose app.yaml cannot be used."""
-    return [
-        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
-        for path, error in configuration.broken.items()
-        if not apps or path.rsplit("/", 1)[1] in apps
-    ]
 
 
 def all_changes(configuration: Configuration, outcomes: Sequence[Outcome], *, upgrade: bool = False) -> Changes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate import git
 from headgate.commands.hydrate import exit_code
+from headgate.errors import ConfigError, GitError
 from headgate.hydrate import AS_USUAL, Options
 from headgate.landing import land
 from headgate.report.json import outcomes_to_json
@@ -48,9 +51,22 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
 
 
 def _tell(landing: Landing, terminal: Terminal, asked: Asked, *, pushed: bool) -> None:
-    terminal.outcomes(landing.outcomes, diff=asked.diff)
+    for line in landing.told:
+        terminal.line(line)
+    if landing.outcomes or not landing.told:
+        terminal.outcomes(landing.outcomes, diff=asked.diff)
     for one in landing.delivered:
         terminal.line(f"{'pushed' if pushed else 'committed'} {one.commit[:12]} to {one.branch}")
     if asked.json:
+        told = list(landing.told)
         commits = [{"branch": one.branch, "commit": one.commit} for one in landing.delivered]
-        print(outcomes_to_json(landing.outcomes, commits=commits))  # noqa: T201  the answer itself
+        print(outcomes_to_json(landing.outcomes, told=told, commits=commits))  # noqa: T201  the answer itself
+
+
+def person(manifests: str) -> str:
+    """Return who git says is at work. Raises ConfigError when it does not know."""
+    repository = git.open_repository(Path(manifests if "://" not in manifests and Path(manifests).is_dir() else "."))
+    try:
+        return repository.git("config", "--get", "user.name")
+    except GitError:
+        raise ConfigError("who asks for it is not known", hint="say so with --by NAME") from None

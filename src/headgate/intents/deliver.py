@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.handoff import accepting, handed_off, order_rule, snapshot
-from headgate.intents.protocol import Step, identify
+from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels, with_template
 from headgate.model import Release
 from headgate.order import only_newer
@@ -16,9 +16,11 @@ from headgate.release import Released, read_released, waiting_folder, write_rele
 from headgate.tree import Tree
 
 if TYPE_CHECKING:
+    from headgate.config import AppRecord
     from headgate.handoff import Acceptance, HandOff
     from headgate.intents.protocol import State
     from headgate.source import AppSource
+    from headgate.tree import Changes
     from headgate.workspace import Proposal
 
 NOTHING = Released(Release(), Tree({}))
@@ -47,14 +49,15 @@ class Deliver:
         """Name the commit."""
         return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
 
-    def apply(self, state: State) -> list[Step]:
+    def apply(self, state: State) -> Applied:
         """Write the releases of the environments that take it; of pinned and frozen ones what waits there."""
-        return [self._step(state, one) for one in accepting(state.configuration, self.hand_off)]
+        return Applied([self._step(state, one) for one in accepting(state.configuration, self.hand_off)])
 
     def _step(self, state: State, one: Acceptance) -> Step:
         record, environment = one.record, one.environment
         released = state.released(record, environment) or NOTHING
-        proposal = state.proposed(record.name, environment) if state.reviews(record, environment) else None
+        reviewed = state.reviews(record.name, environment)
+        proposal = state.proposed(record.name, environment) if reviewed else None
         waiting = read_released(state.tree, waiting_folder(record, environment))
         proposed = read_released(proposal.tree, record.release_folder(environment)) if proposal else None
         decision = only_newer(
@@ -69,13 +72,17 @@ class Deliver:
         taken = decision.acceptance
         if not taken.has_parts:
             outdated = "superseded" if decision.superseded else "unchanged"
-            return Step(record, environment, hydrates=False, state=outdated, reasons=decision.superseded)
+            return Step(record.name, environment, hydrates=False, state=outdated, reasons=decision.superseded)
         holds = "" if self.now else held(state.configuration, environment, released.release)
-        before = (waiting or released) if holds else with_proposed(released, proposal, one)
+        before = (
+            (waiting or released) if holds else with_proposed(released, proposal, record.release_folder(environment))
+        )
         after = handed_off(before, taken, self.hand_off, self._files(taken, state))
         if holds or self.now:
             after = replace(after, release=after.release.model_copy(update={"pin": None}))
-        return deliver_step(state, taken, after, holds=holds, reasons=(*decision.superseded, *decision.notes))
+        return release_step(
+            state, record, environment, after, holds=holds, reasons=(*decision.superseded, *decision.notes)
+        )
 
     def _files(self, taken: Acceptance, state: State) -> Tree | None:
         """Read the app's config at the commit."""
@@ -92,32 +99,40 @@ class Deliver:
         return files
 
 
-def deliver_step(
-    state: State, taken: Acceptance, after: Released, *, holds: str = "", reasons: tuple[str, ...] = ()
+def release_step(
+    state: State,
+    record: AppRecord,
+    environment: str,
+    after: Released,
+    *,
+    template: tuple[str | None, Changes] | None = None,
+    holds: str = "",
+    reasons: tuple[str, ...] = (),
 ) -> Step:
-    """Return the step that writes a release, or, where an environment is pinned or frozen, what waits there."""
-    record, environment = taken.record, taken.environment
-    version, copies = current_version(state.tree, record) if travels(state.configuration, environment) else (None, {})
+    """Return the step that writes a release, or, where an environment is pinned or frozen, what waits there.
+
+    ``template`` is the version that it carries with the files to keep; without, it is the current one.
+    """
+    folder, waiting = record.release_folder(environment), waiting_folder(record, environment)
+    version, copies = template or (None, {})
+    if template is None and travels(state.configuration, environment):
+        version, copies = current_version(state.tree, record)
     after = with_template(after, version)
-    waiting = waiting_folder(record, environment)
     if holds:
         recorded = copies | write_released(state.tree, waiting, after)
-        return Step(
-            record, environment, after, recorded=recorded, hydrates=False, state="held", reasons=(*reasons, holds)
-        )
-    changes = write_released(state.tree, record.release_folder(environment), after)
-    changes |= copies | write_released(state.tree, waiting, None)
-    return Step(record, environment, after, changes, reasons=reasons)
+        told = (*reasons, holds)
+        return Step(record.name, environment, after, recorded=recorded, hydrates=False, state="held", reasons=told)
+    changes = copies | write_released(state.tree, folder, after) | write_released(state.tree, waiting, None)
+    return Step(record.name, environment, after, changes, reasons=reasons)
 
 
-def with_proposed(released: Released, proposal: Proposal | None, one: Acceptance) -> Released:
+def with_proposed(released: Released, proposal: Proposal | None, folder: str) -> Released:
     """Return a release with the parts that wait for review put over it, so that a new proposal does not lose them.
 
     A part that changed on the default branch since the proposal was made is the default branch's.
     """
     if proposal is None:
         return released
-    folder = one.record.release_folder(one.environment)
     base = read_released(proposal.base, folder) or NOTHING
     ours = read_released(proposal.tree, folder)
     if ours is None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.hydrate import Outcome
     from headgate.tree import Changes, Tree
     from headgate.workspace import Proposal
 
@@ -31,9 +32,14 @@ class State:
         """Return what an app runs in an environment; None before its first hand-off."""
         return read_released(self.tree, record.release_folder(environment))
 
-    def reviews(self, record: AppRecord, environment: str) -> bool:
-        """Whether what changes an app's YAML in an environment is reviewed."""
-        return record.delivery(self.configuration.settings, environment) == "review"
+    def reviews(self, app: str, environment: str) -> bool:
+        """Whether what changes an app's YAML in an environment is reviewed. An app that is gone: as the environment."""
+        settings = self.configuration.settings
+        if environment not in settings.environments:
+            return False
+        record = self.configuration.apps.get(app)
+        found = record.delivery(settings, environment) if record else settings.environments[environment].delivery
+        return found == "review"
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,12 @@ class Step:
     """What an intent does to one app in one environment.
 
     ``changes`` go along with its new YAML, to the branch where that goes. ``recorded`` change nothing that runs,
-    so they go to the default branch at once. A step that does not hydrate says why in ``state`` and ``reasons``.
-    ``branch`` is where it is proposed, if not on the app's own branch.
+    so they go to the default branch at once. A step that does not hydrate says why in ``state`` and ``reasons``;
+    one that ``removes`` takes the YAML away from ``folder``. ``branch`` is where it is proposed, if not on the
+    app's own branch.
     """
 
-    record: AppRecord
+    app: str
     environment: str
     after: Released | None = None
     changes: Changes = field(default_factory=dict)
@@ -55,11 +62,27 @@ class Step:
     state: str = "unchanged"
     reasons: tuple[str, ...] = ()
     branch: str = ""
+    folder: str = ""
 
     @property
     def owner(self) -> tuple[str, str]:
         """App and environment."""
-        return self.record.name, self.environment
+        return self.app, self.environment
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An intent, applied to a state. ``recorded`` concerns no single app; ``told`` is said to the person who asked.
+
+    ``emptied`` are branches for review that go when no step changes anything there any more; ``outcomes`` are
+    known without hydrating.
+    """
+
+    steps: Sequence[Step] = ()
+    recorded: Changes = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
 
 
 class Intent(Protocol):
@@ -81,7 +104,7 @@ class Intent(Protocol):
     def explicit(self) -> bool:
         """Whether it may change what is pinned or frozen, since it was asked for just these app-environments."""
 
-    def apply(self, state: State) -> list[Step]:
+    def apply(self, state: State) -> Applied:
         """Return what it does here. Raises RefusedError when it may not, or does not fit any more."""
 
 

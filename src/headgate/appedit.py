@@ -1,0 +1,95 @@
+"""app.yaml, changed where it must be and nowhere else: people wrote it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from headgate.config import parse
+from headgate.errors import ConfigError, HeadgateError
+from headgate.model import App
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.config import AppRecord
+
+
+def without_environments(text: bytes, record: AppRecord, left: Sequence[str]) -> bytes:
+    """Return app.yaml with only the environments ``left``; comments and style of everything else stay.
+
+    Raises ConfigError where it is written in a way that cannot be changed safely.
+    """
+    file = f"{record.folder}/app.yaml"
+    source = text.decode("utf-8")
+    try:
+        edited = _edited(source, left)
+        result = parse(edited.encode(), file, App)[0]
+    except (HeadgateError, yaml.YAMLError, _OddError):
+        result, edited = None, ""
+    if result is None or list(result.environments or {}) != [name for name in _order(record, left) if name in left]:
+        raise ConfigError(
+            "cannot be changed without touching what somebody wrote",
+            where=record.place("environments"),
+            hint=f"set 'environments: [{', '.join(left)}]' by hand, and hydrate",
+        )
+    return edited.encode()
+
+
+class _OddError(Exception):
+    """The file is not written in one of the usual ways."""
+
+
+def _order(record: AppRecord, left: Sequence[str]) -> Sequence[str]:
+    return list(record.app.environments) if record.app.environments is not None else left
+
+
+def _edited(source: str, left: Sequence[str]) -> str:
+    root: Any = yaml.compose(source, Loader=yaml.CSafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise _OddError
+    found = next((value for key, value in root.value if key.value == "environments"), None)
+    if found is None:
+        return _added(source, root, left)
+    entries = (
+        [(key, value) for key, value in found.value]
+        if isinstance(found, yaml.MappingNode)
+        else [(one, one) for one in found.value]
+    )
+    going = [index for index, (key, _) in enumerate(entries) if key.value not in left]
+    for index in reversed(going):
+        source = _cut(source, found, entries, index)
+        entries.pop(index)
+    return source
+
+
+def _added(source: str, root: Any, left: Sequence[str]) -> str:
+    line = f"environments: [{', '.join(left)}]"
+    if not root.flow_style:
+        return f"{source.rstrip()}\n{line}\n"
+    end = root.end_mark.index - 1
+    return f"{source[:end].rstrip().rstrip(',')}, {line}{source[end:]}"
+
+
+def _cut(source: str, found: Any, entries: list[Any], index: int) -> str:
+    """Take one entry out. Those after it are gone or stay behind it, so that earlier marks hold."""
+    start = entries[index][0].start_mark.index
+    if not found.flow_style:
+        begin = source.rindex("\n", 0, start) + 1
+        after = source.find("\n", max(entries[index][1].end_mark.index - 1, start))
+        following = source[begin:].find("\n") if entries[index][0] is entries[index][1] else -1
+        end = begin + following + 1 if following >= 0 else _next_line(source, entries, index, after)
+        return source[:begin] + source[end:]
+    end = entries[index][1].end_mark.index
+    rest = source[end:].lstrip()
+    if rest.startswith(","):
+        return source[:start] + rest[1:].lstrip()
+    return source[:start].rstrip().rstrip(",") + source[end:]
+
+
+def _next_line(source: str, entries: list[Any], index: int, after: int) -> int:
+    """Return where the entry of a block mapping ends: at the next key's line, or after its own last line."""
+    if index + 1 < len(entries):
+        return source.rindex("\n", 0, entries[index + 1][0].start_mark.index) + 1
+    return after + 1 if after >= 0 else len(source)

@@ -1,0 +1,48 @@
+"""``headgate pin``, ``unpin``, ``freeze``, ``thaw`` and ``remove``: intents that need nothing but what was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.commands.landed import Asked, landed
+from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
+from headgate.intents.protocol import check_environment, expected_release, find_app
+from headgate.intents.remove import Remove
+from headgate.landing import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.workspace import Workspace
+
+
+def pin(app: str, environment: str, by: str, reason: str, asked: Asked) -> int:
+    """Pin an app where it is, and return the exit code."""
+
+    def resolve(workspace: Workspace) -> Pin:
+        state = read_state(workspace)
+        record = find_app(state.configuration, app)
+        check_environment(state.configuration, environment, record)
+        return Pin(app, environment, by, reason, expected_release(state, record, environment))
+
+    return landed(asked, resolve)
+
+
+def unpin(app: str, environment: str, asked: Asked) -> int:
+    """Unpin an app, deliver what waits, and return the exit code."""
+    return landed(asked, lambda _: Unpin(app, environment))
+
+
+def freeze(environment: str, by: str, reason: str, asked: Asked) -> int:
+    """Freeze an environment and return the exit code."""
+    return landed(asked, lambda _: Freeze(environment, by, reason))
+
+
+def thaw(environment: str, asked: Asked) -> int:
+    """Thaw an environment, deliver what waits, and return the exit code."""
+    return landed(asked, lambda _: Thaw(environment))
+
+
+def remove(app: str, environments: Sequence[str], asked: Asked) -> int:
+    """Remove an app, or some environments of it, and return the exit code."""
+    return landed(asked, lambda _: Remove(app, tuple(environments)))

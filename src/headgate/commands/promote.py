@@ -1,0 +1,48 @@
+"""``headgate promote``: what one environment runs, in another."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.commands.landed import Asked, landed
+from headgate.history import commits_of
+from headgate.intents.promote import Past, Promote, promotion
+from headgate.landing import read_state
+from headgate.past import open_history
+from headgate.source import app_source
+
+if TYPE_CHECKING:
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments. ``repository`` is the app's, where that is to tell newer from older."""
+
+    app: str
+    source: str
+    target: str
+    repository: str = ""
+    allow_older: bool = False
+
+
+def run(request: Request, asked: Asked) -> int:
+    """Promote and return the exit code: 0, or the error's."""
+    with ExitStack() as stack:
+
+        def resolve(workspace: Workspace) -> Promote:
+            past = open_history(workspace.repository, workspace.remote, workspace.base, request.app, request.source)
+            history = stack.enter_context(app_source(request.repository, "")) if request.repository else None
+            commits = commits_of(stack.enter_context(past))
+            return promotion(
+                read_state(workspace),
+                request.app,
+                request.source,
+                request.target,
+                Past(commits, history),
+                allow_older=request.allow_older,
+            )
+
+        return landed(asked, resolve)

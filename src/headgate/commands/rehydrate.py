@@ -1,0 +1,41 @@
+"""``headgate rehydrate`` and ``refresh``: everything as the default branch asks for it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.commands.landed import Asked, landed
+from headgate.hydrate import Options
+from headgate.intents.refresh import Refresh
+from headgate.intents.rehydrate import Rehydrate
+from headgate.workspace import find_proposals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments."""
+
+    environments: Sequence[str] = ()
+    everything: bool = False
+    allow_removals: bool = False
+
+
+def run(request: Request, asked: Asked) -> int:
+    """Hydrate what changed, and return the exit code: 0, or that of what could not be rendered."""
+    options = Options(everything=request.everything, allow_removals=request.allow_removals)
+    return landed(asked, lambda _: Rehydrate(tuple(request.environments)), options)
+
+
+def refresh(asked: Asked) -> int:
+    """Bring open proposals up to date, and return the exit code."""
+
+    def resolve(workspace: Workspace) -> Refresh:
+        return Refresh(tuple(find_proposals(workspace)))
+
+    return landed(asked, resolve)

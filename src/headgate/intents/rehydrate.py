@@ -1,0 +1,115 @@
+"""Rehydrate: the app-environments whose inputs changed, and what an earlier run left to be done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate.hydrate import Outcome
+from headgate.intents.deliver import NOTHING
+from headgate.intents.hold import ready
+from headgate.intents.protocol import Applied, Step, check_environment, identify
+from headgate.intents.versions import current_version, travels, with_template
+from headgate.layout import group_branch
+from headgate.output import RECORD
+from headgate.plan import held
+from headgate.release import waiting_folder, write_released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.intents.protocol import State
+    from headgate.release import Released
+
+
+@dataclass(frozen=True)
+class Rehydrate:
+    """All app-environments, or those of some environments. What is pinned or frozen waits."""
+
+    environments: tuple[str, ...] = ()
+    verb: str = "Hydrate"
+    what: str = ""
+    explicit: bool = False
+
+    @property
+    def id(self) -> str:
+        """Identify it. A rehydration is what the state asks for, so there is nothing else to know of it."""
+        return identify(self.verb, self.environments)
+
+    def apply(self, state: State) -> Applied:
+        """Hydrate what is configured, deliver what waits and may come, and take away what nobody configures any more.
+
+        All that is reviewed in an environment is one proposal, which goes when nothing is left to change.
+        """
+        for name in self.environments:
+            check_environment(state.configuration, name)
+        chosen = self.environments or tuple(state.configuration.settings.environments)
+        pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
+        steps = [*(_step(state, record, name) for record, name in pairs), *_orphans(state, chosen)]
+        grouped = [step if step.after else replace(step, branch=group_branch(step.environment)) for step in steps]
+        emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))
+        return Applied(grouped, emptied=emptied, outcomes=tuple(broken(state.configuration)))
+
+
+def _has_reviews(state: State, pairs: list[tuple[AppRecord, str]], environment: str) -> bool:
+    return any(name == environment and state.reviews(record.name, name) for record, name in pairs)
+
+
+def _step(state: State, record: AppRecord, environment: str) -> Step:
+    # A release is only read where that may tell something: there are thousands of them.
+    waits = bool(state.tree.paths(waiting_folder(record, environment)))
+    if not waits and not travels(state.configuration, environment):
+        return Step(record.name, environment)
+    before = state.released(record, environment) or NOTHING
+    if held(state.configuration, environment, before.release):
+        return Step(record.name, environment)
+    if waits:
+        return ready(state, record, environment)
+    return _first_template(state, record, environment, before)
+
+
+def _first_template(state: State, record: AppRecord, environment: str, before: Released) -> Step:
+    """Make a release name its template, where templates travel from now on."""
+    if record.app.template is None or before.release.template is not None or _waits_for_parts(record, before):
+        return Step(record.name, environment)
+    version, copies = current_version(state.tree, record)
+    after = with_template(before, version)
+    recorded = copies | write_released(state.tree, record.release_folder(environment), after)
+    return Step(record.name, environment, recorded=recorded)
+
+
+def _waits_for_parts(record: AppRecord, before: Released) -> bool:
+    return before is NOTHING and bool(record.app.images or record.app.config)
+
+
+def _orphans(state: State, environments: tuple[str, ...]) -> Iterator[Step]:
+    """Find output of apps and environments that nobody configures any more. What cannot be read is left alone."""
+    configuration = state.configuration
+    claimed = {configuration.output_folder(record.name, name) for record, name in configuration.pairs()}
+    unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
+    for path in state.tree.paths():
+        folder, _, name = path.rpartition("/")
+        if name == RECORD and folder not in claimed:
+            app, environment = owner_of(configuration, folder)
+            if app and app not in unread and environment in environments:
+                yield Step(app, environment, hydrates=False, removes=True, folder=folder)
+
+
+def owner_of(configuration: Configuration, folder: str) -> tuple[str, str]:
+    """Return the app and the environment that an output folder was written for, or two empty strings."""
+    for name, environment in configuration.settings.environments.items():
+        pattern = re.escape(environment.output.path).replace(r"\{environment\}", re.escape(name))
+        match = re.fullmatch(pattern.replace(r"\{app\}", "(?P<app>[^/]+)", 1).replace(r"\{app\}", "(?P=app)"), folder)
+        if match and "app" in match.groupdict():
+            return match["app"], name
+    return "", ""
+
+
+def broken(configuration: Configuration) -> list[Outcome]:
+    """Return a failed outcome for each app whose app.yaml cannot be used."""
+    return [
+        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        for path, error in configuration.broken.items()
+    ]
