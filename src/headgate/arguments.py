@@ -171,9 +171,6 @@ def schema(
     _finish(write)
 
 
-Manifests = Annotated[str, typer.Option("--manifests", metavar="DIR|URL", help="Manifest repository.")]
-
-
 @app.command()
 def history(
     name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
@@ -186,4 +183,17 @@ def history(
     from headgate.commands import history as command  # noqa: PLC0415
 
     request = command.Request(name, manifests, environment, limit, json)
+    _finish(lambda: command.run(request))
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
+    manifests: Manifests = ".",
+    json: Json = False,
+) -> None:
+    """Show what runs where and since when, and what waits, is pinned, stale, proposed or edited by hand."""
+    from headgate.commands import status as command  # noqa: PLC0415
+
+    request = command.Request(name or "", manifests, json)
     _finish(lambda: command.run(request))
