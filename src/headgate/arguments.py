@@ -197,3 +197,20 @@ def status(
 
     request = command.Request(name or "", manifests, json)
     _finish(lambda: command.run(request))
+
+
+@app.command()
+def verify(
+    manifests: Manifests = ".",
+    apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
+    from headgate.commands import verify as command  # noqa: PLC0415
+
+    request = command.Request(manifests, tuple(apps or ()), tuple(environments or ()), json)
+    _finish(lambda: command.run(request))

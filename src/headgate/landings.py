@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
-from headgate.gitlog import ABSENT, contents, cut, log
+from headgate.gitlog import ABSENT, contents, pieces
 from headgate.history import release_of, running
 from headgate.layout import APPS
 from headgate.model import Release
@@ -37,24 +37,18 @@ class Landing:
 def landings(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, Landing]:
     """Return when what runs last changed, for those of the apps and environments for which git still knows.
 
-    The log is read in growing pieces, since most of it is seldom needed. Raises GitError.
+    Raises GitError.
     """
     found: dict[Owner, Landing] = {}
-    start, end = head, cut(repository, head)
-    for most in (*_PIECES, 0):
-        logged = log(repository, start, [f"{APPS}/**/releases/**"], most=most)
-        touched = [one for one in _of_owners(logged, wanted) if one[1] not in found and one[0].commit != end]
+    for logged in pieces(repository, head, [f"{APPS}/**/releases/**"]):
+        touched = [one for one in _of_owners(logged, wanted) if one[1] not in found]
         texts = _newest_texts(repository, touched)
         for one, owner, changes in touched:
             if owner not in found and _changes_what_runs(repository, changes, texts):
                 found[owner] = Landing(one.commit, one.time, one.who)
-        if not most or len(logged) < most or len(found) == len(wanted) or not logged[-1].parent:
+        if len(found) == len(wanted):
             break
-        start = logged[-1].parent
     return found
-
-
-_PIECES = (100, 1000, 10_000)
 
 
 Touched = tuple["Logged", Owner, dict[str, list["FileChange"]]]
