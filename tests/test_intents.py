@@ -165,7 +165,9 @@ def test_a_promotion_again_makes_no_commit(line: Line) -> None:
 def test_values_of_the_new_environment_apply(tmp_path: Path, manifests: ManifestRepository) -> None:
     app = f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\nconfig: deploy\ngrant: [color]\n"
     line = make_line(tmp_path, manifests, app=app)
-    text = DEPLOYMENT + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {color: {{ values.color }}}\n"
+    text = (
+        DEPLOYMENT + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {color: {{ values.color }}}\n"
+    )
     line.change({"templates/web/web.yaml": None, "templates/web/web.yaml.j2": text})
     write_app(line.stage, {"deploy/values.yaml": "color: red\n", "deploy/values.production.yaml": "color: blue\n"})
     line.deliver(1)

@@ -370,3 +370,33 @@ def refresh(manifests: Manifests = ".", diff: Diff = False, json: Json = False) 
     from headgate.commands.landed import Asked  # noqa: PLC0415
 
     _finish(lambda: command.refresh(Asked(manifests, "", diff, json)))
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
+    manifests: Manifests = ".",
+    json: Json = False,
+) -> None:
+    """Show what runs where and since when, and what waits, is pinned, stale, proposed or edited by hand."""
+    from headgate.commands import status as command  # noqa: PLC0415
+
+    request = command.Request(name or "", manifests, json)
+    _finish(lambda: command.run(request))
+
+
+@app.command()
+def verify(
+    manifests: Manifests = ".",
+    apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
+    from headgate.commands import verify as command  # noqa: PLC0415
+
+    request = command.Request(manifests, tuple(apps or ()), tuple(environments or ()), json)
+    _finish(lambda: command.run(request))

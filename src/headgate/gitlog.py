@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,11 @@ _FLAGS = (
 )
 
 
+def below(folder: str) -> str:
+    """Return the pattern for all that is below a folder, whatever characters its name has."""
+    return re.sub(r"([*?\[\\])", r"\\\1", folder) + "/**"
+
+
 def log(repository: Repository, head: str, patterns: Sequence[str], *, most: int = 0) -> list[Logged]:
     """Return the commits on the first-parent line of ``head`` that changed files of the patterns, newest first.
 
@@ -61,6 +67,17 @@ def log(repository: Repository, head: str, patterns: Sequence[str], *, most: int
         *("--", *asked),
     )
     return list(_entries(deque(printed.split("\0"))))
+
+
+def pieces(repository: Repository, head: str, patterns: Sequence[str]) -> Iterator[list[Logged]]:
+    """Yield the log in growing pieces, since most of it is seldom needed; without what a shallow repository adds."""
+    start, end = head, cut(repository, head)
+    for most in (100, 1000, 10_000, 0):
+        logged = log(repository, start, patterns, most=most)
+        yield [one for one in logged if one.commit != end]
+        if not most or len(logged) < most or not logged[-1].parent:
+            break
+        start = logged[-1].parent
 
 
 def _entries(tokens: deque[str]) -> Iterator[Logged]:
@@ -87,14 +104,6 @@ def cut(repository: Repository, head: str) -> str:
     # No parent is here of the commits at the cut, so that the line ends there.
     lines = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head).split()
     return next((commit for commit in lines if commit in ends), "")
-
-
-def time_of(repository: Repository, commit: str) -> datetime:
-    """Return when a commit was made. Raises GitError when it is not here."""
-    seconds = repository.git("show", "--no-patch", "--no-show-signature", "--format=%ct", "--end-of-options", commit)
-    if not seconds.isdigit():
-        raise GitError(f"the commit {commit[:12]} has no time")
-    return datetime.fromtimestamp(int(seconds), UTC)
 
 
 def contents(repository: Repository, oids: Sequence[str]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from headgate.errors import HeadgateError
 from headgate.gitlog import ABSENT, contents, cut, log
 from headgate.layout import APPS
 from headgate.model import Release
-from headgate.release import parts
+from headgate.release import CONFIG, RELEASE, WAITING, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from headgate.gitlog import Logged
     from headgate.model import Part
 
-RELEASE = "release.yaml"
 NOTHING = ""
 """What `Step.runs` is where the app is not released."""
 
 # The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
 _PATH = re.compile(
     rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
-    rf"/(?P<file>{RELEASE}|(?:config|waiting)/.+)",
+    rf"/(?P<file>{RELEASE}|(?:{CONFIG}|{WAITING})/.+)",
     re.DOTALL,
 )
 
@@ -169,24 +168,25 @@ def _applied(files: dict[str, str], one: Logged, app: str, environment: str) -> 
 
 
 def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, bytes]) -> Step:
-    config = _id([(name, oid) for name, oid in sorted(files.items()) if name.startswith("config/")])
+    config = _id([(name, oid) for name, oid in sorted(files.items()) if name.startswith(f"{CONFIG}/")])
     release, problem, runs = None, "", NOTHING
     oid = files.get(RELEASE)
     if oid is not None:
         try:
             release = parse(releases[oid], f"{folder}/{RELEASE}", Release)[0]
-            runs = _id([config, *_running(release)])
+            runs = _id([config, *running(release)])
         except HeadgateError as error:
             problem, runs = error.what, _id([config, oid])
     return Step(one.commit, one.parent, one.time, one.who, one.subject, folder, release, config, runs, False, problem)  # noqa: FBT003
 
 
-def _running(release: Release) -> Iterable[object]:
+def running(release: Release) -> Iterable[object]:
+    """Tell what a release runs: images, config and template, with the commits that they came from."""
     yield release.template
     for name, image in sorted(release.images.items()):
         yield name, image.reference, *_source(image)
     if release.config is not None:
-        yield "config", release.config.path, *_source(release.config)
+        yield CONFIG, release.config.path, *_source(release.config)
 
 
 def _source(part: Part) -> tuple[str, str]:

@@ -36,11 +36,12 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "reasons": list(one.reasons),
         "warnings": list(one.warnings),
         "error": error_to_json(one.error) if one.error else None,
-        "objects": [_object(change) for change in one.objects],
+        "objects": [object_to_json(change) for change in one.objects],
     }
 
 
-def _object(change: ObjectChange) -> dict[str, Any]:
+def object_to_json(change: ObjectChange) -> dict[str, Any]:
+    """Return a change of one object as data, without what a Secret holds."""
     secret = change.kind == "Secret"
     return {
         "action": change.action,

@@ -88,11 +88,12 @@ class Terminal:
             name = f"{change.namespace}/{change.name}" if change.namespace else change.name
             self.line(f"  {mark} {change.kind} {name}{_few_fields(change, diff=diff)}", style)
             if diff:
-                self._fields(change)
+                self.fields(change)
         if len(outcome.objects) > len(shown):
             self.line(f"    and {len(outcome.objects) - len(shown)} more", "dim")
 
-    def _fields(self, change: ObjectChange) -> None:
+    def fields(self, change: ObjectChange) -> None:
+        """Write each field that differs, before and after, without what a Secret holds."""
         for field in change.fields:
             secret = change.kind == "Secret" and field.path.startswith(("data", "stringData"))
             self.line(f"      {field.path}", "dim")

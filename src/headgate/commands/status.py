@@ -1,0 +1,55 @@
+"""``headgate status``: where each app stands in each environment. Reads only."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from headgate import config, git
+from headgate.commands.hydrate import broken, select
+from headgate.layout import INPUTS, LOCK, SETTINGS
+from headgate.output import RECORD
+from headgate.reading import open_for_reading
+from headgate.report.status import status_to_json, write_status
+from headgate.report.terminal import Terminal
+from headgate.status import Standing, Status, read_status
+from headgate.tree import Tree
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments."""
+
+    app: str = ""
+    manifests: str = "."
+    json: bool = False
+
+
+def run(request: Request) -> int:
+    """Show the table and return 0. Raises ConfigError for an app that is not there."""
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    apps = (request.app,) if request.app else ()
+    with open_for_reading(request.manifests) as workspace:
+        tree = workspace.tree
+        git.prefetch(_read_by_status(tree))
+        configuration = config.load(tree)
+        targets = select(configuration, apps, ())
+        status = read_status(workspace, tree, configuration, targets, terminal.progress)
+    unusable = [
+        Standing(one.app, one.environment, None, "failed", error=one.error) for one in broken(configuration, apps)
+    ]
+    whole = Status((*status.standings, *unusable), status.notes)
+    terminal.end_progress()
+    if request.json:
+        print(status_to_json(whole))  # noqa: T201  the answer itself
+    else:
+        write_status(terminal, whole, datetime.now(UTC))
+    return 0
+
+
+def _read_by_status(tree: Tree) -> Tree:
+    """Return the files that are needed as long as all is current: inputs, and the records of the last hydrations."""
+    records = [path for path in tree.paths() if path.endswith(f"/{RECORD}") or path in (SETTINGS, LOCK)]
+    inputs = [path for folder in INPUTS for path in tree.paths(folder)]
+    return Tree({path: tree.blob(path) for path in (*records, *inputs)})

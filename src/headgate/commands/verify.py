@@ -1,0 +1,79 @@
+"""``headgate verify``: whether what is committed is what its inputs give, and who changed by hand what. Reads only."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate import config, git
+from headgate.commands.hydrate import broken, select
+from headgate.errors import GitError, SeveralError
+from headgate.past import deepening
+from headgate.reading import open_for_reading
+from headgate.report.terminal import Terminal
+from headgate.report.verify import verdicts_to_json, write_verdicts
+from headgate.verify import Verdict, is_whole, orphans, verdicts, with_touches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments."""
+
+    manifests: str = "."
+    apps: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    json: bool = False
+
+
+def run(request: Request) -> int:
+    """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error."""
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    with open_for_reading(request.manifests) as workspace:
+        tree = workspace.tree
+        git.prefetch(tree)
+        configuration = config.load(tree)
+        targets = select(configuration, request.apps, request.environments)
+        found = verdicts(tree, configuration, targets, terminal.progress)
+        if not request.apps and not request.environments:
+            found += orphans(tree, configuration)
+        found = _with_touches(workspace, found)
+    failed = [
+        Verdict(one.app, one.environment, one.folder, "failed", error=one.error)
+        for one in broken(configuration, request.apps)
+    ]
+    found += failed
+    terminal.end_progress()
+    if request.json:
+        print(verdicts_to_json(found))  # noqa: T201  the answer itself
+    else:
+        write_verdicts(terminal, found)
+    return _exit_code(found)
+
+
+def _exit_code(found: Sequence[Verdict]) -> int:
+    codes = {one.error.code for one in found if one.error is not None}
+    if codes:
+        return codes.pop() if len(codes) == 1 else SeveralError.code
+    return 1 if any(one.is_wrong for one in found) else 0
+
+
+_DEPTHS = (50, 500)
+
+
+def _with_touches(workspace: Workspace, found: Sequence[Verdict]) -> list[Verdict]:
+    told = list(found)
+    with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
+        try:
+            for repository in repositories:
+                told = with_touches(found, repository, workspace.base)
+                if is_whole(told):
+                    break
+        except GitError:  # the remote does not answer: what is here must do
+            pass
+    return told

@@ -1,0 +1,209 @@
+"""``headgate status``: what runs where, since when, and what is out of the ordinary."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate import git as hgit
+from headgate.history import landed_at, read_history
+from headgate.landings import landings
+from headgate.report.table import age
+from support.cli import headgate
+from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
+
+IMAGES = {"web": "registry.example.com/acme/web"}
+APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
+PIN = f"pin: {{by: ada, reason: it is broken, since: '{COMMIT}'}}\n"
+FREEZE = f"version: 1\nby: eve\nreason: holidays\nsince: '{COMMIT}'\n"
+
+
+@pytest.fixture
+def fleet(manifests: ManifestRepository) -> ManifestRepository:
+    """Return two hydrated apps in two environments."""
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    for name in ("web", "api"):
+        manifests.app(name, APP)
+        for environment in ("dev", "production"):
+            manifests.release(name, environment, images=IMAGES)
+    assert manifests.hydrate().code == 0
+    return manifests.commit("Begin")
+
+
+def status(path: Path | str, *args: str) -> dict[tuple[str, str], dict[str, Any]]:
+    ran = headgate("status", *args, "--manifests", str(path), "--json")
+    assert ran.code == 0, ran.err
+    data = json.loads(ran.out)
+    assert data["version"] == 1
+    return {(one["app"], one["environment"]): one for one in data["apps"]}
+
+
+def lines(path: Path | str, *args: str) -> list[str]:
+    ran = headgate("status", *args, "--manifests", str(path))
+    assert ran.code == 0, ran.err
+    return ran.out.splitlines()
+
+
+def test_all_is_well(fleet: ManifestRepository) -> None:
+    found = lines(fleet.path)
+    assert found[0].split() == ["APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE"]
+    assert [line.split()[:4] for line in found[1:5]] == [
+        [app, environment, "1.0", "a" * 12] for app in ("api", "web") for environment in ("dev", "production")
+    ]
+    assert found[5:] == ["4 app-environments: all as they should be"]
+    one = status(fleet.path)["web", "dev"]
+    assert one["state"] == "current"
+    assert one["landed"]["commit"] == git(fleet.path, "rev-parse", "HEAD")
+    assert one["release"]["images"]["web"]["tag"] == "1.0"
+
+
+def test_one_app(fleet: ManifestRepository) -> None:
+    assert set(status(fleet.path, "web")) == {("web", "dev"), ("web", "production")}
+    assert headgate("status", "wep", "--manifests", str(fleet.path)).code == 10
+
+
+def test_what_is_not_committed_is_not_looked_at(fleet: ManifestRepository) -> None:
+    fleet.write({"templates/web/web.yaml": "broken: ["})
+    assert {one["state"] for one in status(fleet.path).values()} == {"current"}
+
+
+def test_a_template_change_makes_stale_and_waits_where_it_is_pinned_or_frozen(fleet: ManifestRepository) -> None:
+    file = fleet.path / "apps/web/releases/dev/release.yaml"
+    file.write_text(file.read_text() + PIN)
+    fleet.write({"environments/production/frozen.yaml": FREEZE})
+    fleet.write({"templates/web/web.yaml": DEPLOYMENT.replace("spec:", "spec:\n  replicas: 2", 1)}).commit()
+
+    found = status(fleet.path)
+
+    assert {owner: one["state"] for owner, one in found.items()} == {
+        ("api", "dev"): "stale",
+        ("api", "production"): "held",
+        ("web", "dev"): "held",
+        ("web", "production"): "held",
+    }
+    assert found["web", "dev"]["pin"]["by"] == "ada"
+    assert found["web", "production"]["frozen"]["reason"] == "holidays"
+    shown = "\n".join(lines(fleet.path))
+    assert "pinned by ada: it is broken; a change of its inputs waits\n" in shown
+    assert "frozen by eve: holidays; a change of its inputs waits\n" in shown
+    assert "4 app-environments: 1 stale, 1 pinned, 2 frozen, 3 waiting" in shown
+
+
+def test_inputs_that_change_no_yaml_do_not_make_stale(fleet: ManifestRepository) -> None:
+    fleet.write({"templates/web/web.yaml": f"# a comment\n{DEPLOYMENT}"}).commit()
+    assert {one["state"] for one in status(fleet.path).values()} == {"current"}
+
+
+def test_one_that_cannot_be_rendered_fails_alone(fleet: ManifestRepository) -> None:
+    fleet.app("api", APP + "grant: [1]\n").commit()
+    fleet.app("worker", "images: {web: registry.example.com/acme/worker}\nproject: acme/web\ntemplate: web\n")
+    fleet.app("bad", "template: nowhere\nproject: acme/web\n").commit()
+    ran = headgate("status", "--manifests", str(fleet.path))
+    assert ran.code == 0
+    assert "fails: apps/api/app.yaml:4: grant[0]" in ran.out
+    assert "waits for image web" in ran.out
+    assert "fails: apps/bad/app.yaml" in ran.out
+
+
+def test_what_was_edited_by_hand_shows(fleet: ManifestRepository) -> None:
+    (fleet.path / "deploy/dev/web/deployment.apps-web.yaml").unlink()
+    fleet.commit("By hand")
+    found = status(fleet.path)
+    assert [owner for owner, one in found.items() if one["edited_by_hand"]] == [("web", "dev")]
+    assert lines(fleet.path, "web")[1].endswith("edited by hand")
+
+
+def test_what_waits_shows(fleet: ManifestRepository) -> None:
+    text = (fleet.path / "apps/web/releases/dev/release.yaml").read_text().replace("'1.0'", "'2.0'")
+    fleet.write({"apps/web/releases/dev/waiting/release.yaml": text}).commit()
+    assert lines(fleet.path, "web")[1].endswith("2.0 waits")
+    assert status(fleet.path)["web", "dev"]["waiting"]["images"]["web"]["tag"] == "2.0"
+
+
+def propose(fleet: ManifestRepository, tag: str) -> None:
+    git(fleet.path, "switch", "--quiet", "--create", "headgate/dev/web")
+    file = fleet.path / "apps/web/releases/dev/release.yaml"
+    file.write_text(file.read_text().replace("'1.0'", f"'{tag}'"))
+    fleet.commit("Propose")
+    git(fleet.path, "switch", "--quiet", "main")
+
+
+def test_a_proposal_shows_from_this_repository_and_from_its_remote(fleet: ManifestRepository, tmp_path: Path) -> None:
+    propose(fleet, "3.0")
+    remote = tmp_path / "manifests.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(fleet.path), str(remote))
+    git(tmp_path, "clone", "--quiet", "--depth=1", remote.as_uri(), "checkout")
+    before = git(tmp_path / "checkout", "for-each-ref")
+
+    for where in (fleet.path, remote, remote.as_uri(), tmp_path / "checkout"):
+        assert lines(where, "web")[1].endswith("proposed: 3.0")
+    one = status(tmp_path / "checkout")["web", "dev"]
+    assert one["proposed"]["commit"] == git(remote, "rev-parse", "headgate/dev/web")
+    assert one["landed"]["commit"] == git(remote, "rev-parse", "main")
+    assert git(tmp_path / "checkout", "for-each-ref") == before
+
+
+def test_a_proposal_without_a_difference_does_not_show(fleet: ManifestRepository) -> None:
+    git(fleet.path, "branch", "headgate/dev/web")
+    assert status(fleet.path)["web", "dev"]["proposed"] is None
+
+
+def test_a_remote_that_does_not_answer_is_said(fleet: ManifestRepository) -> None:
+    git(fleet.path, "remote", "add", "origin", "/nowhere/at/all")
+    found = lines(fleet.path)
+    assert found[-1] == "4 app-environments: all as they should be"
+    assert found[-2].startswith("what is proposed is not known: ")
+
+
+def test_landings_agree_with_each_history(fleet: ManifestRepository) -> None:
+    for number in range(4):
+        fleet.release("web", "dev", images=IMAGES, commit=f"{number}" * 40).commit(f"Version {number}")
+    file = fleet.path / "apps/web/releases/dev/release.yaml"
+    file.write_text(file.read_text() + PIN)
+    fleet.commit("Pin")
+    (fleet.path / "apps/team").mkdir()
+    git(fleet.path, "mv", "apps/api", "apps/team/api")
+    fleet.commit("Move")
+    repository = hgit.open_repository(fleet.path)
+    head = hgit.head(repository)
+    wanted = {("web", "dev"), ("web", "production"), ("api", "dev"), ("other", "dev")}
+
+    found = landings(repository, head, wanted)
+
+    assert set(found) == wanted - {("other", "dev")}
+    for owner, landing in found.items():
+        history = read_history(repository, head, *owner)
+        assert landing.commit == history.versions[0].commit
+        assert landing.time == landed_at(history)
+
+
+def test_canonical_releases_are_compared_by_what_runs(manifests: ManifestRepository) -> None:
+    text = (
+        "# Written by Headgate. A change by hand is lost with the next hand-off.\nversion: 1\nimages:\n  web:\n"
+        f"    project: acme/web\n    commit: {COMMIT}\n    ref: refs/heads/main\n    pipeline: 1\n"
+        f"    repository: r.example.com/web\n    tag: '1.0'\n    digest: sha256:{'1' * 64}\n"
+        f"newest:\n  web:\n    commit: {COMMIT}\n    ref: refs/heads/main\n"
+    )
+    file = "apps/web/releases/dev/release.yaml"
+    manifests.write({file: text}).commit("One")
+    manifests.write({file: text.replace("pipeline: 1", "pipeline: 2")}).commit("Pipeline")
+    manifests.write({file: text.replace("newest:", "newest:\n  api:\n    commit: x")}).commit("Newest")
+    repository = hgit.open_repository(manifests.path)
+    (found,) = landings(repository, hgit.head(repository), {("web", "dev")}).values()
+    assert found.commit == git(manifests.path, "rev-parse", "HEAD~2")
+    manifests.write({file: text.replace("'1.0'", "'1.1'")}).commit("Tag")
+    (found,) = landings(repository, hgit.head(repository), {("web", "dev")}).values()
+    assert found.commit == git(manifests.path, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(-5, "now"), (59, "now"), (60, "1m"), (7199, "1h"), (86400, "1d"), (13 * 86400, "13d"), (14 * 86400, "2w")],
+)
+def test_ages_are_told_in_one_unit(seconds: int, told: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert age(now - timedelta(seconds=seconds), now) == told
