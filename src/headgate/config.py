@@ -11,7 +11,7 @@ from headgate.consistency import check_app, check_app_name, check_outputs, check
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
-from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
+from headgate.model import App, AppEnvironment, Lock, Mirror, Record, Settings, Template
 from headgate.scalar import to_python
 from headgate.yamlread import Text, read
 
@@ -85,6 +85,16 @@ class Configuration:
         """Return the folder of an app's final YAML in an environment."""
         path = self.settings.environments[environment].output.path
         return path.replace("{environment}", environment).replace("{app}", app)
+
+    def mirror(self, app: str, environment: str) -> Mirror | None:
+        """Return the branch that repeats an app's final YAML and its folder there; None when none is wanted."""
+        mirror = self.settings.environments[environment].output.mirror
+        if mirror is None:
+            return None
+        return Mirror(
+            branch=mirror.branch.replace("{environment}", environment),
+            path=mirror.path.replace("{environment}", environment).replace("{app}", app),
+        )
 
     def pairs(self) -> list[tuple[AppRecord, str]]:
         """Return every app with every environment that it runs in."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from headgate import git
-from headgate.commit import advance, make_commit
+from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConflictError, GitError, Place
 from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
+    from headgate.model import Commits
     from headgate.tree import Changes, Tree
 
 
@@ -34,6 +35,8 @@ class Workspace:
     base: str
     remote: str
     is_checkout: bool
+    signing_key: str = ""
+    """File of the key that signs what is committed here; empty: nothing is signed."""
 
     @property
     def tree(self) -> Tree:
@@ -59,9 +62,10 @@ class Draft:
 
 
 @contextmanager
-def open_workspace(manifests: str) -> Iterator[Workspace]:
+def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]:
     """Open a checkout (which must be clean), a bare repository or an address, for as long as the block lasts.
 
+    ``signing_key`` is the file of the key that signs what is committed.
     Raises GitError, and DirtyError for a checkout with changes of its own.
     """
     repository = _checkout(manifests)
@@ -71,12 +75,12 @@ def open_workspace(manifests: str) -> Iterator[Workspace]:
         if not branch:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
         remote = upstream(repository, branch)
-        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True)
+        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
     with clone(manifests) as fresh:
         branch = fresh.default_branch
         base = fetch(fresh.repository, fresh.url, f"refs/heads/{branch}")
-        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False)
+        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False, signing_key=signing_key)
 
 
 def _checkout(manifests: str) -> Repository | None:
@@ -131,21 +135,23 @@ def proposed_tree(workspace: Workspace, branch: str) -> Tree | None:
     return git.tree_of_commit(workspace.repository, commit)
 
 
-def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
+def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | None = None) -> list[Delivered]:
     """Make the commits, and bring them to their branches: all in one push, or none of them.
 
+    ``commits`` says whom they are by.
     Those for review stand on top of the default branch's. A branch for review is replaced when it is ours, and
     left alone when it holds the same files already. Raises ConflictError when a branch moved, GitError when a
     branch for review holds somebody else's commits.
     """
     elsewhere = _review_heads(workspace) if any(draft.branch for draft in drafts) else {}
+    by = identity(commits, workspace.signing_key)
     delivered: list[Delivered] = []
     moves: list[Move] = []
     base = workspace.base
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
-        commit = make_commit(workspace.repository, base, draft.changes, draft.message)
+        commit = make_commit(workspace.repository, base, draft.changes, draft.message, by=by)
         if draft.branch is None:
             base = commit  # what is reviewed stands on the newest default branch
         if draft.branch and old != git.NO_COMMIT:

@@ -46,6 +46,7 @@ class Request:
     allow_diverged: bool = False
     diff: bool = False
     json: bool = False
+    signing_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ def run(request: Request) -> int:
     )
     intent.check(hand_off)
     terminal = Terminal(sys.stdout, quiet=request.json)
-    with open_workspace(request.manifests) as workspace, app_source(request.source, request.commit) as source:
+    with (
+        open_workspace(request.manifests, request.signing_key) as workspace,
+        app_source(request.source, request.commit) as source,
+    ):
         delivery = until_landed(
             workspace,
             lambda newest: _attempt(newest, hand_off, source, terminal, allow_diverged=request.allow_diverged),
@@ -110,7 +114,8 @@ def _attempt(
     hydrated = hydrate(tree.with_changes(changes), configuration, targets, Options(), terminal.progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
     outcomes = [by_owner.get(owner) or _without_parts(configuration, owner, applied[owner]) for owner in applied]
-    return _Delivery(outcomes, publish(workspace, to_drafts(configuration, hand_off, applied, outcomes)))
+    drafts = to_drafts(configuration, hand_off, applied, outcomes)
+    return _Delivery(outcomes, publish(workspace, drafts, configuration.settings.commits))
 
 
 def _without_parts(configuration: Configuration, owner: Owner, applied: _Applied) -> Outcome:
@@ -193,7 +198,8 @@ def to_drafts(
         for owner in owners:
             changes |= applied[owner].changes
         releases = {owner: applied[owner].release for owner in owners}
-        drafts.append(Draft(branch, changes, commit_message("Deliver", group, releases, what=what)))
+        message = commit_message("Deliver", group, releases, what=what, template=configuration.settings.commits.message)
+        drafts.append(Draft(branch, changes, message))
     return drafts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, folder, git, lock
-from headgate.commit import advance, make_commit
+from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydrate import Options, Outcome, hydrate
 from headgate.message import commit_message
@@ -39,6 +39,7 @@ class Request:
     everything: bool = False
     allow_removals: bool = False
     upgrade: bool = False
+    signing_key: str = ""
 
 
 def run(request: Request) -> int:
@@ -62,8 +63,10 @@ def run(request: Request) -> int:
     commit = ""
     if changes and request.commit:
         changed = [one for one in outcomes if one.state == "changed"]
-        message = commit_message("Hydrate", changed, releases(tree, configuration, changed))
-        commit = make_commit(repository, base, changes, message)
+        commits = configuration.settings.commits
+        told = releases(tree, configuration, changed)
+        message = commit_message("Hydrate", changed, told, template=commits.message)
+        commit = make_commit(repository, base, changes, message, by=identity(commits, request.signing_key))
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:
