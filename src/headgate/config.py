@@ -11,12 +11,12 @@ from headgate.consistency import check_app, check_app_name, check_outputs, check
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, LOCK, SETTINGS, TEMPLATES
-from headgate.model import App, AppEnvironment, Lock, Mirror, Record, Settings, Template
+from headgate.model import App, AppEnvironment, Lock, Record, Settings, Template
 from headgate.scalar import to_python
 from headgate.yamlread import Text, read
 
 if TYPE_CHECKING:
-    from headgate.model import Environment, Image
+    from headgate.model import Environment, Image, Mirror
     from headgate.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=Record)
@@ -91,10 +91,9 @@ class Configuration:
         mirror = self.settings.environments[environment].output.mirror
         if mirror is None:
             return None
-        return Mirror(
-            branch=mirror.branch.replace("{environment}", environment),
-            path=mirror.path.replace("{environment}", environment).replace("{app}", app),
-        )
+        branch = mirror.branch.replace("{environment}", environment)
+        path = mirror.path.replace("{environment}", environment).replace("{app}", app)
+        return mirror.model_copy(update={"branch": branch, "path": path})
 
     def pairs(self) -> list[tuple[AppRecord, str]]:
         """Return every app with every environment that it runs in."""

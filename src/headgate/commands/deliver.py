@@ -13,9 +13,10 @@ from headgate.hydrate import Options, Outcome, hydrate
 from headgate.images import parse_reference
 from headgate.layout import INPUTS
 from headgate.message import commit_message
+from headgate.mirror import write_mirrors
 from headgate.order import Decision, only_newer
 from headgate.release import read_release
-from headgate.report.json import outcomes_to_json
+from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.source import AppSource, app_source
 from headgate.workspace import Delivered, Draft, Workspace, open_workspace, proposed_tree, publish, until_landed
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.config import Configuration
+    from headgate.errors import HeadgateError
     from headgate.images import Reference
     from headgate.intent import Acceptance, HandOff
     from headgate.model import Release
@@ -65,6 +67,7 @@ class _Delivery:
 
     outcomes: list[Outcome]
     delivered: list[Delivered]
+    configuration: Configuration
 
 
 def run(request: Request) -> int:
@@ -86,12 +89,16 @@ def run(request: Request) -> int:
             workspace,
             lambda newest: _attempt(newest, hand_off, source, terminal, allow_diverged=request.allow_diverged),
         )
+        mirrored = write_mirrors(workspace, delivery.configuration)
+    delivered = [*delivery.delivered, *mirrored.delivered]
     terminal.outcomes(delivery.outcomes, diff=request.diff)
-    for one in delivery.delivered:
+    for one in delivered:
         terminal.line(f"{'pushed' if workspace.remote else 'committed'} {one.commit[:12]} to {one.branch}")
     if request.json:
-        print(to_json(delivery.outcomes, delivery.delivered))  # noqa: T201  the answer itself
-    return exit_code(delivery.outcomes)
+        print(to_json(delivery.outcomes, delivered, mirrored.error))  # noqa: T201  the answer itself
+    if mirrored.error is not None:
+        terminal.error(mirrored.error)
+    return exit_code(delivery.outcomes) or (mirrored.error.code if mirrored.error else 0)
 
 
 def _attempt(
@@ -115,7 +122,7 @@ def _attempt(
     by_owner = {(one.app, one.environment): one for one in hydrated}
     outcomes = [by_owner.get(owner) or _without_parts(configuration, owner, applied[owner]) for owner in applied]
     drafts = to_drafts(configuration, hand_off, applied, outcomes)
-    return _Delivery(outcomes, publish(workspace, drafts, configuration.settings.commits))
+    return _Delivery(outcomes, publish(workspace, drafts, configuration.settings.commits), configuration)
 
 
 def _without_parts(configuration: Configuration, owner: Owner, applied: _Applied) -> Outcome:
@@ -211,6 +218,7 @@ def _delivery(configuration: Configuration, applied: Mapping[Owner, _Applied], o
     return _of(applied, outcome).acceptance.record.delivery(configuration.settings, outcome.environment)
 
 
-def to_json(outcomes: Sequence[Outcome], delivered: Sequence[Delivered]) -> str:
-    """Return the result as JSON."""
-    return outcomes_to_json(outcomes, commits=[{"branch": one.branch, "commit": one.commit} for one in delivered])
+def to_json(outcomes: Sequence[Outcome], delivered: Sequence[Delivered], error: HeadgateError | None = None) -> str:
+    """Return the result as JSON; ``error`` is what went wrong after all had landed."""
+    commits = [{"branch": one.branch, "commit": one.commit} for one in delivered]
+    return outcomes_to_json(outcomes, commits=commits, error=error_to_json(error) if error else None)
