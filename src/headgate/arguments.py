@@ -60,6 +60,16 @@ def _finish(command: Callable[[], int]) -> None:
 
 Repo = Annotated[Path, typer.Option("--repo", help="Manifest repository.", show_default="this folder")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show changed objects field by field.")]
+SigningKey = Annotated[
+    str,
+    typer.Option(
+        "--signing-key",
+        metavar="FILE",
+        envvar="HEADGATE_SIGNING_KEY",
+        show_default=False,
+        help="Private SSH key that signs commits; also HEADGATE_SIGNING_KEY.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -78,6 +88,7 @@ def hydrate(
     everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
     allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Hydrate with these tools and lock them.")] = False,
+    signing_key: SigningKey = "",
 ) -> None:
     """Render a manifest repository and write, check or commit the final YAML."""
     if check and commit:
@@ -95,6 +106,7 @@ def hydrate(
         everything,
         allow_removals,
         upgrade,
+        signing_key,
     )
     _finish(lambda: command.run(request))
 
@@ -135,13 +147,14 @@ def deliver(
     intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
+    signing_key: SigningKey = "",
 ) -> None:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
     from headgate.commands.landed import Asked  # noqa: PLC0415
 
     request = command.Request(project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now)
-    _finish(lambda: command.run(request, Asked(manifests, intent, diff, json)))
+    _finish(lambda: command.run(request, Asked(manifests, intent, diff, json, signing_key)))
 
 
 @app.command()

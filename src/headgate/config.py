@@ -16,7 +16,7 @@ from headgate.scalar import to_python
 from headgate.yamlread import Text, read
 
 if TYPE_CHECKING:
-    from headgate.model import Environment, Image
+    from headgate.model import Environment, Image, Mirror
     from headgate.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=Record)
@@ -86,6 +86,15 @@ class Configuration:
         """Return the folder of an app's final YAML in an environment."""
         path = self.settings.environments[environment].output.path
         return path.replace("{environment}", environment).replace("{app}", app)
+
+    def mirror(self, app: str, environment: str) -> Mirror | None:
+        """Return the branch that repeats an app's final YAML and its folder there; None when none is wanted."""
+        mirror = self.settings.environments[environment].output.mirror
+        if mirror is None:
+            return None
+        branch = mirror.branch.replace("{environment}", environment)
+        path = mirror.path.replace("{environment}", environment).replace("{app}", app)
+        return mirror.model_copy(update={"branch": branch, "path": path})
 
     def pairs(self) -> list[tuple[AppRecord, str]]:
         """Return every app with every environment that it runs in."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, ImageError, Place, did_you_mean
 from headgate.images import normal
 from headgate.layout import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
+from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
 from headgate.yamlread import dotted
 
@@ -31,6 +33,7 @@ def check_settings(settings: Settings, text: Text) -> None:
     for name in settings.permissions:
         if name not in settings.environments:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
+    _check_message(settings, text)
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(
@@ -38,6 +41,20 @@ def check_settings(settings: Settings, text: Text) -> None:
             where=text.place(("environments", cycle[0], "takes")),
             hint="remove one of these promotions",
         )
+
+
+def _check_message(settings: Settings, text: Text) -> None:
+    template, path = settings.commits.message, ("commits", "message")
+    try:
+        unknown = unknown_field(template or "")
+    except ValueError as error:
+        raise ConfigError(
+            f"expected a text with names in braces, found {template!r} ({error})",
+            where=text.place(path),
+            hint="a brace itself is written twice: {{",
+        ) from None
+    if unknown is not None:
+        raise _unknown("field", unknown, list(FIELDS), text.place(path))
 
 
 def _sources(takes: Iterable[Take] | None) -> list[str]:
@@ -145,9 +162,22 @@ def _unknown(what: str, name: str, known: list[str], where: Place) -> ConfigErro
     )
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """A folder that one app in one environment writes: on the branch of a mirror, or in the output."""
+
+    record: AppRecord
+    environment: str
+    folder: str
+    branch: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.record.name} in {self.environment}"
+
+
 def check_outputs(configuration: Configuration) -> None:
-    """Check that each app-environment has an output folder of its own. Raises ConfigError."""
-    claimed: dict[str, str] = {}
+    """Check that each app-environment has folders of its own, in the output and on mirrors. Raises ConfigError."""
+    outputs, mirrors = [], []
     for record, environment in configuration.pairs():
         folder = configuration.output_folder(record.name, environment)
         if folder.split("/")[0] in (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK):
@@ -155,21 +185,33 @@ def check_outputs(configuration: Configuration) -> None:
                 f"the output folder {folder} lies among the inputs, expected one of its own, as 'deploy/...'",
                 where=Place(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
             )
-        claim = f"{record.name} in {environment}"
-        if folder in claimed:
-            raise _claimed_twice(folder, claimed[folder], claim, record)
-        claimed[folder] = claim
-    for folder, claim in claimed.items():
-        parts = folder.split("/")
+        outputs.append(_Claim(record, environment, folder))
+        mirror = configuration.mirror(record.name, environment)
+        if mirror is not None:
+            mirrors.append(_Claim(record, environment, mirror.path, mirror.branch))
+    _check_disjoint(outputs)
+    _check_disjoint(mirrors)
+
+
+def _check_disjoint(claims: Iterable[_Claim]) -> None:
+    claimed: dict[tuple[str, str], _Claim] = {}
+    for claim in claims:
+        first = claimed.setdefault((claim.branch, claim.folder), claim)
+        if first is not claim:
+            raise _claimed_twice(first, claim)
+    for claim in claimed.values():
+        parts = claim.folder.split("/")
         for depth in range(1, len(parts)):
-            above = "/".join(parts[:depth])
-            if above in claimed:
-                raise _claimed_twice(folder, claimed[above], claim, configuration.apps[claim.split(" ")[0]])
+            above = claimed.get((claim.branch, "/".join(parts[:depth])))
+            if above is not None:
+                raise _claimed_twice(above, claim)
 
 
-def _claimed_twice(folder: str, first: str, second: str, record: AppRecord) -> ConfigError:
+def _claimed_twice(first: _Claim, second: _Claim) -> ConfigError:
+    what, key = ("folder", "mirror path or branch") if second.branch else ("output folder", "output path")
     return ConfigError(
-        f"{first} and {second} both claim the output folder {folder}",
-        where=record.place(),
-        hint=f"give {SETTINGS} an output path with {{environment}} and {{app}}",
+        f"{first} and {second} both claim the {what} {second.folder}"
+        + (f" on the branch {second.branch}" if second.branch else ""),
+        where=second.record.place(),
+        hint=f"give {SETTINGS} {'a' if second.branch else 'an'} {key} with {{environment}} and {{app}}",
     )

@@ -117,6 +117,15 @@ def hydrate(
     return [outcomes[record.name, environment] for record, environment in targets]
 
 
+def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:
+    """Return a failed outcome for each app, or each of these, whose app.yaml cannot be used."""
+    return [
+        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        for path, error in configuration.broken.items()
+        if not apps or path.rsplit("/", 1)[1] in apps
+    ]
+
+
 def _hydrate_planned(
     tree: Tree,
     configuration: Configuration,

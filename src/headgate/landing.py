@@ -29,6 +29,7 @@ class Landing:
     outcomes: list[Outcome]
     told: tuple[str, ...]
     delivered: list[Delivered]
+    configuration: Configuration
 
 
 def land(
@@ -60,7 +61,8 @@ def _attempt(
     by_owner = {(one.app, one.environment): one for one in hydrated}
     outcomes = [_outcome(state, step, by_owner) for step in applied.steps]
     drafts = _drafts(state, intent, intent_id or intent.id, applied, outcomes)
-    return Landing([*outcomes, *applied.outcomes], applied.told, publish(workspace, drafts))
+    delivered = publish(workspace, drafts, state.configuration.settings.commits)
+    return Landing([*outcomes, *applied.outcomes], applied.told, delivered, configuration)
 
 
 def read_state(workspace: Workspace) -> State:
@@ -144,7 +146,18 @@ def _draft(
         changes |= drop_unused(state.tree.with_changes(changes))
     outcomes = list({share.step.owner: share.outcome for share in group}.values())
     releases = {share.step.owner: share.step.after.release for share in group if share.step.after}
-    return Draft(branch, changes, commit_message(intent.verb, outcomes, releases, what=intent.what, intent=intent_id))
+    return Draft(
+        branch,
+        changes,
+        commit_message(
+            intent.verb,
+            outcomes,
+            releases,
+            what=intent.what,
+            intent=intent_id,
+            template=state.configuration.settings.commits.message,
+        ),
+    )
 
 
 def _branch(state: State, step: Step, outcome: Outcome) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     from headgate.hydrate import Outcome
     from headgate.model import Release
 
+FIELDS = ("action", "apps", "environments", "what")
+"""What a subject's template may name."""
+
 _MAX_LINES = 40
+_MAX_SUBJECT = 200
+_MAX_LINE = 500
 
 
 def commit_message(
@@ -22,16 +28,17 @@ def commit_message(
     *,
     what: str = "",
     intent: str = "",
+    paragraphs: Sequence[str] = (),
+    template: str | None = None,
 ) -> str:
     """Return the message for a commit of these outcomes.
 
-    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered;
-    ``intent`` identifies it.
+    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered. ``template`` is the
+    subject's, from headgate.yaml. ``intent`` is the intent's own id. ``paragraphs`` are what people said, such as
+    the reason of a pin: they are quoted, so that none of it is taken for a trailer or for an order to GitLab.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))
-    where = f"{_few(apps, 'apps')} {_TOWARDS.get(verb, 'in')} {_few(environments, 'environments')}" if apps else ""
-    subject = f"{verb} {': '.join(filter(None, (where, what)))}"
     lines = [f"{outcome.app} in {outcome.environment}: {counts(outcome)}" for outcome in outcomes]
     if len(lines) > _MAX_LINES:
         lines = [*lines[:_MAX_LINES], f"and {len(lines) - _MAX_LINES} more"]
@@ -39,7 +46,55 @@ def commit_message(
     trailers += [f"Headgate-Environment: {environment}" for environment in environments]
     trailers += _release_trailers(releases.values())
     trailers += [f"Headgate-Intent: {intent}"] if intent else []
-    return "\n\n".join(["\n".join(map(_one_line, part)) for part in ([subject], lines, trailers) if part]) + "\n"
+    title = subject(verb, apps, environments, what=what, template=template)
+    return compose(title, ["\n".join(map(one_line, lines)), *map(quoted, paragraphs)], trailers)
+
+
+def compose(title: str, paragraphs: Iterable[str], trailers: Iterable[str]) -> str:
+    """Put a message together: what programs read comes last and stands alone there, each trailer on its line."""
+    return "\n\n".join(filter(None, [title, *paragraphs, "\n".join(map(one_line, trailers))])) + "\n"
+
+
+def subject(verb: str, apps: list[str], environments: list[str], *, what: str = "", template: str | None = None) -> str:
+    """Return the first line of a message: bounded, and begun with nothing that git or GitLab read as theirs.
+
+    That is ``#`` (a comment), ``---`` (the end of a message) and ``/`` (a quick action, since GitLab proposes a
+    commit's message as the description of a merge request).
+    """
+    values = {
+        "action": verb,
+        "apps": _few(apps, "apps"),
+        "environments": _few(environments, "environments"),
+        "what": what,
+    }
+    text = " ".join(one_line(_filled(template or _usual(values), values)).split())
+    text = text if what else text.rstrip(" :;,-")
+    safe = f"{verb} {text}".rstrip() if re.match(r"[#/>-]|$", text) else text
+    return safe if len(safe) <= _MAX_SUBJECT else safe[: _MAX_SUBJECT - 3] + "..."
+
+
+def _usual(values: Mapping[str, str]) -> str:
+    preposition = _TOWARDS.get(values["action"], "in")
+    place = f" {preposition} {{environments}}" if values["environments"] else ""
+    return f"{{action}} {{apps}}{place}: {{what}}" if values["apps"] else f"{{action}}{place}: {{what}}"
+
+
+def unknown_field(template: str) -> str | None:
+    """Return the first name in a subject's template that is not one of `FIELDS`, or None.
+
+    Raises ValueError when its braces do not fit, or hold more than a name.
+    """
+    for _, name, form, conversion in string.Formatter().parse(template):
+        if form or conversion:
+            raise ValueError("only names stand in braces")
+        if name is not None and name not in FIELDS:
+            return name
+    return None
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    parts = string.Formatter().parse(template)
+    return "".join(literal + _harmless(values[name]) if name else literal for literal, name, _, _ in parts)
 
 
 _TOWARDS = {"Deliver": "to", "Promote": "to", "Remove": "from"}
@@ -69,6 +124,22 @@ def _few(names: list[str], many: str) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} {many}"  # noqa: PLR2004
 
 
-def _one_line(text: str) -> str:
-    """Keep a text on its line, so that no name or reference can add a trailer."""
-    return re.sub(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+", " ", text)
+def one_line(text: str) -> str:
+    """Keep a text on its line, so that no name or reference can add a trailer.
+
+    Signs that turn the direction of writing go too: what is read is what is there.
+    """
+    printable = text.encode("utf-8", "replace").decode()
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", printable)
+
+
+def quoted(text: str) -> str:
+    """Quote what somebody said, line by line and bounded: a quoted line is no trailer and no quick action."""
+    lines = [_harmless(line).strip()[:_MAX_LINE] for line in text.strip().splitlines()]
+    shown = lines if len(lines) <= _MAX_LINES else [*lines[:_MAX_LINES], "..."]
+    return "\n".join(f"> {line}".rstrip() for line in shown)
+
+
+def _harmless(text: str) -> str:
+    """Keep a text on its line, and from telling GitLab to start no pipeline for the commit."""
+    return re.sub(r"\[(ci[ _-]skip|skip[ _-]ci)\]", r"(\1)", one_line(text), flags=re.IGNORECASE)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from headgate import git
-from headgate.commit import advance, make_commit
+from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConflictError, GitError, Place
 from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
 from headgate.tree import Tree
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
+    from headgate.model import Commits
     from headgate.tree import Changes
 
 
@@ -35,6 +36,8 @@ class Workspace:
     base: str
     remote: str
     is_checkout: bool
+    signing_key: str = ""
+    """File of the key that signs what is committed here; empty: nothing is signed."""
 
     @property
     def remote_url(self) -> str:
@@ -77,9 +80,10 @@ class Draft:
 
 
 @contextmanager
-def open_workspace(manifests: str) -> Iterator[Workspace]:
+def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]:
     """Open a checkout (which must be clean), a bare repository or an address, for as long as the block lasts.
 
+    ``signing_key`` is the file of the key that signs what is committed.
     Raises GitError, and DirtyError for a checkout with changes of its own.
     """
     repository = _checkout(manifests)
@@ -89,12 +93,12 @@ def open_workspace(manifests: str) -> Iterator[Workspace]:
         if not branch:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
         remote = upstream(repository, branch)
-        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True)
+        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
     with clone(manifests) as fresh:
         branch = fresh.default_branch
         base = fetch(fresh.repository, fresh.url, f"refs/heads/{branch}")
-        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False)
+        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False, signing_key=signing_key)
 
 
 def _checkout(manifests: str) -> Repository | None:
@@ -161,9 +165,10 @@ def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
     return Proposal(branch, commit, git.tree_of_commit(repository, commit), base)
 
 
-def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
+def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | None = None) -> list[Delivered]:
     """Make the commits, and bring them to their branches: all in one push, or none of them.
 
+    ``commits`` says whom they are by.
     Those for review stand on top of the default branch's. A branch for review is replaced when it is ours, and
     left alone when it holds the same files already. Raises ConflictError when a branch moved, GitError when a
     branch for review holds somebody else's commits.
@@ -177,7 +182,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
         if draft.branch and old != git.NO_COMMIT:
             _check_ours(workspace, ref, old)
-        commit = _commit(workspace, base, draft)
+        commit = _commit(workspace, base, draft, commits)
         if draft.branch is None:
             base = commit  # what is reviewed stands on the newest default branch
         elif _is_there(workspace, old, commit):
@@ -188,11 +193,12 @@ def publish(workspace: Workspace, drafts: Sequence[Draft]) -> list[Delivered]:
     return delivered
 
 
-def _commit(workspace: Workspace, base: str, draft: Draft) -> str:
+def _commit(workspace: Workspace, base: str, draft: Draft, commits: Commits | None) -> str:
     """Return the draft's commit, or `NO_COMMIT` for a branch that goes."""
     if not draft.changes:
         return git.NO_COMMIT
-    return make_commit(workspace.repository, base, draft.changes, draft.message)
+    by = identity(commits, workspace.signing_key)
+    return make_commit(workspace.repository, base, draft.changes, draft.message, by=by)
 
 
 def _is_there(workspace: Workspace, old: str, new: str) -> bool:

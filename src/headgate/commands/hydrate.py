@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, folder, git, lock
-from headgate.commit import advance, make_commit
+from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
-from headgate.hydrate import Options, hydrate
-from headgate.intents.rehydrate import broken
+from headgate.hydrate import Options, broken, hydrate
 from headgate.message import commit_message
 from headgate.release import read_release
 from headgate.report.json import outcomes_to_json
@@ -40,6 +39,7 @@ class Request:
     everything: bool = False
     allow_removals: bool = False
     upgrade: bool = False
+    signing_key: str = ""
 
 
 def run(request: Request) -> int:
@@ -56,15 +56,17 @@ def run(request: Request) -> int:
     terminal = Terminal(sys.stdout, quiet=request.json)
     options = Options(request.everything or request.upgrade, request.allow_removals, request.upgrade)
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
-    outcomes += [one for one in broken(configuration) if not request.apps or one.app in request.apps]
+    outcomes += broken(configuration, request.apps)
 
     terminal.outcomes(outcomes, diff=request.diff)
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
         changed = [one for one in outcomes if one.state == "changed"]
-        message = commit_message("Hydrate", changed, releases(tree, configuration, changed))
-        commit = make_commit(repository, base, changes, message)
+        commits = configuration.settings.commits
+        told = releases(tree, configuration, changed)
+        message = commit_message("Hydrate", changed, told, template=commits.message)
+        commit = make_commit(repository, base, changes, message, by=identity(commits, request.signing_key))
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,22 @@ from headgate import git
 from headgate.commands.hydrate import exit_code
 from headgate.errors import ConfigError, GitError
 from headgate.hydrate import AS_USUAL, Options
-from headgate.landing import land
-from headgate.report.json import outcomes_to_json
+from headgate.intents.follow import Follow, due, follows
+from headgate.landing import Landing, land, read_state
+from headgate.mirror import write_mirrors
+from headgate.past import open_history
+from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.trailer import find_intent
-from headgate.workspace import open_workspace
+from headgate.workspace import open_workspace, refreshed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from headgate.errors import HeadgateError
+    from headgate.history import History
     from headgate.intents.protocol import Intent
-    from headgate.landing import Landing
     from headgate.workspace import Workspace
 
 
@@ -33,34 +39,82 @@ class Asked:
     intent: str = ""
     diff: bool = False
     json: bool = False
+    signing_key: str = ""
 
 
 def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Options = AS_USUAL) -> int:
-    """Resolve an intent on a manifest repository, land it, and tell what became of it; return the exit code."""
+    """Resolve an intent on a manifest repository, land it with what follows from it, and tell; return the exit code."""
     terminal = Terminal(sys.stdout, quiet=asked.json)
-    with open_workspace(asked.manifests) as workspace:
+    with open_workspace(asked.manifests, asked.signing_key) as workspace:
         before = find_intent(workspace, asked.intent) if asked.intent else ""
         if before:
             terminal.line(f"nothing to do: {asked.intent} was done by {before[:12]}")
-            return 0
-        landing = land(
-            workspace, resolve(workspace), intent_id=asked.intent, options=options, progress=terminal.progress
-        )
-    _tell(landing, terminal, asked, pushed=bool(workspace.remote))
-    return exit_code(landing.outcomes)
+            landing = None
+        else:
+            intent = resolve(workspace)
+            landing = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
+        landings = [landing] if landing else []
+        landings += _followed(workspace, landings, terminal)
+        configuration = landings[-1].configuration if landings else read_state(workspace).configuration
+        mirrored = write_mirrors(workspace, configuration)
+    landings.append(Landing([], (), list(mirrored.delivered), configuration))
+    _tell(landings, mirrored.error, terminal, asked, pushed=bool(workspace.remote))
+    return exit_code([one for landing in landings for one in landing.outcomes]) or (
+        mirrored.error.code if mirrored.error else 0
+    )
 
 
-def _tell(landing: Landing, terminal: Terminal, asked: Asked, *, pushed: bool) -> None:
-    for line in landing.told:
-        terminal.line(line)
-    if landing.outcomes or not landing.told:
-        terminal.outcomes(landing.outcomes, diff=asked.diff)
-    for one in landing.delivered:
-        terminal.line(f"{'pushed' if pushed else 'committed'} {one.commit[:12]} to {one.branch}")
+def _followed(workspace: Workspace, before: list[Landing], terminal: Terminal) -> list[Landing]:
+    """Promote what follows by itself from what landed, environment by environment.
+
+    It is derived from the default branch, so that a later run does what this one was not given the time for.
+    """
+    if not before or not follows(before[-1].configuration):
+        return []
+    apps = list(dict.fromkeys(outcome.app for outcome in before[-1].outcomes))
+    landings: list[Landing] = []
+    for _ in before[-1].configuration.settings.environments:
+        newest = refreshed(workspace)
+        promotions = due(read_state(newest), apps, _histories(newest), datetime.now(UTC))
+        if not promotions:
+            break
+        landings.append(land(newest, Follow(tuple(promotions)), progress=terminal.progress))
+        if not landings[-1].delivered:
+            break
+    return landings
+
+
+def _histories(workspace: Workspace) -> Callable[[str, str], AbstractContextManager[History]]:
+    def histories(app: str, environment: str) -> AbstractContextManager[History]:
+        return open_history(workspace.repository, workspace.remote, workspace.base, app, environment)
+
+    return histories
+
+
+def _tell(
+    landings: list[Landing], error: HeadgateError | None, terminal: Terminal, asked: Asked, *, pushed: bool
+) -> None:
+    for landing in landings:
+        for line in landing.told:
+            terminal.line(line)
+        if landing.outcomes:
+            terminal.outcomes(landing.outcomes, diff=asked.diff)
+        for one in landing.delivered:
+            verb = "removed" if one.commit == git.NO_COMMIT else "pushed" if pushed else "committed"
+            terminal.line(f"{verb} {one.branch}" if verb == "removed" else f"{verb} {one.commit[:12]} to {one.branch}")
+    if not any(one.outcomes or one.told or one.delivered for one in landings):
+        terminal.line("nothing to do")
+    if error is not None:
+        terminal.error(error)
     if asked.json:
-        told = list(landing.told)
-        commits = [{"branch": one.branch, "commit": one.commit} for one in landing.delivered]
-        print(outcomes_to_json(landing.outcomes, told=told, commits=commits))  # noqa: T201  the answer itself
+        print(_to_json(landings, error))  # noqa: T201  the answer itself
+
+
+def _to_json(landings: list[Landing], error: HeadgateError | None) -> str:
+    outcomes = [one for landing in landings for one in landing.outcomes]
+    commits = [{"branch": one.branch, "commit": one.commit} for landing in landings for one in landing.delivered]
+    told = [line for landing in landings for line in landing.told]
+    return outcomes_to_json(outcomes, told=told, commits=commits, error=error_to_json(error) if error else None)
 
 
 def person(manifests: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from headgate import config, git
-from headgate.commands.hydrate import broken, select
+from headgate.commands.hydrate import select
+from headgate.hydrate import broken
 from headgate.layout import INPUTS, LOCK, SETTINGS
 from headgate.output import RECORD
 from headgate.reading import open_for_reading

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, git
-from headgate.commands.hydrate import broken, select
+from headgate.commands.hydrate import select
 from headgate.errors import GitError, SeveralError
+from headgate.hydrate import broken
 from headgate.past import deepening
 from headgate.reading import open_for_reading
 from headgate.report.terminal import Terminal

@@ -127,7 +127,7 @@ def promotion(
     for name in (source, target):
         check_environment(state.configuration, name, record)
     _check_taken(state, record, source, target)
-    released = _proven(state, record, source)
+    released = proven(state, record, source)
     running = (state.released(record, target) or NOTHING).release
     if not allow_older:
         _check_newer(past, record.name, released.release, running, source, target)
@@ -176,7 +176,7 @@ def _check_taken(state: State, record: AppRecord, source: str, target: str) -> N
         )
 
 
-def _proven(state: State, record: AppRecord, source: str) -> Released:
+def proven(state: State, record: AppRecord, source: str) -> Released:
     """Return what runs in the source. Raises RefusedError when its YAML is another one than its release gives."""
     released = state.released(record, source)
     if released is None:

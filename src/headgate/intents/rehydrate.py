@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.hydrate import Outcome
+from headgate.hydrate import broken
 from headgate.intents.deliver import NOTHING
 from headgate.intents.hold import ready
 from headgate.intents.protocol import Applied, Step, check_environment, identify
@@ -105,11 +105,3 @@ def owner_of(configuration: Configuration, folder: str) -> tuple[str, str]:
         if match and "app" in match.groupdict():
             return match["app"], name
     return "", ""
-
-
-def broken(configuration: Configuration) -> list[Outcome]:
-    """Return a failed outcome for each app whose app.yaml cannot be used."""
-    return [
-        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
-        for path, error in configuration.broken.items()
-    ]

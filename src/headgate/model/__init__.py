@@ -4,12 +4,14 @@ from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Imag
 from headgate.model.fields import Record
 from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedImage
 from headgate.model.settings import (
+    Commits,
     Engines,
     Environment,
     Kustomize,
     Lock,
     Mirror,
     Output,
+    Person,
     Review,
     Settings,
     SettingsLimits,
@@ -20,6 +22,7 @@ __all__ = [
     "Allow",
     "App",
     "AppEnvironment",
+    "Commits",
     "Config",
     "Engines",
     "Environment",
@@ -32,6 +35,7 @@ __all__ = [
     "Newest",
     "Output",
     "Part",
+    "Person",
     "Pin",
     "Record",
     "Release",

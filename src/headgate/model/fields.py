@@ -48,6 +48,17 @@ KindName = Annotated[
         "a kind such as Secret, or Rollout.argoproj.io outside of the core group",
     ),
 ]
+# What stands between '<' and '>' in a commit, which knows no escapes.
+PersonName = Annotated[
+    str,
+    pattern(
+        r"^[^<>\s\x00-\x1f\x7f]([^<>\x00-\x1f\x7f]*[^<>\s\x00-\x1f\x7f])?$",
+        "a name on one line without '<' and '>'",
+    ),
+]
+Email = Annotated[
+    str, pattern(r"^[^<>@\s\x00-\x1f\x7f]+@[^<>@\s\x00-\x1f\x7f]+$", "an address such as bot@example.com")
+]
 
 
 def _check_folder(value: str) -> str:
@@ -78,7 +89,19 @@ def _check_duration(value: Any) -> Any:
 Delay = Annotated[Any, BeforeValidator(_check_duration, json_schema_input_type=bool | str)]
 
 
+# https://git-scm.com/docs/git-check-ref-format
+_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|^[-/.@]|//|\.\.|@\{|/\.|\.lock(/|$)|[/.]$")
+
+
+def _check_branch(value: str) -> str:
+    unusable = not value.isprintable() or _NO_BRANCH.search(value) or value.startswith(("headgate/", "refs/"))
+    if not value or unusable or len(value) > _MAX_PATH:
+        raise ValueError("the name of a branch, as in 'env/{environment}' (what is below headgate/ is for reviews)")
+    return value
+
+
 SafeFolder = Annotated[str, BeforeValidator(lambda v: _check_folder(v) if isinstance(v, str) else v)]
+Branch = Annotated[str, BeforeValidator(lambda v: _check_branch(v) if isinstance(v, str) else v)]
 ValuePath = Annotated[Text, BeforeValidator(lambda v: _check_path(v) if isinstance(v, str) else v)]
 
 

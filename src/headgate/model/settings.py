@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from headgate.model.fields import (
+    Branch,
     Delay,
     Delivery,
+    Email,
     Engine,
     KindName,
     Level,
     Minor,
     Name,
+    PersonName,
     Record,
     SafeFolder,
     Text,
@@ -74,9 +77,9 @@ class Review(Record):
 class Mirror(Record):
     """A branch that repeats an environment's YAML after it is on the default branch."""
 
-    branch: Text
+    branch: Branch
     """Branch to write; may hold `{environment}`."""
-    path: Text = "{app}"
+    path: SafeFolder = "{app}"
     """Folder of an app on that branch; may hold `{environment}` and `{app}`."""
 
 
@@ -139,6 +142,26 @@ class SettingsLimits(Record):
     """Memory that one render may use, in MiB."""
 
 
+class Person(Record):
+    """Who a commit is by."""
+
+    name: PersonName
+    """Name."""
+    email: Email
+    """Address, one that the project's push rules know."""
+
+
+class Commits(Record):
+    """Who the commits of Headgate are by, and their subject."""
+
+    author: Person | None = None
+    """Author of every commit. Default: who git's configuration names."""
+    committer: Person | None = None
+    """Committer of every commit; signatures are checked against its address. Default: as for the author."""
+    message: Text | None = None
+    """Subject: a text with `{action}`, `{apps}`, `{environments}` and `{what}`. Body and trailers are Headgate's."""
+
+
 class Settings(Record):
     """headgate.yaml: the environments, how each is delivered, and who may do what."""
 
@@ -156,6 +179,8 @@ class Settings(Record):
     """What the engines may do beyond their defaults."""
     limits: SettingsLimits = SettingsLimits()
     """Guards against a change that is larger than anybody meant."""
+    commits: Commits = Commits()
+    """Who the commits are by, and their subject."""
 
 
 class Lock(Record):

@@ -1,0 +1,140 @@
+"""Follow: promotions that nobody has to ask for, derived from what is on the default branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from headgate.errors import RefusedError
+from headgate.handoff import taken_by
+from headgate.history import commits_of, landed_at
+from headgate.intents.deliver import NOTHING
+from headgate.intents.promote import Past, Promote, proven, resolved
+from headgate.intents.protocol import Applied, Step, identify
+from headgate.intents.versions import current_version, travels
+from headgate.release import parts, read_released, waiting_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.history import History
+    from headgate.intents.protocol import State
+    from headgate.model import Take
+    from headgate.release import Released
+
+Histories = Callable[[str, str], AbstractContextManager["History"]]
+"""Gives the history of an app's release in an environment."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Promotions that are due."""
+
+    promotions: tuple[Promote, ...]
+    verb: str = "Promote"
+    explicit: bool = True
+
+    @property
+    def id(self) -> str:
+        """Identify it by the promotions."""
+        return identify(self.verb, [one.id for one in self.promotions])
+
+    @property
+    def what(self) -> str:
+        """Name the environments that are followed."""
+        return f"follows {', '.join(dict.fromkeys(one.source for one in self.promotions))}"
+
+    def apply(self, state: State) -> Applied:
+        """Apply each; one that does not fit any more is left to a later run."""
+        steps: list[Step] = []
+        for one in self.promotions:
+            try:
+                steps += one.apply(state).steps
+            except RefusedError as error:
+                steps.append(Step(one.app, one.target, hydrates=False, reasons=(error.what,)))
+        return Applied(steps)
+
+
+def follows(configuration: Configuration) -> bool:
+    """Whether anything is promoted by itself at all."""
+    own = [here.takes for record in configuration.apps.values() for here in (record.app.environments or {}).values()]
+    every = [*own, *(one.takes for one in configuration.settings.environments.values())]
+    return any(take.auto for takes in every for take in takes or ())
+
+
+def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) -> list[Promote]:
+    """Return the promotions of these apps that are due.
+
+    A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
+    been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
+    """
+    found = []
+    for record, target in state.configuration.pairs():
+        if record.name in apps:
+            takes = taken_by(state.configuration, record, target)
+            found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
+    return found
+
+
+def _due(
+    state: State, record: AppRecord, target: str, take: Take, histories: Histories, now: datetime
+) -> Iterator[Promote]:
+    source = str(take.promotion)
+    if source not in record.environments(state.configuration.settings):
+        return
+    released = state.released(record, source)
+    if released is None or _is_known(state, record, target, released):
+        return
+    with histories(record.name, source) as history:
+        since = landed_at(history)
+        past = Past(commits_of(history))
+    if not _is_newer(state, record, target, released, past) or since is None or since + delay(take.auto) > now:
+        return
+    try:
+        proven(state, record, source)
+    except RefusedError:
+        return
+    yield resolved(state, record, source, target, released, past, automatic=True)
+
+
+def _is_known(state: State, record: AppRecord, target: str, released: Released) -> bool:
+    """Whether the environment had just this, or it is proposed or waits there already."""
+    folder = record.release_folder(target)
+    proposal = state.proposed(record.name, target) if state.reviews(record.name, target) else None
+    known = [state.released(record, target), read_released(state.tree, waiting_folder(record, target))]
+    known += [read_released(proposal.tree, folder)] if proposal else []
+    version = _version(state, record, target, released)
+    return any(_same(one, released, version) for one in known if one is not None)
+
+
+def _same(known: Released, released: Released, version: str | None) -> bool:
+    newest = {name: (one.commit, one.digest) for name, one in known.release.newest.items()}
+    ours = {name: (part.commit, getattr(part, "digest", None)) for name, part in parts(released.release).items()}
+    return newest == ours and known.release.template == version
+
+
+def _version(state: State, record: AppRecord, target: str, released: Released) -> str | None:
+    if not travels(state.configuration, target):
+        return None
+    return released.release.template or current_version(state.tree, record)[0]
+
+
+def _is_newer(state: State, record: AppRecord, target: str, released: Released, past: Past) -> bool:
+    running = state.released(record, target) or NOTHING
+    newest = running.release.newest
+    ours = parts(released.release)
+    orders = {past.compare(name, part, newest[name]) if name in newest else "newer" for name, part in ours.items()}
+    template = _version(state, record, target, released) != running.release.template
+    return orders <= {"newer", "same"} and ("newer" in orders or template)
+
+
+def delay(auto: bool | str) -> timedelta:  # noqa: FBT001
+    """Return the time that ``auto`` asks for: ``true`` is none, ``30m``, ``2h`` and ``1d`` are what they say."""
+    if isinstance(auto, bool):
+        return timedelta(0)
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[auto[-1]]
+    return timedelta(**{unit: int(auto[:-1])})
