@@ -13,6 +13,7 @@ from headgate.errors import ConfigError, GitError
 from headgate.mirror import Mirrored, write_mirrors
 from headgate.remote import clone
 from headgate.workspace import Workspace, open_workspace
+from support.keys import allowed, make_key
 from support.manifests import HEADGATE_YAML, git
 from support.stage import Stage, write_app
 from support.trees import repository
@@ -74,6 +75,21 @@ def test_what_landed_is_repeated_with_its_commit_named(mirrored: Stage) -> None:
     mirror = git(mirrored.remote, "rev-parse", "env/dev")
     assert f"pushed {head[:12]} to main" in ran.out
     assert f"pushed {mirror[:12]} to env/dev" in ran.out
+    git(mirrored.remote, "fsck", "--strict")
+
+
+def test_a_mirror_s_commits_follow_the_configuration_and_are_signed(mirrored: Stage, tmp_path: Path) -> None:
+    bot = "{name: Gate, email: gate@example.com}"
+    commits = f'commits: {{author: {bot}, committer: {bot}, message: "OPS-1 {{action}} {{environments}}"}}\n'
+    mirrored.manifests.write({"headgate.yaml": MIRRORED + commits})
+    change(mirrored)
+    key = make_key(tmp_path / "key")
+    for number in range(2):
+        write_app(mirrored, {"deploy/more.yaml": ACCOUNT.replace("NAME", f"more-{number}")})
+        assert mirrored.deliver("--signing-key", str(key)).code == 0
+    trust = allowed(key, "gate@example.com")
+    told = git(mirrored.remote, *trust, "log", "--format=%G? %an %ce %s", "env/dev").splitlines()
+    assert told == ["G Gate gate@example.com OPS-1 Mirror dev"] * 2
     git(mirrored.remote, "fsck", "--strict")
 
 

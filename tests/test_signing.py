@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from headgate.errors import ConfigError, HeadgateError, ToolError
 from headgate.signing import signed
+from support.keys import allowed, make_key
 from support.manifests import HEADGATE_YAML, git
 from support.stage import Stage
 
 BOT = "commits: {author: {name: Head Gate, email: bot@example.com}, committer: {name: Gate, email: gate@example.com}}\n"
 COMMIT = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 0 +0000\ncommitter A <a@b> 0 +0000\n\nx\n"
-
-
-def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "", form: str = "RFC4716") -> Path:
-    """Make a key pair; ``form`` PEM is the older one, which does not hold the public key."""
-    size = ["-b", "2048"] if kind == "rsa" else []
-    old = ["-m", form] if form != "RFC4716" else []
-    command = ["ssh-keygen", "-q", "-t", kind, *size, *old, "-N", passphrase, "-C", "", "-f", str(path)]
-    subprocess.run(command, check=True)
-    return path
-
-
-def allowed(key: Path, email: str) -> list[str]:
-    """Return what makes git trust a key for an address."""
-    signers = key.with_name("signers")
-    signers.write_text(f"{email} {key.with_suffix('.pub').read_text()}")
-    return ["-c", f"gpg.ssh.allowedSignersFile={signers}"]
 
 
 def configure(stage: Stage, text: str) -> None:
