@@ -29,7 +29,7 @@ from headgate.yamlread import read
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from headgate.render.protocol import Bench, Render
@@ -47,7 +47,7 @@ class _Job:
     folder: Path
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
+def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:
     """Render all of ``batch``. Raises ToolError when Kustomize is not here."""
     if not batch:
         return
