@@ -158,6 +158,12 @@ def test_unknown_key_of_app_yaml_is_named_with_the_nearest_known_one(text: str, 
     assert message.endswith(guess)
 
 
+def test_environment_that_is_listed_twice_is_refused() -> None:
+    assert app_error(APP + "environments: [dev, production, dev]\n") == (
+        'apps/shop/app.yaml:5: environments: expected \'dev\' once, found ["dev", "production", "dev"]'
+    )
+
+
 def test_unknown_key_of_template_yaml_is_named_with_the_nearest_known_one() -> None:
     assert template_error("engin: helm\n") == (
         "templates/web/template.yaml:1: engin: unknown key 'engin', expected one of: "

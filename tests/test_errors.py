@@ -63,19 +63,6 @@ def test_error_crosses_process_borders_whole(kind: type[HeadgateError]) -> None:
     assert (type(copy), copy.what, copy.where, copy.hint) == (kind, error.what, error.where, error.hint)
 
 
-def test_error_of_a_folder_is_named_from_above() -> None:
-    error = ConfigError("it broke", where=Place("a.yaml", 3, "b"), hint="mend it").within("apps/shop")
-    assert str(error) == "apps/shop/a.yaml:3: b: it broke\n  mend it"
-    assert error.code == ConfigError.code
-
-
-def test_error_without_a_place_stays_as_it_is() -> None:
-    error = ConfigError("it broke")
-    assert error.within("apps/shop") is error
-    placed = ConfigError("it broke", where=Place("a.yaml"))
-    assert placed.within("") is placed
-
-
 def test_near_word_is_suggested() -> None:
     assert did_you_mean("enviroments", ["version", "environments"]) == "did you mean 'environments'?"
 

@@ -502,6 +502,15 @@ def test_one_identity_twice_is_an_error(sources: tuple[str, str], told: str) -> 
     assert str(caught.value).removeprefix(f"{sources[1]}: ") == f"Service web is rendered twice{told}"
 
 
+def test_two_objects_that_need_the_same_file_are_told_apart() -> None:
+    versions = (("foo-bar.com", "x"), ("foo", "bar.com-x"))
+    found = [
+        one_object(f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: {name}}}\n") for group, name in versions
+    ]
+    with pytest.raises(ManifestError, match=r"Widget.foo-bar.com x and Widget.foo bar.com-x need the same file, "):
+        to_files(found, "shop")
+
+
 def test_one_name_in_two_namespaces_or_kinds_is_fine() -> None:
     found = [object_named("a", namespace="shop"), object_named("a", namespace="other"), object_named("a", "Secret")]
     assert len(to_files(found, "shop")) == 3

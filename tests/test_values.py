@@ -12,7 +12,6 @@ from headgate.values import (
     merge,
     merge_all,
     read_layer,
-    read_layers,
     shadowed,
     without_nulls,
 )
@@ -114,13 +113,9 @@ def test_null_as_an_item_of_a_list_stays() -> None:
     assert without_nulls(data_of("a: [null, {b: null, c: x}]")) == {"a": [NULL, {"c": "x"}]}
 
 
-def test_layers_that_are_not_there_are_left_out() -> None:
-    tree = tree_of({"a/values.yaml": "a: 1", "b/values.yaml": "# nothing\n", "c/values.yaml": "c: 1"})
-    files = [("a/values.yaml", False), ("b/values.yaml", True), ("x/values.yaml", True), ("c/values.yaml", True)]
-    assert [(one.text.file, one.from_app) for one in read_layers(tree, files)] == [
-        ("a/values.yaml", False),
-        ("c/values.yaml", True),
-    ]
+@pytest.mark.parametrize("file", ["empty/values.yaml", "gone/values.yaml"])
+def test_file_without_values_is_no_layer(file: str) -> None:
+    assert read_layer(tree_of({"empty/values.yaml": "# nothing\n"}), file) is None
 
 
 @pytest.mark.parametrize(("text", "line"), [("- a\n", 1), ("text\n", 1), ("a: b\n---\nc: d\n", 3)])

@@ -15,6 +15,12 @@ def main() -> None:
         return
     # One short run makes much and drops little: collecting garbage took a sixth of the time of a large one.
     gc.disable()
+    from headgate.stop import end_when_told  # noqa: PLC0415
+
+    end_when_told(_run)
+
+
+def _run() -> None:
     from headgate.arguments import app  # noqa: PLC0415
 
     app()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -41,13 +41,6 @@ class HeadgateError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Let errors cross process borders whole."""
         return _rebuild, (type(self), self.what, self.where, self.hint)
-
-    def within(self, folder: str) -> HeadgateError:
-        """Return the same error with its file named from one folder further up."""
-        if self.where is None or not folder:
-            return self
-        place = replace(self.where, file=f"{folder}/{self.where.file}")
-        return type(self)(self.what, where=place, hint=self.hint)
 
 
 def _rebuild(kind: type[HeadgateError], what: str, where: Place | None, hint: str) -> HeadgateError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,13 +185,15 @@ def _render_all(
         )
         for name, engine in ENGINES.items():
             batch = [plan.render for plan in todo if plan.render.engine == name]
-            for result in engine(batch, bench):
-                key = (result.render.app, result.render.environment)
-                progress(*key)
-                try:
-                    finished[key] = _finish(plans[key], result, configuration)
-                except HeadgateError as error:
-                    errors[key] = error
+            # Whatever ends the loop, the engine has ended its work before its files go.
+            with closing(engine(batch, bench)) as results:
+                for result in results:
+                    key = (result.render.app, result.render.environment)
+                    progress(*key)
+                    try:
+                        finished[key] = _finish(plans[key], result, configuration)
+                    except HeadgateError as error:
+                        errors[key] = error
     return finished, errors
 
 

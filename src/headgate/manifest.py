@@ -294,9 +294,19 @@ def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
         name = file_name(manifest, namespace)
         other = owners.setdefault(name, manifest)
         if other is not manifest:
-            sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
-            raise ManifestError(
-                f"{manifest} is rendered twice" + (f", by {sources}" if sources else ""), where=manifest.place
-            )
+            raise _taken(name, other, manifest)
         files[name] = to_text(manifest)
     return files
+
+
+def _taken(name: str, other: Manifest, manifest: Manifest) -> ManifestError:
+    sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
+    by = f", by {sources}" if sources else ""
+    if other.identity == manifest.identity:
+        return ManifestError(f"{manifest} is rendered twice{by}", where=manifest.place)
+    both = " and ".join(f"{one.kind_name} {one.name}" for one in (other, manifest))
+    return ManifestError(
+        f"{both} need the same file, {name}{by}",
+        where=manifest.place,
+        hint="a dash stands between kind and name there: give one of them another name",
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from headgate import stop
 from headgate.errors import ExhaustedError, ToolError
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ class Completed:
     code: int
     stdout: bytes
     stderr: str
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What a program reads and writes."""
+
+    given: BinaryIO
+    out: BinaryIO
+    err: BinaryIO
 
 
 class ProcessError(Exception):
@@ -79,34 +89,28 @@ def run(
     group ends with the program.
 
     Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when there is
-    no such program.
+    no such program, Stopped when this process is told to stop: the program is told too, and ended.
     """
+    stop.check()
     if not shutil.which(args[0], path=env.get("PATH", "")):
         reason = errno.EACCES if Path(args[0]).is_file() else errno.ENOENT
         raise ToolError(f"{args[0]} cannot be run: {os.strerror(reason)}")
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
-        try:
-            child = subprocess.Popen(
-                [*_limited(limits), *args],
-                env=dict(env),
-                cwd=cwd,
-                stdin=given,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
+        files = _Files(given, out, err)
+        heeds = not stop.is_put_off()
+        with stop.put_off():  # an exception of a signal must not lose a child that has just begun
+            child = _start([*_limited(limits), *args], env, cwd, files)
+            try:
+                in_time = _ends_within(child, limits.seconds, heeds=heeds)
+            finally:
+                _end(child)
+        if not in_time:
+            raise ExhaustedError(
+                f"{Path(args[0]).name} was stopped after {limits.seconds:g} seconds",
+                hint="look for a loop that does not end",
             )
-        except (FileNotFoundError, PermissionError) as error:
-            raise ToolError(f"{args[0]} cannot be run: {error.strerror}") from error
-        try:
-            if not _ends_within(child, limits.seconds):
-                raise ExhaustedError(
-                    f"{Path(args[0]).name} was stopped after {limits.seconds:g} seconds",
-                    hint="look for a loop that does not end",
-                )
-        finally:
-            _end(child)
         completed = Completed(child.returncode, _content(out), _content(err).decode("utf-8", "replace"))
     _check_exhausted(args, completed, limits)
     if check and completed.code:
@@ -130,8 +134,28 @@ def _limited(limits: Limits) -> list[str]:
     return ["/bin/sh", "-c", " && ".join([*orders, "unset PWD OLDPWD", 'exec "$@"']), "sh"] if orders else []
 
 
-def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for the end. Popen.wait polls with growing pauses, which costs more than a small program itself."""
+def _start(
+    args: Sequence[str], env: Mapping[str, str], cwd: str | Path | None, files: _Files
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            args,
+            env=dict(env),
+            cwd=cwd,
+            stdin=files.given,
+            stdout=files.out,
+            stderr=files.err,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise ToolError(f"{args[0]} cannot be run: {error.strerror}") from error
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool) -> bool:
+    """Wait for the end; with ``heeds`` no longer than until this process is told to stop.
+
+    Popen.wait polls with growing pauses, which costs more than a small program itself.
+    """
     if not hasattr(os, "pidfd_open"):  # pragma: no cover  not Linux
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(seconds)
@@ -140,9 +164,25 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        if heeds:
+            poll.register(stop.pipe(), select.POLLIN)
+        ready = dict(poll.poll(seconds * 1000))
+        if ready and descriptor not in ready:
+            _tell(child)
+            poll.unregister(stop.pipe())
+            poll.poll(_LAST_SECONDS * 1000)
+        return bool(ready)
     finally:
         os.close(descriptor)
+
+
+def _tell(child: subprocess.Popen[bytes]) -> None:
+    """Tell a program and all that it started to end, so that git removes its locks."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGTERM)
+
+
+_LAST_SECONDS = 1
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

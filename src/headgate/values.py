@@ -50,12 +50,6 @@ def _string_keys(values: Any) -> Any:
     return [_string_keys(value) for value in values] if isinstance(values, list) else values
 
 
-def read_layers(tree: Tree, files: Iterable[tuple[str, bool]]) -> tuple[Layer, ...]:
-    """Read those of the files that are there, lowest first. Each comes with whether the app wrote it."""
-    layers = (read_layer(tree, file, from_app=from_app) for file, from_app in files)
-    return tuple(layer for layer in layers if layer is not None)
-
-
 def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     """Put ``upper`` over ``lower``: maps are merged, everything else is replaced, lists and nulls too.
 

@@ -21,7 +21,7 @@ from headgate.errors import Place, TooLargeError, YamlError
 from headgate.scalar import NULL, Plain, is_plain_string, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000
@@ -83,7 +83,7 @@ def read(data: bytes | str, file: str, *, marks: bool = False, strings: Sequence
     text = _decode(data, file)
     builder = _Builder(file, strings, marks=marks)
     try:
-        builder.take(iter(yaml.CSafeLoader(text).get_event, None))
+        builder.take(yaml.CSafeLoader(text).get_event)
     except UnicodeEncodeError:
         raise YamlError("not UTF-8 text", where=Place(file)) from None
     except yaml.YAMLError as error:
@@ -156,15 +156,39 @@ class _Builder:
         self.lines: dict[KeyPath, int] = {}
         self.first_line = 0
 
-    def take(self, events: Iterable[Any]) -> None:
-        """Take all events of a text."""
-        for event in events:
+    def take(self, next_event: Callable[[], Any]) -> None:  # noqa: C901, PLR0912  one call less is a tenth of the time
+        """Take all events of a text, until there is none. Nearly all are scalars, most of them simple ones."""
+        scalar, marks, strings = yaml.ScalarEvent, self.marks, self.strings
+        while (event := next_event()) is not None:
             kind = type(event)
-            if kind is yaml.ScalarEvent:
-                value = self._scalar(event)
-                if event.anchor:
-                    self.anchors[event.anchor] = (value, 1, 0)
-                self._add(value, 1, 0, event)
+            if kind is scalar:
+                if marks or event.tag is not None or event.anchor or not self.stack:
+                    self._any_scalar(event)
+                    continue
+                value = event.value
+                if (event.style or is_plain_string(value)) and not (strings and _PRIVATE_USE in value):
+                    self.nodes += 1
+                    if self.nodes > MAX_NODES:
+                        raise self._too_many(event)
+                else:
+                    value = self._scalar(event)
+                # What follows is `_add` for a scalar: calls cost more here than what they do.
+                top = self.stack[-1]
+                top.size += 1
+                if top.is_list:
+                    top.data.append(value)
+                elif top.key is _NO_KEY:
+                    if type(value) is str and value not in top.data and is_plain_string(value):
+                        top.key = value
+                        top.data[value] = None
+                    else:
+                        self._key(top, value, event)
+                elif top.key is _MERGE:
+                    top.merges.append((value, event.start_mark.line + 1))
+                    top.key = _NO_KEY
+                else:
+                    top.data[top.key] = value
+                    top.key = _NO_KEY
             elif kind is yaml.MappingStartEvent:
                 self._open({}, event)
             elif kind is yaml.SequenceStartEvent:
@@ -175,6 +199,12 @@ class _Builder:
                 self._alias(event)
             elif kind is yaml.DocumentStartEvent:
                 self._start()
+
+    def _any_scalar(self, event: Any) -> None:
+        value = self._scalar(event)
+        if event.anchor:
+            self.anchors[event.anchor] = (value, 1, 0)
+        self._add(value, 1, 0, event)
 
     def _scalar(self, event: Any) -> str | Plain:
         self.nodes += 1
@@ -212,7 +242,7 @@ class _Builder:
         elif top.key is _NO_KEY:
             self._key(top, value, event)
         else:
-            if top.key == _MERGE:
+            if top.key is _MERGE:
                 top.merges.append((value, event.start_mark.line + 1))
             else:
                 top.data[top.key] = value
@@ -223,9 +253,10 @@ class _Builder:
             raise self._error("a key must be a string", event)
         if value in top.data or (_has_two_spellings(value) and _other_spelling(value) in top.data):
             raise self._error(f"the key '{value}' stands here twice", event)
-        top.key = value
-        if value == _MERGE:
+        if type(value) is Plain and value == _MERGE:
+            top.key = _MERGE
             return
+        top.key = value
         top.data[value] = None  # keeps the place among the keys
         if self.marks:
             self.lines[(*top.path, str(value))] = event.start_mark.line + 1

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, folder, git, lock
+from headgate import config, folder, git, lock, stop
 from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydrate import Options, broken, hydrate
@@ -70,7 +70,8 @@ def run(request: Request) -> int:
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:
-        folder.apply(repository.path, changes)
+        with stop.put_off():
+            folder.apply(repository.path, changes)
     if request.json:
         print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself
     return exit_code(outcomes) or (1 if changes and request.check else 0)

@@ -121,8 +121,13 @@ def keyed(key: str) -> Any:
 
 
 def named(value: Any) -> Any:
-    """Take a list of names for a mapping that says nothing more of each."""
-    return dict.fromkeys(value, None) if isinstance(value, (list, tuple)) and _all_names(value) else value
+    """Take a list of names for a mapping that says nothing more of each. Raises ValueError for a name twice."""
+    if not isinstance(value, (list, tuple)) or not _all_names(value):
+        return value
+    twice = next((name for name in value if value.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"'{twice}' once")
+    return dict.fromkeys(value, None)
 
 
 def _all_names(value: Any) -> bool:

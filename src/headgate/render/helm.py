@@ -18,7 +18,7 @@ from headgate.values import merge
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from headgate.render.protocol import Bench, Render
@@ -36,7 +36,7 @@ class _Job:
     warnings: tuple[str, ...]
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
+def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:
     """Render all of ``batch``. Raises ToolError when Helm is not here."""
     if not batch:
         return

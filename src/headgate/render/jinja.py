@@ -24,7 +24,7 @@ from headgate.scalar import to_python
 from headgate.values import merge, read_layer, without_nulls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from headgate.render.protocol import Bench, Render
     from headgate.tree import Tree
@@ -36,7 +36,7 @@ _CHUNK = 250  # so that what the first process gave is read while the next one r
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
+def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:
     """Render all trusted sources in few processes, and those of each app in one of its own."""
     groups: dict[str, list[Render]] = {}
     for one in batch:

@@ -13,6 +13,7 @@ import posixpath
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate import process, tools
@@ -29,7 +30,7 @@ from headgate.yamlread import read
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from headgate.render.protocol import Bench, Render
@@ -47,7 +48,7 @@ class _Job:
     folder: Path
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
+def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:
     """Render all of ``batch``. Raises ToolError when Kustomize is not here."""
     if not batch:
         return
@@ -89,8 +90,7 @@ def _with_values(one: Render, tree: Tree, found: Kustomization) -> Tree:
 
     https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/replacements/
     """
-    defaults = read_layer(one.scope, posixpath.join(one.folder, "values.yaml"))
-    values = without_nulls(merge(defaults.values if defaults else {}, one.values))
+    values = without_nulls(merge(_defaults(one.scope, one.folder), one.values))
     data = {
         **flat(values),
         **flat({"images": for_templates(one.images)}),
@@ -108,6 +108,12 @@ def _with_values(one: Render, tree: Tree, found: Kustomization) -> Tree:
     root = {**root, "resources": [*(root.get("resources") or []), f"{VALUES}.yaml"]}
     beside = posixpath.join(posixpath.dirname(found.file), f"{VALUES}.yaml")
     return tree.with_changes({found.file: write(root).encode(), beside: write(config_map).encode()})
+
+
+@lru_cache(maxsize=16)
+def _defaults(scope: Tree, folder: str) -> dict[str, Any]:
+    layer = read_layer(scope, posixpath.join(folder, "values.yaml"))
+    return layer.values if layer else {}
 
 
 def _groups(jobs: list[_Job], workers: int) -> Iterator[list[_Job]]:

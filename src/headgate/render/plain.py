@@ -9,7 +9,7 @@ from headgate.manifest import Rendered
 from headgate.render.protocol import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from headgate.render.protocol import Bench, Render
     from headgate.tree import Tree
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NOT_MANIFESTS = {"values.yaml", "values.yml", "template.yaml"}
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Iterator[Result]:  # noqa: ARG001  nothing to run
+def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:  # noqa: ARG001  nothing to run
     """Give every YAML file of the source as it is."""
     for one in batch:
         try:

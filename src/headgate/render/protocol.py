@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headgate.tree import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from headgate.errors import HeadgateError
     from headgate.manifest import Manifest, Rendered
@@ -97,7 +97,7 @@ class Bench:
 class Engine(Protocol):
     """Renders a batch. Results come in any order, as they are ready; each keeps its error to itself."""
 
-    def __call__(self, batch: Sequence[Render], bench: Bench) -> Iterator[Result]:
+    def __call__(self, batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:
         """Render all of ``batch``. Raises only what concerns all of it, such as a missing tool."""
 
 
