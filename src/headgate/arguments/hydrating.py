@@ -1,0 +1,60 @@
+"""What renders a local manifest repository, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate.arguments.program import Diff, Json, Repo, SigningKey, app, finish
+
+
+@app.command()
+def hydrate(
+    repo: Repo = Path(),
+    apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
+    commit: Annotated[bool, typer.Option("--commit", help="Make one commit of what changes.")] = False,
+    diff: Diff = False,
+    json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
+    allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Hydrate with these tools and lock them.")] = False,
+    signing_key: SigningKey = "",
+) -> None:
+    """Render a manifest repository and write, check or commit the final YAML."""
+    if check and commit:
+        raise typer.BadParameter("--check writes nothing, so it cannot go with --commit")
+    from headgate.commands import hydrate as command  # noqa: PLC0415
+
+    request = command.Request(
+        repo,
+        tuple(apps or ()),
+        tuple(environments or ()),
+        check,
+        commit,
+        diff,
+        json,
+        everything,
+        allow_removals,
+        upgrade,
+        signing_key,
+    )
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")
+    ] = None,
+) -> None:
+    """Show the whole product in a minute, on example repositories on this machine."""
+    from headgate.commands import demo as command  # noqa: PLC0415
+
+    finish(lambda: command.run(directory))

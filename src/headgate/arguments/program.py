@@ -1,0 +1,84 @@
+"""The program as Typer sees it, how a command ends, and the options that several have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headgate import __version__
+from headgate.errors import HeadgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From an app's repository to the final YAML in the manifest repository, on GitLab.",
+)
+
+
+@app.callback()
+def _main() -> None:
+    """From an app's repository to the final YAML in the manifest repository, on GitLab."""
+
+
+def finish(command: Callable[[], int]) -> None:
+    """Run a command; print an error once; leave with its code. A bug keeps its traceback."""
+    try:
+        code = command()
+    except HeadgateError as error:
+        from headgate.report.terminal import Terminal  # noqa: PLC0415
+
+        terminal = Terminal(sys.stdout)
+        terminal.end_progress()
+        terminal.error(error)
+        code = error.code
+    except (BrokenPipeError, KeyboardInterrupt):
+        code = 130
+    except Exception:
+        import platform  # noqa: PLC0415
+
+        version = f"headgate {__version__}, Python {platform.python_version()}, {platform.platform()}"
+        print(f"This is a bug in Headgate. Please report it with what follows.\n{version}", file=sys.stderr)  # noqa: T201
+        raise
+    raise typer.Exit(code)
+
+
+Repo = Annotated[Path, typer.Option("--repo", help="Manifest repository.", show_default="this folder")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show changed objects field by field.")]
+SigningKey = Annotated[
+    str,
+    typer.Option(
+        "--signing-key",
+        metavar="FILE",
+        envvar="HEADGATE_SIGNING_KEY",
+        show_default=False,
+        help="Private SSH key that signs commits; also HEADGATE_SIGNING_KEY.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Manifests = Annotated[
+    str,
+    typer.Option(
+        "--manifests",
+        metavar="DIR|URL",
+        help="Manifest repository: a checkout, or an address.",
+        show_default="this folder",
+    ),
+]
+IntentId = Annotated[
+    str,
+    typer.Option("--intent", metavar="ID", help="Id of this run: what was landed with it is not done again."),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who find it so.")]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who asks for it.", show_default="user.name in git's configuration")
+]
+AppName = Annotated[str, typer.Argument(metavar="APP", help="The app.")]
+OneEnvironment = Annotated[str, typer.Option("--environment", metavar="ENV", help="The environment.")]
+EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]

@@ -1,0 +1,79 @@
+"""What only reads."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from headgate.arguments.program import Json, Manifests, app, finish
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
+    manifests: Manifests = ".",
+    json: Json = False,
+) -> None:
+    """Show what runs where and since when, and what waits, is pinned, stale, proposed or edited by hand."""
+    from headgate.commands import status as command  # noqa: PLC0415
+
+    request = command.Request(name or "", manifests, json)
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def history(
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
+    environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
+    manifests: Manifests = ".",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many steps of each environment.")] = 10,
+    json: Json = False,
+) -> None:
+    """Show who delivered what of an app, when and from which commit, newest first."""
+    from headgate.commands import history as command  # noqa: PLC0415
+
+    request = command.Request(name, manifests, environment, limit, json)
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def verify(
+    manifests: Manifests = ".",
+    apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
+    from headgate.commands import verify as command  # noqa: PLC0415
+
+    request = command.Request(manifests, tuple(apps or ()), tuple(environments or ()), json)
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def version() -> None:
+    """Print the versions of Headgate and its tools, and where these were found."""
+    from headgate.commands import version as command  # noqa: PLC0415
+
+    told, code = command.lines()
+    print("\n".join(told))  # noqa: T201
+    raise typer.Exit(code)
+
+
+@app.command()
+def schema(
+    file: Annotated[str | None, typer.Argument(help="One of headgate.yaml, app.yaml, ...; default: all.")] = None,
+) -> None:
+    """Print the JSON Schemas of the files in a manifest repository."""
+    from headgate.commands import schema as command  # noqa: PLC0415
+
+    def write() -> int:
+        sys.stdout.write(command.text(file) if file else command.all_schemas())
+        return 0
+
+    finish(write)
