@@ -702,7 +702,7 @@ def test_a_newer_commit_with_the_same_yaml_is_remembered(both: Line) -> None:
     """Else an older one that comes late would land over it."""
     app = "project: acme/web\nconfig: deploy\n"
     both.change({"apps/web/app.yaml": app})
-    commits = []
+    commits: list[str] = []
     for text in ("one", "two", "one"):
         manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\ndata: {{text: {text}}}\n"
         write_app(both.stage, {"deploy/web.yaml": manifest, "n": f"{len(commits)}"})
