@@ -28,6 +28,11 @@ class Line:
 
     stage: Stage
 
+    @property
+    def address(self) -> str:
+        """The remote's address, from which files come only when they are asked for."""
+        return f"file://{self.stage.remote}"
+
     def deliver(self, number: int, *args: str) -> str:
         """Build and hand off version ``number`` and return its commit."""
         write_app(self.stage, {"version": str(number)})
@@ -38,12 +43,13 @@ class Line:
 
     def hand_off(self, commit: str, number: int, *args: str) -> Ran:
         """Hand a commit off."""
-        return self.stage.deliver("--commit", commit, *args, image=f"{IMAGE}:{number}@sha256:{number:064d}")
+        image = f"{IMAGE}:{number}@sha256:{number:064d}"
+        return self.stage.deliver("--commit", commit, *args, image=image, to=self.address)
 
     def run(self, *args: str, code: int = 0) -> Ran:
         """Run a command on the remote; it ends with ``code``."""
         by = ("--by", "Ada") if args[0] in ("roll-back", "pin", "freeze") else ()
-        ran = headgate(*args, *by, "--manifests", str(self.stage.remote))
+        ran = headgate(*args, *by, "--manifests", self.address)
         assert ran.code == code, ran.out + ran.err
         return ran
 
@@ -110,6 +116,8 @@ def make_line(
     settings = settings.replace("[{promotion: dev}, {branch: main}]", takes)
     manifests.write({"headgate.yaml": settings, "templates/web/web.yaml": TEMPLATE.replace("COLOR", "red")})
     stage = make_stage(tmp_path, manifests, app)
+    for name in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):  # as GitLab has it
+        git(stage.remote, "config", name, "true")
     return Line(stage)
 
 
