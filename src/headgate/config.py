@@ -13,6 +13,7 @@ from headgate.explain import explain
 from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
 from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, Template
 from headgate.scalar import to_python
+from headgate.tree import prefetch
 from headgate.yamlread import Text, read
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def load(tree: Tree) -> Configuration:
 
     What is wrong with one app stands in ``broken``: it fails alone.
     """
+    folders = app_folders(tree)
+    prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, *(f"{folder}/app.yaml" for folder in folders)])
     if SETTINGS not in tree:
         raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
     settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
@@ -127,7 +130,7 @@ def load(tree: Tree) -> Configuration:
     apps: dict[str, AppRecord] = {}
     broken: dict[str, HeadgateError] = {}
     first: dict[str, str] = {}
-    for folder in app_folders(tree):
+    for folder in folders:
         name = folder.rsplit("/", 1)[1]
         try:
             if first.setdefault(name, folder) != folder:

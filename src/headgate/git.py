@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import DirtyError, GitError, Place
-from headgate.tree import EXECUTABLE, MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
+from headgate.persist import persistently
+from headgate.tree import EXECUTABLE, GITLINK, MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, StoredBlob, Tree
+from headgate.tree import prefetch as tree_prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.tree import Blob
 
-GITLINK = "160000"
 NO_COMMIT = "0" * 40
 
 # What git needs of our environment to reach remotes as the user does. GIT_DIR and its like are left out:
@@ -37,23 +38,21 @@ _FIXED = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",  # what is missing is asked for in bulk, never one by one behind our back
     "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",  # never ext:: or fd::, which run what an address says
 }
 # Nothing that a repository brings along is run: no hooks, no file system monitor.
 _CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 
 
-def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", seconds: float = 600) -> bytes:
-    """Run git and return what it printed. Raises GitError with git's words, passwords in addresses masked."""
+def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", most: int = 0) -> bytes:
+    """Run git and return what it printed. ``most``: bytes that it may write into one file; 0 is no limit.
+
+    Raises GitError with git's words, passwords in addresses masked.
+    """
     env = {**process.inherited(_INHERITED), **_FIXED}
     try:
-        done = process.run(
-            ["git", *_CONFIG, *args],
-            env=env,
-            cwd=cwd,
-            stdin=stdin,
-            limits=process.Limits(seconds=seconds),
-        )
+        done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:
         words = mask(error.stderr).removeprefix("fatal: ").splitlines()
         raise GitError(f"git {args[0]} failed: {'; '.join(words[:5]) or error.completed.code}") from None
@@ -67,35 +66,76 @@ def mask(text: str) -> str:
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository on this machine: ``path`` is its working tree, or the repository itself when it is bare."""
+    """A repository on this machine: ``path`` is its working tree, or the repository itself when it is bare.
+
+    Contents that are not here are fetched from where the rest came from; ``most`` limits the bytes of one fetch.
+    """
 
     path: Path
     bare: bool = False
-    _objects: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    most: int = 0
+    _sizes: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _contents: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def git(self, *args: str, stdin: bytes = b"") -> str:
         """Run git in this repository and return what it printed as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
-    def objects(self, oids: Sequence[str]) -> dict[str, bytes]:
-        """Return the content of blobs, all that are not at hand by one process."""
-        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._objects]
+    def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
+        """Return the sizes of blobs, all that are not known by one process. Raises GitError for a missing one."""
+        unknown = [oid for oid in dict.fromkeys(oids) if oid not in self._sizes]
+        if unknown:
+            self._sizes.update(_sizes(self, unknown))
+        return self._sizes
+
+    def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the contents of blobs that are not too large, all that are not at hand by one process."""
+        sizes = self.measure(oids)
+        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._contents and sizes[oid] <= MAX_FILE]
         if missing:
-            out = git(["cat-file", "--batch"], cwd=self.path, stdin="\n".join(missing).encode() + b"\n")
-            self._objects.update(_batch(out))
-        return self._objects
+            out = git(["cat-file", "--batch"], cwd=self.path, stdin=_lines(missing))
+            self._contents.update(_batch(out))
+        return self._contents
+
+
+def _lines(oids: Sequence[str]) -> bytes:
+    return "\n".join(oids).encode() + b"\n"
+
+
+def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of blobs, after fetching all of them where one is missing."""
+    check = ["cat-file", "--batch-check"]
+    try:
+        out = git(check, cwd=repository.path, stdin=_lines(oids))
+    except GitError as error:  # which git says with an error where it would have fetched, had we let it
+        _fetch_blobs(repository, oids, error)
+        out = git(check, cwd=repository.path, stdin=_lines(oids))
+    rows = [line.split(" ") for line in out.decode().splitlines()]
+    for row in rows:
+        if row[1] == "missing":
+            raise GitError(f"the object {row[0]} is missing in the repository", where=Place(str(repository.path)))
+    return {oid: int(size) for oid, _, size in rows}
+
+
+def _fetch_blobs(repository: Repository, oids: Sequence[str], reason: GitError) -> None:
+    """Fetch blobs in one request, from the remote that the rest of a partial clone came from; else raise ``reason``."""
+    listed = git(["config", "--list", "--name-only"], cwd=repository.path).decode().splitlines()
+    remotes = [key.removeprefix("remote.").removesuffix(".promisor") for key in listed if key.endswith(".promisor")]
+    if not remotes:
+        raise reason
+    # Without negotiation: the ids are all that is asked for. The filter keeps git from asking for more.
+    args = ["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
+    args += ["--no-auto-maintenance", "--filter=blob:none", "--stdin", "--end-of-options", remotes[-1]]
+    persistently(lambda: git(args, cwd=repository.path, stdin=_lines(oids), most=repository.most))
 
 
 def _batch(out: bytes) -> Iterator[tuple[str, bytes]]:
     position = 0
     while position < len(out):
         end = out.index(b"\n", position)
-        oid, *rest = out[position:end].decode().split(" ")
-        if rest[0] == "missing":
-            raise GitError(f"the object {oid} is missing in the repository")
-        size = int(rest[1])
-        yield oid, out[end + 1 : end + 1 + size]
-        position = end + size + 2
+        oid, _, size = out[position:end].decode().split(" ")
+        yield oid, out[end + 1 : end + 1 + int(size)]
+        position = end + int(size) + 2
 
 
 def open_repository(path: Path) -> Repository:
@@ -139,42 +179,22 @@ def current_branch(repository: Repository) -> str:
         return ""
 
 
-@dataclass(frozen=True)
-class GitBlob:
-    """A file of a commit; its content is read when it is needed."""
-
-    repository: Repository
-    oid: str
-    mode: str
-    size: int
-
-    def read(self) -> bytes:
-        """Return the content."""
-        return self.repository.objects([self.oid])[self.oid]
-
-
 def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tree:
-    """Return the files of a commit below ``folder``, with paths from there."""
-    listing = repository.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", folder or ".")
+    """Return the files of a commit below ``folder``, with paths from there. No content is read, nor fetched."""
+    listing = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", folder or ".")
     blobs: dict[str, Blob] = {}
     skip = len(folder) + 1 if folder else 0
     for line in listing.split("\0"):
         if line:
             meta, path = line.split("\t", 1)
-            mode, _, oid, size = meta.split()
-            blobs[path[skip:]] = GitBlob(repository, oid, mode, 0 if size == "-" else int(size))
+            mode, _, oid = meta.split(" ")
+            blobs[path[skip:]] = StoredBlob(repository, oid, mode)
     return Tree(blobs)
 
 
 def prefetch(tree: Tree, folders: Sequence[str] = ("",)) -> None:
-    """Read all files below the folders that are not links by one process, since most will be needed."""
-    blobs = [tree.blob(path) for folder in folders for path in tree.paths(folder)]
-    by_repository: dict[int, tuple[Repository, list[str]]] = {}
-    for blob in blobs:
-        if isinstance(blob, GitBlob) and blob.mode != GITLINK and blob.size <= MAX_FILE:
-            by_repository.setdefault(id(blob.repository), (blob.repository, []))[1].append(blob.oid)
-    for repository, oids in by_repository.values():
-        repository.objects(oids)
+    """Let the contents of all files below the folders be here at once (`tree.prefetch`)."""
+    tree_prefetch(tree, folders)
 
 
 def tree_of_folder(repository: Repository) -> Tree:

@@ -108,14 +108,4 @@ def cut(repository: Repository, head: str) -> str:
 
 def contents(repository: Repository, oids: Sequence[str]) -> dict[str, bytes]:
     """Return the content of files by their ids; those that a repository without files lacks are fetched at once."""
-    try:
-        remote = repository.git("config", "--get", "extensions.partialClone") if oids else ""
-    except GitError:
-        remote = ""
-    if remote:
-        repository.git(
-            *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
-            *("--filter=blob:none", "--stdin", "--end-of-options", remote),
-            stdin="".join(f"{oid}\n" for oid in dict.fromkeys(oids)).encode(),
-        )
-    return repository.objects(oids)
+    return dict(repository.load(oids))

@@ -15,9 +15,10 @@ from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hooks import without_hooks
 from headgate.images import pin
 from headgate.manifest import file_name, manifests, to_files, with_namespace
-from headgate.plan import NotPlanned, Planned, Planner
+from headgate.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
 from headgate.render import ENGINES
 from headgate.render.protocol import Bench
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,6 +97,8 @@ def hydrate(
     ``progress`` hears of each app and environment when it is rendered. Raises LockError when
     headgate.lock names other engine versions than these.
     """
+    records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
+    prefetch(tree, what_is_read(tree, targets) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     plans = [planner.plan(record, environment) for record, environment in targets]
     if not options.upgrade:
@@ -134,6 +137,7 @@ def _hydrate_planned(
     options: Options,
     progress: Callable[[str, str], None],
 ) -> dict[tuple[str, str], Outcome]:
+    prefetch(tree, what_is_written(configuration, [(plan.record, plan.environment) for plan in todo]))
     finished, errors = _render_all(configuration, todo, progress)
     errors |= _unused_images(tree, configuration, finished)
     owners = {key: one.found for key, one in finished.items() if key not in errors}

@@ -9,7 +9,7 @@ from headgate import config, git, lock, output
 from headgate.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.protocol import State
 from headgate.intents.versions import drop_unused
-from headgate.layout import INPUTS, review_branch
+from headgate.layout import review_branch
 from headgate.message import commit_message
 from headgate.workspace import Draft, find_proposal, publish, until_landed
 
@@ -68,7 +68,6 @@ def _attempt(
 def read_state(workspace: Workspace) -> State:
     """Read a workspace's commit: its files, its configuration, and, when they are asked for, open proposals."""
     tree = workspace.tree
-    git.prefetch(tree, INPUTS)
 
     def proposed(app: str, environment: str) -> Proposal | None:
         return find_proposal(workspace, review_branch(app, environment))

@@ -94,7 +94,7 @@ def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, m
             raise GuardError(
                 "a file in the way that Headgate did not write", where=Place(path), hint="move or delete it"
             )
-        if path not in tree or tree.read(path) != data:
+        if path not in tree or tree.blob(path).oid != blob_id(data):
             result[path] = data
     removed = sorted(owned - wanted.keys())
     _check_removals(removed, owned, folder, max_removed_percent)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from headgate import gitlog
 from headgate.errors import GitError
 from headgate.history import read_history
-from headgate.remote import clone
+from headgate.remote import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
     from headgate.history import History
-    from headgate.remote import Clone
 
 _ALL = 2**31 - 1  # how git itself says it: https://git-scm.com/docs/shallow
 DEPTHS = (50, 500, 5000, _ALL)
@@ -72,9 +71,10 @@ def _deeper(fresh: Repository, repository: Repository, end: str, depths: Sequenc
 @contextmanager
 def beside(repository: Repository, remote: str) -> Iterator[Repository]:
     """Make a temporary bare repository that fetches from a remote of ``repository`` as that does (`fetch_beside`)."""
-    with clone(_address(repository, remote)) as fresh:
-        _set_up(fresh, repository)
-        yield fresh.repository
+    address = _address(repository, remote)
+    with scratch(address) as fresh:
+        _set_up(fresh, repository, address)
+        yield fresh
 
 
 def fetch_beside(fresh: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
@@ -92,7 +92,7 @@ def fetch_beside(fresh: Repository, repository: Repository, refs: Sequence[str],
 _REMOTE = "past"
 
 
-def _set_up(fresh: Clone, repository: Repository) -> None:
+def _set_up(fresh: Repository, repository: Repository, address: str) -> None:
     """Make the temporary repository fetch as the one at hand does, and files only when they are asked for."""
     config = repository.path / repository.git("rev-parse", "--git-path", "config")
     for key, value in (
@@ -100,11 +100,11 @@ def _set_up(fresh: Clone, repository: Repository) -> None:
         ("core.bare", "true"),
         ("core.repositoryFormatVersion", "1"),
         ("extensions.partialClone", _REMOTE),
-        (f"remote.{_REMOTE}.url", fresh.url),
+        (f"remote.{_REMOTE}.url", address),
         (f"remote.{_REMOTE}.promisor", "true"),
         (f"remote.{_REMOTE}.partialCloneFilter", "blob:none"),
     ):
-        fresh.repository.git("config", "--file", str(fresh.repository.path / "config"), key, value)
+        fresh.git("config", "--file", str(fresh.path / "config"), key, value)
 
 
 def _address(repository: Repository, remote: str) -> str:

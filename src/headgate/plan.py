@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
-from headgate.layout import ENVIRONMENTS, TEMPLATES
+from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Release
 from headgate.release import config_folder, missing_parts, read_release
@@ -22,7 +22,7 @@ from headgate.yamlread import dotted
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from headgate.config import AppRecord, Configuration
     from headgate.model import Image, ReleasedImage
@@ -66,6 +66,24 @@ def held(configuration: Configuration, environment: str, release: Release | None
     if release is not None and release.pin is not None:
         return f"pinned by {release.pin.by}: {release.pin.reason}"
     return f"{environment} is frozen by {freeze.by}: {freeze.reason}" if freeze else ""
+
+
+def what_is_read(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
+    """Return the folders and files that planning and rendering these app-environments reads, the configuration apart.
+
+    Templates may refer to each other, so all are among them, but no older versions.
+    """
+    templates = {"/".join(path.split("/")[:2]) for path in tree.paths(TEMPLATES)} - {VERSIONS}
+    found = dict.fromkeys(sorted(templates))
+    for record, environment in targets:
+        layers = [f"{record.folder}/values.yaml", f"{record.folder}/values.{environment}.yaml"]
+        found |= dict.fromkeys([*layers, record.release_folder(environment)])
+    return list(found)
+
+
+def what_is_written(configuration: Configuration, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
+    """Return the output folders of these app-environments, whose content is compared with what is rendered."""
+    return [configuration.output_folder(record.name, environment) for record, environment in targets]
 
 
 @dataclass(frozen=True)

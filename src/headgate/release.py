@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
+from headgate.tree import prefetch
 from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def read_released(tree: Tree, folder: str) -> Released | None:
     file = f"{folder}/{RELEASE}"
     if file not in tree:
         return None
+    prefetch(tree, [file, f"{folder}/{CONFIG}"])
     return Released(parse(tree.read(file), file, Release)[0], tree.folder(f"{folder}/{CONFIG}"))
 
 

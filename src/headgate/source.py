@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.errors import GitError
-from headgate.remote import clone, fetch, fetch_history, remote_refs
+from headgate.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
+from headgate.tree import MAX_FOLDER, MEBI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headgate.git import Repository
     from headgate.tree import Tree
 
 
@@ -25,6 +27,7 @@ class AppSource:
     commit: str
     _stack: ExitStack
     _files: list[Tree] = field(default_factory=list)
+    _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
 
     @property
     def _is_folder(self) -> bool:
@@ -38,8 +41,8 @@ class AppSource:
 
     def _read_files(self) -> Tree:
         if not self._is_folder:
-            fresh = self._stack.enter_context(clone(self.address))
-            return git.tree_of_commit(fresh.repository, fetch(fresh.repository, fresh.url, self.commit))
+            fresh = self._stack.enter_context(scratch(self.address, most=MAX_FOLDER + MEBI))
+            return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, self.commit))
         repository = git.open_repository(Path(self.address))
         if not git.has_commit(repository, self.commit):
             raise GitError(
@@ -49,14 +52,28 @@ class AppSource:
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether ``new`` is ``old`` or comes after it; None where the history cannot be read."""
+        repository = self._history(frozenset((old, new)))
         try:
-            if self._is_folder:
-                return git.is_ancestor(git.open_repository(Path(self.address)), old, new)
-            fresh = self._stack.enter_context(clone(self.address))
-            fetch_history(fresh.repository, fresh.url, [old, new])
-            return git.is_ancestor(fresh.repository, old, new)
+            return None if repository is None else git.is_ancestor(repository, old, new)
         except GitError:
             return None
+
+    def _history(self, commits: frozenset[str]) -> Repository | None:
+        """Return a repository with these commits and all before them; None where they cannot be had."""
+        if commits not in self._histories:
+            self._histories[commits] = self._read_history(commits)
+        return self._histories[commits]
+
+    def _read_history(self, commits: frozenset[str]) -> Repository | None:
+        try:
+            if self._is_folder:
+                return git.open_repository(Path(self.address))
+            # A repository of its own: in one with a commit without its parents, the history would end there.
+            fresh = self._stack.enter_context(scratch(self.address))
+            fetch_history(fresh, ORIGIN, sorted(commits))
+        except GitError:
+            return None
+        return fresh
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Whether ``gone`` is no commit any more (history was rewritten), while ``new`` is the head of ``ref``.
@@ -64,14 +81,14 @@ class AppSource:
         False where that cannot be read.
         """
         try:
-            fresh = self._stack.enter_context(clone(self.address))
-            if remote_refs(fresh.repository, fresh.url, ref).get(ref) != new:
+            fresh = self._stack.enter_context(scratch(self.address))
+            if remote_refs(fresh, ORIGIN, [ref]).get(ref) != new:
                 return False
-            fetch(fresh.repository, fresh.url, new)
+            fetch(fresh, ORIGIN, new)
         except GitError:
             return False
         try:
-            fetch(fresh.repository, fresh.url, gone)
+            fetch(fresh, ORIGIN, gone)
         except GitError:
             return True
         return False

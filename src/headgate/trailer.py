@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.remote import clone, fetch_recent
+from headgate.remote import ORIGIN, fetch_recent, scratch
 
 if TYPE_CHECKING:
     from headgate.git import Repository
@@ -22,9 +22,8 @@ def find_intent(workspace: Workspace, intent: str) -> str:
     """
     if not workspace.remote:
         return _find(workspace.repository, "HEAD", intent)
-    with clone(workspace.remote_url) as fresh:
-        newest = fetch_recent(fresh.repository, fresh.url, f"refs/heads/{workspace.branch}", LOOKED_BACK)
-        return _find(fresh.repository, newest, intent)
+    with scratch(workspace.remote_url) as fresh:
+        return _find(fresh, fetch_recent(fresh, ORIGIN, f"refs/heads/{workspace.branch}", LOOKED_BACK), intent)
 
 
 def _find(repository: Repository, head: str, intent: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from headgate.errors import Place, TooLargeError, UnsafeFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 MEBI = 1024 * 1024
@@ -24,6 +24,7 @@ MAX_DEPTH = 20
 REGULAR = "100644"
 EXECUTABLE = "100755"
 SYMLINK = "120000"
+GITLINK = "160000"
 
 Changes = dict[str, bytes | None]
 """What to write at which path; None removes."""
@@ -90,6 +91,34 @@ class DiskBlob:
             return os.fsencode(os.readlink(self.path))  # noqa: PTH115  thousands of them: Path is slow
         with open(self.path, "rb") as file:  # noqa: PTH123
             return file.read()
+
+
+class Store(Protocol):
+    """Where contents are kept, by object id. Asking for many at once costs about what one costs."""
+
+    def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
+        """Return how many bytes each has, after fetching those that are not here."""
+
+    def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the contents of those that are not above `MAX_FILE`."""
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A file of a commit. Its size and content come when they are needed, best for many at once (`read_ahead`)."""
+
+    store: Store
+    oid: str
+    mode: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return 0 if self.mode == GITLINK else self.store.measure([self.oid])[self.oid]
+
+    def read(self) -> bytes:
+        """Return the content."""
+        return self.store.load([self.oid])[self.oid]
 
 
 def blob_id(data: bytes) -> str:
@@ -181,18 +210,51 @@ def _entry(mode: str, name: str, oid: str) -> bytes:
     return mode.encode() + b" " + os.fsencode(name) + b"\0" + bytes.fromhex(oid)
 
 
+def _stored(blobs: Iterable[Blob]) -> list[tuple[Store, list[str]]]:
+    """Return the object ids of those that lie in a store, by store. Links to other repositories have no content."""
+    found: dict[int, tuple[Store, list[str]]] = {}
+    for blob in blobs:
+        if isinstance(blob, StoredBlob) and blob.mode != GITLINK:
+            found.setdefault(id(blob.store), (blob.store, []))[1].append(blob.oid)
+    return list(found.values())
+
+
+def measure(blobs: Iterable[Blob]) -> None:
+    """Let the sizes of all be known at once."""
+    for store, oids in _stored(blobs):
+        store.measure(oids)
+
+
+def read_ahead(blobs: Iterable[Blob]) -> None:
+    """Let the contents of all be here at once, but for those above `MAX_FILE`, which nobody may read."""
+    for store, oids in _stored(blobs):
+        store.load(oids)
+
+
+def prefetch(tree: Tree, names: Iterable[str] = ("",)) -> None:
+    """Let the contents of all files below these folders, or of these names, be here at once; most will be needed."""
+    read_ahead(tree.blob(path) for name in names for path in ([name] if name in tree else tree.paths(name)))
+
+
 def check_input(tree: Tree, label: str) -> None:
-    """Refuse what an engine must not see, before anything of it is read.
+    """Refuse what an engine must not see, before anything of it is read. What is not refused is read at once.
 
     ``label`` is the folder's name in messages. Raises UnsafeFileError for symlinks, submodules, git's own
     files and paths that leave the folder, TooLargeError above a limit.
     """
-    total = 0
     if len(tree) > MAX_FILES:
         raise TooLargeError(f"{len(tree)} files, at most {MAX_FILES} are read", where=Place(label))
-    for path in tree.paths():
-        blob = tree.blob(path)
+    blobs = {path: tree.blob(path) for path in tree.paths()}
+    for path, blob in blobs.items():
         _check_path(path, blob.mode, label)
+    measure(blobs.values())
+    _check_sizes(blobs, label)
+    read_ahead(blobs.values())
+
+
+def _check_sizes(blobs: Mapping[str, Blob], label: str) -> None:
+    total = 0
+    for path, blob in blobs.items():
         if blob.size > MAX_FILE:
             raise _too_large(f"{label}/{path}", blob.size)
         total += blob.size
@@ -205,6 +267,7 @@ def check_input(tree: Tree, label: str) -> None:
 def safe_files(tree: Tree) -> Tree:
     """Return the tree without the files that `check_input` refuses, which concern only who uses them."""
     safe: dict[str, Blob] = {}
+    measure(tree.blob(path) for path in tree.paths())
     for path in tree.paths():
         blob = tree.blob(path)
         try:

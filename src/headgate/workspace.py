@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from headgate import git
 from headgate.commit import advance, identity, make_commit
 from headgate.errors import ConflictError, GitError, Place
-from headgate.remote import Move, clone, fetch, push, remote_refs, upstream
+from headgate.remote import ORIGIN, Move, clone, fetch, push, remote_refs, upstream
 from headgate.tree import Tree
+from headgate.turns import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workspace:
-    """A manifest repository at the commit ``base`` of ``branch``. ``remote`` is empty when nothing is pushed."""
+    """A manifest repository at the commit ``base`` of ``branch``. ``remote`` is empty when nothing is pushed.
+
+    ``along`` are refs of the remote that go away with the next push.
+    """
 
     repository: Repository
     branch: str
@@ -38,12 +40,12 @@ class Workspace:
     is_checkout: bool
     signing_key: str = ""
     """File of the key that signs what is committed here; empty: nothing is signed."""
+    along: list[Move] = field(default_factory=list, compare=False)
+    _heads: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def remote_url(self) -> str:
-        """The address behind ``remote``, which in a checkout is a name."""
-        if not self.is_checkout:
-            return self.remote
+        """The address behind ``remote``, which is a name."""
         return self.repository.git("remote", "get-url", self.remote)
 
     @property
@@ -96,9 +98,8 @@ def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]
         yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
     with clone(manifests) as fresh:
-        branch = fresh.default_branch
-        base = fetch(fresh.repository, fresh.url, f"refs/heads/{branch}")
-        yield Workspace(fresh.repository, branch, base, fresh.url, is_checkout=False, signing_key=signing_key)
+        branch, base = fresh.default_branch, fresh.base
+        yield Workspace(fresh.repository, branch, base, ORIGIN, is_checkout=False, signing_key=signing_key)
 
 
 def _checkout(manifests: str) -> Repository | None:
@@ -110,37 +111,38 @@ def _checkout(manifests: str) -> Repository | None:
     return None if repository.bare else repository
 
 
-def refreshed(workspace: Workspace) -> Workspace:
-    """Return the workspace at the newest commit of its branch. Raises ConflictError for a checkout that diverged."""
+def refreshed(workspace: Workspace, newest: str = "") -> Workspace:
+    """Return the workspace at the newest commit of its branch: ``newest``, where that is known already.
+
+    Raises ConflictError for a checkout that diverged.
+    """
     ref = f"refs/heads/{workspace.branch}"
     if not workspace.remote:
-        return replace(workspace, base=git.head(workspace.repository))
+        return replace(workspace, base=git.head(workspace.repository), _heads={})
     if not workspace.is_checkout:
-        return replace(workspace, base=fetch(workspace.repository, workspace.remote, ref))
-    workspace.repository.git("fetch", "--quiet", "--no-tags", workspace.remote, f"+{ref}:refs/headgate/fetched")
-    newest, base = git.head(workspace.repository, "refs/headgate/fetched"), git.head(workspace.repository)
+        base = fetch(workspace.repository, workspace.remote, newest or ref)
+        return replace(workspace, base=base, _heads={})
+    newest, base = fetch(workspace.repository, workspace.remote, ref, depth=0), git.head(workspace.repository)
     if not git.is_ancestor(workspace.repository, base, newest):
         raise ConflictError("the checkout has commits that are not pushed", hint="push or drop them first")
     advance(workspace.repository, newest, base)
-    return replace(workspace, base=newest)
+    return replace(workspace, base=newest, _heads={})
 
 
 def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *, tries: int = 40) -> Result:
     """Attempt something on the newest commit until nobody was faster: fetch, apply, hydrate, push, never rebase.
 
-    Waits are random, and longer the more often it was refused. Raises ConflictError after ``tries`` attempts.
+    The first attempt is made at once, those after it in turn with others who were refused too (`turns`). Raises
+    ConflictError after ``tries`` attempts.
     """
-    for refused in range(1, tries):
-        try:
-            return attempt(workspace)
-        except ConflictError:
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * refused)))  # noqa: S311  no secret
-            workspace = refreshed(workspace)
-    return attempt(workspace)
-
-
-_FIRST_WAIT = 0.2
-_LONGEST_WAIT = 5.0
+    with line(workspace.repository, workspace.remote, f"refs/heads/{workspace.branch}") as turns:
+        for _ in range(1, tries):
+            try:
+                return attempt(workspace)
+            except ConflictError:
+                newest = turns.wait(workspace.base) if workspace.remote else ""
+                workspace = replace(refreshed(workspace, newest), along=turns.along)
+        return attempt(workspace)
 
 
 def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
@@ -209,9 +211,11 @@ def _is_there(workspace: Workspace, old: str, new: str) -> bool:
 
 
 def _review_heads(workspace: Workspace) -> dict[str, str]:
-    if workspace.remote:
-        return remote_refs(workspace.repository, workspace.remote)
-    return git.local_refs(workspace.repository)
+    """Return where all branches are, as of the first time that this is asked of a base."""
+    if not workspace._heads:  # noqa: SLF001  our own record
+        find = remote_refs(workspace.repository, workspace.remote) if workspace.remote else None
+        workspace._heads.update(git.local_refs(workspace.repository) if find is None else find)  # noqa: SLF001
+    return workspace._heads  # noqa: SLF001
 
 
 def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
@@ -228,7 +232,8 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if not moves:
         return
     if workspace.remote:
-        push(workspace.repository, workspace.remote, moves)
+        push(workspace.repository, workspace.remote, [*moves, *workspace.along])
+        workspace.along.clear()
     if not workspace.is_checkout:
         return
     for move in moves:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.handoff import accepting, handed_off, order_rule, snapshot
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels, with_template
 from headgate.model import Release
 from headgate.order import only_newer
-from headgate.plan import held
+from headgate.plan import held, what_is_read, what_is_written
 from headgate.release import Released, read_released, waiting_folder, write_released
-from headgate.tree import Tree
+from headgate.tree import Tree, prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
@@ -51,7 +50,10 @@ class Deliver:
 
     def apply(self, state: State) -> Applied:
         """Write the releases of the environments that take it; of pinned and frozen ones what waits there."""
-        return Applied([self._step(state, one) for one in accepting(state.configuration, self.hand_off)])
+        accepted = accepting(state.configuration, self.hand_off)
+        owners = [(one.record, one.environment) for one in accepted]
+        prefetch(state.tree, what_is_read(state.tree, owners) + what_is_written(state.configuration, owners))
+        return Applied([self._step(state, one) for one in accepted])
 
     def _step(self, state: State, one: Acceptance) -> Step:
         record, environment = one.record, one.environment
@@ -88,15 +90,13 @@ class Deliver:
         """Read the app's config at the commit."""
         if taken.config is None:
             return None
-        files = snapshot(
+        return snapshot(
             self.source.files(),
             taken.config,
             f"{self.hand_off.project} at {self.hand_off.commit[:12]}",
             environments=taken.record.environments(state.configuration.settings),
             values_only=taken.record.app.template is not None,
         )
-        git.prefetch(files)
-        return files
 
 
 def release_step(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate.config import app_folders
+from headgate.config import app_folders, parse
 from headgate.layout import VERSIONS
-from headgate.release import RELEASE, read_released
+from headgate.model import Release
+from headgate.release import RELEASE
 from headgate.template import current_scope, dropped, kept, shared_template, version_of
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
@@ -48,9 +50,9 @@ def drop_unused(tree: Tree) -> Changes:
     if not tree.paths(VERSIONS):
         return {}
     used = set()
-    for folder in app_folders(tree):
-        for path in tree.paths(f"{folder}/releases"):
-            if path.endswith(f"/{RELEASE}"):
-                released = read_released(tree, path.removesuffix(f"/{RELEASE}"))
-                used.add(released.release.template if released else None)
+    files = [path for folder in app_folders(tree) for path in tree.paths(f"{folder}/releases")]
+    records = [path for path in files if path.endswith(f"/{RELEASE}")]
+    prefetch(tree, records)
+    for path in records:
+        used.add(parse(tree.read(path), path, Release)[0].template)
     return dropped(tree, frozenset(version for version in used if version))

@@ -1,0 +1,141 @@
+"""Whose turn it is to push, where many want to: refs of the remote say who waits, as numbers do in a shop.
+
+Only the names of these tickets are read, and they only save work: who believes nobody may push at any time, and the
+branch itself decides. A ticket whose holder does not come is passed over, and taken away by who lands next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import secrets
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from headgate.errors import ConflictError, GitError
+from headgate.git import NO_COMMIT
+from headgate.persist import pause
+from headgate.remote import Move, push, remote_refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.git import Repository
+
+TICKETS = "refs/headgate/queue/"
+_NAME = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
+
+_FIRST_PACE = 0.5
+_PATIENCE = 4.0
+_LONGEST = 600.0
+
+
+@dataclass
+class Line:
+    """The line of those who wait for a branch, as one of them sees it.
+
+    ``along`` are refs that the next push of the branch removes too, our own ticket first; who pushes empties it.
+    ``pace`` is how many seconds one landing takes, as far as was seen.
+    """
+
+    repository: Repository
+    remote: str
+    ref: str
+    along: list[Move] = field(default_factory=list)
+    pace: float = _FIRST_PACE
+    refused: int = 0
+    takes_tickets: bool = True
+
+    def wait(self, base: str) -> str:
+        """Return the branch's newest commit when it is our turn; ``base`` is the commit that was not newest.
+
+        Returns an empty string where the remote takes no tickets: then the wait was a random one.
+        """
+        self.refused += 1
+        if self.takes_tickets and not self.along:
+            self._take_ticket(base)
+        if self.along:
+            return self._until_turn()
+        pause(min(self.refused, 4))
+        return ""
+
+    def _take_ticket(self, base: str) -> None:
+        ticket = f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}"
+        self.along.append(Move(ticket, NO_COMMIT, base))
+        try:
+            push(self.repository, self.remote, [Move(ticket, base, NO_COMMIT)])
+        except (GitError, ConflictError):
+            self.along.clear()
+            self.takes_tickets = False
+
+    def _until_turn(self) -> str:
+        own = self.along[0]
+        began = quiet_since = time.monotonic()
+        before: tuple[str, int] = ("", 0)
+        while True:
+            refs = remote_refs(self.repository, self.remote, [self.ref, f"{TICKETS}*"])
+            head = refs.get(self.ref, "")
+            tickets = sorted(ref for ref in refs if _NAME.fullmatch(ref.removeprefix(TICKETS)))
+            now = time.monotonic()
+            if own.ref not in tickets:  # somebody passed us over
+                self.along.clear()
+                return head
+            position = tickets.index(own.ref)
+            if head != before[0]:
+                self._learn(before, position, now - quiet_since)
+                quiet_since, before = now, (head, position)
+            if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
+                self.along[1:] = [Move(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
+                return head
+            time.sleep(self._nap(position))
+
+    def _learn(self, before: tuple[str, int], position: int, seconds: float) -> None:
+        landed = before[1] - position
+        if before[0] and landed > 0:
+            self.pace = min(max((self.pace + seconds / landed) / 2, 0.1), 5)
+
+    def _patience(self, position: int) -> float:
+        """Return for how long the branch may rest until we pass over those before us: one after another."""
+        return min(_PATIENCE + 4 * self.pace + 0.5 * (position - 1), 30)
+
+    def _nap(self, position: int) -> float:
+        """Return how long to wait before looking again: who is far back looks rarely."""
+        return min(max(self.pace * position * 0.6, 0.1), 5) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+
+
+@contextmanager
+def line(repository: Repository, remote: str, ref: str) -> Iterator[Line]:
+    """Stand in line for a branch, for as long as the block lasts. However it ends, no ticket of ours stays."""
+    one = Line(repository, remote, ref)
+    with _ended_in_order():
+        try:
+            yield one
+        finally:
+            if one.along:
+                with contextlib.suppress(GitError, ConflictError):
+                    push(repository, remote, one.along[:1])
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM, by which CI cancels a job, end the block as an exception does."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

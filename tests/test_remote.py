@@ -1,0 +1,120 @@
+"""Over HTTP, as a host serves it: how little is asked for, and that a lost connection loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import GitError, TooLargeError
+from support.cli import headgate
+from support.githttp import GitServer, allow_partial, serve
+from support.manifests import DEPLOYMENT, DIGEST, git
+from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
+
+
+@pytest.fixture
+def server(stage: Stage) -> Iterator[GitServer]:
+    """Serve the manifest repository and the app's."""
+    git(stage.app, "clone", "--quiet", "--bare", ".", str(stage.remote.parent / "app.git"))
+    for name in ("manifests.git", "app.git"):
+        allow_partial(stage.remote.parent / name)
+    with serve(stage.remote.parent) as running:
+        yield running
+
+
+def test_from_an_address_it_asks_nine_times_on_four_connections(stage: Stage, server: GitServer) -> None:
+    assert stage.deliver().code == 0
+    # clone: 3 requests; configuration: 2; what is read and replaced: 2; push: 2
+    write_app(stage, {"README.md": "newer"})
+    server.traffic.reset()
+    ran = stage.deliver(to=f"{server.url}/manifests.git", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
+    assert ran.code == 0, ran.err
+    assert (server.traffic.requests, server.traffic.connections) == (9, 4)
+    assert len(stage.log()) == 3
+
+
+def test_no_file_is_asked_for_alone(stage: Stage, server: GitServer) -> None:
+    assert stage.deliver().code == 0
+    files = {
+        f"deploy/part-{number}.yaml": DEPLOYMENT.replace("name: web", f"name: web-{number}", 1) for number in range(30)
+    }
+    write_app(stage, files)
+    assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
+    write_app(stage, {name: text.replace("replicas", "x") + "# changed\n" for name, text in files.items()})
+    server.traffic.reset()
+    ran = stage.deliver(to=f"{server.url}/manifests.git", image=f"{IMAGE}:1.2@{DIGEST}")
+    assert ran.code == 0, ran.err
+    assert server.traffic.requests == 9
+
+
+def test_a_checkout_is_pushed_from_without_fetching(stage: Stage, server: GitServer) -> None:
+    git(stage.manifests.path, "remote", "set-url", "origin", f"{server.url}/manifests.git")
+    ran = stage.deliver(to=str(stage.manifests.path))
+    assert ran.code == 0, ran.err
+    assert dict(server.traffic.kinds) == {"push: refs": 1, "push: data": 1}
+
+
+def test_a_partial_checkout_stays_one_and_is_read_in_bulk(stage: Stage, server: GitServer, tmp_path: Path) -> None:
+    url = f"{server.url}/manifests.git"
+    partial = tmp_path / "partial"
+    git(tmp_path, "clone", "--quiet", "--filter=blob:none", "--sparse", url, str(partial))
+    server.traffic.reset()
+    ran = stage.deliver(to=str(partial))
+    assert ran.code == 0, ran.err
+    assert server.traffic.requests <= 6
+    assert git(partial, "status", "--porcelain") == ""
+
+
+def test_the_apps_repository_is_read_in_part_too(stage: Stage, server: GitServer) -> None:
+    write_app(stage, {"code/large.bin": "x" * 3_000_000})
+    git(stage.app, "push", "--quiet", str(server.root / "app.git"), "main")
+    ran = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--ref", "main"),
+        *("--source", f"{server.url}/app.git", "--commit", git(stage.app, "rev-parse", "HEAD")),
+        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == 0, ran.err
+    assert server.traffic.sent < 10_000
+    assert "web.yaml" in git(stage.remote, "ls-tree", "-r", "--name-only", "main")
+
+
+def test_a_bomb_in_the_apps_config_is_not_read(stage: Stage, server: GitServer) -> None:
+    write_app(stage, {"deploy/bomb.yaml": "x" * 30_000_000})
+    git(stage.app, "push", "--quiet", str(server.root / "app.git"), "main")
+    ran = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--ref", "main"),
+        *("--source", f"{server.url}/app.git", "--commit", git(stage.app, "rev-parse", "HEAD")),
+        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
+    )
+    assert ran.code == TooLargeError.code
+    assert "deploy/bomb.yaml" in ran.err
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_lost_connections_change_nothing(stage: Stage, every: int) -> None:
+    allow_partial(stage.remote)
+    with serve(stage.remote.parent, lose_every=every) as server:
+        for number in range(4):
+            image = f"{IMAGE}:1.{number}@sha256:{number:064d}"
+            write_app(stage, {"README.md": str(number)})
+            ran = stage.deliver(to=f"{server.url}/manifests.git", image=image)
+            assert ran.code == 0, ran.err
+            assert image in stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
+        assert server.traffic.lost > 4
+    assert len(stage.log()) == 5
+
+
+def test_an_address_where_nothing_is_says_what_git_says(stage: Stage, server: GitServer) -> None:
+    ran = stage.deliver(to=f"{server.url}/nothing.git")
+    assert ran.code == GitError.code
+    assert "git clone failed: " in ran.err
+
+
+def test_a_repository_without_commits_is_told_so(stage: Stage, server: GitServer) -> None:
+    subprocess.run(["git", "init", "--quiet", "--bare", str(server.root / "empty.git")], check=True)
+    ran = stage.deliver(to=f"{server.url}/empty.git")
+    assert ran.code == GitError.code
+    assert "no default branch yet" in ran.err
