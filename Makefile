@@ -6,16 +6,19 @@ TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
 
-.PHONY: help demo test lint schema tools benchmark clean
+.PHONY: help demo test test-long lint schema tools benchmark clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
 
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
 test: $(VENV)/.ready tools ## run all tests
 	$(VENV)/bin/pytest -n auto -q
+
+test-long: $(VENV)/.ready tools ## run the tests that take minutes
+	$(VENV)/bin/pytest -q -m long
 
 lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 	$(VENV)/bin/ruff check .

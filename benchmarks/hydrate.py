@@ -38,7 +38,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -49,7 +48,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a program, only this folder is there
 
 from benchmarks import repositories
-from benchmarks.measure import Way, interleaved, objects_in, objects_printed, once, processors
+from benchmarks.measure import Way, interleaved, objects_in, objects_printed, once, prepare_bytecode, processors
 from benchmarks.report import Figure, Measured, as_data, as_text
 
 from headgate import tools
@@ -193,12 +192,6 @@ def measure_start(folder: Path, rounds: int, scale: float, progress: Callable[[s
         Figure(ONE_APP, PYTHON),
     )
     return Measured("start", 1, objects_in(repository / "deploy"), samples, figures)
-
-
-def prepare_bytecode(folder: Path) -> None:
-    """Let all processes that follow write their bytecode into ``folder`` and read it from there."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 def _cases(text: str) -> list[str]:

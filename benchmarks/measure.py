@@ -134,6 +134,12 @@ def objects_in(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*.yaml"))
 
 
+def prepare_bytecode(folder: Path) -> None:
+    """Let all processes that follow write their bytecode into ``folder`` and read it from there."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
+
+
 def processors() -> int:
     """Return how many processors may be used."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,79 +1,120 @@
-"""Many hand-offs at the same moment, by processes of their own: all land, none is lost, the newest wins."""
+"""Many hand-offs at the same moment, by processes of their own over HTTP: all land, none is lost, the newest wins.
+
+The large ones are marked ``long``; ``make test-long`` runs them.
+"""
 
 from __future__ import annotations
 
 import random
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from headgate.turns import TICKETS
+from support.cli import headgate
+from support.githttp import GitServer, allow_partial, serve
 from support.manifests import DEPLOYMENT, ManifestRepository, git
 
-COUNT = 10
 IMAGE = "registry.example.com/acme/web"
+FEW, MANY = 8, 50
+SIZES = [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.long)]
+LOSSES = [pytest.param(0, id="steady"), pytest.param(10, id="losing one connection in ten")]
 
 
-def remote_of(manifests: ManifestRepository, tmp_path: Path) -> Path:
-    """Return a bare repository with what is in the checkout."""
-    remote = tmp_path / "manifests.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(manifests.commit("Begin").path), str(remote))
-    return remote
+@contextmanager
+def two_remotes(manifests: ManifestRepository, tmp_path: Path, lose_every: int) -> Iterator[tuple[GitServer, Path]]:
+    """Serve what is in the checkout, 20 ms away; and give a second copy, for what comes one after another."""
+    manifests.commit("Begin")
+    for name in ("served/manifests.git", "serial.git"):
+        git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(tmp_path / name))
+    allow_partial(tmp_path / "served/manifests.git")
+    with serve(tmp_path / "served", latency=0.02, lose_every=lose_every) as server:
+        yield server, tmp_path / "serial.git"
 
 
-def deliver(program: list[str], remote: Path, source: Path, project: str, commit: str, image: str) -> str:
-    """Hand off in a process of its own; return what it printed. It must not fail."""
-    command = [*program, "deliver", "--manifests", str(remote), "--project", project, "--source", str(source)]
-    done = subprocess.run([*command, "--commit", commit, "--image", image], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def arguments(remote: str | Path, source: Path, project: str, commit: str, image: str) -> list[str]:
+    """Return the command line of a hand-off."""
+    named = ["--manifests", str(remote), "--project", project, "--source", str(source)]
+    return ["deliver", *named, "--commit", commit, "--image", image]
 
 
+def at_once(program: list[str], commands: list[list[str]]) -> None:
+    """Run each in a process of its own, all started together. None may fail."""
+
+    def one(command: list[str]) -> None:
+        done = subprocess.run([*program, *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    with ThreadPoolExecutor(len(commands)) as pool:
+        list(pool.map(one, commands))
+
+
+def check_equal(server: GitServer, serial: Path, commands: list[list[str]]) -> None:
+    """Check that the same commands, one after another, give the same files, and that no ticket is left."""
+    for command in commands:
+        command[2] = str(serial)
+        assert headgate(*command).code == 0
+    remote = server.root / "manifests.git"
+    assert git(remote, "rev-parse", "main^{tree}") == git(serial, "rev-parse", "main^{tree}")
+    assert git(remote, "for-each-ref", TICKETS) == ""
+    git(remote, "fsck", "--strict")
+
+
+@pytest.mark.parametrize("lose_every", LOSSES)
+@pytest.mark.parametrize("count", SIZES)
 def test_hand_offs_of_many_apps_at_once_all_land(
-    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path
+    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, count: int, lose_every: int
 ) -> None:
-    names = [f"app-{number}" for number in range(COUNT)]
+    names = [f"app-{number}" for number in range(count)]
     for name in names:
         image = f"registry.example.com/acme/{name}"
         manifests.app(name, f"project: acme/{name}\nimages: {{{name}: {image}}}\ntemplate: {name}\n")
         manifests.write({f"templates/{name}/web.yaml": DEPLOYMENT.replace(IMAGE, image)})
-    remote = remote_of(manifests, tmp_path)
 
-    def one(name: str) -> str:
-        image = f"registry.example.com/acme/{name}:1@sha256:{1:064d}"
-        return deliver(headgate_program, remote, tmp_path, f"acme/{name}", "a" * 40, image)
+    with two_remotes(manifests, tmp_path, lose_every) as (server, serial):
+        commands = [
+            arguments(
+                f"{server.url}/manifests.git",
+                tmp_path,
+                f"acme/{name}",
+                "a" * 40,
+                f"registry.example.com/acme/{name}:1@sha256:{1:064d}",
+            )
+            for name in names
+        ]
+        at_once(headgate_program, commands)
+        assert len(git(server.root / "manifests.git", "log", "--format=%s", "main").splitlines()) == count + 1
+        print(f"{server.traffic.pushes / count:.2f} pushes for each")  # noqa: T201
+        if not lose_every:
+            assert server.traffic.pushes < 4 * count
+        check_equal(server, serial, commands)
 
-    with ThreadPoolExecutor(COUNT) as pool:
-        list(pool.map(one, names))
 
-    assert len(git(remote, "log", "--format=%s", "main").splitlines()) == COUNT + 1
-    for name in names:
-        assert f"acme/{name}:1@" in git(remote, "show", f"main:deploy/dev/{name}/deployment.apps-web.yaml")
-
-
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("lose_every", LOSSES)
+@pytest.mark.parametrize("count", SIZES)
 def test_hand_offs_of_one_app_in_any_order_end_with_the_newest(
-    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, seed: int
+    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, count: int, lose_every: int
 ) -> None:
     manifests.app("web", f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\n")
     manifests.write({"templates/web/web.yaml": DEPLOYMENT})
-    remote = remote_of(manifests, tmp_path)
     app = tmp_path / "app"
     app.mkdir()
     git(app, "init", "--quiet", "--initial-branch=main")
     commits = []
-    for number in range(COUNT):
+    for number in range(count):
         git(app, "commit", "--quiet", "--allow-empty", "--message", str(number))
         commits.append((number, git(app, "rev-parse", "HEAD")))
-    random.Random(seed).shuffle(commits)
 
-    def one(numbered: tuple[int, str]) -> str:
-        number, commit = numbered
-        return deliver(headgate_program, remote, app, "acme/web", commit, f"{IMAGE}:{number}@sha256:{number:064d}")
-
-    with ThreadPoolExecutor(COUNT) as pool:
-        list(pool.map(one, commits))
-
-    text = git(remote, "show", "main:deploy/dev/web/deployment.apps-web.yaml")
-    assert f"{IMAGE}:{COUNT - 1}@" in text
+    with two_remotes(manifests, tmp_path, lose_every) as (server, serial):
+        commands = [
+            arguments(f"{server.url}/manifests.git", app, "acme/web", commit, f"{IMAGE}:{number}@sha256:{number:064d}")
+            for number, commit in commits
+        ]
+        at_once(headgate_program, random.Random(count).sample(commands, count))
+        text = git(server.root / "manifests.git", "show", "main:deploy/dev/web/deployment.apps-web.yaml")
+        assert f"{IMAGE}:{count - 1}@" in text
+        check_equal(server, serial, commands)
