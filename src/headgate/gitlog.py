@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate import config, git
 from headgate.commit import EMPTY_TREE, commit_tree, identity, make_trees
 from headgate.errors import GitError, HeadgateError
-from headgate.layout import INPUTS, SETTINGS
+from headgate.layout import SETTINGS
 from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
 from headgate.remote import Move, push
@@ -113,9 +113,7 @@ def _current(newest: Workspace, configuration: Configuration, known: str) -> Con
     changed = newest.repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", known, newest.base)
     if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed.split("\0")):
         return configuration
-    tree = newest.tree
-    git.prefetch(tree, INPUTS)
-    return config.load(tree)
+    return config.load(newest.tree)
 
 
 def _wanted(workspace: Workspace, configuration: Configuration) -> list[_Wanted]:

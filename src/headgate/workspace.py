@@ -234,6 +234,7 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if workspace.remote:
         push(workspace.repository, workspace.remote, [*moves, *workspace.along])
         workspace.along.clear()
+    workspace._heads.clear()  # noqa: SLF001
     if not workspace.is_checkout:
         return
     for move in moves:
