@@ -113,8 +113,7 @@ def _current(newest: Workspace, configuration: Configuration, known: str) -> Con
     changed = newest.repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", known, newest.base)
     if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed.split("\0")):
         return configuration
-    tree = newest.tree
-    return config.load(tree)
+    return config.load(newest.tree)
 
 
 def _wanted(workspace: Workspace, configuration: Configuration) -> list[_Wanted]:

@@ -38,7 +38,7 @@ def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
         try:
             _push(repository, remote, moves)
         except GitError as error:
-            now = remote_refs(repository, remote, [move.ref for move in moves])
+            now = remote_refs(repository, remote, *(move.ref for move in moves))
             if all(now.get(move.ref, NO_COMMIT) == move.new for move in moves):
                 return  # the answer was lost, the push was not
             moved = [move.ref for move in moves if now.get(move.ref, NO_COMMIT) != move.old]
@@ -64,8 +64,9 @@ def _push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
     )
 
 
-def remote_refs(repository: Repository, remote: str, patterns: Sequence[str] = ("refs/heads/*",)) -> dict[str, str]:
-    """Return where the refs of a remote are whose full names match one of the patterns."""
+def remote_refs(repository: Repository, remote: str, *patterns: str) -> dict[str, str]:
+    """Return where the refs of a remote are whose full names match one of the patterns; without one, all branches."""
+    patterns = patterns or ("refs/heads/*",)
     # Only with this flag the remote leaves all other refs out of its answer.
     only = ["--heads"] if all(pattern.startswith("refs/heads/") for pattern in patterns) else []
     args = ("ls-remote", "--quiet", "--refs", *only, "--end-of-options", remote, *patterns)

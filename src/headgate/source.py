@@ -82,7 +82,7 @@ class AppSource:
         """
         try:
             fresh = self._stack.enter_context(scratch(self.address))
-            if remote_refs(fresh, ORIGIN, [ref]).get(ref) != new:
+            if remote_refs(fresh, ORIGIN, ref).get(ref) != new:
                 return False
             fetch(fresh, ORIGIN, new)
         except GitError:

@@ -77,7 +77,7 @@ class Line:
         began = quiet_since = time.monotonic()
         before: tuple[str, int] = ("", 0)
         while True:
-            refs = remote_refs(self.repository, self.remote, [self.ref, f"{TICKETS}*"])
+            refs = remote_refs(self.repository, self.remote, self.ref, f"{TICKETS}*")
             head = refs.get(self.ref, "")
             tickets = sorted(ref for ref in refs if _NAME.fullmatch(ref.removeprefix(TICKETS)))
             now = time.monotonic()

@@ -98,9 +98,8 @@ def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]
         yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
     with clone(manifests) as fresh:
-        yield Workspace(
-            fresh.repository, fresh.default_branch, fresh.base, ORIGIN, is_checkout=False, signing_key=signing_key
-        )
+        branch, base = fresh.default_branch, fresh.base
+        yield Workspace(fresh.repository, branch, base, ORIGIN, is_checkout=False, signing_key=signing_key)
 
 
 def _checkout(manifests: str) -> Repository | None:
@@ -235,6 +234,7 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if workspace.remote:
         push(workspace.repository, workspace.remote, [*moves, *workspace.along])
         workspace.along.clear()
+    workspace._heads.clear()  # noqa: SLF001
     if not workspace.is_checkout:
         return
     for move in moves:

@@ -59,6 +59,7 @@ def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = AP
     manifests.app("web", app_yaml).commit("Begin")
     remote = tmp_path / "manifests.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
+    git(remote, "config", "uploadpack.allowFilter", "true")  # as on GitLab: what is cloned has no files at first
     git(manifests.path, "remote", "add", "origin", str(remote))
     git(manifests.path, "fetch", "--quiet", "origin")
     git(manifests.path, "branch", "--quiet", "--set-upstream-to=origin/main")
