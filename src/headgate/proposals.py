@@ -55,7 +55,7 @@ def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[O
 
 def _heads(workspace: Workspace) -> dict[str, str]:
     if workspace.remote:
-        return remote_refs(workspace.repository, workspace.remote, f"{PREFIX}*")
+        return remote_refs(workspace.repository, workspace.remote)
     return local_refs(workspace.repository)
 
 
