@@ -10,17 +10,16 @@ import contextlib
 import random
 import re
 import secrets
-import signal
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError
 from headgate.git import NO_COMMIT
 from headgate.persist import pause
 from headgate.remote import Move, push, remote_refs
+from headgate.stop import put_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,30 +111,9 @@ class Line:
 def line(repository: Repository, remote: str, ref: str) -> Iterator[Line]:
     """Stand in line for a branch, for as long as the block lasts. However it ends, no ticket of ours stays."""
     one = Line(repository, remote, ref)
-    with _ended_in_order():
-        try:
-            yield one
-        finally:
-            if one.along:
-                with contextlib.suppress(GitError, ConflictError):
-                    push(repository, remote, one.along[:1])
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM, by which CI cancels a job, end the block as an exception does."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
-        return
-
-    def end(*_: object) -> NoReturn:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield one
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if one.along:
+            with put_off(), contextlib.suppress(GitError, ConflictError):
+                push(repository, remote, one.along[:1])
