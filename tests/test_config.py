@@ -787,3 +787,23 @@ def test_release_that_was_edited_by_hand_is_refused(old: str, new: str, key: str
     assert parse(text.encode(), "release.yaml", Release)[0].images["shop"].digest == DIGEST
     with pytest.raises(ConfigError, match=rf"^release.yaml:\d: images.shop.{key}: expected "):
         parse(text.replace(old, new).encode(), "release.yaml", Release)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "project: acme/shop\n",
+        "project: &p acme/shop\nnamespace: shop\n",
+        'project: "acme/sh\\x6fp"\n',
+        'project: "acme/\\\n  shop"\n',
+        "project: !!str acme/shop\n",
+        "project: >-\n  acme/shop\n",
+    ],
+)
+def test_apps_that_may_name_a_project_are_found_by_their_text(text: str) -> None:
+    image = "images: {shop: registry.example.com/shop}\ntemplate: web\n"
+    other = "project: acme/other\n" + image
+    found = configuration({"shop": text + image, "other": other})
+    assert [record.name for record in found.apps.mentioning("acme/shop")] == ["shop"]
+    assert found.apps["shop"].app.project == "acme/shop"
+    assert "other" in {record.name for record, _ in found.pairs(mentioning="acme/other")}

@@ -8,9 +8,11 @@ from headgate.errors import HeadgateError, ManifestError
 from headgate.kinds import CLUSTER, NAMESPACED
 from headgate.manifest import Rendered, file_name, manifests
 from headgate.output import RECORD
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from headgate.config import Configuration
     from headgate.manifest import Manifest
@@ -30,7 +32,8 @@ def conflicts(
 
     Who has the object in the tree already keeps it; where nobody does, all who claim it fail.
     """
-    before = _claims_in_tree(configuration, tree)
+    names = {file_name(manifest, manifest.namespace) for found in hydrated.values() for manifest in found}
+    before = _claims_in_tree(configuration, tree, names)
     holders: dict[Claim, set[Owner]] = {}
     for owner, claims in before.items():
         if owner not in hydrated:
@@ -66,21 +69,44 @@ def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
     )
 
 
-def _claims_in_tree(configuration: Configuration, tree: Tree) -> dict[Owner, set[Claim]]:
+def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, set[Claim]]:
+    """Return who has objects in files of these names. Of no other app anything is read."""
+    files = _files_named(configuration, tree, names)
+    prefetch(tree, [path for paths in files.values() for path in paths if _needs_content(path, configuration)])
     claims: dict[Owner, set[Claim]] = {}
-    for record, environment in configuration.pairs():
-        folder = configuration.output_folder(record.name, environment)
-        owner = (record.name, environment)
-        for path in tree.paths(folder):
-            file = path[len(folder) + 1 :]
-            if file.endswith(".yaml") and "/" not in file and f"{folder}/{RECORD}" in tree:
-                namespace, name = _namespace_of(tree, path, file, record.namespace(environment), configuration)
-                claims.setdefault(owner, set()).add((configuration.cluster(environment), namespace, name))
+    for (app, environment), paths in files.items():
+        record = configuration.apps.get(app)
+        if record is not None and environment in record.environments(configuration.settings):
+            for path in paths:
+                namespace, name = _namespace_of(tree, path, record.namespace(environment), configuration)
+                claims.setdefault((app, environment), set()).add((configuration.cluster(environment), namespace, name))
     return claims
 
 
-def _namespace_of(tree: Tree, path: str, file: str, namespace: str, configuration: Configuration) -> tuple[str, str]:
-    stem, at, elsewhere = file.removesuffix(".yaml").partition("@")
+def _files_named(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, list[str]]:
+    """Return the paths of Headgate's files with these names, a namespace in them left out, by app and environment."""
+    found: dict[Owner, list[str]] = {}
+    for app in configuration.apps.names:
+        for environment in configuration.settings.environments:
+            folder = configuration.output_folder(app, environment)
+            files = [path[len(folder) + 1 :] for path in tree.paths(folder)] if f"{folder}/{RECORD}" in tree else []
+            named = [file for file in files if "/" not in file and file.endswith(".yaml") and _name(file) in names]
+            if named:
+                found[app, environment] = [f"{folder}/{file}" for file in named]
+    return found
+
+
+def _name(file: str) -> str:
+    return f"{file.removesuffix('.yaml').partition('@')[0]}.yaml"
+
+
+def _needs_content(path: str, configuration: Configuration) -> bool:
+    stem = path.rsplit("/", 1)[1].removesuffix(".yaml")
+    return "@" not in stem and _scope_of_file(stem, configuration) is None
+
+
+def _namespace_of(tree: Tree, path: str, namespace: str, configuration: Configuration) -> tuple[str, str]:
+    stem, at, elsewhere = path.rsplit("/", 1)[1].removesuffix(".yaml").partition("@")
     if at:
         return elsewhere, f"{stem}.yaml"
     scope = _scope_of_file(stem, configuration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,8 @@ from headgate.tree import prefetch
 from headgate.yamlread import Text, read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from headgate.model import Environment, Image, Mirror
     from headgate.tree import Tree
 
@@ -65,15 +68,98 @@ class AppRecord:
         return f"{self.folder}/releases/{environment}"
 
 
+class Apps(Mapping[str, "AppRecord"]):
+    """The apps that can be used, by name. An app.yaml is parsed when its app is asked for: of thousands few are."""
+
+    def __init__(self, tree: Tree, settings: Settings, folders: Sequence[str]) -> None:
+        """Take the folders as they are; of two with the same name the first one is the app."""
+        self._tree, self._settings = tree, settings
+        self._folders: dict[str, str] = {}
+        self._twice: dict[str, HeadgateError] = {}
+        self._found: dict[str, AppRecord | HeadgateError] = {}
+        for folder in folders:
+            name = folder.rsplit("/", 1)[1]
+            first = self._folders.setdefault(name, folder)
+            if first != folder:
+                self._twice[folder] = _there_twice(name, first, folder)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all apps, those too that cannot be used."""
+        return list(self._folders)
+
+    @property
+    def broken(self) -> dict[str, HeadgateError]:
+        """The error of each app that cannot be used, by its folder."""
+        found = {self._folders[name]: self._find(name) for name in self._folders} | self._twice
+        return {folder: one for folder, one in sorted(found.items()) if isinstance(one, HeadgateError)}
+
+    def error(self, name: str) -> HeadgateError | None:
+        """Return what is wrong with an app, if anything is."""
+        twice = (error for folder, error in self._twice.items() if folder.rsplit("/", 1)[1] == name)
+        found = self._find(name) if name in self._folders else None
+        return found if isinstance(found, HeadgateError) else next(twice, None)
+
+    def mentioning(self, word: str) -> list[AppRecord]:
+        """Return the apps whose app.yaml may hold a word somewhere in a value; without parsing most of the others.
+
+        YAML can only hold it letter by letter, or where it has an escape, a tag, or another encoding than UTF-8.
+        """
+        marks = (word.encode(), b"\\", b"!", b"\0")
+        may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
+        return [self[name] for name in may if name in self]
+
+    def _text(self, name: str) -> bytes:
+        try:
+            return self._tree.read(f"{self._folders[name]}/app.yaml")
+        except HeadgateError:
+            return b"\0"  # nobody knows what it says
+
+    def _find(self, name: str) -> AppRecord | HeadgateError:
+        if name not in self._found:
+            try:
+                self._found[name] = _load_app(self._tree, self._folders[name], name, self._settings)
+            except HeadgateError as error:
+                self._found[name] = error
+        return self._found[name]
+
+    def __getitem__(self, name: str) -> AppRecord:
+        """Return an app. Raises KeyError when there is none, or when it cannot be used."""
+        found = self._find(name)
+        if isinstance(found, HeadgateError):
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the apps that can be used."""
+        return (name for name in self._folders if name in self)
+
+    def __len__(self) -> int:
+        """How many apps can be used."""
+        return sum(1 for _ in self)
+
+
+def _there_twice(name: str, first: str, folder: str) -> ConfigError:
+    return ConfigError(
+        f"the app '{name}' is there twice, expected a unique name",
+        where=Place(f"{folder}/app.yaml"),
+        hint=f"the other one is {first}/app.yaml",
+    )
+
+
 @dataclass(frozen=True)
 class Configuration:
-    """All configuration of a manifest repository. ``broken`` holds the error of each app that cannot be used."""
+    """All configuration of a manifest repository."""
 
     settings: Settings
-    apps: dict[str, AppRecord]
-    broken: dict[str, HeadgateError]
+    apps: Apps
     lock: Lock | None
     frozen: dict[str, Freeze] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> dict[str, HeadgateError]:
+        """The error of each app that cannot be used, by its folder."""
+        return self.apps.broken
 
     def environment(self, name: str) -> Environment:
         """Return the settings of an environment."""
@@ -97,9 +183,10 @@ class Configuration:
         path = mirror.path.replace("{environment}", environment).replace("{app}", app)
         return mirror.model_copy(update={"branch": branch, "path": path})
 
-    def pairs(self) -> list[tuple[AppRecord, str]]:
-        """Return every app with every environment that it runs in."""
-        return [(app, name) for app in self.apps.values() for name in app.environments(self.settings)]
+    def pairs(self, *, mentioning: str = "") -> list[tuple[AppRecord, str]]:
+        """Return every app, or those whose app.yaml may hold a word, with every environment that it runs in."""
+        apps = self.apps.mentioning(mentioning) if mentioning else self.apps.values()
+        return [(app, name) for app in apps for name in app.environments(self.settings)]
 
 
 def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, Text]:
@@ -127,22 +214,7 @@ def load(tree: Tree) -> Configuration:
     settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
     check_settings(settings, text)
     lock = parse(tree.read(LOCK), LOCK, Lock)[0] if LOCK in tree else None
-    apps: dict[str, AppRecord] = {}
-    broken: dict[str, HeadgateError] = {}
-    first: dict[str, str] = {}
-    for folder in folders:
-        name = folder.rsplit("/", 1)[1]
-        try:
-            if first.setdefault(name, folder) != folder:
-                raise ConfigError(
-                    f"the app '{name}' is there twice, expected a unique name",
-                    where=Place(f"{folder}/app.yaml"),
-                    hint=f"the other one is {first[name]}/app.yaml",
-                )
-            apps[name] = _load_app(tree, folder, name, settings)
-        except HeadgateError as error:
-            broken[folder] = error
-    configuration = Configuration(settings, apps, broken, lock, _frozen(tree, settings))
+    configuration = Configuration(settings, Apps(tree, settings, folders), lock, _frozen(tree, settings))
     check_outputs(configuration)
     return configuration
 

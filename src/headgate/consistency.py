@@ -14,7 +14,7 @@ from headgate.model.fields import LABEL
 from headgate.yamlread import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
     from headgate.model import Settings, Take
@@ -177,6 +177,8 @@ class _Claim:
 
 def check_outputs(configuration: Configuration) -> None:
     """Check that each app-environment has folders of its own, in the output and on mirrors. Raises ConfigError."""
+    if _surely_disjoint(configuration):
+        return
     outputs, mirrors = [], []
     for record, environment in configuration.pairs():
         folder = configuration.output_folder(record.name, environment)
@@ -191,6 +193,27 @@ def check_outputs(configuration: Configuration) -> None:
             mirrors.append(_Claim(record, environment, mirror.path, mirror.branch))
     _check_disjoint(outputs)
     _check_disjoint(mirrors)
+
+
+def _surely_disjoint(configuration: Configuration) -> bool:
+    """Whether the folders would be disjoint even if every app ran in every environment, which needs no app.yaml."""
+    outputs, mirrors = [], []
+    for name in configuration.apps.names:
+        for environment in configuration.settings.environments:
+            outputs.append(("", configuration.output_folder(name, environment)))
+            mirror = configuration.mirror(name, environment)
+            mirrors += [(mirror.branch, mirror.path)] if mirror is not None else []
+    inputs = (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK)
+    if any(folder.split("/")[0] in inputs for _, folder in outputs):
+        return False
+    return all(_are_disjoint(group) for group in (outputs, mirrors))
+
+
+def _are_disjoint(folders: Sequence[tuple[str, str]]) -> bool:
+    known = set(folders)
+    split = [(branch, folder.split("/")) for branch, folder in known]
+    above = {(branch, "/".join(parts[:depth])) for branch, parts in split for depth in range(1, len(parts))}
+    return len(known) == len(folders) and not known & above
 
 
 def _check_disjoint(claims: Iterable[_Claim]) -> None:

@@ -89,7 +89,7 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     """Return who takes a hand-off. Raises RefusedError, with what would be taken, when nobody does."""
     owned = [
         (record, environment)
-        for record, environment in configuration.pairs()
+        for record, environment in configuration.pairs(mentioning=hand_off.project)
         if _owns_a_part(record, environment, hand_off.project)
     ]
     if not owned:

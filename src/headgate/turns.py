@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headgate import stop
 from headgate.errors import ConflictError, GitError
 from headgate.git import NO_COMMIT
 from headgate.persist import pause
 from headgate.remote import Move, push, remote_refs
+from headgate.stop import put_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,5 +115,5 @@ def line(repository: Repository, remote: str, ref: str) -> Iterator[Line]:
         yield one
     finally:
         if one.along:
-            with contextlib.suppress(GitError, ConflictError), stop.put_off():
+            with put_off(), contextlib.suppress(GitError, ConflictError):
                 push(repository, remote, one.along[:1])

@@ -63,7 +63,8 @@ class Follow:
 
 def follows(configuration: Configuration) -> bool:
     """Whether anything is promoted by itself at all."""
-    own = [here.takes for record in configuration.apps.values() for here in (record.app.environments or {}).values()]
+    may = configuration.apps.mentioning("auto")
+    own = [here.takes for record in may for here in (record.app.environments or {}).values()]
     every = [*own, *(one.takes for one in configuration.settings.environments.values())]
     return any(take.auto for takes in every for take in takes or ())
 

@@ -116,9 +116,9 @@ def identify(verb: str, *facts: Any) -> str:
 
 def find_app(configuration: Configuration, name: str) -> AppRecord:
     """Return an app by its name. Raises RefusedError, or what is wrong with its app.yaml."""
-    for folder, error in configuration.broken.items():
-        if folder.rsplit("/", 1)[1] == name:
-            raise error
+    error = configuration.apps.error(name)
+    if error is not None:
+        raise error
     if name not in configuration.apps:
         raise _unknown("app", name, list(configuration.apps))
     return configuration.apps[name]
