@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import lock, output, process, tools
+from headgate.canonical import file_name, to_files
 from headgate.check import check_allowed, check_stable
 from headgate.cluster import conflicts
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hooks import without_hooks
 from headgate.images import pin
-from headgate.manifest import file_name, manifests, to_files, with_namespace
+from headgate.manifest import manifests, with_namespace
 from headgate.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
 from headgate.render import ENGINES
 from headgate.render.protocol import Bench

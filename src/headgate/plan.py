@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__
+from headgate.canonical import OUTPUT_FORMAT
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
-from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Release
 from headgate.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
