@@ -95,7 +95,7 @@ def replay_gitopscli(url: str, file: str) -> None:
 
 def change_one_file(manifests: str, file: str) -> None:
     """Change one file with Headgate's functions; run in a process of its own."""
-    from headgate.git import prefetch  # noqa: PLC0415  only this process pays for it
+    from headgate.tree import prefetch  # noqa: PLC0415  only this process pays for it
     from headgate.workspace import Draft, open_workspace, publish  # noqa: PLC0415
 
     with open_workspace(manifests) as workspace:

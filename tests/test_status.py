@@ -152,6 +152,19 @@ def test_a_proposal_without_a_difference_does_not_show(fleet: ManifestRepository
     assert status(fleet.path)["web", "dev"]["proposed"] is None
 
 
+def test_a_proposal_for_many_shows_at_each_and_what_landed_since_is_not_proposed(fleet: ManifestRepository) -> None:
+    git(fleet.path, "switch", "--quiet", "--create", "headgate/dev/_rehydrate")
+    fleet.write({"deploy/dev/web/service-web.yaml": "kind: Service\n"}).commit("Propose")
+    git(fleet.path, "switch", "--quiet", "main")
+    fleet.write({"deploy/dev/api/README.txt": "landed meanwhile"}).commit()
+
+    found = status(fleet.path)
+
+    assert found["web", "dev"]["proposed"]["branch"] == "headgate/dev/_rehydrate"
+    assert found["api", "dev"]["proposed"] is None
+    assert lines(fleet.path, "web")[1].endswith("proposed: other YAML")
+
+
 def test_a_remote_that_does_not_answer_is_said(fleet: ManifestRepository) -> None:
     git(fleet.path, "remote", "add", "origin", "/nowhere/at/all")
     found = lines(fleet.path)

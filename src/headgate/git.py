@@ -13,7 +13,6 @@ from headgate import process
 from headgate.errors import DirtyError, GitError, Place
 from headgate.persist import persistently
 from headgate.tree import EXECUTABLE, GITLINK, MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, StoredBlob, Tree
-from headgate.tree import prefetch as tree_prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -192,18 +191,11 @@ def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tre
     return Tree(blobs)
 
 
-def prefetch(tree: Tree, folders: Sequence[str] = ("",)) -> None:
-    """Let the contents of all files below the folders be here at once (`tree.prefetch`)."""
-    tree_prefetch(tree, folders)
-
-
 def tree_of_folder(repository: Repository) -> Tree:
     """Return the files of the working tree as they are now: those that git tracks or would add."""
-    tracked = _index(repository)
-    others = repository.git("ls-files", "-z", "--others", "--exclude-standard").split("\0")
-    changed = set(repository.git("ls-files", "-z", "--modified", "--deleted").split("\0"))
+    listed = _listed(repository)
     blobs: dict[str, Blob] = {}
-    for path in [*tracked, *filter(None, others)]:
+    for path, oid in listed.items():
         full = f"{repository.path}/{path}"
         try:
             found = os.lstat(full)
@@ -213,14 +205,24 @@ def tree_of_folder(repository: Repository) -> Tree:
         if mode == GITLINK:
             blobs[path] = MemoryBlob(b"", GITLINK)
         else:
-            blobs[path] = DiskBlob(full, mode, found.st_size, tracked.get(path, "") if path not in changed else "")
+            blobs[path] = DiskBlob(full, mode, found.st_size, oid)
     return Tree(blobs)
 
 
-def _index(repository: Repository) -> dict[str, str]:
-    """Return the object id of each file that git tracks, as of the last commit or ``git add``."""
-    entries = repository.git("ls-files", "-z", "--stage").split("\0")
-    return {path: meta.split(" ")[1] for meta, path in (entry.split("\t", 1) for entry in entries if entry)}
+def _listed(repository: Repository) -> dict[str, str]:
+    """Return each file that git tracks or would add, with its object id where git knows that it is still that.
+
+    One process tells all, by ``-t`` with a letter before each line: H and S for the file as git has it, another one
+    once more for a file that changed.
+    """
+    what = ("--stage", "--others", "--exclude-standard", "--modified", "--deleted")
+    entries = repository.git("ls-files", "-z", "-t", *what).split("\0")
+    listed: dict[str, str] = {}
+    for entry in filter(None, entries):
+        tag, _, rest = entry.partition(" ")
+        meta, _, path = rest.partition("\t") if tag != "?" else ("", "", rest)
+        listed[path] = meta.split(" ")[1] if tag in "HS" and path not in listed else ""
+    return listed
 
 
 def _mode(bits: int) -> str:

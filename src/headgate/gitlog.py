@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,22 +46,26 @@ _FLAGS = (
 
 
 def below(folder: str) -> str:
-    """Return the pattern for all that is below a folder, whatever characters its name has."""
-    return re.sub(r"([*?\[\\])", r"\\\1", folder) + "/**"
+    """Return git's pattern for all that is below a folder, taken as it stands."""
+    return f":(top,literal){folder}"
+
+
+def like(pattern: str) -> str:
+    """Return git's pattern for the paths that fit a glob (``apps/**/shop/**``): far slower than `below`."""
+    return f":(top,glob){pattern}"
 
 
 def log(repository: Repository, head: str, patterns: Sequence[str], *, most: int = 0) -> list[Logged]:
     """Return the commits on the first-parent line of ``head`` that changed files of the patterns, newest first.
 
-    ``patterns`` are git's globs from the root (``apps/**/shop/**``); ``most`` limits how many commits there are.
+    ``patterns`` are of `below` and `like`; ``most`` limits how many commits there are.
     The oldest commit of a shallow repository seems to add every file: see `cut`.
     """
     limit = [f"--max-count={most}"] if most else []
-    asked = [f":(top,glob){pattern}" for pattern in patterns]
-    # Patterns are ours; everywhere else a path is taken as it stands (GIT_LITERAL_PATHSPECS).
+    # Patterns say themselves what they are; everywhere else a path is taken as it stands (GIT_LITERAL_PATHSPECS).
     printed = repository.git(
         *("-c", "log.showRoot=true", "--no-literal-pathspecs", "log", *_FLAGS, *limit, "--end-of-options", head),
-        *("--", *asked),
+        *("--", *patterns),
     )
     return list(_entries(deque(printed.split("\0"))))
 

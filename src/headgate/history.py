@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
-from headgate.gitlog import ABSENT, contents, cut, log
+from headgate.gitlog import ABSENT, below, contents, cut, like, log
 from headgate.layout import APPS
 from headgate.model import Release
 from headgate.release import CONFIG, RELEASE, WAITING, parts
@@ -90,19 +90,54 @@ class History:
 def read_history(repository: Repository, head: str, app: str, environment: str) -> History:
     """Return the history of an app's release in an environment, as far as it is in the repository.
 
-    It is followed through moves of the app's folder. Raises GitError when there is no such commit.
+    It is followed through moves of the app's folder; one that was removed and came back elsewhere begins anew there.
+    Raises GitError when there is no such commit.
     """
-    logged = log(repository, head, [f"{APPS}/**/{app}/releases/{environment}/**"])
+    logged = _logged(repository, head, app, f"/{environment}")
     return _history(repository, logged, app, environment, cut(repository, head))
 
 
 def read_histories(repository: Repository, head: str, app: str) -> dict[str, History]:
     """Return the history of an app in each environment that it was ever released in (`read_history`)."""
-    logged = log(repository, head, [f"{APPS}/**/{app}/releases/**"])
+    logged = _logged(repository, head, app)
     found = {release_of(change.path) for one in logged for change in one.files}
     names = sorted({one[2] for one in found if one is not None and one[1] == app})
     end = cut(repository, head)
     return {name: _history(repository, logged, app, name, end) for name in names}
+
+
+def _logged(repository: Repository, head: str, app: str, environment: str = "") -> list[Logged]:
+    """Return the commits that touched an app's releases: of the folder that it has, then of that which it had before.
+
+    Only where it has none any more are all folders looked through, which takes git ten times as long.
+    """
+    everywhere = like(f"{APPS}/**/{app}/releases{environment}/**")
+    folder = _folder(repository, head, app)
+    found: list[Logged] = [] if folder else log(repository, head, [everywhere])
+    while folder:
+        part = log(repository, head, [below(f"{folder}/releases{environment}")])
+        if not part:
+            break
+        (oldest,) = log(repository, part[-1].commit, [everywhere], most=1)
+        found += [*part[:-1], oldest]
+        places = [place for one in oldest.files if one.new == ABSENT and (place := release_of(one.path)) is not None]
+        before = {place[0].rsplit("/releases/", 1)[0] for place in places if place[1] == app}
+        folder, head = next(iter(before - {folder}), ""), oldest.parent
+    return found
+
+
+def _folder(repository: Repository, head: str, app: str) -> str:
+    """Return the folder of an app that has releases; empty when there is none, or more than one."""
+    listed = repository.git("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", head, "--", APPS).split("\0")
+    folders = [one.removesuffix("/releases") for one in listed if one.endswith(f"/{app}/releases")]
+    own = [one for one in folders if _holds_releases(one)]
+    return own[0] if len(own) == 1 else ""
+
+
+def _holds_releases(folder: str) -> bool:
+    """Whether it is an app's folder, and not one within an app's own config that looks like it."""
+    found = release_of(f"{folder}/releases/any/{RELEASE}")
+    return found is not None and found[0] == f"{folder}/releases/any"
 
 
 def _history(repository: Repository, logged: Sequence[Logged], app: str, environment: str, end: str) -> History:

@@ -100,10 +100,11 @@ def hydrate(
     records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
     prefetch(tree, what_is_read(tree, targets) + records)
     planner = Planner(tree, configuration, tools.engine_version)
-    plans = [planner.plan(record, environment) for record, environment in targets]
+    outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner)
+    plans = [planner.plan(record, name) for record, name in targets if (record.name, name) not in outcomes]
     if not options.upgrade:
-        lock.check(configuration.lock, {plan.render.engine for plan in plans if isinstance(plan, Planned)})
-    outcomes: dict[tuple[str, str], Outcome] = {}
+        engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
+        lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})
     todo: list[Planned] = []
     for plan in plans:
         key = (plan.record.name, plan.environment)
@@ -130,6 +131,20 @@ def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outco
     ]
 
 
+def _quickly_unchanged(
+    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner
+) -> dict[tuple[str, str], Outcome]:
+    """Find what is as it was by the ids of files alone. Of these no warnings are told: they were with the change."""
+    found = {}
+    for record, environment in targets:
+        known = planner.quick(record, environment)
+        folder = configuration.output_folder(record.name, environment)
+        if known and output.is_quickly_current(tree, folder, known[1]):
+            key = (record.name, environment)
+            found[key] = Outcome(*key, folder, "unchanged", known[0])
+    return found
+
+
 def _hydrate_planned(
     tree: Tree,
     configuration: Configuration,
@@ -137,6 +152,8 @@ def _hydrate_planned(
     options: Options,
     progress: Callable[[str, str], None],
 ) -> dict[tuple[str, str], Outcome]:
+    if not todo:
+        return {}
     prefetch(tree, what_is_written(configuration, [(plan.record, plan.environment) for plan in todo]))
     finished, errors = _render_all(configuration, todo, progress)
     errors |= _unused_images(tree, configuration, finished)
@@ -157,7 +174,10 @@ def _hydrate_planned(
 def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
     try:
-        changes = output.changes(tree, blank.folder, one.files, one.planned.inputs, max_removed_percent=percent)
+        plan = one.planned
+        changes = output.changes(
+            tree, blank.folder, one.files, plan.inputs, max_removed_percent=percent, quick=plan.quick
+        )
     except HeadgateError as error:
         return replace(blank, error=error)
     return replace(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate import config, git, lock, output
+from headgate import config, lock, output
 from headgate.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.protocol import State
 from headgate.intents.versions import drop_unused
 from headgate.layout import review_branch
 from headgate.message import commit_message
+from headgate.tree import prefetch
 from headgate.workspace import Draft, find_proposal, publish, until_landed
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _attempt(
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)
     targets = [(configuration.apps[step.app], step.environment) for step in applied.steps if step.hydrates]
-    git.prefetch(after, [_folder(state.configuration, step) for step in applied.steps])
+    prefetch(after, [_folder(state.configuration, step) for step in applied.steps if step.removes])
     hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
     outcomes = [_outcome(state, step, by_owner) for step in applied.steps]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
-from headgate.gitlog import ABSENT, contents, pieces
+from headgate.gitlog import ABSENT, below, contents, pieces
 from headgate.history import release_of, running
 from headgate.layout import APPS
 from headgate.model import Release
@@ -40,7 +40,7 @@ def landings(repository: Repository, head: str, wanted: Collection[Owner]) -> di
     Raises GitError.
     """
     found: dict[Owner, Landing] = {}
-    for logged in pieces(repository, head, [f"{APPS}/**/releases/**"]):
+    for logged in pieces(repository, head, [below(APPS)]):
         touched = [one for one in _of_owners(logged, wanted) if one[1] not in found]
         texts = _newest_texts(repository, touched)
         for one, owner, changes in touched:

@@ -26,11 +26,12 @@ _ALWAYS_ALLOWED = 3
 
 @dataclass(frozen=True)
 class Record:
-    """What an output folder says of itself. ``inputs`` and ``output`` are hexadecimal SHA-256."""
+    """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256."""
 
     inputs: str = ""
     output: str = ""
     files: tuple[str, ...] = ()
+    quick: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def read_record(tree: Tree, folder: str) -> Record:
         return Record()
     try:
         data = json.loads(tree.read(file))
-        return Record(str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"])))
+        return Record(
+            str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"])), str(data.get("quick", ""))
+        )
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             "not a record of Headgate",
@@ -78,8 +81,18 @@ def is_current(tree: Tree, folder: str, inputs: str) -> bool:
     return record.inputs == inputs and record.output == output_id(tree, folder, record.files)
 
 
-def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, max_removed_percent: int) -> Changes:
+def is_quickly_current(tree: Tree, folder: str, quick: str) -> bool:
+    """The same by the ids of the files alone (`plan.Planner.quick`). When not, `is_current` decides."""
+    record = read_record(tree, folder)
+    return record.quick == quick and record.output == output_id(tree, folder, record.files)
+
+
+def changes(
+    tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, max_removed_percent: int, quick: str = ""
+) -> Changes:
     """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
+
+    ``inputs`` and ``quick`` go into the record, which alone is no reason to write.
 
     Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
     way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
@@ -102,7 +115,7 @@ def changes(tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, m
     if result:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names))
+        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick))
     return result
 
 
@@ -123,7 +136,9 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
 
 
 def _record_text(record: Record) -> bytes:
-    data = {"version": 1, "inputs": record.inputs, "output": record.output, "files": list(record.files)}
+    data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
+    data |= {"quick": record.quick} if record.quick else {}
+    data |= {"files": list(record.files)}
     return (json.dumps(data, indent=1) + "\n").encode()
 
 

@@ -7,12 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headgate import __version__
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Release
-from headgate.release import config_folder, missing_parts, read_release
+from headgate.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
 from headgate.render.protocol import Render
 from headgate.scalar import to_python
@@ -42,6 +43,7 @@ class Planned:
     hooks: str | None
     own_config: bool
     inputs: str
+    quick: str
     warnings: tuple[str, ...]
     held: str = ""
     """Why nothing reaches it by itself: pinned or frozen, by whom."""
@@ -96,6 +98,7 @@ class Planner:
     _templates: dict[tuple[str, str | None], Source | HeadgateError] = field(default_factory=dict)
     _scopes: dict[str, Tree] = field(default_factory=dict)
     _read: dict[str, Layer | None] = field(default_factory=dict)
+    _settings: dict[str, str] = field(default_factory=dict)
 
     def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
         """Plan one app in one environment."""
@@ -108,6 +111,45 @@ class Planner:
         except HeadgateError as error:
             return NotPlanned(record, environment, error=error)
 
+    def quick(self, record: AppRecord, environment: str) -> tuple[str, str] | None:
+        """Identify by the ids of files all that an app depends on here, before any of them is parsed.
+
+        Returns the engine and the key, or None when that cannot be told. Equal keys mean equal `Planned.inputs`,
+        not the other way round: a comment changes the key.
+        """
+        try:
+            release = release_file(record, environment)
+            if release in self.tree and b"\ntemplate:" in self.tree.read(release):
+                return None  # it names a version of its template, which only reading it tells
+            config = None if record.app.config is None else own_config(self.tree, config_folder(record, environment))
+            source = self._source(record, config, None)
+            engine = self._engine(source, environment)
+            return engine, self._quick(record, environment, source, engine)
+        except HeadgateError:
+            return None  # which `plan` explains
+
+    def _quick(self, record: AppRecord, environment: str, source: Source, engine: str) -> str:
+        here, folder = f"{ENVIRONMENTS}/{environment}", record.folder
+        names = [f"{here}/values.yaml", f"{here}/overrides.yaml", f"{folder}/app.yaml", f"{folder}/values.yaml"]
+        names += [f"{folder}/values.{environment}.yaml"]
+        facts = [
+            *(__version__, str(OUTPUT_FORMAT), engine, self.version_of(engine), folder, environment),
+            *(source.id, source.label, self.tree.folder(record.release_folder(environment)).id),
+            *(self.tree.blob(name).oid if name in self.tree else "" for name in names),
+            self._settings_of(environment),
+        ]
+        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+    def _settings_of(self, environment: str) -> str:
+        if environment not in self._settings:
+            settings, here = self.configuration.settings, self.configuration.environment(environment)
+            facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
+            self._settings[environment] = json.dumps([*facts, settings.engines.model_dump()], sort_keys=True)
+        return self._settings[environment]
+
+    def _engine(self, source: Source, environment: str) -> str:
+        return source.template.engine or engine_of(source.files, environment, source.label)
+
     def _planned(self, record: AppRecord, environment: str, release: Release) -> Planned:
         images, released = record.images(environment), release.images
         _check_repositories(record, images, released)
@@ -117,7 +159,7 @@ class Planner:
         values = merge_all(layer.values for layer in layers)
         if source.template.values_schema:
             _check_schema(source, values)
-        engine = source.template.engine or engine_of(source.files, environment, source.label)
+        engine = self._engine(source, environment)
         settings = self.configuration.environment(environment)
         render = Render(
             app=record.name,
@@ -142,6 +184,7 @@ class Planner:
             hooks,
             own_config=record.app.template is None,
             inputs=self._inputs(render, source, record, hooks),
+            quick=self._quick(record, environment, source, engine),
             warnings=tuple(shadowed(layers)),
             held=held(self.configuration, environment, release),
         )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
-from headgate.git import local_refs
+from headgate.git import has_commit, local_refs
 from headgate.gitlog import contents
+from headgate.layout import group_branch, review_branch
 from headgate.model import Release
 from headgate.past import beside, fetch_beside
-from headgate.release import RELEASE, WAITING
+from headgate.release import CONFIG, RELEASE
 from headgate.remote import remote_refs
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.landings import Owner
     from headgate.workspace import Workspace
 
-PREFIX = "refs/heads/headgate/"
+_BRANCHES = "refs/heads/"
 
 
 @dataclass(frozen=True)
@@ -36,26 +37,27 @@ class Proposed:
 
 
 def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[Owner, Proposed]:
-    """Return the open proposal of each app and environment that has one. Raises GitError without an answer."""
-    found = {}
-    refs = {
-        (app, environment): f"{PREFIX}{environment}/{app}"
-        for app, record in configuration.apps.items()
-        for environment in record.environments(configuration.settings)
-    }
+    """Return the open proposal of each app and environment that has one, its own before one for many.
+
+    Raises GitError without an answer.
+    """
     heads = _heads(workspace)
-    open_ones = {owner: heads[ref] for owner, ref in refs.items() if ref in heads}
-    with _with_commits(workspace, list(open_ones.values())) as repository:
-        for owner, commit in open_ones.items():
-            proposed = _proposed(workspace, repository, configuration, owner, commit)
-            if proposed is not None:
-                found[owner] = proposed
+    names = list(configuration.settings.environments)
+    own = [review_branch(record.name, name) for record, name in configuration.pairs()]
+    branches = [one for one in (*own, *map(group_branch, names)) if f"{_BRANCHES}{one}" in heads]
+    commits = {branch: heads[f"{_BRANCHES}{branch}"] for branch in branches}
+    found: dict[Owner, Proposed] = {}
+    with _with_commits(workspace, list(commits.values())) as repository:
+        for branch, commit in commits.items():
+            for owner, release in _changed_by(repository, configuration, workspace.base, commit):
+                if branch in (review_branch(*owner), group_branch(owner[1])):
+                    found.setdefault(owner, Proposed(branch, commit, release))
     return found
 
 
 def _heads(workspace: Workspace) -> dict[str, str]:
     if workspace.remote:
-        return remote_refs(workspace.repository, workspace.remote, f"{PREFIX}*")
+        return remote_refs(workspace.repository, workspace.remote)
     return local_refs(workspace.repository)
 
 
@@ -66,33 +68,44 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
         yield workspace.repository
         return
     with beside(workspace.repository, workspace.remote) as fresh:
-        fetch_beside(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 1)
+        fetch_beside(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2)
         yield fresh
 
 
-def _proposed(
-    workspace: Workspace, repository: Repository, configuration: Configuration, owner: Owner, commit: str
-) -> Proposed | None:
-    app, environment = owner
-    folder = configuration.apps[app].release_folder(environment)
-    folders = (f"{folder}/", configuration.output_folder(app, environment))
-    now, then = (_ids(repository, one, folders) for one in (workspace.base, commit))
-    if now == then:
+def _changed_by(
+    repository: Repository, configuration: Configuration, base: str, commit: str
+) -> Iterator[tuple[Owner, Release | None]]:
+    """Yield whose release or final YAML a proposal would change, and the release where that is it."""
+    changed = _differing(repository, base, commit)
+    if has_commit(repository, f"{commit}^"):  # what changed on the default branch since is not proposed
+        proposed = _differing(repository, f"{commit}^", commit)
+        changed = {path: oid for path, oid in changed.items() if path in proposed}
+    folders = {parent for path in changed for parent in _parents(path)}
+    for record, environment in configuration.pairs():
+        folder = record.release_folder(environment)
+        file, output = f"{folder}/{RELEASE}", configuration.output_folder(record.name, environment)
+        if file in changed:
+            yield (record.name, environment), _release(repository, file, changed[file])
+        elif not folders.isdisjoint((f"{folder}/{CONFIG}", output)):
+            yield (record.name, environment), None
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rsplit("/", 1)[0]
+        yield path
+
+
+def _differing(repository: Repository, old: str, new: str) -> dict[str, str]:
+    """Return the files in which two commits differ, with git's id of the new content."""
+    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
+    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
+
+
+def _release(repository: Repository, file: str, oid: str) -> Release | None:
+    if not oid.strip("0"):
         return None
-    branch = f"headgate/{environment}/{app}"
-    file = f"{folder}/{RELEASE}"
-    changed = {path for path in {*now, *then} if now.get(path) != then.get(path)}
-    if file not in then or not any(path.startswith(f"{folder}/") for path in changed):
-        return Proposed(branch, commit, None)
     try:
-        release = parse(contents(repository, [then[file]])[then[file]], file, Release)[0]
+        return parse(contents(repository, [oid])[oid], file, Release)[0]
     except HeadgateError:
-        release = None
-    return Proposed(branch, commit, release)
-
-
-def _ids(repository: Repository, commit: str, paths: tuple[str, ...]) -> dict[str, str]:
-    """Return git's ids of what is at the paths, without reading any of it; what waits is not proposed."""
-    lines = repository.git("ls-tree", "-z", "--full-tree", commit, "--", *paths).split("\0")
-    entries = (line.split("\t", 1) for line in lines if line)
-    return {path: meta.split(" ")[2] for meta, path in entries if not path.endswith(f"/{WAITING}")}
+        return None

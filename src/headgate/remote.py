@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Move:
-    """One ref of a push: to ``new``, when it is at ``old``. `NO_COMMIT` stands for no such ref."""
+    """One ref of a push: to ``new``, when it is at ``old``. `NO_COMMIT`: it does not exist, or is to be removed."""
 
     ref: str
     new: str

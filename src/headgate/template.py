@@ -10,7 +10,7 @@ from headgate.config import load_template
 from headgate.errors import ConfigError, Place
 from headgate.layout import TEMPLATES, VERSIONS
 from headgate.model import Template
-from headgate.tree import Tree, check_input, git_tree_id, safe_files
+from headgate.tree import Tree, check_input, git_tree_id, prefetch, safe_files
 from headgate.values import read_layer
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def own_config(tree: Tree, folder: str) -> Source:
 
 def current_scope(tree: Tree) -> Tree:
     """Return all shared templates as they are now, which may refer to each other."""
+    prefetch(tree, [TEMPLATES])
     folder = tree.folder(TEMPLATES)
     versions = f"{VERSIONS.removeprefix(TEMPLATES)[1:]}/"
     return safe_files(Tree({path: folder.blob(path) for path in folder.paths() if not path.startswith(versions)}))
@@ -75,6 +76,8 @@ def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = No
             where=Place(root),
             hint="restore it from git, or roll the app back or deliver it anew",
         )
+    if version is not None:
+        prefetch(tree, [root])
     check_input(files, label)
     within = scope if version is None else safe_files(tree.folder(root))
     return Source(within, name, label, files, load_template(tree, label))

@@ -6,9 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config
-from headgate.errors import ConfigError, did_you_mean
+from headgate.config import app_folders, parse
+from headgate.errors import ConfigError, HeadgateError, did_you_mean
 from headgate.history import read_histories
+from headgate.layout import SETTINGS
+from headgate.model import Settings
 from headgate.past import deepening
 from headgate.reading import open_for_reading
 from headgate.report.history import SHORT, history_to_json, write_history
@@ -17,9 +19,9 @@ from headgate.report.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.config import Configuration
     from headgate.history import History, Step
     from headgate.model import Release
+    from headgate.tree import Tree
     from headgate.workspace import Workspace
 
 
@@ -47,16 +49,13 @@ class Entry:
 def run(request: Request) -> int:
     """Show the history of an app and return 0. Raises ConfigError when there never was such an app."""
     with open_for_reading(request.manifests) as workspace:
-        configuration = config.load(workspace.tree)
-        names = list(configuration.settings.environments)
+        tree = workspace.tree
+        names = _environments(tree)
         histories = _histories(workspace, request)
-    shown = _shown(configuration, request, histories)
+        shown = _shown(request, histories, [folder.rsplit("/", 1)[1] for folder in app_folders(tree)])
     ordered = sorted(histories, key=lambda name: names.index(name) if name in names else len(names))
     entries = {name: _entries(histories, ordered, name)[: request.limit] for name in ordered if name in shown}
-    entries = {**entries, **{name: () for name in shown if name not in entries}}
-    cuts = {
-        name: histories[name].cut if name in histories else "" for name in entries if len(entries[name]) < request.limit
-    }
+    cuts = {name: histories[name].cut for name in entries if len(entries[name]) < request.limit}
     if request.json:
         print(history_to_json(request.app, entries, cuts))  # noqa: T201  the answer itself
     else:
@@ -76,23 +75,28 @@ def _histories(workspace: Workspace, request: Request) -> dict[str, History]:
     return found
 
 
-def _shown(configuration: Configuration, request: Request, histories: Mapping[str, History]) -> list[str]:
+def _environments(tree: Tree) -> list[str]:
+    """Return the environments in promotion order; none where headgate.yaml is broken, which the past is not."""
+    try:
+        return list(parse(tree.read(SETTINGS), SETTINGS, Settings)[0].environments) if SETTINGS in tree else []
+    except HeadgateError:
+        return []
+
+
+def _shown(request: Request, histories: Mapping[str, History], apps: Sequence[str]) -> list[str]:
     """Return the environments to show. Raises ConfigError for an app or an environment that never was."""
-    record = configuration.apps.get(request.app)
-    folders = [path.rsplit("/", 1)[1] for path in configuration.broken]
-    if record is None and not histories and request.app not in folders:
-        known = [*configuration.apps, *folders]
+    if request.app not in apps and not histories:
         raise ConfigError(
             f"there is no app '{request.app}', and no release of one in git's history",
-            hint=did_you_mean(request.app, known) or f"there are: {', '.join(sorted(known)) or 'none yet'}",
+            hint=did_you_mean(request.app, list(apps)) or f"there are: {', '.join(sorted(apps)) or 'none yet'}",
         )
-    names = dict.fromkeys([*(record.environments(configuration.settings) if record else ()), *histories])
-    if request.environment and request.environment not in names:
+    if request.environment and request.environment not in histories:
         raise ConfigError(
-            f"'{request.app}' was never released in '{request.environment}', expected one of: {', '.join(names)}",
-            hint=did_you_mean(request.environment, list(names)),
+            f"'{request.app}' was never released in '{request.environment}'"
+            + (f", expected one of: {', '.join(histories)}" if histories else ""),
+            hint=did_you_mean(request.environment, list(histories)),
         )
-    return [request.environment] if request.environment else list(names)
+    return [request.environment] if request.environment else list(histories)
 
 
 def _entries(histories: Mapping[str, History], ordered: Sequence[str], name: str) -> tuple[Entry, ...]:

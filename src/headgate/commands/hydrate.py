@@ -14,6 +14,7 @@ from headgate.message import commit_message
 from headgate.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def run(request: Request) -> int:
         git.check_clean(repository)
     base = git.head(repository) if request.commit else ""
     tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
-    git.prefetch(tree)
+    prefetch(tree)
     configuration = config.load(tree)
     targets = select(configuration, request.apps, request.environments)
 

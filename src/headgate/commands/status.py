@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from headgate import config, git
+from headgate import config
 from headgate.commands.hydrate import select
 from headgate.hydrate import broken
 from headgate.layout import INPUTS, LOCK, SETTINGS
@@ -15,7 +15,7 @@ from headgate.reading import open_for_reading
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal
 from headgate.status import Standing, Status, read_status
-from headgate.tree import Tree
+from headgate.tree import Tree, prefetch
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def run(request: Request) -> int:
     apps = (request.app,) if request.app else ()
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
-        git.prefetch(_read_by_status(tree))
+        prefetch(_read_by_status(tree))
         configuration = config.load(tree)
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)

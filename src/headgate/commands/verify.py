@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, git
+from headgate import config
 from headgate.commands.hydrate import select
 from headgate.errors import GitError, SeveralError
 from headgate.hydrate import broken
@@ -14,6 +14,7 @@ from headgate.past import deepening
 from headgate.reading import open_for_reading
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
+from headgate.tree import prefetch
 from headgate.verify import Verdict, is_whole, orphans, verdicts, with_touches
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(request: Request) -> int:
     terminal = Terminal(sys.stdout, quiet=request.json)
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
-        git.prefetch(tree)
+        prefetch(tree)
         configuration = config.load(tree)
         targets = select(configuration, request.apps, request.environments)
         found = verdicts(tree, configuration, targets, terminal.progress)

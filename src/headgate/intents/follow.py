@@ -15,7 +15,9 @@ from headgate.intents.deliver import NOTHING
 from headgate.intents.promote import Past, Promote, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
+from headgate.plan import what_is_read
 from headgate.release import parts, read_released, waiting_folder
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,11 +75,12 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
     A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
     been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
     """
+    pairs = [pair for pair in state.configuration.pairs() if pair[0].name in apps]
+    prefetch(state.tree, what_is_read(state.tree, pairs))
     found = []
-    for record, target in state.configuration.pairs():
-        if record.name in apps:
-            takes = taken_by(state.configuration, record, target)
-            found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
+    for record, target in pairs:
+        takes = taken_by(state.configuration, record, target)
+        found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
     return found
 
 

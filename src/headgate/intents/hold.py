@@ -18,8 +18,9 @@ from headgate.intents.protocol import (
 from headgate.layout import ENVIRONMENTS, FROZEN
 from headgate.model import Freeze as Frozen
 from headgate.model import Pin as Pinned
-from headgate.plan import held
+from headgate.plan import held, what_is_read
 from headgate.release import RELEASE, read_released, waiting_folder, write_record, write_released
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
@@ -156,11 +157,9 @@ class Thaw:
         check_environment(state.configuration, self.environment)
         if self.environment not in state.configuration.frozen:
             return Applied(told=(f"{self.environment} is not frozen",))
-        steps = [
-            ready(state, record, self.environment)
-            for record, environment in state.configuration.pairs()
-            if environment == self.environment and not _pinned(state, record, environment)
-        ]
+        pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
+        prefetch(state.tree, what_is_read(state.tree, pairs))
+        steps = [ready(state, *pair) for pair in pairs if not _pinned(state, *pair)]
         recorded: Changes = {f"{ENVIRONMENTS}/{self.environment}/{FROZEN}": None}
         return Applied(steps, recorded, (f"{self.environment} is not frozen any more",))
 

@@ -13,8 +13,9 @@ from headgate.intents.protocol import Applied, Step, check_environment, identify
 from headgate.intents.versions import current_version, travels, with_template
 from headgate.layout import group_branch
 from headgate.output import RECORD
-from headgate.plan import held
+from headgate.plan import held, what_is_read
 from headgate.release import waiting_folder, write_released
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ class Rehydrate:
             check_environment(state.configuration, name)
         chosen = self.environments or tuple(state.configuration.settings.environments)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
+        prefetch(state.tree, what_is_read(state.tree, pairs))
         steps = [*(_step(state, record, name) for record, name in pairs), *_orphans(state, chosen)]
         grouped = [step if step.after else replace(step, branch=group_branch(step.environment)) for step in steps]
         emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))

@@ -23,6 +23,7 @@ from headgate.intents.versions import carried_version, current_version, travels,
 from headgate.layout import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.model import Pin
 from headgate.release import Released, parts, read_released, write_released
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
@@ -99,7 +100,7 @@ def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
     step = _by_steps(wanted, past, now) if _is_number(wanted.to) else _by_commit(wanted, past)
     tree = git.tree_of_commit(past.repository, step.commit)
     folders = [step.folder, TEMPLATES, f"{ENVIRONMENTS}/{wanted.environment}", SETTINGS]
-    git.prefetch(tree, folders)
+    prefetch(tree, folders)
     found = read_released(tree, step.folder)
     if found is None:
         raise RefusedError(f"{wanted.app} was not released in {wanted.environment} at {step.commit[:12]}")

@@ -36,6 +36,7 @@ def carried_version(tree: Tree, record: AppRecord, released: Released) -> tuple[
     version = released.release.template
     if version is None:
         return current_version(tree, record)
+    prefetch(tree, [f"{VERSIONS}/{version}"])
     folder = tree.folder(f"{VERSIONS}/{version}")
     return version, {f"{VERSIONS}/{version}/{path}": folder.read(path) for path in folder.paths()}
 

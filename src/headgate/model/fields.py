@@ -137,7 +137,7 @@ def _all_names(value: Any) -> bool:
 class Record(BaseModel):
     """What all files have in common: unknown keys are errors, types are not guessed, nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])]

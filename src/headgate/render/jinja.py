@@ -24,7 +24,7 @@ from headgate.scalar import to_python
 from headgate.values import merge, read_layer, without_nulls
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from headgate.render.protocol import Bench, Render
     from headgate.tree import Tree
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
 """Files that are rendered; other ``.j2`` files are there to be included."""
 
-_CHUNK = 250  # so that what the first process gave is read while the next one renders
+_FEWEST, _MOST = 100, 1000  # renders in one process: its start takes as long as a few hundred of them
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
 
@@ -41,10 +41,16 @@ def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, Non
     groups: dict[str, list[Render]] = {}
     for one in batch:
         groups.setdefault(one.owner, []).append(one)
-    chunks = [group[at : at + _CHUNK] for group in groups.values() for at in range(0, len(group), _CHUNK)]
+    chunks = [chunk for group in groups.values() for chunk in _chunks(group, bench.workers)]
     with ThreadPoolExecutor(bench.workers) as pool:
         for results in pool.map(lambda chunk: _render_group(chunk, bench), chunks):
             yield from results
+
+
+def _chunks(group: list[Render], workers: int) -> Iterator[list[Render]]:
+    """Split what may share a process, so that all processors have their share."""
+    size = max(_FEWEST, min(_MOST, -(-len(group) // workers)))
+    yield from (group[at : at + size] for at in range(0, len(group), size))
 
 
 def _render_group(group: list[Render], bench: Bench) -> list[Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Place, RenderError, TooLargeError, UnsafeFileError
@@ -106,6 +107,7 @@ def follow(scope: Tree, root: str, options: Kustomize, named: Callable[[str], st
     )
 
 
+@lru_cache(maxsize=1024)  # many overlays read the same bases
 def _read(data: bytes, file: str) -> dict[str, Any]:
     documents = read(data, file)
     found = to_python(documents[0].data) if len(documents) == 1 else None

@@ -163,7 +163,8 @@ def _build(folder: Path, bench: Bench) -> str:
     args = [str(tools.find("kustomize").path), "build", str(folder)]
     args += ["--enable-alpha-plugins"] if options.plugins else []
     args += ["--enable-helm", "--helm-command", str(tools.find("helm").path)] if options.helm_charts else []
-    env = {**clean_environment(bench), "GOMAXPROCS": "1"}
+    # A group grows large: collecting seldom is as fast there as never, and takes two fifths of the memory.
+    env = {**clean_environment(bench), "GOMAXPROCS": "1", "GOGC": "400"}
     if options.remote_bases or options.helm_charts:
         env |= process.inherited(("PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"))
     return process.run(args, env=env, limits=bench.limits).stdout.decode("utf-8", "replace")

@@ -24,11 +24,13 @@ def write_history(
     terminal: Terminal, app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapping[str, str]
 ) -> None:
     """Write what an app ran in each environment, newest first."""
+    if not entries:
+        terminal.line(f"{app} was not released yet", "dim")
     for number, (environment, found) in enumerate(entries.items()):
         terminal.line(f"{'' if number == 0 else chr(10)}{app} in {environment}", "bold")
         write_table(terminal, _TITLES, [_row(one) for one in found], indent="  ")
         if not found:
-            terminal.line("  nothing was released yet" if not cuts.get(environment) else "  no change is known", "dim")
+            terminal.line("  no change is known", "dim")
         if cuts.get(environment):
             terminal.line(f"  what was before {cuts[environment][:SHORT]} is not in this repository", "yellow")
 
