@@ -30,8 +30,9 @@ lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
 	$(VENV)/bin/python scripts/generate
 
-benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize
+benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize, and against gitopscli
 	$(VENV)/bin/python benchmarks/hydrate.py
+	$(VENV)/bin/python benchmarks/deliver.py
 
 tools: ## build Helm and Kustomize, unless PATH has these versions
 	@image/build-tools $(TOOLS)

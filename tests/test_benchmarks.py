@@ -42,3 +42,15 @@ def test_prints_a_table_with_goals() -> None:
 def test_unknown_case_is_refused() -> None:
     with pytest.raises(subprocess.CalledProcessError):
         benchmark("--only", "helmet")
+
+
+def test_measures_a_hand_off() -> None:
+    program = PROGRAM.with_name("deliver.py")
+    args = ["--apps", "12", "--commits", "3", "--latency", "0", "--rounds", "1", "--json"]
+    done = subprocess.run([sys.executable, str(program), *args], check=True, stdout=-1)
+    large, small = json.loads(done.stdout).values()
+    for ways in (large, small):
+        assert ways["hand-off, address"]["requests"] == 9
+        assert ways["git part, address"]["requests"] == 7
+        assert ways["git part, checkout"]["requests"] == ways["hand-off, checkout"]["requests"] == 2
+        assert all(way["seconds"] > 0 for way in ways.values())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate.errors import GitError, TooLargeError
-from support.cli import headgate
+from headgate.errors import GitError, RefusedError, TooLargeError
+from support.cli import Ran, headgate
 from support.githttp import GitServer, allow_partial, serve
 from support.manifests import DEPLOYMENT, DIGEST, git
 from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
@@ -118,3 +118,36 @@ def test_a_repository_without_commits_is_told_so(stage: Stage, server: GitServer
     ran = stage.deliver(to=f"{server.url}/empty.git")
     assert ran.code == GitError.code
     assert "no default branch yet" in ran.err
+
+
+def hand_off(stage: Stage, server: GitServer, commit: str, image: str) -> Ran:
+    """Hand a commit off, with the app's repository at its address."""
+    git(stage.app, "push", "--quiet", "--force", str(server.root / "app.git"), "HEAD:main")
+    named = ["--manifests", f"{server.url}/manifests.git", "--project", "acme/web", "--source", f"{server.url}/app.git"]
+    return headgate("deliver", *named, "--commit", commit, "--image", image)
+
+
+def test_the_order_of_commits_is_read_from_the_apps_address(stage: Stage, server: GitServer) -> None:
+    old = git(stage.app, "rev-parse", "HEAD")
+    write_app(stage, {"README.md": "newer"})
+    new = git(stage.app, "rev-parse", "HEAD")
+    assert hand_off(stage, server, new, f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
+    ran = hand_off(stage, server, old, f"{IMAGE}:1.0@{DIGEST}")
+    assert ran.code == 0, ran.err
+    assert f"commit {old[:12]} is older than {new[:12]}" in " ".join(ran.out.split())
+    assert len(stage.log()) == 2
+
+
+def test_an_order_that_cannot_be_read_is_refused_with_the_reason(stage: Stage, server: GitServer) -> None:
+    assert stage.deliver().code == 0
+    released = git(stage.app, "rev-parse", "HEAD")
+    write_app(stage, {"README.md": "newer"})
+    shallow = stage.app.parent / "shallow"
+    git(stage.app.parent, "clone", "--quiet", "--depth=1", f"file://{stage.app}", str(shallow))
+    ran = headgate(
+        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--source", str(shallow)),
+        *("--commit", git(shallow, "rev-parse", "HEAD"), "--image", f"{IMAGE}:1.1@{OTHER_DIGEST}"),
+    )
+    assert ran.code == RefusedError.code
+    assert f"the history between {released[:12]} and" in ran.err
+    assert "cannot be read" in ran.err

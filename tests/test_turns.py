@@ -48,7 +48,7 @@ def test_who_was_refused_lands_and_leaves_no_ticket(stage: Stage, behind: Path) 
 def test_a_ticket_whose_holder_does_not_come_is_passed_over_and_taken_away(
     stage: Stage, behind: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "_PATIENCE", -2.0)
+    monkeypatch.setattr(turns, "_LONGEST_PATIENCE", 0.1)
     forge(stage, FIRST)
     assert stage.deliver(to=str(behind)).code == 0
     assert len(stage.log()) == 3

@@ -268,3 +268,8 @@ def is_ancestor(repository: Repository, old: str, new: str) -> bool:
         head(repository, commit)
     # Commits that are reachable from the old one and not from the new one: none, or it is no ancestor.
     return repository.git("rev-list", "--max-count=1", old, f"^{new}") == ""
+
+
+def is_shallow(repository: Repository) -> bool:
+    """Whether history is cut off somewhere."""
+    return repository.git("rev-parse", "--is-shallow-repository") == "true"

@@ -54,7 +54,10 @@ class AppSource:
         """Whether ``new`` is ``old`` or comes after it; None where the history cannot be read."""
         repository = self._history(frozenset((old, new)))
         try:
-            return None if repository is None else git.is_ancestor(repository, old, new)
+            if repository is None:
+                return None
+            # Where history is cut off, what seems to be no ancestor may be one beyond the cut.
+            return git.is_ancestor(repository, old, new) or (None if git.is_shallow(repository) else False)
         except GitError:
             return None
 
@@ -78,9 +81,11 @@ class AppSource:
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Whether ``gone`` is no commit any more (history was rewritten), while ``new`` is the head of ``ref``.
 
-        False where that cannot be read.
+        False where that cannot be read. A folder that is a copy of another repository does not know: it may be old.
         """
         try:
+            if self._is_folder and _is_copy(git.open_repository(Path(self.address))):
+                return False
             fresh = self._stack.enter_context(scratch(self.address))
             if remote_refs(fresh, ORIGIN, ref).get(ref) != new:
                 return False
@@ -99,3 +104,7 @@ def app_source(address: str, commit: str) -> Iterator[AppSource]:
     """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for."""
     with ExitStack() as stack:
         yield AppSource(address, commit, stack)
+
+
+def _is_copy(repository: Repository) -> bool:
+    return git.is_shallow(repository) or bool(repository.git("remote"))

@@ -31,7 +31,8 @@ _NAME = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
 
 _FIRST_PACE = 0.5
 _PATIENCE = 4.0
-_LONGEST = 600.0
+_LONGEST_PATIENCE = 120.0
+_LONGEST = 1200.0
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Line:
     """The line of those who wait for a branch, as one of them sees it.
 
     ``along`` are refs that the next push of the branch removes too, our own ticket first; who pushes empties it.
-    ``pace`` is how many seconds one landing takes, as far as was seen.
+    ``pace`` is how many seconds one landing takes, as far as was seen; ``effort`` how many our own last attempt took.
     """
 
     repository: Repository
@@ -49,6 +50,8 @@ class Line:
     pace: float = _FIRST_PACE
     refused: int = 0
     takes_tickets: bool = True
+    effort: float = 0
+    began: float = field(default_factory=time.monotonic)
 
     def wait(self, base: str) -> str:
         """Return the branch's newest commit when it is our turn; ``base`` is the commit that was not newest.
@@ -56,6 +59,12 @@ class Line:
         Returns an empty string where the remote takes no tickets: then the wait was a random one.
         """
         self.refused += 1
+        self.effort = time.monotonic() - self.began
+        newest = self._wait(base)
+        self.began = time.monotonic()
+        return newest
+
+    def _wait(self, base: str) -> str:
         if self.takes_tickets and not self.along:
             self._take_ticket(base)
         if self.along:
@@ -85,26 +94,28 @@ class Line:
                 self.along.clear()
                 return head
             position = tickets.index(own.ref)
-            if head != before[0]:
-                self._learn(before, position, now - quiet_since)
+            if (head, position) != before:
+                self._learn(before[1] - position if before[0] else 0, now - quiet_since)
                 quiet_since, before = now, (head, position)
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
                 self.along[1:] = [Move(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
                 return head
             time.sleep(self._nap(position))
 
-    def _learn(self, before: tuple[str, int], position: int, seconds: float) -> None:
-        landed = before[1] - position
-        if before[0] and landed > 0:
-            self.pace = min(max((self.pace + seconds / landed) / 2, 0.1), 5)
+    def _learn(self, gone: int, seconds: float) -> None:
+        if gone > 0:
+            self.pace = min(max((self.pace + seconds / gone) / 2, 0.1), 5)
 
     def _patience(self, position: int) -> float:
-        """Return for how long the branch may rest until we pass over those before us: one after another."""
-        return min(_PATIENCE + 4 * self.pace + 0.5 * (position - 1), 30)
+        """Return for how long nothing may happen until we pass over those before us: the one behind them first.
+
+        On a busy machine everything takes long, so it is measured by how long we took ourselves.
+        """
+        return min(max(_PATIENCE, 4 * self.effort, 4 * self.pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
 
     def _nap(self, position: int) -> float:
         """Return how long to wait before looking again: who is far back looks rarely."""
-        return min(max(self.pace * position * 0.6, 0.1), 5) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+        return min(max(self.pace * position * 0.7, 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
 
 
 @contextmanager
