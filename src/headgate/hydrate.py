@@ -99,10 +99,12 @@ def hydrate(
     headgate.lock names other engine versions than these.
     """
     records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
-    prefetch(tree, what_is_read(tree, targets) + records)
+    prefetch(tree, what_is_read(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner)
-    plans = [planner.plan(record, name) for record, name in targets if (record.name, name) not in outcomes]
+    others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
+    prefetch(tree, what_is_read(tree, others))
+    plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:
         engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
         lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})
