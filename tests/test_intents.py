@@ -339,7 +339,13 @@ def test_a_roll_back_goes_to_a_commit_of_the_app(both: Line) -> None:
 
 @pytest.mark.parametrize(
     ("to", "words"),
-    [("7", "cannot go 7 steps back"), ("0", "cannot go 0 steps back"), ("abcdef0", "no release of web")],
+    [
+        ("7", "cannot go 7 steps back"),
+        ("0", "cannot go 0 steps back"),
+        ("abcdef0", "no release of web"),
+        ("", "is no number of steps and no commit"),
+        ("-x", "is no number of steps and no commit"),
+    ],
 )
 def test_a_roll_back_to_what_never_was_is_refused(both: Line, to: str, words: str) -> None:
     both.deliver(1)
@@ -758,3 +764,50 @@ def test_a_commit_that_is_gone_gives_way_to_the_head_of_its_branch(both: Line) -
     assert ran.code == 0, ran.err
     assert "is gone, and" in ran.out
     assert both.running("dev") == "2"
+
+
+def test_a_template_travels_with_its_neighbours(travelling: Line) -> None:
+    line = travelling
+    line.change(
+        {
+            "templates/web/web.yaml": None,
+            "templates/web/kustomization.yaml": "resources: [../base]\n",
+            "templates/base/kustomization.yaml": "resources: [web.yaml]\n",
+            "templates/base/web.yaml": TEMPLATE.replace("COLOR", "red"),
+        }
+    )
+    line.deliver(1)
+    line.promote()
+    line.change({"templates/base/web.yaml": TEMPLATE.replace("COLOR", "green")})
+    line.run("rehydrate")
+    colours = [line.stage.show("main", f"deploy/{name}/web/configmap-web.yaml") for name in ("dev", "production")]
+    assert ["green" in text for text in colours] == [True, False]
+    line.run("verify")
+
+
+def test_a_roll_back_carries_the_template_where_it_travels(travelling: Line) -> None:
+    line = travelling
+    line.deliver(1)
+    line.promote()
+    before = line.files()
+    line.change({"templates/web/web.yaml": TEMPLATE.replace("COLOR", "green")})
+    line.deliver(2)
+    line.promote()
+    assert "green" in line.stage.show("main", "deploy/production/web/configmap-web.yaml")
+    line.run("roll-back", "web", "--environment", "production", "--reason", "colour")
+    assert line.files() == before
+    line.run("verify")
+
+
+def test_a_refresh_brings_a_template_along_that_was_dropped(tmp_path: Path, manifests: ManifestRepository) -> None:
+    line = make_line(tmp_path, manifests, delivery="review", templates="promote")
+    line.deliver(1)
+    line.promote()
+    line.merge(BRANCH)
+    first = line.release("production")["template"]
+    line.deliver(2)
+    line.promote()  # names the same template still
+    line.change({f"templates/.versions/{first}": None})
+    line.run("refresh")
+    line.merge(BRANCH)
+    line.run("verify")

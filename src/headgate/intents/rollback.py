@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,10 @@ def _by_steps(wanted: Wanted, past: History, now: Released) -> PastStep:
 
 
 def _by_commit(wanted: Wanted, past: History) -> PastStep:
+    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_COMMIT},64}}", wanted.to):
+        raise RefusedError(
+            f"'{wanted.to}' is no number of steps and no commit", hint=f"expected one such as {_known(past)}"
+        )
     for step in past.steps:
         if step.commit.startswith(wanted.to) and step.release is not None:
             return step
