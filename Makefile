@@ -33,6 +33,7 @@ schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
 benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize, and against gitopscli
 	$(VENV)/bin/python benchmarks/hydrate.py
 	$(VENV)/bin/python benchmarks/deliver.py
+	$(VENV)/bin/python benchmarks/rehydrate.py
 
 tools: ## build Helm and Kustomize, unless PATH has these versions
 	@image/build-tools $(TOOLS)

@@ -95,6 +95,12 @@ def one_plain_app(root: Path) -> int:
     return _finish(root, 1, ENVIRONMENTS[:1])
 
 
+def no_app(root: Path) -> int:
+    """Build: environments, and nothing that runs in them."""
+    root.mkdir(parents=True)
+    return _finish(root, 0, ENVIRONMENTS)
+
+
 def commit_all(root: Path) -> None:
     """Commit all files of a repository."""
     for args in (("add", "--all"), ("commit", "--quiet", "--message", "Hydrate")):

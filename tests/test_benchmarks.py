@@ -54,3 +54,12 @@ def test_measures_a_hand_off() -> None:
         assert ways["git part, address"]["requests"] == 7
         assert ways["git part, checkout"]["requests"] == ways["hand-off, checkout"]["requests"] == 2
         assert all(way["seconds"] > 0 for way in ways.values())
+
+
+def test_measures_a_rehydration() -> None:
+    program = PROGRAM.with_name("rehydrate.py")
+    args = ["--apps", "4", "--changed", "3", "--rounds", "2", "--json"]
+    done = subprocess.run([sys.executable, str(program), *args], check=True, stdout=-1)
+    data = json.loads(done.stdout)
+    assert set(data["ways"]) == {"start", "nothing changed", "template changed"}
+    assert all(value > 0 for way in data["ways"].values() for value in way.values())

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.canonical import to_files
 from headgate.cluster import conflicts
 from headgate.config import load
 from headgate.errors import ManifestError
-from headgate.manifest import Manifest, to_files, with_namespace
+from headgate.manifest import Manifest, with_namespace
 from headgate.output import changes
 from support.trees import HEADGATE, objects, repository
 

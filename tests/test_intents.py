@@ -720,3 +720,41 @@ def test_a_newer_commit_with_the_same_yaml_is_remembered(both: Line) -> None:
         assert ran.code == 0, ran.err
     assert "text: one" in both.stage.show("main", "deploy/dev/web/configmap-web.yaml")
     assert both.release("dev")["newest"]["config"]["commit"] == commits[2]  # type: ignore[index]
+
+
+def test_a_proposal_that_is_replaced_is_named(tmp_path: Path, manifests: ManifestRepository) -> None:
+    line = make_line(tmp_path, manifests, delivery="review", takes="{branch: main}")
+    first = line.deliver(1)
+    write_app(line.stage, {"version": "2"})
+    second = git(line.stage.app, "rev-parse", "HEAD")
+    assert f"web: replaces {first[:12]}, which was proposed" in line.hand_off(second, 2).out
+    assert line.running("production", BRANCH) == "2"
+    assert f"is older than {second[:12]}, which is proposed" in line.hand_off(first, 1).out
+
+
+def test_one_app_that_cannot_take_a_hand_off_does_not_stop_the_others(both: Line) -> None:
+    both.deliver(1)
+    both.change({"apps/other/app.yaml": SHARED + "environments: [dev]\nnamespace: other\n"})
+    git(both.stage.app, "switch", "--quiet", "--orphan", "rewritten")
+    write_app(both.stage, {"version": "2"})
+    ran = both.hand_off(git(both.stage.app, "rev-parse", "HEAD"), 2)
+    assert ran.code == 27
+    assert "web in dev" in ran.err
+    assert "--allow-diverged" in ran.err
+    assert both.running("dev") == "1"
+    assert f"{IMAGE}:2@" in both.stage.show("main", "deploy/dev/other/deployment.apps-web.yaml")
+
+
+def test_a_commit_that_is_gone_gives_way_to_the_head_of_its_branch(both: Line) -> None:
+    both.deliver(1)
+    app = both.stage.app
+    git(app, "switch", "--quiet", "--orphan", "new")
+    write_app(both.stage, {"version": "2"})
+    git(app, "branch", "--quiet", "--delete", "--force", "main")
+    git(app, "branch", "--quiet", "--move", "main")
+    git(app, "reflog", "expire", "--expire=now", "--all")
+    git(app, "gc", "--quiet", "--prune=now")
+    ran = both.hand_off(git(app, "rev-parse", "HEAD"), 2)
+    assert ran.code == 0, ran.err
+    assert "is gone, and" in ran.out
+    assert both.running("dev") == "2"

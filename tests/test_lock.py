@@ -5,10 +5,10 @@ from importlib.metadata import version
 import pytest
 
 from headgate import lock
+from headgate.canonical import OUTPUT_FORMAT
 from headgate.config import parse
 from headgate.errors import LockError
 from headgate.layout import LOCK
-from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Lock
 
 HERE = version("jinja2")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headgate import git as hgit
+from headgate.arrivals import arrivals
 from headgate.history import landed_at, read_history
-from headgate.landings import landings
 from headgate.report.table import age
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
@@ -185,7 +185,7 @@ def test_landings_agree_with_each_history(fleet: ManifestRepository) -> None:
     head = hgit.head(repository)
     wanted = {("web", "dev"), ("web", "production"), ("api", "dev"), ("other", "dev")}
 
-    found = landings(repository, head, wanted)
+    found = arrivals(repository, head, wanted)
 
     assert set(found) == wanted - {("other", "dev")}
     for owner, landing in found.items():
@@ -206,10 +206,10 @@ def test_canonical_releases_are_compared_by_what_runs(manifests: ManifestReposit
     manifests.write({file: text.replace("pipeline: 1", "pipeline: 2")}).commit("Pipeline")
     manifests.write({file: text.replace("newest:", "newest:\n  api:\n    commit: x")}).commit("Newest")
     repository = hgit.open_repository(manifests.path)
-    (found,) = landings(repository, hgit.head(repository), {("web", "dev")}).values()
+    (found,) = arrivals(repository, hgit.head(repository), {("web", "dev")}).values()
     assert found.commit == git(manifests.path, "rev-parse", "HEAD~2")
     manifests.write({file: text.replace("'1.0'", "'1.1'")}).commit("Tag")
-    (found,) = landings(repository, hgit.head(repository), {("web", "dev")}).values()
+    (found,) = arrivals(repository, hgit.head(repository), {("web", "dev")}).values()
     assert found.commit == git(manifests.path, "rev-parse", "HEAD")
 
 

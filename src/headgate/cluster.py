@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.canonical import file_name
 from headgate.errors import HeadgateError, ManifestError
 from headgate.kinds import CLUSTER, NAMESPACED
-from headgate.manifest import Rendered, file_name, manifests
+from headgate.manifest import Rendered, manifests
 from headgate.output import RECORD
 from headgate.tree import prefetch
 

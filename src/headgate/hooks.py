@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from headgate.canonical import to_text
 from headgate.errors import RenderError
-from headgate.manifest import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import lock, output, process, tools
+from headgate.canonical import file_name, to_files
 from headgate.check import check_allowed, check_stable
 from headgate.cluster import conflicts
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hooks import without_hooks
 from headgate.images import pin
-from headgate.manifest import file_name, manifests, to_files, with_namespace
+from headgate.manifest import manifests, with_namespace
 from headgate.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
 from headgate.render import ENGINES
 from headgate.render.protocol import Bench
@@ -98,10 +99,12 @@ def hydrate(
     headgate.lock names other engine versions than these.
     """
     records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
-    prefetch(tree, what_is_read(tree, targets) + records)
+    prefetch(tree, what_is_read(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner)
-    plans = [planner.plan(record, name) for record, name in targets if (record.name, name) not in outcomes]
+    others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
+    prefetch(tree, what_is_read(tree, others))
+    plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:
         engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
         lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate import tools
+from headgate.canonical import OUTPUT_FORMAT
 from headgate.errors import LockError, Place
 from headgate.layout import LOCK
-from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Lock
 from headgate.yamlwrite import write
 

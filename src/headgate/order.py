@@ -10,7 +10,7 @@ from headgate.errors import RefusedError
 from headgate.release import CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from headgate.handoff import Acceptance, HandOff
     from headgate.model import Newest, Release
@@ -49,14 +49,14 @@ class Decision:
 def only_newer(
     accepted: Acceptance,
     hand_off: HandOff,
-    known: Sequence[Mapping[str, Newest]],
+    known: Mapping[str, Mapping[str, Newest]],
     rule: str,
     history: History,
     *,
     allow_diverged: bool = False,
     running: Release | None = None,
 ) -> Decision:
-    """Keep the parts of a hand-off that are newer than all that is ``known`` (released, proposed, waiting).
+    """Keep the parts of a hand-off that are newer than all that is ``known``: the newest ones by what became of them.
 
     The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
     back, and a person asks for it. Older is superseded, with the reason. Raises RefusedError, with the way out,
@@ -67,10 +67,11 @@ def only_newer(
     notes: list[str] = []
     for name in [*images, *([CONFIG] if config else [])]:
         digest = images[name].digest if name in images else None
-        worst = _worst(compare(hand_off, digest, newest.get(name), rule, history) for newest in known)
+        told = {words: compare(hand_off, digest, newest.get(name), rule, history) for words, newest in known.items()}
+        words, worst = max(told.items(), key=lambda one: _SEVERITY.index(one[1].order))
         if worst.order in ("diverged", "unknown") and not allow_diverged:
             raise RefusedError(
-                f"{accepted.record.name} in {accepted.environment}: '{name}': {worst.reason}",
+                f"'{name}': {worst.reason}",
                 hint="if this version is meant to replace the other: --allow-diverged",
             )
         if worst.order == "same" and running is not None and not _runs(running, name, hand_off):
@@ -78,15 +79,11 @@ def only_newer(
         if worst.order == "newer" and worst.reason:
             notes.append(f"{name}: {worst.reason}")
         if worst.order == "older":
-            superseded.append(f"{name}: {worst.reason}")
+            superseded.append(f"{name}: {worst.reason}, which {words}")
         if worst.order in ("older", "same"):
             images.pop(name, None)
             config = None if name == CONFIG else config
     return Decision(replace(accepted, images=images, config=config), tuple(superseded), tuple(notes))
-
-
-def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    return max(verdicts, key=lambda verdict: (_SEVERITY.index(verdict.order), verdict.reason), default=Verdict("newer"))
 
 
 def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
@@ -135,7 +132,7 @@ def _by_ancestry(hand_off: HandOff, newest: str, history: History) -> Verdict:
             return Verdict("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
         return Verdict("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
     if backward:
-        return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}, which was released already")
+        return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}")
     return Verdict("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
 
 
@@ -157,7 +154,7 @@ def by_version(new: str, newest: str) -> Verdict:
         return Verdict("diverged", f"{new} is the version that was released already, from another commit")
     if mine > theirs:
         return Verdict("newer")
-    return Verdict("older", f"{new} is older than {newest}, which was released already")
+    return Verdict("older", f"{new} is older than {newest}")
 
 
 def _version(ref: str) -> _Key | None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__
+from headgate.canonical import OUTPUT_FORMAT
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.images import normal
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
-from headgate.manifest import OUTPUT_FORMAT
 from headgate.model import Release
-from headgate.release import config_folder, missing_parts, read_release, release_file
+from headgate.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
 from headgate.scalar import to_python
-from headgate.template import current_scope, own_config, shared_template
+from headgate.template import current_scope, own_config, shared_template, unread
 from headgate.values import check_grant, merge_all, read_layer, shadowed, without_nulls
 from headgate.yamlread import dotted
 from headgate.yamlwrite import write
@@ -118,10 +118,8 @@ class Planner:
         not the other way round: a comment changes the key.
         """
         try:
-            release = release_file(record, environment)
-            if release in self.tree and b"\ntemplate:" in self.tree.read(release):
-                return None  # it names a version of its template, which only reading it tells
-            config = None if record.app.config is None else own_config(self.tree, config_folder(record, environment))
+            config = None if record.app.config is None else unread(self.tree, config_folder(record, environment))
+            # A release that names a version of its template never has this key: its source is called otherwise.
             source = self._source(record, config, None)
             engine = self._engine(source, environment)
             return engine, self._quick(record, environment, source, engine)

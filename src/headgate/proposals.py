@@ -19,9 +19,9 @@ from headgate.remote import remote_refs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from headgate.arrivals import Owner
     from headgate.config import Configuration
     from headgate.git import Repository
-    from headgate.landings import Owner
     from headgate.workspace import Workspace
 
 _BRANCHES = "refs/heads/"

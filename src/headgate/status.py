@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import output
+from headgate.arrivals import arrivals
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydrate import Options, hydrate
-from headgate.landings import landings
 from headgate.past import deepening
 from headgate.proposals import open_proposals
 from headgate.release import read_release, read_released, waiting_folder
@@ -16,9 +16,9 @@ from headgate.release import read_release, read_released, waiting_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from headgate.arrivals import Arrival, Owner
     from headgate.config import AppRecord, Configuration
     from headgate.hydrate import Outcome, Target
-    from headgate.landings import Landing, Owner
     from headgate.model import Freeze, Pin, Release
     from headgate.proposals import Proposed
     from headgate.tree import Tree
@@ -39,7 +39,7 @@ class Standing:
     environment: str
     release: Release | None
     state: str
-    landing: Landing | None = None
+    landing: Arrival | None = None
     freeze: Freeze | None = None
     waiting: Release | None = None
     proposed: Proposed | None = None
@@ -71,7 +71,7 @@ def read_status(
     """Return where the targets stand. What is not current is rendered, to see whether that changes anything."""
     notes: list[str] = []
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
-    landed = _landings(workspace, targets)
+    landed = _arrivals(workspace, targets)
     proposed = _proposals(workspace, configuration, notes)
     standings = [
         _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
@@ -102,13 +102,13 @@ def _outcomes(
 _DEPTHS = (50, 500)  # ages are worth no more
 
 
-def _landings(workspace: Workspace, targets: Sequence[Target]) -> dict[Owner, Landing]:
+def _arrivals(workspace: Workspace, targets: Sequence[Target]) -> dict[Owner, Arrival]:
     wanted = {_owner(target) for target in targets}
-    found: dict[Owner, Landing] = {}
+    found: dict[Owner, Arrival] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
-                found = landings(repository, workspace.base, wanted)
+                found = arrivals(repository, workspace.base, wanted)
                 if len(found) == len(wanted):
                     break
         except HeadgateError:  # the remote does not answer: what is here must do
@@ -129,7 +129,7 @@ def _standing(
     configuration: Configuration,
     target: Target,
     outcomes: Mapping[Owner, Outcome],
-    landing: Landing | None,
+    landing: Arrival | None,
     proposed: Proposed | None,
 ) -> Standing:
     record, environment = target

@@ -44,13 +44,19 @@ class Source:
     @cached_property
     def id(self) -> str:
         """Identify all that an engine may read of it: its neighbours too when it refers to any."""
-        return self.scope.id if self.has_neighbours else self.files.id
+        return self.scope.id if self.scope is not self.files and self.has_neighbours else self.files.id
 
 
 def own_config(tree: Tree, folder: str) -> Source:
     """Return the app's own config in a release. Raises what `check_input` does."""
+    source = unread(tree, folder)
+    check_input(source.files, folder)
+    return source
+
+
+def unread(tree: Tree, folder: str) -> Source:
+    """Return the app's own config in a release without looking into it: enough to know it again by its id."""
     files = tree.folder(folder)
-    check_input(files, folder)
     return Source(files, "", folder, files, Template())
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headgate.errors import GitError, HeadgateError
 from headgate.handoff import accepting, handed_off, order_rule, snapshot
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels, with_template
 from headgate.model import Release
 from headgate.order import only_newer
 from headgate.plan import held, what_is_read, what_is_written
-from headgate.release import Released, read_released, waiting_folder, write_released
+from headgate.release import CONFIG, Released, parts, read_released, waiting_folder, write_released
 from headgate.tree import Tree, prefetch
 
 if TYPE_CHECKING:
@@ -53,7 +54,16 @@ class Deliver:
         accepted = accepting(state.configuration, self.hand_off)
         owners = [(one.record, one.environment) for one in accepted]
         prefetch(state.tree, what_is_read(state.tree, owners) + what_is_written(state.configuration, owners))
-        return Applied([self._step(state, one) for one in accepted])
+        return Applied([self._step_or_error(state, one) for one in accepted])
+
+    def _step_or_error(self, state: State, one: Acceptance) -> Step:
+        """Let an app-environment that cannot take it fail alone. What concerns the repositories concerns all."""
+        try:
+            return self._step(state, one)
+        except GitError:
+            raise
+        except HeadgateError as error:
+            return Step(one.record.name, one.environment, hydrates=False, state="failed", error=error)
 
     def _step(self, state: State, one: Acceptance) -> Step:
         record, environment = one.record, one.environment
@@ -62,10 +72,13 @@ class Deliver:
         proposal = state.proposed(record.name, environment) if reviewed else None
         waiting = read_released(state.tree, waiting_folder(record, environment))
         proposed = read_released(proposal.tree, record.release_folder(environment)) if proposal else None
+        known = {"was released already": released.release.newest}
+        known |= {"is proposed": proposed.release.newest} if proposed else {}
+        known |= {"waits": waiting.release.newest} if waiting else {}
         decision = only_newer(
             one,
             self.hand_off,
-            [known.release.newest for known in (released, proposed, waiting) if known is not None],
+            known,
             order_rule(state.configuration, one, self.hand_off.ref),
             self.source,
             allow_diverged=self.allow_diverged,
@@ -82,9 +95,8 @@ class Deliver:
         after = handed_off(before, taken, self.hand_off, self._files(taken, state))
         if holds or self.now:
             after = replace(after, release=after.release.model_copy(update={"pin": None}))
-        return release_step(
-            state, record, environment, after, holds=holds, reasons=(*decision.superseded, *decision.notes)
-        )
+        told = (*decision.superseded, *decision.notes, *_replaced(taken, released, proposed))
+        return release_step(state, record, environment, after, holds=holds, reasons=told)
 
     def _files(self, taken: Acceptance, state: State) -> Tree | None:
         """Read the app's config at the commit."""
@@ -97,6 +109,16 @@ class Deliver:
             environments=taken.record.environments(state.configuration.settings),
             values_only=taken.record.app.template is not None,
         )
+
+
+def _replaced(taken: Acceptance, released: Released, proposed: Released | None) -> list[str]:
+    """Say which proposed parts a newer one takes the place of, so that their reviewers know."""
+    before = parts(released.release)
+    return [
+        f"{name}: replaces {part.commit[:12]}, which was proposed"
+        for name, part in (parts(proposed.release) if proposed else {}).items()
+        if part != before.get(name) and (name in taken.images or (name == CONFIG and taken.config is not None))
+    ]
 
 
 def release_step(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.errors import HeadgateError
     from headgate.hydrate import Outcome
     from headgate.tree import Changes, Tree
     from headgate.workspace import Proposal
@@ -63,6 +64,7 @@ class Step:
     reasons: tuple[str, ...] = ()
     branch: str = ""
     folder: str = ""
+    error: HeadgateError | None = None
 
     @property
     def owner(self) -> tuple[str, str]:

@@ -10,8 +10,9 @@ from headgate.intents.deliver import NOTHING, with_proposed
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.remove import removal
 from headgate.layout import LOCK, VERSIONS, review_branch
-from headgate.plan import Planned, Planner
+from headgate.plan import Planned, Planner, what_is_read
 from headgate.release import read_released, waiting_folder, write_released
+from headgate.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,7 @@ def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal)
     if not proposal.tree.paths(record.release_folder(environment)):
         return True  # it removes the app, which depends on nothing else
     after = state.tree.with_changes(_state_changes(proposal, folder))
+    prefetch(after, what_is_read(after, [(record, environment)]))
     plan = Planner(after, state.configuration, tools.engine_version).plan(record, environment)
     if not isinstance(plan, Planned):
         return plan.error is None
@@ -79,6 +81,7 @@ def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal)
 def _state_changes(proposal: Proposal, output_folder: str) -> Changes:
     """Return what a proposal changes besides final YAML."""
     own = [path for path in _proposed(proposal) if not path.startswith(f"{output_folder}/") and path != LOCK]
+    prefetch(proposal.tree, own)
     return {path: proposal.tree.read(path) if path in proposal.tree else None for path in own}
 
 

@@ -48,8 +48,13 @@ class Rehydrate:
             check_environment(state.configuration, name)
         chosen = self.environments or tuple(state.configuration.settings.environments)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
-        prefetch(state.tree, what_is_read(state.tree, pairs))
-        steps = [*(_step(state, record, name) for record, name in pairs), *_orphans(state, chosen)]
+        concerned = {(record.name, name) for record, name in pairs if _is_concerned(state, record, name)}
+        prefetch(state.tree, what_is_read(state.tree, [one for one in pairs if (one[0].name, one[1]) in concerned]))
+        steps = [
+            _step(state, record, name) if (record.name, name) in concerned else Step(record.name, name)
+            for record, name in pairs
+        ]
+        steps += _orphans(state, chosen)
         grouped = [step if step.after else replace(step, branch=group_branch(step.environment)) for step in steps]
         emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))
         return Applied(grouped, emptied=emptied, outcomes=tuple(broken(state.configuration)))
@@ -59,15 +64,17 @@ def _has_reviews(state: State, pairs: list[tuple[AppRecord, str]], environment: 
     return any(name == environment and state.reviews(record.name, name) for record, name in pairs)
 
 
-def _step(state: State, record: AppRecord, environment: str) -> Step:
-    # A release is only read where that may tell something: there are thousands of them.
+def _is_concerned(state: State, record: AppRecord, environment: str) -> bool:
+    """Whether there is more to do than to hydrate: only then its release is read, for there are thousands."""
     waits = bool(state.tree.paths(waiting_folder(record, environment)))
-    if not waits and not travels(state.configuration, environment):
-        return Step(record.name, environment)
+    return waits or travels(state.configuration, environment)
+
+
+def _step(state: State, record: AppRecord, environment: str) -> Step:
     before = state.released(record, environment) or NOTHING
     if held(state.configuration, environment, before.release):
         return Step(record.name, environment)
-    if waits:
+    if state.tree.paths(waiting_folder(record, environment)):
         return ready(state, record, environment)
     return _first_template(state, record, environment, before)
 

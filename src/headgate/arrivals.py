@@ -26,7 +26,7 @@ Owner = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Landing:
+class Arrival:
     """The commit that brought what runs now."""
 
     commit: str
@@ -34,18 +34,18 @@ class Landing:
     who: str
 
 
-def landings(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, Landing]:
+def arrivals(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
     """Return when what runs last changed, for those of the apps and environments for which git still knows.
 
     Raises GitError.
     """
-    found: dict[Owner, Landing] = {}
+    found: dict[Owner, Arrival] = {}
     for logged in pieces(repository, head, [below(APPS)]):
         touched = [one for one in _of_owners(logged, wanted) if one[1] not in found]
         texts = _newest_texts(repository, touched)
         for one, owner, changes in touched:
             if owner not in found and _changes_what_runs(repository, changes, texts):
-                found[owner] = Landing(one.commit, one.time, one.who)
+                found[owner] = Arrival(one.commit, one.time, one.who)
         if len(found) == len(wanted):
             break
     return found
