@@ -30,7 +30,8 @@ TICKETS = "refs/headgate/queue/"
 _NAME = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
 
 _FIRST_PACE = 0.5
-_PATIENCE = 4.0
+_PATIENCE = 15.0
+_TICKETS_TRIED = 3
 _LONGEST_PATIENCE = 120.0
 _LONGEST = 1200.0
 
@@ -49,7 +50,7 @@ class Line:
     along: list[Move] = field(default_factory=list)
     pace: float = _FIRST_PACE
     refused: int = 0
-    takes_tickets: bool = True
+    without_ticket: int = 0
     effort: float = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -65,21 +66,21 @@ class Line:
         return newest
 
     def _wait(self, base: str) -> str:
-        if self.takes_tickets and not self.along:
+        if self.without_ticket < _TICKETS_TRIED and not self.along:
             self._take_ticket(base)
         if self.along:
             return self._until_turn()
-        pause(min(self.refused, 4))
+        pause(min(self.refused, 5))
         return ""
 
-    def _take_ticket(self, base: str) -> None:
-        ticket = f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}"
-        self.along.append(Move(ticket, NO_COMMIT, base))
+    def _take_ticket(self, base: str, again: str = "") -> None:
+        ticket = again or f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}"
+        self.along[:] = [Move(ticket, NO_COMMIT, base)]
         try:
             push(self.repository, self.remote, [Move(ticket, base, NO_COMMIT)])
         except (GitError, ConflictError):
             self.along.clear()
-            self.takes_tickets = False
+            self.without_ticket += 1
 
     def _until_turn(self) -> str:
         own = self.along[0]
@@ -90,9 +91,11 @@ class Line:
             head = refs.get(self.ref, "")
             tickets = sorted(ref for ref in refs if _NAME.fullmatch(ref.removeprefix(TICKETS)))
             now = time.monotonic()
-            if own.ref not in tickets:  # somebody passed us over
-                self.along.clear()
-                return head
+            if own.ref not in tickets:  # somebody passed us over, but here we are: the same ticket has the same place
+                self._take_ticket(head or own.old, own.ref)
+                if not self.along:
+                    return head
+                own, tickets = self.along[0], sorted([*tickets, own.ref])
             position = tickets.index(own.ref)
             if (head, position) != before:
                 self._learn(before[1] - position if before[0] else 0, now - quiet_since)
@@ -111,7 +114,7 @@ class Line:
 
         On a busy machine everything takes long, so it is measured by how long we took ourselves.
         """
-        return min(max(_PATIENCE, 4 * self.effort, 4 * self.pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
+        return min(max(_PATIENCE, 6 * self.effort, 6 * self.pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
 
     def _nap(self, position: int) -> float:
         """Return how long to wait before looking again: who is far back looks rarely."""

@@ -204,10 +204,16 @@ def _commit(workspace: Workspace, base: str, draft: Draft, commits: Commits | No
 
 
 def _is_there(workspace: Workspace, old: str, new: str) -> bool:
-    """Whether a branch for review is as it should be already: gone, or with the same files on the same base."""
+    """Whether a branch for review is as it should be already: gone, or with the same files on top of the same files.
+
+    The same files on top of others would be merged to something else.
+    """
     if git.NO_COMMIT in (old, new):
         return old == new
-    return git.same_tree(workspace.repository, old, new)
+    repository = workspace.repository
+    if not git.same_tree(repository, old, new):
+        return False
+    return git.has_commit(repository, f"{old}^") and git.same_tree(repository, f"{old}^", f"{new}^")
 
 
 def _review_heads(workspace: Workspace) -> dict[str, str]:
@@ -219,8 +225,8 @@ def _review_heads(workspace: Workspace) -> dict[str, str]:
 
 
 def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
-    if not git.has_commit(workspace.repository, commit):
-        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 1)
+    if not git.has_commit(workspace.repository, f"{commit}^"):
+        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
     if not re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE):
         raise GitError(
             f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",
