@@ -46,5 +46,5 @@ $(UV):
 	@scripts/install-uv $(TOOLS)/uv
 
 $(VENV)/.ready: $(UV) pyproject.toml uv.lock
-	@UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen
+	@UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --compile-bytecode
 	@touch $@
