@@ -95,6 +95,16 @@ def one_plain_app(root: Path) -> int:
     return _finish(root, 1, ENVIRONMENTS[:1])
 
 
+def not_yet_released(root: Path, apps: int) -> int:
+    """Build: each app has a plain YAML template of its own, and waits for its first hand-off; one environment."""
+    for index, name in enumerate(app_names(apps)):
+        _write(root / "templates" / name, plain_config(name, ENVIRONMENTS[0], index))
+        image = f"registry.example.com/acme/{name}"
+        text = f"project: acme/{name}\nimages:\n  {name}: {image}\ntemplate: {name}\n"
+        _write(root / "apps" / name, {"app.yaml": text})
+    return _finish(root, apps, ENVIRONMENTS[:1])
+
+
 def no_app(root: Path) -> int:
     """Build: environments, and nothing that runs in them."""
     root.mkdir(parents=True)

@@ -213,4 +213,4 @@ def test_random_intents_agree_with_a_model() -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("clean_user")
 def test_many_random_intents_agree_with_a_model() -> None:
-    run_machine(60, derandomize=False)
+    run_machine(25, derandomize=False)

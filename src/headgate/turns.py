@@ -117,8 +117,8 @@ class Line:
         return min(max(_PATIENCE, 6 * self.effort, 6 * self.pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
 
     def _nap(self, position: int) -> float:
-        """Return how long to wait before looking again: who is far back looks rarely."""
-        return min(max(self.pace * position * 0.7, 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+        """Return how long to wait before looking again: who is next looks often, who is far back rarely."""
+        return min(max(self.pace * (position - 0.8), 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
 
 
 @contextmanager
