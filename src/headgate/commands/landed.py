@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.commands.hydrate import exit_code
-from headgate.errors import ConfigError, GitError
+from headgate.errors import ConfigError, GitError, HeadgateError
 from headgate.hydrate import AS_USUAL, Options
 from headgate.intents.follow import Follow, due, follows
 from headgate.landing import Landing, land, read_state
@@ -22,10 +22,9 @@ from headgate.trailer import find_intent
 from headgate.workspace import open_workspace, refreshed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from headgate.errors import HeadgateError
     from headgate.history import History
     from headgate.intents.protocol import Intent
     from headgate.workspace import Workspace
@@ -46,42 +45,54 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     """Resolve an intent on a manifest repository, land it with what follows from it, and tell; return the exit code."""
     terminal = Terminal(sys.stdout, quiet=asked.json)
     with open_workspace(asked.manifests, asked.signing_key) as workspace:
-        before = find_intent(workspace, asked.intent) if asked.intent else ""
-        if before:
-            terminal.line(f"nothing to do: {asked.intent} was done by {before[:12]}")
-            landing = None
-        else:
-            intent = resolve(workspace)
-            landing = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
-        landings = [landing] if landing else []
-        landings += _followed(workspace, landings, terminal)
-        configuration = landings[-1].configuration if landings else read_state(workspace).configuration
-        mirrored = write_mirrors(workspace, configuration)
-    landings.append(Landing([], (), list(mirrored.delivered), configuration))
-    _tell(landings, mirrored.error, terminal, asked, pushed=bool(workspace.remote))
-    return exit_code([one for landing in landings for one in landing.outcomes]) or (
-        mirrored.error.code if mirrored.error else 0
-    )
+        done_by = find_intent(workspace, asked.intent) if asked.intent else ""
+        if done_by:
+            _tell([_done_already(workspace, asked.intent, done_by)], None, terminal, asked, pushed=False)
+            return 0
+        first = land(workspace, resolve(workspace), intent_id=asked.intent, options=options, progress=terminal.progress)
+        landings, error = _with_what_follows(workspace, first, terminal)
+        mirrored = write_mirrors(workspace, landings[-1].configuration)
+    landings.append(Landing([], (), list(mirrored.delivered), first.configuration))
+    error = error or mirrored.error
+    _tell(landings, error, terminal, asked, pushed=bool(workspace.remote))
+    code = exit_code([one for landing in landings for one in landing.outcomes])
+    return code or (error.code if error else 0)
 
 
-def _followed(workspace: Workspace, before: list[Landing], terminal: Terminal) -> list[Landing]:
+def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:
+    return Landing([], (f"nothing to do: {intent} was done by {commit[:12]}",), [], read_state(workspace).configuration)
+
+
+def _with_what_follows(
+    workspace: Workspace, first: Landing, terminal: Terminal
+) -> tuple[list[Landing], HeadgateError | None]:
+    """Return the landing with those that followed, and what went wrong after it: it has landed all the same."""
+    landings = [first]
+    try:
+        for landing in _followed(workspace, first, terminal):
+            landings.append(landing)  # noqa: PERF402  one by one, since a later one may fail
+    except HeadgateError as error:
+        return landings, error
+    return landings, None
+
+
+def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Iterator[Landing]:
     """Promote what follows by itself from what landed, environment by environment.
 
     It is derived from the default branch, so that a later run does what this one was not given the time for.
     """
-    if not before or not follows(before[-1].configuration):
-        return []
-    apps = list(dict.fromkeys(outcome.app for outcome in before[-1].outcomes))
-    landings: list[Landing] = []
-    for _ in before[-1].configuration.settings.environments:
+    if not follows(first.configuration):
+        return
+    apps = list(dict.fromkeys(outcome.app for outcome in first.outcomes))
+    for _ in first.configuration.settings.environments:
         newest = refreshed(workspace)
         promotions = due(read_state(newest), apps, _histories(newest), datetime.now(UTC))
         if not promotions:
             break
-        landings.append(land(newest, Follow(tuple(promotions)), progress=terminal.progress))
-        if not landings[-1].delivered:
+        landing = land(newest, Follow(tuple(promotions)), progress=terminal.progress)
+        yield landing
+        if not landing.delivered:
             break
-    return landings
 
 
 def _histories(workspace: Workspace) -> Callable[[str, str], AbstractContextManager[History]]:

@@ -75,7 +75,9 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
     A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
     been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
     """
-    pairs = [pair for pair in state.configuration.pairs() if pair[0].name in apps]
+    known = state.configuration.apps
+    records = [known[app] for app in apps if app in known]
+    pairs = [(record, name) for record in records for name in record.environments(state.configuration.settings)]
     prefetch(state.tree, what_is_read(state.tree, pairs))
     found = []
     for record, target in pairs:
