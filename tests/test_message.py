@@ -9,7 +9,7 @@ import pytest
 from headgate.config import load
 from headgate.errors import ConfigError
 from headgate.hydrate import Outcome
-from headgate.message import commit_message, quoted, subject, unknown_field
+from headgate.message import commit_message, subject, unknown_field
 from headgate.model import Release
 from support.trees import COMMIT, HEADGATE, released, repository
 
@@ -75,7 +75,6 @@ def test_no_value_forges_a_trailer(line_break: str) -> None:
         {("shop", "dev"): release_of(f"acme/{forged}", forged)},
         what=forged,
         intent=f"real{line_break}Headgate-App: forged",
-        paragraphs=[forged, "Headgate-Intent: forged", f"--- {forged}", f"/close{line_break}/merge", "# x"],
         template=f"{{what}}{line_break}Headgate-Intent: forged",
     )
     found = trailers(message)
@@ -89,20 +88,9 @@ def test_no_value_forges_a_trailer(line_break: str) -> None:
     assert message.count("\n\n") == message.strip().count("\n\n"), "no paragraph is empty"
 
 
-def test_the_intent_and_what_people_said_are_in_the_message() -> None:
-    message = commit_message("Pin", [OUTCOME], {}, intent="abc", paragraphs=["Too slow.\nSee #12.", ""])
-    assert message == (
-        "Pin shop in dev\n\nshop in dev: no change\n\n> Too slow.\n> See #12.\n\n"
-        "Headgate-App: shop\nHeadgate-Environment: dev\nHeadgate-Intent: abc\n"
-    )
-
-
-def test_what_people_say_is_bounded_and_starts_the_pipeline_all_the_same() -> None:
-    assert len(quoted("x\n" * 1000).splitlines()) == 41
-    assert len(quoted("x" * 10_000)) == 502
-    assert quoted("no [skip ci], [CI-SKIP]") == "> no (skip ci), (CI-SKIP)"
-    assert quoted("a \u202edesrever") == "> a  desrever"
-    assert quoted("half a pair \ud800") == "> half a pair ?"
+def test_what_people_say_is_harmless() -> None:
+    said = subject("Pin", ["shop"], ["dev"], what="no [skip ci], [CI-SKIP] a \u202edesrever half a pair \ud800")
+    assert said == "Pin shop in dev: no (skip ci), (CI-SKIP) a desrever half a pair ?"
 
 
 def test_only_known_names_stand_in_braces() -> None:

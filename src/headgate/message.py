@@ -18,7 +18,6 @@ FIELDS = ("action", "apps", "environments", "what")
 
 _MAX_LINES = 40
 _MAX_SUBJECT = 200
-_MAX_LINE = 500
 
 
 def commit_message(
@@ -28,14 +27,13 @@ def commit_message(
     *,
     what: str = "",
     intent: str = "",
-    paragraphs: Sequence[str] = (),
     template: str | None = None,
 ) -> str:
     """Return the message for a commit of these outcomes.
 
     ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered. ``template`` is the
-    subject's, from headgate.yaml. ``intent`` is the intent's own id. ``paragraphs`` are what people said, such as
-    the reason of a pin: they are quoted, so that none of it is taken for a trailer or for an order to GitLab.
+    subject's, from headgate.yaml. ``intent`` is the intent's own id. None of it is taken for a trailer or for an
+    order to GitLab.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))
@@ -47,7 +45,7 @@ def commit_message(
     trailers += _release_trailers(releases.values())
     trailers += [f"Headgate-Intent: {intent}"] if intent else []
     title = subject(verb, apps, environments, what=what, template=template)
-    return compose(title, ["\n".join(map(one_line, lines)), *map(quoted, paragraphs)], trailers)
+    return compose(title, ["\n".join(map(one_line, lines))], trailers)
 
 
 def compose(title: str, paragraphs: Iterable[str], trailers: Iterable[str]) -> str:
@@ -131,13 +129,6 @@ def one_line(text: str) -> str:
     """
     printable = text.encode("utf-8", "replace").decode()
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", printable)
-
-
-def quoted(text: str) -> str:
-    """Quote what somebody said, line by line and bounded: a quoted line is no trailer and no quick action."""
-    lines = [_harmless(line).strip()[:_MAX_LINE] for line in text.strip().splitlines()]
-    shown = lines if len(lines) <= _MAX_LINES else [*lines[:_MAX_LINES], "..."]
-    return "\n".join(f"> {line}".rstrip() for line in shown)
 
 
 def _harmless(text: str) -> str:
