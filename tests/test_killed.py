@@ -105,4 +105,4 @@ def test_killed_at_any_call_of_git_nothing_is_half_done(
                 assert git(stage.manifests.path, "rev-parse", "HEAD") == git(stage.remote, "rev-parse", MAIN)
         assert at > 5
         assert False in seen
-        assert before or True in seen or where == "address"
+        assert before or True in seen
