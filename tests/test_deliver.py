@@ -128,9 +128,22 @@ def test_into_a_checkout_without_remote_it_commits(stage: Stage) -> None:
     assert stage.log() == ["Begin"]
 
 
-def test_into_a_dirty_checkout_nothing_lands(stage: Stage) -> None:
-    (stage.manifests.path / "notes.txt").write_text("mine")
+def test_into_a_checkout_with_other_changes_it_lands_and_leaves_them(stage: Stage) -> None:
+    notes, settings = stage.manifests.path / "notes.txt", stage.manifests.path / "headgate.yaml"
+    notes.write_text("mine")
+    settings.write_text("# mine\n" + settings.read_text())
+    assert stage.deliver(to=str(stage.manifests.path)).code == 0
+    assert git(stage.manifests.path, "status", "--porcelain").splitlines() == ["M headgate.yaml", "?? notes.txt"]
+    assert "mine" not in git(stage.remote, "show", "main:headgate.yaml")
+    assert "apps/web/releases/dev/release.yaml" in git(stage.manifests.path, "ls-files")
+
+
+def test_into_a_checkout_in_which_the_output_was_changed_nothing_lands(stage: Stage) -> None:
+    output = stage.manifests.path / "deploy/dev/web/deployment.apps-web.yaml"
+    output.parent.mkdir(parents=True)
+    output.write_text("mine")
     assert stage.deliver(to=str(stage.manifests.path)).code == DirtyError.code
+    assert output.read_text() == "mine"
     assert stage.log() == ["Begin"]
 
 

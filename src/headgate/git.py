@@ -233,9 +233,11 @@ def _mode(bits: int) -> str:
     return EXECUTABLE if bits & stat.S_IXUSR else REGULAR
 
 
-def check_clean(repository: Repository) -> None:
-    """Raise DirtyError when the working tree differs from HEAD in a file that git would see."""
-    status = repository.git("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+def check_clean(repository: Repository, paths: Sequence[str] = ()) -> None:
+    """Raise DirtyError when the working tree differs from HEAD in a file that git would see, or in one of ``paths``."""
+    status = repository.git(
+        *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"), *(["--", *paths] if paths else [])
+    )
     files = [line[3:] for line in status.split("\0") if line]
     if files:
         more = f" and {len(files) - 3} more" if len(files) > 3 else ""  # noqa: PLR2004

@@ -83,14 +83,13 @@ class Draft:
 
 @contextmanager
 def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]:
-    """Open a checkout (which must be clean), a bare repository or an address, for as long as the block lasts.
+    """Open a checkout, a bare repository or an address, for as long as the block lasts.
 
-    ``signing_key`` is the file of the key that signs what is committed.
-    Raises GitError, and DirtyError for a checkout with changes of its own.
+    ``signing_key`` is the file of the key that signs what is committed. What somebody changed in a checkout without
+    committing it is not looked at: `publish` refuses to write over it. Raises GitError.
     """
     repository = _checkout(manifests)
     if repository is not None:
-        git.check_clean(repository)
         branch = git.current_branch(repository)
         if not branch:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
@@ -191,8 +190,20 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
             continue
         moves.append(Move(ref, commit, old))
         delivered.append(Delivered(draft.branch or workspace.branch, commit))
+    if workspace.is_checkout:
+        _check_untouched(workspace, drafts)
     _bring(workspace, moves)
     return delivered
+
+
+def _check_untouched(workspace: Workspace, drafts: Sequence[Draft]) -> None:
+    """Raise DirtyError when somebody changed a file of the checkout that is to be written. Others may differ."""
+    paths = [path for draft in drafts if draft.branch is None for path in draft.changes]
+    for at in range(0, len(paths), _PATHS_AT_ONCE):
+        git.check_clean(workspace.repository, paths[at : at + _PATHS_AT_ONCE])
+
+
+_PATHS_AT_ONCE = 2000  # so that a command line does not become too long
 
 
 def _commit(workspace: Workspace, base: str, draft: Draft, commits: Commits | None) -> str:
