@@ -82,6 +82,8 @@ class Repository:
 
     def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
         """Return the sizes of blobs, all that are not known by one process. Raises GitError for a missing one."""
+        if len(oids) == 1 and oids[0] in self._sizes:
+            return self._sizes
         unknown = [oid for oid in dict.fromkeys(oids) if oid not in self._sizes]
         if unknown:
             self._sizes.update(_sizes(self, unknown))
@@ -89,6 +91,8 @@ class Repository:
 
     def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return the contents of blobs that are not too large, all that are not at hand by one process."""
+        if len(oids) == 1 and oids[0] in self._contents:
+            return self._contents
         sizes = self.measure(oids)
         missing = [oid for oid in dict.fromkeys(oids) if oid not in self._contents and sizes[oid] <= MAX_FILE]
         if missing:
@@ -184,10 +188,9 @@ def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tre
     blobs: dict[str, Blob] = {}
     skip = len(folder) + 1 if folder else 0
     for line in listing.split("\0"):
-        if line:
-            meta, path = line.split("\t", 1)
-            mode, _, oid = meta.split(" ")
-            blobs[path[skip:]] = StoredBlob(repository, oid, mode)
+        if line:  # "100644 blob ID<tab>PATH", cut by positions: there are tens of thousands
+            tab = line.index("\t")
+            blobs[line[tab + 1 + skip :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
     return Tree(blobs)
 
 

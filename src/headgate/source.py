@@ -28,6 +28,7 @@ class AppSource:
     _stack: ExitStack
     _files: list[Tree] = field(default_factory=list)
     _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
+    _answers: dict[tuple[str, str], bool | None] = field(default_factory=dict)
 
     @property
     def _is_folder(self) -> bool:
@@ -52,6 +53,11 @@ class AppSource:
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether ``new`` is ``old`` or comes after it; None where the history cannot be read."""
+        if (old, new) not in self._answers:
+            self._answers[old, new] = self._find_out(old, new)
+        return self._answers[old, new]
+
+    def _find_out(self, old: str, new: str) -> bool | None:
         repository = self._history(frozenset((old, new)))
         try:
             if repository is None:
@@ -95,8 +101,15 @@ class AppSource:
         try:
             fetch(fresh, ORIGIN, gone)
         except GitError:
-            return True
+            return self._answers_still(fresh, new, ref)
         return False
+
+    def _answers_still(self, fresh: Repository, new: str, ref: str) -> bool:
+        """Whether the remote can be asked, so that what it did not give is not there."""
+        try:
+            return remote_refs(fresh, ORIGIN, ref).get(ref) == new
+        except GitError:
+            return False
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.errors import Place, TooLargeError, UnsafeFileError
 
@@ -103,9 +103,11 @@ class Store(Protocol):
         """Return the contents of those that are not above `MAX_FILE`."""
 
 
-@dataclass(frozen=True)
-class StoredBlob:
-    """A file of a commit. Its size and content come when they are needed, best for many at once (`read_ahead`)."""
+class StoredBlob(NamedTuple):
+    """A file of a commit. Its size and content come when they are needed, best for many at once (`read_ahead`).
+
+    A tuple, since there are tens of thousands.
+    """
 
     store: Store
     oid: str
