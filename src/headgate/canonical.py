@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError
@@ -25,13 +26,17 @@ def file_name(manifest: Manifest, namespace: str) -> str:
     Every character that a file system could take for something else, and capital letters, since some
     file systems ignore case, become ``%XX``; Kubernetes' names hold no ``%`` and no ``@`` elsewhere.
     """
-    kind = manifest.kind_name.lower()
-    name = re.sub(r"[^a-z0-9.-]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), manifest.name)
     elsewhere = f"@{manifest.namespace}" if manifest.namespace not in ("", namespace) else ""
-    stem = f"{kind}-{name}"
+    return f"{_stem(manifest.kind_name, manifest.name)}{elsewhere}.yaml"
+
+
+@lru_cache(maxsize=65536)  # several steps ask for it
+def _stem(kind: str, name: str) -> str:
+    escaped = re.sub(r"[^a-z0-9.-]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    stem = f"{kind.lower()}-{escaped}"
     if len(stem) > _MAX_STEM:  # file systems take 255 bytes
         stem = f"{stem[: _MAX_STEM - 17]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
-    return f"{stem}{elsewhere}.yaml"
+    return stem
 
 
 _MAX_STEM = 180

@@ -211,10 +211,11 @@ class Builder:
     def _open(self, data: Any, event: Any) -> None:
         if event.tag is not None and event.tag not in _CONTAINER_TAGS:
             raise self._error(f"the tag {event.tag} is not allowed", event)
-        self._check_depth(len(self.stack) + 1, event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise self._too_deep(event)
         self.nodes += 1
         self.first_line = self.first_line or event.start_mark.line + 1
-        self.stack.append(_Open(data, self._path(event), event.anchor))
+        self.stack.append(_Open(data, self._path(event) if self.marks else (), event.anchor))
 
     def _close(self, event: Any) -> None:
         done = self.stack.pop()
@@ -231,7 +232,8 @@ class Builder:
         self.nodes += size
         if self.nodes > MAX_NODES:
             raise self._too_many(event)
-        self._check_depth(len(self.stack) + height, event)
+        if len(self.stack) + height > MAX_DEPTH:
+            raise self._too_deep(event)
         self._add(deepcopy(value), size, height, event)
 
     def _merge(self, done: _Open) -> None:
@@ -245,7 +247,7 @@ class Builder:
                         done.data.setdefault(key, value)
 
     def _path(self, event: Any) -> KeyPath:
-        if not self.marks or not self.stack:
+        if not self.stack:
             return ()
         top = self.stack[-1]
         if top.is_list:
@@ -259,9 +261,8 @@ class Builder:
             return
         self.documents.append(Document(value, self.first_line or event.start_mark.line + 1, self.lines))
 
-    def _check_depth(self, depth: int, event: Any) -> None:
-        if depth > MAX_DEPTH:
-            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
+    def _too_deep(self, event: Any) -> TooLargeError:
+        return TooLargeError(f"nested deeper than {MAX_DEPTH} levels", where=self._place(event))
 
     def _too_many(self, event: Any) -> TooLargeError:
         return TooLargeError(f"more than {MAX_NODES} nodes once its aliases are followed", where=self._place(event))

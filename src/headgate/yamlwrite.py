@@ -56,9 +56,13 @@ def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, 
         lead = pad if not first or not parts or parts[-1].endswith("\n") else ""
         first = False
         name = key.text if isinstance(key, Plain) else _one_line(key)
+        value = data[key]
+        if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
+            parts.append(f"{lead}{name}: {_one_line(value)}\n")  # nearly all are such, and calls cost
+            continue
         # A key on one line may have 1024 characters; a longer one needs the explicit form.
         parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
-        _value(parts, data[key], pad, (*path, key), keys)
+        _value(parts, value, pad, (*path, key), keys)
 
 
 def _value(parts: list[str], value: Any, pad: str, path: tuple[Any, ...], keys: Any) -> None:
