@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,11 +12,11 @@ from headgate.config import load_template
 from headgate.errors import ConfigError, Place
 from headgate.layout import TEMPLATES, VERSIONS
 from headgate.model import Template
-from headgate.tree import Tree, check_input, git_tree_id, prefetch, safe_files
+from headgate.tree import Tree, check_input, prefetch, safe_files
 from headgate.values import read_layer
 
 if TYPE_CHECKING:
-    from headgate.tree import Changes
+    from headgate.tree import Blob, Changes
 
 _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -108,3 +110,27 @@ def dropped(tree: Tree, used: frozenset[str]) -> Changes:
     """Return the changes that drop all versions but those in use."""
     skip = len(VERSIONS) + 1
     return {path: None for path in tree.paths(VERSIONS) if path[skip:].split("/", 1)[0] not in used}
+
+
+def git_tree_id(tree: Tree) -> str:
+    """Return the id that git gives a folder with these files (SHA-1): what ``git rev-parse COMMIT:FOLDER`` prints.
+
+    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    """
+    folders: dict[str, dict[str, Blob]] = {}
+    entries: list[tuple[bytes, bytes]] = []
+    for path in tree.paths():
+        name, slash, rest = path.partition("/")
+        if slash:
+            folders.setdefault(name, {})[rest] = tree.blob(path)
+        else:
+            entries.append((os.fsencode(name), _entry(tree.blob(path).mode, name, tree.blob(path).oid)))
+    for name, blobs in folders.items():
+        # git sorts a folder as if its name ended with a slash
+        entries.append((os.fsencode(f"{name}/"), _entry("40000", name, git_tree_id(Tree(blobs)))))
+    data = b"".join(entry for _, entry in sorted(entries))
+    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _entry(mode: str, name: str, oid: str) -> bytes:
+    return mode.encode() + b" " + os.fsencode(name) + b"\0" + bytes.fromhex(oid)

@@ -188,30 +188,6 @@ class Tree:
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def git_tree_id(tree: Tree) -> str:
-    """Return the id that git gives a folder with these files (SHA-1): what ``git rev-parse COMMIT:FOLDER`` prints.
-
-    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
-    """
-    folders: dict[str, dict[str, Blob]] = {}
-    entries: list[tuple[bytes, bytes]] = []
-    for path in tree.paths():
-        name, slash, rest = path.partition("/")
-        if slash:
-            folders.setdefault(name, {})[rest] = tree.blob(path)
-        else:
-            entries.append((os.fsencode(name), _entry(tree.blob(path).mode, name, tree.blob(path).oid)))
-    for name, blobs in folders.items():
-        # git sorts a folder as if its name ended with a slash
-        entries.append((os.fsencode(f"{name}/"), _entry("40000", name, git_tree_id(Tree(blobs)))))
-    data = b"".join(entry for _, entry in sorted(entries))
-    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _entry(mode: str, name: str, oid: str) -> bytes:
-    return mode.encode() + b" " + os.fsencode(name) + b"\0" + bytes.fromhex(oid)
-
-
 def _stored(blobs: Iterable[Blob]) -> list[tuple[Store, list[str]]]:
     """Return the object ids of those that lie in a store, by store. Links to other repositories have no content."""
     found: dict[int, tuple[Store, list[str]]] = {}
