@@ -70,6 +70,7 @@ class Intents(RuleBasedStateMachine):
         self.stage: Stage = make_stage(self.folder, manifests, APP)
         self.commits: list[str] = []
         self.places = {"dev": Place(), "production": Place()}
+        self.texts: dict[tuple[str, int], str] = {}
 
     def teardown(self) -> None:
         """Remove the repositories."""
@@ -186,6 +187,14 @@ class Intents(RuleBasedStateMachine):
             for one in self.data("history", "web", "--limit", "100")["environments"]:
                 versions = [step for step in one["steps"] if step["is_version"]]
                 assert [_tag(step["release"]) for step in reversed(versions)] == self.places[one["environment"]].ran
+
+    @invariant()
+    def bytes_come_back(self) -> None:
+        """The same version is the same final YAML again, after whatever promotions and roll-backs."""
+        for name, place in self.places.items():
+            if place.running:
+                text = self.stage.show("main", f"deploy/{name}/web/deployment.apps-web.yaml")
+                assert self.texts.setdefault((name, place.running), text) == text
 
     @invariant()
     def verify_agrees(self) -> None:
