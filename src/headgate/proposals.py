@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
-from headgate.git import has_commit, local_refs
+from headgate.git import has_commit
 from headgate.gitlog import contents
 from headgate.layout import group_branch, review_branch
 from headgate.model import Release
 from headgate.past import beside, fetch_beside
 from headgate.release import CONFIG, RELEASE
-from headgate.remote import remote_refs
+from headgate.workspace import branch_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[O
 
     Raises GitError without an answer.
     """
-    heads = _heads(workspace)
+    heads = branch_heads(workspace)
     names = list(configuration.settings.environments)
     own = [review_branch(record.name, name) for record, name in configuration.pairs()]
     branches = [one for one in (*own, *map(group_branch, names)) if f"{_BRANCHES}{one}" in heads]
@@ -53,12 +53,6 @@ def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[O
                 if branch in (review_branch(*owner), group_branch(owner[1])):
                     found.setdefault(owner, Proposed(branch, commit, release))
     return found
-
-
-def _heads(workspace: Workspace) -> dict[str, str]:
-    if workspace.remote:
-        return remote_refs(workspace.repository, workspace.remote)
-    return local_refs(workspace.repository)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from headgate.config import parse
 from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
@@ -34,6 +34,10 @@ class Released:
     def runs(self) -> tuple[object, ...]:
         """What it comes to: all but the pin and what was ever released before. Equal for releases that run the same."""
         return (self.release.images, self.release.config, self.release.template, self.config.id)
+
+    def changed(self, **fields: Any) -> Released:
+        """Return it with other values for fields of its release."""
+        return replace(self, release=self.release.model_copy(update=fields))
 
 
 def release_file(record: AppRecord, environment: str) -> str:
@@ -82,8 +86,10 @@ def write_record(record: Release | Freeze) -> bytes:
     return (HEADER + write({"version": record.version, **record.model_dump(exclude_defaults=True)})).encode()
 
 
-def parts(release: Release) -> dict[str, ReleasedImage | ReleasedConfig]:
-    """Return the parts of a release by their names."""
+def parts(release: Release | None) -> dict[str, ReleasedImage | ReleasedConfig]:
+    """Return the parts of a release by their names; none of no release."""
+    if release is None:
+        return {}
     return {**release.images, **({CONFIG: release.config} if release.config else {})}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,9 +49,9 @@ class Workspace:
         """The address behind ``remote``, which is a name."""
         return self.repository.git("remote", "get-url", self.remote)
 
-    @property
+    @cached_property
     def tree(self) -> Tree:
-        """All files of the base commit."""
+        """All files of the base commit, listed once."""
         return git.tree_of_commit(self.repository, self.base)
 
 
@@ -146,24 +147,29 @@ def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *
 
 def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
     """Return what a branch for review holds, or None when there is none."""
-    commit = _review_heads(workspace).get(f"refs/heads/{branch}")
+    commit = branch_heads(workspace).get(f"refs/heads/{branch}")
     return None if commit is None else read_proposal(workspace, branch, commit)
 
 
 def find_proposals(workspace: Workspace) -> list[Proposal]:
     """Return all branches for review, by their names."""
-    found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(_review_heads(workspace).items())]
+    found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(branch_heads(workspace).items())]
     return [read_proposal(workspace, *one) for one in found if one[0].startswith("headgate/") and "/_" not in one[0]]
 
 
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
     """Return a branch for review at a commit, with what it stands on."""
-    if not git.has_commit(workspace.repository, f"{commit}^"):
-        # never the history of a person's checkout cut short: that would make it shallow
-        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
+    _fetch_proposed(workspace, commit)
     repository = workspace.repository
     base = git.tree_of_commit(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
     return Proposal(branch, commit, git.tree_of_commit(repository, commit), base)
+
+
+def _fetch_proposed(workspace: Workspace, commit: str) -> None:
+    """Let a proposal's commit be here, with the one that it stands on."""
+    if not git.has_commit(workspace.repository, f"{commit}^"):
+        # never the history of a person's checkout cut short: that would make it shallow
+        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
 
 
 def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | None = None) -> list[Delivered]:
@@ -174,7 +180,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     left alone when it holds the same files already. Raises ConflictError when a branch moved, GitError when a
     branch for review holds somebody else's commits.
     """
-    elsewhere = _review_heads(workspace) if any(draft.branch for draft in drafts) else {}
+    elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
     moves: list[Move] = []
     base = workspace.base
@@ -227,17 +233,17 @@ def _is_there(workspace: Workspace, old: str, new: str) -> bool:
     return git.has_commit(repository, f"{old}^") and git.same_tree(repository, f"{old}^", f"{new}^")
 
 
-def _review_heads(workspace: Workspace) -> dict[str, str]:
-    """Return where all branches are, as of the first time that this is asked of a base."""
+def branch_heads(workspace: Workspace) -> dict[str, str]:
+    """Return where all branches are, as of the first time that this is asked of a base. Raises GitError."""
     if not workspace._heads:  # noqa: SLF001  our own record
-        find = remote_refs(workspace.repository, workspace.remote) if workspace.remote else None
-        workspace._heads.update(git.local_refs(workspace.repository) if find is None else find)  # noqa: SLF001
+        repository, remote = workspace.repository, workspace.remote
+        found = remote_refs(repository, remote) if remote else git.local_refs(repository)
+        workspace._heads.update(found)  # noqa: SLF001
     return workspace._heads  # noqa: SLF001
 
 
 def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
-    if not git.has_commit(workspace.repository, f"{commit}^"):
-        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
+    _fetch_proposed(workspace, commit)
     if not re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE):
         raise GitError(
             f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",

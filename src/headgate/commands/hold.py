@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headgate.commands.landed import Asked, landed
 from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
-from headgate.intents.protocol import check_environment, expected_release, find_app
+from headgate.intents.protocol import expected_release, find_app
 from headgate.intents.remove import Remove
 from headgate.landing import read_state
 
@@ -21,8 +21,7 @@ def pin(app: str, environment: str, by: str, reason: str, asked: Asked) -> int:
 
     def resolve(workspace: Workspace) -> Pin:
         state = read_state(workspace)
-        record = find_app(state.configuration, app)
-        check_environment(state.configuration, environment, record)
+        record = find_app(state.configuration, app, environment)
         return Pin(app, environment, by, reason, expected_release(state, record, environment))
 
     return landed(asked, resolve)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
 from headgate.handoff import accepting, handed_off, order_rule, snapshot
 from headgate.intents.protocol import Applied, Step, identify
-from headgate.intents.versions import current_version, travels, with_template
+from headgate.intents.versions import current_version, travels
 from headgate.model import Release
 from headgate.order import only_newer
 from headgate.plan import held, what_is_read, what_is_written
@@ -94,7 +94,7 @@ class Deliver:
         )
         after = handed_off(before, taken, self.hand_off, self._files(taken, state))
         if holds or self.now:
-            after = replace(after, release=after.release.model_copy(update={"pin": None}))
+            after = after.changed(pin=None)
         told = (*decision.superseded, *decision.notes, *_replaced(taken, released, proposed))
         return release_step(state, record, environment, after, holds=holds, reasons=told)
 
@@ -116,7 +116,7 @@ def _replaced(taken: Acceptance, released: Released, proposed: Released | None) 
     before = parts(released.release)
     return [
         f"{name}: replaces {part.commit[:12]}, which was proposed"
-        for name, part in (parts(proposed.release) if proposed else {}).items()
+        for name, part in parts(proposed.release if proposed else None).items()
         if part != before.get(name) and (name in taken.images or (name == CONFIG and taken.config is not None))
     ]
 
@@ -139,7 +139,7 @@ def release_step(
     version, copies = template or (None, {})
     if template is None and travels(state.configuration, environment):
         version, copies = current_version(state.tree, record)
-    after = with_template(after, version)
+    after = after.changed(template=version)
     if holds:
         recorded = copies | write_released(state.tree, waiting, after)
         told = (*reasons, holds)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.history import History
     from headgate.intents.protocol import State
-    from headgate.model import Take
+    from headgate.model import Release, Take
     from headgate.release import Released
 
 Histories = Callable[[str, str], AbstractContextManager["History"]]
@@ -93,12 +93,20 @@ def _due(
     if source not in record.environments(state.configuration.settings):
         return
     released = state.released(record, source)
-    if released is None or _is_known(state, record, target, released):
+    if released is None:
+        return
+    running = state.released(record, target)
+    version = _version(state, record, target, released)
+    if _is_known(state, record, target, running, released, version):
         return
     with histories(record.name, source) as history:
         since = landed_at(history)
         past = Past(commits_of(history))
-    if not _is_newer(state, record, target, released, past) or since is None or since + delay(take.auto) > now:
+    if (
+        not _is_newer((running or NOTHING).release, released, version, past)
+        or since is None
+        or since + delay(take.auto) > now
+    ):
         return
     try:
         proven(state, record, source)
@@ -107,13 +115,13 @@ def _due(
     yield resolved(state, record, source, target, released, past, automatic=True)
 
 
-def _is_known(state: State, record: AppRecord, target: str, released: Released) -> bool:
+def _is_known(
+    state: State, record: AppRecord, target: str, running: Released | None, released: Released, version: str | None
+) -> bool:
     """Whether the environment had just this, or it is proposed or waits there already."""
-    folder = record.release_folder(target)
     proposal = state.proposed(record.name, target) if state.reviews(record.name, target) else None
-    known = [state.released(record, target), read_released(state.tree, waiting_folder(record, target))]
-    known += [read_released(proposal.tree, folder)] if proposal else []
-    version = _version(state, record, target, released)
+    known = [running, read_released(state.tree, waiting_folder(record, target))]
+    known += [read_released(proposal.tree, record.release_folder(target))] if proposal else []
     return any(_same(one, released, version) for one in known if one is not None)
 
 
@@ -129,13 +137,10 @@ def _version(state: State, record: AppRecord, target: str, released: Released) -
     return released.release.template or current_version(state.tree, record)[0]
 
 
-def _is_newer(state: State, record: AppRecord, target: str, released: Released, past: Past) -> bool:
-    running = state.released(record, target) or NOTHING
-    newest = running.release.newest
-    ours = parts(released.release)
+def _is_newer(running: Release, released: Released, version: str | None, past: Past) -> bool:
+    newest, ours = running.newest, parts(released.release)
     orders = {past.compare(name, part, newest[name]) if name in newest else "newer" for name, part in ours.items()}
-    template = _version(state, record, target, released) != running.release.template
-    return orders <= {"newer", "same"} and ("newer" in orders or template)
+    return orders <= {"newer", "same"} and ("newer" in orders or version != running.template)
 
 
 def delay(auto: bool | str) -> timedelta:  # noqa: FBT001

@@ -53,15 +53,14 @@ class Pin:
     def apply(self, state: State) -> Applied:
         """Write the pin into the release. Raises RefusedError when the environment runs something else by now."""
         check_person(self.by, self.reason)
-        record = find_app(state.configuration, self.app)
-        check_environment(state.configuration, self.environment, record)
+        record = find_app(state.configuration, self.app, self.environment)
         now = state.released(record, self.environment) or NOTHING
         pin = now.release.pin
         if pin is not None and (pin.by, pin.reason) == (self.by, self.reason):
             return Applied([Step(self.app, self.environment, hydrates=False)])
         check_expected(state, record, self.environment, self.expected)
         pinned = Pinned(by=self.by, reason=self.reason, since=state.commit)
-        after = replace(now, release=now.release.model_copy(update={"pin": pinned}))
+        after = now.changed(pin=pinned)
         recorded = write_released(state.tree, record.release_folder(self.environment), after)
         return Applied([Step(self.app, self.environment, after, recorded=recorded, hydrates=False, state="recorded")])
 
@@ -83,12 +82,11 @@ class Unpin:
 
     def apply(self, state: State) -> Applied:
         """Take the pin away, and deliver what waits."""
-        record = find_app(state.configuration, self.app)
-        check_environment(state.configuration, self.environment, record)
+        record = find_app(state.configuration, self.app, self.environment)
         now = state.released(record, self.environment)
         if now is None or now.release.pin is None:
             return Applied([Step(self.app, self.environment, hydrates=False)])
-        unpinned = replace(now, release=now.release.model_copy(update={"pin": None}))
+        unpinned = now.changed(pin=None)
         folder = record.release_folder(self.environment)
         recorded: Changes = {f"{folder}/{RELEASE}": write_record(unpinned.release)}
         freeze = state.configuration.frozen.get(self.environment)

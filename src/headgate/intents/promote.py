@@ -12,7 +12,6 @@ from headgate.intents.deliver import NOTHING, release_step
 from headgate.intents.protocol import (
     Applied,
     Step,
-    check_environment,
     check_expected,
     expected_release,
     find_app,
@@ -65,8 +64,7 @@ class Promote:
 
     def apply(self, state: State) -> Applied:
         """Write the release, or what waits. Raises RefusedError when the environment changed, is pinned or frozen."""
-        record = find_app(state.configuration, self.app)
-        check_environment(state.configuration, self.target, record)
+        record = find_app(state.configuration, self.app, self.target)
         check_expected(state, record, self.target, self.expected)
         now = state.released(record, self.target) or NOTHING
         holds = held(state.configuration, self.target, now.release)
@@ -123,9 +121,7 @@ def promotion(
     what its release gives, and, unless ``allow_older``, when a part is older than what runs in the target, or
     when that cannot be told.
     """
-    record = find_app(state.configuration, app)
-    for name in (source, target):
-        check_environment(state.configuration, name, record)
+    record = find_app(state.configuration, app, source, target)
     _check_taken(state, record, source, target)
     released = proven(state, record, source)
     running = (state.released(record, target) or NOTHING).release
@@ -146,11 +142,12 @@ def resolved(
 ) -> Promote:
     """Return the promotion of a release, with all that it carries along."""
     running = (state.released(record, target) or NOTHING).release
-    newest = {name: newest_of(part) for name, part in parts(released.release).items()}
+    ours = parts(released.release)
+    newest = {name: newest_of(part) for name, part in ours.items()}
     kept = {
         name: known
         for name, known in running.newest.items()
-        if name not in newest or past.compare(name, parts(released.release)[name], known) not in ("newer", "same")
+        if name not in newest or past.compare(name, ours[name], known) not in ("newer", "same")
     }
     release = running.model_copy(
         update={

@@ -116,21 +116,29 @@ def identify(verb: str, *facts: Any) -> str:
     return f"{verb.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def find_app(configuration: Configuration, name: str) -> AppRecord:
-    """Return an app by its name. Raises RefusedError, or what is wrong with its app.yaml."""
+def find_app(configuration: Configuration, name: str, *environments: str) -> AppRecord:
+    """Return an app by its name, which runs in all of ``environments``.
+
+    Raises RefusedError, or what is wrong with its app.yaml.
+    """
     error = configuration.apps.error(name)
     if error is not None:
         raise error
     if name not in configuration.apps:
         raise _unknown("app", name, list(configuration.apps))
-    return configuration.apps[name]
+    record = configuration.apps[name]
+    known = record.environments(configuration.settings)
+    for environment in environments:
+        if environment not in known:
+            raise _unknown("environment", environment, known, f" of {name}")
+    return record
 
 
-def check_environment(configuration: Configuration, name: str, record: AppRecord | None = None) -> None:
-    """Check that there is such an environment, and that the app runs in it. Raises RefusedError."""
-    known = list(configuration.settings.environments) if record is None else record.environments(configuration.settings)
+def check_environment(configuration: Configuration, name: str) -> None:
+    """Check that there is such an environment. Raises RefusedError."""
+    known = list(configuration.settings.environments)
     if name not in known:
-        raise _unknown("environment", name, known, f" of {record.name}" if record else "")
+        raise _unknown("environment", name, known)
 
 
 def _unknown(what: str, name: str, known: Sequence[str], of: str = "") -> RefusedError:

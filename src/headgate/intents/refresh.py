@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import output, tools
@@ -39,17 +39,16 @@ class Refresh:
 
     def apply(self, state: State) -> Applied:
         """Touch those that conflict, or whose app-environment has other inputs now; the others keep their commit."""
+        by_branch = {one.branch: one for one in self.proposals}
         steps: list[Step] = []
-        emptied: list[str] = []
+        kept: list[str] = []
         for record, environment in state.configuration.pairs():
-            branch = review_branch(record.name, environment)
-            proposal = next((one for one in self.proposals if one.branch == branch), None)
-            if proposal is not None and not _fits(state, record, environment, proposal):
-                emptied.append(branch)
+            proposal = by_branch.get(review_branch(record.name, environment))
+            if proposal is not None and _fits(state, record, environment, proposal):
+                kept.append(proposal.branch)
+            elif proposal is not None:
                 steps += _again(state, record, environment, proposal)
-        known = {review_branch(record.name, environment) for record, environment in state.configuration.pairs()}
-        gone = [one.branch for one in self.proposals if one.branch not in known]
-        return Applied(steps, emptied=(*emptied, *gone))
+        return Applied(steps, emptied=tuple(branch for branch in by_branch if branch not in kept))
 
 
 def _proposed(proposal: Proposal) -> list[str]:
@@ -65,12 +64,13 @@ def _oid(tree: Tree, path: str) -> str:
 
 def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal) -> bool:
     """Whether a proposal can be merged as it is, and gives what hydrating it now would."""
-    if any(_oid(state.tree, path) != _oid(proposal.base, path) for path in _proposed(proposal)):
+    proposed = _proposed(proposal)
+    if any(_oid(state.tree, path) != _oid(proposal.base, path) for path in proposed):
         return False
     folder = state.configuration.output_folder(record.name, environment)
     if not proposal.tree.paths(record.release_folder(environment)):
         return True  # it removes the app, which depends on nothing else
-    after = state.tree.with_changes(_state_changes(proposal, folder))
+    after = state.tree.with_changes(_state_changes(proposal, proposed, folder))
     prefetch(after, what_is_read(after, [(record, environment)]))
     plan = Planner(after, state.configuration, tools.engine_version).plan(record, environment)
     if not isinstance(plan, Planned):
@@ -78,9 +78,9 @@ def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal)
     return output.read_record(proposal.tree, folder).inputs == plan.inputs
 
 
-def _state_changes(proposal: Proposal, output_folder: str) -> Changes:
+def _state_changes(proposal: Proposal, proposed: Sequence[str], output_folder: str) -> Changes:
     """Return what a proposal changes besides final YAML."""
-    own = [path for path in _proposed(proposal) if not path.startswith(f"{output_folder}/") and path != LOCK]
+    own = [path for path in proposed if not path.startswith(f"{output_folder}/") and path != LOCK]
     prefetch(proposal.tree, own)
     return {path: proposal.tree.read(path) if path in proposal.tree else None for path in own}
 
@@ -96,7 +96,7 @@ def _again(state: State, record: AppRecord, environment: str, proposal: Proposal
     ours = read_released(proposal.tree, folder)
     if ours is None:
         return []
-    after = replace(after, release=after.release.model_copy(update={"template": ours.release.template}))
+    after = after.changed(template=ours.release.template)
     if after.runs == released.runs:
         return []
     changes = _copies(state, ours.release.template, proposal) | write_released(state.tree, folder, after)

@@ -10,7 +10,7 @@ from headgate.hydrate import broken
 from headgate.intents.deliver import NOTHING
 from headgate.intents.hold import ready
 from headgate.intents.protocol import Applied, Step, check_environment, identify
-from headgate.intents.versions import current_version, travels, with_template
+from headgate.intents.versions import current_version, travels
 from headgate.layout import group_branch
 from headgate.output import RECORD
 from headgate.plan import held, what_is_read
@@ -84,7 +84,7 @@ def _first_template(state: State, record: AppRecord, environment: str, before: R
     if record.app.template is None or before.release.template is not None or _waits_for_parts(record, before):
         return Step(record.name, environment)
     version, copies = current_version(state.tree, record)
-    after = with_template(before, version)
+    after = before.changed(template=version)
     recorded = copies | write_released(state.tree, record.release_folder(environment), after)
     return Step(record.name, environment, recorded=recorded)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.appedit import without_environments
-from headgate.intents.protocol import Applied, Step, check_environment, find_app, identify
+from headgate.intents.protocol import Applied, Step, find_app, identify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,7 @@ class Remove:
 
         Reviewed environments are proposed each on its own, on top of what goes at once.
         """
-        record = find_app(state.configuration, self.app)
-        for name in self.environments:
-            check_environment(state.configuration, name, record)
+        record = find_app(state.configuration, self.app, *self.environments)
         runs_in = record.environments(state.configuration.settings)
         going = [name for name in runs_in if not self.environments or name in self.environments]
         at_once = [name for name in going if not state.reviews(self.app, name)]

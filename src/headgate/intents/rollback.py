@@ -14,13 +14,12 @@ from headgate.intents.deliver import NOTHING
 from headgate.intents.protocol import (
     Applied,
     Step,
-    check_environment,
     check_expected,
     expected_release,
     find_app,
     identify,
 )
-from headgate.intents.versions import carried_version, current_version, travels, with_template
+from headgate.intents.versions import carried_version, current_version, travels
 from headgate.layout import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.model import Pin
 from headgate.release import Released, parts, read_released, write_released
@@ -61,15 +60,13 @@ class RollBack:
 
     def apply(self, state: State) -> Applied:
         """Write the release, pinned. Raises RefusedError when the environment runs something else by now."""
-        record = find_app(state.configuration, self.app)
-        check_environment(state.configuration, self.environment, record)
+        record = find_app(state.configuration, self.app, self.environment)
         now = state.released(record, self.environment) or NOTHING
         if now.release.pin is not None and now.runs == self.after.runs:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         check_expected(state, record, self.environment, self.expected)
         pin = Pin(by=self.by, reason=self.reason, since=state.commit)
-        release = self.after.release.model_copy(update={"pin": pin, "newest": now.release.newest})
-        after = Released(release, self.after.config)
+        after = self.after.changed(pin=pin, newest=now.release.newest)
         changes = self.copies | write_released(state.tree, record.release_folder(self.environment), after)
         return Applied([Step(self.app, self.environment, after, changes)])
 
@@ -93,8 +90,7 @@ def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
     already, so that the same command given twice does not go back twice.
     """
     check_person(wanted.by, wanted.reason)
-    record = find_app(state.configuration, wanted.app)
-    check_environment(state.configuration, wanted.environment, record)
+    record = find_app(state.configuration, wanted.app, wanted.environment)
     now = state.released(record, wanted.environment)
     if now is None:
         raise RefusedError(f"{wanted.app} was never released in {wanted.environment}")
@@ -107,7 +103,7 @@ def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
         raise RefusedError(f"{wanted.app} was not released in {wanted.environment} at {step.commit[:12]}")
     version, copies = _template(state, tree, record, found, wanted)
     expected = expected_release(state, record, wanted.environment)
-    after = with_template(found, version)
+    after = found.changed(template=version)
     return RollBack(wanted.app, wanted.environment, after, copies, step.commit, wanted.by, wanted.reason, expected)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
@@ -39,11 +38,6 @@ def carried_version(tree: Tree, record: AppRecord, released: Released) -> tuple[
     prefetch(tree, [f"{VERSIONS}/{version}"])
     folder = tree.folder(f"{VERSIONS}/{version}")
     return version, {f"{VERSIONS}/{version}/{path}": folder.read(path) for path in folder.paths()}
-
-
-def with_template(released: Released, version: str | None) -> Released:
-    """Return a release that names a version of its template, or follows the current one."""
-    return replace(released, release=released.release.model_copy(update={"template": version}))
 
 
 def drop_unused(tree: Tree) -> Changes:

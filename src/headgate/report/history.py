@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from headgate.release import parts
 from headgate.report.table import moment, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.commands.history import Entry
-    from headgate.model import Part, Release
+    from headgate.model import Release
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
 
@@ -63,13 +64,6 @@ def version(release: Release | None) -> str:
     if len(tags) > 1:
         return ", ".join(f"{name} {one.tag}" for name, one in release.images.items())
     return tags[0] if tags else release.config.commit[:SHORT] if release.config else ""
-
-
-def parts(release: Release | None) -> dict[str, Part]:
-    """Return the parts of a release by their names."""
-    if release is None:
-        return {}
-    return {**release.images, **({"config": release.config} if release.config else {})}
 
 
 def source(release: Release | None) -> str:

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from headgate.report.history import SHORT, parts, version
+from headgate.release import parts
+from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
 from headgate.report.table import age, write_table
 
