@@ -180,6 +180,32 @@ class RefusedError(HeadgateError):
     title = "a hand-off is not accepted"
 
 
+class GitLabError(HeadgateError):
+    """GitLab refused, or did not answer. ``status`` is HTTP's, 0 when there was no answer."""
+
+    code = 28
+    title = "GitLab refused or did not answer"
+
+    def __init__(self, what: str, *, where: Place | None = None, hint: str = "", status: int = 0) -> None:
+        """Keep the status, by which callers tell what is missing from what is forbidden."""
+        super().__init__(what, where=where, hint=hint)
+        self.status = status
+
+
+class UntrustedError(HeadgateError):
+    """It is not proved who sent a hand-off, or the surroundings of the run contradict each other."""
+
+    code = 31
+    title = "who sent it is not proved"
+
+
+class ForbiddenError(HeadgateError):
+    """The person who asks for it may not do it."""
+
+    code = 32
+    title = "the person may not do this"
+
+
 KINDS: tuple[type[HeadgateError], ...] = (
     SeveralError,
     ConfigError,
@@ -200,6 +226,9 @@ KINDS: tuple[type[HeadgateError], ...] = (
     LockError,
     ConflictError,
     RefusedError,
+    GitLabError,
+    UntrustedError,
+    ForbiddenError,
 )
 
 

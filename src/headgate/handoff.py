@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Place, RefusedError, UnsafeFileError
 from headgate.images import matching
-from headgate.model import Part, ReleasedConfig, ReleasedImage
+from headgate.model import ReleasedConfig, ReleasedImage
 from headgate.release import CONFIG, Released, newest_of, parts
 from headgate.tree import Tree, check_input
 from headgate.yamlread import read
@@ -27,13 +27,20 @@ TAGS = "refs/tags/"
 
 @dataclass(frozen=True)
 class HandOff:
-    """What an app's pipeline says: commit ``commit`` of ``project``, on ``ref``, built ``images``."""
+    """What an app's pipeline says: commit ``commit`` of ``project``, on ``ref``, built ``images``.
+
+    ``project_id`` and ``is_protected`` are GitLab's; None where a person hands off without GitLab. ``untied`` says
+    of images why nothing shows that they were built from the commit.
+    """
 
     project: str
     commit: str
     ref: str
     images: tuple[Reference, ...] = ()
     pipeline: int | None = None
+    project_id: int | None = None
+    is_protected: bool | None = None
+    untied: Mapping[Reference, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def check(hand_off: HandOff) -> None:
     """Refuse a hand-off whose words cannot be what they stand for. Raises ConfigError."""
     for what, value, pattern, expected in (
         ("project", hand_off.project, _PROJECT, "a path such as acme/shop"),
-        ("commit", hand_off.commit, _COMMIT, "a commit id in full"),
+        ("commit", hand_off.commit, COMMIT, "a commit id in full"),
         ("ref", hand_off.ref, _REF, "a branch or tag"),
     ):
         if not re.fullmatch(pattern, value):
@@ -63,7 +70,7 @@ def check(hand_off: HandOff) -> None:
 
 
 _PROJECT = r"[\w.+-]+(/[\w.+-]+)+"
-_COMMIT = r"[0-9a-f]{40}([0-9a-f]{24})?"
+COMMIT = r"[0-9a-f]{40}([0-9a-f]{24})?"
 # https://git-scm.com/docs/git-check-ref-format
 _REF = (
     r"refs/(heads|tags)/(?!.*(\.\.|//|/\.|/-|@\{|\.lock$|/$|\.$))"
@@ -85,6 +92,10 @@ def takes(take: Take, ref: str) -> bool:
     return False
 
 
+def _accepts(take: Take, hand_off: HandOff) -> bool:
+    return takes(take, hand_off.ref) and not (take.protected and hand_off.is_protected is False)
+
+
 def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptance]:
     """Return who takes a hand-off. Raises RefusedError, with what would be taken, when nobody does."""
     owned = [
@@ -100,12 +111,13 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     accepted = [
         _acceptance(record, environment, hand_off)
         for record, environment in owned
-        if any(takes(take, hand_off.ref) for take in taken_by(configuration, record, environment))
+        if any(_accepts(take, hand_off) for take in taken_by(configuration, record, environment))
     ]
     if not accepted:
+        unprotected = ", which is not protected" if hand_off.is_protected is False else ""
         raise RefusedError(
-            f"no environment takes hand-offs of {hand_off.ref}",
-            hint="\n  ".join(_what_is_taken(configuration, owned)),
+            f"no environment takes hand-offs of {hand_off.ref}{unprotected}",
+            hint="\n  ".join(_what_is_taken(configuration, owned, hand_off)),
         )
     _check_every_image(accepted, hand_off)
     with_parts = [one for one in accepted if one.has_parts]
@@ -179,11 +191,17 @@ def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Accep
     return Acceptance(record, environment, images, config if own else None)
 
 
-def _what_is_taken(configuration: Configuration, owned: Sequence[tuple[AppRecord, str]]) -> list[str]:
+def _if_protected(take: Take, hand_off: HandOff) -> str:
+    return " where protected" if take.protected and not take.promotion and hand_off.is_protected is False else ""
+
+
+def _what_is_taken(
+    configuration: Configuration, owned: Sequence[tuple[AppRecord, str]], hand_off: HandOff
+) -> list[str]:
     told = []
     for record, environment in owned:
         sources = [
-            f"{kind} {value}"
+            f"{kind} {value}{_if_protected(take, hand_off)}"
             for take in taken_by(configuration, record, environment)
             for kind, value in (
                 ("branch", take.branch),
@@ -254,17 +272,39 @@ def _is_object(data: bytes, file: str) -> bool:
     return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)
 
 
+def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -> None:
+    """Refuse a project that took over another one's path. Raises RefusedError.
+
+    GitLab gives a path anew when a project is deleted or renamed, and never its number.
+    """
+    taken = {*accepted.images, *([CONFIG] if accepted.config else [])}
+    for name, part in parts(before).items():
+        ids = (part.project_id, hand_off.project_id)
+        if name in taken and part.project == hand_off.project and None not in ids and ids[0] != ids[1]:
+            raise RefusedError(
+                f"'{name}': {hand_off.project} is another project by now: number {ids[1]}, and not {ids[0]}",
+                hint=f"if the new one is to own the app: take project_id out of "
+                f"{accepted.record.release_folder(accepted.environment)}/release.yaml, in a merge request",
+            )
+
+
 def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config_files: Tree | None) -> Released:
     """Return what a release becomes with a hand-off. Parts that it does not name stay; so does a pin."""
-    came_from = Part(project=hand_off.project, commit=hand_off.commit, ref=hand_off.ref, pipeline=hand_off.pipeline)
+    release, config = before.release, before.release.config
+    pinned = {name: part.project_id for name, part in parts(release).items() if part.project == hand_off.project}
+    came_from: dict[str, Any] = {"project": hand_off.project, "commit": hand_off.commit, "ref": hand_off.ref}
+    came_from["pipeline"] = hand_off.pipeline
+
+    def where(name: str) -> dict[str, Any]:
+        return {**came_from, "project_id": hand_off.project_id or pinned.get(name)}
+
     images = {
-        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **dict(came_from))
+        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **where(name))
         for name, image in accepted.images.items()
     }
     newest = {name: newest_of(image) for name, image in images.items()}
-    release, config = before.release, before.release.config
     if accepted.config is not None:
-        config = ReleasedConfig(path=accepted.config.path, **dict(came_from))
+        config = ReleasedConfig(path=accepted.config.path, **where(CONFIG))
         newest[CONFIG] = newest_of(config)
     after = release.model_copy(
         update={

@@ -28,15 +28,17 @@ class Move:
     old: str
 
 
-def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
+def push(repository: Repository, remote: str, moves: Sequence[Move], options: Sequence[str] = ()) -> None:
     """Push all moves or none, again and again while nothing moves, since a connection may have broken.
+
+    ``options`` are what the remote is told beside it: https://docs.gitlab.com/topics/git/commit/#push-options.
 
     Raises ConflictError when a ref is elsewhere by now, which is decided by asking the remote and not by
     git's words, and GitError when the remote takes it at no try.
     """
     for tried in range(1, TRIES + 1):
         try:
-            _push(repository, remote, moves)
+            _push(repository, remote, moves, options)
         except GitError as error:
             now = remote_refs(repository, remote, *(move.ref for move in moves))
             if all(now.get(move.ref, NO_COMMIT) == move.new for move in moves):
@@ -54,12 +56,13 @@ def push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
             return
 
 
-def _push(repository: Repository, remote: str, moves: Sequence[Move]) -> None:
+def _push(repository: Repository, remote: str, moves: Sequence[Move], options: Sequence[str]) -> None:
     leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
     specs = [f"{'' if move.new == NO_COMMIT else move.new}:{move.ref}" for move in moves]
     # Without a search for deltas, for which git would fetch old contents into a partial clone.
     repository.git(
         *("-c", "pack.window=0", "push", "--quiet", "--atomic", "--no-verify", *leases),
+        *(f"--push-option={option}" for option in options),
         *("--end-of-options", remote, *specs),
     )
 
@@ -76,23 +79,24 @@ def remote_refs(repository: Repository, remote: str, *patterns: str) -> dict[str
 
 @dataclass(frozen=True)
 class Clone:
-    """A bare repository for one run: the newest commit ``base`` of the remote's default branch, without contents."""
+    """A bare repository for one run: the newest commit ``base`` of a branch, without contents."""
 
     repository: Repository
     url: str
-    default_branch: str
+    branch: str
     base: str
 
 
 @contextmanager
-def clone(url: str) -> Iterator[Clone]:
+def clone(url: str, branch: str = "") -> Iterator[Clone]:
     """Clone one commit and its folders for as long as the block lasts; contents come when they are asked for.
 
-    Raises GitError when the remote's HEAD names no branch.
+    ``branch`` is taken for the default one when it is given. Raises GitError when it is not there, or when the
+    remote's HEAD names no branch.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
         repository = Repository(Path(folder) / "git", bare=True)
-        persistently(lambda: _clone(_absolute(url), repository.path))
+        persistently(lambda: _clone(_absolute(url), repository.path, branch))
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:
             raise GitError("the repository has no default branch yet", where=Place(mask(url)))
@@ -100,10 +104,11 @@ def clone(url: str) -> Iterator[Clone]:
         yield Clone(repository, _absolute(url), name.removeprefix("refs/heads/"), base)
 
 
-def _clone(url: str, folder: Path) -> None:
+def _clone(url: str, folder: Path, branch: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what a try before left
     args = ["clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--single-branch", "--no-tags"]
-    git([*args, "--no-local", "--template=", "--end-of-options", url, str(folder)])
+    chosen = [f"--branch={branch}"] if branch else []
+    git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
 
 
 @contextmanager

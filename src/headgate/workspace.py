@@ -83,23 +83,23 @@ class Draft:
 
 
 @contextmanager
-def open_workspace(manifests: str, signing_key: str = "") -> Iterator[Workspace]:
+def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> Iterator[Workspace]:
     """Open a checkout, a bare repository or an address, for as long as the block lasts.
 
-    ``signing_key`` is the file of the key that signs what is committed. What somebody changed in a checkout without
+    ``signing_key`` is the file of the key that signs what is committed. ``branch`` is worked on instead of the
+    default one, where there is no checkout. What somebody changed in a checkout without
     committing it is not looked at: `publish` refuses to write over it. Raises GitError.
     """
     repository = _checkout(manifests)
     if repository is not None:
-        branch = git.current_branch(repository)
-        if not branch:
+        current = git.current_branch(repository)
+        if not current:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
-        remote = upstream(repository, branch)
-        yield Workspace(repository, branch, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
+        remote = upstream(repository, current)
+        yield Workspace(repository, current, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
-    with clone(manifests) as fresh:
-        branch, base = fresh.default_branch, fresh.base
-        yield Workspace(fresh.repository, branch, base, ORIGIN, is_checkout=False, signing_key=signing_key)
+    with clone(manifests, branch) as fresh:
+        yield Workspace(fresh.repository, fresh.branch, fresh.base, ORIGIN, is_checkout=False, signing_key=signing_key)
 
 
 def _checkout(manifests: str) -> Repository | None:

@@ -33,6 +33,17 @@ Commit = Annotated[str, pattern(r"^[0-9a-f]{40}([0-9a-f]{24})?$", "a commit id i
 Tree = Annotated[str, pattern(r"^[0-9a-f]{40,64}$", "a tree id in full")]
 Digest = Annotated[str, pattern(r"^sha256:[0-9a-f]{64}$", "a digest such as sha256:...")]
 Project = Annotated[str, pattern(r"^[\w.+-]+(/[\w.+-]+)+$", "a project's path such as acme/shop")]
+Host = Annotated[
+    str, pattern(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$", "a host such as registry.example.com, or with a port")
+]
+# http only for this machine itself: tokens go there.
+Url = Annotated[
+    str,
+    pattern(
+        r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:\d{1,5})?(/[\w.-]+)*$",
+        "an address such as https://gitlab.example.com, without a slash at its end",
+    ),
+]
 Minor = Annotated[str, pattern(r"^v?1\.\d+(\.\d+)?$", 'a version of Kubernetes such as "1.34"')]
 Repository = Annotated[
     str,

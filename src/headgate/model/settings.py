@@ -13,15 +13,18 @@ from headgate.model.fields import (
     Delivery,
     Email,
     Engine,
+    Host,
     KindName,
     Level,
     Minor,
     Name,
     PersonName,
+    Project,
     Record,
     SafeFolder,
     Text,
     Texts,
+    Url,
     ValuePath,
     Verb,
     listed,
@@ -162,6 +165,17 @@ class Commits(Record):
     """Subject: a text with `{action}`, `{apps}`, `{environments}` and `{what}`. Body and trailers are Headgate's."""
 
 
+class GitLab(Record):
+    """Where this repository is, so that no variable of a pipeline decides where tokens go."""
+
+    url: Url
+    """GitLab's address: `https://gitlab.example.com`."""
+    project: Project
+    """Path of the project that holds this repository."""
+    registry: Host | None = None
+    """Host of its container registry, to which job tokens go: `registry.example.com`."""
+
+
 class Settings(Record):
     """headgate.yaml: the environments, how each is delivered, and who may do what."""
 
@@ -169,6 +183,8 @@ class Settings(Record):
     """Version of this file's format."""
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
+    gitlab: GitLab | None = None
+    """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
     permissions: Mapping[Name, Mapping[Verb, Level]] = Field(default_factory=dict)
     """Per environment and action: the access level that a person needs. Default: maintainer."""
     workloads: Mapping[KindName, ValuePath] = Field(default_factory=dict)
