@@ -96,7 +96,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             HEADGATE + "enviroments: {}\n",
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
-                "version, environments, permissions, workloads, scopes, engines, limits, commits\n"
+                "version, environments, gitlab, permissions, workloads, scopes, engines, limits, commits\n"
                 "  did you mean 'environments'?"
             ),
         ),

@@ -161,7 +161,7 @@ def _check_source(pipeline: Any, project: str) -> None:
     source, ref = pipeline["source"], pipeline["ref"]
     if source in _HANDS_NOTHING_OFF or ref.startswith("refs/"):
         raise UntrustedError(
-            f"pipeline {pipeline['id']} of {project} ({source}, {ref}) ran for a merge request, which hands nothing off",
+            f"pipeline {pipeline['id']} of {project} ({source}, {ref}) belongs to a merge request: nothing is handed off",
             hint="let the component 'deliver' run for branches and tags only, as its rules do by themselves",
         )
 
@@ -194,3 +194,12 @@ def branch(gitlab: GitLab, project: int | str, name: str) -> Any | None:
     """
     found = gitlab.each(f"{project_path(project)}/repository/branches", {"search": f"^{name}$"})
     return next((one for one in found if one["name"] == name), None)
+
+
+def access_level(gitlab: GitLab, project: str, user: int) -> int:
+    """Return a person's access level in a project, inherited ones too; 0 for somebody who is no member.
+
+    https://docs.gitlab.com/api/project_members/. Raises GitLabError where the token may not ask: a job token may not.
+    """
+    found = gitlab.find(f"{project_path(project)}/members/all/{user}")
+    return int(found["access_level"]) if found and found.get("state") == "active" else 0

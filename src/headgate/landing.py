@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from headgate.config import Configuration
     from headgate.intents.protocol import Applied, Intent, Step
+    from headgate.model import Settings
     from headgate.tree import Changes, Tree
     from headgate.workspace import Delivered, Proposal, Workspace
 
@@ -73,7 +74,16 @@ def read_state(workspace: Workspace) -> State:
     def proposed(app: str, environment: str) -> Proposal | None:
         return find_proposal(workspace, review_branch(app, environment))
 
-    return State(workspace.base, tree, config.load(tree), proposed)
+    configuration = config.load(tree)
+    if workspace.target is None:
+        return State(workspace.base, tree, configuration, proposed)
+    return State(workspace.base, tree, _limited(configuration, workspace.target), proposed, in_review=True)
+
+
+def _limited(configuration: Configuration, target: Settings) -> Configuration:
+    """Return a configuration with the guards of the branch that it is to be merged into: nobody lifts his own."""
+    guards = {"limits": target.limits, "engines": target.engines, "gitlab": target.gitlab}
+    return replace(configuration, settings=configuration.settings.model_copy(update=guards))
 
 
 def _all_changes(applied: Applied) -> Changes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.errors import GitError
-from headgate.remote import upstream
+from headgate.remote import fetch, upstream
 from headgate.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_for_reading(manifests: str) -> Iterator[Workspace]:
+def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
     """Open a repository as it is committed, for as long as the block lasts.
 
     A checkout may have changes of its own, which are not looked at, and may be on no branch, as in a job.
+    ``ref`` is read instead of the default branch, where there is no checkout: ``refs/merge-requests/1/head``.
     Raises GitError.
     """
     if "://" in manifests or not Path(manifests).is_dir():
         with open_workspace(manifests) as workspace:
-            yield workspace
+            at = replace(workspace, base=fetch(workspace.repository, workspace.remote, ref)) if ref else workspace
+            yield at
         return
     repository = git.open_repository(Path(manifests))
     branch = git.current_branch(repository)

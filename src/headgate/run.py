@@ -50,6 +50,7 @@ class Run:
         """Return who git is at an app's repository: who reads, or the job."""
         return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
 
+    @property
     def branch_login(self) -> Login:
         """Return who git is at the manifest repository in a merge request's pipeline, which gets no other token."""
         return _login(self.address, self.event.tokens.branch, self.event.tokens.job)

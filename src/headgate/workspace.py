@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.git import Repository
-    from headgate.model import Commits
+    from headgate.model import Commits, Settings
     from headgate.tree import Changes
 
 
@@ -41,6 +41,10 @@ class Workspace:
     is_checkout: bool
     signing_key: str = ""
     """File of the key that signs what is committed here; empty: nothing is signed."""
+    target: Settings | None = None
+    """headgate.yaml of the branch that this one is to be merged into: its limits hold, and nothing is proposed."""
+    push_options: tuple[str, ...] = ()
+    """What the remote is told when a branch for review is pushed."""
     along: list[Move] = field(default_factory=list, compare=False)
     _heads: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -255,7 +259,9 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if not moves:
         return
     if workspace.remote:
-        push(workspace.repository, workspace.remote, [*moves, *workspace.along])
+        proposes = any(move.ref != f"refs/heads/{workspace.branch}" for move in moves)
+        options = workspace.push_options if proposes else ()
+        push(workspace.repository, workspace.remote, [*moves, *workspace.along], options)
         workspace.along.clear()
     workspace._heads.clear()  # noqa: SLF001
     if not workspace.is_checkout:

@@ -144,3 +144,11 @@ def refresh(manifests: Manifests = ".", diff: Diff = False, json: Json = False, 
     from headgate.commands.landed import Asked  # noqa: PLC0415
 
     finish(lambda: command.refresh(Asked(manifests, "", diff, json, signing_key)))
+
+
+@app.command()
+def ci() -> None:
+    """Do what this GitLab pipeline asks for: a hand-off, a push, a merge request, a schedule, a form."""
+    from headgate.commands import ci as command  # noqa: PLC0415
+
+    finish(command.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +22,28 @@ from headgate.trailer import find_intent
 from headgate.workspace import open_workspace, refreshed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from headgate.history import History
     from headgate.intents.protocol import Intent
+    from headgate.model import Settings
     from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a run in a pipeline does around an intent.
+
+    ``check`` comes first, and stops it by an error. ``complete`` comes last: it brings GitLab to what the
+    repository holds, and returns what there is to say. ``branch`` is worked on instead of the default one.
+    """
+
+    check: Callable[[Workspace], None] = lambda _workspace: None
+    complete: Callable[[Workspace, Sequence[Landing]], Sequence[str]] = lambda _workspace, _landings: ()
+    branch: str = ""
+    target: Settings | None = None
+    push_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,24 +55,52 @@ class Asked:
     diff: bool = False
     json: bool = False
     signing_key: str = ""
+    around: Around = Around()
 
 
 def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Options = AS_USUAL) -> int:
     """Resolve an intent on a manifest repository, land it with what follows from it, and tell; return the exit code."""
     terminal = Terminal(sys.stdout, quiet=asked.json)
-    with open_workspace(asked.manifests, asked.signing_key) as workspace:
+    around = asked.around
+    with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
+        workspace = replace(opened, target=around.target, push_options=around.push_options)
+        around.check(workspace)
         done_by = find_intent(workspace, asked.intent) if asked.intent else ""
         if done_by:
-            _tell([_done_already(workspace, asked.intent, done_by)], None, terminal, asked, pushed=False)
-            return 0
-        first = land(workspace, resolve(workspace), intent_id=asked.intent, options=options, progress=terminal.progress)
-        landings, error = _with_what_follows(workspace, first, terminal)
-        mirrored = write_mirrors(workspace, landings[-1].configuration)
-    landings.append(Landing([], (), list(mirrored.delivered), first.configuration))
-    error = error or mirrored.error
-    _tell(landings, error, terminal, asked, pushed=bool(workspace.remote))
+            landings, error = [_done_already(workspace, asked.intent, done_by)], None
+        else:
+            landings, error = _land(workspace, resolve(workspace), asked, options, terminal)
+        completed = _completed(workspace, landings, around)
+    errors = [one for one in (error, completed.error) if one is not None]
+    _tell([*landings, completed.landing], errors, terminal, asked, pushed=bool(workspace.remote))
     code = exit_code([one for landing in landings for one in landing.outcomes])
-    return code or (error.code if error else 0)
+    return code or next((one.code for one in errors), 0)
+
+
+def _land(
+    workspace: Workspace, intent: Intent, asked: Asked, options: Options, terminal: Terminal
+) -> tuple[list[Landing], HeadgateError | None]:
+    """Land an intent, with what follows from it and the mirrors; return also what went wrong after it."""
+    first = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
+    landings, error = _with_what_follows(workspace, first, terminal)
+    mirrored = write_mirrors(workspace, landings[-1].configuration)
+    landings.append(Landing([], (), list(mirrored.delivered), first.configuration))
+    return landings, error or mirrored.error
+
+
+@dataclass(frozen=True)
+class _Completed:
+    landing: Landing
+    error: HeadgateError | None = None
+
+
+def _completed(workspace: Workspace, landings: Sequence[Landing], around: Around) -> _Completed:
+    """Bring what is outside of the repository up to it. What has landed has landed: an error is told, not raised."""
+    configuration = landings[-1].configuration
+    try:
+        return _Completed(Landing([], tuple(around.complete(workspace, landings)), [], configuration))
+    except HeadgateError as error:
+        return _Completed(Landing([], (), [], configuration), error)
 
 
 def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:
@@ -81,7 +125,7 @@ def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Itera
 
     It is derived from the default branch, so that a later run does what this one was not given the time for.
     """
-    if not follows(first.configuration):
+    if workspace.target is not None or not follows(first.configuration):
         return
     apps = list(dict.fromkeys(outcome.app for outcome in first.outcomes))
     for _ in first.configuration.settings.environments:
@@ -103,7 +147,7 @@ def _histories(workspace: Workspace) -> Callable[[str, str], AbstractContextMana
 
 
 def _tell(
-    landings: list[Landing], error: HeadgateError | None, terminal: Terminal, asked: Asked, *, pushed: bool
+    landings: list[Landing], errors: Sequence[HeadgateError], terminal: Terminal, asked: Asked, *, pushed: bool
 ) -> None:
     for landing in landings:
         for line in landing.told:
@@ -115,10 +159,10 @@ def _tell(
             terminal.line(f"{verb} {one.branch}" if verb == "removed" else f"{verb} {one.commit[:12]} to {one.branch}")
     if not any(one.outcomes or one.told or one.delivered for one in landings):
         terminal.line("nothing to do")
-    if error is not None:
+    for error in errors:
         terminal.error(error)
     if asked.json:
-        print(_to_json(landings, error))  # noqa: T201  the answer itself
+        print(_to_json(landings, next(iter(errors), None)))  # noqa: T201  the answer itself
 
 
 def _to_json(landings: list[Landing], error: HeadgateError | None) -> str:

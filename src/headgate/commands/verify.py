@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """The command's arguments."""
+    """The command's arguments. ``ref`` is verified instead of the default branch."""
 
     manifests: str = "."
     apps: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     json: bool = False
+    ref: str = ""
 
 
 def run(request: Request) -> int:
     """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error."""
     terminal = Terminal(sys.stdout, quiet=request.json)
-    with open_for_reading(request.manifests) as workspace:
+    with open_for_reading(request.manifests, request.ref) as workspace:
         tree = workspace.tree
         prefetch(tree)
         configuration = config.load(tree)

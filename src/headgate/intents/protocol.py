@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """A manifest repository at one commit of its default branch. ``proposed`` looks for an app's open proposal."""
+    """A manifest repository at one commit of its default branch. ``proposed`` looks for an app's open proposal.
+
+    ``in_review``: it is the branch of a merge request, so what changes there is reviewed already.
+    """
 
     commit: str
     tree: Tree
     configuration: Configuration
     proposed: Callable[[str, str], Proposal | None]
+    in_review: bool = False
 
     def released(self, record: AppRecord, environment: str) -> Released | None:
         """Return what an app runs in an environment; None before its first hand-off."""
@@ -36,7 +40,7 @@ class State:
     def reviews(self, app: str, environment: str) -> bool:
         """Whether what changes an app's YAML in an environment is reviewed. An app that is gone: as the environment."""
         settings = self.configuration.settings
-        if environment not in settings.environments:
+        if self.in_review or environment not in settings.environments:
             return False
         record = self.configuration.apps.get(app)
         found = record.delivery(settings, environment) if record else settings.environments[environment].delivery

@@ -1,0 +1,126 @@
+"""``headgate ci``: what a pipeline asks for, by the same straight line as everything else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from headgate import git
+from headgate.commands import hold, promote, rehydrate, rollback, verify
+from headgate.commands.landed import Around, Asked
+from headgate.config import load
+from headgate.errors import ConfigError, SeveralError, UntrustedError
+from headgate.event import read_event
+from headgate.form import check_form, check_permitted, concerned
+from headgate.gitlab import project_path
+from headgate.identity import access_level
+from headgate.intents.rollback import Wanted
+from headgate.run import check_settings, open_run
+from headgate.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from headgate.run import Run
+    from headgate.workspace import Workspace
+
+
+def run(environ: Mapping[str, str] = os.environ) -> int:
+    """Do what this job's pipeline asks for, and return the exit code."""
+    event = read_event(environ)
+    found = open_run(event)
+    kind = _kind(found)
+    login = found.branch_login if kind == "merge_request_event" else found.manifests_login
+    with git.logged_in(login):
+        return _KINDS[kind](found)
+
+
+def _kind(run: Run) -> str:
+    """Return what kind of run this is, by what GitLab says of the pipeline.
+
+    https://docs.gitlab.com/ci/jobs/job_rules/#ci_pipeline_source-predefined-variable
+    """
+    source = run.job.source
+    if source in ("pipeline", "trigger"):
+        return "hand-off"
+    if run.event.handoff:
+        raise UntrustedError(
+            f"a hand-off came with a pipeline that nobody triggered from a project ({source})",
+            hint="leave the input 'handoff' empty; to deliver by hand, run the app's pipeline again",
+        )
+    if source in ("web", "api", "webide", "chat"):
+        return "form"
+    if source in ("push", "schedule", "merge_request_event"):
+        return source
+    raise ConfigError(f"there is nothing to do in a pipeline of the kind '{source}'")
+
+
+def _push(run: Run) -> int:
+    asked = _asked(run)
+    return _worst(rehydrate.run(rehydrate.Request(), asked), rehydrate.refresh(asked))
+
+
+def _schedule(run: Run) -> int:
+    return _worst(verify.run(verify.Request(run.address)), rehydrate.refresh(_asked(run)))
+
+
+def _merge_request(run: Run) -> int:
+    """Hydrate a merge request onto its branch, where that may be written; else verify what it holds."""
+    number = int(run.job.ref.removeprefix("refs/merge-requests/").partition("/")[0])
+    found = run.by_job.get(f"{project_path(run.event.manifests)}/merge_requests/{number}")
+    branch = found["source_branch"]
+    is_ours = branch.startswith("headgate/")
+    if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
+        return verify.run(verify.Request(run.address, ref=f"refs/merge-requests/{number}/head"))
+    with open_workspace(run.address) as workspace:
+        target = load(workspace.tree).settings
+    check_settings(target, run.event)
+    return rehydrate.run(rehydrate.Request(), Asked(run.address, around=Around(branch=branch, target=target)))
+
+
+def _form(run: Run) -> int:
+    form, by = run.event.form, run.job.user_name
+    check_form(form)
+    asked = _asked(run, intent=f"pipeline-{run.job.project}-{run.job.pipeline}", check=lambda at: _permit(run, at))
+    actions: dict[str, Callable[[], int]] = {
+        "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment), asked),
+        "roll-back": lambda: rollback.run(Wanted(form.app, form.environment, form.to or "1", by, form.reason), asked),
+        "pin": lambda: hold.pin(form.app, form.environment, by, form.reason, asked),
+        "unpin": lambda: hold.unpin(form.app, form.environment, asked),
+        "freeze": lambda: hold.freeze(form.environment, by, form.reason, asked),
+        "thaw": lambda: hold.thaw(form.environment, asked),
+        "remove": lambda: hold.remove(form.app, [form.environment] if form.environment else [], asked),
+        "rehydrate": lambda: rehydrate.run(
+            rehydrate.Request([form.environment] if form.environment else [], everything=True), asked
+        ),
+    }
+    return actions[form.action]()
+
+
+def _permit(run: Run, workspace: Workspace) -> None:
+    configuration = load(workspace.tree)
+    check_settings(configuration.settings, run.event)
+    form = run.event.form
+    level = access_level(run.write or run.read, run.event.manifests, run.job.user)
+    check_permitted(form, configuration.settings, concerned(form, configuration), level, run.job.user_name)
+
+
+def _check(run: Run, workspace: Workspace) -> None:
+    check_settings(load(workspace.tree).settings, run.event)
+
+
+def _asked(run: Run, intent: str = "", check: Callable[[Workspace], None] | None = None) -> Asked:
+    return Asked(run.address, intent, around=Around(check or (lambda at: _check(run, at))))
+
+
+def _worst(*codes: int) -> int:
+    failed = {code for code in codes if code}
+    return failed.pop() if len(failed) == 1 else SeveralError.code if failed else 0
+
+
+_KINDS: dict[str, Callable[[Run], int]] = {
+    "push": _push,
+    "schedule": _schedule,
+    "merge_request_event": _merge_request,
+    "form": _form,
+}
