@@ -161,7 +161,7 @@ def _check_source(pipeline: Any, project: str) -> None:
     source, ref = pipeline["source"], pipeline["ref"]
     if source in _HANDS_NOTHING_OFF or ref.startswith("refs/"):
         raise UntrustedError(
-            f"pipeline {pipeline['id']} of {project} ({source}, {ref}) belongs to a merge request: nothing is handed off",
+            f"pipeline {pipeline['id']} of {project} ({source}, {ref}) is a merge request's, which hands nothing off",
             hint="let the component 'deliver' run for branches and tags only, as its rules do by themselves",
         )
 

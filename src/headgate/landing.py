@@ -50,10 +50,32 @@ def land(
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
+def rehearse(workspace: Workspace, intent: Intent, progress: Callable[[str, str], None]) -> Landing:
+    """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises."""
+    done = _hydrated(read_state(workspace), intent, AS_USUAL, progress)
+    return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, [], done.configuration)
+
+
+@dataclass(frozen=True)
+class _Hydrated:
+    """An intent applied and hydrated: an outcome per step, and the configuration that it leads to."""
+
+    applied: Applied
+    outcomes: list[Outcome]
+    configuration: Configuration
+
+
 def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
+    done = _hydrated(state, intent, options, progress)
+    drafts = _drafts(state, intent, intent_id or intent.id, done.applied, done.outcomes)
+    delivered = publish(workspace, drafts, state.configuration.settings.commits)
+    return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
+
+
+def _hydrated(state: State, intent: Intent, options: Options, progress: Callable[[str, str], None]) -> _Hydrated:
     applied = intent.apply(state)
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)
@@ -61,10 +83,7 @@ def _attempt(
     prefetch(after, [_folder(state.configuration, step) for step in applied.steps if step.removes])
     hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
-    outcomes = [_outcome(state, step, by_owner) for step in applied.steps]
-    drafts = _drafts(state, intent, intent_id or intent.id, applied, outcomes)
-    delivered = publish(workspace, drafts, state.configuration.settings.commits)
-    return Landing([*outcomes, *applied.outcomes], applied.told, delivered, configuration)
+    return _Hydrated(applied, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
 
 
 def read_state(workspace: Workspace) -> State:

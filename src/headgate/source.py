@@ -84,6 +84,12 @@ class AppSource:
             return None
         return fresh
 
+    def is_on(self, ref: str) -> bool | None:
+        """Whether the commit is on a branch: its head, or before that. None where that cannot be read."""
+        fresh = self._stack.enter_context(scratch(self.address))
+        tip = remote_refs(fresh, ORIGIN, ref).get(ref)
+        return tip is not None and (tip == self.commit or self.is_ancestor(self.commit, tip))
+
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Whether ``gone`` is no commit any more (history was rewritten), while ``new`` is the head of ``ref``.
 
