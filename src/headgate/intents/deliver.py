@@ -94,23 +94,24 @@ class Deliver:
         before = (
             (waiting or released) if holds else with_proposed(released, proposal, record.release_folder(environment))
         )
-        after = handed_off(before, taken, self.hand_off, self._files(taken, state))
+        after = handed_off(before, taken, self.hand_off, config_files(state, taken, self.hand_off, self.source))
         if holds or self.now:
             after = after.changed(pin=None)
         told = (*decision.superseded, *decision.notes, *_replaced(taken, released, proposed))
         return release_step(state, record, environment, after, holds=holds, reasons=told)
 
-    def _files(self, taken: Acceptance, state: State) -> Tree | None:
-        """Read the app's config at the commit."""
-        if taken.config is None:
-            return None
-        return snapshot(
-            self.source.files(),
-            taken.config,
-            f"{self.hand_off.project} at {self.hand_off.commit[:12]}",
-            environments=taken.record.environments(state.configuration.settings),
-            values_only=taken.record.app.template is not None,
-        )
+
+def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Tree | None:
+    """Read the app's config at the commit; None where the hand-off brings none."""
+    if taken.config is None:
+        return None
+    return snapshot(
+        source.files(),
+        taken.config,
+        f"{hand_off.project} at {hand_off.commit[:12]}",
+        environments=taken.record.environments(state.configuration.settings),
+        values_only=taken.record.app.template is not None,
+    )
 
 
 def _replaced(taken: Acceptance, released: Released, proposed: Released | None) -> list[str]:
