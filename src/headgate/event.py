@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Tokens:
     """The tokens of a run. ``job`` is the job's own; ``write`` may push; ``read`` reads other projects; ``branch``
-    writes branches of merge requests, and notes. Empty: not given.
+    writes branches of merge requests, and notes; ``id`` is GitLab's word on the job and who runs it. Empty: not given.
     """
 
     job: str = field(default="", repr=False)
     write: str = field(default="", repr=False)
     read: str = field(default="", repr=False)
     branch: str = field(default="", repr=False)
+    id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
         environ.get("HEADGATE_TOKEN", ""),
         environ.get("HEADGATE_READ_TOKEN", ""),
         environ.get("HEADGATE_BRANCH_TOKEN", ""),
+        environ.get("HEADGATE_ID_TOKEN", ""),
     )
     form = Form(**{name: environ.get(f"HEADGATE_{name.upper()}", "") for name in Form.__dataclass_fields__})
     upstream = environ.get("CI_UPSTREAM_PIPELINE_ID", "")

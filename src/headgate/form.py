@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, ForbiddenError, did_you_mean
+from headgate.identity import LEVELS
 from headgate.intents.protocol import check_environment, find_app
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rehydrate": ("rehydrate", ()),
 }
 """Per action of the form: the permission that it needs, and which fields must be filled in."""
-
-LEVELS = {"developer": 30, "maintainer": 40, "owner": 50}
-"""https://docs.gitlab.com/api/access_requests/#valid-access-levels"""
 
 _FIELD_NAMES = {"source": "from"}
 

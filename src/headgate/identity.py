@@ -120,6 +120,23 @@ def audience(manifests: str) -> str:
     return f"headgate:{manifests}"
 
 
+def level_by_token(token: str, job: RunningJob, server: str, manifests: str) -> int:
+    """Return the access level of who runs this job, by the job's own ``id_token``; 0 where it tells of another project.
+
+    https://docs.gitlab.com/ci/secrets/id_token_authentication/#token-payload. Raises UntrustedError when it is no
+    token of this job.
+    """
+    claims = verified(token, server, f"headgate-run:{manifests}")
+    if str(claims.get("job_id")) != str(job.id):
+        raise UntrustedError(f"HEADGATE_ID_TOKEN is not of this job ({job.id})", hint="a variable was set from outside")
+    is_here = str(claims.get("project_id")) == str(job.project) and claims.get("project_path") == manifests
+    return LEVELS.get(str(claims.get("user_access_level")), 0) if is_here else 0
+
+
+LEVELS = {"developer": 30, "maintainer": 40, "owner": 50}
+"""https://docs.gitlab.com/api/access_requests/#valid-access-levels"""
+
+
 _MOST_PIPELINES = 100
 
 

@@ -46,8 +46,8 @@ class Run:
         """Who git is at the manifest repository: the bot, or the job."""
         return _login(self.address, self.event.tokens.write, self.event.tokens.job)
 
-    def app_login(self, project: str) -> Login:
-        """Return who git is at an app's repository: who reads, or the job."""
+    def reading_login(self, project: str) -> Login:
+        """Return who git is at a repository that is only read: who reads, or the job."""
         return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
 
     @property

@@ -152,3 +152,11 @@ def ci() -> None:
     from headgate.commands import ci as command  # noqa: PLC0415
 
     finish(command.run)
+
+
+@app.command()
+def preview() -> None:
+    """Tell in an app's merge request what the final YAML would become if it were merged. Writes nothing."""
+    from headgate.commands import preview as command  # noqa: PLC0415
+
+    finish(command.run)

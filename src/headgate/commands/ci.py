@@ -13,7 +13,7 @@ from headgate.errors import ConfigError, SeveralError, UntrustedError
 from headgate.event import read_event
 from headgate.form import check_form, check_permitted, concerned
 from headgate.gitlab import project_path
-from headgate.identity import access_level
+from headgate.identity import access_level, level_by_token
 from headgate.intents.rollback import Wanted
 from headgate.run import check_settings, open_run
 from headgate.workspace import open_workspace
@@ -101,8 +101,15 @@ def _permit(run: Run, workspace: Workspace) -> None:
     configuration = load(workspace.tree)
     check_settings(configuration.settings, run.event)
     form = run.event.form
-    level = access_level(run.write or run.read, run.event.manifests, run.job.user)
-    check_permitted(form, configuration.settings, concerned(form, configuration), level, run.job.user_name)
+    check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
+
+
+def _level(run: Run) -> int:
+    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
+    gitlab = run.write or (run.read if run.event.tokens.read else None)
+    if gitlab is not None:
+        return access_level(gitlab, run.event.manifests, run.job.user)
+    return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
 
 
 def _check(run: Run, workspace: Workspace) -> None:
