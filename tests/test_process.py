@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -201,3 +202,29 @@ def test_limits_of_a_program_are_not_ours() -> None:
 
 def test_there_is_a_processor() -> None:
     assert 1 <= processors() <= (os.cpu_count() or 1)
+
+
+_PARENT = """
+import ctypes, os, subprocess, sys
+from headgate.process import hide_environment
+if os.getuid() == 0:  # root may read everything: be somebody, whose processes may be traced as usual
+    os.setgid(65534); os.setuid(65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+if sys.argv[1] == "hidden":
+    hide_environment()
+read = subprocess.run(["sh", "-c", "cat /proc/$PPID/environ"], env={}, capture_output=True, text=True)
+print(read.stdout, read.stderr)
+"""
+
+
+@pytest.mark.parametrize("how", ["hidden", "open"])
+def test_tokens_in_the_environment_are_hidden_from_children_of_the_same_user(how: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PARENT, how],
+        env={"SECRET_TOKEN": "s3cret", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("s3cret" in done.stdout) is (how == "open")
+    assert ("Permission denied" in done.stdout) is (how == "hidden")

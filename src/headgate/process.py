@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,19 @@ class ProcessError(Exception):
 def inherited(names: Iterable[str]) -> dict[str, str]:
     """Return those of the named environment variables that are set here."""
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def hide_environment() -> None:
+    """Keep programs that this process starts from reading its environment, where tokens are, in ``/proc``.
+
+    An environment of their own hides nothing from them, as long as they run as the same user: proc(5) shows
+    ``/proc/PID/environ`` to whoever may trace a process, prctl(2) PR_SET_DUMPABLE says who may. Linux only.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+_PR_SET_DUMPABLE = 4
 
 
 def processors() -> int:

@@ -15,6 +15,7 @@ from headgate.form import check_form, check_permitted, concerned
 from headgate.gitlab import project_path
 from headgate.identity import access_level, level_by_token
 from headgate.intents.rollback import Wanted
+from headgate.process import hide_environment
 from headgate.run import check_settings, open_run
 from headgate.workspace import open_workspace
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
     """Do what this job's pipeline asks for, and return the exit code."""
+    hide_environment()
     event = read_event(environ)
     found = open_run(event)
     kind = _kind(found)

@@ -17,6 +17,7 @@ from headgate.handoff import BRANCHES, HandOff, check
 from headgate.identity import branch
 from headgate.intents.preview import Preview
 from headgate.landing import Landing, rehearse
+from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.run import check_settings, open_run
 from headgate.source import app_source
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
     """Hydrate what the merge request of this job's pipeline would hand off, tell, and return the exit code."""
+    hide_environment()
     found = open_run(read_event(environ))
     if found.job.source != "merge_request_event":
         raise ConfigError(f"a preview is of a merge request, and this pipeline is of the kind '{found.job.source}'")
