@@ -6,7 +6,7 @@ TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
 
-.PHONY: help demo test test-long lint schema tools benchmark clean
+.PHONY: help demo test test-long lint schema tools registry benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -14,10 +14,10 @@ help: ## show this
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
-test: $(VENV)/.ready tools ## run all tests
+test: $(VENV)/.ready tools registry ## run all tests
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools ## run the tests that take minutes
+test-long: $(VENV)/.ready tools registry ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
 
 lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
@@ -37,6 +37,9 @@ benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize, and 
 
 tools: ## build Helm and Kustomize, unless PATH has these versions
 	@image/build-tools $(TOOLS)
+
+registry: ## build the registry that tests run, unless PATH has this version
+	@image/build-tools $(TOOLS) registry
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -192,6 +192,18 @@ class GitLabError(HeadgateError):
         self.status = status
 
 
+class RegistryError(HeadgateError):
+    """A registry refused, did not answer, or says what cannot be. ``status`` is HTTP's, 0 when there was no answer."""
+
+    code = 29
+    title = "a registry refused, did not answer, or does not have the image"
+
+    def __init__(self, what: str, *, where: Place | None = None, hint: str = "", status: int = 0) -> None:
+        """Keep the status, by which callers tell what is missing from what is forbidden."""
+        super().__init__(what, where=where, hint=hint)
+        self.status = status
+
+
 class UntrustedError(HeadgateError):
     """It is not proved who sent a hand-off, or the surroundings of the run contradict each other."""
 
@@ -227,6 +239,7 @@ KINDS: tuple[type[HeadgateError], ...] = (
     ConflictError,
     RefusedError,
     GitLabError,
+    RegistryError,
     UntrustedError,
     ForbiddenError,
 )

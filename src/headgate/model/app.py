@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -128,6 +128,8 @@ class App(Record):
     """What its own config may render beyond workloads in its namespace."""
     hooks: Hooks | None = None
     """What becomes of Helm's install and upgrade hooks: `drop` or `keep`."""
+    tags: Literal["commit", "any"] = "commit"
+    """`commit`: an image's tag or label must show which commit it was built from; `any`: it need not."""
 
     @model_validator(mode="after")
     def _has_something_to_render(self) -> App:

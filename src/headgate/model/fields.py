@@ -152,3 +152,4 @@ class Record(BaseModel):
 
 
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])]

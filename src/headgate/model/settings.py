@@ -14,6 +14,7 @@ from headgate.model.fields import (
     Email,
     Engine,
     Host,
+    Hosts,
     KindName,
     Level,
     Minor,
@@ -176,6 +177,13 @@ class GitLab(Record):
     """Host of its container registry, to which job tokens go: `registry.example.com`."""
 
 
+class Registry(Record):
+    """What a registry may have of us."""
+
+    realms: Hosts = ()
+    """Other hosts that may be asked for tokens with its credentials: `auth.example.com`."""
+
+
 class Settings(Record):
     """headgate.yaml: the environments, how each is delivered, and who may do what."""
 
@@ -197,6 +205,8 @@ class Settings(Record):
     """Guards against a change that is larger than anybody meant."""
     commits: Commits = Commits()
     """Who the commits are by, and their subject."""
+    registries: Mapping[Host, Registry] = Field(default_factory=dict)
+    """Registries by host, where more is to be said of one: which other hosts get its credentials."""
 
 
 class Lock(Record):

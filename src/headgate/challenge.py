@@ -1,0 +1,43 @@
+"""What a registry asks for before it answers: the header WWW-Authenticate. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One way to log in: ``scheme`` in small letters (``basic``, ``bearer``), and its parameters."""
+
+    scheme: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1: schemes and parameters share one list, commas may be quoted.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PARAMETER = re.compile(rf'\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*(?=,|$)')
+_SCHEME = re.compile(rf"\s*({_WORD})(?=\s|,|$)(?!\s*=)")
+
+
+def parse_challenges(header: str) -> tuple[Challenge, ...]:
+    """Return the ways to log in that a header names, as far as it can be read."""
+    found: list[tuple[str, dict[str, str]]] = []
+    rest = header
+    while rest := rest.lstrip(", \t"):
+        parameter, scheme = _PARAMETER.match(rest), _SCHEME.match(rest)
+        if parameter and found:
+            quoted = parameter[2]
+            value = parameter[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            found[-1][1].setdefault(parameter[1].lower(), value)
+            rest = rest[parameter.end() :]
+        elif scheme:
+            found.append((scheme[1].lower(), {}))
+            rest = rest[scheme.end() :]
+        else:
+            break
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
