@@ -272,6 +272,21 @@ def _is_object(data: bytes, file: str) -> bool:
     return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)
 
 
+def check_tied(accepted: Acceptance, hand_off: HandOff) -> None:
+    """Refuse an image of which nothing shows that the commit built it, unless the app says ``tags: any``.
+
+    Raises RefusedError.
+    """
+    for name, image in accepted.images.items():
+        if image in hand_off.untied and accepted.record.app.tags != "any":
+            raise RefusedError(
+                f"'{name}': nothing shows that {image.repository}:{image.tag} was built from {hand_off.commit[:12]}: "
+                f"{hand_off.untied[image]}",
+                hint="tag images with $CI_COMMIT_SHORT_SHA or the git tag, or set that label when they are built; "
+                f"or say 'tags: any' in {accepted.record.folder}/app.yaml",
+            )
+
+
 def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -> None:
     """Refuse a project that took over another one's path. Raises RefusedError.
 

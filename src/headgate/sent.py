@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.claim import parse_claim
+from headgate.credentials import access
 from headgate.errors import UntrustedError
-from headgate.handoff import BRANCHES, HandOff, accepting, check
+from headgate.handoff import BRANCHES, TAGS, HandOff, accepting, check
 from headgate.identity import sender
+from headgate.images import normal
+from headgate.registry import resolve, revision
 from headgate.run import check_settings
 from headgate.source import app_source
+from headgate.tied import why_untied
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import ExitStack
 
     from headgate.config import Configuration
+    from headgate.credentials import Access
+    from headgate.handoff import Acceptance
     from headgate.identity import Sender
+    from headgate.images import Reference
+    from headgate.registry import Resolved
     from headgate.run import Run
     from headgate.source import AppSource
 
@@ -38,8 +48,32 @@ def sent(run: Run, configuration: Configuration, stack: ExitStack) -> tuple[Hand
         *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected)
     )
     check(claimed)
-    accepting(configuration, claimed)  # before any registry is asked: only for images that an app of this project has
-    return claimed, source
+    accepted = accepting(configuration, claimed)  # before any registry is asked: only for images that an app has
+    reached = access(configuration.settings, run.event.registry_variables)
+    resolved = [resolve(image, reached) for image in claimed.images]
+    untied = _untied(resolved, accepted, found, reached)
+    return replace(claimed, images=tuple(one.reference for one in resolved), untied=untied), source
+
+
+def _untied(
+    images: Sequence[Resolved], accepted: Sequence[Acceptance], found: Sender, reached: Access
+) -> dict[Reference, str]:
+    """Say of each image why nothing shows that it was built from the commit. Its label is only read if it must be."""
+    tag = found.ref.removeprefix(TAGS) if found.ref.startswith(TAGS) else ""
+    told: dict[Reference, str] = {}
+    for image in images:
+        patterns = {"", *_patterns(image.reference, accepted)}
+        if any(not why_untied(image.reference.tag, found.commit, tag, pattern) for pattern in patterns):
+            continue
+        why = why_untied(image.reference.tag, found.commit, tag, revision=revision(image, reached))
+        told |= {image.reference: why} if why else {}
+    return told
+
+
+def _patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
+    """Return the patterns of tags by which apps know an image."""
+    owned = [named for one in accepted for named in one.record.images(one.environment).values()]
+    return [named.tag for named in owned if named.tag and normal(named.repository) == normal(image.repository)]
 
 
 def _check_reachable(source: AppSource, found: Sender) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.commands import hold, promote, rehydrate, rollback, verify
-from headgate.commands.landed import Around, Asked
+from headgate.commands.landed import Around, Asked, landed
 from headgate.config import load
 from headgate.errors import ConfigError, SeveralError, UntrustedError
 from headgate.event import read_event
 from headgate.form import check_form, check_permitted, concerned
 from headgate.gitlab import project_path
 from headgate.identity import access_level, level_by_token
+from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
 from headgate.process import hide_environment
 from headgate.run import check_settings, open_run
+from headgate.sent import sent
 from headgate.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -55,6 +58,15 @@ def _kind(run: Run) -> str:
     if source in ("push", "schedule", "merge_request_event"):
         return source
     raise ConfigError(f"there is nothing to do in a pipeline of the kind '{source}'")
+
+
+def _hand_off(run: Run) -> int:
+    with ExitStack() as stack:
+
+        def resolve(workspace: Workspace) -> Deliver:
+            return Deliver(*sent(run, load(workspace.tree), stack))
+
+        return landed(_asked(run), resolve)
 
 
 def _push(run: Run) -> int:
@@ -128,6 +140,7 @@ def _worst(*codes: int) -> int:
 
 
 _KINDS: dict[str, Callable[[Run], int]] = {
+    "hand-off": _hand_off,
     "push": _push,
     "schedule": _schedule,
     "merge_request_event": _merge_request,

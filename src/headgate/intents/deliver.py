@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
-from headgate.handoff import accepting, check_project_id, handed_off, order_rule, snapshot
+from headgate.handoff import accepting, check_project_id, check_tied, handed_off, order_rule, snapshot
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
 from headgate.model import Release
@@ -72,6 +72,7 @@ class Deliver:
         proposal = state.proposed(record.name, environment) if reviewed else None
         waiting = read_released(state.tree, waiting_folder(record, environment))
         proposed = read_released(proposal.tree, record.release_folder(environment)) if proposal else None
+        check_tied(one, self.hand_off)
         check_project_id((proposed or waiting or released).release, one, self.hand_off)
         check_project_id(released.release, one, self.hand_off)
         known = {"was released already": released.release.newest}
