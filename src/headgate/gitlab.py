@@ -128,3 +128,18 @@ def project_path(project: str | int) -> str:
 def quoted(name: str) -> str:
     """Return a name as one part of a path in the API."""
     return quote(name, safe="")
+
+
+def path_of(gitlab: GitLab, web_url: str) -> str:
+    """Return the path of the project that something belongs to, by the address that GitLab gives for it.
+
+    Job tokens may not ask for a project, and every answer about what is in one has its address.
+    Raises GitLabError for an address elsewhere.
+    """
+    path, found, _ = web_url.removeprefix(f"{gitlab.url}/").partition("/-/")
+    if not found or not web_url.startswith(f"{gitlab.url}/"):
+        raise GitLabError(
+            f"GitLab calls something {web_url!r}, which is not below {gitlab.url}",
+            hint="let 'server' be the address that GitLab itself is configured with (external_url)",
+        )
+    return path

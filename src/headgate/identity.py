@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError, UntrustedError
-from headgate.gitlab import project_path, quoted
+from headgate.gitlab import path_of, project_path, quoted
 from headgate.handoff import BRANCHES, TAGS
 from headgate.idtoken import verified
 
@@ -68,37 +68,20 @@ def sender(claim: Claim, job: RunningJob, gitlab: GitLab, manifests: str, hint: 
     ``gitlab`` reads the app's project, ``hint`` is the pipeline that is said to be the upstream one. Raises
     UntrustedError when nothing proves it, and when a pipeline of a kind that hands nothing off sent it.
     """
-    project = _project(claim, gitlab)
     pipeline = _told_by_token(claim, gitlab, manifests) if claim.token else _told_by_bridge(claim, job, gitlab, hint)
     found = gitlab.get(f"{project_path(claim.project)}/pipelines/{pipeline}")
+    path = path_of(gitlab, found["web_url"])
     if found["sha"] != claim.commit:
         raise UntrustedError(
             f"the hand-off names commit {claim.commit[:12]}, but pipeline {pipeline} ran for {found['sha'][:12]}"
         )
-    _check_source(found, project["path_with_namespace"])
+    _check_source(found, path)
     ref = _ref(found)
+    is_protected = _is_protected(gitlab, claim.project, ref, found["sha"])
     return Sender(
-        project["id"],
-        project["path_with_namespace"],
-        pipeline,
-        found["sha"],
-        ref,
-        _is_protected(gitlab, claim.project, ref, found["sha"]),
-        found["source"],
-        found["user"]["username"],
-        found["web_url"],
+        *(found["project_id"], path, pipeline, found["sha"], ref, is_protected),
+        *(found["source"], found["user"]["username"], found["web_url"]),
     )
-
-
-def _project(claim: Claim, gitlab: GitLab) -> Any:
-    found = gitlab.find(project_path(claim.project))
-    if found is None:
-        raise UntrustedError(
-            f"the hand-off names project {claim.project}, which {gitlab.token} cannot see",
-            hint="let this project's job token read it (its Settings, CI/CD, Job token permissions), or give "
-            "HEADGATE_READ_TOKEN a role there",
-        )
-    return found
 
 
 def _told_by_token(claim: Claim, gitlab: GitLab, manifests: str) -> int:
@@ -163,15 +146,23 @@ def _pipelines_of(claim: Claim, gitlab: GitLab) -> Iterator[int]:
     """Yield the pipelines of a commit, child pipelines last, which GitLab lists only when they are asked for."""
     path = f"{project_path(claim.project)}/pipelines"
     for more in ({}, {"source": "parent_pipeline"}):
-        yield from (one["id"] for one in gitlab.each(path, {"sha": claim.commit, **more}))
+        yield from (one["id"] for one in _visible(gitlab.each(path, {"sha": claim.commit, **more})))
 
 
 def _bridges(gitlab: GitLab, path: str) -> Iterator[Any]:
+    return _visible(gitlab.each(path))
+
+
+def _visible(entries: Iterator[Any]) -> Iterator[Any]:
+    """Yield the entries of a list that is there and may be read: what may not proves nothing."""
     try:
-        yield from gitlab.each(path)
+        yield from entries
     except GitLabError as error:
-        if error.status != 404:  # noqa: PLR2004  the pipeline that was named is not one of this project
+        if error.status not in _HIDDEN:
             raise
+
+
+_HIDDEN = (401, 403, 404)
 
 
 def _check_source(pipeline: Any, project: str) -> None:

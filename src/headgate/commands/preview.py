@@ -12,7 +12,7 @@ from headgate.commands.hydrate import exit_code
 from headgate.config import load
 from headgate.errors import ConfigError, RefusedError
 from headgate.event import read_event
-from headgate.gitlab import project_path
+from headgate.gitlab import path_of, project_path
 from headgate.handoff import BRANCHES, HandOff, check
 from headgate.identity import branch
 from headgate.intents.preview import Preview
@@ -56,12 +56,12 @@ def _as_if_merged(run: Run, stack: ExitStack) -> HandOff:
     """Return the hand-off of a merge request's newest commit, as if its target branch had it."""
     number = run.job.ref.removeprefix("refs/merge-requests/").partition("/")[0]
     request = run.by_job.get(f"{project_path(run.job.project)}/merge_requests/{int(number)}")
-    project = run.by_job.get(project_path(run.job.project))
+    project = path_of(run.by_job, run.job.address)
     target = branch(run.by_job, run.job.project, request["target_branch"])
-    logins = [run.reading_login(one) for one in (run.event.manifests, project["path_with_namespace"])]
+    logins = [run.reading_login(one) for one in (run.event.manifests, project)]
     stack.enter_context(git.logged_in(*logins))
     hand_off = HandOff(
-        project["path_with_namespace"],
+        project,
         run.job.commit,
         f"{BRANCHES}{request['target_branch']}",
         (),

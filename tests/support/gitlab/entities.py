@@ -1,0 +1,102 @@
+"""What the API shows of things, with the fields that GitLab's pages name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from support.gitlab.gitside import git, refs
+from support.gitlab.state import DEVELOPER, Project, User, now
+
+if TYPE_CHECKING:
+    from support.gitlab.double import Double
+
+
+def person(double: Double, user: User) -> dict[str, Any]:
+    """Show a person: https://docs.gitlab.com/api/users/."""
+    told = {"id": user.id, "username": user.name, "name": user.name.title(), "state": "active", "locked": False}
+    return {**told, "avatar_url": None, "web_url": f"{double.url}/{user.name}"}
+
+
+def member(double: Double, user: User, level: int) -> dict[str, Any]:
+    """Show a member: https://docs.gitlab.com/api/project_members/."""
+    return {
+        **person(double, user),
+        "access_level": level,
+        "created_at": now(),
+        "expires_at": None,
+        "membership_state": "active",
+    }
+
+
+def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str, Any]:
+    """Show a project; its CI settings only to those who may change them: https://docs.gitlab.com/api/projects/."""
+    shown = {
+        "id": found.id, "name": found.path.rsplit("/", 1)[1], "path": found.path.rsplit("/", 1)[1],
+        "path_with_namespace": found.path, "default_branch": found.default_branch, "visibility": "private",
+        "web_url": f"{double.url}/{found.path}", "http_url_to_repo": f"{double.url}/{found.path}.git",
+    }
+    if is_maintainer:
+        shown |= {
+            "ci_config_path": found.ci_config_path,
+            "ci_push_repository_for_job_token_allowed": found.job_token_push,
+            "ci_pipeline_variables_minimum_override_role": found.variables_role,
+        }
+    return shown
+
+
+def commit(double: Double, found: Project, sha: str) -> dict[str, Any]:
+    """Show a commit: https://docs.gitlab.com/api/commits/."""
+    author, email, date, parents, title = git(
+        found, "show", "--no-patch", "--format=%an%x00%ae%x00%aI%x00%P%x00%s", sha
+    ).split("\0")
+    told = {"id": sha, "short_id": sha[:8], "title": title, "parent_ids": parents.split(), "created_at": date}
+    told |= {
+        "message": git(found, "show", "--no-patch", "--format=%B", sha),
+        "author_name": author,
+        "author_email": email,
+    }
+    told |= {"authored_date": date, "committer_name": author, "committer_email": email, "committed_date": date}
+    return {**told, "web_url": f"{double.url}/{found.path}/-/commit/{sha}"}
+
+
+def branch(double: Double, found: Project, name: str) -> dict[str, Any]:
+    """Show a branch: https://docs.gitlab.com/api/branches/."""
+    protection = found.protected_branches.get(name)
+    return {
+        "name": name, "merged": False, "default": name == found.default_branch, "protected": protection is not None,
+        "commit": commit(double, found, refs(found)[f"refs/heads/{name}"]),
+        "developers_can_push": bool(protection and protection.push <= DEVELOPER),
+        "developers_can_merge": bool(protection and protection.merge <= DEVELOPER),
+        "can_push": True, "web_url": f"{double.url}/{found.path}/-/tree/{name}",
+    }
+
+
+def status(double: Double, one: dict[str, Any]) -> dict[str, Any]:
+    """Show a commit's status: https://docs.gitlab.com/api/commits/#commit-status."""
+    return {
+        **{key: one[key] for key in ("id", "sha", "ref", "name", "status", "target_url", "description", "created_at")},
+        "started_at": None, "finished_at": None, "allow_failure": False, "coverage": None,
+        "author": person(double, one["author"]),
+    }
+
+
+def environment(one: dict[str, Any]) -> dict[str, Any]:
+    """Show an environment: https://docs.gitlab.com/api/environments/."""
+    return {
+        **{key: one.get(key) for key in ("id", "name", "external_url", "tier")},
+        "slug": one["name"].replace("/", "-"),
+        "state": "available",
+    }
+
+
+def deployment(double: Double, found: Project, one: dict[str, Any]) -> dict[str, Any]:
+    """Show a deployment: https://docs.gitlab.com/api/deployments/."""
+    place = next(entry for entry in found.environments if entry["name"] == one["environment"])
+    told = {key: one[key] for key in ("id", "iid", "ref", "sha", "status", "created_at")}
+    return {
+        **told,
+        "updated_at": one["created_at"],
+        "user": person(double, one["user"]),
+        "environment": environment(place),
+        "deployable": None,
+    }

@@ -1,0 +1,212 @@
+"""git over HTTP as GitLab serves it: who may read, who may push what, and what a push sets off."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.gitlab.state import DEVELOPER, REPORTER, Job, Project, Token, User
+from support.gitlab.web import Answer, Request
+
+if TYPE_CHECKING:
+    from support.gitlab.double import Double
+
+NOTHING = "0" * 40
+
+
+@dataclass(frozen=True)
+class Who:
+    """Whom a request is from: a person by a token, or a job."""
+
+    user: User | None = None
+    token: Token | None = None
+    job: Job | None = None
+
+    @property
+    def kind(self) -> str:
+        """What kind of token it came with."""
+        return "job" if self.job else self.token.kind if self.token else "none"
+
+
+@dataclass(frozen=True)
+class Update:
+    """One ref of a push."""
+
+    ref: str
+    old: str
+    new: str
+
+
+HOOK = """#!/bin/sh
+# Refuses what the double decided on; a ref that may not be rewritten must only go forward.
+[ -z "$DOUBLE_REFUSAL" ] || { echo "GitLab: $DOUBLE_REFUSAL" >&2; exit 1; }
+while read -r old new ref; do
+  case " $DOUBLE_FORWARD_ONLY " in
+    *" $ref "*)
+      if [ "$old" != 0000000000000000000000000000000000000000 ] && ! git merge-base --is-ancestor "$old" "$new"; then
+        echo "GitLab: You are not allowed to force push code to a protected branch on this project." >&2; exit 1
+      fi ;;
+  esac
+done
+"""
+
+
+def make_repository(folder: Path) -> None:
+    """Make a bare repository as GitLab serves it: in parts, and any commit by its id."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder)], check=True)
+    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"):
+        subprocess.run(["git", "-C", str(folder), "config", key, "true"], check=True)
+    subprocess.run(["git", "-C", str(folder), "config", "receive.advertisePushOptions", "true"], check=True)
+    hook = folder / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
+
+
+def answer_git(double: Double, request: Request) -> Answer:
+    """Answer a request of git's, and note what a push changed."""
+    match = re.fullmatch(r"/(.+?)\.git/(info/refs|git-upload-pack|git-receive-pack)", request.path)
+    project = double.find_project(match[1]) if match else None
+    who = double.who_by_basic(request)
+    if who.user is None:
+        return Answer(401, raw=b"HTTP Basic: Access denied", headers={"WWW-Authenticate": 'Basic realm="GitLab"'})
+    if match is None or project is None or not may_read(double, who, project):
+        return Answer(404, raw=b"The project you were looking for could not be found or you don't have permission")
+    is_push = "receive-pack" in request.path or request.query.get("service") == "git-receive-pack"
+    refusal = may_push(who, project) if is_push else ""
+    if refusal:
+        return Answer(403, raw=refusal.encode())
+    if not request.path.endswith("/git-receive-pack"):
+        return _backend(project, request, match[2], {})
+    updates, options = read_push(request.body)
+    env = {"DOUBLE_REFUSAL": _refused(double, who, project, updates)}
+    env["DOUBLE_FORWARD_ONLY"] = " ".join(f"refs/heads/{name}" for name in project.protected_branches)
+    with double.lock:
+        before = refs(project)
+        answer = _backend(project, request, match[2], env)
+        after = refs(project)
+        moved = [one for one in updates if before.get(one.ref) != after.get(one.ref)]
+    double.pushed(project, who, moved, options)
+    return answer
+
+
+def may_read(double: Double, who: Who, project: Project) -> bool:
+    """Whether somebody may read a private project. https://docs.gitlab.com/ci/jobs/ci_job_token/."""
+    if who.user is None or project.level(who.user) < REPORTER:
+        return False
+    return who.job is None or double.is_allowed(who.job, project)
+
+
+def may_push(who: Who, project: Project) -> str:
+    """Say why somebody may not push to a project at all; empty when he may."""
+    if who.user is None or project.level(who.user) < DEVELOPER:
+        return "You are not allowed to push code to this project."
+    if who.token and not {"api", "write_repository"} & set(who.token.scopes):
+        return "The token lacks the scope write_repository."
+    if who.job is None:
+        return ""
+    # https://docs.gitlab.com/ci/jobs/ci_job_token/#allow-git-push-requests-to-your-project-repository
+    if not project.job_token_push:
+        return "You are not allowed to upload code."
+    is_other = who.job.pipeline.project is not project
+    return "You are not allowed to upload code." if is_other and not project.cross_project_push else ""
+
+
+def _refused(double: Double, who: Who, project: Project, updates: list[Update]) -> str:
+    """Say why a push is refused: https://docs.gitlab.com/user/project/repository/branches/protected/."""
+    user = who.user
+    assert user is not None
+    for one in updates:
+        if one.ref.startswith("refs/heads/"):
+            protection = project.protected_branches.get(one.ref.removeprefix("refs/heads/"))
+            if protection and one.new == NOTHING:
+                return "You cannot delete a protected branch through git."
+            if protection and (not protection.push or project.level(user) < protection.push):
+                return "You are not allowed to push code to protected branches on this project."
+        if one.ref.startswith("refs/tags/"):
+            needed = double.tag_protection(project, one.ref.removeprefix("refs/tags/"))
+            if needed and project.level(user) < needed:
+                return "You are not allowed to create this tag as it is protected."
+    return project.push_rule
+
+
+def read_push(body: bytes) -> tuple[list[Update], list[str]]:
+    """Read the refs and options of a push: https://git-scm.com/docs/gitprotocol-pack#_reference_update_request."""
+    lines, position = _pkt_lines(body, 0)
+    capabilities = lines[0].split(b"\0")[1] if lines and b"\0" in lines[0] else b""
+    updates = []
+    for line in lines:
+        old, new, ref = line.split(b"\0")[0].decode().strip().split(" ", 2)
+        updates.append(Update(ref, old, new))
+    options: list[str] = []
+    if b"push-options" in capabilities:
+        options = [one.decode() for one in _pkt_lines(body, position)[0]]
+    return updates, options
+
+
+def _pkt_lines(body: bytes, position: int) -> tuple[list[bytes], int]:
+    lines = []
+    while (size := int(body[position : position + 4], 16)) >= 4:
+        lines.append(body[position + 4 : position + size])
+        position += size
+    return lines, position + 4
+
+
+def _backend(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
+    env = {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        **more,
+        "GIT_PROJECT_ROOT": str(project.folder.parent),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "REMOTE_USER": "double",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PATH_INFO": f"/{project.folder.name}/{what}",
+        "QUERY_STRING": request.query_text,
+        "REQUEST_METHOD": request.method,
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(request.body)),
+        "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+    done = subprocess.run(["git", "http-backend"], env=env, input=request.body, capture_output=True, check=False)
+    head, _, content = done.stdout.partition(b"\r\n\r\n")
+    fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+    status = int(fields.pop("Status", "200").split(" ")[0])
+    fields.pop("Content-Length", None)
+    return Answer(status, raw=content, headers=fields)
+
+
+def basic(request: Request) -> tuple[str, str]:
+    """Return name and password of a request; empty without them."""
+    kind, _, told = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return "", ""
+    user, _, password = base64.b64decode(told).decode().partition(":")
+    return user, password
+
+
+def git(project: Project, *args: str, stdin: str = "", check: bool = True) -> str:
+    """Run git in a project's repository and return what it printed."""
+    done = subprocess.run(
+        ["git", "-C", str(project.folder), *args], input=stdin, capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        raise AssertionError(f"git {args}: {done.stderr}")
+    return done.stdout.strip() if not done.returncode else ""
+
+
+def refs(project: Project) -> dict[str, str]:
+    """Return where all refs are; tags by the commit that they name."""
+    told = git(
+        project,
+        "for-each-ref",
+        "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
+    )
+    return dict(line.split(" ", 1) for line in told.splitlines())

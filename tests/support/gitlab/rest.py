@@ -1,0 +1,327 @@
+"""The REST calls that Headgate makes, with who may make them. Paths and fields are those of GitLab's API pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from support.gitlab import mergeside, restpipelines
+from support.gitlab.entities import branch, commit, deployment, environment, member, person, project, status
+from support.gitlab.gitside import Who, git, refs
+from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, now, number
+from support.gitlab.web import Answer, Request
+
+if TYPE_CHECKING:
+    from support.gitlab.double import Double
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: who asks for what. ``parts`` are the variable parts of the path."""
+
+    double: Double
+    request: Request
+    who: Who
+    project: Project
+    parts: tuple[str, ...]
+
+
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call below ``/api/v4``: the level that it needs in the project, and whether a job token may make it."""
+
+    method: str
+    path: str
+    handler: Handler
+    level: int = REPORTER
+    job_token: bool = False
+
+
+NOT_FOUND = Answer(404, {"message": "404 Not found"})
+
+
+def answer(double: Double, request: Request) -> Answer:
+    """Answer an API request: 401 without a token, 404 for what is hidden, 403 for what is not allowed."""
+    path = request.path.removeprefix("/api/v4")
+    who = double.who(request)
+    if path.endswith("/trigger/pipeline"):  # has its own token
+        return restpipelines.trigger(double, request, who, double.find_project(path.split("/")[2]))
+    if who.user is None:
+        return Answer(401, {"message": "401 Unauthorized"})
+    if path == "/job":
+        return Answer(200, restpipelines.job_entity(double, who.job)) if who.job else NOT_FOUND
+    if path == "/user":
+        return (
+            Answer(200, person(double, who.user)) if who.job is None else Answer(401, {"message": "401 Unauthorized"})
+        )
+    if path == "/users":
+        return _paged(
+            double, request, [person(double, one) for one in double.users if one.name == request.query.get("username")]
+        )
+    if path == "/version":
+        return Answer(200, {"version": "18.11.2", "revision": "0000000"})
+    return _in_project(double, request, who, path)
+
+
+def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer:
+    assert who.user is not None
+    for route in ROUTES:
+        match = re.fullmatch(route.path, path)
+        if route.method != request.method or match is None:
+            continue
+        found = double.find_project(match[1])
+        if found is None or found.level(who.user) < REPORTER:
+            return Answer(404, {"message": "404 Project Not Found"})
+        if who.job is not None and not (route.job_token and double.is_allowed(who.job, found)):
+            return Answer(404 if not route.job_token else 403, {"message": "403 Forbidden"})
+        if who.token is not None and not _has_scope(who.token.scopes, request.method):
+            return Answer(403, {"error": "insufficient_scope"})
+        if found.level(who.user) < route.level:
+            return Answer(403, {"message": "403 Forbidden"})
+        return route.handler(Call(double, request, who, found, tuple(unquote(part) for part in match.groups()[1:])))
+    return NOT_FOUND
+
+
+def _has_scope(scopes: tuple[str, ...], method: str) -> bool:
+    return "api" in scopes or (method in ("GET", "HEAD") and "read_api" in scopes)
+
+
+def _paged(double: Double, request: Request, entries: list[Any]) -> Answer:
+    """Return one page: https://docs.gitlab.com/api/rest/#offset-based-pagination."""
+    page, size = int(request.query.get("page", 1)), min(int(request.query.get("per_page", 20)), 100)
+    rest = entries[(page - 1) * size :]
+    headers = {"X-Page": str(page), "X-Per-Page": str(size), "X-Next-Page": str(page + 1) if len(rest) > size else ""}
+    if len(rest) > size:
+        query = "&".join(
+            [*(one for one in request.query_text.split("&") if one and not one.startswith("page=")), f"page={page + 1}"]
+        )
+        headers["Link"] = f'<{double.url}{request.path}?{query}>; rel="next"'
+    return Answer(200, rest[:size], headers)
+
+
+def paged(call: Call, entries: list[Any]) -> Answer:
+    """Return one page of a list."""
+    return _paged(call.double, call.request, entries)
+
+
+# --- repository
+
+
+def _branches(call: Call) -> Answer:
+    wanted = str(call.request.query.get("search", ""))
+    names = [ref.removeprefix("refs/heads/") for ref in refs(call.project) if ref.startswith("refs/heads/")]
+    if wanted.startswith("^"):
+        names = [name for name in names if name.startswith(wanted[1:].removesuffix("$"))]
+    if wanted.endswith("$"):
+        names = [name for name in names if name.endswith(wanted.lstrip("^")[:-1])]
+    return paged(call, [branch(call.double, call.project, name) for name in names])
+
+
+def _branch(call: Call) -> Answer:
+    if f"refs/heads/{call.parts[0]}" not in refs(call.project):
+        return Answer(404, {"message": "404 Branch Not Found"})
+    return Answer(200, branch(call.double, call.project, call.parts[0]))
+
+
+def _tag(call: Call) -> Answer:
+    found = refs(call.project).get(f"refs/tags/{call.parts[0]}")
+    if found is None:
+        return Answer(404, {"message": "404 Tag Not Found"})
+    is_protected = bool(call.double.tag_protection(call.project, call.parts[0]))
+    told = {"name": call.parts[0], "target": found, "message": "", "protected": is_protected, "release": None}
+    return Answer(200, {**told, "commit": commit(call.double, call.project, found)})
+
+
+def _commit(call: Call) -> Answer:
+    found = git(call.project, "rev-parse", "--verify", "--quiet", f"{call.parts[0]}^{{commit}}", check=False)
+    return (
+        Answer(200, commit(call.double, call.project, found))
+        if found
+        else Answer(404, {"message": "404 Commit Not Found"})
+    )
+
+
+def _commit_requests(call: Call) -> Answer:
+    """Return the merge requests that brought a commit: by its branch, or as the merge commit."""
+    sha = call.parts[0]
+    found = [
+        one
+        for one in call.project.merge_requests
+        if sha in (one.merge_commit, one.sha)
+        or (
+            one.sha
+            and sha in git(call.project, "rev-list", one.sha, f"^{one.checked or one.target}", check=False).split()
+        )
+    ]
+    return paged(call, [mergeside.entity(call.double, one) for one in found])
+
+
+def _statuses(call: Call) -> Answer:
+    found = [one for one in call.project.statuses if one["sha"] == call.parts[0]]
+    wanted = call.request.query.get("name")
+    return paged(call, [status(call.double, one) for one in reversed(found) if wanted in (None, one["name"])])
+
+
+def _set_status(call: Call) -> Answer:
+    body, sha = call.request.json(), call.parts[0]
+    if not git(call.project, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", check=False):
+        return Answer(404, {"message": "404 Commit Not Found"})
+    if len(body.get("description") or "") > 255:
+        return Answer(400, {"message": {"description": ["is too long (maximum is 255 characters)"]}})
+    name = body.get("name") or body.get("context") or "default"
+    made = {
+        "id": number(),
+        "sha": sha,
+        "name": name,
+        "status": body["state"],
+        "author": call.who.user,
+        "created_at": now(),
+    }
+    made |= {key: body.get(key) for key in ("ref", "target_url", "description", "pipeline_id")}
+    call.project.statuses.append(made)
+    return Answer(201, status(call.double, made))
+
+
+# --- deployments and environments
+
+
+def _deployments(call: Call) -> Answer:
+    wanted, state = call.request.query.get("environment"), call.request.query.get("status")
+    found = [
+        one
+        for one in call.project.deployments
+        if wanted in (None, one["environment"]) and state in (None, one["status"])
+    ]
+    if call.request.query.get("sort") == "desc":
+        found.reverse()
+    return paged(call, [deployment(call.double, call.project, one) for one in found])
+
+
+def _deploy(call: Call) -> Answer:
+    body = call.request.json()
+    if not any(one["name"] == body["environment"] for one in call.project.environments):
+        call.project.environments.append(
+            {"id": number(), "name": body["environment"], "external_url": None, "tier": None}
+        )
+    made = {
+        **body,
+        "id": number(),
+        "iid": len(call.project.deployments) + 1,
+        "user": call.who.user,
+        "created_at": now(),
+    }
+    call.project.deployments.append(made)
+    return Answer(201, deployment(call.double, call.project, made))
+
+
+def _change_deployment(call: Call) -> Answer:
+    found = next((one for one in call.project.deployments if str(one["id"]) == call.parts[0]), None)
+    if found is None:
+        return NOT_FOUND
+    found["status"] = call.request.json()["status"]
+    return Answer(200, deployment(call.double, call.project, found))
+
+
+def _environments(call: Call) -> Answer:
+    wanted = call.request.query.get("name")
+    return paged(call, [environment(one) for one in call.project.environments if wanted in (None, one["name"])])
+
+
+def _make_environment(call: Call) -> Answer:
+    body = call.request.json()
+    if any(one["name"] == body["name"] for one in call.project.environments):
+        return Answer(400, {"message": {"name": ["has already been taken"]}})
+    made = {"id": number(), "external_url": None, "tier": None, **body}
+    call.project.environments.append(made)
+    return Answer(201, environment(made))
+
+
+# --- project, members, settings
+
+
+def _project(call: Call) -> Answer:
+    return Answer(
+        200, project(call.double, call.project, is_maintainer=call.project.level(call.who.user) >= MAINTAINER)
+    )
+
+
+def _members(call: Call) -> Answer:
+    people = {one.id: one for one in call.double.users}
+    return paged(call, [member(call.double, people[user], level) for user, level in call.project.members.items()])
+
+
+def _member(call: Call) -> Answer:
+    found = next((one for one in call.double.users if str(one.id) == call.parts[0]), None)
+    if found is None or found.id not in call.project.members:
+        return NOT_FOUND
+    return Answer(200, member(call.double, found, call.project.level(found)))
+
+
+def _protected(call: Call) -> Answer:
+    return paged(
+        call,
+        [
+            {
+                "id": index + 1, "name": name, "allow_force_push": False, "code_owner_approval_required": False,
+                "push_access_levels": [{"id": 1, "access_level": one.push, "access_level_description": "role"}],
+                "merge_access_levels": [{"id": 2, "access_level": one.merge, "access_level_description": "role"}],
+            }
+            for index, (name, one) in enumerate(call.project.protected_branches.items())
+        ],
+    )
+
+
+def _variables(call: Call) -> Answer:
+    return paged(
+        call,
+        [
+            {
+                "variable_type": "env_var", "key": key, "value": one.value, "protected": one.protected,
+                "masked": one.masked, "hidden": False, "raw": True, "environment_scope": "*", "description": None,
+            }
+            for key, one in call.project.variables.items()
+        ],
+    )
+
+
+def _scope(call: Call) -> Answer:
+    return Answer(200, {"inbound_enabled": True, "outbound_enabled": False})
+
+
+def _allowlist(call: Call) -> Answer:
+    found = [one for one in call.double.projects if one.path in call.project.allowlist or one is call.project]
+    return paged(
+        call, [{"id": one.id, "path_with_namespace": one.path, "name": one.path.rsplit("/", 1)[1]} for one in found]
+    )
+
+
+_P = r"/projects/([^/]+)"
+ROUTES: tuple[Route, ...] = (
+    Route("GET", _P, _project),
+    Route("GET", f"{_P}/members/all", _members),
+    Route("GET", f"{_P}/members/all/([0-9]+)", _member),
+    Route("GET", f"{_P}/protected_branches", _protected, MAINTAINER),
+    Route("GET", f"{_P}/variables", _variables, MAINTAINER),
+    Route("GET", f"{_P}/job_token_scope", _scope, MAINTAINER),
+    Route("GET", f"{_P}/job_token_scope/allowlist", _allowlist, MAINTAINER),
+    Route("GET", f"{_P}/repository/branches", _branches, job_token=True),
+    Route("GET", f"{_P}/repository/branches/([^/]+)", _branch, job_token=True),
+    Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token=True),
+    Route("GET", f"{_P}/repository/commits/([^/]+)", _commit, job_token=True),
+    Route("GET", f"{_P}/repository/commits/([^/]+)/merge_requests", _commit_requests, job_token=True),
+    Route("GET", f"{_P}/repository/commits/([^/]+)/statuses", _statuses),
+    Route("POST", f"{_P}/statuses/([^/]+)", _set_status, DEVELOPER),
+    Route("GET", f"{_P}/deployments", _deployments, job_token=True),
+    Route("POST", f"{_P}/deployments", _deploy, DEVELOPER, job_token=True),
+    Route("PUT", f"{_P}/deployments/([0-9]+)", _change_deployment, DEVELOPER, job_token=True),
+    Route("GET", f"{_P}/environments", _environments, job_token=True),
+    Route("POST", f"{_P}/environments", _make_environment, DEVELOPER, job_token=True),
+    *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restpipelines.ROUTES),
+    *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in mergeside.ROUTES),
+)

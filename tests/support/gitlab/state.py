@@ -1,0 +1,191 @@
+"""What the double knows: people, tokens, projects, pipelines, merge requests. Plain records that change."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# https://docs.gitlab.com/api/access_requests/#valid-access-levels
+GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER, NO_ONE = 10, 20, 30, 40, 50, 0
+LEVEL_NAMES = {GUEST: "guest", REPORTER: "reporter", DEVELOPER: "developer", MAINTAINER: "maintainer", OWNER: "owner"}
+
+_numbers = itertools.count(101)
+
+
+def number() -> int:
+    """Return a number that nothing else has: ids of different kinds are never mistaken for each other."""
+    return next(_numbers)
+
+
+def now() -> str:
+    """Return the time as GitLab writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@dataclass
+class User:
+    """A person or a bot."""
+
+    name: str
+    id: int = field(default_factory=number)
+
+
+@dataclass
+class Token:
+    """A personal, project or group access token: whose it is, and what it is for."""
+
+    user: User
+    scopes: tuple[str, ...]
+    value: str = field(default_factory=lambda: f"glpat-{secrets.token_hex(10)}")
+    kind: str = "private"
+    expired: bool = False
+
+
+@dataclass
+class Protection:
+    """Who may push to and merge into a protected branch, or create a protected tag."""
+
+    push: int = MAINTAINER
+    merge: int = MAINTAINER
+
+
+@dataclass
+class Variable:
+    """A CI/CD variable of a project."""
+
+    value: str
+    protected: bool = False
+    masked: bool = True
+
+
+@dataclass
+class Project:
+    """A project: its settings, members, and what happened in it."""
+
+    path: str
+    folder: Path
+    id: int = field(default_factory=number)
+    default_branch: str = "main"
+    members: dict[int, int] = field(default_factory=dict)
+    protected_branches: dict[str, Protection] = field(default_factory=dict)
+    protected_tags: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+    allowlist: set[str] = field(default_factory=set)
+    job_token_push: bool = False
+    cross_project_push: bool = False
+    variables_role: str = "no_one_allowed"
+    ci_config_path: str = ".gitlab-ci.yml"
+    push_rule: str = ""
+    """What a commit message must hold, else the push is refused with GitLab's words."""
+    forked_from: Project | None = None
+    trigger_tokens: dict[str, User] = field(default_factory=dict)
+    releases: list[str] = field(default_factory=list)
+    pipelines: list[Pipeline] = field(default_factory=list)
+    merge_requests: list[MergeRequest] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    deployments: list[dict[str, Any]] = field(default_factory=list)
+    environments: list[dict[str, Any]] = field(default_factory=list)
+
+    def level(self, user: User) -> int:
+        """Return a person's access level; 0 for no member."""
+        return self.members.get(user.id, 0)
+
+
+@dataclass
+class Job:
+    """A job of a pipeline. ``bridge`` is its downstream pipeline, for a trigger job."""
+
+    name: str
+    stage: str
+    config: dict[str, Any]
+    pipeline: Pipeline
+    id: int = field(default_factory=number)
+    status: str = "created"
+    log: str = ""
+    token: str = field(default_factory=lambda: f"glcbt-{secrets.token_hex(12)}")
+    downstream: Pipeline | None = None
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+    dotenv: dict[str, str] = field(default_factory=dict)
+    failure_reason: str | None = None
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether it triggers another pipeline instead of running a script."""
+        return "trigger" in self.config
+
+
+@dataclass
+class Pipeline:
+    """A pipeline: where, for which commit, how it came about, as whom it runs."""
+
+    project: Project
+    ref: str
+    sha: str
+    source: str
+    user: User
+    is_tag: bool = False
+    inputs: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    upstream: Job | None = None
+    merge_request: MergeRequest | None = None
+    id: int = field(default_factory=number)
+    status: str = "created"
+    jobs: list[Job] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    auto_cancel: str = "conservative"
+    config_variables: dict[str, str] = field(default_factory=dict)
+    created_at: str = field(default_factory=now)
+
+    @property
+    def log(self) -> str:
+        """The logs of all its jobs."""
+        return "\n".join([*self.errors, *(job.log for job in self.jobs)])
+
+
+@dataclass
+class Note:
+    """A comment on a merge request."""
+
+    author: User
+    body: str
+    system: bool = False
+    id: int = field(default_factory=number)
+    created_at: str = field(default_factory=now)
+
+
+@dataclass
+class MergeRequest:
+    """A merge request. ``reads`` counts how often its mergeability was asked for: GitLab finds it out later."""
+
+    project: Project
+    source_project: Project
+    iid: int
+    source: str
+    target: str
+    title: str
+    author: User
+    description: str = ""
+    labels: list[str] = field(default_factory=list)
+    reviewers: list[int] = field(default_factory=list)
+    assignees: list[int] = field(default_factory=list)
+    state: str = "opened"
+    notes: list[Note] = field(default_factory=list)
+    auto_merge: bool = False
+    merge_commit: str | None = None
+    merged_by: User | None = None
+    sha: str = ""
+    checked: str = ""
+    unchecked_reads: int = 0
+    blocked: str = ""
+    remove_source_branch: bool = False
+    id: int = field(default_factory=number)
+    created_at: str = field(default_factory=now)
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether its title says that it is not ready."""
+        return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
