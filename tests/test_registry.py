@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headgate.credentials import Access, Credential
+from headgate.credentials import Access, Credential, access
 from headgate.errors import ConfigError, RegistryError
 from headgate.images import Reference, parse_reference
+from headgate.model import Settings
 from headgate.registry import resolve, revision
 from support.registry import (
     DOCKER,
@@ -184,12 +187,12 @@ def login(registry: Registry, secret: str = ROBOT[1], name: str = "DOCKER_AUTH_C
 
 class TestPassword:
     def test_opens(self, locked: Registry) -> None:
-        access = Access((login(locked),))
-        assert revision(resolve(image(locked), access), access) == COMMIT
+        reach = Access((login(locked),))
+        assert revision(resolve(image(locked), reach), reach) == COMMIT
 
     def test_that_is_denied_gives_way_to_the_next(self, locked: Registry) -> None:
-        access = Access((login(locked, "wr0ng-one"), login(locked, name="HEADGATE_READ_TOKEN")))
-        assert resolve(image(locked), access).reference.digest
+        reach = Access((login(locked, "wr0ng-one"), login(locked, name="HEADGATE_READ_TOKEN")))
+        assert resolve(image(locked), reach).reference.digest
 
     def test_is_asked_for_where_there_is_none(self, locked: Registry) -> None:
         with pytest.raises(RegistryError, match="asked without a login") as caught:
@@ -197,11 +200,11 @@ class TestPassword:
         assert f"put a login for {locked.host} in DOCKER_AUTH_CONFIG" in caught.value.hint
 
     def test_that_is_wrong_is_named_and_not_shown(self, locked: Registry) -> None:
-        access = Access((login(locked, "wr0ng-one"), login(locked, "wr0ng-two", "the job token")))
+        reach = Access((login(locked, "wr0ng-one"), login(locked, "wr0ng-two", "the job token")))
         with pytest.raises(
             RegistryError, match="with DOCKER_AUTH_CONFIG, the job token, and without a login"
         ) as caught:
-            resolve(image(locked), access)
+            resolve(image(locked), reach)
         assert caught.value.status == 401
         assert "wr0ng" not in str(caught.value)
         assert "Job token permissions" in caught.value.hint
@@ -230,8 +233,8 @@ def with_logins(guarded: Guarded, *logins: tuple[str, str], realms: bool = True)
 
 class TestToken:
     def test_is_had_for_the_job_token(self, guarded: Guarded) -> None:
-        access = with_logins(guarded, JOB)
-        assert revision(resolve(image(guarded.registry), access), access) == COMMIT
+        reach = with_logins(guarded, JOB)
+        assert revision(resolve(image(guarded.registry), reach), reach) == COMMIT
 
     def test_is_asked_for_one_repository_and_for_pulling_only(self, guarded: Guarded) -> None:
         resolve(image(guarded.registry), with_logins(guarded, JOB))
@@ -240,10 +243,10 @@ class TestToken:
         ]
 
     def test_is_asked_for_once_for_several_questions(self, guarded: Guarded) -> None:
-        access = with_logins(guarded, JOB)
-        resolved = resolve(image(guarded.registry), access)
+        reach = with_logins(guarded, JOB)
+        resolved = resolve(image(guarded.registry), reach)
         guarded.tokens.asked.clear()
-        assert revision(resolved, access) == COMMIT
+        assert revision(resolved, reach) == COMMIT
         assert len(guarded.tokens.asked) == 1
 
     @pytest.mark.parametrize("first", [("robot", "expired"), JOB])
@@ -262,6 +265,21 @@ class TestToken:
             resolve(parse_reference(f"{guarded.registry.host}/team/tool:main"), with_logins(guarded, JOB))
         assert "the job token" in caught.value.what
         assert JOB[1] not in str(caught.value)
+
+    def test_is_asked_of_gitlab_for_its_registry_with_the_first_login_that_it_takes(self, guarded: Guarded) -> None:
+        host, wrong = guarded.registry.host, base64.b64encode(b"robot:expired").decode()
+        settings = Settings.model_validate(
+            {
+                "version": 1,
+                "environments": {"dev": {"delivery": "commit"}},
+                "gitlab": {"url": f"http://{guarded.tokens.host}", "project": "acme/manifests", "registry": host},
+            }
+        )
+        docker = json.dumps({"auths": {f"http://{host}/v2/": {"auth": wrong}}})
+        variables = {"CI_JOB_TOKEN": JOB[1], "HEADGATE_READ_TOKEN": "no-scope", "DOCKER_AUTH_CONFIG": docker}
+        assert resolve(image(guarded.registry), access(settings, variables)).reference.digest
+        sent = [base64.b64decode(one.removeprefix("Basic ")).decode() for one in guarded.tokens.logins]
+        assert sent == ["robot:expired", "headgate:no-scope", ":".join(JOB)]
 
     def test_is_not_asked_of_another_host_with_a_login(self, guarded: Guarded) -> None:
         with pytest.raises(RegistryError, match=f"to another host, {guarded.tokens.host}; nothing was sent") as caught:

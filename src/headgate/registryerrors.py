@@ -121,5 +121,5 @@ def _chain(error: object) -> Iterator[Exception]:
     """Yield an error and what it is about, which requests and urllib3 wrap several times."""
     while isinstance(error, Exception):
         yield error
-        inner = [getattr(error, "reason", None), *error.args]
+        inner = [getattr(error, "reason", None), *error.args, error.__cause__]
         error = next((one for one in inner if isinstance(one, Exception)), None)
