@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.manifests import ManifestRepository
+from support.registry import Registry, serve_registry
 from support.stage import Stage, make_stage
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
@@ -26,6 +28,8 @@ def clean_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(("GIT_", "HELM_", "KUSTOMIZE_", "HEADGATE_", "CI_")) and not name.startswith("GIT_SSL"):
+            monkeypatch.delenv(name)
+        if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
@@ -59,6 +63,13 @@ def manifests(tmp_path: Path) -> ManifestRepository:
 def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
     """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
     return make_stage(tmp_path, manifests)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """Run an empty registry that wants no login."""
+    with serve_registry(tmp_path / "registry") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             HEADGATE + "enviroments: {}\n",
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
-                "version, environments, gitlab, permissions, workloads, scopes, engines, limits, commits\n"
+                "version, environments, gitlab, registries, permissions, workloads, scopes, engines, limits, commits\n"
                 "  did you mean 'environments'?"
             ),
         ),
@@ -230,6 +230,13 @@ def test_unknown_key_inside_of_a_single_take_has_its_own_line_and_path() -> None
             ),
         ),
         (
+            HEADGATE + "registries:\n  harbor.example.com:\n    realms: [a.example.com, 'https://b.example.com']\n",
+            (
+                'headgate.yaml:11: registries."harbor.example.com".realms[1]: expected a host such as '
+                "registry.example.com, or with a port, found 'https://b.example.com'"
+            ),
+        ),
+        (
             HEADGATE + "permissions:\n  dev: {promte: maintainer}\n",
             (
                 "headgate.yaml:10: permissions.dev.promte: expected 'deliver', 'promote', 'roll-back', 'pin', "
@@ -287,6 +294,10 @@ def test_time_that_is_none_is_refused_at_its_key(auto: str) -> None:
         (
             APP + "hooks: kep\n",
             "apps/shop/app.yaml:5: hooks: expected 'drop' or 'keep', found 'kep'\n  did you mean 'keep'?",
+        ),
+        (
+            APP + "tags: none\n",
+            "apps/shop/app.yaml:5: tags: expected 'commit' or 'any', found 'none'",
         ),
         (
             APP + "grant:\n- a\n- {path: b, text: 1}\n",
@@ -621,6 +632,16 @@ def test_short_forms_mean_the_long_ones() -> None:
 def test_namespace_is_the_apps_name_by_default() -> None:
     assert shop().namespace("dev") == "shop"
     assert shop(f"{APP}namespace: other\n").namespace("dev") == "other"
+
+
+def test_tags_of_images_say_the_commit_by_default() -> None:
+    assert shop().app.tags == "commit"
+    assert shop(f"{APP}tags: any\n").app.tags == "any"
+
+
+def test_realms_of_a_registry_are_read() -> None:
+    found = configuration({}, settings=HEADGATE + "registries: {'r.example.com:5050': {realms: [login.example.com]}}\n")
+    assert found.settings.registries["r.example.com:5050"].realms == ("login.example.com",)
 
 
 # Apps and their folders

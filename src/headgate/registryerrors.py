@@ -54,8 +54,9 @@ def denied(host: str, path: str, tried: Sequence[str], status: int) -> RegistryE
         grant = f"look whether {login} is right, has not expired and may pull"
     else:
         grant = f"put {login}; for GitLab's own registry name it in headgate.yaml: gitlab.registry"
+    with_logins = f"with {', '.join(tried)}, and " if tried else ""
     return RegistryError(
-        f"{host} denied {path} with {', '.join(tried) + ' and ' if tried else ''}no login ({status})",
+        f"{host} denied {path} ({status}), asked {with_logins}without a login",
         hint=f"{grant}. Many registries say the same of what is not there: is the name right?",
         status=status,
     )
@@ -120,5 +121,5 @@ def _chain(error: object) -> Iterator[Exception]:
     """Yield an error and what it is about, which requests and urllib3 wrap several times."""
     while isinstance(error, Exception):
         yield error
-        inner = [getattr(error, "reason", None), *error.args]
+        inner = [getattr(error, "reason", None), *error.args, error.__cause__]
         error = next((one for one in inner if isinstance(one, Exception)), None)

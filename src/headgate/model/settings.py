@@ -193,6 +193,8 @@ class Settings(Record):
     """The environments, in the order of promotion."""
     gitlab: GitLab | None = None
     """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
+    registries: Mapping[Host, Registry] = Field(default_factory=dict)
+    """Registries by host, where more is to be said of one: which other hosts get its credentials."""
     permissions: Mapping[Name, Mapping[Verb, Level]] = Field(default_factory=dict)
     """Per environment and action: the access level that a person needs. Default: maintainer."""
     workloads: Mapping[KindName, ValuePath] = Field(default_factory=dict)
@@ -205,8 +207,6 @@ class Settings(Record):
     """Guards against a change that is larger than anybody meant."""
     commits: Commits = Commits()
     """Who the commits are by, and their subject."""
-    registries: Mapping[Host, Registry] = Field(default_factory=dict)
-    """Registries by host, where more is to be said of one: which other hosts get its credentials."""
 
 
 class Lock(Record):
