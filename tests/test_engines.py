@@ -544,6 +544,27 @@ def test_jinja_strings_stay_strings_and_numbers_numbers(manifests: ManifestRepos
     assert only(manifests)["data"] == {"a": "8080", "b": 8080, "c": True, "d": "on", "e": "x8080y"}
 
 
+def test_jinja_template_that_prints_the_same_for_many_apps_gives_each_its_own(manifests: ManifestRepository) -> None:
+    text = DEPLOYMENT.replace("acme/web", "acme/{{ app }}").replace("name: web", "name: {{ app }}")
+    manifests.write({"templates/web/web.yaml.j2": text})
+    for number in range(4):
+        image = f"registry.example.com/acme/web-{number}"
+        app = f"project: acme/web\nimages: {{web: {image}}}\ntemplate: web\nenvironments: [dev]\n"
+        manifests.app(f"web-{number}", app).release(f"web-{number}", "dev", images={"web": image})
+    assert manifests.hydrate().code == 0
+    for number in range(4):
+        (found,) = manifests.objects(f"deploy/dev/web-{number}")
+        (container,) = found["spec"]["template"]["spec"]["containers"]
+        image = f"registry.example.com/acme/web-{number}:1.0@{DIGEST}"
+        assert container == {"name": f"web-{number}", "image": image}
+
+
+def test_jinja_escape_that_looks_like_a_token_is_text(manifests: ManifestRepository) -> None:
+    text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ app }}"}\ndata: {a: "\\ue0007\\ue001"}\n'
+    jinja(manifests, text)
+    assert only(manifests)["data"] == {"a": "\ue0007\ue001"}
+
+
 def test_jinja_filters(manifests: ManifestRepository) -> None:
     text = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ManifestError, Place, YamlError
 from headgate.kinds import kind_name, scope_of, scopes_defined_by
 from headgate.scalar import NULL, Plain
+from headgate.yamlfill import filled
 from headgate.yamlread import read, with_strings
 from headgate.yamlwrite import write
 
@@ -94,19 +95,26 @@ def manifests(rendered: Iterable[Rendered]) -> list[Manifest]:
             match = _SOURCE.search(document)
             source = match[1] if match else text.source
             for data in _objects(document, first_line, source, text):
-                found.append(_manifest(data, source, with_strings(document, text.strings)))  # noqa: PERF401
+                manifest = _manifest(data, source)
+                if is_encrypted(data):
+                    manifest = replace(manifest, verbatim=_trimmed(with_strings(document, text.strings)))
+                found.append(manifest)
     return found
 
 
 def _objects(document: str, first_line: int, source: str, rendered: Rendered) -> Iterator[dict[Any, Any]]:
+    known = filled(document, rendered.strings) if rendered.strings else None
+    for data in _read(document, first_line, source, rendered) if known is None else known:
+        yield from _unfold(data, source)
+
+
+def _read(document: str, first_line: int, source: str, rendered: Rendered) -> list[Any]:
     try:
-        parsed = read(document, source, strings=rendered.strings)
+        return [one.data for one in read(document, source, strings=rendered.strings)]
     except YamlError as error:
         line = (error.where.line if error.where else 1) + first_line - 1
         shown = _excerpt(rendered, line)
         raise YamlError(f"rendered text is {error.what}{shown}", where=Place(source or "rendered text")) from None
-    for one in parsed:
-        yield from _unfold(one.data, source)
 
 
 def _excerpt(rendered: Rendered, line: int) -> str:
@@ -153,7 +161,7 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_NAME = 253
 
 
-def _manifest(data: dict[Any, Any], source: str, document: str) -> Manifest:
+def _manifest(data: dict[Any, Any], source: str) -> Manifest:
     where = Place(source) if source else None
     api_version, kind = data.get("apiVersion"), data.get("kind")
     match = _API_VERSION.fullmatch(api_version) if isinstance(api_version, str) else None
@@ -173,8 +181,7 @@ def _manifest(data: dict[Any, Any], source: str, document: str) -> Manifest:
         namespace = ""
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
-    verbatim = _trimmed(document) if is_encrypted(data) else ""
-    return Manifest(match["group"] or "", kind, namespace, name, data, source, verbatim)
+    return Manifest(match["group"] or "", kind, namespace, name, data, source)
 
 
 def is_encrypted(data: Mapping[Any, Any]) -> bool:

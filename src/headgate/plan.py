@@ -99,6 +99,7 @@ class Planner:
     _scopes: dict[str, Tree] = field(default_factory=dict)
     _read: dict[str, Layer | None] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=dict)
+    _engines: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
         """Plan one app in one environment."""
@@ -146,7 +147,12 @@ class Planner:
         return self._settings[environment]
 
     def _engine(self, source: Source, environment: str) -> str:
-        return source.template.engine or engine_of(source.files, environment, source.label)
+        if source.template.engine:
+            return source.template.engine
+        key = (source.files.id, environment)
+        if key not in self._engines:
+            self._engines[key] = engine_of(source.files, environment, source.label)
+        return self._engines[key]
 
     def _planned(self, record: AppRecord, environment: str, release: Release) -> Planned:
         images, released = record.images(environment), release.images

@@ -53,7 +53,7 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-TOKEN = re.compile("\ue000(\\d+)\ue001")
+TOKEN = re.compile("\ue000([0-9]{1,9})\ue001")
 """Stands in a text for a string by its number; both ends are of Unicode's private use area."""
 
 _PRIVATE_USE = "\ue000"
@@ -61,8 +61,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def with_strings(text: str, strings: Sequence[str]) -> str:
-    """Put strings in the places of their tokens."""
-    return TOKEN.sub(lambda match: strings[int(match[1])], text) if _PRIVATE_USE in text else text
+    """Put strings in the places of their tokens. A number that no string has is no token: escapes can write one."""
+    if _PRIVATE_USE not in text:
+        return text
+    return TOKEN.sub(lambda match: strings[number] if (number := int(match[1])) < len(strings) else match[0], text)
 
 
 class _Open:

@@ -11,11 +11,11 @@ import json
 import re
 import sys
 import traceback
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import jinja2.sandbox
-import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,17 +111,22 @@ def make_environment(templates: dict[str, str]) -> Environment:
     return made
 
 
-class _Dumper(yaml.CSafeDumper):
-    """Writes without aliases, so that a value used twice is written twice."""
+@cache
+def _dumper() -> Any:
+    import yaml  # noqa: PLC0415  a sixth of the start of this process, and many templates do without
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
+    class Dumper(yaml.CSafeDumper):
+        """Writes without aliases, so that a value used twice is written twice."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+            return True
+
+    return partial(yaml.dump, Dumper=Dumper)
 
 
 def _to_yaml(strings: Strings, value: Any, indent: int) -> Text:
-    text = yaml.dump(
+    text: str = _dumper()(
         strings.tokens_in(value),
-        Dumper=_Dumper,
         default_flow_style=False,
         sort_keys=False,
         allow_unicode=True,
