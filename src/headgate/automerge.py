@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError
+from headgate.gitlab import project_path
 
 if TYPE_CHECKING:
+    from headgate.gitlab import GitLab
     from headgate.mergerequest import MergeRequest, MergeRequests
 
 # https://docs.gitlab.com/api/merge_requests/#merge-status
@@ -96,7 +98,7 @@ def _decided(requests: MergeRequests, one: MergeRequest, commit: str, patience: 
 def _asked(requests: MergeRequests, one: MergeRequest) -> tuple[MergeRequest, str]:
     waits_for = _PENDING.get(one.status, "")
     wanted = {"sha": one.commit, "should_remove_source_branch": True}
-    wanted |= {"auto_merge": True, "merge_when_pipeline_succeeds": True} if waits_for else {}
+    wanted |= {"auto_merge": True} if waits_for else {}
     try:
         requests.gitlab.put(f"{requests.path}/{one.number}/merge", wanted)
     except GitLabError as error:
@@ -119,6 +121,19 @@ _REFUSALS = {
     409: "its branch moved in the meantime; a later run asks again",
     422: "merging failed; a later run asks again",
 }
+
+
+def was_pushed_by_us(gitlab: GitLab, project: str, branch: str, commit: str) -> bool:
+    """Whether GitLab's events say that this token's user pushed a commit to a branch.
+
+    https://docs.gitlab.com/api/events/. It says nothing of single branches when more than three were pushed at once.
+    """
+    try:
+        events = gitlab.get(f"{project_path(project)}/events", {"action": "pushed", "per_page": 100})
+    except GitLabError:
+        return False
+    pushes = [one.get("push_data") or {} for one in events if one.get("author_id") == gitlab.user]
+    return any((push.get("ref"), push.get("commit_to")) == (branch, commit) for push in pushes)
 
 
 def stop(requests: MergeRequests, one: MergeRequest) -> None:

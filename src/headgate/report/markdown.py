@@ -1,7 +1,8 @@
 """GitLab's Markdown around what others wrote: none of that may be formatting, a mention, a reference or an order.
 
 Everything that an app can choose stands in code, where GitLab looks for none of it
-(https://docs.gitlab.com/user/markdown/#code-spans-and-blocks); where that cannot be, as in titles, `plain` breaks it up.
+(https://docs.gitlab.com/user/markdown/#code-spans-and-blocks); where that cannot be, as in titles, `plain` breaks it
+up.
 """
 
 from __future__ import annotations
