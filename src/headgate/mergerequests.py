@@ -172,3 +172,4 @@ def _merged(
     if after.state == "merged":
         done.open.pop(one.branch)
         done.merged.append(one.branch)
+        done.changed.append(one.branch)

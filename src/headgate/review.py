@@ -32,13 +32,14 @@ _MOST_TITLE = 200
 class Reconciled:
     """The open merge requests by branch, what there is to say, and what went wrong.
 
-    ``merged`` says that the default branch moved. ``gone`` are commits of apps that merge requests held and hold no
-    more, by branch.
+    ``changed`` are the branches whose merge request changed, ``merged`` those of them that are merged now: then the
+    default branch moved. ``gone`` are commits of apps that merge requests held and hold no more, by branch.
     """
 
     open: dict[str, MergeRequest] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     errors: list[GitLabError] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     gone: dict[str, tuple[Source, ...]] = field(default_factory=dict)
 
@@ -94,6 +95,7 @@ def opened(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], done:
         again(bench, proposal, changes, one, done)
     else:
         done.open[branch] = one
+        done.changed.append(branch)
         done.told.append(f"opened {one.name} for {branch}: {one.url}")
 
 
@@ -119,6 +121,7 @@ def again(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], one: M
     gone = tuple(source for source in before.sources if source not in marks.sources)
     done.gone[proposal.branch] = gone
     done.open[proposal.branch] = bench.requests.change(one, wanted)
+    done.changed.append(proposal.branch)
     done.told.append(f"updated {one.name} for {proposal.branch}: {one.url}")
 
 

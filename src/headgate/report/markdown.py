@@ -53,13 +53,14 @@ def plain(text: str, most: int = 0) -> str:
 
     An invisible word joiner stands behind what begins references, and in front of what would be an order or HTML.
     """
-    line = _harmless(one_line(text, most))
+    line = _harmless(one_line(text))
     line = re.sub(rf"(?<!\w)([{re.escape(_STARTS)}])(?=\S)", rf"\1{_WORD_JOINER}", line)
     line = re.sub(r"([#!~%$&^])(?=[\w\"'])", rf"\1{_WORD_JOINER}", line)  # acme/shop!1 is a reference too
     line = re.sub(r"([`<])", rf"\1{_WORD_JOINER}", line)
     line = re.sub(r":(?=//|[\w+-]+:)", f":{_WORD_JOINER}", line)  # links, emoji
     line = re.sub(r"\bwww\.", f"www{_WORD_JOINER}.", line, flags=re.IGNORECASE)
-    return f"{_WORD_JOINER}{line}" if line.startswith(("/", "-", "+", ">", "=")) else line
+    line = f"{_WORD_JOINER}{line}" if line.startswith(("/", "-", "+", ">", "=")) else line
+    return line if not most or len(line) <= most else f"{line[: most - 3]}..."
 
 
 def prose(text: str, most: int = 0) -> str:
