@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from headgate.gitlab import GitLab
 
 
-def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str) -> bool:
+def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str, *, begin: bool = True) -> bool:
     """Let a merge request have exactly one note of ours of a kind, with this text. Returns whether it had to change.
 
     ``merge_request`` is its path in the API, ``kind`` some words of a-z, 0-9 and ``-``. Only notes that this token's
-    user wrote count: anybody can copy the mark. Raises GitLabError.
+    user wrote count: anybody can copy the mark. Without ``begin`` no new one is written. Raises GitLabError.
     """
     body = f"{_mark(kind)}\n\n{text}"
     notes = f"{merge_request}/notes"
@@ -27,6 +27,8 @@ def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str) -> bool:
             return False
         gitlab.put(f"{notes}/{found['id']}", {"body": body})
         return True
+    if not begin:
+        return False
     try:
         gitlab.post(notes, {"body": body})
     except GitLabError as error:
