@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -56,6 +57,11 @@ class GitLab:
             except StopIteration:
                 return
             yield entry
+
+    @cached_property
+    def user(self) -> int:
+        """The number of the user whom the token stands for. Raises GitLabError."""
+        return int(self.get("/user")["id"])
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Make something, and return it. Not tried again: whether it was made must be looked up. Raises GitLabError."""

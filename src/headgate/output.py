@@ -13,7 +13,7 @@ from headgate.manifest import Rendered, manifests
 from headgate.tree import blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from headgate.manifest import Manifest
     from headgate.tree import Changes, Tree
@@ -146,16 +146,19 @@ def object_changes(
     tree: Tree, folder: str, what: Changes, new_objects: Mapping[str, Manifest] | None = None
 ) -> list[ObjectChange]:
     """Tell the changes of a folder object by object. ``new_objects`` are those at hand, by file name."""
-    at_hand = new_objects or {}
-    told = []
+    return [object_change(*one) for one in object_pairs(tree, folder, what, new_objects or {})]
+
+
+def object_pairs(
+    tree: Tree, folder: str, what: Changes, at_hand: Mapping[str, Manifest]
+) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
+    """Yield each file's name with its object before and after; None where there is none, or an unreadable one."""
     for path, data in sorted(what.items()):
         name = path.removeprefix(f"{folder}/")
-        if name == RECORD:
-            continue
-        old = _object(tree.read(path)) if path in tree else None
-        new = at_hand.get(name) or _object(data) if data is not None else None
-        told.append(_object_change(name, old, new))
-    return told
+        if name != RECORD:
+            old = _object(tree.read(path)) if path in tree else None
+            new = at_hand.get(name) or _object(data) if data is not None else None
+            yield name, old, new
 
 
 def _object(data: bytes) -> Manifest | None:
@@ -166,7 +169,8 @@ def _object(data: bytes) -> Manifest | None:
         return None
 
 
-def _object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
+def object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
+    """Tell what differs between an object before and after."""
     known = new or old
     action = "changed" if old and new else "added" if new else "removed"
     before: Any = old.data if old else {}

@@ -14,7 +14,7 @@ from headgate.proposals import open_proposals
 from headgate.release import read_release, read_released, waiting_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from headgate.arrivals import Arrival, Owner
     from headgate.config import AppRecord, Configuration
@@ -71,7 +71,7 @@ def read_status(
     """Return where the targets stand. What is not current is rendered, to see whether that changes anything."""
     notes: list[str] = []
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
-    landed = _arrivals(workspace, targets)
+    landed = find_arrivals(workspace, {_owner(target) for target in targets})
     proposed = _proposals(workspace, configuration, notes)
     standings = [
         _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
@@ -102,8 +102,8 @@ def _outcomes(
 _DEPTHS = (50, 500)  # ages are worth no more
 
 
-def _arrivals(workspace: Workspace, targets: Sequence[Target]) -> dict[Owner, Arrival]:
-    wanted = {_owner(target) for target in targets}
+def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
+    """Return when what runs last changed, where that is not long ago; the past is fetched as far as it is needed."""
     found: dict[Owner, Arrival] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:

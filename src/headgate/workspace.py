@@ -246,9 +246,14 @@ def branch_heads(workspace: Workspace) -> dict[str, str]:
     return workspace._heads  # noqa: SLF001
 
 
-def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
+def is_ours(workspace: Workspace, commit: str) -> bool:
+    """Whether Headgate made a commit of a branch for review. Raises GitError."""
     _fetch_proposed(workspace, commit)
-    if not re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE):
+    return bool(re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE))
+
+
+def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
+    if not is_ours(workspace, commit):
         raise GitError(
             f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",
             hint="merge or delete that branch, then run this again",

@@ -9,23 +9,32 @@ from typing import TYPE_CHECKING
 from headgate import git
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
+from headgate.completion import complete
 from headgate.config import load
-from headgate.errors import ConfigError, SeveralError, UntrustedError
+from headgate.errors import ConfigError, HeadgateError, SeveralError, UntrustedError
 from headgate.event import read_event
 from headgate.form import check_form, check_permitted, concerned
 from headgate.gitlab import project_path
+from headgate.hydrationnote import tell_hydration
 from headgate.identity import access_level, level_by_token
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
+from headgate.jobreport import JobReport
+from headgate.mergerequest import OURS
 from headgate.process import hide_environment
+from headgate.reports import Scope
 from headgate.run import check_settings, open_run
 from headgate.sent import sent
+from headgate.unopened import push_options
 from headgate.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from headgate.handoff import HandOff
+    from headgate.landing import Landing
     from headgate.run import Run
+    from headgate.word import Told
     from headgate.workspace import Workspace
 
 
@@ -36,8 +45,13 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     found = open_run(event)
     kind = _kind(found)
     login = found.branch_login if kind == "merge_request_event" else found.manifests_login
+    report = JobReport(event.server)
     with git.logged_in(login):
-        return _KINDS[kind](found)
+        try:
+            return _KINDS[kind](found, report)
+        except HeadgateError as error:
+            report.failed(error)
+            raise
 
 
 def _kind(run: Run) -> str:
@@ -60,42 +74,58 @@ def _kind(run: Run) -> str:
     raise ConfigError(f"there is nothing to do in a pipeline of the kind '{source}'")
 
 
-def _hand_off(run: Run) -> int:
+def _hand_off(run: Run, report: JobReport) -> int:
+    taken: list[HandOff] = []
     with ExitStack() as stack:
 
         def resolve(workspace: Workspace) -> Deliver:
-            return Deliver(*sent(run, load(workspace.tree), stack))
+            hand_off, source = sent(run, load(workspace.tree), stack)
+            taken.append(hand_off)
+            return Deliver(hand_off, source)
 
-        return landed(_asked(run), resolve)
-
-
-def _push(run: Run) -> int:
-    asked = _asked(run)
-    return _worst(rehydrate.run(rehydrate.Request(), asked), rehydrate.refresh(asked))
+        return landed(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
 
 
-def _schedule(run: Run) -> int:
-    return _worst(verify.run(verify.Request(run.address)), rehydrate.refresh(_asked(run)))
+def _told(hand_off: HandOff) -> Told | None:
+    return None if hand_off.project_id is None else (hand_off.project_id, hand_off.commit, hand_off.ref)
 
 
-def _merge_request(run: Run) -> int:
+def _push(run: Run, report: JobReport) -> int:
+    asked = _asked(run, report, lambda: Scope(since=run.job.commit))
+    return _worst(rehydrate.run(rehydrate.Request(), asked), rehydrate.refresh(_asked(run, report)))
+
+
+def _schedule(run: Run, report: JobReport) -> int:
+    verified = verify.run(verify.Request(run.address), report.verified)
+    return _worst(verified, rehydrate.refresh(_asked(run, report, lambda: Scope(everything=True))))
+
+
+def _merge_request(run: Run, report: JobReport) -> int:
     """Hydrate a merge request onto its branch, where that may be written; else verify what it holds."""
     number = int(run.job.ref.removeprefix("refs/merge-requests/").partition("/")[0])
     found = run.by_job.get(f"{project_path(run.event.manifests)}/merge_requests/{number}")
     branch = found["source_branch"]
-    is_ours = branch.startswith("headgate/")
+    is_ours = branch.startswith(OURS)
     if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
-        return verify.run(verify.Request(run.address, ref=f"refs/merge-requests/{number}/head"))
+        return verify.run(verify.Request(run.address, ref=f"refs/merge-requests/{number}/head"), report.verified)
     with open_workspace(run.address) as workspace:
         target = load(workspace.tree).settings
     check_settings(target, run.event)
-    return rehydrate.run(rehydrate.Request(), Asked(run.address, around=Around(branch=branch, target=target)))
+
+    def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
+        report.add(workspace, landings)
+        if run.branch is not None:
+            yield from tell_hydration(run.branch, run.event.manifests, found, workspace)
+
+    around = Around(complete=tell, branch=branch, target=target)
+    return rehydrate.run(rehydrate.Request(), Asked(run.address, around=around))
 
 
-def _form(run: Run) -> int:
+def _form(run: Run, report: JobReport) -> int:
     form, by = run.event.form, run.job.user_name
     check_form(form)
-    asked = _asked(run, intent=f"pipeline-{run.job.project}-{run.job.pipeline}", check=lambda at: _permit(run, at))
+    intent = f"pipeline-{run.job.project}-{run.job.pipeline}"
+    asked = _asked(run, report, intent=intent, check=lambda at: _permit(run, at))
     actions: dict[str, Callable[[], int]] = {
         "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment), asked),
         "roll-back": lambda: rollback.run(Wanted(form.app, form.environment, form.to or "1", by, form.reason), asked),
@@ -130,8 +160,24 @@ def _check(run: Run, workspace: Workspace) -> None:
     check_settings(load(workspace.tree).settings, run.event)
 
 
-def _asked(run: Run, intent: str = "", check: Callable[[Workspace], None] | None = None) -> Asked:
-    return Asked(run.address, intent, around=Around(check or (lambda at: _check(run, at))))
+def _asked(
+    run: Run,
+    report: JobReport,
+    scope: Callable[[], Scope] = Scope,
+    intent: str = "",
+    check: Callable[[Workspace], None] | None = None,
+) -> Asked:
+    """Return the options of a run that lands on the default branch, and brings GitLab up to it."""
+
+    def finish(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
+        report.add(workspace, landings)
+        yield from complete(run, workspace, landings, scope())
+
+    def options(workspace: Workspace) -> tuple[str, ...]:
+        return push_options(load(workspace.tree), workspace.branch) if run.write is None else ()
+
+    around = Around(check or (lambda at: _check(run, at)), finish, push_options=options)
+    return Asked(run.address, intent, around=around)
 
 
 def _worst(*codes: int) -> int:
@@ -139,7 +185,7 @@ def _worst(*codes: int) -> int:
     return failed.pop() if len(failed) == 1 else SeveralError.code if failed else 0
 
 
-_KINDS: dict[str, Callable[[Run], int]] = {
+_KINDS: dict[str, Callable[[Run, JobReport], int]] = {
     "hand-off": _hand_off,
     "push": _push,
     "schedule": _schedule,

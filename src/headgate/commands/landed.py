@@ -22,7 +22,7 @@ from headgate.trailer import find_intent
 from headgate.workspace import open_workspace, refreshed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from headgate.history import History
@@ -36,14 +36,15 @@ class Around:
     """What a run in a pipeline does around an intent.
 
     ``check`` comes first, and stops it by an error. ``complete`` comes last: it brings GitLab to what the
-    repository holds, and returns what there is to say. ``branch`` is worked on instead of the default one.
+    repository holds, and gives what there is to say. ``branch`` is worked on instead of the default one.
+    ``push_options`` are what the remote is told with branches for review.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None
-    complete: Callable[[Workspace, Sequence[Landing]], Sequence[str]] = lambda _workspace, _landings: ()
+    complete: Callable[[Workspace, Sequence[Landing]], Iterable[str]] = lambda _workspace, _landings: ()
     branch: str = ""
     target: Settings | None = None
-    push_options: tuple[str, ...] = ()
+    push_options: Callable[[Workspace], tuple[str, ...]] = lambda _workspace: ()
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     terminal = Terminal(sys.stdout, quiet=asked.json)
     around = asked.around
     with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
-        workspace = replace(opened, target=around.target, push_options=around.push_options)
-        around.check(workspace)
+        around.check(opened)
+        workspace = replace(opened, target=around.target, push_options=around.push_options(opened))
         done_by = find_intent(workspace, asked.intent) if asked.intent else ""
         if done_by:
             landings, error = [_done_already(workspace, asked.intent, done_by)], None
@@ -97,10 +98,14 @@ class _Completed:
 def _completed(workspace: Workspace, landings: Sequence[Landing], around: Around) -> _Completed:
     """Bring what is outside of the repository up to it. What has landed has landed: an error is told, not raised."""
     configuration = landings[-1].configuration
+    told: list[str] = []
+    failure = None
     try:
-        return _Completed(Landing([], tuple(around.complete(workspace, landings)), [], configuration))
+        for line in around.complete(workspace, landings):
+            told.append(line)  # noqa: PERF402  one by one, since what comes then may fail
     except HeadgateError as error:
-        return _Completed(Landing([], (), [], configuration), error)
+        failure = error
+    return _Completed(Landing([], tuple(told), [], configuration), failure)
 
 
 def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:

@@ -18,7 +18,7 @@ from headgate.tree import prefetch
 from headgate.verify import Verdict, is_whole, orphans, verdicts, with_touches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.workspace import Workspace
 
@@ -34,8 +34,11 @@ class Request:
     ref: str = ""
 
 
-def run(request: Request) -> int:
-    """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error."""
+def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _found: None) -> int:
+    """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error.
+
+    ``hear`` is given what was found.
+    """
     terminal = Terminal(sys.stdout, quiet=request.json)
     with open_for_reading(request.manifests, request.ref) as workspace:
         tree = workspace.tree
@@ -51,6 +54,7 @@ def run(request: Request) -> int:
         for one in broken(configuration, request.apps)
     ]
     found += failed
+    hear(found)
     terminal.end_progress()
     if request.json:
         print(verdicts_to_json(found))  # noqa: T201  the answer itself

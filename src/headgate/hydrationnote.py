@@ -1,0 +1,39 @@
+"""The note on a merge request of the manifest project itself: what hydrating it changes, kept up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate import git
+from headgate.appchange import app_changes
+from headgate.config import load
+from headgate.errors import GitLabError
+from headgate.gitlab import project_path
+from headgate.notes import keep_note
+from headgate.remote import fetch
+from headgate.report.describe import describe
+from headgate.workspace import refreshed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.gitlab import GitLab
+    from headgate.workspace import Workspace
+
+
+def tell_hydration(gitlab: GitLab, project: str, request: Any, workspace: Workspace) -> Iterator[str]:
+    """Write the note, and yield what there is to say. ``request`` is the merge request, ``workspace`` at its branch.
+
+    Where the token may not write notes, that is told. Raises GitError.
+    """
+    newest = refreshed(workspace)
+    base = fetch(newest.repository, newest.remote, request["diff_refs"]["base_sha"])
+    tree = newest.tree
+    changes = app_changes(git.tree_of_commit(newest.repository, base), tree, load(tree))
+    text = f"What hydrating this changes in the final YAML:\n\n{describe(changes, gitlab.url)}"
+    path = f"{project_path(project)}/merge_requests/{request['iid']}"
+    try:
+        if keep_note(gitlab, path, "hydration", text, begin=bool(changes)):
+            yield f"told !{request['iid']} what changes"
+    except GitLabError as error:
+        yield f"the note on !{request['iid']} is not written: {error}"

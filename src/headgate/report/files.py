@@ -1,0 +1,49 @@
+"""The report files of a job, which the component 'hydrate' hands to GitLab as artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from headgate.report.junit import to_junit
+from headgate.report.quality import to_code_quality
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from headgate.appchange import AppChange
+    from headgate.report.junit import Case
+    from headgate.report.quality import Issue
+
+FOLDER = "headgate-report"
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def report_files(
+    cases: Sequence[Case], found: Sequence[Issue], changes: Sequence[AppChange], text: str
+) -> dict[str, str]:
+    """Return the files of a job's report by their names. ``text`` is the one for people."""
+    return {
+        "junit.xml": to_junit(cases),
+        "code-quality.json": to_code_quality(found),
+        "changes.json": to_counts(changes),
+        "report.md": f"{text}\n",
+    }
+
+
+def to_counts(changes: Sequence[AppChange]) -> str:
+    """Return how many objects come, change and go, as the widget for Terraform takes it.
+
+    https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
+    """
+    counts = Counter(one.change.action for change in changes for one in change.objects)
+    names = {"create": "added", "update": "changed", "delete": "removed"}
+    return json.dumps({name: counts[action] for name, action in names.items()}) + "\n"

@@ -1,0 +1,170 @@
+"""What the apps' projects are told after a run: statuses and notes on commits, deployments. It never fails a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from headgate import git
+from headgate.appchange import owners_of
+from headgate.appnotes import write_app_notes
+from headgate.deployments import record_deployments
+from headgate.errors import GitError, HeadgateError
+from headgate.mergerequest import OURS
+from headgate.proposals import open_proposals
+from headgate.refusals import Refusals
+from headgate.release import parts, read_release
+from headgate.remote import fetch
+from headgate.status import find_arrivals
+from headgate.statuses import send_statuses
+from headgate.word import Told, failed, standings, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.arrivals import Owner
+    from headgate.config import Configuration
+    from headgate.hydrate import Outcome
+    from headgate.intents.protocol import State
+    from headgate.landing import Landing
+    from headgate.review import Reconciled
+    from headgate.run import Run
+    from headgate.tree import Tree
+    from headgate.word import Standing, Word
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Of which apps is told: of those that a run touched, of ``everything``, of what came with a push.
+
+    ``since`` is a commit: it counts, with all that came after it. ``sent`` is whose hand-off this run landed.
+    """
+
+    everything: bool = False
+    since: str = ""
+    sent: Told | None = None
+
+
+def report(
+    run: Run,
+    before: Workspace,
+    newest: Workspace,
+    state: State,
+    landings: Sequence[Landing],
+    scope: Scope,
+    done: Reconciled,
+) -> Iterator[str]:
+    """Tell the apps' projects, and yield what there is to say of that. ``before`` is as it was before the run."""
+    earlier, came = _earlier(before, newest, scope, state.configuration)
+    touched = _touched(state.configuration, landings, scope, {*done.gone, *done.changed}, came)
+    if not touched:
+        return
+    outcomes = {(one.app, one.environment): one for landing in landings for one in landing.outcomes}
+    told: list[tuple[Standing, list[Word]]] = []
+    for one in _standings(run, newest, state, touched, done):
+        gone = _gone(earlier, state.configuration, one.owner, done)
+        told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
+    yield from _send(run, told)
+
+
+def _send(run: Run, told: Sequence[tuple[Standing, Sequence[Word]]]) -> Iterator[str]:
+    refusals = Refusals()
+    every = [word for _, said in told for word in said]
+    counts = {"deployments": record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)}
+    if run.write is not None:
+        counts["commit statuses"] = send_statuses(run.write, every, refusals)
+        counts["notes"] = write_app_notes(run.write, told, (run.job.project, run.event.manifests), refusals)
+    elif every:
+        yield "commit statuses and notes are not written: GitLab takes them by HEADGATE_TOKEN, not by a job token"
+    sent = [f"{number} {what}" for what, number in counts.items() if number]
+    if sent:
+        yield f"told the apps' projects: {', '.join(sent)}"
+    yield from refusals.told
+
+
+def _words(one: Standing, gone: list[Told], outcome: Outcome | None, sent: Told | None) -> list[Word]:
+    """Return what commits are told of one app and environment; also that of this run's hand-off, if it did not land."""
+    if sent is None or outcome is None:
+        return words(one, gone)
+    if outcome.state == "superseded":
+        return words(one, [*gone, sent])
+    said = words(one, gone)
+    if outcome.error is not None:
+        said = [word for word in said if (word.project, word.commit) != sent[:2]]
+        said.append(failed(one, sent, outcome.error))
+    return said
+
+
+def _earlier(
+    before: Workspace, newest: Workspace, scope: Scope, configuration: Configuration
+) -> tuple[Tree, list[Owner]]:
+    """Return the files as they were before what this run is about, and whose differ since then.
+
+    A run lands something itself, or runs since somebody pushed: then it is what was before that push.
+    """
+    if not scope.since:
+        return before.tree, []
+    repository = newest.repository
+    try:
+        fetch(repository, newest.remote, scope.since, depth=2)
+        changed = repository.git("diff-tree", "-r", "-z", "--name-only", f"{scope.since}^", newest.base)
+        earlier = git.tree_of_commit(repository, f"{scope.since}^")
+    except GitError:  # the first commit of all, or one that is gone
+        return before.tree, []
+    return earlier, list(owners_of(filter(None, changed.split("\0")), configuration))
+
+
+def _touched(
+    configuration: Configuration,
+    landings: Sequence[Landing],
+    scope: Scope,
+    branches: set[str],
+    came: Sequence[Owner],
+) -> list[Owner]:
+    """Return the apps and environments of which there may be news: with an app, all its environments."""
+    if scope.everything:
+        return [(record.name, name) for record, name in configuration.pairs()]
+    outcomes = [one for landing in landings for one in landing.outcomes]
+    apps = {one.app for one in outcomes if scope.sent or one.state in ("changed", "superseded", "held")}
+    apps |= {branch.rsplit("/", 1)[1] for branch in branches} | {app for app, _ in came}
+    known = [configuration.apps[app] for app in sorted(apps) if app in configuration.apps]
+    return [(record.name, name) for record in known for name in record.environments(configuration.settings)]
+
+
+def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: Reconciled) -> list[Standing]:
+    project = f"{run.event.server}/{run.event.manifests}/-"
+
+    def landed_at(owner: Owner) -> str:
+        if owner in landed:
+            return f"{project}/commit/{landed[owner].commit}"
+        folder = state.configuration.apps[owner[0]].release_folder(owner[1])
+        return f"{project}/commits/{quote(newest.branch)}/{quote(folder)}"
+
+    def review_at(branch: str) -> tuple[str, str]:
+        found = done.open.get(branch)
+        return (found.name, found.url) if found else (branch, f"{project}/commits/{quote(branch)}")
+
+    proposed = open_proposals(newest, state.configuration)
+    landed = find_arrivals(newest, set(touched))
+    return standings(state.tree, state.configuration, touched, proposed, landed_at, review_at)
+
+
+def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: Reconciled) -> list[Told]:
+    """Return the commits whose place something newer may have taken: what ran before, and what was proposed.
+
+    Whether it did is seen by what runs now (`words`).
+    """
+    app, environment = owner
+    try:
+        release = read_release(earlier, configuration.apps[app], environment)
+    except HeadgateError:
+        release = None
+    found: list[Told] = [
+        (part.project_id, part.commit, part.ref) for part in parts(release).values() if part.project_id is not None
+    ]
+    for branch, sources in done.gone.items():
+        if branch == f"{OURS}{environment}/{app}":
+            found += [(project, commit, "") for project, commit in sources]
+    return found
