@@ -47,7 +47,8 @@ class Double:
     """Quick actions and mentions that GitLab would have carried out."""
     unchecked_reads: int = 1
     """How often a merge request's mergeability is asked for before GitLab knows it."""
-    hooks: dict[str, Any] = field(default_factory=dict)
+    registry: str = ""
+    """Host of the container registry; empty: there is none."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     keys: Keys = field(default_factory=Keys)
 

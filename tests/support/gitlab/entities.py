@@ -31,9 +31,14 @@ def member(double: Double, user: User, level: int) -> dict[str, Any]:
 def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str, Any]:
     """Show a project; its CI settings only to those who may change them: https://docs.gitlab.com/api/projects/."""
     shown = {
-        "id": found.id, "name": found.path.rsplit("/", 1)[1], "path": found.path.rsplit("/", 1)[1],
-        "path_with_namespace": found.path, "default_branch": found.default_branch, "visibility": "private",
-        "web_url": f"{double.url}/{found.path}", "http_url_to_repo": f"{double.url}/{found.path}.git",
+        "id": found.id,
+        "name": found.path.rsplit("/", 1)[1],
+        "path": found.path.rsplit("/", 1)[1],
+        "path_with_namespace": found.path,
+        "default_branch": found.default_branch,
+        "visibility": "private",
+        "web_url": f"{double.url}/{found.path}",
+        "http_url_to_repo": f"{double.url}/{found.path}.git",
     }
     if is_maintainer:
         shown |= {
@@ -63,11 +68,15 @@ def branch(double: Double, found: Project, name: str) -> dict[str, Any]:
     """Show a branch: https://docs.gitlab.com/api/branches/."""
     protection = found.protected_branches.get(name)
     return {
-        "name": name, "merged": False, "default": name == found.default_branch, "protected": protection is not None,
+        "name": name,
+        "merged": False,
+        "default": name == found.default_branch,
+        "protected": protection is not None,
         "commit": commit(double, found, refs(found)[f"refs/heads/{name}"]),
         "developers_can_push": bool(protection and protection.push <= DEVELOPER),
         "developers_can_merge": bool(protection and protection.merge <= DEVELOPER),
-        "can_push": True, "web_url": f"{double.url}/{found.path}/-/tree/{name}",
+        "can_push": True,
+        "web_url": f"{double.url}/{found.path}/-/tree/{name}",
     }
 
 
@@ -75,7 +84,10 @@ def status(double: Double, one: dict[str, Any]) -> dict[str, Any]:
     """Show a commit's status: https://docs.gitlab.com/api/commits/#commit-status."""
     return {
         **{key: one[key] for key in ("id", "sha", "ref", "name", "status", "target_url", "description", "created_at")},
-        "started_at": None, "finished_at": None, "allow_failure": False, "coverage": None,
+        "started_at": None,
+        "finished_at": None,
+        "allow_failure": False,
+        "coverage": None,
         "author": person(double, one["author"]),
     }
 

@@ -47,7 +47,11 @@ def id_token(keys: Keys, url: str, job: Job, audience: str, *, is_protected: boo
     kind = "tag" if pipeline.is_tag else "branch"
     return keys.sign(
         {
-            "iss": url, "aud": audience, "iat": begins, "nbf": begins - 5, "exp": begins + lasts,
+            "iss": url,
+            "aud": audience,
+            "iat": begins,
+            "nbf": begins - 5,
+            "exp": begins + lasts,
             "jti": secrets.token_hex(8),
             "sub": f"project_path:{pipeline.project.path}:ref_type:{kind}:ref:{pipeline.ref}",
             "project_id": str(pipeline.project.id),
@@ -58,11 +62,9 @@ def id_token(keys: Keys, url: str, job: Job, audience: str, *, is_protected: boo
             "pipeline_id": str(pipeline.id),
             "pipeline_source": pipeline.source,
             "job_id": str(job.id),
-
-                "ref": pipeline.ref,
-                "ref_type": kind,
-                "ref_path": f"refs/{'tags' if pipeline.is_tag else 'heads'}/{pipeline.ref}"
-            ,
+            "ref": pipeline.ref,
+            "ref_type": kind,
+            "ref_path": f"refs/{'tags' if pipeline.is_tag else 'heads'}/{pipeline.ref}",
             "ref_protected": str(is_protected).lower(),
             "sha": pipeline.sha,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from support.gitlab import pipelines
@@ -149,7 +150,8 @@ def merge(double: Double, one: MergeRequest, user: User) -> str:
     """Merge by a merge commit, as the button does; return it."""
     target = refs(one.project)[f"refs/heads/{one.target}"]
     tree = _merged_tree(one.project, target, one.sha)
-    message = f"Merge branch '{one.source}' into '{one.target}'\n\n{one.title}\n\nSee merge request {one.project.path}!{one.iid}\n"
+    see = f"See merge request {one.project.path}!{one.iid}"
+    message = f"Merge branch '{one.source}' into '{one.target}'\n\n{one.title}\n\n{see}\n"
     made = git(
         one.project,
         "-c",
@@ -324,7 +326,7 @@ def _change_note(call: Call) -> Answer:
 
 
 _MR = "/merge_requests/([0-9]+)"
-ROUTES = (
+ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("GET", "/merge_requests", _list, REPORTER, True),
     ("POST", "/merge_requests", _create, DEVELOPER, False),
     ("GET", _MR, _get, REPORTER, True),

@@ -54,6 +54,12 @@ def answer(double: Double, request: Request) -> Answer:
         return restpipelines.trigger(double, request, who, double.find_project(path.split("/")[2]))
     if who.user is None:
         return Answer(401, {"message": "401 Unauthorized"})
+    return _outside(double, request, who, path) or _in_project(double, request, who, path)
+
+
+def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | None:
+    """Answer what concerns no project."""
+    assert who.user is not None
     if path == "/job":
         return Answer(200, restpipelines.job_entity(double, who.job)) if who.job else NOT_FOUND
     if path == "/user":
@@ -66,7 +72,7 @@ def answer(double: Double, request: Request) -> Answer:
         )
     if path == "/version":
         return Answer(200, {"version": "18.11.2", "revision": "0000000"})
-    return _in_project(double, request, who, path)
+    return None
 
 
 def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer:
@@ -246,9 +252,8 @@ def _make_environment(call: Call) -> Answer:
 
 
 def _project(call: Call) -> Answer:
-    return Answer(
-        200, project(call.double, call.project, is_maintainer=call.project.level(call.who.user) >= MAINTAINER)
-    )
+    is_maintainer = call.who.user is not None and call.project.level(call.who.user) >= MAINTAINER
+    return Answer(200, project(call.double, call.project, is_maintainer=is_maintainer))
 
 
 def _members(call: Call) -> Answer:
@@ -268,7 +273,10 @@ def _protected(call: Call) -> Answer:
         call,
         [
             {
-                "id": index + 1, "name": name, "allow_force_push": False, "code_owner_approval_required": False,
+                "id": index + 1,
+                "name": name,
+                "allow_force_push": False,
+                "code_owner_approval_required": False,
                 "push_access_levels": [{"id": 1, "access_level": one.push, "access_level_description": "role"}],
                 "merge_access_levels": [{"id": 2, "access_level": one.merge, "access_level_description": "role"}],
             }
@@ -282,8 +290,15 @@ def _variables(call: Call) -> Answer:
         call,
         [
             {
-                "variable_type": "env_var", "key": key, "value": one.value, "protected": one.protected,
-                "masked": one.masked, "hidden": False, "raw": True, "environment_scope": "*", "description": None,
+                "variable_type": "env_var",
+                "key": key,
+                "value": one.value,
+                "protected": one.protected,
+                "masked": one.masked,
+                "hidden": False,
+                "raw": True,
+                "environment_scope": "*",
+                "description": None,
             }
             for key, one in call.project.variables.items()
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from support.gitlab import pipelines
@@ -129,7 +130,7 @@ def _create(call: Call) -> Answer:
     return Answer(400, {"message": {"base": made.errors}}) if made.errors else Answer(201, detailed(call.double, made))
 
 
-ROUTES = (
+ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("GET", "/pipelines", _pipelines, REPORTER, True),
     ("GET", "/pipelines/([0-9]+)", _pipeline, REPORTER, True),
     ("GET", "/pipelines/([0-9]+)/variables", _variables, MAINTAINER, False),

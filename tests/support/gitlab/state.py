@@ -26,7 +26,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-@dataclass
+@dataclass(eq=False)
 class User:
     """A person or a bot."""
 
@@ -34,7 +34,7 @@ class User:
     id: int = field(default_factory=number)
 
 
-@dataclass
+@dataclass(eq=False)
 class Token:
     """A personal, project or group access token: whose it is, and what it is for."""
 
@@ -45,7 +45,7 @@ class Token:
     expired: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Protection:
     """Who may push to and merge into a protected branch, or create a protected tag."""
 
@@ -53,7 +53,7 @@ class Protection:
     merge: int = MAINTAINER
 
 
-@dataclass
+@dataclass(eq=False)
 class Variable:
     """A CI/CD variable of a project."""
 
@@ -62,7 +62,7 @@ class Variable:
     masked: bool = True
 
 
-@dataclass
+@dataclass(eq=False)
 class Project:
     """A project: its settings, members, and what happened in it."""
 
@@ -95,7 +95,7 @@ class Project:
         return self.members.get(user.id, 0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A job of a pipeline. ``bridge`` is its downstream pipeline, for a trigger job."""
 
@@ -118,7 +118,7 @@ class Job:
         return "trigger" in self.config
 
 
-@dataclass
+@dataclass(eq=False)
 class Pipeline:
     """A pipeline: where, for which commit, how it came about, as whom it runs."""
 
@@ -146,7 +146,7 @@ class Pipeline:
         return "\n".join([*self.errors, *(job.log for job in self.jobs)])
 
 
-@dataclass
+@dataclass(eq=False)
 class Note:
     """A comment on a merge request."""
 
@@ -157,7 +157,7 @@ class Note:
     created_at: str = field(default_factory=now)
 
 
-@dataclass
+@dataclass(eq=False)
 class MergeRequest:
     """A merge request. ``reads`` counts how often its mergeability was asked for: GitLab finds it out later."""
 

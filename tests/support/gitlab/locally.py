@@ -1,0 +1,69 @@
+"""gitlab-ci-local decides which jobs a pipeline has, and what they are made of: extends, rules, defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.gitlab.ciconfig import ConfigurationError
+
+TOOL = Path(__file__).resolve().parents[3] / ".tools" / "gitlab-ci-local"
+_known: dict[str, dict[str, Any]] = {}
+
+
+def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the jobs that are added to a pipeline, in order, with their keys. Raises ConfigurationError."""
+    # Commits and numbers differ from pipeline to pipeline; rules look at none of them.
+    used = {
+        key: value for key, value in variables.items() if not key.endswith(("_ID", "_SHA", "_MESSAGE", "_URL", "TOKEN"))
+    }
+    text = yaml.safe_dump(config, sort_keys=False)
+    key = hashlib.sha256(json.dumps([text, used], sort_keys=True).encode()).hexdigest()
+    if key not in _known:
+        _known[key] = _ask(text, used)
+    return {name: dict(job) for name, job in _known[key].items()}
+
+
+def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / ".gitlab-ci.yml").write_text(text)
+        for args in (
+            ["init", "--quiet", "--initial-branch=main"],
+            ["remote", "add", "origin", "http://127.0.0.1/group/project.git"],
+        ):
+            subprocess.run(["git", *args], cwd=folder, check=True)
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+        subprocess.run(["git", *who, "commit", "--quiet", "--allow-empty", "--message=x"], cwd=folder, check=True)
+        told = [f"--variable={name}={value}" for name, value in variables.items()]
+        ignored = f"--ignore-predefined-vars={','.join(variables)}"
+        listed = json.loads(_from(_run(folder, "--list-json", ignored, *told), "["))
+        merged = yaml.safe_load(_run(folder, "--preview", ignored, *told).partition("---\n")[2])
+    return {one["name"]: {**merged[one["name"]], "when": one["when"]} for one in listed if one["when"] != "never"}
+
+
+def _from(text: str, beginning: str) -> str:
+    """Return what is printed after warnings: from the first line that begins so."""
+    lines = text.splitlines(keepends=True)
+    start = next(index for index, line in enumerate(lines) if line.startswith(beginning) and not line.startswith("[0"))
+    return "".join(lines[start:])
+
+
+def _run(folder: str, *args: str) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": folder}
+    done = subprocess.run([*command(), *args], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigurationError(done.stderr + done.stdout)
+    return done.stdout
+
+
+def command() -> list[str]:
+    """Return how gitlab-ci-local is called."""
+    return [str(TOOL / "bin" / "gitlab-ci-local")]

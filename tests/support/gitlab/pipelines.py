@@ -1,0 +1,245 @@
+"""Pipelines: made by pushes, triggers, forms, schedules and merge requests as GitLab does; run when a test says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.gitlab import locally, runner
+from support.gitlab.ciconfig import ConfigurationError, expand, read_configuration
+from support.gitlab.gitside import git, refs
+from support.gitlab.predefined import pipeline_variables
+from support.gitlab.state import DEVELOPER, LEVEL_NAMES, NO_ONE, Job, MergeRequest, Pipeline, Project, User
+
+if TYPE_CHECKING:
+    from support.gitlab.double import Double
+
+_ROLES = {"no_one_allowed": 99, **{name: level for level, name in LEVEL_NAMES.items()}}
+
+
+def push_files(
+    double: Double,
+    project: Project,
+    files: dict[str, str | None],
+    user: User,
+    message: str = "Change",
+    branch: str = "main",
+    tag: str = "",
+    base: str = "",
+) -> str:
+    """Commit files and push them over HTTP as a person; return the commit. None removes a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{double.url}/{project.path}.git".replace(
+            "://", f"://{user.name}:{double.token(user, 'write_repository')}@"
+        )
+        who = ["-c", f"user.name={user.name}", "-c", f"user.email={user.name}@example.com"]
+        _run(["git", "clone", "--quiet", address, folder])
+        start = base or next((one for one in (branch, "main") if f"refs/heads/{one}" in refs(project)), "")
+        if start:
+            _run(
+                [
+                    "git",
+                    "-C",
+                    folder,
+                    "checkout",
+                    "--quiet",
+                    "-B",
+                    branch,
+                    refs(project).get(f"refs/heads/{start}", start),
+                ]
+            )
+        for name, text in files.items():
+            target = Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text) if text is not None else target.unlink()
+        if files:
+            _run(["git", "-C", folder, "add", "--all", "--force"])
+            _run(["git", "-C", folder, *who, "commit", "--quiet", "--allow-empty", "--message", message])
+        pushed = [f"HEAD:refs/heads/{branch}"] if files else []
+        if tag:
+            _run(["git", "-C", folder, "tag", tag])
+            pushed.append(f"refs/tags/{tag}")
+        _run(["git", "-C", folder, "push", "--quiet", "--force", "origin", *pushed])
+        return _run(["git", "-C", folder, "rev-parse", "HEAD"])
+
+
+def _run(args: list[str]) -> str:
+    done = subprocess.run(args, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{args[:4]}: {done.stderr}")
+    return done.stdout.strip()
+
+
+_SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
+
+
+def on_push(double: Double, project: Project, ref: str, sha: str, user: User) -> None:
+    """Make the pipeline of a pushed branch or tag, and cancel those that it makes redundant."""
+    kind, _, name = ref.removeprefix("refs/").partition("/")
+    if kind not in ("heads", "tags"):
+        return
+    is_tag = kind == "tags"
+    if _SKIP.search(git(project, "show", "--no-patch", "--format=%B", sha)):
+        project.pipelines.append(Pipeline(project, name, sha, "push", user, is_tag=is_tag, status="skipped"))
+        return
+    made = make(double, project, name, "push", user, is_tag=is_tag, sha=sha)
+    if not made.errors:
+        _cancel_redundant(project, made)
+
+
+def _cancel_redundant(project: Project, newest: Pipeline) -> None:
+    """Cancel queued pipelines of older commits of the ref: GitLab's CancelRedundantPipelinesService."""
+    for one in project.pipelines:
+        is_older = one.ref == newest.ref and one.is_tag == newest.is_tag and one.sha != newest.sha
+        if is_older and one.status == "created" and one.auto_cancel != "none":
+            one.status = "canceled"
+            for job in one.jobs:
+                job.status = "canceled"
+
+
+def on_merge_request(double: Double, request: MergeRequest, user: User, *, in_parent: bool = False) -> Pipeline:
+    """Make the pipeline of a merge request: in the fork, unless somebody runs it in the parent project."""
+    project = request.project if in_parent else request.source_project
+    ref = f"refs/merge-requests/{request.iid}/head"
+    return make(double, project, ref, "merge_request_event", user, sha=request.sha, merge_request=request)
+
+
+def make(
+    double: Double,
+    project: Project,
+    ref: str,
+    source: str,
+    user: User,
+    *,
+    sha: str = "",
+    is_tag: bool = False,
+    inputs: dict[str, Any] | None = None,
+    variables: dict[str, str] | None = None,
+    upstream: Job | None = None,
+    merge_request: MergeRequest | None = None,
+) -> Pipeline:
+    """Make a pipeline. What GitLab refuses is told in its ``errors``."""
+    found = sha or refs(project).get(f"refs/{'tags' if is_tag else 'heads'}/{ref}", "")
+    made = Pipeline(
+        project, ref, found, source, user, is_tag, dict(inputs or {}), dict(variables or {}), upstream, merge_request
+    )
+    try:
+        _check_permitted(project, made)
+        known = pipeline_variables(double, made)
+        config = read_configuration(double, project, found, user, made.inputs, known)
+        made.auto_cancel = ((config.get("workflow") or {}).get("auto_cancel") or {}).get(
+            "on_new_commit", "conservative"
+        )
+        made.config_variables = {key: str(value) for key, value in (config.get("variables") or {}).items()}
+        made.jobs = [
+            Job(name, one.get("stage", "test"), one, made) for name, one in locally.jobs(config, known).items()
+        ]
+        _check_any(made)
+    except ConfigurationError as error:
+        made.errors.append(str(error))
+        made.status = "failed"
+    project.pipelines.append(made)
+    return made
+
+
+def _check_any(made: Pipeline) -> None:
+    if not made.jobs:
+        raise ConfigurationError("Pipeline will not run for the selected trigger. The rules prevented any jobs")
+
+
+def _check_permitted(project: Project, made: Pipeline) -> None:
+    """Check rights: https://docs.gitlab.com/ci/pipelines/#pipeline-security-on-protected-branches."""
+    level = project.level(made.user)
+    protection = project.protected_branches.get(made.ref) if not made.is_tag and made.merge_request is None else None
+    needed = min(one for one in (protection.push, protection.merge) if one != NO_ONE) if protection else DEVELOPER
+    if not made.sha:
+        raise ConfigurationError("Reference not found")
+    if level < DEVELOPER or (level < needed and made.source not in ("push", "schedule")):
+        raise ConfigurationError("You do not have sufficient permission to run a pipeline on the selected ref")
+    if made.variables and level < _ROLES[project.variables_role]:
+        raise ConfigurationError("Insufficient permissions to set pipeline variables")
+
+
+def settle(double: Double) -> None:
+    """Run all queued pipelines, and those that they set off, side by side."""
+    with ThreadPoolExecutor(8) as pool:
+        running = []
+        while True:
+            queued = [one for project in double.projects for one in project.pipelines if one.status == "created"]
+            for one in queued:
+                one.status = "running"
+                running.append(pool.submit(_run_pipeline, double, one))
+            if not queued:
+                if all(one.done() for one in running):
+                    break
+                _wait()
+        for done in running:
+            done.result()
+
+
+def _wait() -> None:
+    threading.Event().wait(0.02)
+
+
+def _run_pipeline(double: Double, pipeline: Pipeline) -> None:
+    """Run a pipeline's jobs one after another; a failed one ends it, unless it is allowed to fail."""
+    for job in pipeline.jobs:
+        if job.config.get("when") == "manual":
+            job.status = "manual"
+            continue
+        run_job(double, job)
+        if job.status == "failed" and not job.config.get("allow_failure"):
+            for other in pipeline.jobs:
+                other.status = "skipped" if other.status == "created" else other.status
+            break
+    failed = any(job.status == "failed" and not job.config.get("allow_failure") for job in pipeline.jobs)
+    pipeline.status = "failed" if failed else "success"
+
+
+def run_job(double: Double, job: Job) -> None:
+    """Run one job: a script as the runner does, or a trigger."""
+    if job.is_bridge:
+        _run_bridge(double, job)
+    else:
+        runner.run(double, job)
+
+
+def _run_bridge(double: Double, job: Job) -> None:
+    """Trigger another project's pipeline: app/services/ci/create_downstream_pipeline_service.rb."""
+    trigger = job.config["trigger"]
+    job.status = "running"
+    upper = job.pipeline
+    known = {**pipeline_variables(double, upper), **upper.config_variables}
+    project = double.find_project(expand(trigger["project"], known))
+    inherits = (job.config.get("inherit") or {}).get("variables", True)
+    forwarded = {**(upper.config_variables if inherits else {}), **(job.config.get("variables") or {})}
+    if project is None or not project.level(upper.user):
+        job.status, job.failure_reason = "failed", "downstream_bridge_project_not_found"
+        return
+    # app/models/ci/bridge.rb: what stands in trigger:inputs is not expanded
+    made = make(
+        double,
+        project,
+        expand(trigger.get("branch") or project.default_branch, known),
+        "pipeline",
+        upper.user,
+        inputs=trigger.get("inputs") or {},
+        variables={key: expand(str(value), known) for key, value in forwarded.items()},
+        upstream=job,
+    )
+    if made.errors:
+        job.status, job.failure_reason, job.log = (
+            "failed",
+            "downstream_pipeline_creation_failed",
+            "\n".join(made.errors),
+        )
+        return
+    job.downstream = made
+    while trigger.get("strategy") and made.status in ("created", "running"):
+        _wait()
+    job.status = made.status if trigger.get("strategy") else "success"

@@ -1,0 +1,99 @@
+"""Jobs, run as GitLab's runner runs them: a fresh folder, a shell that reads the script, GitLab's variables alone."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.gitlab.ciconfig import expand
+from support.gitlab.idtokens import id_token
+from support.gitlab.predefined import is_protected, job_variables, pipeline_variables
+
+if TYPE_CHECKING:
+    from support.gitlab.double import Double
+    from support.gitlab.state import Job
+
+_SECONDS = 120
+
+
+def run(double: Double, job: Job) -> None:
+    """Run a job's script to its end; keep its log with secrets masked, and its artifacts."""
+    job.status = "running"
+    with tempfile.TemporaryDirectory(prefix="job-") as scratch:
+        home, folder = Path(scratch) / "home", Path(scratch) / "builds"
+        home.mkdir()
+        folder.mkdir()
+        variables = environment(double, job)
+        if variables.get("GIT_STRATEGY") != "none":
+            _checkout(double, job, folder)
+        env = {"HOME": str(home), "PATH": double.path, "CI_PROJECT_DIR": str(folder), **variables}
+        script = "\n".join(["set -eu", *_lines(job.config.get("before_script")), *_lines(job.config.get("script"))])
+        try:
+            done = subprocess.run(
+                ["sh"],
+                input=script.encode(),
+                cwd=folder,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_SECONDS,
+                check=False,
+            )
+            log, code = done.stdout.decode("utf-8", "replace"), done.returncode
+        except subprocess.TimeoutExpired as error:
+            log, code = f"{(error.output or b'').decode()}\nERROR: Job failed: execution took longer", 1
+        job.artifacts = _kept(folder, job.config.get("artifacts") or {})
+    job.log = _masked(double, job, log)
+    job.status = "failed" if code else "success"
+    job.failure_reason = "script_failure" if code else None
+
+
+def _lines(script: Any) -> list[str]:
+    return [script] if isinstance(script, str) else list(script or [])
+
+
+def environment(double: Double, job: Job) -> dict[str, str]:
+    """Return a job's variables: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence."""
+    one = job.pipeline
+    outside = pipeline_variables(double, one)
+    own = {**job_variables(double, job), **one.config_variables, **(job.config.get("variables") or {})}
+    stronger = {name for name in (*one.project.variables, *one.variables) if name in outside}
+    merged = {**outside, **{name: str(value) for name, value in own.items() if name not in stronger}}
+    for name, spec in (job.config.get("id_tokens") or {}).items():
+        audience = expand(str(spec["aud"]), merged)
+        merged[name] = id_token(double.keys, double.url, job, audience, is_protected=is_protected(double, one))
+    return {name: expand(value, merged) for name, value in merged.items()}
+
+
+def _checkout(double: Double, job: Job, folder: Path) -> None:
+    """Check the commit out, detached, with the job's token in the address, as the runner does."""
+    one = job.pipeline
+    address = f"{double.url}/{one.project.path}.git".replace("://", f"://gitlab-ci-token:{job.token}@")
+    for args in (
+        ["init", "--quiet"],
+        ["remote", "add", "origin", address],
+        ["fetch", "--quiet", "--depth=20", "origin", one.sha],
+    ):
+        subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["git", "checkout", "--quiet", "--detach", one.sha], cwd=folder, check=True, capture_output=True)
+
+
+def _kept(folder: Path, artifacts: dict[str, Any]) -> dict[str, bytes]:
+    wanted = [
+        *artifacts.get("paths", []),
+        *(one for one in (artifacts.get("reports") or {}).values() if isinstance(one, str)),
+    ]
+    files = [
+        file for one in wanted for file in ((folder / one).rglob("*") if (folder / one).is_dir() else [folder / one])
+    ]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
+
+
+def _masked(double: Double, job: Job, log: str) -> str:
+    """Hide what GitLab hides in logs: the job's token, and masked variables."""
+    secret = [job.token, *(one.value for one in job.pipeline.project.variables.values() if one.masked)]
+    for value in secret:
+        log = log.replace(value, "[MASKED]") if value else log
+    return log
