@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.download import host_of
 from headgate.errors import ConfigError, Place, UntrustedError
 from headgate.git import Login
 from headgate.gitlab import connect
@@ -49,6 +50,14 @@ class Run:
     def reading_login(self, project: str) -> Login:
         """Return who git is at a repository that is only read: who reads, or the job."""
         return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
+
+    def credentials(self, settings: Settings) -> dict[str, tuple[str, str]]:
+        """Return who we are at GitLab and at its registry, by host, where what an app's config builds on is read."""
+        url, registry = self.event.server, settings.gitlab.registry if settings.gitlab else None
+        login = self.reading_login("")
+        at_gitlab = {host_of(url, Place(SETTINGS)): (login.user, login.password)}
+        # The registry knows the job's token by this name: https://docs.gitlab.com/user/packages/container_registry/
+        return {**({registry: ("gitlab-ci-token", self.event.tokens.job)} if registry else {}), **at_gitlab}
 
     @property
     def branch_login(self) -> Login:

@@ -42,7 +42,8 @@ def sent(run: Run, configuration: Configuration, stack: ExitStack) -> tuple[Hand
     claim = parse_claim(run.event.handoff)
     found = sender(claim, run.job, run.read, run.event.manifests, run.event.upstream)
     stack.enter_context(git.logged_in(run.manifests_login, run.reading_login(found.path)))
-    source = stack.enter_context(app_source(run.repository(found.path), found.commit))
+    credentials = run.credentials(configuration.settings)
+    source = stack.enter_context(app_source(run.repository(found.path), found.commit, credentials))
     _check_reachable(source, found)
     claimed = HandOff(
         *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import git
+from headgate.dependencies import Resolver
 from headgate.errors import GitError
 from headgate.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
 from headgate.tree import MAX_FOLDER, MEBI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from headgate.git import Repository
     from headgate.tree import Tree
@@ -25,6 +26,8 @@ class AppSource:
 
     address: str
     commit: str
+    resolver: Resolver
+    """Brings along what the app's config builds on elsewhere."""
     _stack: ExitStack
     _files: list[Tree] = field(default_factory=list)
     _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
@@ -119,10 +122,15 @@ class AppSource:
 
 
 @contextmanager
-def app_source(address: str, commit: str) -> Iterator[AppSource]:
-    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for."""
+def app_source(
+    address: str, commit: str, credentials: Mapping[str, tuple[str, str]] | None = None
+) -> Iterator[AppSource]:
+    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for.
+
+    ``credentials`` are for what its config builds on elsewhere: see `Resolver`.
+    """
     with ExitStack() as stack:
-        yield AppSource(address, commit, stack)
+        yield AppSource(address, commit, Resolver(credentials or {}), stack)
 
 
 def _is_copy(repository: Repository) -> bool:
