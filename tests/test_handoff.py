@@ -302,7 +302,8 @@ def apply(tree: Tree, what: HandOff, config_files: Tree | None = None, environme
 def changed(tree: Tree, one: Acceptance, what: HandOff, config_files: Tree | None) -> Changes:
     folder = one.record.release_folder(one.environment)
     before = read_released(tree, folder) or Released(Release(), Tree({}))
-    return write_released(tree, folder, handed_off(before, one, what, config_files and Resolved(config_files)))
+    config = None if config_files is None else Resolved(config_files)
+    return write_released(tree, folder, handed_off(before, one, what, config))
 
 
 def acceptance(tree: Tree, what: HandOff) -> Acceptance:

@@ -73,7 +73,8 @@ def unpack(data: bytes, where: Place) -> dict[str, bytes]:
             for member in archive:
                 if member.isdir():
                     continue
-                files[_path(member, where)] = _content(archive, member)
+                path = _path(member, where)  # first, since only a plain file has a content of its own
+                files[path] = _content(archive, member)
                 if len(files) > MAX_FILES:
                     raise TooLargeError(f"the archive holds more than {MAX_FILES} files", where=where)
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:

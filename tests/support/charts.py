@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def helm(folder: Path, *args: str) -> str:
     return done.stdout
 
 
-def write(folder: Path, files: dict[str, str | bytes]) -> Path:
+def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write files below a folder, and return it."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,7 @@ class ChartRepository:
     server: FileServer
     sources: Path
 
-    def add(self, name: str, version: str, files: dict[str, str | bytes]) -> Path:
+    def add(self, name: str, version: str, files: Mapping[str, str | bytes]) -> Path:
         """Pack a chart into the repository, and write the index anew; return the archive."""
         source = write(self.sources / f"{name}-{version}" / name, files)
         helm(self.sources, "package", str(source), "--destination", str(self.server.root))
