@@ -16,6 +16,7 @@ from headgate.requirements import digests
 from support.brought import APP, config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
 from support.charts import ChartRepository, chart_yaml, config_map, helm, objects
 from support.charts import write as write_files
+from support.cli import headgate
 from support.fileserver import serve_files
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.stage import Stage, make_stage, write_app
@@ -137,6 +138,23 @@ def test_each_file_is_fetched_once_for_all_environments(
     assert ran.code == 0, ran.err
     assert charts.server.paths() == ["/index.yaml", "/redis-1.2.3.tgz"]
     assert git(stage.remote, "rev-parse", "headgate/production/web^{commit}")
+
+
+def test_a_promotion_takes_along_what_was_brought_along(
+    tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
+) -> None:
+    text = HEADGATE_YAML.lstrip().replace('tag: "v*", order: semver', "promotion: dev")
+    manifests.write({"headgate.yaml": text + f"dependencies: {{hosts: ['{charts.server.host}']}}\n"})
+    stage = make_stage(tmp_path, manifests, APP.replace("[dev]", "[dev, production]"))
+    locked(stage, web_chart(charts), {})
+    assert deliver(stage).code == 0
+    charts.server.asked.clear()
+    ran = headgate("promote", "web", "--from", "dev", "--to", "production", "--manifests", str(stage.remote))
+    assert ran.code == 0, ran.err
+    release = yaml.safe_load(stage.show("headgate/production/web", "apps/web/releases/production/release.yaml"))
+    assert release["config"]["dependencies"] == released(stage)
+    assert stage.show("headgate/production/web", "deploy/production/web/configmap-redis-redis.yaml")
+    assert charts.server.asked == []
 
 
 def test_a_chart_that_is_vendored_is_not_fetched(
