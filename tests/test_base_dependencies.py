@@ -19,6 +19,7 @@ from support.fileserver import serve_files
 from support.githttp import GitServer, allow_partial, serve
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.stage import make_stage
+from support.web import Reply
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ def test_redirects_of_a_git_host_are_not_followed(tmp_path: Path, manifests: Man
     with serve_files(tmp_path / "sources") as elsewhere:
         path = "/acme/platform.git/info/refs"
         target = f"{bases.server.url}{path}?service=git-upload-pack"
-        elsewhere.replies[path] = lambda _: (301, {"Location": target}, b"")
+        elsewhere.replies[path] = lambda _: Reply(301, headers={"Location": target})
         stage = stage_with(tmp_path, manifests, elsewhere.host)
         url = f"{elsewhere.url}/acme/platform.git//web/more?ref={commit}"
         set_config(stage, {"kustomization.yaml": kustomization(resources=[url])})

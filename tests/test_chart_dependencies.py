@@ -13,20 +13,13 @@ import yaml
 
 from headgate.errors import ConfigError, DependencyError
 from headgate.requirements import digests
-from support.brought import APP, config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
-from support.charts import ChartRepository, chart_yaml, config_map, helm, objects
+from support.brought import APP, config_of, deliver, delivered, hydrated_again, locked, released, set_config, stage_with
+from support.charts import REDIS, ChartRepository, chart_yaml, config_map, helm, objects
 from support.charts import write as write_files
 from support.cli import headgate
 from support.fileserver import serve_files
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
-from support.stage import Stage, make_stage, write_app
-
-REDIS = {
-    "Chart.yaml": chart_yaml("redis", "1.2.3"),
-    "values.yaml": "size: 1\n",
-    "templates/redis.yaml": config_map("redis-{{ .Chart.Name }}", size="{{ .Values.size | quote }}"),
-    ".helmignore": "*.bak\n",
-}
+from support.stage import make_stage, write_app
 
 
 @pytest.fixture
@@ -38,16 +31,6 @@ def charts(tmp_path: Path) -> Iterator[ChartRepository]:
         repository = ChartRepository(server, tmp_path / "sources")
         repository.add("redis", "1.2.3", dict(REDIS))
         yield repository
-
-
-def locked(stage: Stage, chart: str, files: dict[str, str]) -> None:
-    """Commit a chart with its Chart.lock as Helm writes it, and without charts/."""
-    folder = write_files(stage.app / "deploy", {"Chart.yaml": chart, **files})
-    (folder / "web.yaml").unlink(missing_ok=True)
-    helm(folder, "dependency", "update", str(folder))
-    shutil.rmtree(folder / "charts")
-    shutil.rmtree(folder / ".helm")
-    write_app(stage, {})
 
 
 def web_chart(charts: ChartRepository, **more: Any) -> str:

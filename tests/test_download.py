@@ -12,7 +12,8 @@ from headgate import persist
 from headgate.download import Access, ask, download, host_of
 from headgate.errors import DependencyError, Place, TooLargeError
 from headgate.tree import MEBI
-from support.fileserver import Asked, FileServer, Reply, serve_files
+from support.fileserver import FileServer, serve_files
+from support.web import Asked, Reply
 
 PLACE = Place("deploy/Chart.lock")
 SECRET = "Basic " + base64.b64encode(b"me:secret").decode()
@@ -53,17 +54,17 @@ def get(server: FileServer, path: str, access: Access | None = None, most: int =
 
 
 def test_a_file_comes_as_it_is(server: FileServer) -> None:
-    server.replies["/packed"] = lambda _: (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b not for us")
+    server.replies["/packed"] = lambda _: Reply(200, b"\x1f\x8b not for us", {"Content-Encoding": "gzip"})
     assert get(server, "/a") == b"content"
     assert get(server, "/packed") == b"\x1f\x8b not for us"
-    assert server.asked[0].headers["accept-encoding"] == "identity"
+    assert server.asked[0].headers["Accept-Encoding"] == "identity"
 
 
 def test_it_is_tried_again_where_that_may_help(server: FileServer) -> None:
-    replies = [(429, {"Retry-After": "0"}, b""), (503, {}, b""), (200, {"Content-Length": "9"}, b"short")]
+    replies = [Reply(429, headers={"Retry-After": "0"}), Reply(503), Reply(200, b"short", length=9)]
 
     def reply(_: Asked) -> Reply:
-        return replies.pop(0) if replies else (200, {}, b"in the end")
+        return replies.pop(0) if replies else Reply(200, b"in the end")
 
     server.replies["/flaky"] = reply
     assert get(server, "/flaky") == b"in the end"
@@ -71,7 +72,7 @@ def test_it_is_tried_again_where_that_may_help(server: FileServer) -> None:
 
 
 def test_it_is_not_tried_for_ever(server: FileServer) -> None:
-    server.replies["/down"] = lambda _: (500, {}, b"")
+    server.replies["/down"] = lambda _: Reply(500)
     with pytest.raises(DependencyError, match="/down did not answer: 500"):
         get(server, "/down")
     assert len(server.asked) == 4
@@ -87,7 +88,7 @@ def test_a_host_that_is_gone(server: FileServer) -> None:
     ("status", "hint"), [(401, "without one, unless"), (403, "not open to us"), (404, "not there")]
 )
 def test_what_is_refused_is_not_tried_again(server: FileServer, status: int, hint: str) -> None:
-    server.replies["/no"] = lambda _: (status, {}, b"")
+    server.replies["/no"] = lambda _: Reply(status)
     with pytest.raises(DependencyError, match=f"/no answered {status}") as refused:
         get(server, "/no")
     assert hint in refused.value.hint
@@ -96,14 +97,14 @@ def test_what_is_refused_is_not_tried_again(server: FileServer, status: int, hin
 
 
 def test_a_file_that_is_too_large(server: FileServer) -> None:
-    server.replies["/large"] = lambda _: (200, {}, bytes(2 * MEBI))
+    server.replies["/large"] = lambda _: Reply(200, bytes(2 * MEBI))
     with pytest.raises(TooLargeError, match="/large is larger than 1 MiB"):
         get(server, "/large")
 
 
 def test_redirects_lead_to_allowed_hosts(server: FileServer, other: FileServer) -> None:
-    server.replies["/there"] = lambda _: (302, {"Location": f"{other.url}/b"}, b"")
-    server.replies["/here"] = lambda _: (307, {"Location": "a"}, b"")
+    server.replies["/there"] = lambda _: Reply(302, headers={"Location": f"{other.url}/b"})
+    server.replies["/here"] = lambda _: Reply(307, headers={"Location": "a"})
     assert get(server, "/here") == b"content"
     assert get(server, "/there", allow(server, other)) == b"other content"
     other.asked.clear()
@@ -113,26 +114,26 @@ def test_redirects_lead_to_allowed_hosts(server: FileServer, other: FileServer) 
 
 
 def test_redirects_without_end(server: FileServer) -> None:
-    server.replies["/round"] = lambda _: (301, {"Location": "/round"}, b"")
+    server.replies["/round"] = lambda _: Reply(301, headers={"Location": "/round"})
     with pytest.raises(DependencyError, match="more than 5 redirects"):
         get(server, "/round")
 
 
 def test_redirects_to_what_is_no_https(server: FileServer) -> None:
     for target in ("http://charts.example.com/a", "file:///etc/passwd", "gopher://x/"):
-        server.replies["/away"] = lambda _, target=target: (302, {"Location": target}, b"")  # type: ignore[misc]
+        server.replies["/away"] = lambda _, target=target: Reply(302, headers={"Location": target})  # type: ignore[misc]
         with pytest.raises(DependencyError, match="no address that is read from"):
             get(server, "/away", Access(frozenset({server.host, "charts.example.com"})))
 
 
 def test_a_password_goes_to_its_host_only(server: FileServer, other: FileServer) -> None:
-    server.replies["/there"] = lambda _: (302, {"Location": f"{other.url}/b"}, b"")
+    server.replies["/there"] = lambda _: Reply(302, headers={"Location": f"{other.url}/b"})
     both = allow(server, other, logins=(server,))
     assert ask(f"{server.url}/there", both, PLACE, most=MEBI, headers={"X-Own": "1"}).body == b"other content"
-    assert server.asked[0].headers["authorization"] == SECRET
-    assert server.asked[0].headers["x-own"] == "1"
-    assert "authorization" not in other.asked[-1].headers
-    assert "x-own" not in other.asked[-1].headers
+    assert server.asked[0].headers["Authorization"] == SECRET
+    assert server.asked[0].headers["X-Own"] == "1"
+    assert "Authorization" not in other.asked[-1].headers
+    assert "X-Own" not in other.asked[-1].headers
     assert "secret" not in repr(both)
 
 
@@ -142,7 +143,7 @@ def test_no_password_is_taken_from_the_users_netrc(
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert get(server, "/a") == b"content"
-    assert "authorization" not in server.asked[0].headers
+    assert "Authorization" not in server.asked[0].headers
 
 
 @pytest.mark.parametrize(

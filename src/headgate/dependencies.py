@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate import bases
@@ -74,10 +74,10 @@ def plan(files: Tree, settings: Settings, environments: Sequence[str], label: st
 class Resolver:
     """Completes configs, each once, for all environments and all tries to land it.
 
-    ``credentials`` are the user and password by host (with its port, unless it is 443), and go to that host only.
+    ``access`` has the logins; which hosts may be asked is headgate.yaml's to say.
     """
 
-    credentials: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    access: Access = field(default_factory=Access)
     _known: dict[tuple[str, ...], Resolved | HeadgateError] = field(default_factory=dict, repr=False)
 
     def resolve(self, files: Tree, settings: Settings, environments: Sequence[str], label: str) -> Resolved:
@@ -91,7 +91,7 @@ class Resolver:
         if key not in self._known:
             try:
                 needed = plan(files, settings, environments, label)
-                self._known[key] = _resolved(files, needed, Access(frozenset(hosts), self.credentials), label)
+                self._known[key] = _resolved(files, needed, replace(self.access, hosts=frozenset(hosts)), label)
             except HeadgateError as error:
                 self._known[key] = error
         found = self._known[key]

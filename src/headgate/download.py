@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from headgate.credentials import Access as Registries
 from headgate.errors import DependencyError, TooLargeError
 from headgate.persist import TRIES, pause
 from headgate.tree import MEBI
@@ -32,10 +33,14 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class Access:
-    """Which hosts may be asked, and the user and password for some of them. A host has its port, unless it is 443."""
+    """Which hosts may be asked, and the user and password for some of them. A host has its port, unless it is 443.
+
+    ``registries`` are the logins of those that are registries.
+    """
 
     hosts: frozenset[str] = frozenset()
     credentials: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    registries: Registries = field(default_factory=Registries)
 
     def login(self, host: str) -> dict[str, str]:
         """Return the header that logs in at a host; none where there is no password for it."""

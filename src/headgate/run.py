@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.download import host_of
+from headgate.credentials import access as registry_access
+from headgate.download import Access, host_of
 from headgate.errors import ConfigError, Place, UntrustedError
 from headgate.git import Login
 from headgate.gitlab import connect
@@ -51,13 +52,11 @@ class Run:
         """Return who git is at a repository that is only read: who reads, or the job."""
         return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
 
-    def credentials(self, settings: Settings) -> dict[str, tuple[str, str]]:
-        """Return who we are at GitLab and at its registry, by host, where what an app's config builds on is read."""
-        url, registry = self.event.server, settings.gitlab.registry if settings.gitlab else None
+    def access(self, settings: Settings) -> Access:
+        """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
         login = self.reading_login("")
-        at_gitlab = {host_of(url, Place(SETTINGS)): (login.user, login.password)}
-        # The registry knows the job's token by this name: https://docs.gitlab.com/user/packages/container_registry/
-        return {**({registry: ("gitlab-ci-token", self.event.tokens.job)} if registry else {}), **at_gitlab}
+        at_gitlab = {host_of(self.event.server, Place(SETTINGS)): (login.user, login.password)}
+        return Access(credentials=at_gitlab, registries=registry_access(settings, self.event.registry_variables))
 
     @property
     def branch_login(self) -> Login:

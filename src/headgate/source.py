@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.dependencies import Resolver
+from headgate.download import Access
 from headgate.errors import GitError
 from headgate.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
 from headgate.tree import MAX_FOLDER, MEBI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from headgate.git import Repository
     from headgate.tree import Tree
@@ -122,15 +123,13 @@ class AppSource:
 
 
 @contextmanager
-def app_source(
-    address: str, commit: str, credentials: Mapping[str, tuple[str, str]] | None = None
-) -> Iterator[AppSource]:
+def app_source(address: str, commit: str, access: Access | None = None) -> Iterator[AppSource]:
     """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for.
 
-    ``credentials`` are for what its config builds on elsewhere: see `Resolver`.
+    ``access`` has the logins for what its config builds on elsewhere: see `Resolver`.
     """
     with ExitStack() as stack:
-        yield AppSource(address, commit, Resolver(credentials or {}), stack)
+        yield AppSource(address, commit, Resolver(access or Access()), stack)
 
 
 def _is_copy(repository: Repository) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from support.charts import helm, write
 from support.cli import Ran, headgate
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.stage import Stage, make_stage, write_app
@@ -61,3 +62,13 @@ def hydrated_again(stage: Stage, tmp_path: Path) -> Ran:
     checkout = tmp_path / "again"
     git(tmp_path, "clone", "--quiet", str(stage.remote), str(checkout))
     return headgate("hydrate", "--repo", str(checkout), "--all", "--check")
+
+
+def locked(stage: Stage, chart: str, files: dict[str, str], *flags: str) -> None:
+    """Commit a chart with its Chart.lock as Helm writes it, and without charts/."""
+    folder = write(stage.app / "deploy", {"Chart.yaml": chart, **files})
+    (folder / "web.yaml").unlink(missing_ok=True)
+    helm(folder, "dependency", "update", str(folder), *flags)
+    shutil.rmtree(folder / "charts")
+    shutil.rmtree(folder / ".helm", ignore_errors=True)
+    write_app(stage, {})

@@ -50,6 +50,14 @@ def chart_yaml(name: str, version: str = "1.0.0", dependencies: list[dict[str, A
     return yaml.safe_dump({**data, "dependencies": dependencies} if dependencies else data, sort_keys=False)
 
 
+REDIS = {
+    "Chart.yaml": chart_yaml("redis", "1.2.3"),
+    "values.yaml": "size: 1\n",
+    "templates/redis.yaml": config_map("redis-{{ .Chart.Name }}", size="{{ .Values.size | quote }}"),
+    ".helmignore": "*.bak\n",
+}
+
+
 @dataclass(frozen=True)
 class ChartRepository:
     """A folder with packed charts and their index, and the server that gives it."""

@@ -41,8 +41,8 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
         check_settings(configuration.settings, found.event)
         with ExitStack() as stack:
             hand_off = _as_if_merged(found, stack)
-            repository, credentials = found.repository(hand_off.project), found.credentials(configuration.settings)
-            source = stack.enter_context(app_source(repository, hand_off.commit, credentials))
+            repository, access = found.repository(hand_off.project), found.access(configuration.settings)
+            source = stack.enter_context(app_source(repository, hand_off.commit, access))
             try:
                 landing = rehearse(workspace, Preview(hand_off, source), terminal.progress)
             except RefusedError as error:
