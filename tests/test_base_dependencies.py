@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ import pytest
 import yaml
 
 from headgate import tools
-from headgate.errors import ConfigError, DependencyError, TooLargeError, UnsafeFileError
+from headgate.basefetch import fetch_bases
+from headgate.bases import parse
+from headgate.download import Access
+from headgate.errors import ConfigError, DependencyError, Place, TooLargeError, UnsafeFileError
 from support.brought import config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
 from support.charts import config_map, objects
 from support.charts import write as write_files
@@ -318,3 +322,20 @@ def test_redirects_of_a_git_host_are_not_followed(tmp_path: Path, manifests: Man
         assert ran.code == DependencyError.code
         assert elsewhere.asked
         assert bases.server.traffic.requests == 0
+
+
+def test_a_password_goes_to_its_host_only(tmp_path: Path) -> None:
+    commit = "1" * 40
+    with serve_files(tmp_path) as ours, serve_files(tmp_path) as other:
+        hosts = frozenset({ours.host, other.host})
+        for server in (ours, other):
+            access = Access(hosts, {ours.host: ("me", "secret")})
+            base = parse(f"{server.url}/acme/platform.git//web?ref={commit}", Place("kustomization.yaml"))
+            with pytest.raises(DependencyError) as refused:
+                fetch_bases([(base, Place("kustomization.yaml"))], access)
+            assert "secret" not in str(refused.value)
+        basic = "Basic " + base64.b64encode(b"me:secret").decode()
+        assert ours.site.logins
+        assert set(ours.site.logins) == {basic}
+        assert other.asked
+        assert other.site.logins == []

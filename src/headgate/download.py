@@ -51,11 +51,11 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a host answered: HTTP's status, its headers by their names in small letters, and the body."""
+class _Answer:
+    """What a host answered: HTTP's status, where it leads, and the body."""
 
     status: int
-    headers: Mapping[str, str]
+    location: str
     body: bytes
 
 
@@ -100,35 +100,14 @@ def check_host(url: str, access: Access, where: Place) -> str:
 
 
 def download(url: str, access: Access, where: Place, *, most: int) -> bytes:
-    """Return what is at an address. Raises DependencyError when it is not there, not allowed, or does not answer.
+    """Return what is at an address, asked for again where that may help. Redirects lead to allowed hosts only.
 
     ``most`` is how many bytes it may have; more is a TooLargeError. ``where`` is what names it, for messages.
-    """
-    answer = ask(url, access, where, most=most)
-    if answer.status != _OK:
-        raise refused(url, answer.status, where)
-    return answer.body
-
-
-def refused(url: str, status: int, where: Place) -> DependencyError:
-    """Return the error for an answer that is not what was asked for."""
-    hint = {
-        401: "it wants a password: that host is read from without one, unless it is GitLab's own",
-        403: "it is not open to us",
-        404: "it is not there, or not open to us",
-    }.get(status, "")
-    return DependencyError(f"{url} answered {status}", where=where, hint=hint)
-
-
-def ask(url: str, access: Access, where: Place, *, most: int, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return the answer to GET, again while it fails for a reason that may pass. Redirects lead to allowed hosts only.
-
-    ``headers`` go to the first host and to no other, as its password does. Raises as `download` does, but for an
-    answer of 4xx, which is returned.
+    Raises DependencyError when it is not there, not allowed, or does not answer.
     """
     for tried in range(1, TRIES + 1):
         try:
-            return _follow(url, access, where, most, headers or {})
+            answer = _follow(url, access, where, most)
         except _Passing as failure:
             if tried == TRIES:
                 raise DependencyError(
@@ -136,23 +115,32 @@ def ask(url: str, access: Access, where: Place, *, most: int, headers: Mapping[s
                 ) from None
             pause(tried)
             time.sleep(failure.wait)
-    raise AssertionError  # the last try returns or raises
+        else:
+            break
+    if answer.status != _OK:
+        raise DependencyError(f"{url} answered {answer.status}", where=where, hint=_HINTS.get(answer.status, ""))
+    return answer.body
 
 
-def _follow(url: str, access: Access, where: Place, most: int, headers: Mapping[str, str]) -> Answer:
-    first = check_host(url, access, where)
+_HINTS = {
+    401: "it wants a password: that host is read from without one, unless it is GitLab's own",
+    403: "it is not open to us",
+    404: "it is not there, or not open to us",
+}
+
+
+def _follow(url: str, access: Access, where: Place, most: int) -> _Answer:
     deadline = time.monotonic() + _WHOLE
     for _ in range(_MAX_REDIRECTS + 1):
         host = check_host(url, access, where)
-        own = {**access.login(host), **(headers if host == first else {})}
-        answer = _get(url, own, where, most, deadline)
-        if answer.status not in _REDIRECTS or "location" not in answer.headers:
+        answer = _get(url, access.login(host), where, most, deadline)
+        if answer.status not in _REDIRECTS or not answer.location:
             return answer
-        url = urljoin(url, answer.headers["location"])
+        url = urljoin(url, answer.location)
     raise DependencyError(f"{url}: more than {_MAX_REDIRECTS} redirects", where=where)
 
 
-def _get(url: str, headers: Mapping[str, str], where: Place, most: int, deadline: float) -> Answer:
+def _get(url: str, headers: Mapping[str, str], where: Place, most: int, deadline: float) -> _Answer:
     import requests  # noqa: PLC0415  0.1 s, and only where something is fetched
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
@@ -173,7 +161,7 @@ def _get(url: str, headers: Mapping[str, str], where: Place, most: int, deadline
             if response.status_code in _PASSING:
                 raise _Passing(f"{response.status_code}", _wait(response))
             body = _body(response, url, where, most, deadline)
-            return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body)
+            return _Answer(response.status_code, response.headers.get("Location", ""), body)
     except (requests.RequestException, HTTPError) as error:
         raise _Passing(type(error).__name__) from None
 
