@@ -96,7 +96,8 @@ def test_key_that_stands_twice_is_refused() -> None:
             HEADGATE + "enviroments: {}\n",
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
-                "version, environments, gitlab, registries, permissions, workloads, scopes, engines, limits, commits\n"
+                "version, environments, gitlab, registries, permissions, workloads, scopes, engines, dependencies, "
+                "limits, commits\n"
                 "  did you mean 'environments'?"
             ),
         ),

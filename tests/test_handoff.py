@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import load
+from headgate.dependencies import Resolved
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
 from headgate.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, snapshot, takes
 from headgate.images import Reference
@@ -301,7 +302,8 @@ def apply(tree: Tree, what: HandOff, config_files: Tree | None = None, environme
 def changed(tree: Tree, one: Acceptance, what: HandOff, config_files: Tree | None) -> Changes:
     folder = one.record.release_folder(one.environment)
     before = read_released(tree, folder) or Released(Release(), Tree({}))
-    return write_released(tree, folder, handed_off(before, one, what, config_files))
+    config = None if config_files is None else Resolved(config_files)
+    return write_released(tree, folder, handed_off(before, one, what, config))
 
 
 def acceptance(tree: Tree, what: HandOff) -> Acceptance:

@@ -204,6 +204,13 @@ class RegistryError(HeadgateError):
         self.status = status
 
 
+class DependencyError(HeadgateError):
+    """A chart or a base that an app's config needs is not to be had: not allowed, not there, or not what it was."""
+
+    code = 30
+    title = "a dependency of an app's config is not to be had"
+
+
 class UntrustedError(HeadgateError):
     """It is not proved who sent a hand-off, or the surroundings of the run contradict each other."""
 
@@ -240,6 +247,7 @@ KINDS: tuple[type[HeadgateError], ...] = (
     RefusedError,
     GitLabError,
     RegistryError,
+    DependencyError,
     UntrustedError,
     ForbiddenError,
 )

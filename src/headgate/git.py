@@ -57,13 +57,13 @@ class Login:
 
 @contextmanager
 def logged_in(*logins: Login) -> Iterator[None]:
-    """Let git log in at these addresses for as long as the block lasts, as a user's own configuration would.
+    """Let git log in at these addresses too for as long as the block lasts, as a user's own configuration would.
 
     They hold for the whole process, as git's configuration does. An answer that leads elsewhere is not followed,
     since git would take the password along.
     """
     before = list(_logins)
-    _logins[:] = logins
+    _logins[:] = {one.url: one for one in (*before, *logins)}.values()
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.dependencies import Resolved
     from headgate.images import Reference
     from headgate.model import Config, Release, Take
 
@@ -303,7 +304,12 @@ def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -
             )
 
 
-def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config_files: Tree | None) -> Released:
+def handed_off(
+    before: Released,
+    accepted: Acceptance,
+    hand_off: HandOff,
+    config_files: Resolved | None,
+) -> Released:
     """Return what a release becomes with a hand-off. Parts that it does not name stay; so does a pin."""
     release, config = before.release, before.release.config
     pinned = {name: part.project_id for name, part in parts(release).items() if part.project == hand_off.project}
@@ -319,7 +325,8 @@ def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config
     }
     newest = {name: newest_of(image) for name, image in images.items()}
     if accepted.config is not None:
-        config = ReleasedConfig(path=accepted.config.path, **where(CONFIG))
+        brought = config_files.dependencies if config_files else ()
+        config = ReleasedConfig(path=accepted.config.path, dependencies=brought, **where(CONFIG))
         newest[CONFIG] = newest_of(config)
     after = release.model_copy(
         update={
@@ -328,4 +335,4 @@ def handed_off(before: Released, accepted: Acceptance, hand_off: HandOff, config
             "newest": dict(sorted({**release.newest, **newest}.items())),
         }
     )
-    return Released(after, before.config if accepted.config is None or config_files is None else config_files)
+    return Released(after, before.config if accepted.config is None or config_files is None else config_files.files)

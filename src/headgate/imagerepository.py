@@ -14,7 +14,7 @@ from headgate.credentials import DOCKER_HUB, registry_host
 from headgate.errors import ConfigError, RegistryError
 from headgate.images import normal
 from headgate.registryerrors import denied, elsewhere
-from headgate.registryhttp import Origin, Question, is_loopback, open_http, origin
+from headgate.registryhttp import MOST, Origin, Question, is_loopback, open_http, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,13 +43,13 @@ class ImageRepository:
         host = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         return f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{self.path}"
 
-    def ask(self, verb: str, path: str, accept: str = "*/*") -> Answer:
+    def ask(self, verb: str, path: str, accept: str = "*/*", most: int = MOST) -> Answer:
         """Return the answer for a path below the repository, logged in when the registry asks for it.
 
         Each login for the host is tried, and nobody's at last. What 404 and others mean is for the caller to say.
-        Raises RegistryError.
+        ``most`` is how many bytes it may have. Raises RegistryError.
         """
-        question = Question(verb, f"{self.address}/{path}", accept, self._authorization)
+        question = Question(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
         answer = self._http.send(question)
         if answer.status not in _DENIED:
             return answer

@@ -40,13 +40,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class Question:
-    """One request. ``authorization`` is sent to the host of ``address``, and to no other."""
+    """One request. ``authorization`` is sent to the host of ``address``, and to no other.
+
+    ``most`` is how many bytes the answer may have.
+    """
 
     verb: str
     address: str
     accept: str = "*/*"
     authorization: str = field(default="", repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
+    most: int = MOST
 
 
 @dataclass(frozen=True)
@@ -128,17 +132,17 @@ class Http:
             allow_redirects=False,
             stream=True,
         ) as answer:
-            body = b"" if question.verb == "HEAD" else self._body(answer.raw)
+            body = b"" if question.verb == "HEAD" else self._body(answer.raw, question.most)
             return Answer(answer.status_code, answer.headers, body)
 
-    def _body(self, raw: Any) -> bytes:
+    def _body(self, raw: Any, most: int) -> bytes:
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
         body, end = bytearray(), time.monotonic() + self.patience.seconds
         while piece := raw.read1(65536):
             body += piece
-            if len(body) > MOST:
-                raise too_large(self.host, MOST)
+            if len(body) > most:
+                raise too_large(self.host, most)
             if time.monotonic() > end:
                 raise TooLateError
         return bytes(body)

@@ -83,7 +83,8 @@ def write_released(tree: Tree, folder: str, released: Released | None) -> Change
 
 def write_record(record: Release | Freeze) -> bytes:
     """Return the canonical text of a file that Headgate alone writes."""
-    return (HEADER + write({"version": record.version, **record.model_dump(exclude_defaults=True)})).encode()
+    data = record.model_dump(mode="json", exclude_defaults=True)
+    return (HEADER + write({"version": record.version, **data})).encode()
 
 
 def parts(release: Release | None) -> dict[str, ReleasedImage | ReleasedConfig]:

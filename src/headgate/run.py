@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.credentials import access as registry_access
+from headgate.download import Access, host_of
 from headgate.errors import ConfigError, Place, UntrustedError
 from headgate.git import Login
 from headgate.gitlab import connect
@@ -49,6 +51,12 @@ class Run:
     def reading_login(self, project: str) -> Login:
         """Return who git is at a repository that is only read: who reads, or the job."""
         return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
+
+    def access(self, settings: Settings) -> Access:
+        """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
+        login = self.reading_login("")
+        at_gitlab = {host_of(self.event.server, Place(SETTINGS)): (login.user, login.password)}
+        return Access(credentials=at_gitlab, registries=registry_access(settings, self.event.registry_variables))
 
     @property
     def branch_login(self) -> Login:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from headgate import git
 from headgate.claim import parse_claim
-from headgate.credentials import access
 from headgate.errors import UntrustedError
 from headgate.handoff import BRANCHES, TAGS, HandOff, accepting, check
 from headgate.identity import sender
@@ -42,16 +41,16 @@ def sent(run: Run, configuration: Configuration, stack: ExitStack) -> tuple[Hand
     claim = parse_claim(run.event.handoff)
     found = sender(claim, run.job, run.read, run.event.manifests, run.event.upstream)
     stack.enter_context(git.logged_in(run.manifests_login, run.reading_login(found.path)))
-    source = stack.enter_context(app_source(run.repository(found.path), found.commit))
+    reached = run.access(configuration.settings)
+    source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))
     _check_reachable(source, found)
     claimed = HandOff(
         *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected)
     )
     check(claimed)
     accepted = accepting(configuration, claimed)  # before any registry is asked: only for images that an app has
-    reached = access(configuration.settings, run.event.registry_variables)
-    resolved = [resolve(image, reached) for image in claimed.images]
-    untied = _untied(resolved, accepted, found, reached)
+    resolved = [resolve(image, reached.registries) for image in claimed.images]
+    untied = _untied(resolved, accepted, found, reached.registries)
     return replace(claimed, images=tuple(one.reference for one in resolved), untied=untied), source
 
 

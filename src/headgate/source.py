@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import git
+from headgate.dependencies import Resolver
+from headgate.download import Access
 from headgate.errors import GitError
 from headgate.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
 from headgate.tree import MAX_FOLDER, MEBI
@@ -25,6 +27,8 @@ class AppSource:
 
     address: str
     commit: str
+    resolver: Resolver
+    """Brings along what the app's config builds on elsewhere."""
     _stack: ExitStack
     _files: list[Tree] = field(default_factory=list)
     _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
@@ -119,10 +123,13 @@ class AppSource:
 
 
 @contextmanager
-def app_source(address: str, commit: str) -> Iterator[AppSource]:
-    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for."""
+def app_source(address: str, commit: str, access: Access | None = None) -> Iterator[AppSource]:
+    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for.
+
+    ``access`` has the logins for what its config builds on elsewhere: see `Resolver`.
+    """
     with ExitStack() as stack:
-        yield AppSource(address, commit, stack)
+        yield AppSource(address, commit, Resolver(access or Access()), stack)
 
 
 def _is_copy(repository: Repository) -> bool:

@@ -41,7 +41,8 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
         check_settings(configuration.settings, found.event)
         with ExitStack() as stack:
             hand_off = _as_if_merged(found, stack)
-            source = stack.enter_context(app_source(found.repository(hand_off.project), hand_off.commit))
+            repository, access = found.repository(hand_off.project), found.access(configuration.settings)
+            source = stack.enter_context(app_source(repository, hand_off.commit, access))
             try:
                 landing = rehearse(workspace, Preview(hand_off, source), terminal.progress)
             except RefusedError as error:

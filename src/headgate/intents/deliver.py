@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.dependencies import Resolved
 from headgate.errors import GitError, HeadgateError
 from headgate.handoff import accepting, check_project_id, check_tied, handed_off, order_rule, snapshot
 from headgate.intents.protocol import Applied, Step, identify
@@ -102,17 +103,17 @@ class Deliver:
         return release_step(state, record, environment, after, holds=holds, reasons=told)
 
 
-def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Tree | None:
-    """Read the app's config at the commit; None where the hand-off brings none."""
+def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Resolved | None:
+    """Read the app's config at the commit, with what it builds on elsewhere; None where the hand-off brings none."""
     if taken.config is None:
         return None
-    return snapshot(
-        source.files(),
-        taken.config,
-        f"{hand_off.project} at {hand_off.commit[:12]}",
-        environments=taken.record.environments(state.configuration.settings),
-        values_only=taken.record.app.template is not None,
-    )
+    settings, values_only = state.configuration.settings, taken.record.app.template is not None
+    environments = taken.record.environments(settings)
+    label = f"{hand_off.project} at {hand_off.commit[:12]}"
+    files = snapshot(source.files(), taken.config, label, environments=environments, values_only=values_only)
+    if values_only:
+        return Resolved(files)
+    return source.resolver.resolve(files, settings, environments, taken.config.path)
 
 
 def _replaced(taken: Acceptance, released: Released, proposed: Released | None) -> list[str]:

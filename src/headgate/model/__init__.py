@@ -2,9 +2,10 @@
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, Template
 from headgate.model.fields import Record
-from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedImage
+from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedDependency, ReleasedImage
 from headgate.model.settings import (
     Commits,
+    Dependencies,
     Engines,
     Environment,
     GitLab,
@@ -26,6 +27,7 @@ __all__ = [
     "AppEnvironment",
     "Commits",
     "Config",
+    "Dependencies",
     "Engines",
     "Environment",
     "Freeze",
@@ -44,6 +46,7 @@ __all__ = [
     "Registry",
     "Release",
     "ReleasedConfig",
+    "ReleasedDependency",
     "ReleasedImage",
     "Review",
     "Settings",

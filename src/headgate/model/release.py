@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from headgate.model.fields import Commit, Digest, Name, Project, Record, Text, Tree
+from headgate.model.fields import Commit, Digest, Name, Project, Record, Text, Tree, as_tuple
 
 
 class Part(Record):
@@ -41,11 +41,32 @@ class ReleasedImage(Part):
         return f"{self.repository}:{self.tag}@{self.digest}"
 
 
+class ReleasedDependency(Record):
+    """A chart or a Kustomize base from elsewhere, that an app's config was completed with."""
+
+    url: Text
+    """Where it is from: a chart repository, or a git repository."""
+    name: Text | None = None
+    """Name of the chart."""
+    version: Text | None = None
+    """Version of the chart."""
+    digest: Digest | None = None
+    """Digest of the chart's archive."""
+    commit: Commit | None = None
+    """Commit of the git repository."""
+    folder: Text
+    """Where its files lie in `config/`."""
+
+
 class ReleasedConfig(Part):
     """The app's config in a release. Its files lie beside the release in `config/`."""
 
     path: Text
     """Folder in the project's repository."""
+    dependencies: Annotated[
+        tuple[ReleasedDependency, ...], BeforeValidator(as_tuple, json_schema_input_type=list[ReleasedDependency])
+    ] = ()
+    """What it was completed with from elsewhere."""
 
 
 class Newest(Record):

@@ -28,6 +28,7 @@ from headgate.model.fields import (
     Url,
     ValuePath,
     Verb,
+    as_tuple,
     listed,
 )
 
@@ -135,6 +136,13 @@ class Engines(Record):
     """Kustomize's doors to the outside."""
 
 
+class Dependencies(Record):
+    """What an app's own config may bring along from elsewhere when it is handed off."""
+
+    hosts: Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])] = ()
+    """Hosts of charts and of Kustomize bases, with a port where it is not 443: `charts.example.com`. Default: none."""
+
+
 class SettingsLimits(Record):
     """Guards against a change that is larger than anybody meant."""
 
@@ -203,6 +211,8 @@ class Settings(Record):
     """Scope of custom resources that Headgate does not know: `Widget.example.com: namespace`."""
     engines: Engines = Engines()
     """What the engines may do beyond their defaults."""
+    dependencies: Dependencies = Dependencies()
+    """What an app's own config may bring along from elsewhere when it is handed off."""
     limits: SettingsLimits = SettingsLimits()
     """Guards against a change that is larger than anybody meant."""
     commits: Commits = Commits()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 import re
-import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
-from headgate.scalar import to_python
-from headgate.tree import MAX_FOLDER, MemoryBlob, Tree, check_input
+from headgate.archive import without_archives
+from headgate.errors import Place, RenderError
+from headgate.requirements import LOCAL, dependencies, local_chart, vendored
+from headgate.tree import Tree, check_input
 from headgate.values import read_layer
-from headgate.yamlread import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from headgate.tree import Blob
 
 # Functions of Helm's templates whose result differs from call to call.
@@ -90,22 +86,16 @@ def _shifted(match: re.Match[str]) -> str:
 def _with_dependencies(scope: Tree, folder: str, label: str, depth: int) -> dict[str, Blob]:
     if depth > _MAX_NESTING:
         raise RenderError(f"dependencies nested deeper than {_MAX_NESTING}", where=Place(f"{label}/Chart.yaml"))
-    chart = scope.folder(folder)
-    blobs: dict[str, Blob] = {}
-    for path in chart.paths():
-        if re.fullmatch(r"charts/[^/]+\.tgz", path):
-            blobs.update(_unpacked(chart, path, label))
-        else:
-            blobs[path] = chart.blob(path)
-    whole = Tree(blobs)
-    vendored = {path.split("/")[1] for path in whole.paths("charts") if path.count("/") > 1}
-    for dependency in _dependencies(whole, label):
+    chart = without_archives(scope.folder(folder), label)
+    blobs: dict[str, Blob] = {path: chart.blob(path) for path in chart.paths()}
+    present = vendored(chart)
+    for dependency in dependencies(chart, label):
         name, repository = str(dependency.get("name", "")), str(dependency.get("repository") or "")
-        if name in vendored or _vendored_names(whole, vendored) & {name}:
+        if name in present:
             continue
-        if not repository.startswith("file://"):
+        if not repository.startswith(LOCAL):
             raise _missing(name, repository, label)
-        target = _resolve(folder, repository, label)
+        target = local_chart(folder, repository, label)
         if f"{target}/Chart.yaml" not in scope:
             raise _missing(name, repository, label)
         nested = _with_dependencies(scope, target, f"{label}/charts/{name}", depth + 1)
@@ -113,63 +103,11 @@ def _with_dependencies(scope: Tree, folder: str, label: str, depth: int) -> dict
     return blobs
 
 
-def _dependencies(chart: Tree, label: str) -> Iterator[dict[str, Any]]:
-    for file in ("Chart.yaml", "requirements.yaml"):  # the second is how charts of apiVersion v1 do it
-        if file in chart:
-            for document in read(chart.read(file), f"{label}/{file}"):
-                data = to_python(document.data)
-                listed = data.get("dependencies") if isinstance(data, dict) else None
-                yield from (item for item in listed or [] if isinstance(item, dict))
-
-
-def _vendored_names(chart: Tree, folders: set[str]) -> set[str]:
-    """Return the names in the Chart.yaml of vendored charts, whose folders may be called otherwise."""
-    names = set()
-    for folder in folders:
-        file = f"charts/{folder}/Chart.yaml"
-        if file in chart:
-            for document in read(chart.read(file), file):
-                names.add(str(document.data.get("name")) if isinstance(document.data, dict) else "")
-    return names
-
-
-def _resolve(folder: str, repository: str, label: str) -> str:
-    target = posixpath.normpath(posixpath.join(folder, repository.removeprefix("file://")))
-    if target.startswith(("..", "/")) or target == ".":
-        raise UnsafeFileError(
-            f"the dependency {repository} leaves the folder that may be read",
-            where=Place(f"{label}/Chart.yaml"),
-            hint="put the chart into charts/ of this one",
-        )
-    return target
-
-
 def _missing(name: str, repository: str, label: str) -> RenderError:
     origin = f" (from {repository})" if repository else ""
     return RenderError(
         f"the dependency '{name}'{origin} is not in charts/",
         where=Place(f"{label}/Chart.yaml"),
-        hint="hydration reads no network: run 'helm dependency build' and commit charts/",
+        hint="hydration reads no network: run 'helm dependency build' and commit charts/; of an app's own config a "
+        "hand-off fetches what Chart.lock names",
     )
-
-
-def _unpacked(chart: Tree, path: str, label: str) -> dict[str, Blob]:
-    """Unpack a vendored archive in memory, within limits."""
-    where = Place(f"{label}/{path}")
-    blobs: dict[str, Blob] = {}
-    total = 0
-    try:
-        with tarfile.open(fileobj=io.BytesIO(chart.read(path)), mode="r:gz") as archive:
-            for member in archive:
-                if member.isdir() or member.name == "pax_global_header":
-                    continue
-                if not member.isreg() or member.name.startswith("/") or ".." in member.name.split("/"):
-                    raise UnsafeFileError(f"the archive holds {member.name!r}, which is no plain file", where=where)
-                total += member.size
-                if total > MAX_FOLDER:
-                    raise TooLargeError("the archive unpacks to more than may be read", where=where)
-                content = archive.extractfile(member)
-                blobs[f"charts/{posixpath.normpath(member.name)}"] = MemoryBlob(content.read() if content else b"")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise RenderError(f"not a chart archive: {error}", where=where) from None
-    return blobs

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from headgate import bases
 from headgate.errors import ConfigError, Place, RenderError, TooLargeError, UnsafeFileError
 from headgate.scalar import to_python
 from headgate.yamlread import read
+from headgate.yamlwrite import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from headgate.model import Kustomize
     from headgate.tree import Tree
@@ -37,7 +39,8 @@ class Kustomization:
     """A kustomization with everything it builds on.
 
     ``root`` is the folder that is built, ``folders`` are all that are read. ``namespace`` is the one that the
-    root sets. ``contained``: built beside others that have other namespaces, it gives the same.
+    root sets. ``contained``: built beside others that have other namespaces, it gives the same. ``remote`` are the
+    bases elsewhere that a hand-off fetched: where they lie, by what its kustomization file calls them, by file.
     """
 
     root: str
@@ -46,6 +49,7 @@ class Kustomization:
     namespace: str
     contained: bool
     reads_values: bool
+    remote: Mapping[str, Mapping[str, str]]
 
 
 def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
@@ -72,10 +76,13 @@ def file_in(scope: Tree, folder: str) -> str:
 def follow(scope: Tree, root: str, options: Kustomize, named: Callable[[str], str]) -> Kustomization:
     """Read a kustomization and all that it builds on. ``named`` gives a path of ``scope`` the repository's name.
 
+    A base elsewhere is the folder that a hand-off fetched it to, when it did (`headgate.bases`).
+
     Raises RenderError for what is not there, UnsafeFileError for what leaves the scope or comes from
     another host, ConfigError for plugins that the platform does not allow.
     """
     seen: dict[str, dict[str, Any]] = {}
+    remote: dict[str, dict[str, str]] = {}
     waiting = [root]
     contained = True
     while waiting:
@@ -86,10 +93,13 @@ def follow(scope: Tree, root: str, options: Kustomize, named: Callable[[str], st
             raise TooLargeError(f"more than {_MAX_BASES} kustomizations", where=Place(named(root)))
         path = file_in(scope, folder)
         file = named(path)
-        data = seen[folder] = _read(scope.read(path), file)
+        data = seen[folder] = read_kustomization(scope.read(path), file)
         _check_options(data, options, file)
-        for field, entry in _entries(data):
-            target = _target(scope, folder, field, entry, options, file)
+        for field, entry in entries(data):
+            place = fetched(scope, field, entry, Place(file))
+            if place:
+                remote.setdefault(path, {})[entry] = posixpath.relpath(place, folder or ".")
+            target = place or _target(scope, folder, field, entry, options, file)
             if target is not None:
                 waiting.append(target)
         contained = contained and all(
@@ -104,11 +114,35 @@ def follow(scope: Tree, root: str, options: Kustomize, named: Callable[[str], st
         namespace if isinstance(namespace, str) else "",
         contained,
         reads_values,
+        remote,
     )
 
 
+def fetched(scope: Tree, field: str, entry: str, where: Place) -> str:
+    """Return where a hand-off put a base that an entry names, or an empty string when there is none."""
+    if field not in FOLDER_FIELDS or not scope.paths(bases.FOLDER) or not bases.is_remote(entry):
+        return ""
+    folder = bases.parse(entry, where).folder
+    return folder if file_in(scope, folder) else ""
+
+
+def with_fetched(scope: Tree, found: Kustomization) -> Tree:
+    """Return the files with each base elsewhere called by the place that a hand-off put it to."""
+    return scope.with_changes({file: _renamed(scope.read(file), names) for file, names in found.remote.items()})
+
+
+def _renamed(data: bytes, names: Mapping[str, str]) -> bytes:
+    """Write a kustomization file, a scratch copy, with other names for some of its entries."""
+    written = dict(read(data, "kustomization")[0].data)
+    for field in FOLDER_FIELDS:
+        if isinstance(written.get(field), list):
+            written[field] = [names.get(entry, entry) if isinstance(entry, str) else entry for entry in written[field]]
+    return write(written).encode()
+
+
 @lru_cache(maxsize=1024)  # many overlays read the same bases
-def _read(data: bytes, file: str) -> dict[str, Any]:
+def read_kustomization(data: bytes, file: str) -> dict[str, Any]:
+    """Read a kustomization file. Raises RenderError for what is none."""
     documents = read(data, file)
     found = to_python(documents[0].data) if len(documents) == 1 else None
     if not isinstance(found, dict):
@@ -126,13 +160,14 @@ def _check_options(data: dict[str, Any], options: Kustomize, file: str) -> None:
         )
 
 
-_FOLDER_FIELDS = ("resources", "bases", "components")
-_FILE_FIELDS = ("crds", "configurations", "transformers", "generators", "validators", "patchesStrategicMerge")
+FOLDER_FIELDS = ("resources", "bases", "components")
+PLUGIN_FIELDS = ("transformers", "generators", "validators")
+FILE_FIELDS = ("crds", "configurations", *PLUGIN_FIELDS, "patchesStrategicMerge")
 
 
-def _entries(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def entries(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield all paths that a kustomization names, with their field."""
-    for field in (*_FOLDER_FIELDS, *_FILE_FIELDS):
+    for field in (*FOLDER_FIELDS, *FILE_FIELDS):
         for entry in _list(data.get(field)):
             if isinstance(entry, str):
                 yield field, entry
@@ -162,25 +197,27 @@ def _list(value: Any) -> list[Any]:
 def _target(scope: Tree, folder: str, field: str, entry: str, options: Kustomize, file: str) -> str | None:
     """Return the folder that an entry names, or None for a file; refuse what is neither."""
     if "\n" in entry:  # an inline patch or transformer
-        if field in ("transformers", "generators", "validators"):
+        if field in PLUGIN_FIELDS:
             _check_plugin(entry, field, options, file)
         return None
     path = posixpath.normpath(posixpath.join(folder, entry))
     if path.startswith(("../", "/")) or path == "..":
         raise UnsafeFileError(f"{field}: '{entry}' leaves the folder that may be read", where=Place(file))
     if path in scope:
-        if field in ("transformers", "generators", "validators"):
+        if field in PLUGIN_FIELDS:
             _check_plugin(scope.read(path).decode("utf-8", "replace"), field, options, file)
         return None
     if file_in(scope, path):
         return path
     if options.remote_bases and ("://" in entry or "." in entry.split("/", maxsplit=1)[0]):
         return None
-    if "://" in entry or "@" in entry or "?ref=" in entry or ".com/" in entry:
+    if bases.is_remote(entry):
         raise UnsafeFileError(
             f"{field}: '{entry}' comes from another host, which is off",
             where=Place(file),
-            hint="copy it into the repository; or headgate.yaml: engines: {kustomize: {remote_bases: true}}",
+            hint="in an app's own config name it at a commit (https://HOST/GROUP/REPOSITORY//FOLDER?ref=COMMIT), and "
+            "a hand-off brings it along; or copy it into the repository; or headgate.yaml: "
+            "engines: {kustomize: {remote_bases: true}}",
         )
     raise RenderError(f"{field}: '{entry}' is not there", where=Place(file))
 

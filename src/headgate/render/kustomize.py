@@ -22,7 +22,7 @@ from headgate.images import for_templates
 from headgate.kinds import CLUSTER
 from headgate.manifest import Rendered, manifests
 from headgate.process import ProcessError
-from headgate.render.kustomization import VALUES, Kustomization, find_root, follow
+from headgate.render.kustomization import VALUES, Kustomization, find_root, follow, with_fetched
 from headgate.render.protocol import Result, clean_environment
 from headgate.tree import Tree
 from headgate.values import flat, merge, read_layer, without_nulls
@@ -68,10 +68,11 @@ def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, Non
 def _prepare(one: Render, bench: Bench) -> _Job:
     root = find_root(one.scope, one.folder, one.environment, one.label)
     found = follow(one.scope, root, bench.kustomize, one.named)
+    scope = with_fetched(one.scope, found) if found.remote else one.scope
     if not found.reads_values:
         # All templates are staged once; a source of an app's is a scope of its own.
-        return _Job(one, found, bench.stage(one.scope) / root)
-    tree = _needed(one.scope, one.folder, found)
+        return _Job(one, found, bench.stage(scope) / root)
+    tree = _needed(scope, one.folder, found)
     return _Job(one, found, bench.stage(_with_values(one, tree, found)) / root)
 
 
