@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from headgate.identity import audience
 from headgate.images import parse_reference
 from support.components import (
     NAMES,
-    ROOT,
     TEMPLATES,
     CiFile,
     complaints,
@@ -25,6 +23,7 @@ from support.components import (
     header_complaints,
     matches,
     resolved,
+    yamlfmt,
 )
 
 COMMIT = "3f" * 20
@@ -219,18 +218,6 @@ def test_two_includes_with_prefixes_do_not_mix() -> None:
         "a:deliver": "acme/a",
         "b:deliver": "acme/manifests",
     }
-
-
-def yamlfmt(*paths: Path) -> subprocess.CompletedProcess[str]:
-    """Run yamlfmt as it is without any configuration."""
-    program = ROOT / ".venv" / "bin" / "yamlfmt"
-    return subprocess.run(
-        [str(program), "-no_global_conf", "-lint", *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-    )
 
 
 def test_yamlfmt_has_nothing_to_change() -> None:

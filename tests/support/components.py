@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -49,6 +50,7 @@ def read_ci(text: str) -> CiFile:
     return CiFile(header["spec"], body)
 
 
+@cache
 def component(name: str) -> CiFile:
     """Read a component of this project."""
     return read_ci((TEMPLATES / f"{name}.yml").read_text())
@@ -165,3 +167,15 @@ def resolved(body: dict[str, Any]) -> dict[str, Any]:
         return {**parent, **own}
 
     return {name: merged(job) for name, job in body.items() if not name.startswith(".")}
+
+
+def yamlfmt(*paths: Path) -> subprocess.CompletedProcess[str]:
+    """Run yamlfmt as it is without any configuration."""
+    program = ROOT / ".venv" / "bin" / "yamlfmt"
+    return subprocess.run(
+        [str(program), "-no_global_conf", "-lint", *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
