@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import app, finish
+from headgate.arguments.program import Json, Repo, app, finish
 
 
 @app.command()
@@ -39,4 +39,31 @@ def init(
         *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
         *(version, components),
     )
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def doctor(
+    repo: Repo = Path(),
+    setup: Annotated[
+        str, typer.Option("--setup", metavar="SETUP", help="direct, intake or token.", show_default="the strictest")
+    ] = "",
+    server: Annotated[
+        str, typer.Option("--server", metavar="URL", help="GitLab.", show_default="as in headgate.yaml")
+    ] = "",
+    project: Annotated[
+        str, typer.Option("--project", help="The manifest project.", show_default="as in headgate.yaml")
+    ] = "",
+    intake: Annotated[
+        str, typer.Option("--intake", metavar="PROJECT", help="The intake project.", show_default="PROJECT-intake")
+    ] = "",
+    token_variable: Annotated[
+        str, typer.Option("--token-env", metavar="NAME", help="The variable that holds a token, which only reads.")
+    ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+    json: Json = False,
+) -> None:
+    """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
+    from headgate.commands import doctor as command  # noqa: PLC0415
+
+    request = command.Request(repo, setup, server, project, intake, token_variable, json)
     finish(lambda: command.run(request))
