@@ -34,9 +34,9 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
     check_addresses(server, environ)
     token = _needed(environ, "HEADGATE_TRIGGER_TOKEN")
     branch = _needed(environ, "HEADGATE_BRANCH")
+    by_job = connect(server, "the job token", _needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
     started = trigger(server, project, token, branch, {"handoff": write_claim(claim(environ))})
     terminal.line(f"handed off: {started.address}")
-    by_job = connect(server, "the job token", _needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
     ended = outcome(by_job, project, started.id, pause)
     if not ended:
         _wait_unseen(terminal, project, environ)
