@@ -62,7 +62,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
     somebody set them from outside, and no token may be sent anywhere.
     """
     server, manifests = _needed(environ, "HEADGATE_SERVER").rstrip("/"), _needed(environ, "HEADGATE_MANIFESTS")
-    _check_addresses(server, environ)
+    check_addresses(server, environ)
     tokens = Tokens(
         _needed(environ, "CI_JOB_TOKEN"),
         environ.get("HEADGATE_TOKEN", ""),
@@ -99,7 +99,7 @@ def _needed(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _check_addresses(server: str, environ: Mapping[str, str]) -> None:
+def check_addresses(server: str, environ: Mapping[str, str]) -> None:
     """Compare all that names GitLab's host. Pipeline variables outrank GitLab's own, so one that differs is forged.
 
     https://docs.gitlab.com/ci/variables/#cicd-variable-precedence

@@ -160,3 +160,11 @@ def preview() -> None:
     from headgate.commands import preview as command  # noqa: PLC0415
 
     finish(command.run)
+
+
+@app.command("hand-off")
+def hand_off() -> None:
+    """Hand this pipeline's commit and images off by a trigger token, from a job of the component 'deliver'."""
+    from headgate.commands import hand_off as command  # noqa: PLC0415
+
+    finish(command.run)

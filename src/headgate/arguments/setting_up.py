@@ -1,0 +1,69 @@
+"""What sets a manifest repository up, and looks whether it is set up right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate.arguments.program import Json, Repo, app, finish
+
+
+@app.command()
+def init(
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="GitLab: https://gitlab.example.com")],
+    project: Annotated[str, typer.Option("--project", help="The manifest project: acme/manifests")],
+    setup: Annotated[
+        str, typer.Option("--setup", metavar="SETUP", help="direct, intake or token; docs/setup.md compares them.")
+    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The manifest repository's checkout.")] = Path(),
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", metavar="ENV:DELIVERY", help="dev:commit, production:review. Repeatable."),
+    ] = None,
+    name: Annotated[str, typer.Option("--app", metavar="APP", help="The first app.")] = "",
+    app_project: Annotated[str, typer.Option("--app-project", metavar="PROJECT", help="Its project: acme/shop")] = "",
+    image: Annotated[str, typer.Option("--image", metavar="REPOSITORY", help="Its image, without a tag.")] = "",
+    registry: Annotated[str, typer.Option("--registry", metavar="HOST", help="GitLab's container registry.")] = "",
+    intake: Annotated[str, typer.Option("--intake", metavar="PROJECT", help="Of the set-up intake.")] = "",
+    version: Annotated[str, typer.Option("--version", help="Of the components: 1, 1.2.3 or a commit.")] = "1",
+    components: Annotated[
+        str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
+    ] = "headgate/headgate",
+) -> None:
+    """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
+    from headgate.commands import init as command  # noqa: PLC0415
+
+    request = command.Request(
+        *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
+        *(version, components),
+    )
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def doctor(
+    repo: Repo = Path(),
+    setup: Annotated[
+        str, typer.Option("--setup", metavar="SETUP", help="direct, intake or token.", show_default="the strictest")
+    ] = "",
+    server: Annotated[
+        str, typer.Option("--server", metavar="URL", help="GitLab.", show_default="as in headgate.yaml")
+    ] = "",
+    project: Annotated[
+        str, typer.Option("--project", help="The manifest project.", show_default="as in headgate.yaml")
+    ] = "",
+    intake: Annotated[
+        str, typer.Option("--intake", metavar="PROJECT", help="The intake project.", show_default="PROJECT-intake")
+    ] = "",
+    token_variable: Annotated[
+        str, typer.Option("--token-env", metavar="NAME", help="The variable that holds a token, which only reads.")
+    ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+    json: Json = False,
+) -> None:
+    """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
+    from headgate.commands import doctor as command  # noqa: PLC0415
+
+    request = command.Request(repo, setup, server, project, intake, token_variable, json)
+    finish(lambda: command.run(request))

@@ -1,0 +1,104 @@
+"""``headgate doctor``: ask GitLab whether it is set as the trust page asks. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from headgate import git
+from headgate.config import load
+from headgate.doctor import diagnose
+from headgate.doctor.examine import Checkout, examine
+from headgate.errors import ConfigError
+from headgate.gitlab import connect
+from headgate.layout import SETTINGS
+from headgate.report.terminal import Terminal
+from headgate.scaffolding import CI, INTAKE_CI, as_setup
+from headgate.yamlread import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from headgate.config import Configuration
+    from headgate.doctor.finding import Finding
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments; what is empty comes from the checkout."""
+
+    repo: Path
+    setup: str = ""
+    server: str = ""
+    project: str = ""
+    intake: str = ""
+    token_variable: str = "HEADGATE_TOKEN"  # noqa: S105  a name
+    json: bool = False
+
+
+def run(request: Request, environ: Mapping[str, str] = os.environ) -> int:
+    """Show what each check says, and return 1 when something is wrong."""
+    terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.repo)
+    setup = as_setup(request.setup or ("intake" if INTAKE_CI in checkout.ci else "token"))
+    told = checkout.settings.gitlab if checkout.settings else None
+    server = (request.server or (told.url if told else "")).rstrip("/")
+    project = request.project or (told.project if told else "")
+    if not server or not project:
+        raise ConfigError("it is not known which project this is", hint="say so with --server URL --project PATH")
+    secret = environ.get(request.token_variable, "")
+    if not secret:
+        raise ConfigError(
+            f"the variable {request.token_variable} is not set",
+            hint="put a token with the scope read_api there, of somebody with the role Maintainer; --token-env NAME "
+            "names another variable",
+        )
+    gitlab = connect(server, request.token_variable, secret)
+    intake = (request.intake or f"{project}-intake") if setup == "intake" else ""
+    findings = diagnose(examine(gitlab, setup, project, intake, checkout))
+    _tell(terminal, findings)
+    if request.json:
+        print(json.dumps({"version": 1, "findings": [asdict(one) for one in findings]}, indent=2))  # noqa: T201
+    return 1 if any(one.state == "wrong" for one in findings) else 0
+
+
+def _checkout(folder: Path) -> Checkout:
+    """Read what is needed of a checkout; nothing where there is none."""
+    if not (folder / SETTINGS).is_file():
+        return Checkout()
+    tree = git.tree_of_folder(git.open_repository(folder))
+    configuration = load(tree)
+    return Checkout(
+        configuration.settings,
+        {file: read(tree.read(file), file)[-1].data for file in (CI, INTAKE_CI) if file in tree},
+        *_apps(configuration),
+    )
+
+
+def _apps(configuration: Configuration) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the projects and the images of all apps."""
+    projects, images = set(), set()
+    for record, environment in configuration.pairs():
+        projects.add(record.app.project)
+        for image in record.images(environment).values():
+            projects.add(image.project)
+            images.add(image.repository)
+        if record.app.config is not None:
+            projects.add(record.app.config.project)
+    return tuple(sorted(one for one in projects if one)), tuple(sorted(images))
+
+
+_STYLES = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
+
+
+def _tell(terminal: Terminal, findings: Sequence[Finding]) -> None:
+    for one in findings:
+        place = f"{one.project}: " if one.project else ""
+        terminal.pieces((f"{one.state:<12}", _STYLES[one.state]), (f"{one.check}: {place}{one.told}", ""))
+        if one.hint:
+            terminal.line(f"{'':<12}  {one.hint}", "dim")
+    numbers = {state: sum(one.state == state for one in findings) for state in _STYLES}
+    terminal.line(", ".join(f"{number} {state}" for state, number in numbers.items() if number))

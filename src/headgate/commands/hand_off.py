@@ -1,0 +1,91 @@
+"""``headgate hand-off``: hand off by a trigger token, from a job of the app's pipeline that proves itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from headgate.claim import Claim, write_claim
+from headgate.errors import ConfigError, RefusedError
+from headgate.event import check_addresses
+from headgate.gitlab import connect
+from headgate.images import parse_reference
+from headgate.report.terminal import Terminal
+from headgate.trigger import outcome, trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PAUSE = 5.0
+
+
+def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
+    """Trigger the manifest project's pipeline, wait for it, and return the exit code.
+
+    The job must run until the other side has looked at it: its ``id_token`` counts only as long.
+    """
+    terminal = Terminal(sys.stdout)
+    server, project = _needed(environ, "HEADGATE_SERVER").rstrip("/"), _needed(environ, "HEADGATE_MANIFESTS")
+    check_addresses(server, environ)
+    token = _needed(environ, "HEADGATE_TRIGGER_TOKEN")
+    branch = _needed(environ, "HEADGATE_BRANCH")
+    by_job = connect(server, "the job token", _needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
+    started = trigger(server, project, token, branch, {"handoff": write_claim(claim(environ))})
+    terminal.line(f"handed off: {started.address}")
+    ended = outcome(by_job, project, started.id, pause)
+    if not ended:
+        _wait_unseen(terminal, project, environ)
+    elif ended != "success":
+        raise RefusedError(f"the pipeline of {project} ended as '{ended}'", hint=f"its log says why: {started.address}")
+    return 0
+
+
+def claim(environ: Mapping[str, str]) -> Claim:
+    """Return what a job's environment hands off. Raises ConfigError for a variable that is missing or no such thing."""
+    project, images = _needed(environ, "CI_PROJECT_ID"), environ.get("HEADGATE_IMAGES", "")
+    if not re.fullmatch(r"[0-9]{1,18}", project):
+        raise ConfigError(f"CI_PROJECT_ID is {project!r}, expected a number")
+    if "$" in images:
+        raise ConfigError(
+            f"the images are {images!r}, in which a variable is not known here",
+            hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
+        )
+    references = tuple(parse_reference(one.strip()) for one in images.split(",") if one.strip())
+    return Claim(int(project), _needed(environ, "CI_COMMIT_SHA"), references, _needed(environ, "HEADGATE_ID_TOKEN"))
+
+
+def _wait_unseen(terminal: Terminal, project: str, environ: Mapping[str, str]) -> None:
+    """Wait as long as the ``id_token`` is good, where this job is not shown the pipeline that it started."""
+    terminal.line(
+        f"{project} does not show this job its pipelines, so how it ends is not seen here; waiting until it has looked "
+        "at this job. To see it: add this project to the job token allowlist there, and give people the role Reporter"
+    )
+    time.sleep(max(0.0, _expiry(environ["HEADGATE_ID_TOKEN"]) - time.time()))
+
+
+def _expiry(token: str) -> float:
+    """Return when a token of this job's own ends, in seconds since 1970; 0 when it does not say."""
+    try:
+        payload = token.split(".")[1]
+        return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return 0.0
+
+
+def _needed(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise ConfigError(f"the variable {name} is not set", hint=_HINTS.get(name, _HINT))
+    return value
+
+
+_HINT = "run this in a job of the component 'deliver' with 'transport: token', which sets it"
+_HINTS = {
+    "HEADGATE_TRIGGER_TOKEN": "add it in this project: Settings, CI/CD, Variables; visibility 'Masked and hidden', "
+    "'Protect variable'. This pipeline must be of a protected branch or tag to see it"
+}

@@ -1,0 +1,120 @@
+"""``headgate init``: write the first files of a manifest repository, and say what is to be set in GitLab."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate import folder
+from headgate.commands.demo import examples
+from headgate.config import parse
+from headgate.errors import ConfigError
+from headgate.layout import APPS, SETTINGS, TEMPLATES
+from headgate.model import Settings
+from headgate.report.terminal import Terminal
+from headgate.scaffolding import Installation, app_lines, as_setup, first_files, likely_registry, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_TEMPLATE = "web"
+_ENVIRONMENTS = ("dev:commit", "production:review")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments; what is empty is derived from the others."""
+
+    directory: Path
+    server: str
+    project: str
+    setup: str
+    environments: tuple[str, ...] = ()
+    app: str = ""
+    app_project: str = ""
+    image: str = ""
+    registry: str = ""
+    intake: str = ""
+    version: str = "1"
+    components: str = "headgate/headgate"
+
+
+def run(request: Request) -> int:
+    """Write what is not there yet, and tell the rest. Nothing that is there is changed."""
+    terminal = Terminal(sys.stdout)
+    wanted = _installation(request)
+    files = first_files(wanted, _known_environments(request.directory)) | _template()
+    there = {path for path in files if _is_there(request, path)}
+    new = {path: text.encode() for path, text in files.items() if path not in there}
+    request.directory.mkdir(parents=True, exist_ok=True)
+    folder.apply(request.directory, dict(new))
+    for path in files:
+        if path in there:
+            terminal.line(f"left alone  {path}", "dim")
+        else:
+            terminal.line(f"wrote       {path}")
+    terminal.line(
+        f"\nInto .gitlab-ci.yml of {wanted.app_project}; the image must be pushed in an earlier stage:\n", "bold"
+    )
+    terminal.line(app_lines(wanted))
+    terminal.line("What is to be done in GitLab:\n", "bold")
+    terminal.line(steps(wanted))
+    return 0
+
+
+def _installation(request: Request) -> Installation:
+    """Return the installation that is asked for, with what was not said derived. Raises ConfigError."""
+    server, group = request.server.rstrip("/"), request.project.rpartition("/")[0]
+    app = request.app or request.app_project.rpartition("/")[2] or "shop"
+    app_project = request.app_project or f"{group}/{app}"
+    registry = request.registry or likely_registry(server)
+    return Installation(
+        *(server, request.project, as_setup(request.setup), app, app_project),
+        *(
+            request.image or f"{registry}/{app_project.lower()}",
+            registry,
+            request.intake or f"{request.project}-intake",
+        ),
+        _environments(request.environments or _ENVIRONMENTS),
+        version=request.version,
+        components=request.components,
+    )
+
+
+def _environments(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Read ``NAME:DELIVERY``."""
+    found = tuple(text.partition(":")[::2] for text in texts)
+    for text, (name, delivery) in zip(texts, found, strict=True):
+        if not name or delivery not in ("commit", "review"):
+            raise ConfigError(f"the environment is {text!r}, expected NAME:commit or NAME:review")
+    return found
+
+
+def _known_environments(directory: Path) -> list[str]:
+    """Return the environments of a headgate.yaml that is there already."""
+    file = directory / SETTINGS
+    return list(parse(file.read_bytes(), SETTINGS, Settings)[0].environments) if file.is_file() else []
+
+
+def _template() -> dict[str, str]:
+    """Return the files of the first shared template, that of the examples."""
+    root = examples() / "manifest-repo"
+    found = sorted(path for path in (root / TEMPLATES / _TEMPLATE).rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+def _is_there(request: Request, path: str) -> bool:
+    """Whether a file stays as it is: it is there, or it is of a template or of a first app where others are already."""
+    directory = request.directory
+    if path.startswith(f"{TEMPLATES}/"):
+        has_template = (directory / TEMPLATES / _TEMPLATE).exists()
+        return has_template or (_has_apps(directory) and not request.app)
+    if path.startswith(f"{APPS}/"):
+        return (directory / path).exists() or (_has_apps(directory) and not request.app)
+    return (directory / path).exists() or (directory / path).is_symlink()
+
+
+def _has_apps(directory: Path) -> bool:
+    return next((directory / APPS).rglob("app.yaml"), None) is not None

@@ -1,0 +1,27 @@
+"""Whether GitLab is set as the trust page asks: each check looks at what GitLab said, and at nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.doctor.branches import mergers, protected_branch, pushers
+from headgate.doctor.intake import intake
+from headgate.doctor.settings import auto_cancel, pipeline_variables, registry, schedules, settings, version, visible
+from headgate.doctor.tokens import allowlists, job_token_push, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headgate.doctor.examine import Examined
+    from headgate.doctor.finding import Finding
+
+CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
+    *(version, visible, settings, pipeline_variables, protected_branch, pushers, mergers, job_token_push, tokens),
+    *(allowlists, auto_cancel, registry, schedules, intake),
+)
+"""The checks, in the order in which they are told."""
+
+
+def diagnose(examined: Examined) -> list[Finding]:
+    """Run all checks."""
+    return [finding for check in CHECKS for finding in check(examined)]

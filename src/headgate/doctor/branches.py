@@ -1,0 +1,80 @@
+"""Who gets past the review: what the rules of the default branch allow, level by level. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.doctor.finding import Finding, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.doctor.examine import Examined, Project
+
+DEVELOPER, MAINTAINER = 30, 40
+# https://docs.gitlab.com/api/protected_branches/#valid-access-levels
+_ROLES = {30: "Developers", 40: "Maintainers", 50: "Owners", 60: "administrators"}
+
+
+def protected_branch(examined: Examined) -> Iterator[Finding]:
+    """The default branch is protected, also from force pushes."""
+    name = "protected branch"
+    for project in seen(examined):
+        branch = project.branch
+        if project.protected is None:
+            yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+        elif not project.protected:
+            yield Finding(
+                *(name, "wrong", project.path, f"{branch} is not protected: all Developers push to it"),
+                "Settings > Repository > Protected branches",
+            )
+        elif any(rule.get("allow_force_push") for rule in project.protected):
+            yield Finding(
+                *(name, "wrong", project.path, f"{branch} may be rewritten by force pushes"),
+                "Settings > Repository > Protected branches > 'Allowed to force push': off",
+            )
+        else:
+            yield Finding(name, "ok", project.path, f"{branch} is protected")
+
+
+def pushers(examined: Examined) -> Iterator[Finding]:
+    """Who could push past the review, level by level."""
+    yield from _who(examined, "push_access_levels", "push past the review", "Allowed to push and merge")
+
+
+def mergers(examined: Examined) -> Iterator[Finding]:
+    """Who could merge what nobody reviewed, level by level."""
+    yield from _who(examined, "merge_access_levels", "merge, their own merge requests too", "Allowed to merge")
+
+
+def _who(examined: Examined, key: str, may: str, setting: str) -> Iterator[Finding]:
+    project = examined.manifests
+    name = "who may push" if key.startswith("push") else "who may merge"
+    for rule in project.protected or ():
+        for entry in rule.get(key) or ():
+            who, level = _holder(project, entry)
+            if not who:
+                continue
+            trusted = level >= MAINTAINER or (examined.setup == "direct" and level == DEVELOPER)
+            hint = f"Settings > Repository > Protected branches > '{setting}': Maintainers"
+            if level == DEVELOPER:
+                hint += "; or, if these people are trusted with this repository: --setup direct"
+            yield Finding(name, "ok" if trusted else "wrong", project.path, f"{who} may {may}", "" if trusted else hint)
+
+
+def _holder(project: Project, entry: Any) -> tuple[str, int]:
+    """Return whom an entry of a protected branch means, and the level that it is worth; nobody for "No one"."""
+    level, described = int(entry.get("access_level") or 0), str(entry.get("access_level_description") or "")
+    if entry.get("deploy_key_id"):
+        return f"the deploy key '{described}'", 0
+    if entry.get("user_id"):
+        return f"the user {described}", MAINTAINER
+    if entry.get("group_id"):
+        return f"the group {described}", MAINTAINER
+    if level == 0:
+        return "", 0
+    role = _ROLES.get(level, described)
+    if project.members is None:
+        return f"{role} (this token is not told who they are)", level
+    people = sorted(one.name for one in project.members if one.level >= level)
+    return f"{role} and above ({', '.join(people) or 'nobody'})", level

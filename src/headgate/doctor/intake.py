@@ -1,0 +1,63 @@
+"""The intake project: it runs what the manifest project says, and hides its token. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.doctor.branches import DEVELOPER, MAINTAINER
+from headgate.doctor.finding import Finding
+from headgate.scaffolding import INTAKE_CI
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.doctor.examine import Examined, Project
+
+
+def intake(examined: Examined) -> Iterator[Finding]:
+    """The intake project runs what the manifest project says, for the apps' people, and hides its token from them."""
+    name, project = "intake", examined.intake
+    if project is None or project.facts is None:
+        return
+    wanted = f"{INTAKE_CI}@{examined.manifests.path}"
+    path = project.facts.get("ci_config_path")
+    if path is None:
+        yield Finding(name, "cannot tell", project.path, "this token is not told where its CI configuration is")
+    elif path.partition(":")[0] == wanted:
+        yield Finding(name, "ok", project.path, f"it runs {path}")
+    else:
+        yield Finding(
+            *(name, "wrong", project.path, f"it runs {path or '.gitlab-ci.yml'!r}, which its own people can change"),
+            f"Settings > CI/CD > General pipelines > 'CI/CD configuration file': {wanted}",
+        )
+    levels = [
+        int(entry.get("access_level") or 0)
+        for rule in project.protected or ()
+        for key in ("push_access_levels", "merge_access_levels")
+        for entry in rule.get(key) or ()
+    ]
+    if project.protected and not any(0 < level <= DEVELOPER for level in levels):
+        yield Finding(
+            *(name, "wrong", project.path, "Developers may not run its pipelines, so no app can hand off"),
+            "Settings > Repository > Protected branches > 'Allowed to merge': Developers + Maintainers",
+        )
+    yield from _too_mighty(project, examined.manifests)
+
+
+def _too_mighty(project: Project, manifests: Project) -> Iterator[Finding]:
+    """Who could change the intake's settings, and so use its token, without the same role in the manifest project."""
+    if project.members is None or manifests.members is None:
+        yield Finding("intake", "cannot tell", project.path, "this token is not told who its members are")
+        return
+    trusted = {one.name for one in manifests.members if one.level >= MAINTAINER}
+    mighty = sorted(one.name for one in project.members if one.level >= MAINTAINER and one.name not in trusted)
+    if mighty:
+        yield Finding(
+            *(
+                "intake",
+                "wrong",
+                project.path,
+                f"{', '.join(mighty)} can change its settings, and so use HEADGATE_TOKEN",
+            ),
+            f"give the role Maintainer only to people who have it in {manifests.path}",
+        )

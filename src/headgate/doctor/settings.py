@@ -1,0 +1,140 @@
+"""GitLab's version and its projects' settings. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from headgate.doctor.finding import Finding, everything, ours, seen
+from headgate.scaffolding import CI, INTAKE_CI
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.doctor.examine import Examined
+
+OLDEST = (18, 4)
+
+
+def version(examined: Examined) -> Iterator[Finding]:
+    """GitLab is new enough."""
+    found = re.match(r"([0-9]+)\.([0-9]+)", examined.version or "")
+    wanted = ".".join(map(str, OLDEST))
+    if found is None:
+        yield Finding("version", "cannot tell", "", f"GitLab calls its version {examined.version!r}")
+    elif (int(found[1]), int(found[2])) < OLDEST:
+        yield Finding(
+            "version", "wrong", "", f"GitLab {examined.version} is too old", f"update it to {wanted} or newer"
+        )
+    else:
+        yield Finding("version", "ok", "", f"GitLab {examined.version}")
+
+
+def visible(examined: Examined) -> Iterator[Finding]:
+    """The token sees all projects."""
+    for project in everything(examined):
+        if project.facts is None:
+            yield Finding(
+                *("visible", "wrong" if project in ours(examined) else "cannot tell", project.path),
+                "there is no such project, or this token does not see it",
+                "mend its path, or give the token's user a role there",
+            )
+
+
+def settings(examined: Examined) -> Iterator[Finding]:
+    """headgate.yaml names this project."""
+    if examined.settings is None:
+        return
+    told = examined.settings.gitlab
+    if told is None or told.project != examined.manifests.path:
+        yield Finding(
+            *("headgate.yaml", "wrong", examined.manifests.path),
+            f"headgate.yaml is of {told.project if told else 'no project'}",
+            f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', beside 'url'",
+        )
+    else:
+        yield Finding("headgate.yaml", "ok", examined.manifests.path, "it names this project")
+
+
+def pipeline_variables(examined: Examined) -> Iterator[Finding]:
+    """Nobody sets variables from outside, which outrank all that a job is told."""
+    name = "pipeline variables"
+    for project in seen(examined):
+        role = (project.facts or {}).get("ci_pipeline_variables_minimum_override_role")
+        if role is None:
+            yield Finding(name, "cannot tell", project.path, "this token is not told who may set pipeline variables")
+        elif role == "no_one_allowed":
+            yield Finding(name, "ok", project.path, "no one may set pipeline variables")
+        else:
+            yield Finding(
+                *(name, "wrong", project.path, f"the role {role} may set pipeline variables, which outrank all others"),
+                "Settings > CI/CD > Variables > 'Minimum role to use pipeline variables': No one allowed",
+            )
+
+
+def auto_cancel(examined: Examined) -> Iterator[Finding]:
+    """GitLab does not cancel a hand-off that waits when the branch moves."""
+    name = "auto-cancel"
+    for project in seen(examined):
+        file = INTAKE_CI if project is examined.intake else CI
+        setting = (project.facts or {}).get("auto_cancel_pending_pipelines")
+        if setting == "disabled":
+            yield Finding(name, "ok", project.path, "redundant pipelines are not cancelled")
+        elif file not in examined.ci:
+            yield Finding(name, "cannot tell", project.path, f"{file} is not here")
+        elif _auto_cancel_of(examined.ci[file]) == "none":
+            yield Finding(name, "ok", project.path, f"{file} keeps waiting pipelines")
+        else:
+            yield Finding(
+                *(name, "wrong", project.path, "GitLab cancels hand-offs that wait when the branch moves"),
+                f"in {file}: 'workflow: {{auto_cancel: {{on_new_commit: none}}}}'",
+            )
+
+
+def _auto_cancel_of(ci: Any) -> Any:
+    for key in ("workflow", "auto_cancel", "on_new_commit"):
+        ci = ci.get(key) if isinstance(ci, dict) else None
+    return ci
+
+
+def registry(examined: Examined) -> Iterator[Finding]:
+    """Job tokens go to the registry that is GitLab's, and to no other."""
+    facts, settings = examined.manifests.facts, examined.settings
+    if facts is None or settings is None:
+        return
+    name, project = "registry", examined.manifests.path
+    told = settings.gitlab.registry if settings.gitlab else None
+    real = str(facts.get("container_registry_image_prefix") or "").partition("/")[0]
+    if told and real and told != real:
+        yield Finding(
+            *(name, "wrong", project, f"headgate.yaml says that the registry is {told}, GitLab says {real}"),
+            f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
+        )
+    elif not told and real and any(image.partition("/")[0] == real for image in examined.images):
+        yield Finding(
+            *(name, "wrong", project, f"images are in {real}, which headgate.yaml does not name"),
+            f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
+        )
+    elif told and not real:
+        yield Finding(name, "cannot tell", project, f"GitLab does not say whether its registry is {told}")
+    else:
+        yield Finding(name, "ok", project, f"the registry is {told}" if told else "no image is in GitLab's registry")
+
+
+def schedules(examined: Examined) -> Iterator[Finding]:
+    """Something looks each night, and completes what was cut off."""
+    name, project = "schedule", examined.manifests
+    if project.facts is None:
+        return
+    if project.schedules is None:
+        yield Finding(name, "cannot tell", project.path, "this token is not told of pipeline schedules")
+        return
+    refs = (project.branch, f"refs/heads/{project.branch}")
+    active = [one for one in project.schedules if one.get("active") and one.get("ref") in refs]
+    if active:
+        yield Finding(name, "ok", project.path, f"a pipeline runs by schedule: {active[0].get('cron')}")
+    else:
+        yield Finding(
+            *(name, "wrong", project.path, f"no pipeline of {project.branch} runs by schedule, so nothing is verified"),
+            "Build > Pipeline schedules",
+        )

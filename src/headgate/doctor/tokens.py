@@ -1,0 +1,121 @@
+"""What jobs may, and what they are shown: pushes, tokens, allowlists. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.doctor.finding import Finding, State, is_reviewed, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.doctor.examine import Examined
+
+
+def job_token_push(examined: Examined) -> Iterator[Finding]:
+    """Something may push: the bot, or jobs by themselves."""
+    name, project = "push by jobs", examined.manifests
+    allowed = (project.facts or {}).get("ci_push_repository_for_job_token_allowed")
+    has_bot = "HEADGATE_TOKEN" in (project.variables or {})
+    setting = "Settings > CI/CD > Job token permissions > 'Allow Git push requests to the repository'"
+    if project.facts is None:
+        return
+    if allowed is None:
+        yield Finding(name, "cannot tell", project.path, "this token is not told whether jobs may push")
+    elif allowed:
+        yield Finding(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
+    elif examined.setup == "direct" and not has_bot:
+        state: State = "wrong" if project.variables is not None else "cannot tell"
+        yield Finding(name, state, project.path, "its jobs may not push, and there is no HEADGATE_TOKEN", setting)
+    else:
+        yield Finding(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
+    across = [value for key, value in project.facts.items() if key.endswith(_ACROSS)]
+    if any(across):
+        others = ", ".join(sorted((project.allowed or frozenset()) - {project.path})) or "none yet"
+        yield Finding(
+            *(name, "wrong", project.path, f"jobs of projects on its allowlist may push past the review: {others}"),
+            "Settings > CI/CD > Job token permissions > 'Allow cross-project Git push requests from allowlisted "
+            "projects': off",
+        )
+
+
+_ACROSS = "cross_project_push_for_job_token_allowed"  # GitLab 19.1
+
+
+def tokens(examined: Examined) -> Iterator[Finding]:
+    """Tokens are hidden, and shown to protected branches only, but for the one that is made for the others."""
+    needs_bot = examined.setup != "direct" or is_reviewed(examined)
+    for project in seen(examined):
+        if project.variables is None:
+            yield Finding("tokens", "cannot tell", project.path, "this token is not told of variables")
+            continue
+        found = {key: one for key, one in project.variables.items() if key in _TOKENS}
+        for key, one in found.items():
+            yield _token(project.path, key, one)
+        if needs_bot and "HEADGATE_TOKEN" not in found:
+            yield Finding(
+                *(
+                    "tokens",
+                    "cannot tell",
+                    project.path,
+                    "HEADGATE_TOKEN is not among its variables; a group may give it",
+                ),
+                "Settings > CI/CD > Variables: visibility 'Masked and hidden', 'Protect variable' on",
+            )
+
+
+_TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_SIGNING_KEY")
+
+
+def _token(project: str, key: str, variable: Any) -> Finding:
+    protect = f"Settings > CI/CD > Variables > {key}: 'Protect variable'"
+    if key == "HEADGATE_BRANCH_TOKEN" and variable.get("protected"):
+        told = f"{key} is protected, so pipelines of merge requests do not get it"
+        return Finding("tokens", "wrong", project, told, f"{protect} off")
+    if key in ("HEADGATE_TOKEN", "HEADGATE_SIGNING_KEY") and not variable.get("protected"):
+        told = f"{key} is shown to every branch: whoever can push one can read it"
+        return Finding("tokens", "wrong", project, told, f"{protect} on, and make a new token")
+    is_file = variable.get("variable_type") == "file"  # a key has line breaks, which GitLab does not mask
+    if not (variable.get("masked") or variable.get("hidden") or is_file):
+        told = f"{key} is not masked: a job can print it"
+        return Finding("tokens", "wrong", project, told, f"make it anew with the visibility 'Masked and hidden': {key}")
+    return Finding("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
+
+
+def allowlists(examined: Examined) -> Iterator[Finding]:
+    """Jobs that take hand-offs can read the apps, and not everybody's jobs can read these projects."""
+    name, runner = "job token allowlist", examined.runs_in
+    for project in seen(examined):
+        if project.limited is False:
+            yield Finding(
+                *(name, "wrong", project.path, "jobs of every project may use their tokens here"),
+                "Settings > CI/CD > Job token permissions > 'Only this project and any groups and projects in the "
+                "allowlist'",
+            )
+    if "HEADGATE_READ_TOKEN" in (runner.variables or {}):
+        yield Finding(name, "ok", runner.path, "HEADGATE_READ_TOKEN reads the apps")
+        return
+    for app in examined.apps:
+        if app.facts is None:
+            continue
+        if app.allowed is None or app.limited is None:
+            yield Finding(
+                name, "cannot tell", app.path, f"this token is not told whether jobs of {runner.path} may read it"
+            )
+        elif app.limited and not _is_listed(runner.path, app.allowed):
+            yield Finding(
+                *(
+                    name,
+                    "wrong",
+                    app.path,
+                    f"jobs of {runner.path} may not read it, so nobody can say who sent a hand-off",
+                ),
+                f"in {app.path}: Settings > CI/CD > Job token permissions > 'CI/CD job token allowlist': add "
+                f"{runner.path}; or give {runner.path} the variable HEADGATE_READ_TOKEN",
+            )
+        else:
+            yield Finding(name, "ok", app.path, f"jobs of {runner.path} may read it")
+
+
+def _is_listed(project: str, allowed: frozenset[str]) -> bool:
+    return any(project == one or project.startswith(f"{one}/") for one in allowed)

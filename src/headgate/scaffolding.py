@@ -1,0 +1,146 @@
+"""The first files of a manifest repository and what is to be set in GitLab, for each set-up. Pure, but for its texts.
+
+The texts are under ``scaffold/``; ``__NAME__`` in them stands for a fact of the installation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import quote
+
+from headgate.config import parse
+from headgate.errors import ConfigError
+from headgate.layout import APPS, SETTINGS
+from headgate.model import App, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Setup = Literal["direct", "intake", "token"]
+SETUPS: tuple[Setup, ...] = get_args(Setup)
+CI, INTAKE_CI = ".gitlab-ci.yml", "intake.gitlab-ci.yml"
+TEXTS = Path(__file__).resolve().parent / "scaffold"
+
+# Which pipelines a project does not run: a hand-off comes in by one door only.
+_CLOSED: Mapping[Setup, str] = {
+    "direct": '$CI_PIPELINE_SOURCE == "trigger"',
+    "intake": '$CI_PIPELINE_SOURCE == "pipeline" || $CI_PIPELINE_SOURCE == "trigger"',
+    "token": '$CI_PIPELINE_SOURCE == "pipeline"',
+}
+_CLOSED_AT_INTAKE = '$CI_PIPELINE_SOURCE != "pipeline" && $CI_PIPELINE_SOURCE != "web"'
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What is known of an installation. ``environments``: names and deliveries in the order of promotion.
+
+    ``intake`` is the project that apps trigger in the set-up *intake*; ``components`` the project of Headgate's
+    components, ``version`` which of them: ``1``, ``1.2.3`` or a commit.
+    """
+
+    server: str
+    project: str
+    setup: Setup
+    app: str
+    app_project: str
+    image: str
+    registry: str
+    intake: str
+    environments: tuple[tuple[str, str], ...]
+    version: str = "1"
+    components: str = "headgate/headgate"
+    kubernetes: str = "1.34"
+
+    @property
+    def triggered(self) -> str:
+        """The project that an app's pipeline triggers."""
+        return self.intake if self.setup == "intake" else self.project
+
+
+def likely_registry(server: str) -> str:
+    """Return where an installation's container registry usually is: ``registry.`` beside ``gitlab.``."""
+    host = re.sub(r"^https?://|[:/].*$", "", server)
+    return f"registry.{host}" if host == "gitlab.com" else f"registry.{host.removeprefix('gitlab.')}"
+
+
+def first_files(wanted: Installation, environments: Sequence[str] = ()) -> dict[str, str]:
+    """Return the first files of a manifest repository, checked as every run checks them.
+
+    ``environments`` are those that its headgate.yaml names already. Raises ConfigError for what none of them takes.
+    """
+    _check(wanted)
+    names = list(environments) or [name for name, _ in wanted.environments]
+    files = {
+        SETTINGS: _text("headgate.yaml", wanted, environments=_environments(wanted)),
+        CI: ci_file(wanted, names),
+        f"{APPS}/{wanted.app}/app.yaml": _text("app.yaml", wanted),
+    }
+    parse(files[SETTINGS].encode(), SETTINGS, Settings)
+    parse(files[f"{APPS}/{wanted.app}/app.yaml"].encode(), f"{APPS}/{wanted.app}/app.yaml", App)
+    if wanted.setup == "intake":
+        files[INTAKE_CI] = ci_file(wanted, names, at_intake=True)
+    return files
+
+
+def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: bool = False) -> str:
+    """Return the CI file of the manifest project, or of the intake project."""
+    return _text(
+        "gitlab-ci.yml",
+        wanted,
+        where=wanted.intake if at_intake else wanted.project,
+        closed=_CLOSED_AT_INTAKE if at_intake else _CLOSED[wanted.setup],
+        environment_names=json.dumps(["", *environments]),
+    )
+
+
+def app_lines(wanted: Installation) -> str:
+    """Return what goes into the CI file of an app's repository."""
+    return _text("app.token.yml" if wanted.setup == "token" else "app.pipeline.yml", wanted)
+
+
+def steps(wanted: Installation) -> str:
+    """Return what is to be done in GitLab, with the names that its settings have there."""
+    return _text(f"steps/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
+
+
+def _check(wanted: Installation) -> None:
+    version = r"~latest|[0-9]+(\.[0-9]+){0,2}|[0-9a-f]{40}"
+    for what, value, pattern, expected in (
+        ("version", wanted.version, version, "1, 1.2.3 or a commit in full"),
+        ("component", wanted.components, _PROJECT, "the path of a project, such as headgate/headgate"),
+        ("intake", wanted.intake, _PROJECT, "the path of a project, such as acme/intake"),
+    ):
+        if not re.fullmatch(pattern, value):
+            raise ConfigError(f"the {what} is {value!r}, expected {expected}")
+
+
+_PROJECT = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)+"
+
+
+def _environments(wanted: Installation) -> str:
+    texts, before = [], ""
+    for name, delivery in wanted.environments:
+        takes = f"{{promotion: {before}}}" if before else "{branch: main}"
+        texts.append(_text("environment.yaml", wanted, name=name, takes=takes, delivery=delivery).rstrip("\n"))
+        before = name
+    return "\n".join(texts)
+
+
+def _text(file: str, wanted: Installation, **more: str) -> str:
+    """Return a text of ``scaffold/`` with the facts put in."""
+    facts = {key: value for key, value in vars(wanted).items() if isinstance(value, str)}
+    facts |= {"triggered": wanted.triggered, **more}
+    text = (TEXTS / file).read_text(encoding="utf-8")
+    return re.sub("__([A-Z]+(?:_[A-Z]+)*)__", lambda found: facts[found[1].lower()], text)
+
+
+def as_setup(name: str) -> Setup:
+    """Return a set-up by its name. Raises ConfigError."""
+    for setup in SETUPS:
+        if setup == name:
+            return setup
+    raise ConfigError(f"the set-up is {name!r}, expected one of: {', '.join(SETUPS)}")
