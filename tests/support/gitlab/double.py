@@ -217,7 +217,8 @@ def serve_gitlab(root: Path, path: str = "") -> Iterator[Double]:
         yield double
     finally:
         server.stop()
-    assert not double.violations, "\n".join(double.violations)
+    wrong = [*server.errors, *double.violations]
+    assert not wrong, "\n".join(wrong)
 
 
 __all__ = ["DEVELOPER", "MAINTAINER", "Double", "pause", "refs", "serve_gitlab"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,6 +105,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, handle: Callable[[Request], Answer]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.handle_one = handle
+        self.errors: list[str] = []
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
 
@@ -118,7 +121,10 @@ class Server(ThreadingHTTPServer):
         self.thread.join()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away in the middle are no news."""
+        """Clients that go away in the middle are no news; a fault of the double itself is."""
+        error = sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.errors.append("".join(traceback.format_exception(error)))
 
 
 class _Handler(BaseHTTPRequestHandler):

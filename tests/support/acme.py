@@ -1,0 +1,171 @@
+"""Acme's GitLab: Headgate's components, a manifest project, an app, people with roles, a registry."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.cli import headgate
+from support.gitlab import Double
+from support.gitlab.state import DEVELOPER, MAINTAINER, Pipeline, Project, Protection, User, Variable
+from support.registry import Registry, push_image
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ app }}
+spec:
+  replicas: {{ values.replicas }}
+  selector: {matchLabels: {app: {{ app }}}}
+  template:
+    metadata: {labels: {app: {{ app }}}}
+    spec:
+      containers:
+        - name: app
+          image: {{ images.shop.repository }}
+"""
+OWN = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: app, image: IMAGE}]}
+"""
+
+
+@dataclass
+class Acme:
+    """All of it. ``dana`` develops the app, ``max`` keeps the manifests, ``bot`` is Headgate's."""
+
+    gitlab: Double
+    registry: Registry
+    dana: User
+    max: User
+    bot: User
+    headgate: Project
+    manifests: Project
+    shop: Project
+    intake: Project | None = None
+
+    @property
+    def image(self) -> str:
+        """The app's image, without a tag."""
+        return f"{self.registry.host}/acme/shop"
+
+    @property
+    def triggered(self) -> Project:
+        """The project that the app triggers."""
+        return self.intake or self.manifests
+
+    def build(self, files: dict[str, str | None] | None = None, **push: Any) -> str:
+        """Do what a developer and the app's own jobs do: commit, build and push an image, hand off; return the commit."""
+        changed = {"app.py": f"print({len(self.gitlab.subjects(self.shop))})\n", **(files or {})}
+        quiet = {**changed}
+        commit = self.gitlab.push(self.shop, quiet, user=push.pop("user", self.dana), **push)
+        push_image(self.registry, "acme/shop", commit[:8], labels={})
+        self.gitlab.settle()
+        return commit
+
+    def deployed(self, environment: str = "dev", revision: str = "main") -> str:
+        """Return the final YAML of the app's Deployment."""
+        return self.gitlab.show(self.manifests, f"deploy/{environment}/shop/deployment.apps-shop.yaml", revision)
+
+    def hydrations(self) -> list[Pipeline]:
+        """Return the pipelines that hand-offs started."""
+        return [one for one in self.triggered.pipelines if one.source in ("pipeline", "trigger")]
+
+    def form(self, user: User, **inputs: str) -> Pipeline:
+        """Fill GitLab's form in."""
+        return self.gitlab.run_form(self.manifests, user, {key.rstrip("_"): value for key, value in inputs.items()})
+
+
+def jobs_path(scratch: Path) -> str:
+    """Return a PATH with this Headgate, and nothing else that is not the system's."""
+    folder = scratch / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "headgate"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -m headgate "$@"\n')
+    program.chmod(0o755)
+    return f"{folder}:/usr/local/bin:/usr/bin:/bin"
+
+
+def make_acme(
+    gitlab: Double,
+    registry: Registry,
+    scratch: Path,
+    *,
+    setup: str = "direct",
+    own_config: bool = False,
+    environments: tuple[str, ...] = ("dev:commit", "production:review"),
+    bot_token: bool = True,
+) -> Acme:
+    """Set everything up as a person would: with ``headgate init`` and the settings that it asks for."""
+    gitlab.registry = registry.host
+    dana, maxi, bot = gitlab.user("dana"), gitlab.user("max"), gitlab.user("headgate-bot")
+    everybody = {dana: DEVELOPER, maxi: MAINTAINER, bot: DEVELOPER}
+    components = gitlab.project("headgate/headgate", everybody)
+    templates = {f"templates/{one.name}": one.read_text() for one in (ROOT / "templates").glob("*.yml")}
+    gitlab.push(components, templates, user=maxi, message="Components", tag="1.0.0")
+    components.releases.append("1.0.0")
+    manifests = gitlab.project("acme/manifests", everybody)
+    shop = gitlab.project("acme/shop", everybody)
+    intake = gitlab.project("acme/intake", everybody) if setup == "intake" else None
+    acme = Acme(gitlab, registry, dana, maxi, bot, components, manifests, shop, intake)
+    folder = scratch / "init"
+    folder.mkdir()
+    chosen = [option for one in environments for option in ("--environment", one)]
+    ran = headgate(
+        *("init", str(folder), "--server", gitlab.url, "--project", "acme/manifests", "--setup", setup),
+        *("--app", "shop", "--app-project", "acme/shop", "--image", acme.image, "--registry", registry.host),
+        *(("--intake", "acme/intake") if setup == "intake" else ()),
+        *chosen,
+    )
+    assert ran.code == 0, ran.out + ran.err
+    _set_up(acme, folder, setup, own_config=own_config, bot_token=bot_token)
+    shutil.rmtree(folder)
+    return acme
+
+
+def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token: bool) -> None:
+    gitlab, manifests, shop = acme.gitlab, acme.manifests, acme.shop
+    files = {str(one.relative_to(folder)): one.read_text() for one in folder.rglob("*") if one.is_file()}
+    app = f"project: acme/shop\nimages: {{shop: {acme.image}}}\n"
+    if own_config:
+        files["apps/shop/app.yaml"] = f"{app}config: deploy\n"
+    else:
+        files["apps/shop/app.yaml"] = f"{app}template: web\nconfig: deploy\ngrant: [replicas]\n"
+        files = {name: text for name, text in files.items() if not name.startswith("templates/")}
+        files |= {"templates/web/web.yaml.j2": TEMPLATE, "templates/web/values.yaml": "replicas: 1\n"}
+    gitlab.push(manifests, dict(files), user=acme.max, message="Begin")
+    for project in gitlab.projects:
+        project.pipelines.clear()
+    token = gitlab.token(acme.bot, "api", "write_repository")
+    shop.protected_branches["main"] = Protection(push=DEVELOPER, merge=DEVELOPER)
+    # the app's project lets the other one's jobs read it
+    shop.allowlist.add(acme.triggered.path)
+    manifests.protected_branches["main"] = Protection(push=DEVELOPER, merge=DEVELOPER)
+    manifests.job_token_push = True
+    if bot_token:
+        acme.triggered.variables["HEADGATE_TOKEN"] = Variable(token, protected=True)
+        manifests.variables["HEADGATE_TOKEN"] = Variable(token, protected=True)
+    if acme.intake is not None:
+        acme.intake.ci_config_path = "intake.gitlab-ci.yml@acme/manifests"
+        gitlab.push(acme.intake, {"README.md": "hand-offs\n"}, user=acme.max)
+        acme.intake.pipelines.clear()
+    include = (
+        f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@1\n    inputs:\n"
+        f"      manifests: {acme.triggered.path}\n      images: {acme.image}:$CI_COMMIT_SHORT_SHA\n"
+    )
+    own = OWN.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
+    config = {"deploy/shop.yaml": own} if own_config else {"deploy/values.yaml": own}
+    first: dict[str, str | None] = {".gitlab-ci.yml": include, **config}
+    gitlab.push(shop, first, user=acme.dana, message="Begin [skip ci]")
+    shop.pipelines.clear()
