@@ -170,6 +170,7 @@ class TestDigests:
         resolve(reference(there.host), access())
         accepted = set(there.asked[0].headers["Accept"].split(", "))
         assert accepted == {MANIFEST, INDEX, f"{DOCKER}v2+json", f"{DOCKER}list.v2+json"}
+        assert there.asked[0].headers["Accept-Encoding"] == "identity", "a digest is of the bytes that were stored"
 
     @pytest.mark.parametrize(
         "reply",
@@ -450,9 +451,28 @@ class TestCertificates:
             yield running.host.replace("127.0.0.1", "registry.example.com")
 
     def test_of_an_unknown_authority_are_not_trusted(self, host: str) -> None:
+        start = time.monotonic()
         with pytest.raises(RegistryError, match=f"{host} cannot be trusted: unable to get local issuer") as caught:
-            resolve(reference(host), access())
+            resolve(reference(host), access(patience=Patience(5, 5, 20)))
         assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+        assert time.monotonic() - start < 5, "it is not asked again: pauses alone would take seven seconds"
+
+    @pytest.mark.parametrize("header", ["Location", "WWW-Authenticate"])
+    def test_are_not_given_up_for_what_listens_on_this_machine(
+        self, site: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str
+    ) -> None:
+        local = site(in_turn(manifest()))
+        there = f"http://{local.host}/"
+        reply = wants(there) if header != "Location" else Reply(307, headers={"Location": there})
+        known = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: known("127.0.0.1", *more, **named))
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        with serve(lambda asked: reply, server_context(tmp_path, "registry.example.com")) as running:
+            found = Access(ca_file=str(authority(tmp_path)), patience=PATIENCE)
+            with pytest.raises(RegistryError, match="not an https address"):
+                resolve(reference(running.host.replace("127.0.0.1", "registry.example.com")), found)
+        assert local.asked == []
 
     def test_of_an_own_authority_are_trusted_by_ssl_cert_file(self, host: str, tmp_path: Path) -> None:
         found = Access(ca_file=str(authority(tmp_path)), patience=PATIENCE)
