@@ -72,7 +72,7 @@ def test_code_is_one_piece_of_code_with_the_text_in_it(text: str) -> None:
     assert [kind for kind, _ in found] == ["text", "code_inline", "text"]
     shown = one_line(text)
     if not SKIP.search(shown) and "<!--" not in shown and shown:
-        assert found[1][1] == shown
+        assert found[1][1] == shown.replace("`", "'")
 
 
 @given(texts)
