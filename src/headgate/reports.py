@@ -142,9 +142,9 @@ def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owne
         folder = state.configuration.apps[owner[0]].release_folder(owner[1])
         return f"{project}/commits/{quote(newest.branch)}/{quote(folder)}"
 
-    def review_at(branch: str) -> tuple[str, str]:
+    def review_at(branch: str) -> str:
         found = done.open.get(branch)
-        return (found.name, found.url) if found else (branch, f"{project}/commits/{quote(branch)}")
+        return found.url if found else f"{project}/commits/{quote(branch)}"
 
     proposed = open_proposals(newest, state.configuration)
     landed = find_arrivals(newest, set(touched))

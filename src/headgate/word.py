@@ -55,7 +55,6 @@ class Standing:
     waiting: Release | None
     held: str
     proposed: Release | None
-    review: str
     review_url: str
     url: str
 
@@ -70,18 +69,16 @@ def standings(
     owners: Iterable[Owner],
     proposed: Mapping[Owner, Proposed],
     landed_at: Callable[[Owner], str],
-    review_at: Callable[[str], tuple[str, str]],
+    review_at: Callable[[str], str],
 ) -> list[Standing]:
     """Return what is known of these apps and environments.
 
-    ``landed_at`` gives the address of what brought what runs there, ``review_at`` the name and address of a branch's
-    merge request.
+    ``landed_at`` gives the address of what brought what runs there, ``review_at`` that of a branch's merge request.
     """
     found = []
     for app, environment in owners:
         record, proposal = configuration.apps[app], proposed.get((app, environment))
         waiting = read_released(tree, waiting_folder(record, environment))
-        review = review_at(proposal.branch) if proposal else ("", "")
         release = read_release(tree, record, environment)
         found.append(
             Standing(
@@ -91,7 +88,7 @@ def standings(
                 waiting.release if waiting else None,
                 _held(configuration, environment, release),
                 proposal.release if proposal else None,
-                *review,
+                review_at(proposal.branch) if proposal else "",
                 landed_at((app, environment)),
             )
         )
@@ -150,7 +147,9 @@ def _proposed(one: Standing) -> Iterator[Word]:
     running = parts(one.release)
     for name, part in parts(one.proposed).items():
         if part != running.get(name):
-            yield from _word(one, part, "pending", f"waits for review in {one.owner[1]}: {one.review}", one.review_url)
+            yield from _word(
+                one, part, "pending", f"waits for review in {one.owner[1]}: {version(one.proposed)}", one.review_url
+            )
 
 
 def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:

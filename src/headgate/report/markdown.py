@@ -72,13 +72,12 @@ def prose(text: str, most: int = 0) -> str:
 
 
 def code(text: str, most: int = 200) -> str:
-    """Return a text as code within a line: https://spec.commonmark.org/0.31.2/#code-spans."""
-    line = _harmless(one_line(text, most))
-    if not line:
-        return "``` ```"
-    fence = "`" * (_longest_run(line) + 1)
-    pad = " " if line[0] in "` " or line[-1] in "` " else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
+    """Return a text as code within a line, a backtick in it as an apostrophe, so that nothing can end it.
+
+    https://spec.commonmark.org/0.31.2/#code-spans
+    """
+    line = _harmless(one_line(text, most)).replace("`", "'")
+    return f"`{line}`" if line else "` `"
 
 
 def cell(text: str, most: int = 200) -> str:

@@ -139,7 +139,7 @@ def _refused(double: Double, who: Who, project: Project, updates: list[Update]) 
 def read_push(body: bytes) -> tuple[list[Update], list[str]]:
     """Read the refs and options of a push: https://git-scm.com/docs/gitprotocol-pack#_reference_update_request."""
     lines, position = _pkt_lines(body, 0)
-    lines = [line for line in lines if not line.startswith(b"shallow ")]
+    lines = [line for line in lines if not line.startswith(b"shallow ")]  # where the pusher's history is cut off
     capabilities = lines[0].split(b"\0")[1] if lines and b"\0" in lines[0] else b""
     updates = []
     for line in lines:

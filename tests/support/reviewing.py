@@ -1,0 +1,198 @@
+"""A GitLab with an app, a manifest project and a bot: hand-offs and other runs as jobs, one after another."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headgate import git as headgate_git
+from headgate.commands import ci
+from headgate.commands.landed import landed
+from headgate.errors import HeadgateError
+from headgate.event import Event, Form, Tokens
+from headgate.handoff import HandOff
+from headgate.images import parse_reference
+from headgate.intents.deliver import Deliver
+from headgate.jobreport import JobReport
+from headgate.reports import Scope
+from headgate.run import Run, open_run
+from headgate.source import app_source
+from support.gitlab.double import Double, serve_gitlab
+from support.gitlab.gitside import git, refs
+from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Project, User
+
+IMAGE = "registry.example.com/acme/web"
+APP = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\n"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: registry.example.com/acme/web}]}
+"""
+
+
+def settings(url: str, review: str = "{}") -> str:
+    """Return headgate.yaml: dev at once, production reviewed."""
+    return (
+        "version: 1\n"
+        f"gitlab: {{url: '{url}', project: platform/manifests}}\n"
+        "environments:\n"
+        "  dev: {takes: {branch: main}, delivery: commit}\n"
+        f"  production: {{takes: {{branch: main}}, delivery: review, review: {review}}}\n"
+    )
+
+
+@dataclass
+class Ended:
+    """How a run ended, and what it said."""
+
+    code: int
+    out: str
+
+
+@dataclass
+class Scene:
+    """The projects, the people, and what was handed off."""
+
+    gitlab: Double
+    folder: Path
+    bot: User
+    person: User
+    manifests: Project
+    app: Project
+    token: str
+    versions: int = 0
+    runs: list[Ended] = field(default_factory=list)
+
+    def push(self, project: Project, files: dict[str, str | None], branch: str = "main") -> str:
+        """Commit files on a branch behind GitLab's back, and return the commit."""
+        work = self.folder / f"work-{project.id}"
+        if not work.exists():
+            _git(self.folder, "clone", "--quiet", str(project.folder), str(work))
+        _git(work, "fetch", "--quiet", "--prune", "origin")
+        start = [f"origin/{branch}"] if f"refs/heads/{branch}" in refs(project) else []
+        _git(work, "checkout", "--quiet", "-B", branch, *start)
+        for name, text in files.items():
+            target = work / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                target.unlink()
+            else:
+                target.write_text(text)
+        _git(work, "add", "--all")
+        _git(work, "commit", "--quiet", "--message", "Change")
+        _git(work, "push", "--quiet", "origin", branch)
+        return _git(work, "rev-parse", "HEAD")
+
+    def job(self, source: str, user: User | None = None, sha: str = "") -> Job:
+        """Begin a pipeline of the manifest project with one running job."""
+        main = sha or refs(self.manifests)["refs/heads/main"]
+        pipeline = Pipeline(self.manifests, "main", main, source, user or self.bot, status="running")
+        pipeline.jobs.append(Job("hydrate", "deploy", {}, pipeline, status="running"))
+        self.manifests.pipelines.append(pipeline)
+        return pipeline.jobs[0]
+
+    def run(
+        self, action: Callable[[Run, JobReport], int], source: str = "push", *, token: str | None = None, sha: str = ""
+    ) -> Ended:
+        """Run what a job runs, and keep what it said. Its token is worth nothing afterwards."""
+        job = self.job(source, sha=sha)
+        tokens = Tokens(job.token, self.token if token is None else token)
+        event = Event(self.gitlab.url, "platform/manifests", "", Form(), 0, tokens, {})
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            try:
+                found = open_run(event)
+                with headgate_git.logged_in(found.manifests_login):
+                    code = action(found, JobReport(self.gitlab.url, self.folder / "headgate-report"))
+            except HeadgateError as error:
+                code = error.code
+                out.write(str(error))
+        job.status = job.pipeline.status = "success"
+        self.runs.append(Ended(code, out.getvalue()))
+        return self.runs[-1]
+
+    def hand_off(self, commit: str = "", tag: str = "", *, token: str | None = None, digest: str = "") -> Ended:
+        """Hand a commit of the app off, the newest one when none is named."""
+        self.versions += 1
+        sent = commit or refs(self.app)["refs/heads/main"]
+        image = f"{IMAGE}:{tag or f'1.{self.versions}.0'}@sha256:{digest or f'{self.versions:064x}'}"
+        hand_off = HandOff(
+            "acme/web", sent, "refs/heads/main", (parse_reference(image),), 1000 + self.versions, self.app.id, True
+        )
+
+        def action(run: Run, report: JobReport) -> int:
+            scope = Scope(sent=(self.app.id, sent, "refs/heads/main"))
+            with app_source(str(self.app.folder), sent) as source:
+                return landed(ci._asked(run, report, lambda: scope), lambda _: Deliver(hand_off, source))
+
+        return self.run(action, "pipeline", token=token)
+
+    def new_version(self, files: dict[str, str | None] | None = None, **options: str) -> Ended:
+        """Change the app and hand it off."""
+        self.push(self.app, files or {"src": str(self.versions)})
+        return self.hand_off(**options)  # type: ignore[arg-type]
+
+    def pushed(self, sha: str = "") -> Ended:
+        """Run the pipeline of a push to the default branch."""
+        return self.run(ci._push, "push", sha=sha)
+
+    def schedule(self) -> Ended:
+        """Run a scheduled pipeline."""
+        return self.run(ci._schedule, "schedule")
+
+    def requests(self) -> list[MergeRequest]:
+        """Return the open merge requests of the manifest project."""
+        return self.gitlab.open_requests(self.manifests)
+
+    def the_request(self) -> MergeRequest:
+        """Return the one merge request that is open."""
+        (one,) = self.requests()
+        return one
+
+    def written(self) -> list[str]:
+        """Return what was asked of GitLab's API that changes something, and forget it."""
+        found = [
+            f"{one.method} {one.path.split('/api/v4', 1)[1]}"
+            for one in self.gitlab.requests
+            if one.method in ("POST", "PUT") and "/api/v4" in one.path and ".git/" not in one.path
+        ]
+        self.gitlab.requests.clear()
+        return found
+
+    def statuses(self, commit: str) -> dict[str, tuple[str, str]]:
+        """Return the newest status of each name: state and description."""
+        return {one["name"]: (one["status"], one["description"]) for one in self.app.statuses if one["sha"] == commit}
+
+
+def _git(folder: Path, *args: str) -> str:
+    return subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@contextmanager
+def make_scene(folder: Path, review: str = "{}", app_yaml: str = APP) -> Iterator[Scene]:
+    """Return a GitLab with the app ``web``, for as long as the block lasts."""
+    with serve_gitlab(folder / "gitlab") as gitlab:
+        bot, person = gitlab.user("headgate-bot"), gitlab.user("alice")
+        manifests = gitlab.project("platform/manifests", {})
+        app = gitlab.project("acme/web", {})
+        for project in (manifests, app):
+            project.members |= {bot.id: MAINTAINER, person.id: DEVELOPER}
+        app.allowlist.add("platform/manifests")
+        scene = Scene(gitlab, folder, bot, person, manifests, app, gitlab.token(bot, "api"))
+        scene.push(manifests, {"headgate.yaml": settings(gitlab.url, review), "apps/web/app.yaml": app_yaml})
+        scene.push(app, {"deploy/web.yaml": DEPLOYMENT, "README.md": "web"})
+        yield scene
+
+
+__all__ = ["DEPLOYMENT", "DEVELOPER", "Ended", "Scene", "git", "make_scene", "refs"]

@@ -1,0 +1,87 @@
+"""What a reviewer is told to look at, rule by rule; and that nothing is told of what is harmless."""
+
+from __future__ import annotations
+
+import pytest
+
+from headgate.danger import dangers
+from headgate.manifest import Manifest, Rendered, manifests
+
+POD = "spec: {template: {spec: {%s}}}"
+A = "registry.example.com/acme/web:%s@sha256:" + "1" * 64
+
+
+def read(text: str | None) -> Manifest | None:
+    return manifests([Rendered(text)])[0] if text else None
+
+
+def made(api: str, kind: str, rest: str = "") -> str:
+    return f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x, namespace: shop}}\n{rest}"
+
+
+def deployment(pod: str = "containers: []", replicas: str = "2") -> str:
+    return made("apps/v1", "Deployment", f"spec: {{replicas: {replicas}, template: {{spec: {{{pod}}}}}}}")
+
+
+def image(reference: str) -> str:
+    return deployment(f'containers: [{{name: x, image: "{reference}"}}]')
+
+
+def container(context: str) -> str:
+    return deployment(f"containers: [{{name: x, securityContext: {context}}}]")
+
+
+CASES = {
+    "a claim goes": (made("v1", "PersistentVolumeClaim"), None, ["is removed, and, unless it is retained, its data"]),
+    "a namespace goes": (made("v1", "Namespace"), None, ["is removed, and all that is in it"]),
+    "a stateful set goes": (made("apps/v1", "StatefulSet"), None, ["is removed, which holds data"]),
+    "a service goes": (made("v1", "Service"), None, ["is removed"]),
+    "a config map comes": (None, made("v1", "ConfigMap"), []),
+    "no replica": (deployment(), deployment(replicas="0"), ["runs no replica any more"]),
+    "no replica as before": (deployment(replicas="0"), deployment(replicas="0"), []),
+    "one replica": (deployment(), deployment(replicas="1"), []),
+    "older": (image(A % "1.10.0"), image(A % "1.9.0"), ["goes back from version 1.10.0 to 1.9.0"]),
+    "newer": (image(A % "1.9.0"), image(A % "1.10.0"), []),
+    "no version": (image(A % "main-b"), image(A % "main-a"), []),
+    "unpinned": (image(A % "1.0.0"), image("nginx:1.0.0"), ["runs an image that is not pinned by digest"]),
+    "unpinned as before": (image("nginx:1.0.0"), image("nginx:1.0.0"), []),
+    "privileged": (container("{}"), container("{privileged: true}"), ["runs a privileged container"]),
+    "privileged as before": (container("{privileged: true}"), container("{privileged: true}"), []),
+    "host network": (None, deployment("hostNetwork: true"), ["shares the node's Network (hostNetwork)"]),
+    "host path": (
+        deployment(),
+        deployment("volumes: [{name: x, hostPath: {path: /}}]"),
+        ["mounts folders of the node (hostPath)"],
+    ),
+    "a role comes": (
+        None,
+        made("rbac.authorization.k8s.io/v1", "Role"),
+        ["adds to who may do what in the cluster (RBAC)"],
+    ),
+    "a load balancer": (
+        made("v1", "Service", "spec: {}"),
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        ["is of type LoadBalancer, no longer ClusterIP"],
+    ),
+    "an ingress comes": (None, made("networking.k8s.io/v1", "Ingress", "spec: {}"), ["is reachable from outside"]),
+    "an ingress changes": (
+        made("networking.k8s.io/v1", "Ingress", "spec: {rules: [{host: a}]}"),
+        made("networking.k8s.io/v1", "Ingress", "spec: {rules: [{host: b}]}"),
+        ["changes what is reachable from outside"],
+    ),
+    "broken types": (made("apps/v1", "Deployment", "spec: [1]"), made("apps/v1", "Deployment", "spec: x"), []),
+    "odd containers": (deployment(), deployment("containers: [1, {image: [x]}], volumes: x"), []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rules(name: str) -> None:
+    old, new, expected = CASES[name]
+    assert dangers(read(old), read(new), {}) == expected
+
+
+def test_custom_resources_that_run_images() -> None:
+    old, new = (made("argoproj.io/v1", "Rollout", f'spec: {{image: "{A % tag}"}}') for tag in ("2.0.0", "1.0.0"))
+    assert dangers(read(old), read(new), {"Rollout.argoproj.io": "spec.image"}) == [
+        "goes back from version 2.0.0 to 1.0.0"
+    ]

@@ -1,0 +1,174 @@
+"""The description of a change: what people need first, hostile values as code, folded, never too long."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from headgate.appchange import AppChange, ObjectEffect, app_changes
+from headgate.config import load
+from headgate.diff import Field
+from headgate.output import ObjectChange
+from headgate.report.describe import MOST, counts, describe
+from headgate.report.fold import fold
+from headgate.tree import Tree
+from support.trees import repository
+
+URL = "https://gitlab.example.com"
+APP = "project: acme/web\nimages: {web: registry.example.com/acme/web}\ntemplate: web\n"
+PART = {"project": "acme/web", "project_id": 12, "ref": "refs/heads/main"}
+
+
+def release(commit: str, tag: str) -> str:
+    image = {**PART, "commit": commit * 40, "repository": "registry.example.com/acme/web", "tag": tag}
+    return yaml.safe_dump({"version": 1, "images": {"web": {**image, "digest": "sha256:" + commit * 64}}})
+
+
+def config_map(name: str, **data: str) -> str:
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+
+
+def tree(files: dict[str, str], *apps: str) -> Tree:
+    return repository(dict.fromkeys(apps or ("web",), APP), **files)
+
+
+def changes(old: dict[str, str], new: dict[str, str], *apps: str) -> list[AppChange]:
+    before, after = tree(old, *apps), tree(new, *apps)
+    return app_changes(before, after, load(after))
+
+
+def test_versions_come_with_the_link_that_compares_them() -> None:
+    file = "apps/web/releases/production/release.yaml"
+    text = describe(changes({file: release("a", "1.0")}, {file: release("b", "1.1")}), URL)
+    assert "- image `web`: `1.0` \u2192 `1.1`" in text
+    assert f"]({URL}/acme/web/-/compare/{'a' * 40}...{'b' * 40})" in text
+    assert f"]({URL}/acme/web/-/commit/{'b' * 40})" in text
+
+
+def test_the_first_version_is_new() -> None:
+    text = describe(changes({}, {"apps/web/releases/dev/release.yaml": release("a", "1.0")}), URL)
+    assert "- image `web`: `1.0` (new)" in text
+    assert "/compare/" not in text
+
+
+def test_fields_stand_in_a_diff() -> None:
+    file = "deploy/production/web/configmap-web.yaml"
+    text = describe(changes({file: config_map("web", a="1", b="2")}, {file: config_map("web", a="1", b="3")}), URL)
+    assert '`ConfigMap web` is changed\n\n```diff\n  data.b\n- "2"\n+ "3"\n```' in text
+    assert "**Objects: 1 changed**" in text
+
+
+def test_a_removed_app_is_told_without_its_app_yaml() -> None:
+    file = "deploy/production/gone/configmap-x.yaml"
+    text = describe(changes({file: config_map("x")}, {}), URL)
+    assert "`ConfigMap x` is removed" in text
+    assert ":warning:" in text
+
+
+def test_what_a_secret_holds_is_never_shown() -> None:
+    def secret(value: str, kind: str = "Secret") -> str:
+        return yaml.safe_dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "s"}, "stringData": {"k": value}})
+
+    file = "deploy/dev/web/secret-s.yaml"
+    text = describe(changes({file: secret("hunter2")}, {file: secret("hunter3")}), URL)
+    assert "hunter" not in text
+    assert "`Secret s` is changed (its values are not shown)" in text
+
+
+def test_what_sops_encrypted_is_never_shown() -> None:
+    def encrypted(value: str) -> str:
+        data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"k": f"ENC[{value}]"}}
+        return yaml.safe_dump({**data, "sops": {"mac": f"ENC[{value}mac]"}})
+
+    file = "deploy/dev/web/configmap-s.yaml"
+    text = describe(changes({file: encrypted("AES_ONE")}, {file: encrypted("AES_TWO")}), URL)
+    assert "AES" not in text
+    assert "its values are not shown" in text
+
+
+def test_apps_that_change_alike_are_told_once() -> None:
+    apps = [f"app{number}" for number in range(30)]
+    old = {f"deploy/dev/{app}/configmap-{app}.yaml": config_map(app, level="info") for app in apps}
+    new = {f"deploy/dev/{app}/configmap-{app}.yaml": config_map(app, level="debug") for app in apps}
+    new["deploy/dev/app7/configmap-app7.yaml"] = config_map("app7", level="trace")
+    found = changes(old, new, *apps)
+    assert [len(one.apps) for one in fold(found)] == [29, 1]
+    text = describe(found, URL)
+    assert "29 apps in <code>dev</code> change alike" in text
+    assert text.count("```diff") == 2
+    assert all(f"`{app}`" in text for app in apps if app != "app7")
+    assert "in 30 apps" in text
+
+
+def test_nothing_is_nothing() -> None:
+    assert describe([], URL) == "No final YAML changes."
+    assert counts([]) == "No object changes"
+
+
+def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
+    return [
+        AppChange(
+            f"app{app}",
+            "dev",
+            objects=tuple(
+                ObjectEffect(
+                    ObjectChange(
+                        "changed",
+                        "ConfigMap",
+                        "ns",
+                        f"c{number}-{app}",
+                        "f",
+                        tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
+                    ),
+                    dangers=("is removed",),
+                )
+                for number in range(objects)
+            ),
+        )
+        for app in range(apps)
+    ]
+
+
+def test_it_is_never_too_long_and_says_what_is_left_out() -> None:
+    for apps, objects, fields, value in (
+        (1, 3, 500, "x" * 9000),
+        (500, 3, 3, "y\n" * 50),
+        (1, 3000, 2, "z"),
+        (3000, 1, 1, "w"),
+    ):
+        text = describe(big(apps, objects, fields, value), URL)
+        assert len(text) <= MOST
+        assert "too long" in text or "more" in text
+        assert MarkdownIt("commonmark").parse(text)[-1].type != "fence"
+
+
+hostile = st.one_of(
+    st.text(),
+    st.sampled_from(
+        ["/close", "@all", "```\n/merge\n```", "</details>", "<!-- headgate:end -->", "[skip ci]", "~~~\n/x"]
+    ),
+)
+
+
+@settings(max_examples=50)
+@given(hostile, hostile, hostile)
+def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
+    change = ObjectChange("changed", "ConfigMap", name, name, name, (Field(name, old, new), Field("b", None, new)))
+    text = describe([AppChange("web", "dev", objects=(ObjectEffect(change, dangers=(name,)),))], URL)
+    outside = []
+    for token in MarkdownIt("commonmark").parse(text):
+        if token.type == "inline":
+            outside += [child.content for child in token.children or [] if child.type in ("text", "html_inline")]
+        assert token.type != "html_block" or re.fullmatch(
+            r"<details open><summary><code>web</code> in <code>dev</code>: 1 changed</summary>\n?|</details>\n?",
+            token.content,
+        )
+    said = "\n".join(outside)
+    assert not re.search(r"(?<!\w)@\w", said)
+    assert not re.search(r"^\s*/\w", said, re.MULTILINE)
+    assert "<!-- headgate" not in text
+    assert "[skip ci]" not in text

@@ -1,0 +1,248 @@
+"""Merge requests on a GitLab: one per app and environment, whatever happens in between. State is what is asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headgate.marks import read_marks
+from support.gitlab.mergeside import merge, open_request
+from support.gitlab.state import MergeRequest
+from support.reviewing import DEPLOYMENT, Scene, git, make_scene, refs
+
+BRANCH = "headgate/production/web"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with make_scene(tmp_path) as made:
+        yield made
+        assert made.gitlab.executed == []
+
+
+def quiet(scene: Scene) -> None:
+    """Run the schedule again and assert that it writes nothing anywhere."""
+    before = refs(scene.manifests)
+    scene.written()
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    assert scene.written() == []
+    assert refs(scene.manifests) == before
+
+
+def freeze(scene: Scene, *, frozen: bool = True) -> None:
+    """Freeze production by hand, or thaw it, and run the pipeline of that push."""
+    text = f"version: 1\nby: alice\nreason: holidays @all\nsince: {'a' * 40}\n" if frozen else None
+    ended = scene.pushed(scene.push(scene.manifests, {"environments/production/frozen.yaml": text}))
+    assert ended.code == 0, ended.out
+
+
+def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
+    assert scene.hand_off().code == 0
+    one = scene.the_request()
+    assert (one.source, one.target, one.sha) == (BRANCH, "main", refs(scene.manifests)[f"refs/heads/{BRANCH}"])
+    assert one.title.startswith("Deliver web to production: acme/web@")
+    assert "image `web`: `1.1.0` (new)" in one.description
+    quiet(scene)
+
+    one.description = f"Ticket OPS-1\n\n{one.description}\n\n- [ ] asked the team"
+    one.labels.append("mine")
+    assert scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 0")}).code == 0
+    assert scene.the_request() is one
+    assert "`1.2.0`" in one.description
+    assert "1.1.0" not in one.description
+    assert one.description.startswith("Ticket OPS-1\n\n<!-- headgate:begin")
+    assert one.description.endswith("- [ ] asked the team")
+    assert one.labels == ["mine"]
+    marks = read_marks(one.description)
+    assert marks is not None
+    assert marks.commit == one.sha
+    quiet(scene)
+
+
+def test_what_a_person_merged_is_not_proposed_again(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    merged = merge(scene.gitlab, one, scene.person)
+    assert scene.pushed(merged).code == 0
+    assert one.state == "merged"
+    assert scene.requests() == []
+    assert f"refs/heads/{BRANCH}" not in refs(scene.manifests)
+    assert one.notes == []
+    quiet(scene)
+
+
+@pytest.mark.parametrize(("status", "after"), [(502, True), (0, True), (500, False), (0, False)])
+def test_an_answer_that_is_lost_makes_no_second_one(scene: Scene, status: int, after: bool) -> None:
+    scene.gitlab.fail("POST", "/merge_requests$", status, after=after)
+    ended = scene.hand_off()
+    assert ended.code == 0, ended.out
+    assert len(scene.manifests.merge_requests) == 1
+
+
+def test_one_that_is_there_already_is_taken(scene: Scene) -> None:
+    scene.gitlab.fail("GET", "/merge_requests$", 400)
+    assert scene.hand_off().code == 28
+    assert scene.requests() == []
+    theirs = open_request(scene.gitlab, scene.manifests, BRANCH, scene.person, title="Mine", description="by hand")
+    assert scene.schedule().code == 0
+    assert scene.the_request() is theirs
+    assert theirs.description.endswith("by hand")
+    assert "image `web`" in theirs.description
+    assert theirs.title.startswith("Deliver web")
+    quiet(scene)
+
+
+def test_a_killed_run_is_completed_by_the_next(scene: Scene) -> None:
+    scene.gitlab.fail("GET", "/merge_requests$", 401)
+    ended = scene.hand_off()
+    assert ended.code == 28
+    assert f"refs/heads/{BRANCH}" in refs(scene.manifests)
+    commit = refs(scene.app)["refs/heads/main"]
+    assert scene.statuses(commit) == {}
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    assert scene.the_request().source == BRANCH
+    assert sorted(scene.statuses(commit)) == ["headgate: dev", "headgate: production"]
+    assert len(scene.app.deployments) == 1
+    quiet(scene)
+
+
+def test_a_freeze_makes_drafts_and_a_thaw_makes_them_ready(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    one.auto_merge = True
+    freeze(scene)
+    assert one.is_draft
+    assert not one.auto_merge
+    assert "> production is frozen by alice: holidays" in one.description
+    quiet(scene)
+    freeze(scene, frozen=False)
+    assert not one.is_draft
+    assert "frozen" not in one.description
+    quiet(scene)
+
+
+def test_a_draft_of_a_persons_stays_one(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    one.title = f"Draft: {one.title}"
+    freeze(scene)
+    freeze(scene, frozen=False)
+    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert one.is_draft
+    assert "`1.2.0`" in one.description
+
+
+def test_one_whose_app_went_is_closed_with_a_word(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    only_dev = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\nenvironments: [dev]\n"
+    ended = scene.pushed(scene.push(scene.manifests, {"apps/web/app.yaml": only_dev}))
+    assert ended.code == 0, ended.out
+    assert one.state == "closed"
+    assert [note.body.split("\n\n")[1] for note in one.notes] == [
+        "Closed by Headgate: web is not configured in production any more."
+    ]
+    quiet(scene)
+    assert len(one.notes) == 1
+
+
+def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scene: Scene) -> None:
+    scene.hand_off()
+    first = scene.the_request()
+    first.state = "closed"
+    ended = scene.schedule()
+    assert ended.code == 0
+    assert "!1 for headgate/production/web was closed and stays so" in ended.out
+    assert scene.requests() == []
+    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert scene.the_request() is not first
+    assert len(scene.manifests.merge_requests) == 2
+
+
+def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    before = one.description
+    scene.push(scene.manifests, {"README.md": "mine"}, branch=BRANCH)
+    git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", refs(scene.manifests)[f"refs/heads/{BRANCH}"])
+    ended = scene.schedule()
+    assert one.description == before
+    assert one.state == "opened"
+    assert "Headgate did not make" in ended.out
+
+
+REVIEW = "{auto_merge: true, labels: [production], reviewers: [alice, nobody], assignee: alice}"
+
+
+@pytest.fixture
+def merging(tmp_path: Path) -> Iterator[Scene]:
+    with make_scene(tmp_path, REVIEW) as made:
+        yield made
+        assert made.gitlab.executed == []
+
+
+def last(scene: Scene) -> MergeRequest:
+    return scene.manifests.merge_requests[-1]
+
+
+def test_it_is_merged_when_gitlab_has_found_out_that_it_may_be(merging: Scene) -> None:
+    merging.gitlab.unchecked_reads = 2
+    ended = merging.hand_off()
+    assert ended.code == 0, ended.out
+    one = last(merging)
+    assert (one.state, one.merged_by) == ("merged", merging.bot)
+    assert (one.labels, one.reviewers, one.assignees) == (["production"], [merging.person.id], [merging.person.id])
+    assert ended.out.count("there is no user 'nobody'") == 1
+    commit = refs(merging.app)["refs/heads/main"]
+    assert merging.statuses(commit)["headgate: production"] == ("success", "deployed to production: 1.1.0")
+    assert {one["environment"] for one in merging.app.deployments} == {"dev", "production"}
+    quiet(merging)
+
+
+def test_a_merge_whose_answer_is_lost_is_merged_once(merging: Scene) -> None:
+    merging.gitlab.fail("PUT", "/merge$", 500, after=True)
+    ended = merging.hand_off()
+    assert ended.code == 0, ended.out
+    assert last(merging).state == "merged"
+    assert merging.gitlab.subjects(merging.manifests).count(f"Merge branch '{BRANCH}' into 'main'") == 1
+
+
+@pytest.mark.parametrize("waits", ["ci_still_running", "not_approved"])
+def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -> None:
+    merging.gitlab.hooks["opened"] = None
+    merging.gitlab.fail("PUT", "/merge$", 405, times=1)
+    merging.gitlab.unchecked_reads = 0
+    merging.hand_off()
+    one = last(merging)
+    assert one.state == "opened"
+    one.blocked = waits
+    assert "!1 is not merged by itself: GitLab does not say that HEADGATE_TOKEN pushed" in merging.schedule().out
+    merging.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert one.auto_merge
+    assert one.state == "opened"
+
+
+def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> None:
+    merging.gitlab.fail("PUT", "/merge$", 409, times=1)
+    merging.hand_off()
+    one = last(merging)
+    assert one.state == "opened"
+    forged = merging.push(merging.manifests, {"deploy/production/web/evil.yaml": "x"}, branch=BRANCH)
+    message = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
+    tree = git(merging.manifests, "rev-parse", f"{forged}^{{tree}}")
+    made = git(
+        merging.manifests,
+        *("-c", "user.name=e", "-c", "user.email=e@example.com", "commit-tree", tree, "-p", f"{forged}^^"),
+        stdin=message,
+    )
+    git(merging.manifests, "update-ref", f"refs/heads/{BRANCH}", made)
+    one.sha = made
+    merging.run(
+        lambda run, report: __import__("headgate.commands.ci", fromlist=["x"])._schedule(run, report), "schedule"
+    )
+    assert one.state == "opened"
+    assert not one.auto_merge

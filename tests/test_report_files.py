@@ -1,0 +1,80 @@
+"""The files that a job hands to GitLab: valid whatever an app wrote."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.appchange import AppChange, ObjectEffect
+from headgate.errors import ConfigError, Place
+from headgate.hydrate import Outcome
+from headgate.output import ObjectChange
+from headgate.report.files import report_files, to_counts
+from headgate.report.junit import Case, of_outcome, of_verdict, to_junit
+from headgate.report.quality import issues, to_code_quality
+from headgate.verify import Difference, Verdict
+
+FAILED = Outcome(
+    "web",
+    "dev",
+    "deploy/dev/web",
+    "failed",
+    error=ConfigError("wrong\x1b[31m", where=Place("apps/web/app.yaml", 3, "images"), hint="mend it"),
+)
+
+
+@given(st.text(), st.text())
+def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
+    root = ET.fromstring(to_junit([Case("web", "dev", "a.yaml", what or "x", details)]))
+    assert root.get("failures") == "1"
+    assert root.find(".//testcase").get("name") == "web in dev"  # type: ignore[union-attr]
+
+
+def test_junit_of_outcomes() -> None:
+    waits = Outcome("api", "dev", "deploy/dev/api", "waiting", waits_for=("image api",))
+    done = Outcome("shop", "dev", "deploy/dev/shop", "changed")
+    root = ET.fromstring(to_junit([of_outcome(one) for one in (FAILED, waits, done)]))
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "1", "1")
+    failure = root.find(".//failure")
+    assert failure is not None
+    assert "\\u001b" in failure.get("message", "")
+    assert "apps/web/app.yaml:3" in (failure.text or "")
+    assert "mend it" in (failure.text or "")
+    assert root.find(".//skipped").get("message") == "waits for image api"  # type: ignore[union-attr]
+
+
+def test_junit_of_what_was_verified() -> None:
+    wrong = Verdict("web", "dev", "deploy/dev/web", "edited", (Difference("deploy/dev/web/a.yaml", "changed"),))
+    case = of_verdict(wrong)
+    assert case.failure == "deploy/dev/web is edited"
+    assert case.details == "changed: deploy/dev/web/a.yaml"
+    assert not of_verdict(Verdict("web", "dev", "deploy/dev/web", "equal")).failure
+
+
+def test_code_quality_names_file_and_line_once() -> None:
+    warned = Outcome("web", "dev", "d", "changed", warnings=("apps/web/values.yaml:7: a.b has no effect", "no place"))
+    found = json.loads(to_code_quality(issues([FAILED, FAILED, warned])))
+    assert [(one["location"]["path"], one["location"]["lines"]["begin"], one["severity"]) for one in found] == [
+        ("apps/web/app.yaml", 3, "major"),
+        ("apps/web/values.yaml", 7, "minor"),
+    ]
+    assert len({one["fingerprint"] for one in found}) == 2
+    assert all("\x1b" not in one["description"] for one in found)
+
+
+def test_counts_are_as_gitlab_takes_them() -> None:
+    objects = tuple(
+        ObjectEffect(ObjectChange(action, "Service", "", action, "f", ()))
+        for action in ("added", "changed", "removed", "removed")
+    )
+    counts = json.loads(to_counts([AppChange("web", "dev", objects=objects)]))
+    assert counts == {"create": 1, "update": 1, "delete": 2}
+
+
+def test_all_files_are_there_when_nothing_happened() -> None:
+    files = report_files([], [], [], "text")
+    assert sorted(files) == ["changes.json", "code-quality.json", "junit.xml", "report.md"]
+    assert json.loads(files["code-quality.json"]) == []
