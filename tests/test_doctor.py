@@ -1,0 +1,422 @@
+"""``headgate doctor``: every wrong setting is found, said with its way out, and nothing is said that is not known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate.doctor import CHECKS
+from support.answers import Answers, serve_answers
+from support.cli import Ran, headgate
+from support.manifests import git
+
+TOKEN = "glpat-0123456789abcdef0123"
+M, DOOR, A = "acme/manifests", "acme/manifests-intake", "acme/shop"
+MAINTAINERS = {"id": 1, "access_level": 40, "access_level_description": "Maintainers"}
+DEVELOPERS = {"id": 2, "access_level": 30, "access_level_description": "Developers + Maintainers"}
+NO_ONE = {"id": 3, "access_level": 0, "access_level_description": "No one"}
+NOT_SEEN = (404, {"message": "404 Project Not Found"})
+
+
+def rule(push: list[Any], merge: list[Any], **more: Any) -> dict[str, Any]:
+    """Return a protected branch as GitLab shows it."""
+    return {"id": 1, "name": "main", "push_access_levels": push, "merge_access_levels": merge, **more}
+
+
+def variable(key: str, **more: Any) -> dict[str, Any]:
+    """Return a variable as GitLab shows it: hidden, so without its value."""
+    flags = {"variable_type": "env_var", "value": None, "protected": True, "masked": True, "hidden": True}
+    return {"key": key, **flags, **more}
+
+
+@dataclass
+class Installation:
+    """An installation in which nothing is wrong, until a test says otherwise."""
+
+    gitlab: Answers
+    repo: Path
+    setup: str
+
+    def set(self, path: str, content: Any, status: int = 200) -> None:
+        """Let GitLab answer something else."""
+        self.gitlab.set(f"GET {path}", status, content)
+
+    def change(self, project: str, **facts: Any) -> None:
+        """Change settings of a project."""
+        answer = self.gitlab.prepared[f"GET /projects/{project}"]
+        assert isinstance(answer, tuple)
+        self.set(f"/projects/{project}", {**answer[1], **facts})
+
+    def let_others_push(self) -> None:
+        """Let jobs of another project push."""
+        self.change(M, ci_cross_project_push_for_job_token_allowed=True)
+        self.set(f"/projects/{M}/job_token_scope/allowlist", [{"path_with_namespace": A}])
+
+    def doctor(self, *args: str) -> Ran:
+        """Run the doctor."""
+        return headgate("doctor", "--repo", str(self.repo), "--setup", self.setup, *args)
+
+    def findings(self) -> dict[tuple[str, str], list[dict[str, str]]]:
+        """Return what the doctor finds, by check and state."""
+        ran = self.doctor("--json")
+        found: dict[tuple[str, str], list[dict[str, str]]] = {}
+        for one in json.loads(ran.out)["findings"]:
+            found.setdefault((one["check"], one["state"]), []).append(one)
+        wrong = any(state == "wrong" for _, state in found)
+        assert ran.code == (1 if wrong else 0)
+        return found
+
+    def wrong(self) -> list[dict[str, str]]:
+        """Return what is wrong."""
+        return [one for (_, state), some in self.findings().items() if state == "wrong" for one in some]
+
+
+def answer_for(gitlab: Answers, project: str, **facts: Any) -> None:
+    """Prepare a project that is set as it must be."""
+    at = f"GET /projects/{project}"
+    shown = {
+        "id": 5, "path_with_namespace": project, "default_branch": "main", "ci_config_path": "",
+        "ci_pipeline_variables_minimum_override_role": "no_one_allowed",
+        "ci_push_repository_for_job_token_allowed": False, "auto_cancel_pending_pipelines": "enabled",
+        "container_registry_image_prefix": f"127.0.0.1.example.com/{project}",
+    }  # fmt: skip
+    gitlab.set(at, 200, {**shown, **facts})
+    gitlab.set(f"{at}/protected_branches", 200, [rule([MAINTAINERS], [MAINTAINERS])])
+    people = [("ada", 50, "active"), ("bot", 40, "active"), ("gone", 50, "blocked"), ("eve", 30, "active")]
+    members = [{"id": 1, "username": name, "access_level": level, "state": state} for name, level, state in people]
+    gitlab.set(f"{at}/members/all", 200, members)
+    gitlab.set(f"{at}/variables", 200, [variable("HEADGATE_TOKEN")])
+    gitlab.set(f"{at}/job_token_scope", 200, {"inbound_enabled": True, "outbound_enabled": False})
+    gitlab.set(f"{at}/job_token_scope/allowlist", 200, [{"id": 5, "path_with_namespace": project}])
+    gitlab.set(f"{at}/job_token_scope/groups_allowlist", 200, [])
+    gitlab.set(
+        f"{at}/pipeline_schedules", 200, [{"id": 1, "ref": "refs/heads/main", "cron": "0 3 * * *", "active": True}]
+    )
+
+
+def install(gitlab: Answers, folder: Path, setup: str) -> Installation:
+    """Set an installation up as ``headgate init`` says."""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    made = headgate(
+        *("init", str(folder), "--server", gitlab.url, "--project", M, "--setup", setup),
+        *("--registry", "127.0.0.1.example.com"),
+    )
+    assert made.code == 0, made.err
+    gitlab.set("GET /version", 200, {"version": "18.4.0-ee", "revision": "abc"})
+    answer_for(gitlab, M)
+    answer_for(gitlab, A)
+    runs_in = M
+    if setup == "direct":
+        answer_for(gitlab, M, ci_push_repository_for_job_token_allowed=True)
+        gitlab.set(f"GET /projects/{M}/protected_branches", 200, [rule([DEVELOPERS], [DEVELOPERS])])
+    if setup == "intake":
+        runs_in = DOOR
+        answer_for(gitlab, DOOR, ci_config_path=f"intake.gitlab-ci.yml@{M}")
+        gitlab.set(f"GET /projects/{DOOR}/protected_branches", 200, [rule([NO_ONE], [DEVELOPERS])])
+    gitlab.set(f"GET /projects/{A}/job_token_scope/allowlist", 200, [{"id": 9, "path_with_namespace": runs_in}])
+    return Installation(gitlab, folder, setup)
+
+
+@pytest.fixture
+def gitlab() -> Iterator[Answers]:
+    with serve_answers() as answers:
+        yield answers
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_TOKEN", TOKEN)
+
+
+@pytest.fixture(params=["direct", "intake", "token"])
+def installation(request: pytest.FixtureRequest, gitlab: Answers, tmp_path: Path) -> Installation:
+    return install(gitlab, tmp_path, request.param)
+
+
+@pytest.fixture
+def intake(gitlab: Answers, tmp_path: Path) -> Installation:
+    return install(gitlab, tmp_path, "intake")
+
+
+@pytest.fixture
+def direct(gitlab: Answers, tmp_path: Path) -> Installation:
+    return install(gitlab, tmp_path, "direct")
+
+
+def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> None:
+    ran = installation.doctor()
+    assert ran.code == 0, ran.out
+    states = {line[:12].strip() for line in ran.out.splitlines() if line and not line.startswith(" ")}
+    assert "wrong" not in states
+    assert "cannot tell" not in states
+    asked = {one.headers.get("PRIVATE-TOKEN") for one in installation.gitlab.asked}
+    assert asked == {TOKEN}
+    assert TOKEN not in ran.out + ran.err
+
+
+def test_every_check_says_something(intake: Installation) -> None:
+    names = {check for check, _ in intake.findings()}
+    assert len(names) == len(CHECKS) - 1  # 'visible' speaks up only for what is not
+
+
+def test_it_names_who_could_push_past_the_review(installation: Installation) -> None:
+    found = installation.findings()["who may push", "ok"]
+    if installation.setup == "direct":
+        assert found[0]["told"] == "Developers and above (ada, bot, eve) may push past the review"
+    else:
+        assert found[0]["told"] == "Maintainers and above (ada, bot) may push past the review"
+
+
+WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
+    ("version", lambda on: on.set("/version", {"version": "18.3.9"}), "", "18.3.9 is too old", "18.4 or newer"),
+    *(
+        (
+            *("pipeline variables", lambda on, role=role, at=at: on.change(at, **{ROLE: role})),
+            *(at, f"the role {role} may set", "No one allowed"),
+        )
+        for at in (M, DOOR)
+        for role in ("developer", "maintainer", "owner")
+    ),
+    (
+        *("protected branch", lambda on: on.set(f"/projects/{M}/protected_branches", []), M),
+        *("main is not protected", "Settings > Repository > Protected branches"),
+    ),
+    (
+        "protected branch",
+        lambda on: on.set(f"/projects/{M}/protected_branches", [{**rule([MAINTAINERS], []), "name": "release/*"}]),
+        *(M, "main is not protected", ""),
+    ),
+    (
+        "protected branch",
+        lambda on: on.set(f"/projects/{M}/protected_branches", [rule([], [], allow_force_push=True)]),
+        *(M, "rewritten by force pushes", "'Allowed to force push': off"),
+    ),
+    (
+        "who may push",
+        lambda on: on.set(f"/projects/{M}/protected_branches", [rule([DEVELOPERS], [MAINTAINERS])]),
+        *(M, "Developers and above (ada, bot, eve) may push past the review", "'Allowed to push and merge'"),
+    ),
+    (
+        "who may push",
+        lambda on: on.set(
+            f"/projects/{M}/protected_branches",
+            [rule([MAINTAINERS], []), {**rule([DEVELOPERS], []), "name": "ma*"}],  # a pattern that allows more
+        ),
+        *(M, "Developers and above", ""),
+    ),
+    (
+        "who may push",
+        lambda on: on.set(
+            f"/projects/{M}/protected_branches",
+            [rule([{"access_level": 40, "access_level_description": "laptop", "deploy_key_id": 4}], [])],
+        ),
+        *(M, "the deploy key 'laptop' may push past the review", ""),
+    ),
+    (
+        "who may merge",
+        lambda on: on.set(f"/projects/{M}/protected_branches", [rule([MAINTAINERS], [DEVELOPERS])]),
+        *(M, "Developers and above (ada, bot, eve) may merge, their own", "'Allowed to merge'"),
+    ),
+    (
+        "push by jobs",
+        lambda on: on.let_others_push(),
+        *(M, "jobs of projects on its allowlist may push past the review: acme/shop", "cross-project"),
+    ),
+    *(
+        (
+            "tokens",
+            lambda on, at=at: on.set(f"/projects/{at}/variables", [variable("HEADGATE_TOKEN", protected=False)]),
+            *(at, "HEADGATE_TOKEN is shown to every branch", "'Protect variable' on, and make a new token"),
+        )
+        for at in (M, DOOR)
+    ),
+    (
+        "tokens",
+        lambda on: on.set(f"/projects/{M}/variables", [variable("HEADGATE_READ_TOKEN", masked=False, hidden=False)]),
+        *(M, "HEADGATE_READ_TOKEN is not masked", "'Masked and hidden'"),
+    ),
+    (
+        "tokens",
+        lambda on: on.set(f"/projects/{M}/variables", [variable("HEADGATE_BRANCH_TOKEN")]),
+        *(M, "HEADGATE_BRANCH_TOKEN is protected, so pipelines of merge requests", "'Protect variable' off"),
+    ),
+    (
+        "job token allowlist",
+        lambda on: on.set(f"/projects/{M}/job_token_scope", {"inbound_enabled": False}),
+        *(M, "jobs of every project may use their tokens here", "Only this project"),
+    ),
+    (
+        "job token allowlist",
+        lambda on: on.set(f"/projects/{A}/job_token_scope/allowlist", [{"path_with_namespace": A}]),
+        *(A, f"jobs of {DOOR} may not read it", f"add {DOOR}"),
+    ),
+    (
+        "auto-cancel",
+        lambda on: (on.repo / ".gitlab-ci.yml").write_text("spec:\n  inputs: {}\n---\nworkflow: {rules: []}\n"),
+        *(M, "cancels hand-offs that wait", "on_new_commit: none"),
+    ),
+    (
+        "auto-cancel",
+        lambda on: (on.repo / "intake.gitlab-ci.yml").write_text("build: {script: [make]}\n"),
+        *(DOOR, "cancels hand-offs that wait", "in intake.gitlab-ci.yml"),
+    ),
+    (
+        "registry",
+        lambda on: on.change(M, container_registry_image_prefix="images.example.com/acme/manifests"),
+        *(M, "GitLab says images.example.com", "registry: images.example.com"),
+    ),
+    (
+        "schedule",
+        lambda on: on.set(f"/projects/{M}/pipeline_schedules", [{"ref": "main", "active": False}]),
+        *(M, "nothing is verified", "Build > Pipeline schedules"),
+    ),
+    ("schedule", lambda on: on.set(f"/projects/{M}/pipeline_schedules", []), M, "no pipeline of main runs", ""),
+    (
+        *("intake", lambda on: on.change(DOOR, ci_config_path=""), DOOR),
+        *("which its own people can change", f"intake.gitlab-ci.yml@{M}"),
+    ),
+    (
+        *("intake", lambda on: on.change(DOOR, ci_config_path=f"intake.gitlab-ci.yml@{A}"), DOOR),
+        *("which its own people can change", ""),
+    ),
+    (
+        "intake",
+        lambda on: on.set(f"/projects/{DOOR}/protected_branches", [rule([MAINTAINERS], [MAINTAINERS])]),
+        *(DOOR, "no app can hand off", "Developers + Maintainers"),
+    ),
+    (
+        "intake",
+        lambda on: on.set(
+            f"/projects/{DOOR}/members/all", [{"username": "eve", "access_level": 40, "state": "active"}]
+        ),
+        *(DOOR, "eve can change its settings, and so use HEADGATE_TOKEN", f"who have it in {M}"),
+    ),
+    (
+        "visible",
+        lambda on: on.set(f"/projects/{DOOR}", NOT_SEEN[1], 404),
+        DOOR,
+        "there is no such project",
+        "a role there",
+    ),
+]
+ROLE = "ci_pipeline_variables_minimum_override_role"
+
+
+@pytest.mark.parametrize(("check", "spoil", "project", "told", "hint"), WRONG)
+def test_what_is_wrong_is_found(
+    intake: Installation, check: str, spoil: Callable[[Installation], object], project: str, told: str, hint: str
+) -> None:
+    spoil(intake)
+    (found,) = [one for one in intake.wrong() if told in one["told"]]
+    assert (found["check"], found["project"]) == (check, project)
+    assert hint in found["hint"]
+    assert found["hint"]
+    ran = intake.doctor()
+    assert ran.code == 1
+    assert f"wrong       {check}: " in ran.out
+    assert found["hint"] in ran.out
+
+
+@pytest.mark.parametrize(
+    ("path", "checks"),
+    [
+        (f"/projects/{M}/protected_branches", {"protected branch"}),
+        (f"/projects/{M}/members/all", {"intake"}),
+        (f"/projects/{M}/variables", {"tokens"}),
+        (f"/projects/{A}/job_token_scope/allowlist", {"job token allowlist"}),
+        (f"/projects/{A}/job_token_scope", {"job token allowlist"}),
+        (f"/projects/{M}/pipeline_schedules", {"schedule"}),
+        (f"/projects/{A}", {"visible"}),
+    ],
+)
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_the_token_may_not_see_is_not_guessed(
+    intake: Installation, path: str, checks: set[str], status: int
+) -> None:
+    intake.set(path, {"message": "no"}, status)
+    found = intake.findings()
+    assert {check for check, state in found if state == "cannot tell"} == checks
+    assert not [check for check, state in found if state == "wrong"]
+
+
+def test_a_token_of_a_developer_is_told_little(intake: Installation) -> None:
+    """GitLab leaves a project's CI settings out for who may not change them."""
+    for project in (M, DOOR):
+        intake.set(f"/projects/{project}", {"id": 5, "path_with_namespace": project, "default_branch": "main"})
+    unknown = {check for check, state in intake.findings() if state == "cannot tell"}
+    assert {"pipeline variables", "push by jobs", "registry", "intake"} <= unknown
+
+
+def test_a_read_token_reads_the_apps(intake: Installation) -> None:
+    intake.set(f"/projects/{A}/job_token_scope/allowlist", [])
+    intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN"), variable("HEADGATE_READ_TOKEN")])
+    assert intake.wrong() == []
+
+
+def test_a_group_on_the_allowlist_counts(intake: Installation) -> None:
+    intake.set(f"/projects/{A}/job_token_scope/allowlist", [])
+    intake.set(f"/projects/{A}/job_token_scope/groups_allowlist", [{"id": 2, "full_path": "acme", "path": "acme"}])
+    assert intake.wrong() == []
+    intake.set(f"/projects/{A}/job_token_scope/groups_allowlist", [{"id": 2, "full_path": "ac", "path": "ac"}])
+    assert len(intake.wrong()) == 1
+
+
+def test_direct_needs_that_jobs_push(direct: Installation) -> None:
+    direct.change(M, ci_push_repository_for_job_token_allowed=False)
+    assert direct.wrong() == []  # the bot does
+    direct.set(f"/projects/{M}/variables", [])
+    (found,) = direct.wrong()
+    assert found["check"] == "push by jobs"
+    assert "'Allow Git push requests to the repository'" in found["hint"]
+
+
+def test_a_missing_bot_may_be_a_groups(intake: Installation) -> None:
+    intake.set(f"/projects/{DOOR}/variables", [])
+    (found,) = intake.findings()["tokens", "cannot tell"]
+    assert found["told"] == "HEADGATE_TOKEN is not among its variables; a group may give it"
+
+
+def test_without_a_set_up_it_is_strict(direct: Installation) -> None:
+    ran = headgate("doctor", "--repo", str(direct.repo))
+    assert ran.code == 1
+    assert "if these people are trusted with this repository: --setup direct" in ran.out
+
+
+def test_without_a_checkout_it_asks_for_what_is_named(intake: Installation, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    args = ("doctor", "--repo", str(empty), "--setup", "intake", "--server", intake.gitlab.url, "--project", M)
+    ran = headgate(*args, "--intake", DOOR)
+    assert ran.code == 0, ran.out
+    assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml is not here" in ran.out
+    nothing = headgate("doctor", "--repo", str(empty))
+    assert nothing.code == 10
+    assert "--server URL --project PATH" in nothing.err
+
+
+def test_the_token_comes_from_a_variable(intake: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADGATE_TOKEN")
+    ran = intake.doctor()
+    assert ran.code == 10
+    assert "HEADGATE_TOKEN is not set" in ran.err
+    monkeypatch.setenv("MINE", TOKEN)
+    assert intake.doctor("--token-env", "MINE").code == 0
+
+
+def test_a_token_that_is_none(intake: Installation) -> None:
+    intake.set("/version", {"message": "401 Unauthorized"}, 401)
+    ran = intake.doctor()
+    assert ran.code == 28
+    assert "the token is wrong, expired or revoked" in ran.err
+    assert TOKEN not in ran.err
+
+
+def test_another_project_than_headgate_yaml_names(intake: Installation) -> None:
+    answer_for(intake.gitlab, "acme/other")
+    ran = intake.doctor("--project", "acme/other", "--intake", DOOR)
+    assert "wrong       headgate.yaml: acme/other: headgate.yaml is of acme/manifests" in ran.out
