@@ -213,7 +213,6 @@ def test_a_merge_whose_answer_is_lost_is_merged_once(merging: Scene) -> None:
 
 @pytest.mark.parametrize("waits", ["ci_still_running", "not_approved"])
 def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -> None:
-    merging.gitlab.hooks["opened"] = None
     merging.gitlab.fail("PUT", "/merge$", 405, times=1)
     merging.gitlab.unchecked_reads = 0
     merging.hand_off()

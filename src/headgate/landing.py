@@ -50,17 +50,26 @@ def land(
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
-def rehearse(workspace: Workspace, intent: Intent, progress: Callable[[str, str], None]) -> Landing:
-    """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises."""
+def rehearse(
+    workspace: Workspace, intent: Intent, progress: Callable[[str, str], None]
+) -> tuple[list[Outcome], Configuration, Tree]:
+    """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises.
+
+    Returns the outcomes, and configuration and files as they would be.
+    """
     done = _hydrated(read_state(workspace), intent, AS_USUAL, progress)
-    return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, [], done.configuration)
+    changes: Changes = {}
+    for outcome in done.outcomes:
+        changes |= outcome.changes or {}
+    return done.outcomes, done.configuration, done.after.with_changes(changes)
 
 
 @dataclass(frozen=True)
 class _Hydrated:
-    """An intent applied and hydrated: an outcome per step, and the configuration that it leads to."""
+    """An intent applied, with the files ``after`` that; an outcome per step, and the configuration that it leads to."""
 
     applied: Applied
+    after: Tree
     outcomes: list[Outcome]
     configuration: Configuration
 
@@ -83,7 +92,7 @@ def _hydrated(state: State, intent: Intent, options: Options, progress: Callable
     prefetch(after, [_folder(state.configuration, step) for step in applied.steps if step.removes])
     hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
-    return _Hydrated(applied, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
+    return _Hydrated(applied, after, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
 
 
 def read_state(workspace: Workspace) -> State:

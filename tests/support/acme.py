@@ -10,7 +10,7 @@ from typing import Any
 
 from support.cli import headgate
 from support.gitlab import Double
-from support.gitlab.state import DEVELOPER, MAINTAINER, Pipeline, Project, Protection, User, Variable
+from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Pipeline, Project, Protection, User, Variable
 from support.registry import Registry, push_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,9 @@ def make_acme(
     dana, maxi, bot = gitlab.user("dana"), gitlab.user("max"), gitlab.user("headgate-bot")
     everybody = {dana: DEVELOPER, maxi: MAINTAINER, bot: DEVELOPER}
     components = gitlab.project("headgate/headgate", everybody)
-    templates = {f"templates/{one.name}": one.read_text() for one in (ROOT / "templates").glob("*.yml")}
+    templates: dict[str, str | None] = {
+        f"templates/{one.name}": one.read_text() for one in (ROOT / "templates").glob("*.yml")
+    }
     gitlab.push(components, templates, user=maxi, message="Components", tag="1.0.0")
     components.releases.append("1.0.0")
     manifests = gitlab.project("acme/manifests", everybody)
@@ -159,6 +161,7 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
         acme.intake.ci_config_path = "intake.gitlab-ci.yml@acme/manifests"
         gitlab.push(acme.intake, {"README.md": "hand-offs\n"}, user=acme.max)
         acme.intake.pipelines.clear()
+        acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
     include = (
         f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@1\n    inputs:\n"
         f"      manifests: {acme.triggered.path}\n      images: {acme.image}:$CI_COMMIT_SHORT_SHA\n"

@@ -141,7 +141,7 @@ class Scene:
     def new_version(self, files: dict[str, str | None] | None = None, **options: str) -> Ended:
         """Change the app and hand it off."""
         self.push(self.app, files or {"src": str(self.versions)})
-        return self.hand_off(**options)  # type: ignore[arg-type]
+        return self.hand_off(**options)
 
     def pushed(self, sha: str = "") -> Ended:
         """Run the pipeline of a push to the default branch."""

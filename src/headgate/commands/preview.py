@@ -1,74 +1,121 @@
-"""``headgate preview``: what the final YAML would become if an app's merge request were merged. Writes nothing."""
+"""``headgate preview``: what the final YAML would become if an app's merge request were merged. Writes no YAML."""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from headgate import git
+from headgate.appchange import app_changes
 from headgate.commands.hydrate import exit_code
 from headgate.config import load
-from headgate.errors import ConfigError, RefusedError
+from headgate.credentials import access
+from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
 from headgate.event import read_event
 from headgate.gitlab import path_of, project_path
 from headgate.handoff import BRANCHES, HandOff, check
 from headgate.identity import branch
+from headgate.images import parse_reference
 from headgate.intents.preview import Preview
-from headgate.landing import Landing, rehearse
+from headgate.landing import rehearse
+from headgate.notes import keep_note
 from headgate.process import hide_environment
+from headgate.registry import resolve
+from headgate.report.describe import describe
+from headgate.report.markdown import prose
 from headgate.report.terminal import Terminal
 from headgate.run import check_settings, open_run
 from headgate.source import app_source
 from headgate.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from headgate.images import Reference
+    from headgate.model import Settings
     from headgate.run import Run
+    from headgate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class _Previewed:
+    """What a merge request would change, as Markdown; ``is_new``: there is something to tell."""
+
+    text: str
+    is_new: bool
+    code: int = 0
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
-    """Hydrate what the merge request of this job's pipeline would hand off, tell, and return the exit code."""
+    """Hydrate what the merge request of this job's pipeline would hand off, tell it there, and return the exit code."""
     hide_environment()
     found = open_run(read_event(environ))
     if found.job.source != "merge_request_event":
         raise ConfigError(f"a preview is of a merge request, and this pipeline is of the kind '{found.job.source}'")
     terminal = Terminal(sys.stdout)
-    with git.logged_in(found.reading_login(found.event.manifests)), open_workspace(found.address) as workspace:
+    number = int(found.job.ref.removeprefix("refs/merge-requests/").partition("/")[0])
+    path = f"{project_path(found.job.project)}/merge_requests/{number}"
+    project = path_of(found.by_job, found.job.address)
+    logins = [found.reading_login(one) for one in (found.event.manifests, project)]
+    with git.logged_in(*logins), open_workspace(found.address) as workspace:
         configuration = load(workspace.tree)
         check_settings(configuration.settings, found.event)
-        with ExitStack() as stack:
-            hand_off = _as_if_merged(found, stack)
-            repository, access = found.repository(hand_off.project), found.access(configuration.settings)
-            source = stack.enter_context(app_source(repository, hand_off.commit, access))
-            try:
-                landing = rehearse(workspace, Preview(hand_off, source), terminal.progress)
-            except RefusedError as error:
-                landing = Landing([], (f"nothing would be delivered: {error.what}",), [], configuration)
-    for line in landing.told:
+        images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, configuration.settings)
+        hand_off = _as_if_merged(found, project, found.by_job.get(path), images)
+        previewed = _preview(found, workspace, hand_off, terminal)
+    for line in (*told, *_tell(found, path, previewed)):
         terminal.line(line)
-    terminal.outcomes(landing.outcomes, diff=True)
-    return exit_code(landing.outcomes)
+    return previewed.code
 
 
-def _as_if_merged(run: Run, stack: ExitStack) -> HandOff:
+def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Terminal) -> _Previewed:
+    with ExitStack() as stack:
+        repository, login = run.repository(hand_off.project), run.access(load(workspace.tree).settings)
+        source = stack.enter_context(app_source(repository, hand_off.commit, login))
+        try:
+            outcomes, configuration, after = rehearse(workspace, Preview(hand_off, source), terminal.progress)
+        except RefusedError as error:
+            terminal.line(f"nothing would be delivered: {error.what}")
+            return _Previewed(f"Nothing would be delivered: {prose(error.what)}", is_new=True)
+    terminal.outcomes(outcomes, diff=True)
+    changes = app_changes(workspace.tree, after, configuration)
+    failed = [f"- {prose(f'{one.app} in {one.environment}: {one.error.what}')}" for one in outcomes if one.error]
+    text = "\n".join([f"If this were merged:\n\n{describe(changes, run.event.server)}", *failed])
+    return _Previewed(text, is_new=bool(changes or failed), code=exit_code(outcomes))
+
+
+def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference, ...]) -> HandOff:
     """Return the hand-off of a merge request's newest commit, as if its target branch had it."""
-    number = run.job.ref.removeprefix("refs/merge-requests/").partition("/")[0]
-    request = run.by_job.get(f"{project_path(run.job.project)}/merge_requests/{int(number)}")
-    project = path_of(run.by_job, run.job.address)
     target = branch(run.by_job, run.job.project, request["target_branch"])
-    logins = [run.reading_login(one) for one in (run.event.manifests, project)]
-    stack.enter_context(git.logged_in(*logins))
     hand_off = HandOff(
-        project,
-        run.job.commit,
-        f"{BRANCHES}{request['target_branch']}",
-        (),
-        run.job.pipeline,
-        run.job.project,
-        bool(target and target["protected"]),
+        *(project, run.job.commit, f"{BRANCHES}{request['target_branch']}", images, run.job.pipeline, run.job.project),
+        is_protected=bool(target and target["protected"]),
     )
     check(hand_off)
     return hand_off
+
+
+def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, ...], list[str]]:
+    """Return those of the images that are there already, and what there is to say of the others."""
+    found, told = [], []
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            found.append(resolve(parse_reference(one), access(settings, run.event.registry_variables)).reference)
+        except RegistryError as error:
+            told.append(f"{one} is left as it is: {error.what}")
+    return tuple(found), told
+
+
+def _tell(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
+    """Keep the note on the merge request, by the token of its pipelines; without one, the job's log must do."""
+    if run.branch is None:
+        yield "no note is written on the merge request: there is no HEADGATE_BRANCH_TOKEN"
+        return
+    try:
+        if keep_note(run.branch, path, "preview", previewed.text, begin=previewed.is_new):
+            yield "told the merge request what would change"
+    except GitLabError as error:
+        yield f"the note on the merge request is not written: {error}"

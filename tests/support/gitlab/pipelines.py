@@ -140,6 +140,11 @@ def make(
             Job(name, one.get("stage", "test"), one, made) for name, one in locally.jobs(config, known).items()
         ]
         _check_any(made)
+    except NothingToRunError as error:
+        made.errors.append(str(error))
+        made.status = "failed"
+        if source in ("push", "merge_request_event"):
+            return made  # GitLab makes none, silently
     except ConfigurationError as error:
         made.errors.append(str(error))
         made.status = "failed"
@@ -147,9 +152,13 @@ def make(
     return made
 
 
+class NothingToRunError(ConfigurationError):
+    """The rules leave no job."""
+
+
 def _check_any(made: Pipeline) -> None:
     if not made.jobs:
-        raise ConfigurationError("Pipeline will not run for the selected trigger. The rules prevented any jobs")
+        raise NothingToRunError("Pipeline will not run for the selected trigger. The rules prevented any jobs")
 
 
 def _check_permitted(project: Project, made: Pipeline) -> None:
