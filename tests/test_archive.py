@@ -79,7 +79,11 @@ def test_a_header_that_is_large_itself_is_refused() -> None:
         unpack(archive((header, b"")), PLACE)
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", gzip.compress(b"no tar file" * 100), archive()[:20]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no archive", gzip.compress(b"no tar file" * 100), archive()[:20]],
+    ids=["nothing", "text", "no tar file", "cut off"],  # what gzip writes holds the time
+)
 def test_what_is_no_archive_is_said_so(data: bytes) -> None:
     with pytest.raises(RenderError, match="not a chart archive"):
         unpack(data, PLACE)

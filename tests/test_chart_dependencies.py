@@ -325,3 +325,29 @@ def signed_lock(text: str, chart: str, address: str) -> str:
     lock["dependencies"][0]["repository"] = address
     digest = min(digests(yaml.safe_load(chart)["dependencies"], lock["dependencies"]))
     return yaml.safe_dump({"dependencies": lock["dependencies"], "digest": digest})
+
+
+# Other ways to say what is needed
+
+
+def test_a_repository_by_its_alias(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
+    stage = stage_with(tmp_path, manifests, charts.server.host)
+    chart = web_chart(charts).replace(charts.server.url, "'@mine'")
+    folder = write_files(stage.app / "deploy", {"Chart.yaml": chart})
+    helm(folder, "repo", "add", "mine", charts.server.url)
+    locked(stage, chart, {})
+    ran = deliver(stage)
+    assert ran.code == 0, ran.err
+    assert released(stage)[0]["url"] == charts.server.url
+
+
+def test_a_chart_of_the_first_format(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
+    stage = stage_with(tmp_path, manifests, charts.server.host)
+    needs = yaml.safe_load(web_chart(charts))["dependencies"]
+    needs[0] |= {"tags": ["<a> & b"], "import-values": [{"parent": "size", "child": "z"}, "data"], "condition": "a,b"}
+    chart = "apiVersion: v1\nname: web\nversion: 0.1.0\n"
+    locked(stage, chart, {"requirements.yaml": yaml.safe_dump({"dependencies": needs})})
+    assert "requirements.lock" in git(stage.app, "ls-files")
+    ran = deliver(stage)
+    assert ran.code == 0, ran.err
+    assert [one["metadata"]["name"] for one in delivered(stage)] == ["redis-redis"]
