@@ -23,9 +23,10 @@ from headgate.reports import Scope
 from headgate.run import Run, open_run
 from headgate.source import app_source
 from support.gitlab.double import Double, serve_gitlab
-from support.gitlab.gitside import git, refs
+from support.gitlab.gitside import refs
 from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Project, User
 
+BRANCH = "headgate/production/web"
 IMAGE = "registry.example.com/acme/web"
 APP = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\n"
 DEPLOYMENT = """\
@@ -195,4 +196,18 @@ def make_scene(folder: Path, review: str = "{}", app_yaml: str = APP) -> Iterato
         yield scene
 
 
-__all__ = ["DEPLOYMENT", "DEVELOPER", "Ended", "Scene", "git", "make_scene", "refs"]
+def quiet(scene: Scene) -> None:
+    """Run the schedule again and assert that it writes nothing anywhere."""
+    before = refs(scene.manifests)
+    scene.written()
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    assert scene.written() == []
+    assert refs(scene.manifests) == before
+
+
+def freeze(scene: Scene, *, frozen: bool = True) -> None:
+    """Freeze production by hand, or thaw it, and run the pipeline of that push."""
+    text = f"version: 1\nby: alice\nreason: holidays @all\nsince: {'a' * 40}\n" if frozen else None
+    ended = scene.pushed(scene.push(scene.manifests, {"environments/production/frozen.yaml": text}))
+    assert ended.code == 0, ended.out
