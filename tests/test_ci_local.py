@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from headgate.scaffolding import SETUPS
+from support.cli import headgate
 from support.components import ROOT, TEMPLATES, complaints
 from support.gitlab.locally import TOOL
 from support.manifests import git
-from support.stage import headgate
 
 GOLDEN = Path(__file__).parent / "components"
 PAGES = ("README.md", "docs/components.md")
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not 
 
 def snippets() -> dict[str, str]:
     """Return the CI files that the documentation shows, named by page and number."""
-    found = {}
+    found: dict[str, str] = {}
     for page in PAGES:
         blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
         shown = [block for block in blocks if "component:" in block]
