@@ -14,12 +14,11 @@ from typing import Any
 import jsonschema
 import yaml
 
+from support.gitlab.ciconfig import Scope, check_inputs, fill
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 NAMES = ("deliver", "preview", "hydrate")
-
-_BLOCK = re.compile(r"\$\[\[\s*(?P<name>[\w.-]+)\s*(?:\|\s*(?P<function>\w+)\s*)?\]\]")
-_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 
 
 class _Strict(yaml.SafeLoader):
@@ -100,62 +99,19 @@ def complaints(document: dict[str, Any]) -> list[str]:
 
 
 def fill_in(file: CiFile, given: dict[str, Any], context: dict[str, str], variables: dict[str, str]) -> dict[str, Any]:
-    """Return the body as GitLab makes it of inputs: https://docs.gitlab.com/ci/inputs/.
+    """Return the body as GitLab makes it of inputs, by the double's rules: https://docs.gitlab.com/ci/inputs/.
 
-    ``context`` is what ``component.NAME`` stands for, ``variables`` what ``expand_vars`` knows. Raises ValueError as
-    GitLab refuses.
+    ``context`` is what ``component.NAME`` stands for, ``variables`` what ``expand_vars`` knows. Raises
+    ConfigurationError as GitLab refuses.
     """
-    unknown = set(given) - set(file.inputs)
-    if unknown:
-        raise ValueError(f"unknown input arguments: {', '.join(sorted(unknown))}")
-    values = {f"component.{name}": context[name] for name in file.spec.get("component", [])}
-    for name, declared in file.inputs.items():
-        values[f"inputs.{name}"] = _value(name, declared, given)
-    return dict(_filled(file.body, values, variables))
-
-
-def _value(name: str, declared: dict[str, Any], given: dict[str, Any]) -> Any:
-    if name not in given and "default" not in declared:
-        raise ValueError(f"`{name}` input: required value has not been provided")
-    value = given.get(name, declared.get("default"))
-    kind = declared.get("type", "string")
-    if kind == "array":
-        if not isinstance(value, list):
-            raise ValueError(f"`{name}` input: provided value is not an array")
-        return value
-    value = str(value)
-    if "options" in declared and value not in declared["options"]:
-        raise ValueError(f"`{name}` input: `{value}` cannot be used because it is not in the list of allowed options")
-    if "regex" in declared and not matches(declared["regex"], value):
-        raise ValueError(f"`{name}` input: provided value does not match required RegEx pattern")
-    return value
+    known = {name: context[name] for name in file.spec.get("component", [])}
+    return dict(fill(file.body, Scope(check_inputs(file.inputs, given), variables, known)))
 
 
 def matches(regex: str, value: str) -> bool:
     """Whether a value passes, as in RE2 and JavaScript, where ``$`` is the end and not before a last line break."""
     assert re.fullmatch(r"\^.*[^\\]\$", regex), regex
     return re.search(f"{regex[:-1]}\\Z", value) is not None
-
-
-def _filled(value: Any, values: dict[str, Any], variables: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {_filled(key, values, variables): _filled(one, values, variables) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, values, variables) for one in value]
-    if not isinstance(value, str):
-        return value
-    whole = _BLOCK.fullmatch(value)
-    if whole:
-        return _of_block(whole, values, variables)
-    return _BLOCK.sub(lambda block: str(_of_block(block, values, variables)), value)
-
-
-def _of_block(block: re.Match[str], values: dict[str, Any], variables: dict[str, str]) -> Any:
-    value = values[block["name"]]
-    if block["function"] is None:
-        return value
-    assert block["function"] == "expand_vars"
-    return _VARIABLE.sub(lambda one: variables.get(one[1] or one[2], one[0]), value)
 
 
 def resolved(body: dict[str, Any]) -> dict[str, Any]:
