@@ -103,12 +103,13 @@ def environment(one: dict[str, Any]) -> dict[str, Any]:
 
 def deployment(double: Double, found: Project, one: dict[str, Any]) -> dict[str, Any]:
     """Show a deployment: https://docs.gitlab.com/api/deployments/."""
-    place = next(entry for entry in found.environments if entry["name"] == one["environment"])
+    place = next(environment(entry) for entry in found.environments if entry["name"] == one["environment"])
+    place = {key: place[key] for key in ("id", "name", "slug", "external_url")}
     told = {key: one[key] for key in ("id", "iid", "ref", "sha", "status", "created_at")}
     return {
         **told,
         "updated_at": one["created_at"],
         "user": person(double, one["user"]),
-        "environment": environment(place),
+        "environment": place,
         "deployable": None,
     }

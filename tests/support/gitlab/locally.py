@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -22,14 +23,31 @@ _known: dict[str, dict[str, Any]] = {}
 def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the jobs that are added to a pipeline, in order, with their keys. Raises ConfigurationError."""
     # Commits and numbers differ from pipeline to pipeline; rules look at none of them.
-    used = {
-        key: value for key, value in variables.items() if not key.endswith(("_ID", "_SHA", "_MESSAGE", "_URL", "TOKEN"))
-    }
-    text = yaml.safe_dump(config, sort_keys=False)
-    key = hashlib.sha256(json.dumps([text, used], sort_keys=True).encode()).hexdigest()
+    used = {key: value for key, value in variables.items() if not key.endswith(_UNUSED)}
+    # Servers have another port in each test, which makes no difference here.
+    hosts = sorted(set(re.findall(r"127\.0\.0\.1:\d+", yaml.safe_dump([config, used]))), key=str)
+    names = {host: f"host{index}.invalid" for index, host in enumerate(hosts)}
+    asked = _renamed([config, used], names)
+    key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     if key not in _known:
-        _known[key] = _ask(text, used)
-    return {name: dict(job) for name, job in _known[key].items()}
+        _known[key] = _ask(yaml.safe_dump(asked[0], sort_keys=False), asked[1])
+    found = _renamed(_known[key], {name: host for host, name in names.items()})
+    return dict(found)
+
+
+_UNUSED = ("_ID", "_SHA", "_MESSAGE", "_TITLE", "_IID", "TOKEN")
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a configuration with other names of hosts in it."""
+    if isinstance(value, dict):
+        return {_renamed(key, names): _renamed(one, names) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_renamed(one, names) for one in value]
+    if isinstance(value, str):
+        for old, new in names.items():
+            value = value.replace(old, new)
+    return value
 
 
 def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
