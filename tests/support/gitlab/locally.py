@@ -25,11 +25,19 @@ def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict
     used = {
         key: value for key, value in variables.items() if not key.endswith(("_ID", "_SHA", "_MESSAGE", "_URL", "TOKEN"))
     }
-    text = yaml.safe_dump(config, sort_keys=False)
+    rules = (config.get("workflow") or {}).get("rules")
+    probe = {_WORKFLOW: {"stage": ".pre", "script": ["true"], "rules": rules}} if rules else {}
+    text = yaml.safe_dump({**config, **probe}, sort_keys=False)
     key = hashlib.sha256(json.dumps([text, used], sort_keys=True).encode()).hexdigest()
     if key not in _known:
         _known[key] = _ask(text, used)
-    return {name: dict(job) for name, job in _known[key].items()}
+    found = {name: dict(job) for name, job in _known[key].items()}
+    if probe and found.pop(_WORKFLOW, None) is None:
+        raise ConfigurationError("Pipeline filtered out by workflow rules.")
+    return found
+
+
+_WORKFLOW = "workflow-rules"  # a job that is there where the workflow's rules let a pipeline be
 
 
 def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
