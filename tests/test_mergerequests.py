@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from headgate.marks import read_marks
+from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
-from support.reviewing import DEPLOYMENT, Scene, git, make_scene, refs
-
-BRANCH = "headgate/production/web"
+from support.reviewing import BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
 
 
 @pytest.fixture
@@ -20,23 +19,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     with make_scene(tmp_path) as made:
         yield made
         assert made.gitlab.executed == []
-
-
-def quiet(scene: Scene) -> None:
-    """Run the schedule again and assert that it writes nothing anywhere."""
-    before = refs(scene.manifests)
-    scene.written()
-    ended = scene.schedule()
-    assert ended.code == 0, ended.out
-    assert scene.written() == []
-    assert refs(scene.manifests) == before
-
-
-def freeze(scene: Scene, *, frozen: bool = True) -> None:
-    """Freeze production by hand, or thaw it, and run the pipeline of that push."""
-    text = f"version: 1\nby: alice\nreason: holidays @all\nsince: {'a' * 40}\n" if frozen else None
-    ended = scene.pushed(scene.push(scene.manifests, {"environments/production/frozen.yaml": text}))
-    assert ended.code == 0, ended.out
 
 
 def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
@@ -213,36 +195,55 @@ def test_a_merge_whose_answer_is_lost_is_merged_once(merging: Scene) -> None:
 
 @pytest.mark.parametrize("waits", ["ci_still_running", "not_approved"])
 def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -> None:
-    merging.gitlab.hooks["opened"] = None
-    merging.gitlab.fail("PUT", "/merge$", 405, times=1)
-    merging.gitlab.unchecked_reads = 0
-    merging.hand_off()
+    merging.gitlab.fail("PUT", "/merge$", 405)
+    ended = merging.hand_off()
     one = last(merging)
     assert one.state == "opened"
+    assert "GitLab did not merge !1 (it may not be merged now; a later run asks again)" in ended.out
     one.blocked = waits
-    assert "!1 is not merged by itself: GitLab does not say that HEADGATE_TOKEN pushed" in merging.schedule().out
-    merging.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
-    assert one.auto_merge
-    assert one.state == "opened"
+    ended = merging.schedule()
+    assert one.auto_merge, ended.out
+    assert "!1 merges by itself, and waits for" in ended.out
+    quiet(merging)
+
+
+def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
+    merging.gitlab.fail("PUT", "/merge$", 422)
+    merging.hand_off()
+    last(merging).blocked = "title_regex"
+    assert "!1 cannot be merged by itself: its title does not fit the project's pattern" in merging.schedule().out
+    assert last(merging).state == "opened"
 
 
 def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> None:
-    merging.gitlab.fail("PUT", "/merge$", 409, times=1)
+    merging.gitlab.fail("PUT", "/merge$", 409)
     merging.hand_off()
     one = last(merging)
-    assert one.state == "opened"
-    forged = merging.push(merging.manifests, {"deploy/production/web/evil.yaml": "x"}, branch=BRANCH)
+    evil = merging.push(merging.manifests, {"deploy/production/web/evil.yaml": "x"}, branch=BRANCH)
+    tree = git(merging.manifests, "rev-parse", f"{evil}^{{tree}}")
+    who = ("-c", "user.name=alice", "-c", "user.email=alice@example.com")
     message = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
-    tree = git(merging.manifests, "rev-parse", f"{forged}^{{tree}}")
-    made = git(
-        merging.manifests,
-        *("-c", "user.name=e", "-c", "user.email=e@example.com", "commit-tree", tree, "-p", f"{forged}^^"),
-        stdin=message,
-    )
-    git(merging.manifests, "update-ref", f"refs/heads/{BRANCH}", made)
-    one.sha = made
-    merging.run(
-        lambda run, report: __import__("headgate.commands.ci", fromlist=["x"])._schedule(run, report), "schedule"
-    )
+    forged = git(merging.manifests, *who, "commit-tree", tree, "-p", f"{evil}^^", stdin=message)
+    git(merging.manifests, "update-ref", f"refs/heads/{BRANCH}", forged)
+    one.sha = forged
+    ended = merging.schedule()
+    assert "!1 is not merged by itself: GitLab does not say that HEADGATE_TOKEN pushed" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
+
+
+def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scene) -> None:
+    ended = scene.hand_off()
+    assert ended.code == 0
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    scene.manifests.merge_requests.clear()
+    text = settings(scene.gitlab.url).replace(
+        "production: {takes: {branch: main}", "production: {takes: {promotion: dev, auto: true}"
+    )
+    scene.push(scene.manifests, {"headgate.yaml": text})
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    assert "`1.1.0` \u2192 `1.2.0`" in scene.the_request().description
+    quiet(scene)

@@ -123,7 +123,7 @@ def words(one: Standing, gone: Iterable[Told] = ()) -> list[Word]:
     found: dict[Source, Word] = {}
     for word in [*_gone(one, gone), *_running(one), *_waiting(one), *_proposed(one)]:
         key = (word.project, word.commit)
-        if key not in found or _RANK.index(word.state) > _RANK.index(found[key].state):
+        if key not in found or _RANK.index(word.state) >= _RANK.index(found[key].state):
             found[key] = word
     return list(found.values())
 

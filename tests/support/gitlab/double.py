@@ -174,6 +174,7 @@ class Double:
     def pushed(self, project: Project, who: Who, updates: list[Update], options: list[str]) -> None:
         """Do what a push sets off: merge requests by push options, newer commits in them, pipelines."""
         assert who.user is not None
+        project.events += [rest.push_event(one, who.user, len(updates)) for one in updates]
         mergeside.after_push(self, project, who, updates, options)
         # https://docs.gitlab.com/ci/jobs/ci_job_token/: pushes made with a job token never create pipelines
         if who.job is None and not {"ci.skip", "ci.no_pipeline"} & set(options):

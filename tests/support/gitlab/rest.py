@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from support.gitlab import mergeside, restpipelines
 from support.gitlab.entities import branch, commit, deployment, environment, member, person, project, status
-from support.gitlab.gitside import Who, git, refs
-from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, now, number
+from support.gitlab.gitside import Update, Who, git, refs
+from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
 from support.gitlab.web import Answer, Request
 
 if TYPE_CHECKING:
@@ -248,6 +248,30 @@ def _make_environment(call: Call) -> Answer:
     return Answer(201, environment(made))
 
 
+# --- events
+
+
+def push_event(one: Update, user: User, at_once: int) -> dict[str, Any]:
+    """Return the event of a pushed ref; of more than three at once GitLab keeps no refs (push_event_activities_limit).
+
+    https://docs.gitlab.com/api/events/
+    """
+    is_known = at_once <= 3
+    name = one.ref.removeprefix("refs/heads/")
+    push: dict[str, Any] = {
+        "ref": name if is_known else None,
+        "commit_to": one.new if is_known else None,
+        "ref_type": "branch",
+    }
+    push |= {"commit_from": one.old, "action": "pushed", "ref_count": None if is_known else at_once}
+    told = {"id": number(), "action_name": "pushed to", "author_id": user.id, "created_at": now()}
+    return {**told, "push_data": push}
+
+
+def _events(call: Call) -> Answer:
+    return paged(call, list(reversed(call.project.events)))
+
+
 # --- project, members, settings
 
 
@@ -319,6 +343,7 @@ def _allowlist(call: Call) -> Answer:
 _P = r"/projects/([^/]+)"
 ROUTES: tuple[Route, ...] = (
     Route("GET", _P, _project),
+    Route("GET", f"{_P}/events", _events),
     Route("GET", f"{_P}/members/all", _members),
     Route("GET", f"{_P}/members/all/([0-9]+)", _member),
     Route("GET", f"{_P}/protected_branches", _protected, MAINTAINER),

@@ -89,6 +89,7 @@ class Project:
     statuses: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[dict[str, Any]] = field(default_factory=list)
     environments: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""
