@@ -11,7 +11,7 @@ from headgate.marks import read_marks
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
-from support.reviewing import BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet
+from support.reviewing import BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
 
 
 @pytest.fixture
@@ -207,13 +207,10 @@ def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -
     quiet(merging)
 
 
-def test_what_conflicts_is_said_and_left(merging: Scene) -> None:
+def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 422)
     merging.hand_off()
-    last(merging).blocked = "discussions_not_resolved"
-    assert "waits for threads that are not resolved" in merging.schedule().out
     last(merging).blocked = "title_regex"
-    last(merging).auto_merge = False
     assert "!1 cannot be merged by itself: its title does not fit the project's pattern" in merging.schedule().out
     assert last(merging).state == "opened"
 
@@ -233,3 +230,20 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     assert "!1 is not merged by itself: GitLab does not say that HEADGATE_TOKEN pushed" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
+
+
+def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scene) -> None:
+    ended = scene.hand_off()
+    assert ended.code == 0
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    scene.manifests.merge_requests.clear()
+    text = settings(scene.gitlab.url).replace(
+        "production: {takes: {branch: main}", "production: {takes: {promotion: dev, auto: true}"
+    )
+    scene.push(scene.manifests, {"headgate.yaml": text})
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    assert "`1.1.0` \u2192 `1.2.0`" in scene.the_request().description
+    quiet(scene)

@@ -13,7 +13,7 @@ from headgate.commands import ci
 from support.gitlab.gitside import refs
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import REPORTER
-from support.reviewing import BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet
+from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet
 
 
 @pytest.fixture
@@ -211,3 +211,22 @@ def test_the_files_of_the_job(scene: Scene) -> None:
     assert (root.get("tests"), root.get("failures")) == ("2", "0")
     assert json.loads((folder / "code-quality.json").read_text()) == []
     assert "image `web`: `1.1.0` (new)" in (folder / "report.md").read_text()
+
+
+def test_a_merge_request_of_the_manifest_project_is_told_what_hydrating_it_changes(scene: Scene) -> None:
+    scene.hand_off()
+    elsewhere = APP.replace("config", "namespace: shop\nconfig")
+    scene.push(scene.manifests, {"apps/web/app.yaml": elsewhere}, branch="change")
+    theirs = open_request(scene.gitlab, scene.manifests, "change", scene.person)
+    ended = scene.merge_request(theirs)
+    assert ended.code == 0, ended.out
+    (note,) = theirs.notes
+    assert "What hydrating this changes in the final YAML:" in note.body
+    assert "```diff\n  metadata.namespace\n- web\n+ shop\n```" in note.body
+    assert "namespace: shop" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml", "change")
+    assert scene.merge_request(theirs).code == 0
+    assert theirs.notes == [note]
+    scene.push(scene.manifests, {"README.md": "x"}, branch="other")
+    nothing = open_request(scene.gitlab, scene.manifests, "other", scene.person)
+    assert scene.merge_request(nothing).code == 0
+    assert nothing.notes == []

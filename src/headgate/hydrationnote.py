@@ -27,7 +27,8 @@ def tell_hydration(gitlab: GitLab, project: str, request: Any, workspace: Worksp
     Where the token may not write notes, that is told. Raises GitError.
     """
     newest = refreshed(workspace)
-    base = fetch(newest.repository, newest.remote, request["diff_refs"]["base_sha"])
+    where = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
+    base = fetch(newest.repository, newest.remote, where)
     tree = newest.tree
     changes = app_changes(git.tree_of_commit(newest.repository, base), tree, load(tree))
     text = f"What hydrating this changes in the final YAML:\n\n{describe(changes, gitlab.url)}"

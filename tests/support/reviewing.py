@@ -81,7 +81,7 @@ class Scene:
         if not work.exists():
             _git(self.folder, "clone", "--quiet", str(project.folder), str(work))
         _git(work, "fetch", "--quiet", "--prune", "origin")
-        start = [f"origin/{branch}"] if f"refs/heads/{branch}" in refs(project) else []
+        start = [f"origin/{one}" for one in (branch, "main") if f"refs/heads/{one}" in refs(project)][:1]
         _git(work, "checkout", "--quiet", "-B", branch, *start)
         for name, text in files.items():
             target = work / name
@@ -108,13 +108,16 @@ class Scene:
     ) -> Ended:
         """Run what a job runs, and keep what it said. Its token is worth nothing afterwards."""
         job = self.job(source, sha=sha)
-        tokens = Tokens(job.token, self.token if token is None else token)
+        return self._as_job(job, Tokens(job.token, self.token if token is None else token), action)
+
+    def _as_job(self, job: Job, tokens: Tokens, action: Callable[[Run, JobReport], int]) -> Ended:
         event = Event(self.gitlab.url, "platform/manifests", "", Form(), 0, tokens, {})
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
                 found = open_run(event)
-                with headgate_git.logged_in(found.manifests_login):
+                login = found.branch_login if tokens.branch else found.manifests_login
+                with headgate_git.logged_in(login):
                     code = action(found, JobReport(self.gitlab.url, self.folder / "headgate-report"))
             except HeadgateError as error:
                 code = error.code
@@ -151,6 +154,12 @@ class Scene:
     def schedule(self) -> Ended:
         """Run a scheduled pipeline."""
         return self.run(ci._schedule, "schedule")
+
+    def merge_request(self, one: MergeRequest) -> Ended:
+        """Run the pipeline of a merge request, which has the token that writes its branch and notes, and no other."""
+        job = self.job("merge_request_event", one.author, refs(self.manifests)[f"refs/heads/{one.source}"])
+        job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
+        return self._as_job(job, Tokens(job.token, branch=self.token), ci._merge_request)
 
     def requests(self) -> list[MergeRequest]:
         """Return the open merge requests of the manifest project."""

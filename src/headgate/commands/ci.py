@@ -96,8 +96,10 @@ def _push(run: Run, report: JobReport) -> int:
 
 
 def _schedule(run: Run, report: JobReport) -> int:
+    """Verify, promote what is due, refresh what is proposed; the last of them tells of everything."""
     verified = verify.run(verify.Request(run.address), report.verified)
-    return _worst(verified, rehydrate.refresh(_asked(run, report, lambda: Scope(everything=True))))
+    followed = promote.follow(_asked(run, report, completes=False))
+    return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: Scope(everything=True))))
 
 
 def _merge_request(run: Run, report: JobReport) -> int:
@@ -166,12 +168,15 @@ def _asked(
     scope: Callable[[], Scope] = Scope,
     intent: str = "",
     check: Callable[[Workspace], None] | None = None,
+    *,
+    completes: bool = True,
 ) -> Asked:
-    """Return the options of a run that lands on the default branch, and brings GitLab up to it."""
+    """Return the options of a run that lands on the default branch, and brings GitLab up to it (``completes``)."""
 
     def finish(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
         report.add(workspace, landings)
-        yield from complete(run, workspace, landings, scope())
+        if completes:
+            yield from complete(run, workspace, landings, scope())
 
     def options(workspace: Workspace) -> tuple[str, ...]:
         return push_options(load(workspace.tree), workspace.branch) if run.write is None else ()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from headgate.history import History
+    from headgate.intents.follow import Histories
     from headgate.intents.protocol import Intent
     from headgate.model import Settings
     from headgate.workspace import Workspace
@@ -135,7 +136,7 @@ def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Itera
     apps = list(dict.fromkeys(outcome.app for outcome in first.outcomes))
     for _ in first.configuration.settings.environments:
         newest = refreshed(workspace)
-        promotions = due(read_state(newest), apps, _histories(newest), datetime.now(UTC))
+        promotions = due(read_state(newest), apps, histories(newest), datetime.now(UTC))
         if not promotions:
             break
         landing = land(newest, Follow(tuple(promotions)), progress=terminal.progress)
@@ -144,11 +145,13 @@ def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Itera
             break
 
 
-def _histories(workspace: Workspace) -> Callable[[str, str], AbstractContextManager[History]]:
-    def histories(app: str, environment: str) -> AbstractContextManager[History]:
+def histories(workspace: Workspace) -> Histories:
+    """Return what opens the history of an app's release in an environment."""
+
+    def opened(app: str, environment: str) -> AbstractContextManager[History]:
         return open_history(workspace.repository, workspace.remote, workspace.base, app, environment)
 
-    return histories
+    return opened
 
 
 def _tell(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headgate.commands.landed import Asked, landed
+from headgate.commands.landed import Asked, histories, landed
 from headgate.history import commits_of
+from headgate.intents.follow import Follow, due, follows
 from headgate.intents.promote import Past, Promote, promotion
 from headgate.landing import read_state
 from headgate.past import open_history
@@ -46,3 +48,15 @@ def run(request: Request, asked: Asked) -> int:
             )
 
         return landed(asked, resolve)
+
+
+def follow(asked: Asked) -> int:
+    """Promote what is due of all apps, which an earlier run left or which had to wait; return the exit code."""
+
+    def resolve(workspace: Workspace) -> Follow:
+        state = read_state(workspace)
+        if not follows(state.configuration):
+            return Follow(())
+        return Follow(tuple(due(state, list(state.configuration.apps), histories(workspace), datetime.now(UTC))))
+
+    return landed(asked, resolve)

@@ -26,6 +26,10 @@ class ConfigurationError(Exception):
     """The pipeline cannot be made, in GitLab's words."""
 
 
+class NothingToRunError(ConfigurationError):
+    """The rules leave nothing to run: a push makes no pipeline then, silently."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """What a text is filled in with: inputs, the component's own facts, and the variables known when it is made."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from support.gitlab.ciconfig import ConfigurationError
+from support.gitlab.ciconfig import ConfigurationError, NothingToRunError
 
 TOOL = Path(__file__).resolve().parents[3] / ".tools" / "gitlab-ci-local"
 _known: dict[str, dict[str, Any]] = {}
@@ -23,20 +23,29 @@ _known: dict[str, dict[str, Any]] = {}
 def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the jobs that are added to a pipeline, in order, with their keys. Raises ConfigurationError."""
     # Commits and numbers differ from pipeline to pipeline; rules look at none of them.
-<<<<<<< HEAD
     used = {key: value for key, value in variables.items() if not key.endswith(_UNUSED)}
+    rules = (config.get("workflow") or {}).get("rules")
+    probe = {_WORKFLOW: {"stage": ".pre", "script": ["true"], "rules": rules}} if rules else {}
     # Servers have another port in each test, which makes no difference here.
-    hosts = sorted(set(re.findall(r"127\.0\.0\.1:\d+", yaml.safe_dump([config, used]))), key=str)
-    names = {host: f"host{index}.invalid" for index, host in enumerate(hosts)}
-    asked = _renamed([config, used], names)
+    names = _hosts([config, used])
+    asked = _renamed([{**config, **probe}, used], names)
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     if key not in _known:
         _known[key] = _ask(yaml.safe_dump(asked[0], sort_keys=False), asked[1])
-    found = _renamed(_known[key], {name: host for host, name in names.items()})
-    return dict(found)
+    found: dict[str, dict[str, Any]] = _renamed(_known[key], {name: host for host, name in names.items()})
+    if probe and found.pop(_WORKFLOW, None) is None:
+        raise NothingToRunError("Pipeline filtered out by workflow rules.")
+    return found
 
 
+_WORKFLOW = "workflow-rules"  # a job that is there where the workflow's rules let a pipeline be
 _UNUSED = ("_ID", "_SHA", "_MESSAGE", "_TITLE", "_IID", "TOKEN")
+
+
+def _hosts(value: Any) -> dict[str, str]:
+    """Return names to put in the place of the servers of a configuration, in the order in which they stand there."""
+    found = dict.fromkeys(re.findall(r"127\.0\.0\.1:\d+", json.dumps(value, default=str)))
+    return {host: f"host{index}.invalid" for index, host in enumerate(found)}
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
@@ -49,24 +58,6 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
         for old, new in names.items():
             value = value.replace(old, new)
     return value
-=======
-    used = {
-        key: value for key, value in variables.items() if not key.endswith(("_ID", "_SHA", "_MESSAGE", "_URL", "TOKEN"))
-    }
-    rules = (config.get("workflow") or {}).get("rules")
-    probe = {_WORKFLOW: {"stage": ".pre", "script": ["true"], "rules": rules}} if rules else {}
-    text = yaml.safe_dump({**config, **probe}, sort_keys=False)
-    key = hashlib.sha256(json.dumps([text, used], sort_keys=True).encode()).hexdigest()
-    if key not in _known:
-        _known[key] = _ask(text, used)
-    found = {name: dict(job) for name, job in _known[key].items()}
-    if probe and found.pop(_WORKFLOW, None) is None:
-        raise ConfigurationError("Pipeline filtered out by workflow rules.")
-    return found
-
-
-_WORKFLOW = "workflow-rules"  # a job that is there where the workflow's rules let a pipeline be
->>>>>>> 82bf944e4ce96fb1f44770d1c0a7fd1840ea8082
 
 
 def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.gitlab import locally, runner
-from support.gitlab.ciconfig import ConfigurationError, expand, read_configuration
+from support.gitlab.ciconfig import ConfigurationError, NothingToRunError, expand, read_configuration
 from support.gitlab.gitside import git, refs
 from support.gitlab.predefined import pipeline_variables
 from support.gitlab.state import DEVELOPER, LEVEL_NAMES, NO_ONE, Job, MergeRequest, Pipeline, Project, User
@@ -150,10 +150,6 @@ def make(
         made.status = "failed"
     project.pipelines.append(made)
     return made
-
-
-class NothingToRunError(ConfigurationError):
-    """The rules leave no job."""
 
 
 def _check_any(made: Pipeline) -> None:
