@@ -194,7 +194,8 @@ def _list(call: Call) -> Answer:
     for key, name in keys.items():
         if query.get(key) not in (None, "all"):
             found = [one for one in found if getattr(one, name) == query[key]]
-    return paged(call, [entity(call.double, one) for one in reversed(found)])
+    shown = [entity(call.double, one) for one in reversed(found)]
+    return paged(call, [{key: one[key] for key in one if key != "diff_refs"} for one in shown])  # not in lists
 
 
 def _get(call: Call) -> Answer:
