@@ -40,6 +40,11 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
     return {**told, "web_url": f"{double.url}/{one.project.path}/-/merge_requests/{one.iid}"}
 
 
+def listed(double: Double, one: MergeRequest) -> dict[str, Any]:
+    """Show a merge request as lists do: with less."""
+    return {key: value for key, value in entity(double, one).items() if key != "diff_refs"}
+
+
 def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
     """Return what GitLab knows of a merge request's mergeability: nothing at first, then what git says."""
     if one.state != "opened":
@@ -194,8 +199,7 @@ def _list(call: Call) -> Answer:
     for key, name in keys.items():
         if query.get(key) not in (None, "all"):
             found = [one for one in found if getattr(one, name) == query[key]]
-    shown = [entity(call.double, one) for one in reversed(found)]
-    return paged(call, [{key: one[key] for key in one if key != "diff_refs"} for one in shown])  # not in lists
+    return paged(call, [listed(call.double, one) for one in reversed(found)])
 
 
 def _get(call: Call) -> Answer:

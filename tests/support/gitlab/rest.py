@@ -165,7 +165,7 @@ def _commit_requests(call: Call) -> Answer:
             and sha in git(call.project, "rev-list", one.sha, f"^{one.checked or one.target}", check=False).split()
         )
     ]
-    return paged(call, [mergeside.entity(call.double, one) for one in found])
+    return paged(call, [mergeside.listed(call.double, one) for one in found])
 
 
 def _statuses(call: Call) -> Answer:
