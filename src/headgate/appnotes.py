@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +21,23 @@ if TYPE_CHECKING:
 
 
 def write_app_notes(
-    gitlab: GitLab, told: Sequence[tuple[Standing, Sequence[Word]]], manifests: tuple[int, str], refusals: Refusals
+    gitlab: GitLab, told: Sequence[tuple[Standing, Sequence[Word]]], manifests: str, refusals: Refusals
 ) -> int:
     """Let each merged merge request of these commits have a note of ours. Returns how many changed.
 
-    ``manifests`` is the manifest project's number and path.
+    ``manifests`` is the manifest project's path: another one has a note of its own.
     """
+    kind = f"report-{hashlib.sha256(manifests.encode()).hexdigest()[:12]}"
     by_commit: dict[Source, set[str]] = {}
     for standing, words in told:
         for word in words:
             by_commit.setdefault((word.project, word.commit), set()).add(standing.owner[0])
     written = 0
     for source, apps in by_commit.items():
-        text = _table(source, [one for one in told if one[0].owner[0] in apps], manifests[1])
+        text = _table(source, [one for one in told if one[0].owner[0] in apps], manifests)
         for number in refusals.attempt(source[0], "notes", partial(_merged, gitlab, source)) or ():
             path = f"{project_path(source[0])}/merge_requests/{number}"
-            changed = refusals.attempt(
-                source[0], "notes", partial(keep_note, gitlab, path, f"report-{manifests[0]}", text)
-            )
+            changed = refusals.attempt(source[0], "notes", partial(keep_note, gitlab, path, kind, text))
             written += bool(changed)
     return written
 

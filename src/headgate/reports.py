@@ -75,7 +75,7 @@ def _send(run: Run, told: Sequence[tuple[Standing, Sequence[Word]]]) -> Iterator
     counts = {"deployments": record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)}
     if run.write is not None:
         counts["commit statuses"] = send_statuses(run.write, every, refusals)
-        counts["notes"] = write_app_notes(run.write, told, (run.job.project, run.event.manifests), refusals)
+        counts["notes"] = write_app_notes(run.write, told, run.event.manifests, refusals)
     elif every:
         yield "commit statuses and notes are not written: GitLab takes them by HEADGATE_TOKEN, not by a job token"
     sent = [f"{number} {what}" for what, number in counts.items() if number]

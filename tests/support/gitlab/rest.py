@@ -181,6 +181,10 @@ def _set_status(call: Call) -> Answer:
     if len(body.get("description") or "") > 255:
         return Answer(400, {"message": {"description": ["is too long (maximum is 255 characters)"]}})
     name = body.get("name") or body.get("context") or "default"
+    before = [one for one in call.project.statuses if (one["sha"], one["name"]) == (sha, name)]
+    if before and (before[-1]["status"], body["state"]) in (("pending", "pending"), ("running", "pending")):
+        # app/services/ci/create_commit_status_service.rb changes an unfinished one, by the events of its state machine
+        return Answer(400, {"message": f"Cannot transition status via :enqueue from :{before[-1]['status']}"})
     made = {
         "id": number(),
         "sha": sha,
