@@ -1,0 +1,127 @@
+"""GitLab and the network failing in the middle of a run: tried again where that is right, told, and completed later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.gitlab.gitside import git
+from support.registry import Registry
+from support.trusting import Ended, Trust, make_trust
+
+
+@pytest.fixture
+def trust(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trust]:
+    monkeypatch.chdir(tmp_path)
+    with make_trust(tmp_path, registry) as made:
+        yield made
+
+
+def proposed(trust: Trust) -> Ended:
+    """Hand off what is reviewed: a push, a merge request, statuses."""
+    if not any(one.ref == "try/it" for one in trust.shop.pipelines):
+        trust.change(branch="try/it", base="main")
+    sha = git(trust.shop, "rev-parse", "try/it")
+    return trust.hand_off(ref="try/it", sha=sha)
+
+
+def is_whole(trust: Trust) -> None:
+    """Check that there is one merge request, and one status and no note twice, and that another run changes nothing."""
+    assert len(trust.manifests.merge_requests) == 1
+    ended = trust.run(trust.job("schedule", trust.max), {})
+    assert ended.moved == [], ended.out
+    (request,) = trust.gitlab.open_requests(trust.manifests)
+    assert git(trust.manifests, "rev-parse", "headgate/try/shop") == request.sha
+    newest = [
+        (one["name"], one["status"])
+        for one in trust.shop.statuses
+        if one["sha"] == git(trust.shop, "rev-parse", "try/it")
+    ]
+    assert newest == [("headgate: try", "pending")]
+    bodies = [note.body for note in request.notes]
+    assert len(bodies) == len(set(bodies))
+
+
+_API = r"^/api/v4/"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 0])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"{_API}job$"),
+        ("GET", "/bridges$"),
+        ("GET", "/repository/branches$"),
+        ("GET", "/merge_requests$"),
+        ("GET", r"manifests\.git/info/refs"),
+        ("POST", r"manifests\.git/git-receive-pack"),
+        ("POST", r"shop\.git/git-upload-pack"),
+    ],
+    ids=["job", "bridges", "branches", "merge requests", "refs", "push", "fetch"],
+)
+def test_one_failure_is_outlasted(trust: Trust, method: str, path: str, status: int) -> None:
+    trust.gitlab.fail(method, path, status, times=1)
+    ended = proposed(trust)
+    assert ended.code == 0, ended.out
+    is_whole(trust)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after it was done"])
+@pytest.mark.parametrize("status", [500, 0])
+@pytest.mark.parametrize("path", ["/merge_requests$", "/statuses/", r"manifests\.git/git-receive-pack"])
+def test_what_was_written_and_not_answered_is_not_written_twice(
+    trust: Trust, path: str, status: int, *, after: bool
+) -> None:
+    trust.gitlab.fail("POST", path, status, times=1, after=after)
+    proposed(trust)
+    is_whole(trust)
+
+
+def test_gitlab_that_stays_away_is_told_and_the_next_run_completes(trust: Trust) -> None:
+    trust.gitlab.fail("POST", "/merge_requests$", 502, times=99)
+    ended = proposed(trust)
+    assert ended.code == 28, ended.out
+    assert "GitLab answered 502 to POST" in ended.out
+    assert ended.moved == ["heads/headgate/try/shop"]
+    trust.gitlab.faults.clear()
+    completed = trust.run(trust.job("schedule", trust.max), {})
+    assert completed.code == 0, completed.out
+    is_whole(trust)
+
+
+def test_expired_token_is_told_by_its_name(trust: Trust) -> None:
+    trust.gitlab.tokens[-1].expired = True
+    for token in trust.gitlab.tokens:
+        token.expired = token.user.name == "headgate-bot"
+    ended = trust.hand_off()
+    assert ended.code != 0
+    assert ended.moved == []
+    for token in trust.gitlab.tokens:
+        assert token.value not in ended.out
+
+
+def test_branch_protected_against_the_bot_is_told_in_gitlabs_words(trust: Trust) -> None:
+    trust.manifests.protected_branches["main"].push = 50
+    ended = trust.hand_off()
+    assert (ended.code, ended.moved) == (22, [])
+    assert "You are not allowed to push code to protected branches" in ended.out
+
+
+def test_push_rule_is_told_in_gitlabs_words(trust: Trust) -> None:
+    trust.manifests.push_rule = "Committer's email 'x' does not follow the pattern"
+    ended = trust.hand_off()
+    assert (ended.code, ended.moved) == (22, [])
+    assert "does not follow the pattern" in ended.out
+    trust.manifests.push_rule = ""
+    assert trust.hand_off().moved == ["heads/main"]
+
+
+def test_status_that_may_not_be_set_is_told_once_and_the_rest_goes_on(trust: Trust) -> None:
+    del trust.shop.members[next(one.id for one in trust.gitlab.users if one.name == "headgate-bot")]
+    ended = trust.hand_off()
+    assert ended.code == 0, ended.out
+    assert ended.moved == ["heads/main"]
+    assert trust.shop.statuses == []
+    assert ended.out.count("acme/shop") >= 1
