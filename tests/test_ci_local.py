@@ -26,8 +26,6 @@ PAGES = ("README.md", "docs/components.md")
 HOST = "gitlab.example.com"
 PROGRAM = TOOL / "bin" / "gitlab-ci-local"
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not here")
-
 
 def snippets() -> dict[str, str]:
     """Return the CI files that the documentation shows, named by page and number."""
