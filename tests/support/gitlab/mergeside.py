@@ -34,8 +34,9 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
     told |= {"source_project_id": one.source_project.id, "target_project_id": one.project.id}
     told |= {"merge_when_pipeline_succeeds": one.auto_merge, "detailed_merge_status": state}
     told |= {"merge_commit_sha": one.merge_commit, "created_at": one.created_at, "updated_at": one.created_at}
-    base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
-    told |= {"diff_refs": {"base_sha": base, "start_sha": base, "head_sha": one.sha} if base else None}
+    if asked:  # lists do not say it
+        base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
+        told |= {"diff_refs": {"base_sha": base, "start_sha": base, "head_sha": one.sha} if base else None}
     told |= {"has_conflicts": state == "conflict", "user_notes_count": sum(not note.system for note in one.notes)}
     return {**told, "web_url": f"{double.url}/{one.project.path}/-/merge_requests/{one.iid}"}
 
