@@ -5,8 +5,8 @@
 ARG BASE=debian:trixie-slim
 
 FROM --platform=$BUILDPLATFORM $BASE AS build
-RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,source=image,target=/image \
-    . /image/network && apt-get update -qq \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,source=image/network,target=/network \
+    . /network && apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends ca-certificates python3 python3-venv >/dev/null
 
 # Helm and Kustomize from the Go module proxy, summed by go.sum.
@@ -59,8 +59,7 @@ COPY examples /source/examples
 COPY image/headgate image/sbom.py image/notices.py /image/
 RUN /uv/bin/uv build --quiet --offline --wheel --no-build-isolation --python /builder/bin/python --out-dir /wheel \
     && site=$(echo /opt/headgate/lib/python3*/site-packages) && rm -rf /out && mkdir -p "/out$site" \
-    && /uv/bin/uv pip install --quiet --offline --no-deps --link-mode copy --target "/out$site" /wheel/*.whl \
-    && (cd "/out$site" && rm -rf bin .lock headgate-*/direct_url.json headgate-*/uv_cache.json) \
+    && python3 -m zipfile --extract /wheel/*.whl "/out$site" \
     && python3 -m compileall -q --invalidation-mode unchecked-hash -s /out "/out$site" \
     && install -D -t /out/usr/local/bin /image/headgate \
     && install -D -m 644 -t /out/usr/share/doc/headgate LICENSE CHANGELOG.md
@@ -72,27 +71,18 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,
         --download-only -o Dir::Cache::archives=/out -o APT::Sandbox::User=root \
         ca-certificates git openssh-client python3
 
-FROM scratch AS settle
-COPY image/settle /
+FROM scratch AS scripts
+COPY image/debian image/excluded image/settle /
 
 FROM $BASE AS headgate
-# Debian's packages; a name for the user; no bash, so that the shell of a job reads no BASH_ENV.
-RUN --mount=type=bind,from=debian,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
-    begin=$(date +%s) && export DEBIAN_FRONTEND=noninteractive PYTHONHASHSEED=0 \
-    && apt-get install -qq -y --no-install-recommends /mnt/*.deb >/dev/null \
-    && python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3* \
-    && dpkg --purge --force-remove-essential --force-depends bash \
-    && sed -i 's|^root:\(.*\):/bin/bash$|root:\1:/bin/sh|' /etc/passwd \
-    && echo 'headgate:x:1001:0:Headgate:/home/headgate:/bin/sh' >>/etc/passwd \
-    && install -d -o 1001 -g 0 -m 775 /home/headgate \
-    && git config --system safe.directory '*' \
-    && /media/settle "$begin"
-RUN --mount=type=bind,from=tools,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
-    begin=$(date +%s) && cp -a /mnt/. / && /media/settle "$begin"
-RUN --mount=type=bind,from=packages,source=/out,target=/mnt --mount=type=bind,from=settle,target=/media \
-    begin=$(date +%s) && cp -a /mnt/. / && /media/settle "$begin"
-RUN --mount=type=bind,from=program,target=/mnt --mount=type=bind,from=settle,target=/media \
-    begin=$(date +%s) && cp -a /mnt/out/. / && cd /usr/share/doc/headgate \
+RUN --mount=type=bind,from=debian,source=/out,target=/mnt --mount=type=bind,from=scripts,target=/media \
+    begin=$(date +%s) && /media/debian /mnt && /media/settle "$begin"
+RUN --mount=type=bind,from=tools,source=/out,target=/mnt --mount=type=bind,from=scripts,target=/media \
+    begin=$(date +%s) && cp -R --no-dereference --preserve=mode,links /mnt/. / && /media/settle "$begin"
+RUN --mount=type=bind,from=packages,source=/out,target=/mnt --mount=type=bind,from=scripts,target=/media \
+    begin=$(date +%s) && cp -R --no-dereference --preserve=mode,links /mnt/. / && /media/settle "$begin"
+RUN --mount=type=bind,from=program,target=/mnt --mount=type=bind,from=scripts,target=/media \
+    begin=$(date +%s) && cp -R --no-dereference --preserve=mode,links /mnt/out/. / && cd /usr/share/doc/headgate \
     && python3 -B /mnt/image/sbom.py /opt/headgate/lib/python3*/site-packages ./*.modules >sbom.cdx.json \
     && /media/settle "$begin"
 

@@ -5,7 +5,7 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
-SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools network settle with-engine) \
+SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools debian network settle with-engine) \
     $(wildcard image/*.sh)
 
 .PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image smoke reproducible benchmark clean

@@ -69,10 +69,15 @@ def _distribution(one: Distribution) -> Part:
 
 def declared(one: Distribution) -> str:
     """Return what a Python package says of its licence: an SPDX expression, a classifier or a line; else nothing."""
-    metadata = one.metadata
-    classified = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or () if "License ::" in text]
-    line = next(iter((metadata["License"] or "").strip().splitlines()), "")
-    return metadata["License-Expression"] or " OR ".join(classified) or line
+    classifiers = one.metadata.get_all("Classifier") or ()
+    classified = [text.rpartition(" :: ")[2] for text in classifiers if "License ::" in text]
+    line = next(iter(field(one, "License").strip().splitlines()), "")
+    return field(one, "License-Expression") or " OR ".join(classified) or line
+
+
+def field(one: Distribution, name: str) -> str:
+    """Return what a package's metadata say under a name; empty when nothing."""
+    return one.metadata[name] if name in one.metadata else ""  # noqa: SIM401  no get() in the types of Python 3.11
 
 
 def _go(files: Iterable[Path]) -> list[Part]:
@@ -84,13 +89,16 @@ def _go(files: Iterable[Path]) -> list[Part]:
 
 
 def modules_of(text: str) -> set[tuple[str, str]]:
-    """Return path and version of each module in the text of ``go version -m``; a replacement for what it replaces."""
+    """Return path and version of each module in the text of ``go version -m``, the program's own too.
+
+    A replacement is told and not what it replaces.
+    """
     rows = [line.split("\t")[1:] for line in text.splitlines() if line.startswith("\t")]
     found: list[tuple[str, str]] = []
     for row in rows:
         if row[0] == "=>":
             found.pop()
-        if row[0] in {"dep", "=>"}:
+        if row[0] in {"mod", "dep", "=>"}:
             found.append((row[1], row[2]))
     return set(found)
 

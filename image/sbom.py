@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from notices import declared, modules_of
+from notices import declared, field, modules_of
 
 Component = dict[str, Any]
 
@@ -63,13 +63,13 @@ def _python(folder: Path) -> list[Component]:
             f"pkg:pypi/{_quoted(one.name.lower().replace('_', '-'))}@{_quoted(one.version)}",
             one.name,
             one.version,
-            licenses=_licences(one.metadata["License-Expression"], declared(one)),
+            licenses=_licences(field(one, "License-Expression"), declared(one)),
         )
         for one in found
     ]
 
 
-def _licences(expression: str | None, name: str) -> list[dict[str, Any]]:
+def _licences(expression: str, name: str) -> list[dict[str, Any]]:
     if expression:
         return [{"expression": expression}]
     return [{"license": {"name": name}}] if name else []

@@ -20,7 +20,6 @@ for pair in $WANTED; do
     shows "${pair#*=}" headgate version
 done
 shows "git version" git --version
-shows OpenSSH ssh -V
 test -s /etc/ssl/certs/ca-certificates.crt || fail "no certificates"
 shows "A commit" git -C /builds/checkout log -1
 
@@ -31,7 +30,7 @@ export PYTHONPATH=/builds/trap PYTHONHOME=/builds/trap PYTHONSTARTUP=/builds/tra
 shows "headgate " headgate --version
 shows kustomize headgate version
 ! { headgate --version; echo true | sh; } 2>&1 | grep -F TRAPPED || fail "a job's environment chose what ran"
-if command -v bash; then fail "there is a bash, which the runner would take and which reads BASH_ENV"; fi
+if [ -x /bin/bash ] || command -v bash; then fail "there is a bash, which the runner would take and which reads BASH_ENV"; fi
 unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT BASH_ENV ENV
 cd /
 
@@ -43,7 +42,7 @@ echo "headgate --version: $quickest ms"
 [ "$quickest" -lt 300 ] || fail "it is to start in less than 300 ms"
 
 # All four engines, hand-offs, proposals, a template change; then nothing is left to do.
-headgate demo /tmp/demo >/tmp/demo.log 2>&1 || fail "the demo failed: $(tail -n 20 /tmp/demo.log)"
+headgate demo --directory /tmp/demo >/tmp/demo.log 2>&1 || fail "the demo failed: $(tail -n 20 /tmp/demo.log)"
 headgate hydrate --repo /tmp/demo/manifest-repo --check || fail "the demo's final YAML is not what it should be"
 shows "@sha256:" cat /tmp/demo/manifest-repo/deploy/dev/shop/deployment.apps-shop.yaml
 
@@ -53,7 +52,7 @@ told() { grep -c "^ *\"purl\": \"pkg:$1/" sbom.cdx.json; }
 same() { [ "$2" = "$3" ] || fail "the bill of materials has $3 packages of $1, where $2 are"; }
 same Debian "$(dpkg-query -W | wc -l)" "$(told deb)"
 same Python "$(find /opt/headgate/lib -name '*.dist-info' ! -name 'headgate-*' | wc -l)" "$(told pypi)"
-same "Go, with its own library," "$(($(cut -f 2-4 ./*.modules | grep '^dep' | sort -u | wc -l) + 1))" "$(told golang)"
+same "Go, with its own library," "$(($(cut -f 2-4 ./*.modules | sed -n 's/^\(dep\|mod\)//p' | sort -u | wc -l) + 1))" "$(told golang)"
 for notice in notices-go.txt notices-python.txt; do
     [ "$(grep -c '^Source: ' $notice)" -gt 20 ] || fail "$notice is short of notices"
 done

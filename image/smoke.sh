@@ -46,7 +46,11 @@ chmod -R a+rX "$scratch"
 
 run --user 54321:54321 --env WANTED="headgate=$version helm=$(pinned helm.sh/helm/v4) kustomize=$(pinned sigs.k8s.io/kustomize/kustomize/v5)" \
     --volume "$scratch:/builds:ro" "$image" /bin/sh <image/smoke-inside.sh || fail "see above"
-run --user 1001:0 "$image" /bin/sh <<'END' || fail "its own user cannot make a key"
-test "$(whoami)" = headgate && ssh-keygen -q -t ed25519 -N '' -f /tmp/key && test -s /tmp/key.pub
+run --user 1001:0 "$image" /bin/sh <<'END' || fail "its own user cannot use ssh"
+set -e
+test "$(whoami)" = headgate
+ssh -V 2>&1 | grep -q OpenSSH
+ssh-keygen -q -t ed25519 -N '' -f /tmp/key
+test -s /tmp/key.pub
 END
 echo "$image: works as another user, read-only and without a network"

@@ -16,7 +16,7 @@ IMAGE = Path(__file__).parents[1] / "image"
 HELM = (
     "helm: go1.26.6\n"
     "\tpath\thelm.sh/helm/v4/cmd/helm\n"
-    "\tmod\theadgate/image\t(devel)\t\n"
+    "\tmod\thelm.sh/helm/v4\tv4.3.1\th1:Und=\n"
     "\tdep\tgithub.com/Masterminds/sprig/v3\tv3.3.0\th1:mQh0=\n"
     "\tdep\texample.com/old\tv1.0.0\n"
     "\t=>\texample.com/new\tv1.2.3+incompatible\th1:abc=\n"
@@ -68,6 +68,7 @@ def test_go_notices_come_from_the_module_cache_under_its_spelling(tmp_path: Path
         "root/src/vendor/golang.org/x/net",
         "cache/github.com/!masterminds/sprig/v3@v3.3.0",
         "cache/example.com/new@v1.2.3+incompatible",
+        "cache/helm.sh/helm/v4@v4.3.1",
     ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "LICENSE.txt").write_text(f"Licence in {folder}")
@@ -81,6 +82,7 @@ def test_go_notices_come_from_the_module_cache_under_its_spelling(tmp_path: Path
 
 def test_replaced_module_is_told_as_what_replaces_it() -> None:
     assert modules_of(HELM) == {
+        ("helm.sh/helm/v4", "v4.3.1"),
         ("github.com/Masterminds/sprig/v3", "v3.3.0"),
         ("example.com/new", "v1.2.3+incompatible"),
     }
@@ -90,6 +92,7 @@ def test_module_of_two_programs_is_one_component() -> None:
     found = {one["purl"]: one for one in _go({"helm": HELM, "kustomize": HELM})}
     assert set(found) == {
         "pkg:golang/stdlib@1.26.6",
+        "pkg:golang/helm.sh/helm/v4@v4.3.1",
         "pkg:golang/github.com/Masterminds/sprig/v3@v3.3.0",
         "pkg:golang/example.com/new@v1.2.3%2Bincompatible",
     }
