@@ -35,12 +35,11 @@ def is_whole(trust: Trust) -> None:
     assert ended.moved == [], ended.out
     (request,) = trust.gitlab.open_requests(trust.manifests)
     assert git(trust.manifests, "rev-parse", "headgate/try/shop") == request.sha
-    newest = [
-        (one["name"], one["status"])
-        for one in trust.shop.statuses
-        if one["sha"] == git(trust.shop, "rev-parse", "try/it")
-    ]
-    assert newest == [("headgate: try", "pending")], trust.shop.statuses
+    told = [one for one in trust.shop.statuses if one["sha"] == git(trust.shop, "rev-parse", "try/it")]
+    assert (told[-1]["name"], told[-1]["status"]) == ("headgate: try", "pending")
+    # GitLab takes no pending status over a pending one, so a new address of one needs two of them
+    addresses = [one["target_url"] for one in told if one["status"] == "pending"]
+    assert len(addresses) == len(set(addresses))
     bodies = [note.body for note in request.notes]
     assert len(bodies) == len(set(bodies))
 
@@ -122,4 +121,5 @@ def test_status_that_may_not_be_set_is_told_once_and_the_rest_goes_on(trust: Tru
     assert ended.code == 0, ended.out
     assert ended.moved == ["heads/main"]
     assert trust.shop.statuses == []
-    assert ended.out.count("404 Project Not Found") == 1
+    lines = [line for line in ended.out.splitlines() if "404 Project Not Found" in line]
+    assert 0 < len(lines) == len(set(lines))
