@@ -12,7 +12,7 @@ from support.gitlab.gitside import git, refs
 from support.gitlab.idtokens import Keys, id_token
 from support.gitlab.mergeside import open_request
 from support.gitlab.runner import environment
-from support.gitlab.state import DEVELOPER, Pipeline, Variable
+from support.gitlab.state import DEVELOPER, Pipeline, Protection, Variable
 from support.gitlab.web import Answer, Request, Server
 from support.registry import Registry, push_image
 from support.trusting import DEPLOYMENT, Ended, Trust, make_trust
@@ -87,6 +87,13 @@ def test_commit_of_another_pipeline_is_refused(trust: Trust) -> None:
 def test_unprotected_branch_is_refused_where_protected_ones_are_taken(trust: Trust) -> None:
     del trust.shop.protected_branches["main"]
     refused(trust.hand_off(), REFUSED, "which is not protected")
+    (told,) = trust.shop.statuses  # the app's people see why, the forged claims of others are told to nobody
+    assert (told["sha"], told["name"], told["status"]) == (trust.head, "headgate: hand-off", "failed")
+    assert "is not protected" in told["description"]
+    trust.shop.protected_branches["main"] = Protection(push=DEVELOPER, merge=DEVELOPER)
+    assert trust.hand_off().moved == ["heads/main"]
+    newest = {one["name"]: one["status"] for one in trust.shop.statuses}
+    assert newest == {"headgate: hand-off": "success", "headgate: dev": "success"}
 
 
 def test_unprotected_branch_is_taken_where_it_may_be(trust: Trust) -> None:

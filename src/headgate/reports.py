@@ -16,9 +16,10 @@ from headgate.proposals import open_proposals
 from headgate.refusals import Refusals
 from headgate.release import parts, read_release
 from headgate.remote import fetch
+from headgate.report.markdown import plain
 from headgate.status import find_arrivals
 from headgate.statuses import send_statuses
-from headgate.word import Told, failed, standings, words
+from headgate.word import MOST, Told, Word, failed, standings, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from headgate.arrivals import Owner
     from headgate.config import Configuration
     from headgate.hydrate import Outcome
+    from headgate.identity import Sender
     from headgate.intents.protocol import State
     from headgate.landing import Landing
     from headgate.review import Reconciled
     from headgate.run import Run
     from headgate.tree import Tree
-    from headgate.word import Standing, Word
+    from headgate.word import Standing
     from headgate.workspace import Workspace
 
 
@@ -67,6 +69,19 @@ def report(
         gone = _gone(earlier, state.configuration, one.owner, done)
         told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
     yield from _send(run, told)
+
+
+def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
+    """Tell the app's commit, by a status of its own, why its hand-off was refused as a whole.
+
+    Without an error, that it was taken after all, where it had been refused before.
+    """
+    if run.write is None:
+        return
+    state, text = ("failed", plain(f"refused: {error.what}", MOST)) if error else ("success", "taken")
+    ref = sender.ref if error else ""  # without one, only a status that is there already is changed
+    word = Word(sender.project, sender.commit, ref, "", "", "hand-off", state, text, run.job.address)
+    send_statuses(run.write, [word], Refusals())
 
 
 def _send(run: Run, told: Sequence[tuple[Standing, Sequence[Word]]]) -> Iterator[str]:

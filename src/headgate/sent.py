@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
 
+    from headgate.claim import Claim
     from headgate.config import Configuration
     from headgate.credentials import Access
     from headgate.handoff import Acceptance
@@ -30,16 +31,21 @@ if TYPE_CHECKING:
     from headgate.source import AppSource
 
 
-def sent(run: Run, configuration: Configuration, stack: ExitStack) -> tuple[HandOff, AppSource]:
-    """Return the hand-off that this pipeline was triggered with, and the app's repository while ``stack`` is open.
-
-    Nothing of what the pipeline was told is taken as it is: GitLab says who sent it, and the registry what the
-    tags stand for. Raises UntrustedError when it is not proved, RefusedError when nobody takes it, and
-    RegistryError when an image is not there.
-    """
+def proven(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
+    """Return what this pipeline was told, and who told it, by GitLab's own word. Raises UntrustedError."""
     check_settings(configuration.settings, run.event)
     claim = parse_claim(run.event.handoff)
-    found = sender(claim, run.job, run.read, run.event.manifests, run.event.upstream)
+    return claim, sender(claim, run.job, run.read, run.event.manifests, run.event.upstream)
+
+
+def sent(
+    run: Run, configuration: Configuration, claim: Claim, found: Sender, stack: ExitStack
+) -> tuple[HandOff, AppSource]:
+    """Return the hand-off of a proven sender, and the app's repository while ``stack`` is open.
+
+    The registry says what the tags stand for. Raises UntrustedError when the commit is not on its branch any more,
+    RefusedError when nobody takes it, and RegistryError when an image is not there.
+    """
     stack.enter_context(git.logged_in(run.manifests_login, run.reading_login(found.path)))
     reached = run.access(configuration.settings)
     source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))

@@ -22,9 +22,9 @@ from headgate.intents.rollback import Wanted
 from headgate.jobreport import JobReport
 from headgate.mergerequest import OURS
 from headgate.process import hide_environment
-from headgate.reports import Scope
+from headgate.reports import Scope, tell_sender
 from headgate.run import check_settings, open_run
-from headgate.sent import sent
+from headgate.sent import proven, sent
 from headgate.unopened import push_options
 from headgate.workspace import open_workspace
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from headgate.handoff import HandOff
+    from headgate.identity import Sender
     from headgate.landing import Landing
     from headgate.run import Run
     from headgate.word import Told
@@ -75,15 +76,26 @@ def _kind(run: Run) -> str:
 
 
 def _hand_off(run: Run, report: JobReport) -> int:
+    senders: list[Sender] = []
     taken: list[HandOff] = []
     with ExitStack() as stack:
 
         def resolve(workspace: Workspace) -> Deliver:
-            hand_off, source = sent(run, load(workspace.tree), stack)
+            configuration = load(workspace.tree)
+            claim, found = proven(run, configuration)
+            senders.append(found)
+            hand_off, source = sent(run, configuration, claim, found, stack)
             taken.append(hand_off)
             return Deliver(hand_off, source)
 
-        return landed(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
+        try:
+            code = landed(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
+        except HeadgateError as error:
+            for one in senders:  # nobody else is told: a claim that is not proved is nobody's
+                tell_sender(run, one, error)
+            raise
+        tell_sender(run, senders[0], None)
+        return code
 
 
 def _told(hand_off: HandOff) -> Told | None:
