@@ -16,6 +16,7 @@ from support.gitlab.pipelines import on_merge_request
 from support.gitlab.state import DEVELOPER, Variable
 from support.registry import Registry
 
+pytestmark = pytest.mark.long
 MakeAcme = Callable[..., Acme]
 
 
