@@ -21,6 +21,7 @@ from support.gitlab.pipelines import make as make_pipeline
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, REPORTER, Pipeline, Protection, Variable
 from support.registry import Registry
 
+pytestmark = pytest.mark.long
 MakeAcme = Callable[[str], Acme]
 
 
