@@ -58,6 +58,7 @@ _WAYS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way", "status"),
     [*((way, status) for way in _WAYS for status in (502, 0)), *(("bridges", status) for status in (429, 500, 503))],
@@ -68,6 +69,7 @@ def test_one_failure_is_outlasted(trust: Trust, way: str, status: int) -> None:
     is_whole(trust)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after it was done"])
 @pytest.mark.parametrize("status", [500, 0])
 @pytest.mark.parametrize("path", ["/merge_requests$", "/statuses/", r"manifests\.git/git-receive-pack"])
