@@ -14,7 +14,7 @@ from headgate.intents.rehydrate import owner_of
 from headgate.manifest import is_encrypted
 from headgate.model import Release
 from headgate.release import RELEASE
-from headgate.tree import prefetch
+from headgate.tree import differing, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,15 +62,6 @@ def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppC
     order = list(configuration.settings.environments)
     ranked = sorted(owners, key=lambda owner: (order.index(owner[1]) if owner[1] in order else -1, owner[0]))
     return [_app_change(old, new, configuration, owner, owners[owner], read) for owner in ranked]
-
-
-def differing(old: Tree, new: Tree) -> list[str]:
-    """Return the paths that differ between two trees, sorted."""
-    return sorted(path for path in {*old.paths(), *new.paths()} if _id(old, path) != _id(new, path))
-
-
-def _id(tree: Tree, path: str) -> tuple[str, str] | None:
-    return (tree.blob(path).oid, tree.blob(path).mode) if path in tree else None
 
 
 def owners_of(paths: Iterable[str], configuration: Configuration) -> dict[Owner, list[str]]:

@@ -6,7 +6,7 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headgate.gitlab import project_path
+from headgate.gitlab import merge_request_path, project_path
 from headgate.notes import keep_note
 from headgate.report.markdown import cell, link, prose
 from headgate.word import shown
@@ -36,7 +36,7 @@ def write_app_notes(
     for source, apps in by_commit.items():
         text = _table(source, [one for one in told if one[0].owner[0] in apps], manifests)
         for number in refusals.attempt(source[0], "notes", partial(_merged, gitlab, source)) or ():
-            path = f"{project_path(source[0])}/merge_requests/{number}"
+            path = merge_request_path(source[0], number)
             changed = refusals.attempt(source[0], "notes", partial(keep_note, gitlab, path, kind, text))
             written += bool(changed)
     return written

@@ -43,13 +43,8 @@ def parse_claim(text: str) -> Claim:
 
 def write_claim(claim: Claim) -> str:
     """Return the text for a claim."""
-    images = ",".join(_text(image) for image in claim.images)
+    images = ",".join(map(str, claim.images))
     parts = [f"project={claim.project}", f"commit={claim.commit}"]
     parts += [f"images={images}"] if images else []
     parts += [f"token={claim.token}"] if claim.token else []
     return " ".join(["headgate/1", *parts])
-
-
-def _text(image: Reference) -> str:
-    tag = f":{image.tag}" if image.tag else ""
-    return f"{image.repository}{tag}" + (f"@{image.digest}" if image.digest else "")

@@ -226,13 +226,13 @@ def _frozen(tree: Tree, settings: Settings) -> dict[str, Freeze]:
 
 def app_folders(tree: Tree) -> list[str]:
     """Return the folders below ``apps/`` with an app.yaml; what is below an app's folder is never an app."""
-    folders: list[str] = []
+    folders: set[str] = set()
     files = [path for path in tree.paths(APPS) if path.endswith("/app.yaml")]
     for path in sorted(files, key=lambda path: (path.count("/"), path)):
         folder = path.removesuffix("/app.yaml")
         above = folder.split("/")
         if folder != APPS and not any("/".join(above[:depth]) in folders for depth in range(2, len(above))):
-            folders.append(folder)
+            folders.add(folder)
     return sorted(folders)
 
 

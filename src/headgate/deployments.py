@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab import project_path
-from headgate.handoff import BRANCHES, TAGS
+from headgate.handoff import TAGS, short_ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def _by_one_of(gitlabs: Sequence[GitLab], word: Word) -> bool:
         try:
             return _record(gitlab, word)
         except GitLabError as error:
-            if error.status not in (401, 403, 404):
+            if not error.is_hidden:
                 raise
     return _record(gitlabs[-1], word)
 
@@ -51,7 +51,7 @@ def _record(gitlab: GitLab, word: Word) -> bool:
     body: dict[str, Any] = {
         "environment": word.name,
         "sha": word.commit,
-        "ref": word.ref.removeprefix(BRANCHES).removeprefix(TAGS),
+        "ref": short_ref(word.ref),
         "tag": word.ref.startswith(TAGS),
         "status": "success",
     }
@@ -59,12 +59,9 @@ def _record(gitlab: GitLab, word: Word) -> bool:
         gitlab.post(path, body)
     except GitLabError as error:
         # Its answer may have been lost, not the deployment.
-        if error.status in _REFUSED or not _is_newest(gitlab, path, word):
+        if error.is_refusal or not _is_newest(gitlab, path, word):
             raise
     return True
-
-
-_REFUSED = range(400, 500)
 
 
 def _is_newest(gitlab: GitLab, path: str, word: Word) -> bool:

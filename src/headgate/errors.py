@@ -191,6 +191,16 @@ class GitLabError(HeadgateError):
         super().__init__(what, where=where, hint=hint)
         self.status = status
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether GitLab understood and refused, so that nothing was done; else it is not known."""
+        return 400 <= self.status < 500  # noqa: PLR2004  https://www.rfc-editor.org/rfc/rfc9110#name-client-error-4xx
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the token may not see it: GitLab answers 404 to those who are not to know that something is there."""
+        return self.status in (401, 403, 404)
+
 
 class RegistryError(HeadgateError):
     """A registry refused, did not answer, or says what cannot be. ``status`` is HTTP's, 0 when there was no answer."""

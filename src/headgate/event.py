@@ -61,10 +61,10 @@ def read_event(environ: Mapping[str, str]) -> Event:
     Raises ConfigError for a variable that is missing, UntrustedError when they contradict each other: then
     somebody set them from outside, and no token may be sent anywhere.
     """
-    server, manifests = _needed(environ, "HEADGATE_SERVER").rstrip("/"), _needed(environ, "HEADGATE_MANIFESTS")
+    server, manifests = needed(environ, "HEADGATE_SERVER").rstrip("/"), needed(environ, "HEADGATE_MANIFESTS")
     check_addresses(server, environ)
     tokens = Tokens(
-        _needed(environ, "CI_JOB_TOKEN"),
+        needed(environ, "CI_JOB_TOKEN"),
         environ.get("HEADGATE_TOKEN", ""),
         environ.get("HEADGATE_READ_TOKEN", ""),
         environ.get("HEADGATE_BRANCH_TOKEN", ""),
@@ -89,13 +89,12 @@ _REGISTRY = (
 )
 
 
-def _needed(environ: Mapping[str, str], name: str) -> str:
+def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
+    """Return a variable that must be set. Raises ConfigError, with ``hint`` or that a component's job sets it."""
     value = environ.get(name, "")
     if not value:
-        raise ConfigError(
-            f"the variable {name} is not set",
-            hint="run this in a job of the component 'hydrate', which sets it; GitLab sets those that begin with CI_",
-        )
+        usual = "run this in a job of one of Headgate's components, which sets it; GitLab sets what begins with CI_"
+        raise ConfigError(f"the variable {name} is not set", hint=hint or usual)
     return value
 
 

@@ -131,6 +131,11 @@ def project_path(project: str | int) -> str:
     return f"/projects/{quote(str(project), safe='')}"
 
 
+def merge_request_path(project: str | int, number: int) -> str:
+    """Return the path of a merge request in the API, by its number in the project."""
+    return f"{project_path(project)}/merge_requests/{number}"
+
+
 def quoted(name: str) -> str:
     """Return a name as one part of a path in the API."""
     return quote(name, safe="")

@@ -84,12 +84,17 @@ def full_ref(ref: str) -> str:
     return ref if ref.startswith((BRANCHES, TAGS)) else f"{BRANCHES}{ref}"
 
 
+def short_ref(ref: str) -> str:
+    """Return a branch or tag by its bare name, as GitLab's API wants it."""
+    return ref.removeprefix(TAGS if ref.startswith(TAGS) else BRANCHES)
+
+
 def takes(take: Take, ref: str) -> bool:
     """Whether an entry of ``takes`` accepts hand-offs of a ref."""
     if take.branch is not None:
-        return ref.startswith(BRANCHES) and fnmatchcase(ref.removeprefix(BRANCHES), take.branch)
+        return ref.startswith(BRANCHES) and fnmatchcase(short_ref(ref), take.branch)
     if take.tag is not None:
-        return ref.startswith(TAGS) and fnmatchcase(ref.removeprefix(TAGS), take.tag)
+        return ref.startswith(TAGS) and fnmatchcase(short_ref(ref), take.tag)
     return False
 
 

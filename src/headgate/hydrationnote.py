@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate import git
 from headgate.appchange import app_changes
-from headgate.config import load
 from headgate.errors import GitLabError
-from headgate.gitlab import project_path
+from headgate.gitlab import merge_request_path
 from headgate.notes import keep_note
 from headgate.remote import fetch
 from headgate.report.describe import describe
@@ -29,10 +28,9 @@ def tell_hydration(gitlab: GitLab, project: str, request: Any, workspace: Worksp
     newest = refreshed(workspace)
     where = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
     base = fetch(newest.repository, newest.remote, where)
-    tree = newest.tree
-    changes = app_changes(git.tree_of_commit(newest.repository, base), tree, load(tree))
+    changes = app_changes(git.tree_of_commit(newest.repository, base), newest.tree, newest.configuration)
     text = f"What hydrating this changes in the final YAML:\n\n{describe(changes, gitlab.url)}"
-    path = f"{project_path(project)}/merge_requests/{request['iid']}"
+    path = merge_request_path(project, request["iid"])
     try:
         if keep_note(gitlab, path, "hydration", text, begin=bool(changes)):
             yield f"told !{request['iid']} what changes"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError, UntrustedError
 from headgate.gitlab import path_of, project_path, quoted
-from headgate.handoff import BRANCHES, TAGS
+from headgate.handoff import BRANCHES, TAGS, short_ref
 from headgate.idtoken import verified
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class RunningJob:
     user: int
     user_name: str
     address: str
+
+    @property
+    def merge_request(self) -> int:
+        """The number of the merge request that the pipeline is of: ``refs/merge-requests/NUMBER/head``."""
+        return int(self.ref.removeprefix("refs/merge-requests/").partition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -158,11 +163,8 @@ def _visible(entries: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from entries
     except GitLabError as error:
-        if error.status not in _HIDDEN:
+        if not error.is_hidden:
             raise
-
-
-_HIDDEN = (401, 403, 404)
 
 
 def _check_source(pipeline: Any, project: str) -> None:
@@ -185,9 +187,9 @@ def _ref(pipeline: Any) -> str:
 def _is_protected(gitlab: GitLab, project: int, ref: str, commit: str) -> bool:
     """Whether a branch or tag is protected. Raises UntrustedError when it is gone, or a tag is elsewhere by now."""
     if ref.startswith(BRANCHES):
-        found = branch(gitlab, project, ref.removeprefix(BRANCHES))
+        found = branch(gitlab, project, short_ref(ref))
     else:
-        found = gitlab.find(f"{project_path(project)}/repository/tags/{quoted(ref.removeprefix(TAGS))}")
+        found = gitlab.find(f"{project_path(project)}/repository/tags/{quoted(short_ref(ref))}")
     if found is None:
         raise UntrustedError(f"{ref} is not there any more, so nothing vouches for commit {commit[:12]}")
     if ref.startswith(TAGS) and found["commit"]["id"] != commit:

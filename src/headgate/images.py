@@ -35,6 +35,11 @@ class Reference:
     tag: str = ""
     digest: str = ""
 
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"
+
 
 def parse_reference(text: str) -> Reference:
     """Read an image reference. Raises ConfigError when it is none."""

@@ -102,7 +102,7 @@ def read_state(workspace: Workspace) -> State:
     def proposed(app: str, environment: str) -> Proposal | None:
         return find_proposal(workspace, review_branch(app, environment))
 
-    configuration = config.load(tree)
+    configuration = workspace.configuration
     if workspace.target is None:
         return State(workspace.base, tree, configuration, proposed)
     return State(workspace.base, tree, _limited(configuration, workspace.target), proposed, in_review=True)

@@ -13,11 +13,15 @@ INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
 """Folders that hydration reads; everything else is output, or not ours."""
 
 
+OURS = "headgate/"
+"""What the names of our branches begin with."""
+
+
 def review_branch(app: str, environment: str) -> str:
     """Return the branch on which changes of an app wait for review."""
-    return f"headgate/{environment}/{app}"
+    return f"{OURS}{environment}/{app}"
 
 
 def group_branch(environment: str) -> str:
     """Return the branch for a change of many apps of an environment. No app can be called like its last part."""
-    return f"headgate/{environment}/_rehydrate"
+    return f"{OURS}{environment}/_rehydrate"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab import project_path
+from headgate.layout import OURS
 from headgate.persist import TRIES, pause
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from headgate.gitlab import GitLab
 
-OURS = "headgate/"
-"""What the names of our branches begin with."""
 _DRAFT = re.compile(r"(?:\s*(?:\[draft\]|\(draft\)|draft:|draft\s-\s))+\s*", re.IGNORECASE)
 _NO_ANSWER = (0, 500, 502, 503, 504)
 """After these it is not known whether something was done. 0 is no answer at all."""

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.appchange import app_changes, differing
+from headgate.appchange import app_changes
 from headgate.automerge import Patience, merge, was_pushed_by_us
 from headgate.closing import close, tell_closed
 from headgate.errors import GitLabError
 from headgate.git import NO_COMMIT
+from headgate.layout import OURS
 from headgate.marks import read_marks, settings_id
-from headgate.mergerequest import OURS, MergeRequests
+from headgate.mergerequest import MergeRequests
 from headgate.people import People
 from headgate.remote import remote_refs
 from headgate.review import Bench, Reconciled, again, opened, thawed_or_frozen
+from headgate.tree import differing
 from headgate.workspace import branch_heads, is_ours, read_proposal
 
 if TYPE_CHECKING:
@@ -115,11 +117,7 @@ def _changes_anything(bench: Bench, proposal: Proposal) -> bool:
     """Whether the default branch does not hold already what is proposed."""
     newest = bench.workspace.tree
     paths = differing(proposal.base, proposal.tree)
-    return any(_oid(newest, path) != _oid(proposal.tree, path) for path in paths)
-
-
-def _oid(tree: Any, path: str) -> str:
-    return tree.blob(path).oid if path in tree else ""
+    return any(newest.oid(path) != proposal.tree.oid(path) for path in paths)
 
 
 def _closed(bench: Bench, branch: str, one: MergeRequest, done: Reconciled) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, git
+from headgate import git
 from headgate.commit import EMPTY_TREE, commit_tree, identity, make_trees
 from headgate.errors import GitError, HeadgateError
 from headgate.layout import SETTINGS
@@ -113,7 +113,7 @@ def _current(newest: Workspace, configuration: Configuration, known: str) -> Con
     changed = newest.repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", known, newest.base)
     if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed.split("\0")):
         return configuration
-    return config.load(newest.tree)
+    return newest.configuration
 
 
 def _wanted(workspace: Workspace, configuration: Configuration) -> list[_Wanted]:

@@ -33,12 +33,9 @@ def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str, *, begin
         gitlab.post(notes, {"body": body})
     except GitLabError as error:
         pause(1)
-        if error.status in _REFUSED or _find(gitlab, notes, kind) is None:
+        if error.is_refusal or _find(gitlab, notes, kind) is None:
             raise
     return True
-
-
-_REFUSED = range(400, 500)
 
 
 def _mark(kind: str) -> str:

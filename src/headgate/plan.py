@@ -134,7 +134,7 @@ class Planner:
         facts = [
             *(__version__, str(OUTPUT_FORMAT), engine, self.version_of(engine), folder, environment),
             *(source.id, source.label, self.tree.folder(record.release_folder(environment)).id),
-            *(self.tree.blob(name).oid if name in self.tree else "" for name in names),
+            *(self.tree.oid(name) for name in names),
             self._settings_of(environment),
         ]
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()

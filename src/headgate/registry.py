@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
 from headgate.imagerepository import open_repository
-from headgate.registryerrors import missing, unexpected, written
+from headgate.registryerrors import missing, unexpected
 
 if TYPE_CHECKING:
     from headgate.credentials import Access
@@ -62,7 +62,7 @@ def resolve(reference: Reference, access: Access) -> Resolved:
             hint="name it as REPOSITORY:TAG, with a tag of its own for each build",
         )
     if reference.digest and not _DIGEST.fullmatch(reference.digest):
-        raise ConfigError(f"the image {written(reference)} has a digest that is not sha256")
+        raise ConfigError(f"the image {reference} has a digest that is not sha256")
     by_digest = [replace(reference, tag="")] if reference.digest else []
     by_tag = [replace(reference, digest="")] if reference.tag else []
     with open_repository(reference.repository, access) as repository:
@@ -134,7 +134,7 @@ def _manifest(repository: ImageRepository, reference: Reference, name: str) -> t
     if content.get("schemaVersion") == 1:
         _refuse_schema_1(_SCHEMA_1, reference)
     if media_type not in (*INDEXES, *MANIFESTS):
-        raise RegistryError(f"{written(reference)} is not an image, but {media_type[:100]!r}")
+        raise RegistryError(f"{reference} is not an image, but {media_type[:100]!r}")
     return digest, media_type, content
 
 
@@ -159,7 +159,7 @@ _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 def _refuse_schema_1(media_type: str, reference: Reference) -> None:
     if media_type.startswith(_SCHEMA_1):
         raise RegistryError(
-            f"{written(reference)} is an image of Docker's schema 1, which has no digest that stays",
+            f"{reference} is an image of Docker's schema 1, which has no digest that stays",
             hint="build and push it with a tool of this decade; container runtimes do not run it any more",
         )
 
@@ -185,14 +185,14 @@ def _json(data: bytes, reference: Reference) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise RegistryError(f"{written(reference)} is not an image: its manifest or configuration is not a JSON object")
+        raise RegistryError(f"{reference} is not an image: its manifest or configuration is not a JSON object")
     return found
 
 
 def _digest_of(descriptor: Any, reference: Reference) -> str:
     digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise RegistryError(f"{written(reference)} names a content by {str(digest)[:80]!r}, expected sha256:...")
+        raise RegistryError(f"{reference} names a content by {str(digest)[:80]!r}, expected sha256:...")
     return digest
 
 

@@ -17,16 +17,10 @@ _NOT_FOUND = 404
 _TOO_MANY = 429
 
 
-def written(reference: Reference) -> str:
-    """Return a reference as people write it."""
-    tag = f":{reference.tag}" if reference.tag else ""
-    return f"{reference.repository}{tag}" + (f"@{reference.digest}" if reference.digest else "")
-
-
 def missing(reference: Reference) -> RegistryError:
     """Say that an image is not there."""
     return RegistryError(
-        f"there is no image {written(reference)}",
+        f"there is no image {reference}",
         hint="was it pushed before the hand-off, and under this name? The job that hands off must come after the job "
         "that pushes; a cleanup policy may have removed the tag",
         status=_NOT_FOUND,
@@ -36,7 +30,7 @@ def missing(reference: Reference) -> RegistryError:
 def unexpected(host: str, reference: Reference, status: int) -> RegistryError:
     """Say that a registry gave an answer that the specification does not know."""
     return RegistryError(
-        f"{host} answered {status} to the question for {written(reference)}",
+        f"{host} answered {status} to the question for {reference}",
         hint="look whether the registry works, and whether it is the one that the image is in",
         status=status,
     )

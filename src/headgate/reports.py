@@ -11,7 +11,7 @@ from headgate.appchange import owners_of
 from headgate.appnotes import write_app_notes
 from headgate.deployments import record_deployments
 from headgate.errors import GitError, HeadgateError
-from headgate.mergerequest import OURS
+from headgate.layout import review_branch
 from headgate.proposals import open_proposals
 from headgate.refusals import Refusals
 from headgate.release import parts, read_release
@@ -179,7 +179,5 @@ def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: Recon
     found: list[Told] = [
         (part.project_id, part.commit, part.ref) for part in parts(release).values() if part.project_id is not None
     ]
-    for branch, sources in done.gone.items():
-        if branch == f"{OURS}{environment}/{app}":
-            found += [(project, commit, "") for project, commit in sources]
+    found += [(project, commit, "") for project, commit in done.gone.get(review_branch(app, environment), ())]
     return found

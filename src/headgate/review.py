@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from headgate import git
 from headgate.automerge import stop
+from headgate.layout import OURS
 from headgate.marks import Marks, described, read_marks, settings_id
-from headgate.mergerequest import OURS, as_draft, as_ready
+from headgate.mergerequest import as_draft, as_ready
 from headgate.model import Review
 from headgate.release import parts
 from headgate.report.describe import describe

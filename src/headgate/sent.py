@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headgate import git
 from headgate.claim import parse_claim
 from headgate.errors import UntrustedError
-from headgate.handoff import BRANCHES, TAGS, HandOff, accepting, check
+from headgate.handoff import BRANCHES, TAGS, HandOff, accepting, check, short_ref
 from headgate.identity import sender
 from headgate.images import normal
 from headgate.registry import resolve, revision
@@ -64,7 +64,7 @@ def _untied(
     images: Sequence[Resolved], accepted: Sequence[Acceptance], found: Sender, reached: Access
 ) -> dict[Reference, str]:
     """Say of each image why nothing shows that it was built from the commit. Its label is only read if it must be."""
-    tag = found.ref.removeprefix(TAGS) if found.ref.startswith(TAGS) else ""
+    tag = short_ref(found.ref) if found.ref.startswith(TAGS) else ""
     told: dict[Reference, str] = {}
     for image in images:
         patterns = {"", *_patterns(image.reference, accepted)}

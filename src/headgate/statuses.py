@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab import project_path
-from headgate.handoff import BRANCHES, TAGS
+from headgate.handoff import short_ref
 from headgate.persist import TRIES, pause
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _post(gitlab: GitLab, word: Word, state: str) -> None:
     body = {
         "state": state,
         "name": status_name(word),
-        "ref": word.ref.removeprefix(BRANCHES).removeprefix(TAGS),
+        "ref": short_ref(word.ref),
         "target_url": word.url,
         "description": word.text,
     }

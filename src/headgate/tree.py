@@ -163,6 +163,10 @@ class Tree:
         """Return the file at ``path``. Raises KeyError when there is none."""
         return self._blobs[path]
 
+    def oid(self, path: str) -> str:
+        """Return git's object id of a file's content; an empty string where there is no file."""
+        return self._blobs[path].oid if path in self._blobs else ""
+
     def folder(self, folder: str) -> Tree:
         """Return what is below ``folder``, with paths from there: the same tree each time, so that its id is too."""
         if not folder:
@@ -186,6 +190,15 @@ class Tree:
         """Identify the content: equal for equal paths, modes and bytes. Hexadecimal SHA-256."""
         lines = (f"{blob.mode} {blob.oid} {path}\n" for path, blob in self._blobs.items())
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def differing(old: Tree, new: Tree) -> list[str]:
+    """Return the paths at which two trees hold different files, sorted."""
+
+    def file(tree: Tree, path: str) -> tuple[str, str] | None:
+        return (tree.blob(path).oid, tree.blob(path).mode) if path in tree else None
+
+    return sorted(path for path in {*old.paths(), *new.paths()} if file(old, path) != file(new, path))
 
 
 def _stored(blobs: Iterable[Blob]) -> list[tuple[Store, list[str]]]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headgate import git
 from headgate.commit import advance, identity, make_commit
+from headgate.config import load
 from headgate.errors import ConflictError, GitError, Place
+from headgate.layout import OURS
 from headgate.remote import ORIGIN, Move, clone, fetch, push, remote_refs, upstream
 from headgate.tree import Tree
 from headgate.turns import line
@@ -19,6 +21,7 @@ from headgate.turns import line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from headgate.config import Configuration
     from headgate.git import Repository
     from headgate.model import Commits, Settings
     from headgate.tree import Changes
@@ -43,8 +46,8 @@ class Workspace:
     """File of the key that signs what is committed here; empty: nothing is signed."""
     target: Settings | None = None
     """headgate.yaml of the branch that this one is to be merged into: its limits hold, and nothing is proposed."""
-    push_options: tuple[str, ...] = ()
-    """What the remote is told when a branch for review is pushed."""
+    push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
+    """Says what the remote is told when a branch for review is pushed, by the configuration and the branch."""
     along: list[Move] = field(default_factory=list, compare=False)
     _heads: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -57,6 +60,11 @@ class Workspace:
     def tree(self) -> Tree:
         """All files of the base commit, listed once."""
         return git.tree_of_commit(self.repository, self.base)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The configuration at the base commit, read once. Raises ConfigError, YamlError."""
+        return load(self.tree)
 
 
 @dataclass(frozen=True)
@@ -158,7 +166,7 @@ def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
 def find_proposals(workspace: Workspace) -> list[Proposal]:
     """Return all branches for review, by their names."""
     found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(branch_heads(workspace).items())]
-    return [read_proposal(workspace, *one) for one in found if one[0].startswith("headgate/") and "/_" not in one[0]]
+    return [read_proposal(workspace, *one) for one in found if one[0].startswith(OURS) and "/_" not in one[0]]
 
 
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
@@ -265,7 +273,8 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
         return
     if workspace.remote:
         proposes = any(move.ref != f"refs/heads/{workspace.branch}" for move in moves)
-        options = workspace.push_options if proposes else ()
+        told = workspace.push_options if proposes else None
+        options = told(workspace.configuration, workspace.branch) if told else ()
         push(workspace.repository, workspace.remote, [*moves, *workspace.along], options)
         workspace.along.clear()
     workspace._heads.clear()  # noqa: SLF001

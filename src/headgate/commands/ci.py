@@ -10,17 +10,16 @@ from headgate import git
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
 from headgate.completion import complete
-from headgate.config import load
 from headgate.errors import ConfigError, HeadgateError, SeveralError, UntrustedError
 from headgate.event import read_event
 from headgate.form import check_form, check_permitted, concerned
-from headgate.gitlab import project_path
+from headgate.gitlab import merge_request_path
 from headgate.hydrationnote import tell_hydration
 from headgate.identity import access_level, level_by_token
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
 from headgate.jobreport import JobReport
-from headgate.mergerequest import OURS
+from headgate.layout import OURS
 from headgate.process import hide_environment
 from headgate.reports import Scope, tell_sender
 from headgate.run import check_settings, open_run
@@ -81,10 +80,9 @@ def _hand_off(run: Run, report: JobReport) -> int:
     with ExitStack() as stack:
 
         def resolve(workspace: Workspace) -> Deliver:
-            configuration = load(workspace.tree)
-            claim, found = proven(run, configuration)
+            claim, found = proven(run, workspace.configuration)
             senders.append(found)
-            hand_off, source = sent(run, configuration, claim, found, stack)
+            hand_off, source = sent(run, workspace.configuration, claim, found, stack)
             taken.append(hand_off)
             return Deliver(hand_off, source)
 
@@ -116,14 +114,14 @@ def _schedule(run: Run, report: JobReport) -> int:
 
 def _merge_request(run: Run, report: JobReport) -> int:
     """Hydrate a merge request onto its branch, where that may be written; else verify what it holds."""
-    number = int(run.job.ref.removeprefix("refs/merge-requests/").partition("/")[0])
-    found = run.by_job.get(f"{project_path(run.event.manifests)}/merge_requests/{number}")
+    number = run.job.merge_request
+    found = run.by_job.get(merge_request_path(run.event.manifests, number))
     branch = found["source_branch"]
     is_ours = branch.startswith(OURS)
     if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
         return verify.run(verify.Request(run.address, ref=f"refs/merge-requests/{number}/head"), report.verified)
     with open_workspace(run.address) as workspace:
-        target = load(workspace.tree).settings
+        target = workspace.configuration.settings
     check_settings(target, run.event)
 
     def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
@@ -156,9 +154,8 @@ def _form(run: Run, report: JobReport) -> int:
 
 
 def _permit(run: Run, workspace: Workspace) -> None:
-    configuration = load(workspace.tree)
-    check_settings(configuration.settings, run.event)
-    form = run.event.form
+    _check(run, workspace)
+    form, configuration = run.event.form, workspace.configuration
     check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
 
 
@@ -171,7 +168,7 @@ def _level(run: Run) -> int:
 
 
 def _check(run: Run, workspace: Workspace) -> None:
-    check_settings(load(workspace.tree).settings, run.event)
+    check_settings(workspace.configuration.settings, run.event)
 
 
 def _asked(
@@ -190,9 +187,7 @@ def _asked(
         if completes:
             yield from complete(run, workspace, landings, scope())
 
-    def options(workspace: Workspace) -> tuple[str, ...]:
-        return push_options(load(workspace.tree), workspace.branch) if run.write is None else ()
-
+    options = push_options if run.write is None else None
     around = Around(check or (lambda at: _check(run, at)), finish, push_options=options)
     return Asked(run.address, intent, around=around)
 

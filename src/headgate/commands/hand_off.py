@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.claim import Claim, write_claim
 from headgate.errors import ConfigError, RefusedError
-from headgate.event import check_addresses
+from headgate.event import check_addresses, needed
 from headgate.gitlab import connect
 from headgate.images import parse_reference
 from headgate.report.terminal import Terminal
@@ -30,11 +30,11 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
     The job must run until the other side has looked at it: its ``id_token`` counts only as long.
     """
     terminal = Terminal(sys.stdout)
-    server, project = _needed(environ, "HEADGATE_SERVER").rstrip("/"), _needed(environ, "HEADGATE_MANIFESTS")
+    server, project = needed(environ, "HEADGATE_SERVER").rstrip("/"), needed(environ, "HEADGATE_MANIFESTS")
     check_addresses(server, environ)
-    token = _needed(environ, "HEADGATE_TRIGGER_TOKEN")
-    branch = _needed(environ, "HEADGATE_BRANCH")
-    by_job = connect(server, "the job token", _needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
+    token = needed(environ, "HEADGATE_TRIGGER_TOKEN", _HOW_TO_ADD_IT)
+    branch = needed(environ, "HEADGATE_BRANCH")
+    by_job = connect(server, "the job token", needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
     started = trigger(server, project, token, branch, {"handoff": write_claim(claim(environ))})
     terminal.line(f"handed off: {started.address}")
     ended = outcome(by_job, project, started.id, pause)
@@ -47,7 +47,7 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
 
 def claim(environ: Mapping[str, str]) -> Claim:
     """Return what a job's environment hands off. Raises ConfigError for a variable that is missing or no such thing."""
-    project, images = _needed(environ, "CI_PROJECT_ID"), environ.get("HEADGATE_IMAGES", "")
+    project, images = needed(environ, "CI_PROJECT_ID"), environ.get("HEADGATE_IMAGES", "")
     if not re.fullmatch(r"[0-9]{1,18}", project):
         raise ConfigError(f"CI_PROJECT_ID is {project!r}, expected a number")
     if "$" in images:
@@ -56,7 +56,7 @@ def claim(environ: Mapping[str, str]) -> Claim:
             hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
         )
     references = tuple(parse_reference(one.strip()) for one in images.split(",") if one.strip())
-    return Claim(int(project), _needed(environ, "CI_COMMIT_SHA"), references, _needed(environ, "HEADGATE_ID_TOKEN"))
+    return Claim(int(project), needed(environ, "CI_COMMIT_SHA"), references, needed(environ, "HEADGATE_ID_TOKEN"))
 
 
 def _wait_unseen(terminal: Terminal, project: str, environ: Mapping[str, str]) -> None:
@@ -77,15 +77,7 @@ def _expiry(token: str) -> float:
         return 0.0
 
 
-def _needed(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name, "")
-    if not value:
-        raise ConfigError(f"the variable {name} is not set", hint=_HINTS.get(name, _HINT))
-    return value
-
-
-_HINT = "run this in a job of the component 'deliver' with 'transport: token', which sets it"
-_HINTS = {
-    "HEADGATE_TRIGGER_TOKEN": "add it in this project: Settings, CI/CD, Variables; visibility 'Masked and hidden', "
-    "'Protect variable'. This pipeline must be of a protected branch or tag to see it"
-}
+_HOW_TO_ADD_IT = (
+    "add it in this project: Settings, CI/CD, Variables; visibility 'Masked and hidden', 'Protect variable'. "
+    "This pipeline must be of a protected branch or tag to see it"
+)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from headgate.config import Configuration
     from headgate.history import History
     from headgate.intents.follow import Histories
     from headgate.intents.protocol import Intent
@@ -38,14 +39,14 @@ class Around:
 
     ``check`` comes first, and stops it by an error. ``complete`` comes last: it brings GitLab to what the
     repository holds, and gives what there is to say. ``branch`` is worked on instead of the default one.
-    ``push_options`` are what the remote is told with branches for review.
+    ``target`` and ``push_options`` are the workspace's.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None
     complete: Callable[[Workspace, Sequence[Landing]], Iterable[str]] = lambda _workspace, _landings: ()
     branch: str = ""
     target: Settings | None = None
-    push_options: Callable[[Workspace], tuple[str, ...]] = lambda _workspace: ()
+    push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     terminal = Terminal(sys.stdout, quiet=asked.json)
     around = asked.around
     with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
-        around.check(opened)
-        workspace = replace(opened, target=around.target, push_options=around.push_options(opened))
+        workspace = replace(opened, target=around.target, push_options=around.push_options)
+        around.check(workspace)
         done_by = find_intent(workspace, asked.intent) if asked.intent else ""
         if done_by:
             landings, error = [_done_already(workspace, asked.intent, done_by)], None

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from headgate import git
 from headgate.appchange import app_changes
 from headgate.commands.hydrate import exit_code
-from headgate.config import load
 from headgate.credentials import access
 from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
 from headgate.event import read_event
-from headgate.gitlab import path_of, project_path
+from headgate.gitlab import merge_request_path, path_of
 from headgate.handoff import BRANCHES, HandOff, check
 from headgate.identity import branch
 from headgate.images import parse_reference
@@ -56,14 +55,13 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     if found.job.source != "merge_request_event":
         raise ConfigError(f"a preview is of a merge request, and this pipeline is of the kind '{found.job.source}'")
     terminal = Terminal(sys.stdout)
-    number = int(found.job.ref.removeprefix("refs/merge-requests/").partition("/")[0])
-    path = f"{project_path(found.job.project)}/merge_requests/{number}"
+    path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
     logins = [found.reading_login(one) for one in (found.event.manifests, project)]
     with git.logged_in(*logins), open_workspace(found.address) as workspace:
-        configuration = load(workspace.tree)
-        check_settings(configuration.settings, found.event)
-        images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, configuration.settings)
+        settings = workspace.configuration.settings
+        check_settings(settings, found.event)
+        images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, settings)
         hand_off = _as_if_merged(found, project, found.by_job.get(path), images)
         previewed = _preview(found, workspace, hand_off, terminal)
     for line in (*told, *_tell(found, path, previewed)):
@@ -73,7 +71,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
 
 def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Terminal) -> _Previewed:
     with ExitStack() as stack:
-        repository, login = run.repository(hand_off.project), run.access(load(workspace.tree).settings)
+        repository, login = run.repository(hand_off.project), run.access(workspace.configuration.settings)
         source = stack.enter_context(app_source(repository, hand_off.commit, login))
         try:
             outcomes, configuration, after = rehearse(workspace, Preview(hand_off, source), terminal.progress)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from headgate.model import Settings
     from headgate.scaffolding import Setup
 
-_FORBIDDEN = (401, 403, 404)
-
 
 @dataclass(frozen=True)
 class Person:
@@ -151,7 +149,7 @@ def _asked(gitlab: GitLab, path: str) -> Any | None:
     try:
         return gitlab.get(path)
     except GitLabError as error:
-        if error.status in _FORBIDDEN:
+        if error.is_hidden:
             return None
         raise
 
@@ -160,6 +158,6 @@ def _listed(gitlab: GitLab, path: str) -> tuple[Any, ...] | None:
     try:
         return tuple(gitlab.each(path))
     except GitLabError as error:
-        if error.status in _FORBIDDEN:
+        if error.is_hidden:
             return None
         raise

@@ -17,6 +17,8 @@ from headgate.release import CONFIG, Released, parts, read_released, waiting_fol
 from headgate.tree import Tree, prefetch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.config import AppRecord
     from headgate.handoff import Acceptance, HandOff
     from headgate.intents.protocol import State
@@ -52,19 +54,7 @@ class Deliver:
 
     def apply(self, state: State) -> Applied:
         """Write the releases of the environments that take it; of pinned and frozen ones what waits there."""
-        accepted = accepting(state.configuration, self.hand_off)
-        owners = [(one.record, one.environment) for one in accepted]
-        prefetch(state.tree, what_is_read(state.tree, owners) + what_is_written(state.configuration, owners))
-        return Applied([self._step_or_error(state, one) for one in accepted])
-
-    def _step_or_error(self, state: State, one: Acceptance) -> Step:
-        """Let an app-environment that cannot take it fail alone. What concerns the repositories concerns all."""
-        try:
-            return self._step(state, one)
-        except GitError:
-            raise
-        except HeadgateError as error:
-            return Step(one.record.name, one.environment, hydrates=False, state="failed", error=error)
+        return by_all_who_take(self.hand_off, state, self._step)
 
     def _step(self, state: State, one: Acceptance) -> Step:
         record, environment = one.record, one.environment
@@ -101,6 +91,26 @@ class Deliver:
             after = after.changed(pin=None)
         told = (*decision.superseded, *decision.notes, *_replaced(taken, released, proposed))
         return release_step(state, record, environment, after, holds=holds, reasons=told)
+
+
+def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:
+    """Take the step of each app-environment that takes a hand-off. One that cannot take it fails alone.
+
+    Raises RefusedError when nobody takes it, GitError: what concerns the repositories concerns all.
+    """
+    accepted = accepting(state.configuration, hand_off)
+    owners = [(one.record, one.environment) for one in accepted]
+    prefetch(state.tree, what_is_read(state.tree, owners) + what_is_written(state.configuration, owners))
+
+    def step_or_error(one: Acceptance) -> Step:
+        try:
+            return step(state, one)
+        except GitError:
+            raise
+        except HeadgateError as error:
+            return Step(one.record.name, one.environment, hydrates=False, state="failed", error=error)
+
+    return Applied([step_or_error(one) for one in accepted])
 
 
 def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Resolved | None:

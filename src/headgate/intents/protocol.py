@@ -156,7 +156,7 @@ def expected_release(state: State, record: AppRecord, environment: str) -> str:
     """Identify an app's release as it is now, for an intent that expects it to be so still when it lands."""
     folder = record.release_folder(environment)
     path = f"{folder}/{RELEASE}"
-    return state.tree.blob(path).oid if path in state.tree else ""
+    return state.tree.oid(path)
 
 
 def check_expected(state: State, record: AppRecord, environment: str, expected: str) -> None:

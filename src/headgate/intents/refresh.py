@@ -12,14 +12,14 @@ from headgate.intents.remove import removal
 from headgate.layout import LOCK, VERSIONS, review_branch
 from headgate.plan import Planned, Planner, what_is_read
 from headgate.release import read_released, waiting_folder, write_released
-from headgate.tree import prefetch
+from headgate.tree import differing, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.tree import Changes, Tree
+    from headgate.tree import Changes
     from headgate.workspace import Proposal
 
 
@@ -51,21 +51,10 @@ class Refresh:
         return Applied(steps, emptied=tuple(branch for branch in by_branch if branch not in kept))
 
 
-def _proposed(proposal: Proposal) -> list[str]:
-    """Return the paths that a proposal changes."""
-    before, after = proposal.base, proposal.tree
-    paths = dict.fromkeys([*before.paths(), *after.paths()])
-    return [path for path in paths if _oid(before, path) != _oid(after, path)]
-
-
-def _oid(tree: Tree, path: str) -> str:
-    return tree.blob(path).oid if path in tree else ""
-
-
 def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal) -> bool:
     """Whether a proposal can be merged as it is, and gives what hydrating it now would."""
-    proposed = _proposed(proposal)
-    if any(_oid(state.tree, path) != _oid(proposal.base, path) for path in proposed):
+    proposed = differing(proposal.base, proposal.tree)
+    if any(state.tree.oid(path) != proposal.base.oid(path) for path in proposed):
         return False
     folder = state.configuration.output_folder(record.name, environment)
     if not proposal.tree.paths(record.release_folder(environment)):
