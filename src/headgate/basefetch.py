@@ -11,6 +11,7 @@ from headgate import git
 from headgate.closure import closure
 from headgate.download import check_host
 from headgate.errors import DependencyError, GitError, Place, TooLargeError, UnsafeFileError
+from headgate.login import Login, logged_in
 from headgate.remote import ORIGIN, fetch, scratch
 from headgate.render.kustomization import file_in
 from headgate.tree import MAX_FILES, MAX_FOLDER, MEBI, Tree, check_input
@@ -89,7 +90,7 @@ def _repository(stack: ExitStack, base: RemoteBase, access: Access, where: Place
     failures: list[GitError] = []
     for address in _addresses(base.address):
         if host in access.credentials:
-            stack.enter_context(git.logged_in(git.Login(address, *access.credentials[host])))
+            stack.enter_context(logged_in(Login(address, *access.credentials[host])))
         try:
             fresh = stack.enter_context(scratch(address, most=MAX_FOLDER + MEBI))
             # An answer that leads elsewhere could lead to a host that is not allowed.

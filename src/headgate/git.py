@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import stat
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import DirtyError, GitError, Place
+from headgate.login import login_config
 from headgate.persist import persistently
 from headgate.tree import EXECUTABLE, GITLINK, MAX_FILE, REGULAR, SYMLINK, DiskBlob, MemoryBlob, StoredBlob, Tree
 
@@ -46,52 +45,12 @@ _FIXED = {
 _CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 
 
-@dataclass(frozen=True)
-class Login:
-    """Name and password for one repository's address. git gets them by its environment, never by an address."""
-
-    url: str
-    user: str
-    password: str = field(repr=False)
-
-
-@contextmanager
-def logged_in(*logins: Login) -> Iterator[None]:
-    """Let git log in at these addresses too for as long as the block lasts, as a user's own configuration would.
-
-    They hold for the whole process, as git's configuration does. An answer that leads elsewhere is not followed,
-    since git would take the password along.
-    """
-    before = list(_logins)
-    _logins[:] = {one.url: one for one in (*before, *logins)}.values()
-    try:
-        yield
-    finally:
-        _logins[:] = before
-
-
-_logins: list[Login] = []
-
-
-def _login_config() -> dict[str, str]:
-    """Return git's configuration with the logins: https://git-scm.com/docs/git-config, GIT_CONFIG_COUNT."""
-    pairs: list[tuple[str, str]] = []
-    for login in _logins:
-        told = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-        pairs += [(f"http.{login.url}.extraHeader", f"Authorization: Basic {told}")]
-        pairs += [(f"http.{login.url}.followRedirects", "false")]
-    config = {"GIT_CONFIG_COUNT": str(len(pairs))} if pairs else {}
-    for number, (key, value) in enumerate(pairs):
-        config |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return config
-
-
 def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", most: int = 0) -> bytes:
     """Run git and return what it printed. ``most``: bytes that it may write into one file; 0 is no limit.
 
     Raises GitError with git's words, passwords in addresses masked.
     """
-    env = {**process.inherited(_INHERITED), **_FIXED, **_login_config()}
+    env = {**process.inherited(_INHERITED), **_FIXED, **login_config()}
     try:
         done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:

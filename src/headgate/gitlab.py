@@ -29,7 +29,11 @@ class GitLab:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return what is at a path below ``/api/v4``. Raises GitLabError."""
-        return self._ask("GET", path, lambda: self._request("get", path, query or {}))
+        return self._ask(
+            "GET",
+            path,
+            lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_PERSISTENT).json(),
+        )
 
     def find(self, path: str, query: Mapping[str, Any] | None = None) -> Any | None:
         """Return what is at a path, or None when it is not there, or hidden from this token. Raises GitLabError."""
@@ -65,14 +69,20 @@ class GitLab:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Make something, and return it. Not tried again: whether it was made must be looked up. Raises GitLabError."""
-        return self._ask("POST", path, lambda: self._client.http_post(path, post_data=dict(body)))
+        return self._change("POST", path, body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """Change something, and return it. Raises GitLabError."""
-        return self._ask("PUT", path, lambda: self._client.http_put(path, post_data=dict(body), **_PERSISTENT))
+        return self._change("PUT", path, body, **_PERSISTENT)
 
-    def _request(self, verb: str, path: str, query: Mapping[str, Any]) -> Any:
-        return self._client.http_request(verb, path, query_data=dict(query), **_PERSISTENT).json()
+    def _change(self, verb: str, path: str, body: Mapping[str, Any], **persistence: Any) -> Any:
+        def request() -> Any:
+            found = self._client.http_request(verb.lower(), path, post_data=dict(body), **persistence).json()
+            if not isinstance(found, dict):
+                raise ValueError  # noqa: TRY004  as of a page that is no JSON: something else answered
+            return found
+
+        return self._ask(verb, path, request)
 
     def _ask(self, verb: str, path: str, request: Callable[[], Any]) -> Any:
         from gitlab.exceptions import GitlabError  # noqa: PLC0415  it loads requests
@@ -95,7 +105,9 @@ class GitLab:
 
 
 def _words(message: object) -> str:
-    """Return GitLab's words; none of a page that a proxy put in their place."""
+    """Return GitLab's words, however deep they are (``{"base": ["..."]}``); none of a page that a proxy put there."""
+    if isinstance(message, dict | list):
+        return "; ".join(_words(one) for one in (message.values() if isinstance(message, dict) else message))
     return "" if isinstance(message, bytes) else str(message)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from headgate.credentials import access as registry_access
 from headgate.download import Access, host_of
 from headgate.errors import ConfigError, Place, UntrustedError
-from headgate.git import Login
 from headgate.gitlab import connect
 from headgate.identity import branch, running_job
 from headgate.layout import SETTINGS
+from headgate.login import Login
 
 if TYPE_CHECKING:
     from headgate.event import Event

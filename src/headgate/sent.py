@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.claim import parse_claim
 from headgate.errors import UntrustedError
 from headgate.handoff import BRANCHES, TAGS, HandOff, accepting, check, short_ref
 from headgate.identity import sender
 from headgate.images import normal
+from headgate.login import logged_in
 from headgate.registry import resolve, revision
 from headgate.run import check_settings
 from headgate.source import app_source
@@ -46,7 +46,7 @@ def sent(
     The registry says what the tags stand for. Raises UntrustedError when the commit is not on its branch any more,
     RefusedError when nobody takes it, and RegistryError when an image is not there.
     """
-    stack.enter_context(git.logged_in(run.manifests_login, run.reading_login(found.path)))
+    stack.enter_context(logged_in(run.manifests_login, run.reading_login(found.path)))
     reached = run.access(configuration.settings)
     source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))
     _check_reachable(source, found)

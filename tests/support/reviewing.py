@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headgate import git as headgate_git
 from headgate.commands import ci
 from headgate.commands.landed import landed
 from headgate.errors import HeadgateError
@@ -19,6 +18,7 @@ from headgate.handoff import HandOff
 from headgate.images import parse_reference
 from headgate.intents.deliver import Deliver
 from headgate.jobreport import JobReport
+from headgate.login import logged_in
 from headgate.reports import Scope
 from headgate.run import Run, open_run
 from headgate.source import app_source
@@ -117,7 +117,7 @@ class Scene:
             try:
                 found = open_run(event)
                 login = found.branch_login if tokens.branch else found.manifests_login
-                with headgate_git.logged_in(login):
+                with logged_in(login):
                     code = action(found, JobReport(self.gitlab.url, self.folder / "headgate-report"))
             except HeadgateError as error:
                 code = error.code

@@ -6,7 +6,6 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
 from headgate.completion import complete
@@ -20,6 +19,7 @@ from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
 from headgate.jobreport import JobReport
 from headgate.layout import OURS
+from headgate.login import logged_in
 from headgate.process import hide_environment
 from headgate.reports import Scope, tell_sender
 from headgate.run import check_settings, open_run
@@ -46,7 +46,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     kind = _kind(found)
     login = found.branch_login if kind == "merge_request_event" else found.manifests_login
     report = JobReport(event.server)
-    with git.logged_in(login):
+    with logged_in(login):
         try:
             return _KINDS[kind](found, report)
         except HeadgateError as error:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate import git
 from headgate.appchange import app_changes
 from headgate.commands.hydrate import exit_code
 from headgate.credentials import access
@@ -20,6 +19,7 @@ from headgate.identity import branch
 from headgate.images import parse_reference
 from headgate.intents.preview import Preview
 from headgate.landing import rehearse
+from headgate.login import logged_in
 from headgate.notes import keep_note
 from headgate.process import hide_environment
 from headgate.registry import resolve
@@ -58,7 +58,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
     logins = [found.reading_login(one) for one in (found.event.manifests, project)]
-    with git.logged_in(*logins), open_workspace(found.address) as workspace:
+    with logged_in(*logins), open_workspace(found.address) as workspace:
         settings = workspace.configuration.settings
         check_settings(settings, found.event)
         images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, settings)

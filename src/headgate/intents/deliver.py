@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from headgate.dependencies import Resolved
 from headgate.errors import GitError, HeadgateError
-from headgate.handoff import accepting, check_project_id, check_tied, handed_off, order_rule, snapshot
+from headgate.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
 from headgate.model import Release
 from headgate.order import only_newer
 from headgate.plan import held, what_is_read, what_is_written
 from headgate.release import CONFIG, Released, parts, read_released, waiting_folder, write_released
+from headgate.snapshot import snapshot
 from headgate.tree import Tree, prefetch
 
 if TYPE_CHECKING:
