@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from headgate.reports import Scope
 from headgate.run import Run, open_run
 from headgate.source import app_source
 from support.gitlab.double import Double, serve_gitlab
-from support.gitlab.gitside import refs
+from support.gitlab.gitside import refs, write_commit
 from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Project, User
 
 BRANCH = "headgate/production/web"
@@ -77,23 +76,9 @@ class Scene:
 
     def push(self, project: Project, files: dict[str, str | None], branch: str = "main") -> str:
         """Commit files on a branch behind GitLab's back, and return the commit."""
-        work = self.folder / f"work-{project.id}"
-        if not work.exists():
-            _git(self.folder, "clone", "--quiet", str(project.folder), str(work))
-        _git(work, "fetch", "--quiet", "--prune", "origin")
-        start = [f"origin/{one}" for one in (branch, "main") if f"refs/heads/{one}" in refs(project)][:1]
-        _git(work, "checkout", "--quiet", "-B", branch, *start)
-        for name, text in files.items():
-            target = work / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if text is None:
-                target.unlink()
-            else:
-                target.write_text(text)
-        _git(work, "add", "--all")
-        _git(work, "commit", "--quiet", "--message", "Change")
-        _git(work, "push", "--quiet", "origin", branch)
-        return _git(work, "rev-parse", "HEAD")
+        known = refs(project)
+        head = known.get(f"refs/heads/{branch}", known.get("refs/heads/main", ""))
+        return write_commit(project.folder, f"refs/heads/{branch}", head, files, "Test", "Change")
 
     def job(self, source: str, user: User | None = None, sha: str = "") -> Job:
         """Begin a pipeline of the manifest project with one running job."""
@@ -183,10 +168,6 @@ class Scene:
     def statuses(self, commit: str) -> dict[str, tuple[str, str]]:
         """Return the newest status of each name: state and description."""
         return {one["name"]: (one["status"], one["description"]) for one in self.app.statuses if one["sha"] == commit}
-
-
-def _git(folder: Path, *args: str) -> str:
-    return subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from support.gitlab.state import DEVELOPER, REPORTER, Job, Project, Token, User
 from support.gitlab.web import Answer, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from support.gitlab.double import Double
 
 NOTHING = "0" * 40
@@ -211,3 +213,26 @@ def refs(project: Project) -> dict[str, str]:
         "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
     )
     return dict(line.split(" ", 1) for line in told.splitlines())
+
+
+def write_commit(
+    repository: Path, ref: str, head: str, files: Mapping[str, str | None], name: str, message: str
+) -> str:
+    """Commit changes on top of ``head`` (none where it is empty) to a ref, and return the commit. None removes.
+
+    By one process: https://git-scm.com/docs/git-fast-import.
+    """
+    told = [f"commit {ref}\ncommitter {name} <{name}@example.com> now", _data(message)]
+    told += [f"from {head}"] if head else []
+    told += [f"D {path}" if text is None else f"M 100644 inline {path}\n{_data(text)}" for path, text in files.items()]
+    subprocess.run(
+        ["git", "-C", str(repository), "fast-import", "--quiet", "--force", "--date-format=now"],
+        input="\n".join([*told, ""]).encode(),
+        check=True,
+        capture_output=True,
+    )
+    return (repository / ref).read_text().strip()
+
+
+def _data(text: str) -> str:
+    return f"data {len(text.encode())}\n{text}"
