@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate import gitlog
 from headgate.errors import GitError
 from headgate.history import read_history
-from headgate.remote import scratch
+from headgate.remote import scratch, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,16 +95,17 @@ _REMOTE = "past"
 def _set_up(fresh: Repository, repository: Repository, address: str) -> None:
     """Make the temporary repository fetch as the one at hand does, and files only when they are asked for."""
     config = repository.path / repository.git("rev-parse", "--git-path", "config")
-    for key, value in (
-        ("include.path", str(config)),  # how to log in, proxies; what follows goes before it
-        ("core.bare", "true"),
-        ("core.repositoryFormatVersion", "1"),
-        ("extensions.partialClone", _REMOTE),
-        (f"remote.{_REMOTE}.url", address),
-        (f"remote.{_REMOTE}.promisor", "true"),
-        (f"remote.{_REMOTE}.partialCloneFilter", "blob:none"),
-    ):
-        fresh.git("config", "--file", str(fresh.path / "config"), key, value)
+    remote = f'remote "{_REMOTE}"'
+    write_config(
+        fresh,
+        ("include", "path", str(config)),  # how to log in, proxies; what follows goes before it
+        ("core", "bare", "true"),
+        ("core", "repositoryFormatVersion", "1"),
+        ("extensions", "partialClone", _REMOTE),
+        (remote, "url", address),
+        (remote, "promisor", "true"),
+        (remote, "partialCloneFilter", "blob:none"),
+    )
 
 
 def _address(repository: Repository, remote: str) -> str:

@@ -120,11 +120,24 @@ def scratch(url: str, *, most: int = 0) -> Iterator[Repository]:
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
         git(["init", "--quiet", "--bare", "--template=", folder])
         repository = Repository(Path(folder), bare=True, most=most)
-        repository.git("remote", "add", "--", ORIGIN, _absolute(url))
+        write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
         yield repository
 
 
 ORIGIN = "origin"
+
+
+def write_config(repository: Repository, *settings: tuple[str, str, str]) -> None:
+    """Add section, key and value of each setting to a bare repository's configuration.
+
+    Written as https://git-scm.com/docs/git-config#_syntax says: git itself takes a process for each.
+    """
+    text = ""
+    for section, key, value in settings:
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text += f'[{section}]\n\t{key} = "{escaped}"\n'
+    with (repository.path / "config").open("ab") as file:
+        file.write(os.fsencode(text))
 
 
 def _absolute(url: str) -> str:

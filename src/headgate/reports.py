@@ -14,7 +14,7 @@ from headgate.errors import GitError, HeadgateError
 from headgate.layout import review_branch
 from headgate.proposals import open_proposals
 from headgate.refusals import Refusals
-from headgate.release import parts, read_release
+from headgate.release import parts, read_release, release_file
 from headgate.remote import fetch
 from headgate.report.markdown import plain
 from headgate.status import find_arrivals
@@ -162,7 +162,9 @@ def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owne
         return found.url if found else f"{project}/commits/{quote(branch)}"
 
     proposed = open_proposals(newest, state.configuration)
-    landed = find_arrivals(newest, set(touched))
+    apps = state.configuration.apps
+    released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
+    landed = find_arrivals(newest, released)
     return standings(state.tree, state.configuration, touched, proposed, landed_at, review_at)
 
 

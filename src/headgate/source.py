@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,6 @@ class AppSource:
     resolver: Resolver
     """Brings along what the app's config builds on elsewhere."""
     _stack: ExitStack
-    _files: list[Tree] = field(default_factory=list)
     _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
     _answers: dict[tuple[str, str], bool | None] = field(default_factory=dict)
 
@@ -38,16 +38,16 @@ class AppSource:
     def _is_folder(self) -> bool:
         return "://" not in self.address and Path(self.address).is_dir()
 
-    def files(self) -> Tree:
-        """Return all files at the commit. Raises GitError when there is no such repository or commit."""
-        if not self._files:
-            self._files.append(self._read_files())
-        return self._files[0]
+    @cached_property
+    def _fresh(self) -> Repository:
+        """A repository without history, into which single commits come."""
+        return self._stack.enter_context(scratch(self.address, most=MAX_FOLDER + MEBI))
 
-    def _read_files(self) -> Tree:
+    @cached_property
+    def files(self) -> Tree:
+        """All files at the commit. Raises GitError when there is no such repository or commit."""
         if not self._is_folder:
-            fresh = self._stack.enter_context(scratch(self.address, most=MAX_FOLDER + MEBI))
-            return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, self.commit))
+            return git.tree_of_commit(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
         repository = git.open_repository(Path(self.address))
         if not git.has_commit(repository, self.commit):
             raise GitError(
@@ -90,8 +90,7 @@ class AppSource:
 
     def is_on(self, ref: str) -> bool | None:
         """Whether the commit is on a branch: its head, or before that. None where that cannot be read."""
-        fresh = self._stack.enter_context(scratch(self.address))
-        tip = remote_refs(fresh, ORIGIN, ref).get(ref)
+        tip = self._tip(ref)
         return tip is not None and (tip == self.commit or self.is_ancestor(self.commit, tip))
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
@@ -102,24 +101,26 @@ class AppSource:
         try:
             if self._is_folder and _is_copy(git.open_repository(Path(self.address))):
                 return False
-            fresh = self._stack.enter_context(scratch(self.address))
-            if remote_refs(fresh, ORIGIN, ref).get(ref) != new:
+            if self._tip(ref) != new:
                 return False
-            fetch(fresh, ORIGIN, new)
+            fetch(self._fresh, ORIGIN, new)
         except GitError:
             return False
         try:
-            fetch(fresh, ORIGIN, gone)
+            fetch(self._fresh, ORIGIN, gone)
         except GitError:
-            return self._answers_still(fresh, new, ref)
+            return self._answers_still(new, ref)
         return False
 
-    def _answers_still(self, fresh: Repository, new: str, ref: str) -> bool:
+    def _answers_still(self, new: str, ref: str) -> bool:
         """Whether the remote can be asked, so that what it did not give is not there."""
         try:
-            return remote_refs(fresh, ORIGIN, ref).get(ref) == new
+            return self._tip(ref) == new
         except GitError:
             return False
+
+    def _tip(self, ref: str) -> str | None:
+        return remote_refs(self._fresh, ORIGIN, ref).get(ref)
 
 
 @contextmanager

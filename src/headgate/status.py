@@ -11,7 +11,7 @@ from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydrate import Options, hydrate
 from headgate.past import deepening
 from headgate.proposals import open_proposals
-from headgate.release import read_release, read_released, waiting_folder
+from headgate.release import read_release, read_released, release_file, waiting_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -71,7 +71,7 @@ def read_status(
     """Return where the targets stand. What is not current is rendered, to see whether that changes anything."""
     notes: list[str] = []
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
-    landed = find_arrivals(workspace, {_owner(target) for target in targets})
+    landed = find_arrivals(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
     proposed = _proposals(workspace, configuration, notes)
     standings = [
         _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
@@ -105,6 +105,8 @@ _DEPTHS = (50, 500)  # ages are worth no more
 def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
     """Return when what runs last changed, where that is not long ago; the past is fetched as far as it is needed."""
     found: dict[Owner, Arrival] = {}
+    if not wanted:
+        return found
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
