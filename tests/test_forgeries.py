@@ -14,6 +14,7 @@ from support.gitlab.mergeside import open_request
 from support.gitlab.runner import environment
 from support.gitlab.state import DEVELOPER, Pipeline, Protection, Variable
 from support.gitlab.web import Answer, Request, Server
+from support.keys import allowed, make_key
 from support.registry import Registry, push_image
 from support.trusting import DEPLOYMENT, Ended, Trust, make_trust
 
@@ -40,6 +41,14 @@ def test_true_hand_off_is_taken(trust: Trust) -> None:
     assert f"{trust.image}:{trust.head[:8]}@sha256:" in git(
         trust.manifests, "show", "main:deploy/dev/shop/deployment.apps-shop.yaml"
     )
+
+
+def test_commits_of_a_pipeline_are_signed_where_it_has_a_key(trust: Trust, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "key")
+    trust.signing_key = str(key)
+    assert trust.hand_off().moved == ["heads/main"]
+    committer = git(trust.manifests, "log", "-1", "--format=%ce", "main")
+    assert git(trust.manifests, *allowed(key, committer), "log", "-1", "--format=%G?", "main") == "G"
 
 
 def test_hand_off_of_a_child_pipeline_is_taken(trust: Trust) -> None:

@@ -43,7 +43,8 @@ class Event:
     """A job's surroundings: GitLab's address, the manifest project, what the pipeline was told, and tokens.
 
     ``upstream`` is the pipeline that is said to have triggered this one; 0 when none is named.
-    ``registry_variables`` are those from which the logins to registries come.
+    ``registry_variables`` are those from which the logins to registries come, ``signing_key`` is the file of the key
+    that signs commits.
     """
 
     server: str
@@ -53,6 +54,7 @@ class Event:
     upstream: int
     tokens: Tokens
     registry_variables: Mapping[str, str] = field(repr=False)
+    signing_key: str = ""
 
 
 def read_event(environ: Mapping[str, str]) -> Event:
@@ -80,6 +82,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
         int(upstream) if re.fullmatch(r"[0-9]{1,18}", upstream) else 0,
         tokens,
         {name: environ[name] for name in _REGISTRY if name in environ},
+        environ.get("HEADGATE_SIGNING_KEY", ""),
     )
 
 

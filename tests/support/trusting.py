@@ -59,6 +59,7 @@ class Trust:
     manifests: Project
     shop: Project
     other: Project
+    signing_key: str = ""
 
     @property
     def image(self) -> str:
@@ -128,6 +129,7 @@ class Trust:
     def run(self, job: Job, variables: Mapping[str, str]) -> Ended:
         """Run ``headgate ci`` with what a runner gives a job."""
         own = {"HEADGATE_SERVER": self.gitlab.url, "HEADGATE_MANIFESTS": "acme/manifests"}
+        own |= {"HEADGATE_SIGNING_KEY": self.signing_key} if self.signing_key else {}
         before, out = refs(self.manifests), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:

@@ -130,7 +130,7 @@ def _merge_request(run: Run, report: JobReport) -> int:
             yield from tell_hydration(run.branch, run.event.manifests, found, workspace)
 
     around = Around(complete=tell, branch=branch, target=target)
-    return rehydrate.run(rehydrate.Request(), Asked(run.address, around=around))
+    return rehydrate.run(rehydrate.Request(), Asked(run.address, signing_key=run.event.signing_key, around=around))
 
 
 def _form(run: Run, report: JobReport) -> int:
@@ -189,7 +189,7 @@ def _asked(
 
     options = push_options if run.write is None else None
     around = Around(check or (lambda at: _check(run, at)), finish, push_options=options)
-    return Asked(run.address, intent, around=around)
+    return Asked(run.address, intent, signing_key=run.event.signing_key, around=around)
 
 
 def _worst(*codes: int) -> int:
