@@ -60,7 +60,8 @@ def _says(known: Any, word: Word) -> bool:
 def _send(gitlab: GitLab, word: Word, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
-    GitLab changes a pending one in place and knows no step from pending to pending, so that one ends first.
+    GitLab changes a pending one in place and knows no step from pending to pending (its CreateCommitStatusService),
+    so that one ends first, and a new one is made.
     """
     if word.state == "pending" and before is not None and before["status"] in ("pending", "running"):
         _post(gitlab, word, "canceled")

@@ -12,6 +12,7 @@ from support.cli import headgate
 from support.gitlab import Double
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Pipeline, Project, Protection, User, Variable
 from support.registry import Registry, push_image
+from support.trusting import DEPLOYMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = """
@@ -28,16 +29,6 @@ spec:
       containers:
         - name: app
           image: {{ images.shop.repository }}
-"""
-OWN = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec:
-  selector: {matchLabels: {app: shop}}
-  template:
-    metadata: {labels: {app: shop}}
-    spec: {containers: [{name: app, image: IMAGE}]}
 """
 
 
@@ -166,7 +157,7 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
         f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@1\n    inputs:\n"
         f"      manifests: {acme.triggered.path}\n      images: {acme.image}:$CI_COMMIT_SHORT_SHA\n"
     )
-    own = OWN.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
+    own = DEPLOYMENT.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
     config = {"deploy/shop.yaml": own} if own_config else {"deploy/values.yaml": own}
     first: dict[str, str | None] = {".gitlab-ci.yml": include, **config}
     gitlab.push(shop, first, user=acme.dana, message="Begin [skip ci]")
