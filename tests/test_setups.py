@@ -19,7 +19,7 @@ from support.cli import headgate
 from support.gitlab import serve_gitlab
 from support.gitlab.pipelines import make as make_pipeline
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, REPORTER, Pipeline, Protection, Variable
-from support.registry import Registry
+from support.registry import Registry, push_image
 
 pytestmark = pytest.mark.long
 MakeAcme = Callable[[str], Acme]
@@ -145,6 +145,24 @@ def test_a_trigger_token_alone_is_worth_nothing(make: MakeAcme) -> None:
     assert acme.gitlab.subjects(acme.manifests) == before
     assert token not in done.log
     assert not any(token in job.log for one in acme.shop.pipelines for job in one.jobs)
+
+
+def test_a_tag_that_only_the_job_knows_is_handed_off(make: MakeAcme) -> None:
+    """It comes as dotenv from the job that builds; the trigger job of ``transport: pipeline`` could not know it."""
+    acme = make("token")
+    build = (
+        "build:\n  stage: build\n"
+        f"  script: ['echo \"SHOP_IMAGE={acme.image}:$CI_COMMIT_SHORT_SHA-$CI_JOB_ID\" >build.env']\n"
+        "  artifacts: {reports: {dotenv: build.env}}\n"
+    )
+    ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml").replace(f"{acme.image}:$CI_COMMIT_SHORT_SHA", "$SHOP_IMAGE")
+    commit = acme.gitlab.push(acme.shop, {".gitlab-ci.yml": f"{ci}\n{build}"}, user=acme.dana)
+    (pipeline,) = [one for one in acme.shop.pipelines if one.sha == commit]
+    (job,) = [one for one in pipeline.jobs if one.name == "build"]
+    digest = push_image(acme.registry, "acme/shop", f"{commit[:8]}-{job.id}", labels={})
+    acme.gitlab.settle()
+    assert pipeline.status == "success", pipeline.log
+    assert f"{acme.image}:{commit[:8]}-{job.id}@{digest}" in acme.deployed()
 
 
 @pytest.mark.parametrize("setup", SETUPS)

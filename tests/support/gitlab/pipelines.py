@@ -124,9 +124,11 @@ def make(
             "on_new_commit", "conservative"
         )
         made.config_variables = {key: str(value) for key, value in (config.get("variables") or {}).items()}
-        made.jobs = [
-            Job(name, one.get("stage", "test"), one, made) for name, one in locally.jobs(config, known).items()
-        ]
+        jobs = locally.jobs(config, known).items()
+        made.jobs = [Job(name, one.get("stage", "test"), one, made) for name, one in jobs]
+        # https://docs.gitlab.com/ci/yaml/#stages
+        stages = [".pre", *(config.get("stages") or ["build", "test", "deploy"]), ".post"]
+        made.jobs.sort(key=lambda one: stages.index(one.stage))
         _check_any(made)
     except NothingToRunError as error:
         made.errors.append(str(error))

@@ -28,6 +28,8 @@ def run(double: Double, job: Job) -> None:
         variables = environment(double, job)
         if variables.get("GIT_STRATEGY") != "none":
             _checkout(double, job, folder)
+        for earlier in _earlier(job):
+            _unpack(earlier.artifacts, folder)
         env = {"HOME": str(home), "PATH": double.path, "CI_PROJECT_DIR": str(folder), **variables}
         script = "\n".join(["set -eu", *_lines(job.config.get("before_script")), *_lines(job.config.get("script"))])
         try:
@@ -45,6 +47,7 @@ def run(double: Double, job: Job) -> None:
         except subprocess.TimeoutExpired as error:
             log, code = f"{(error.output or b'').decode()}\nERROR: Job failed: execution took longer", 1
         job.artifacts = _kept(folder, job.config.get("artifacts") or {})
+    job.dotenv = _dotenv(job)
     job.log = _masked(double, job, log)
     job.status = "failed" if code else "success"
     job.failure_reason = "script_failure" if code else None
@@ -58,13 +61,40 @@ def environment(double: Double, job: Job) -> dict[str, str]:
     """Return a job's variables: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence."""
     one = job.pipeline
     outside = pipeline_variables(double, one)
-    own = {**job_variables(double, job), **one.config_variables, **(job.config.get("variables") or {})}
+    told = {name: value for earlier in _earlier(job) for name, value in earlier.dotenv.items()}
+    own = {**job_variables(double, job), **one.config_variables, **(job.config.get("variables") or {}), **told}
     stronger = {name for name in (*one.project.variables, *one.variables) if name in outside}
     merged = {**outside, **{name: str(value) for name, value in own.items() if name not in stronger}}
     for name, spec in (job.config.get("id_tokens") or {}).items():
         audience = expand(str(spec["aud"]), merged)
         merged[name] = id_token(double.keys, double.url, job, audience, is_protected=is_protected(double, one))
     return {name: expand(value, merged) for name, value in merged.items()}
+
+
+def _earlier(job: Job) -> list[Job]:
+    """Return the jobs whose artifacts a job gets: those that it needs, else all of earlier stages.
+
+    https://docs.gitlab.com/ci/yaml/#needsartifacts, https://docs.gitlab.com/ci/jobs/job_artifacts/
+    """
+    others, needs = job.pipeline.jobs, job.config.get("needs")
+    if needs is not None:
+        names = {one if isinstance(one, str) else one["job"] for one in needs}
+        return [one for one in others if one.name in names]
+    before = others[: others.index(job)]
+    return [one for one in before if one.stage != job.stage]
+
+
+def _unpack(artifacts: dict[str, bytes], folder: Path) -> None:
+    for name, data in artifacts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _dotenv(job: Job) -> dict[str, str]:
+    """Return the variables that a job hands on: https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv."""
+    file = ((job.config.get("artifacts") or {}).get("reports") or {}).get("dotenv", "")
+    lines = job.artifacts.get(file, b"").decode().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def _checkout(double: Double, job: Job, folder: Path) -> None:
