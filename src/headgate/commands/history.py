@@ -13,7 +13,7 @@ from headgate.layout import SETTINGS
 from headgate.model import Settings
 from headgate.past import deepening
 from headgate.reading import open_for_reading
-from headgate.report.history import SHORT, history_to_json, write_history
+from headgate.report.history import SHORT, Entry, history_to_json, write_history
 from headgate.report.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -34,16 +34,6 @@ class Request:
     environment: str = ""
     limit: int = 10
     json: bool = False
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A step and what is to be said of it: the commit that it went back to, the environment that had it first."""
-
-    step: Step
-    back_to: str = ""
-    as_in: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def run(request: Request) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.release import parts
@@ -11,7 +12,7 @@ from headgate.report.table import moment, write_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.commands.history import Entry
+    from headgate.history import Step
     from headgate.model import Release
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 SHORT = 12
 
 _TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A step and what is to be said of it: the commit that it went back to, the environment that had it first."""
+
+    step: Step
+    back_to: str = ""
+    as_in: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def write_history(
