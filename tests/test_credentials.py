@@ -123,13 +123,12 @@ def test_gitlab_may_be_asked_for_tokens_of_its_own_registry_and_of_no_other() ->
             gitlab={"url": "https://gitlab.example.com/sub", "project": "a/b", "registry": "registry.example.com"},
             registries={"harbor.example.com": {"realms": ["login.example.com:8443"]}},
         ),
-        {"SSL_CERT_FILE": "/ca.pem"},
+        {},
     )
     assert found.realms_of("registry.example.com") == {"gitlab.example.com"}
     assert found.realms_of("harbor.example.com") == {"login.example.com:8443"}
     assert found.realms_of("docker.io") == {"auth.docker.io"}
     assert found.realms_of("quay.io") == frozenset()
-    assert found.ca_file == "/ca.pem"
 
 
 def test_realms_of_gitlabs_registry_can_be_added_to() -> None:

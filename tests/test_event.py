@@ -25,13 +25,13 @@ def test_what_the_component_and_gitlab_set_is_read() -> None:
             "HEADGATE_SOURCE": "dev",
             "CI_UPSTREAM_PIPELINE_ID": "42",
             "HEADGATE_READ_TOKEN": "read-secret",
-            "SSL_CERT_FILE": "/etc/ca.pem",
+            "CI_REGISTRY": "registry.example.com",
         }
     )
     assert event.registry_variables == {
         "CI_JOB_TOKEN": "job-secret",
         "HEADGATE_READ_TOKEN": "read-secret",
-        "SSL_CERT_FILE": "/etc/ca.pem",
+        "CI_REGISTRY": "registry.example.com",
     }
     assert (event.server, event.manifests, event.upstream) == ("https://gitlab.example.com", "acme/manifests", 42)
     assert (event.form.action, event.form.source, event.form.app) == ("promote", "dev", "")

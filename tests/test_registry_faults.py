@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from headgate.certificates import trusted_certificates
 from headgate.credentials import Access, Credential, Patience
 from headgate.errors import RegistryError
 from headgate.imagerepository import open_repository
@@ -454,7 +455,7 @@ class TestCertificates:
         start = time.monotonic()
         with pytest.raises(RegistryError, match=f"{host} cannot be trusted: unable to get local issuer") as caught:
             resolve(reference(host), access(patience=Patience(5, 5, 20)))
-        assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+        assert "SSL_CERT_FILE" in caught.value.hint
         assert time.monotonic() - start < 5, "it is not asked again: pauses alone would take seven seconds"
 
     @pytest.mark.parametrize("header", ["Location", "WWW-Authenticate"])
@@ -466,32 +467,23 @@ class TestCertificates:
         reply = wants(there) if header != "Location" else Reply(307, headers={"Location": there})
         known = socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: known("127.0.0.1", *more, **named))
-        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
         with serve(lambda asked: reply, server_context(tmp_path, "registry.example.com")) as running:
-            found = Access(ca_file=str(authority(tmp_path)), patience=PATIENCE)
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority(tmp_path)))
             with pytest.raises(RegistryError, match="not an https address"):
-                resolve(reference(running.host.replace("127.0.0.1", "registry.example.com")), found)
+                resolve(reference(running.host.replace("127.0.0.1", "registry.example.com")), access())
         assert local.asked == []
 
-    def test_of_an_own_authority_are_trusted_by_ssl_cert_file(self, host: str, tmp_path: Path) -> None:
-        found = Access(ca_file=str(authority(tmp_path)), patience=PATIENCE)
-        assert resolve(reference(host), found).reference.digest
-
-    def test_of_an_own_authority_are_trusted_by_requests_ca_bundle(
-        self, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority(tmp_path)))
-        assert resolve(reference(host), access()).reference.digest
+    @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "CI_SERVER_TLS_CA_FILE"])
+    def test_of_an_own_authority_are_trusted_where_it_is_named(self, host: str, tmp_path: Path, name: str) -> None:
+        with trusted_certificates({name: str(authority(tmp_path))}):
+            assert resolve(reference(host), access()).reference.digest
 
     def test_of_another_host_are_not_trusted(self, host: str, tmp_path: Path) -> None:
-        found = Access(ca_file=str(authority(tmp_path)), patience=PATIENCE)
-        with pytest.raises(RegistryError, match="cannot be trusted: Hostname mismatch"):
-            resolve(reference(host.replace("registry.", "other.")), found)
-
-    def test_that_are_no_file_are_said(self, host: str, tmp_path: Path) -> None:
-        with pytest.raises(RegistryError, match=r"invalid path: .*absent"):
-            resolve(reference(host), Access(ca_file=str(tmp_path / "absent"), patience=PATIENCE))
+        with (
+            trusted_certificates({"SSL_CERT_FILE": str(authority(tmp_path))}),
+            pytest.raises(RegistryError, match="cannot be trusted: Hostname mismatch"),
+        ):
+            resolve(reference(host.replace("registry.", "other.")), access())
 
     def test_are_wanted(self, site: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = site(in_turn(manifest()))

@@ -42,13 +42,11 @@ class Patience:
 class Access:
     """How registries are reached. ``credentials`` of one host are tried in their order.
 
-    ``realms`` says for a registry's host which others may be asked for tokens with its credentials. ``ca_file``
-    holds the certificates to trust where REQUESTS_CA_BUNDLE names none.
+    ``realms`` says for a registry's host which others may be asked for tokens with its credentials.
     """
 
     credentials: tuple[Credential, ...] = ()
     realms: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    ca_file: str = ""
     patience: Patience = Patience()
 
     def of(self, host: str) -> tuple[Credential, ...]:
@@ -73,8 +71,7 @@ def access(settings: Settings, variables: Mapping[str, str]) -> Access:
         gitlab_registry = registry_host(settings.gitlab.registry)
         own = {urlsplit(settings.gitlab.url).netloc}
         realms[gitlab_registry] = realms.get(gitlab_registry, frozenset()) | own
-    found = credentials(variables, gitlab_registry)
-    return Access(found, realms, variables.get("SSL_CERT_FILE", ""))
+    return Access(credentials(variables, gitlab_registry), realms)
 
 
 def credentials(variables: Mapping[str, str], gitlab_registry: str = "") -> tuple[Credential, ...]:

@@ -88,7 +88,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
 
 _REGISTRY = (
     *("DOCKER_AUTH_CONFIG", "CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"),
-    *("CI_JOB_TOKEN", "CI_REGISTRY", "HEADGATE_READ_TOKEN", "SSL_CERT_FILE"),
+    *("CI_JOB_TOKEN", "CI_REGISTRY", "HEADGATE_READ_TOKEN"),
 )
 
 

@@ -86,16 +86,17 @@ class GitLab:
 
     def _ask(self, verb: str, path: str, request: Callable[[], Any]) -> Any:
         from gitlab.exceptions import GitlabError  # noqa: PLC0415  it loads requests
-        from requests.exceptions import RequestException  # noqa: PLC0415
+        from requests.exceptions import RequestException, SSLError  # noqa: PLC0415
 
         try:
             return request()
         except GitlabError as error:
             raise self._refused(verb, path, error.response_code or 0, _words(error.error_message)) from None
         except (RequestException, ValueError) as error:
+            untrusted = isinstance(error, SSLError)
             raise GitLabError(
                 f"{self.url} did not answer {verb} {path}: {type(error).__name__}",
-                hint="run the same again when GitLab answers; nothing is done twice",
+                hint=_UNTRUSTED if untrusted else "run the same again when GitLab answers; nothing is done twice",
             ) from None
 
     def _refused(self, verb: str, path: str, status: int, words: str) -> GitLabError:
@@ -112,6 +113,10 @@ def _words(message: object) -> str:
 
 
 _PERSISTENT: dict[str, Any] = {"retry_transient_errors": True, "max_retries": _RETRIES}
+_UNTRUSTED = (
+    "if your own authority signs GitLab's certificate, name the authority's file in SSL_CERT_FILE, or tell the runner "
+    "of it (tls-ca-file): then jobs have CI_SERVER_TLS_CA_FILE"
+)
 _HINTS = {
     0: "run the same again when GitLab answers; nothing is done twice",
     401: "the token is wrong, expired or revoked",

@@ -96,8 +96,8 @@ def unreachable(registry: str, host: str, error: Exception, patience: Patience) 
             why = getattr(one, "verify_message", "") or one.reason or "no agreement on TLS"
             return RegistryError(
                 f"{who} cannot be trusted: {why}",
-                hint="if your own authority signs its certificate, name the authority's file in REQUESTS_CA_BUNDLE or "
-                "SSL_CERT_FILE; a registry without TLS is only taken on this machine itself",
+                hint="if your own authority signs its certificate, name the authority's file in SSL_CERT_FILE; a "
+                "registry without TLS is only taken on this machine itself",
             )
     if names & {"ReadTimeoutError", "ConnectTimeoutError", "ReadTimeout", "ConnectTimeout", "TimeoutError"}:
         return RegistryError(

@@ -150,7 +150,7 @@ class Http:
 
 @contextmanager
 def open_http(host: str, access: Access) -> Iterator[Http]:
-    """Yield HTTP for a registry. Proxies and REQUESTS_CA_BUNDLE are the environment's, as everywhere in requests."""
+    """Yield HTTP for a registry. Proxies and certificates are the environment's, as everywhere in requests."""
     from requests import Session  # noqa: PLC0415  0.1 s
     from requests.adapters import HTTPAdapter  # noqa: PLC0415
     from urllib3 import Retry  # noqa: PLC0415
@@ -168,7 +168,6 @@ def open_http(host: str, access: Access) -> Iterator[Http]:
     )
     with Session() as session:
         session.headers["User-Agent"] = "headgate"
-        session.verify = access.ca_file or True
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         yield Http(host, patience, session)

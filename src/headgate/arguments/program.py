@@ -29,8 +29,11 @@ def _main() -> None:
 
 def finish(command: Callable[[], int]) -> None:
     """Run a command; print an error once; leave with its code. A bug keeps its traceback."""
+    from headgate.certificates import trusted_certificates  # noqa: PLC0415
+
     try:
-        code = command()
+        with trusted_certificates():
+            code = command()
     except HeadgateError as error:
         from headgate.report.terminal import Terminal  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Double:
     """Quick actions and mentions that GitLab would have carried out."""
     unchecked_reads: int = 1
     """How often a merge request's mergeability is asked for before GitLab knows it."""
+    ca_file: str = ""
     registry: str = ""
     """Host of the container registry; empty: there is none."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -209,10 +211,15 @@ class Double:
 
 
 @contextmanager
-def serve_gitlab(root: Path, path: str = "") -> Iterator[Double]:
-    """Run a GitLab for as long as the block lasts. Raises AssertionError when an exchange broke GitLab's contract."""
-    double = Double(root, path)
-    server = Server(double.handle)
+def serve_gitlab(
+    root: Path, path: str = "", tls: ssl.SSLContext | None = None, name: str = "", ca_file: str = ""
+) -> Iterator[Double]:
+    """Run a GitLab for as long as the block lasts. Raises AssertionError when an exchange broke GitLab's contract.
+
+    With ``tls`` it speaks https and is called ``name``; ``ca_file`` is what its runner tells jobs of its certificate.
+    """
+    double = Double(root, path, ca_file=ca_file)
+    server = Server(double.handle, tls, name)
     double.url = server.url
     try:
         yield double

@@ -70,4 +70,6 @@ def job_variables(double: Double, job: Job) -> dict[str, str]:
         "CI_PIPELINE_ID": str(one.id),
         "CI_JOB_URL": f"{double.url}/{one.project.path}/-/jobs/{job.id}",
         "GITLAB_USER_LOGIN": one.user.name,
+        # https://docs.gitlab.com/runner/configuration/tls-self-signed/
+        **({"CI_SERVER_TLS_CA_FILE": double.ca_file} if double.ca_file else {}),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import ssl
 import sys
 import threading
 import time
@@ -102,8 +103,11 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, handle: Callable[[Request], Answer]) -> None:
+    def __init__(self, handle: Callable[[Request], Answer], tls: ssl.SSLContext | None = None, name: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:  # hands are shaken by the thread that answers, not by the one that accepts
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.address = f"{'https' if tls else 'http'}://{name or '127.0.0.1'}:{self.server_address[1]}"
         self.handle_one = handle
         self.errors: list[str] = []
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -112,7 +116,7 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """The server's address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return self.address
 
     def stop(self) -> None:
         """End it."""
