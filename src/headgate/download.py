@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from headgate.credentials import Access as Registries
 from headgate.errors import DependencyError, TooLargeError
+from headgate.login import basic
 from headgate.persist import TRIES, pause
 from headgate.tree import MEBI
 
@@ -44,10 +44,7 @@ class Access:
 
     def login(self, host: str) -> dict[str, str]:
         """Return the header that logs in at a host; none where there is no password for it."""
-        if host not in self.credentials:
-            return {}
-        told = base64.b64encode(":".join(self.credentials[host]).encode()).decode()
-        return {"Authorization": f"Basic {told}"}
+        return {"Authorization": basic(*self.credentials[host])} if host in self.credentials else {}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from headgate.challenge import Challenge, parse_challenges
 from headgate.credentials import DOCKER_HUB, registry_host
 from headgate.errors import ConfigError, RegistryError
 from headgate.images import normal
+from headgate.login import basic
 from headgate.registryerrors import denied, elsewhere
 from headgate.registryhttp import MOST, Origin, Question, is_loopback, open_http, origin
 
@@ -87,7 +87,7 @@ class ImageRepository:
         """Return what to send as Authorization, for a login or for nobody; nothing when that is of no use."""
         if challenge.scheme == "bearer":
             return self._token(challenge, login)
-        return _basic(login) if challenge.scheme == "basic" and login else ""
+        return basic(login.user, login.secret) if challenge.scheme == "basic" and login else ""
 
     def _token(self, challenge: Challenge, login: Credential | None) -> str:
         """Return a token for pulling from this repository, and for no more than that, whatever the registry asks.
@@ -96,7 +96,7 @@ class ImageRepository:
         """
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
-        question = Question("GET", realm, authorization=_basic(login) if login else "", query=query)
+        question = Question("GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query)
         answer = self._http.send(question, follow=False)
         if answer.status in _DENIED:
             return ""
@@ -136,7 +136,3 @@ def _token_in(body: bytes) -> str:
     except (ValueError, KeyError, AttributeError, RecursionError):
         return ""
     return token if re.fullmatch(r"[!-~]+", token) else ""
-
-
-def _basic(login: Credential) -> str:
-    return "Basic " + base64.b64encode(f"{login.user}:{login.secret}".encode()).decode()

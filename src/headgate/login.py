@@ -20,6 +20,11 @@ class Login:
     password: str = field(repr=False)
 
 
+def basic(user: str, password: str) -> str:
+    """Return the header ``Authorization`` for a name and a password: https://www.rfc-editor.org/rfc/rfc7617."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 @contextmanager
 def logged_in(*logins: Login) -> Iterator[None]:
     """Let git log in at these addresses too for as long as the block lasts, as a user's own configuration would.
@@ -42,8 +47,7 @@ def login_config() -> dict[str, str]:
     """Return git's configuration with the logins: https://git-scm.com/docs/git-config, GIT_CONFIG_COUNT."""
     pairs: list[tuple[str, str]] = []
     for login in _logins:
-        told = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-        pairs += [(f"http.{login.url}.extraHeader", f"Authorization: Basic {told}")]
+        pairs += [(f"http.{login.url}.extraHeader", f"Authorization: {basic(login.user, login.password)}")]
         pairs += [(f"http.{login.url}.followRedirects", "false")]
     config = {"GIT_CONFIG_COUNT": str(len(pairs))} if pairs else {}
     for number, (key, value) in enumerate(pairs):
