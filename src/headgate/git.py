@@ -107,18 +107,31 @@ def _lines(oids: Sequence[str]) -> bytes:
 
 
 def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
-    """Return the sizes of blobs, after fetching all of them where one is missing."""
-    check = ["cat-file", "--batch-check"]
+    """Return the sizes of blobs, after fetching those that are missing."""
+    reason = None
     try:
-        out = git(check, cwd=repository.path, stdin=_lines(oids))
-    except GitError as error:  # which git says with an error where it would have fetched, had we let it
-        _fetch_blobs(repository, oids, error)
-        out = git(check, cwd=repository.path, stdin=_lines(oids))
-    rows = [line.split(" ") for line in out.decode().splitlines()]
-    for row in rows:
-        if row[1] == "missing":
-            raise GitError(f"the object {row[0]} is missing in the repository", where=Place(str(repository.path)))
-    return {oid: int(size) for oid, _, size in rows}
+        known = _measured(repository, oids)
+    except GitError as error:  # which older versions of git say where they would have fetched, had we let them
+        known, reason = {}, error
+    lacking = [oid for oid in oids if oid not in known]
+    if lacking:
+        _fetch_blobs(repository, lacking, reason or _missing(repository, lacking[0]))
+        known |= _measured(repository, lacking)
+    for oid in lacking:
+        if oid not in known:
+            raise _missing(repository, oid)
+    return known
+
+
+def _measured(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of those blobs that are here."""
+    out = git(["cat-file", "--batch-check"], cwd=repository.path, stdin=_lines(oids)).decode()
+    rows = [line.split(" ") for line in out.splitlines()]
+    return {row[0]: int(row[2]) for row in rows if row[1] != "missing"}
+
+
+def _missing(repository: Repository, oid: str) -> GitError:
+    return GitError(f"the object {oid} is missing in the repository", where=Place(str(repository.path)))
 
 
 def _fetch_blobs(repository: Repository, oids: Sequence[str], reason: GitError) -> None:
