@@ -5,10 +5,10 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
-SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools debian network settle with-engine) \
+SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian network settle with-engine) \
     $(wildcard image/*.sh)
 
-.PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image smoke reproducible benchmark clean
+.PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -48,6 +48,9 @@ gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tes
 	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python
 image: ## build the container image, with the engine that runs here or one of its own
 	@image/with-engine image/build
+
+test-image: $(VENV)/.ready tools registry gitlab-ci-local ## run hand-offs with all jobs in the image, built by 'make image'
+	@image/with-engine $(VENV)/bin/pytest -q -m image tests/image
 
 smoke: ## prove that the image works, built by 'make image'
 	@image/with-engine image/smoke.sh

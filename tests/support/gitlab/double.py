@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -16,6 +16,7 @@ from support.gitlab import gitside, mergeside, pipelines, rest
 from support.gitlab.contract import check_exchange
 from support.gitlab.gitside import NOTHING, Update, Who, basic, git, make_repository, refs
 from support.gitlab.idtokens import Keys
+from support.gitlab.runner import Task, in_shell
 from support.gitlab.state import (
     DEVELOPER,
     MAINTAINER,
@@ -49,6 +50,8 @@ class Double:
     unchecked_reads: int = 1
     """How often a merge request's mergeability is asked for before GitLab knows it."""
     ca_file: str = ""
+    execute: Callable[[Task], tuple[str, int]] = in_shell
+    """How its runner runs a job: `support.containers` has another way."""
     registry: str = ""
     """Host of the container registry; empty: there is none."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -123,6 +126,10 @@ class Double:
     def show(self, project: Project, path: str, revision: str = "main") -> str:
         """Return a file of a repository."""
         return git(project, "show", f"{revision}:{path}")
+
+    def commit(self, project: Project, revision: str = "main") -> str:
+        """Return the commit of a branch or tag."""
+        return git(project, "rev-parse", f"{revision}^{{commit}}")
 
     def subjects(self, project: Project, revision: str = "main") -> list[str]:
         """Return the subjects of a branch's commits, newest first."""

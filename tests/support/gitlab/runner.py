@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,38 @@ if TYPE_CHECKING:
     from support.gitlab.state import Job
 
 _SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a runner is to run: a script, in a folder, with these variables, in an image where it runs containers."""
+
+    script: str
+    env: Mapping[str, str]
+    folder: Path
+    image: str
+
+
+def in_shell(task: Task) -> tuple[str, int]:
+    """Run a task in a shell on this machine, and return its log and exit code."""
+    return executed(["sh"], task.script, cwd=task.folder, env=task.env)
+
+
+def executed(args: Sequence[str], script: str, **where: Any) -> tuple[str, int]:
+    """Run a program that reads a script, and return what it wrote and its exit code."""
+    try:
+        done = subprocess.run(
+            args,
+            input=script.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_SECONDS,
+            check=False,
+            **where,
+        )
+    except subprocess.TimeoutExpired as error:
+        return f"{(error.output or b'').decode()}\nERROR: Job failed: execution took longer", 1
+    return done.stdout.decode("utf-8", "replace"), done.returncode
 
 
 def run(double: Double, job: Job) -> None:
@@ -32,20 +66,9 @@ def run(double: Double, job: Job) -> None:
             _unpack(earlier.artifacts, folder)
         env = {"HOME": str(home), "PATH": double.path, "CI_PROJECT_DIR": str(folder), **variables}
         script = "\n".join(["set -eu", *_lines(job.config.get("before_script")), *_lines(job.config.get("script"))])
-        try:
-            done = subprocess.run(
-                ["sh"],
-                input=script.encode(),
-                cwd=folder,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_SECONDS,
-                check=False,
-            )
-            log, code = done.stdout.decode("utf-8", "replace"), done.returncode
-        except subprocess.TimeoutExpired as error:
-            log, code = f"{(error.output or b'').decode()}\nERROR: Job failed: execution took longer", 1
+        image = job.config.get("image") or ""
+        name = expand(image["name"] if isinstance(image, dict) else image, variables)
+        log, code = double.execute(Task(script, env, folder, name))
         job.artifacts = _kept(folder, job.config.get("artifacts") or {})
     job.dotenv = _dotenv(job)
     job.log = _masked(double, job, log)
