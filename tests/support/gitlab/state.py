@@ -32,6 +32,18 @@ class User:
 
     name: str
     id: int = field(default_factory=number)
+    is_admin: bool = False
+
+
+@dataclass(eq=False)
+class Group:
+    """A group: a folder for projects, with an owner. Its members are not modelled, but projects' are."""
+
+    path: str
+    owner: User
+    id: int = field(default_factory=number)
+    marked: bool = False
+    """Whether it is to be deleted, some days later."""
 
 
 @dataclass(eq=False)
@@ -90,6 +102,8 @@ class Project:
     deployments: list[dict[str, Any]] = field(default_factory=list)
     environments: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    marked: bool = False
+    """Whether it is to be deleted, some days later."""
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""
