@@ -69,7 +69,7 @@ def commit(double: Double, found: Project, sha: str) -> dict[str, Any]:
 
 def branch(double: Double, found: Project, name: str) -> dict[str, Any]:
     """Show a branch: https://docs.gitlab.com/api/branches/."""
-    protection = found.protected_branches.get(name)
+    protection = found.protection(name)
     return {
         "name": name,
         "merged": False,

@@ -52,15 +52,19 @@ def ask(account: Account, verb: str, path: str, /, **fields: Any) -> requests.Re
 
     What GitLab is too busy for, it is asked again.
     """
+    __tracebackhide__ = True  # pytest would show the fields, which may be a secret's
     address, in_query = f"{account.gitlab.url}/api/v4{path}", verb in ("GET", "DELETE")
     for number in range(_TRIES):
-        answer = requests.request(
-            *(verb, address),
-            params=fields if in_query else None,
-            json=None if in_query else fields,
-            headers={"PRIVATE-TOKEN": account.token},
-            timeout=_SECONDS,
-        )
+        try:
+            answer = requests.request(
+                *(verb, address),
+                params=fields if in_query else None,
+                json=None if in_query else fields,
+                headers={"PRIVATE-TOKEN": account.token},
+                timeout=_SECONDS,
+            )
+        except requests.RequestException as error:
+            raise AssertionError(f"{verb} {path} as {account.name}: {error}") from None
         if answer.status_code not in _AGAIN:
             break
         time.sleep(min(float(answer.headers.get("Retry-After", 2**number)), _SECONDS))
