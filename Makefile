@@ -8,7 +8,8 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian network settle with-engine) \
     $(wildcard image/*.sh)
 
-.PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image test-image smoke reproducible benchmark clean
+.PHONY: help demo test test-long test-gitlab lint schema tools registry gitlab-ci-local image test-image smoke reproducible \
+    benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -21,6 +22,9 @@ test: $(VENV)/.ready tools registry gitlab-ci-local ## run all tests
 
 test-long: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
+
+test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
+	$(VENV)/bin/pytest -q -m long tests/live
 
 lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 	$(VENV)/bin/ruff check .

@@ -45,11 +45,12 @@ class Registry:
 
     host: str
     _headers: Headers = field(default=_no_headers, repr=False)
+    scheme: str = "http"
 
     def request(self, verb: str, repository: str, path: str, **more: Any) -> requests.Response:
         """Ask for something below a repository, or push it; what fails raises."""
         headers = {**self._headers(repository), **more.pop("headers", {})}
-        address = path if path.startswith("http") else f"http://{self.host}/v2/{repository}/{path}"
+        address = path if path.startswith("http") else f"{self.scheme}://{self.host}/v2/{repository}/{path}"
         answer = requests.request(verb, address, headers=headers, timeout=30, **more)
         assert answer.ok, f"{verb} {address}: {answer.status_code} {answer.text}"
         return answer

@@ -40,24 +40,22 @@ class Guarded:
 @contextmanager
 def serve_guarded(folder: Path, logins: Mapping[tuple[str, str], str]) -> Iterator[Guarded]:
     """Run a registry that wants tokens. ``logins`` says which may pull below which path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key().public_key()))
-    (folder / "jwks.json").write_text(json.dumps({"keys": [{**public, "kid": "test", "alg": "RS256", "use": "sig"}]}))
     with serve(lambda asked: _answer(asked, logins)) as tokens:
-        auth = {
-            "token": {
-                "realm": f"http://{tokens.host}/jwt/auth",
-                "service": SERVICE,
-                "issuer": "test",
-                "jwks": str(folder / "jwks.json"),
-            }
-        }
+        auth = wanted(folder, f"http://{tokens.host}/jwt/auth")
         with serve_registry(folder, auth, _may_push) as registry:
             yield Guarded(registry, tokens)
 
 
+def wanted(folder: Path, realm: str) -> Mapping[str, Any]:
+    """Return what makes a registry want the tokens that `token` makes; ``realm`` is the address that gives them out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key().public_key()))
+    (folder / "jwks.json").write_text(json.dumps({"keys": [{**public, "kid": "test", "alg": "RS256", "use": "sig"}]}))
+    return {"token": {"realm": realm, "service": SERVICE, "issuer": "test", "jwks": str(folder / "jwks.json")}}
+
+
 def _may_push(repository: str) -> Mapping[str, str]:
-    return {"Authorization": f"Bearer {_token(repository, ['pull', 'push'])}"}
+    return {"Authorization": f"Bearer {token(repository, ['pull', 'push'])}"}
 
 
 def _answer(asked: Asked, logins: Mapping[tuple[str, str], str]) -> Reply:
@@ -69,10 +67,11 @@ def _answer(asked: Asked, logins: Mapping[tuple[str, str], str]) -> Reply:
             return Reply(401, b'{"errors": [{"code": "UNAUTHORIZED", "message": "HTTP Basic: Access denied"}]}')
         below = logins[user, secret]
     actions = ["pull"] if path.startswith((below, PUBLIC)) else []
-    return Reply(200, json.dumps({"token": _token(path, actions)}).encode())
+    return Reply(200, json.dumps({"token": token(path, actions)}).encode())
 
 
-def _token(repository: str, actions: list[str]) -> str:
+def token(repository: str, actions: list[str]) -> str:
+    """Return a token that opens a repository for these actions, ``pull`` and ``push``."""
     now = int(time.time())
     claims: dict[str, Any] = {"iss": "test", "aud": SERVICE, "sub": "", "jti": str(time.monotonic_ns())}
     claims |= {"iat": now, "nbf": now - 10, "exp": now + 300}

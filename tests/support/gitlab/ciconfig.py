@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -37,10 +37,18 @@ class Scope:
     inputs: Mapping[str, Any]
     variables: Mapping[str, str]
     component: Mapping[str, Any] = field(default_factory=dict)
+    masked: frozenset[str] = frozenset()
+    """Names of variables that are not to be shown: ``expand_vars`` refuses them."""
 
 
 def read_configuration(
-    double: Double, project: Project, sha: str, user: User, inputs: Mapping[str, Any], variables: Mapping[str, str]
+    double: Double,
+    project: Project,
+    sha: str,
+    user: User,
+    inputs: Mapping[str, Any],
+    variables: Mapping[str, str],
+    masked: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Return a pipeline's configuration, with everything included. Raises ConfigurationError."""
     path, _, elsewhere = project.ci_config_path.partition("@")
@@ -53,8 +61,8 @@ def read_configuration(
         raise ConfigurationError("Missing CI config file")
     header, body = split(text)
     given = check_inputs((header.get("spec") or {}).get("inputs") or {}, inputs)
-    filled = fill(body, Scope(given, variables))
-    return _with_includes(double, holder, revision, user, filled, variables)
+    scope = Scope(given, variables, masked=masked)
+    return _with_includes(double, holder, revision, user, fill(body, scope), scope)
 
 
 def split(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,13 +74,13 @@ def split(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _with_includes(
-    double: Double, project: Project, sha: str, user: User, body: dict[str, Any], variables: Mapping[str, str]
+    double: Double, project: Project, sha: str, user: User, body: dict[str, Any], scope: Scope
 ) -> dict[str, Any]:
     includes = body.pop("include", [])
     merged: dict[str, Any] = {}
     for one in includes if isinstance(includes, list) else [includes]:
         if "component" in one:
-            merged = deep_merge(merged, _component(double, one, user, variables))
+            merged = deep_merge(merged, _component(double, one, user, scope))
         elif "local" in one:
             local = yaml.safe_load(git(project, "show", f"{sha}:{one['local'].lstrip('/')}"))
             merged = deep_merge(merged, local)
@@ -90,8 +98,8 @@ def deep_merge(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _component(double: Double, include: dict[str, Any], user: User, variables: Mapping[str, str]) -> dict[str, Any]:
-    address, _, version = expand(include["component"], variables).partition("@")
+def _component(double: Double, include: dict[str, Any], user: User, scope: Scope) -> dict[str, Any]:
+    address, _, version = expand(include["component"], scope.variables).partition("@")
     host = double.url.partition("://")[2]
     path, _, name = address.removeprefix(f"{host}/").rpartition("/")
     project = double.find_project(path)
@@ -114,7 +122,7 @@ def _component(double: Double, include: dict[str, Any], user: User, variables: M
     }
     context = {key: facts[key] for key in spec.get("component") or []}
     given = check_inputs(spec.get("inputs") or {}, include.get("inputs") or {})
-    filled: dict[str, Any] = fill(body, Scope(given, variables, context))
+    filled: dict[str, Any] = fill(body, replace(scope, inputs=given, component=context))
     return filled
 
 
@@ -213,6 +221,8 @@ def _call(function: str, value: Any, scope: Scope) -> Any:
     if not isinstance(value, str):
         raise ConfigurationError(f"error in `{function}` function: only string inputs")
     if function == "expand_vars":
+        if scope.masked & names(value):
+            raise ConfigurationError("variable expansion error: masked variables cannot be expanded")
         return expand(value, scope.variables)
     if function == "posix_escape":
         return shlex.quote(value)
@@ -229,4 +239,12 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     def replaced(match: re.Match[str]) -> str:
         return variables.get(match[1] or match[2], match[0])
 
-    return re.sub(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", replaced, text)
+    return _VARIABLE.sub(replaced, text)
+
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+
+
+def names(text: str) -> frozenset[str]:
+    """Return the names of the variables that a text asks for."""
+    return frozenset(match[1] or match[2] for match in _VARIABLE.finditer(text))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from support.gitlab import gitside, mergeside, pipelines, rest
+from support.gitlab import gitside, mergeside, pipelines, registrytokens, rest
 from support.gitlab.contract import check_exchange
 from support.gitlab.gitside import NOTHING, Update, Who, basic, git, make_repository, refs
 from support.gitlab.idtokens import Keys
@@ -20,6 +20,7 @@ from support.gitlab.runner import Task, in_shell
 from support.gitlab.state import (
     DEVELOPER,
     MAINTAINER,
+    Group,
     Job,
     MergeRequest,
     Pipeline,
@@ -41,6 +42,7 @@ class Double:
     url: str = ""
     projects: list[Project] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     requests: list[Logged] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -206,6 +208,8 @@ class Double:
             return gitside.answer_git(self, request)
         if request.path == "/oauth/discovery/keys":
             return Answer(200, self.keys.public())
+        if request.path == "/jwt/auth":
+            return registrytokens.answer(self, request)
         with self.lock:
             answer = rest.answer(self, request)
         self.violations += check_exchange(request, answer)

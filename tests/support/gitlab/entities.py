@@ -40,8 +40,11 @@ def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str,
         "web_url": f"{double.url}/{found.path}",
         "http_url_to_repo": f"{double.url}/{found.path}.git",
     }
+    if double.registry:
+        shown["container_registry_image_prefix"] = f"{double.registry}/{found.path.lower()}"
     if is_maintainer:
         shown |= {
+            "marked_for_deletion_on": now()[:10] if found.marked else None,
             "ci_config_path": found.ci_config_path,
             "ci_push_repository_for_job_token_allowed": found.job_token_push,
             "ci_pipeline_variables_minimum_override_role": found.variables_role,
@@ -66,7 +69,7 @@ def commit(double: Double, found: Project, sha: str) -> dict[str, Any]:
 
 def branch(double: Double, found: Project, name: str) -> dict[str, Any]:
     """Show a branch: https://docs.gitlab.com/api/branches/."""
-    protection = found.protected_branches.get(name)
+    protection = found.protection(name)
     return {
         "name": name,
         "merged": False,

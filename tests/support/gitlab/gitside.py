@@ -88,7 +88,9 @@ def answer_git(double: Double, request: Request) -> Answer:
         return _backend(project, request, match[2], {})
     updates, options = read_push(request.body)
     env = {"DOUBLE_REFUSAL": _refused(double, who, project, updates)}
-    env["DOUBLE_FORWARD_ONLY"] = " ".join(f"refs/heads/{name}" for name in project.protected_branches)
+    env["DOUBLE_FORWARD_ONLY"] = " ".join(
+        one.ref for one in updates if project.protection(one.ref.removeprefix("refs/heads/"))
+    )
     with double.lock:
         before = refs(project)
         answer = _backend(project, request, match[2], env)
@@ -126,7 +128,7 @@ def _refused(double: Double, who: Who, project: Project, updates: list[Update]) 
     assert user is not None
     for one in updates:
         if one.ref.startswith("refs/heads/"):
-            protection = project.protected_branches.get(one.ref.removeprefix("refs/heads/"))
+            protection = project.protection(one.ref.removeprefix("refs/heads/"))
             if protection and one.new == NOTHING:
                 return "You cannot delete a protected branch through git."
             if protection and (not protection.push or project.level(user) < protection.push):

@@ -271,7 +271,7 @@ def _merge(call: Call) -> Answer:
     state = detailed_status(call.double, found, asked=True)
     user = call.who.user
     assert user is not None
-    protection = call.project.protected_branches.get(found.target)
+    protection = call.project.protection(found.target)
     if protection and call.project.level(user) < protection.merge:
         return Answer(401, {"message": "401 Unauthorized"})
     if state in ("ci_still_running", "ci_must_pass", "not_approved") and body.get("auto_merge"):

@@ -119,7 +119,8 @@ def make(
     try:
         _check_permitted(project, made)
         known = pipeline_variables(double, made)
-        config = read_configuration(double, project, found, user, made.inputs, known)
+        masked = frozenset(name for name, one in project.variables.items() if one.masked) - set(made.variables)
+        config = read_configuration(double, project, found, user, made.inputs, known, masked)
         made.auto_cancel = ((config.get("workflow") or {}).get("auto_cancel") or {}).get(
             "on_new_commit", "conservative"
         )
@@ -150,7 +151,7 @@ def _check_any(made: Pipeline) -> None:
 def _check_permitted(project: Project, made: Pipeline) -> None:
     """Check rights: https://docs.gitlab.com/ci/pipelines/#pipeline-security-on-protected-branches."""
     level = project.level(made.user)
-    protection = project.protected_branches.get(made.ref) if not made.is_tag and made.merge_request is None else None
+    protection = project.protection(made.ref) if not made.is_tag and made.merge_request is None else None
     needed = min(one for one in (protection.push, protection.merge) if one != NO_ONE) if protection else DEVELOPER
     if not made.sha:
         raise ConfigurationError("Reference not found")

@@ -55,9 +55,9 @@ def is_protected(double: Double, one: Pipeline) -> bool:
     """Whether a pipeline runs for a protected branch or tag; those of merge requests do not."""
     if one.merge_request is not None:
         return False
-    return (
-        bool(double.tag_protection(one.project, one.ref)) if one.is_tag else one.ref in one.project.protected_branches
-    )
+    if one.is_tag:
+        return bool(double.tag_protection(one.project, one.ref))
+    return one.project.protection(one.ref) is not None
 
 
 def job_variables(double: Double, job: Job) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from support.gitlab import mergeside, restpipelines
+from support.gitlab import mergeside, restadmin, restfiles, restpipelines, restsettings
 from support.gitlab.entities import branch, commit, deployment, environment, member, person, project, status
 from support.gitlab.gitside import Update, Who, git, refs
 from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
@@ -54,7 +54,11 @@ def answer(double: Double, request: Request) -> Answer:
         return restpipelines.trigger(double, request, who, double.find_project(path.split("/")[2]))
     if who.user is None:
         return Answer(401, {"message": "401 Unauthorized"})
-    return _outside(double, request, who, path) or _in_project(double, request, who, path)
+    return (
+        restadmin.answer(double, request, who, path)
+        or _outside(double, request, who, path)
+        or _in_project(double, request, who, path)
+    )
 
 
 def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | None:
@@ -368,4 +372,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_P}/environments", _make_environment, DEVELOPER, job_token=True),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restpipelines.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in mergeside.ROUTES),
+    *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restfiles.ROUTES),
+    *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restsettings.ROUTES),
 )

@@ -6,6 +6,7 @@ import itertools
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ class User:
 
     name: str
     id: int = field(default_factory=number)
+    is_admin: bool = False
+
+
+@dataclass(eq=False)
+class Group:
+    """A group: a folder for projects, with an owner. Its members are not modelled, but projects' are."""
+
+    path: str
+    owner: User
+    id: int = field(default_factory=number)
+    marked: bool = False
+    """Whether it is to be deleted, some days later."""
 
 
 @dataclass(eq=False)
@@ -47,7 +60,7 @@ class Token:
 
 @dataclass(eq=False)
 class Protection:
-    """Who may push to and merge into a protected branch, or create a protected tag."""
+    """Who may push to and merge into the branches of a name, or a wildcard such as ``release/*``."""
 
     push: int = MAINTAINER
     merge: int = MAINTAINER
@@ -90,6 +103,20 @@ class Project:
     deployments: list[dict[str, Any]] = field(default_factory=list)
     environments: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    marked: bool = False
+    """Whether it is to be deleted, some days later."""
+
+    def protection(self, branch: str) -> Protection | None:
+        """Return who may push to and merge into a branch; None for one that is not protected.
+
+        Of several rules that cover it, the most permissive counts:
+        https://docs.gitlab.com/user/project/repository/branches/protected/#when-a-branch-matches-multiple-rules
+        """
+        found = [one for name, one in self.protected_branches.items() if fnmatchcase(branch, name)]
+        if not found:
+            return None
+        pushing, merging = [one.push for one in found], [one.merge for one in found]
+        return Protection(*(min(filter(None, levels), default=NO_ONE) for levels in (pushing, merging)))
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""

@@ -1,0 +1,119 @@
+"""Settings of a project in the API, as they are changed: https://docs.gitlab.com/api/projects/ and others."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from support.gitlab.entities import member, project
+from support.gitlab.state import MAINTAINER, OWNER, Protection, Variable
+from support.gitlab.web import Answer
+
+if TYPE_CHECKING:
+    from support.gitlab.rest import Call
+
+_SETTINGS = {
+    "ci_config_path": "ci_config_path",
+    "ci_push_repository_for_job_token_allowed": "job_token_push",
+    "ci_pipeline_variables_minimum_override_role": "variables_role",
+}
+NOT_FOUND = Answer(404, {"message": "404 Not found"})
+
+
+def _change(call: Call) -> Answer:
+    body = call.request.json()
+    unknown = set(body) - set(_SETTINGS)
+    assert not unknown, f"the double does not know the settings {unknown}"
+    if not body:
+        return Answer(400, {"error": "at least one parameter must be provided"})
+    for key, value in body.items():
+        setattr(call.project, _SETTINGS[key], value)
+    return Answer(200, project(call.double, call.project, is_maintainer=True))
+
+
+def _remove(call: Call) -> Answer:
+    """Mark a project, which gives it another path; it goes when that is asked for a second time.
+
+    https://docs.gitlab.com/api/projects/#delete-a-project
+    """
+    found, query = call.project, call.request.query
+    if query.get("permanently_remove") == "true":
+        if not found.marked or query.get("full_path") != found.path:
+            return Answer(400, {"message": "Project must be marked for deletion first."})
+        call.double.remove_project(found)
+        shutil.rmtree(found.folder)
+    elif not found.marked:
+        found.marked, found.path = True, f"{found.path}-deletion_scheduled-{found.id}"
+    return Answer(202, {"message": "202 Accepted"})
+
+
+def _add_member(call: Call) -> Answer:
+    """Add somebody: https://docs.gitlab.com/api/project_members/#add-a-member-to-a-project."""
+    body = call.request.json()
+    found = next((one for one in call.double.users if one.id == int(body["user_id"])), None)
+    if found is None:
+        return NOT_FOUND
+    if found.id in call.project.members:
+        return Answer(409, {"message": "Member already exists"})
+    call.project.members[found.id] = int(body["access_level"])
+    return Answer(201, member(call.double, found, call.project.level(found)))
+
+
+def _protection(name: str, one: Protection) -> dict[str, Any]:
+    told = {"id": 1, "name": name, "allow_force_push": False, "code_owner_approval_required": False}
+    told |= {"push_access_levels": [{"id": 1, "access_level": one.push, "access_level_description": "role"}]}
+    return told | {"merge_access_levels": [{"id": 2, "access_level": one.merge, "access_level_description": "role"}]}
+
+
+def _protect(call: Call) -> Answer:
+    """Protect a branch: https://docs.gitlab.com/api/protected_branches/#protect-repository-branches."""
+    body = call.request.json()
+    name = body["name"]
+    if name in call.project.protected_branches:
+        return Answer(409, {"message": f"Protected branch '{name}' already exists"})
+    levels = (int(body.get(key, MAINTAINER)) for key in ("push_access_level", "merge_access_level"))
+    call.project.protected_branches[name] = Protection(*levels)
+    return Answer(201, _protection(name, call.project.protected_branches[name]))
+
+
+def _unprotect(call: Call) -> Answer:
+    if call.project.protected_branches.pop(call.parts[0], None) is None:
+        return NOT_FOUND
+    return Answer(204, raw=b"")
+
+
+def _add_variable(call: Call) -> Answer:
+    """Add a variable: https://docs.gitlab.com/api/project_level_variables/#create-a-variable."""
+    body = call.request.json()
+    if body["key"] in call.project.variables:
+        return Answer(400, {"message": {"key": [f"({body['key']}) has already been taken"]}})
+    masked = bool(body.get("masked"))
+    if masked and not re.fullmatch(r"\S{8,}", body["value"]):  # doc/ci/variables/_index.md#mask-a-cicd-variable
+        return Answer(400, {"message": {"value": ["is invalid"]}})
+    made = Variable(body["value"], protected=bool(body.get("protected")), masked=masked)
+    call.project.variables[body["key"]] = made
+    told = {"variable_type": "env_var", "key": body["key"], "value": made.value, "protected": made.protected}
+    told |= {"masked": made.masked, "hidden": False, "raw": bool(body.get("raw")), "environment_scope": "*"}
+    return Answer(201, {**told, "description": None})
+
+
+def _allow(call: Call) -> Answer:
+    """Let another project's jobs in: https://docs.gitlab.com/api/project_job_token_scopes/."""
+    found = call.double.find_project(str(call.request.json()["target_project_id"]))
+    if found is None:
+        return Answer(404, {"message": "404 target_project_id not found"})
+    call.project.allowlist.add(found.path)
+    return Answer(201, {"id": found.id, "path_with_namespace": found.path, "name": found.path.rpartition("/")[2]})
+
+
+ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
+    ("PUT", "", _change, MAINTAINER, False),
+    ("DELETE", "", _remove, OWNER, False),
+    ("POST", "/members", _add_member, MAINTAINER, False),
+    ("POST", "/protected_branches", _protect, MAINTAINER, False),
+    ("DELETE", "/protected_branches/([^/]+)", _unprotect, MAINTAINER, False),
+    ("POST", "/variables", _add_variable, MAINTAINER, False),
+    ("POST", "/job_token_scope/allowlist", _allow, MAINTAINER, False),
+)
