@@ -8,7 +8,8 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools debian network settle with-engine) \
     $(wildcard image/*.sh)
 
-.PHONY: help demo test test-long lint schema tools registry gitlab-ci-local image smoke reproducible benchmark clean
+.PHONY: help demo test test-long lint schema tools registry release-tools rehearsal \
+    gitlab-ci-local image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -19,7 +20,7 @@ demo: $(VENV)/.ready tools ## show the whole product in a minute
 test: $(VENV)/.ready tools registry gitlab-ci-local ## run all tests
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools registry release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
 
 lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
@@ -43,6 +44,12 @@ tools: ## build Helm and Kustomize, unless PATH has these versions
 
 registry: ## build the registry that tests run, unless PATH has this version
 	@image/build-tools $(TOOLS) registry
+
+release-tools: ## build crane and cosign, which release the image
+	@image/build-tools $(TOOLS) release
+
+rehearsal: $(VENV)/.ready registry release-tools ## release the image that IMAGE_DIGEST names into a registry of its own
+	@PYTHONPATH=tests $(VENV)/bin/python release/rehearse.py
 
 gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tests, unless it is there
 	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python
