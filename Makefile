@@ -6,7 +6,7 @@ TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools debian network settle with-engine) \
-    $(wildcard image/*.sh)
+    $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
 .PHONY: help demo test test-long lint schema tools registry release-tools rehearsal \
     gitlab-ci-local image smoke reproducible benchmark clean

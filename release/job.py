@@ -52,7 +52,7 @@ def version_of(tag: str, text: str) -> Version:
 
 
 def built_image(environ: Mapping[str, str]) -> Image:
-    """Return the image that the job `image` of this pipeline passes on.
+    """Return the image that the job `digest` of this pipeline passes on.
 
     Raises ReleaseError when there is none: nothing else may be released.
     """
@@ -60,7 +60,7 @@ def built_image(environ: Mapping[str, str]) -> Image:
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise ReleaseError(
             f"this pipeline has tested no image: IMAGE_DIGEST is '{digest}'",
-            hint="the job 'image' passes it on as a report; run the whole pipeline of this commit again",
+            hint="the job 'digest' passes it on as a report; run the whole pipeline of this commit again",
         )
     return Image(needed(environ, "CI_REGISTRY_IMAGE"), digest, needed(environ, "CI_COMMIT_SHA"))
 

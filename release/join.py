@@ -25,7 +25,7 @@ def join(repository: str, commit: str) -> str:
     for architecture in ARCHITECTURES:
         member = f"{repository}:{commit}-{architecture}"
         if not crane.is_there(member):
-            raise ReleaseError(f"{member} is not there", hint=f"run the job 'build: [{architecture}]' again")
+            raise ReleaseError(f"{member} is not there", hint=f"run the job 'build {architecture}' again")
         members.append(f"{repository}@{crane.digest(member)}")
     digest = crane.join(repository, commit, members)
     wanted = {f"linux/{one}" for one in ARCHITECTURES}

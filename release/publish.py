@@ -111,6 +111,11 @@ def check_tag(image: Image, tag: str) -> None:
 def main() -> None:
     """Release what this pipeline has tested, as the version of its tag."""
     tag = needed(os.environ, "CI_COMMIT_TAG")
+    if os.environ.get("CI_COMMIT_REF_PROTECTED") != "true":
+        raise ReleaseError(
+            f"the tag {tag} is not protected, so that whoever may push could release",
+            hint="protect the tags '*' under Settings > Repository > Protected tags, for maintainers",
+        )
     version = version_of(tag, CHANGELOG.read_text(encoding="utf-8"))
     image = built_image(os.environ)
     origin = origin_of(os.environ, f"refs/tags/{tag}")

@@ -176,7 +176,7 @@ def test_a_platform_that_was_not_built_is_named(registry: Registry) -> None:
     push_headgate(registry, "c0ffee-amd64", "1.2.3", "c0ffee", "amd64")
     with pytest.raises(ReleaseError, match="c0ffee-arm64 is not there") as raised:
         join(f"{registry.host}/{REPOSITORY}", "c0ffee")
-    assert "'build: [arm64]'" in raised.value.hint
+    assert "'build arm64'" in raised.value.hint
     push_headgate(registry, "c0ffee-arm64", "1.2.3", "c0ffee", "amd64")
     with pytest.raises(ReleaseError, match=r"is for linux/amd64, not for linux/amd64, linux/arm64"):
         join(f"{registry.host}/{REPOSITORY}", "c0ffee")
