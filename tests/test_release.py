@@ -167,6 +167,19 @@ def ran(program: str, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_tag_that_is_not_protected_is_not_released() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "release" / "publish.py"],
+        env={**JOB, "CI_COMMIT_TAG": __version__, "CI_COMMIT_REF_PROTECTED": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"the tag {__version__} is not protected" in done.stderr
+    assert "Settings > Repository > Protected tags" in done.stderr
+
+
 def test_programs_say_what_to_do_and_fail() -> None:
     for program, args, why, hint in (
         ("changelog.py", ["98.0.0"], "no section '## 98.0.0'", "rename '## Unreleased'"),
