@@ -130,7 +130,7 @@ def test_a_merge_request_is_previewed(stage: Stage) -> None:
     ran = on_merge_request(stage.gitlab, request, stage.max)
     stage.gitlab.settle()
     assert ran.status == "success", (ran.errors, log(ran))
-    assert re.search(r"spec\.replicas\W+3 \W+5", log(ran)), log(ran)
+    assert re.search(r"spec\.replicas\s+- 3\s+\+ 5\s", log(ran)), log(ran)
     assert "replicas: 3" in stage.gitlab.show(stage.manifests, "deploy/automatic/shared/deployment.apps-shared.yaml")
 
 
