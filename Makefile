@@ -6,10 +6,10 @@ TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian network settle with-engine) \
-    $(wildcard image/*.sh)
+    $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-long test-gitlab lint schema tools registry gitlab-ci-local image test-image smoke reproducible \
-    benchmark clean
+.PHONY: help demo test test-long test-gitlab lint schema tools registry release-tools rehearsal gitlab-ci-local \
+    image test-image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -20,7 +20,7 @@ demo: $(VENV)/.ready tools ## show the whole product in a minute
 test: $(VENV)/.ready tools registry gitlab-ci-local ## run all tests
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools registry release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
@@ -47,6 +47,12 @@ tools: ## build Helm and Kustomize, unless PATH has these versions
 
 registry: ## build the registry that tests run, unless PATH has this version
 	@image/build-tools $(TOOLS) registry
+
+release-tools: ## build crane and cosign, which release the image
+	@image/build-tools $(TOOLS) release
+
+rehearsal: $(VENV)/.ready registry release-tools ## release the image that IMAGE_DIGEST names into a registry of its own
+	@PYTHONPATH=tests $(VENV)/bin/python release/rehearse.py
 
 gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tests, unless it is there
 	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python

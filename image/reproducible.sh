@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 docker=${DOCKER:-docker}
-base=${HEADGATE_BASE:-debian:trixie-slim}
+base=${HEADGATE_BASE:-$(sed -n 's/^ARG BASE=//p' Dockerfile)}
 first=${HEADGATE_IMAGE:-headgate:latest}
 again=headgate:again
 scratch=$(mktemp -d)
