@@ -19,6 +19,7 @@ def benchmark(*args: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["helm", "kustomize", "jinja2", "plain", "start"])
 def test_measures_a_case(case: str) -> None:
     data = json.loads(benchmark("--only", case, "--json"))
@@ -44,6 +45,7 @@ def test_unknown_case_is_refused() -> None:
         benchmark("--only", "helmet")
 
 
+@pytest.mark.long
 def test_measures_a_hand_off() -> None:
     program = PROGRAM.with_name("deliver.py")
     args = ["--apps", "12", "--commits", "3", "--latency", "0", "--rounds", "1", "--json"]
@@ -56,6 +58,7 @@ def test_measures_a_hand_off() -> None:
         assert all(way["seconds"] > 0 for way in ways.values())
 
 
+@pytest.mark.long
 def test_measures_a_rehydration() -> None:
     program = PROGRAM.with_name("rehydrate.py")
     args = ["--apps", "4", "--changed", "3", "--rounds", "2", "--json"]
