@@ -5,7 +5,7 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
-SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian network settle with-engine) \
+SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian installed network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
 .PHONY: help demo test test-long test-gitlab lint schema tools registry release-tools rehearsal gitlab-ci-local \

@@ -87,7 +87,9 @@ def make(tmp_path: Path, served: Registry) -> Iterator[MakeAcme]:
             for project in gitlab.projects:
                 project.pipelines.clear()
             commit = acme.gitlab.commit(acme.headgate, "1.0.0")
-            subprocess.run([docker(), "tag", IMAGE, f"{served.host}/headgate/headgate:{commit}"], check=True)
+            name = f"{served.host}/headgate/headgate:{commit}"
+            subprocess.run([docker(), "tag", IMAGE, name], check=True)
+            stack.callback(subprocess.run, [docker(), "rmi", name], check=True, capture_output=True)
             return acme
 
         yield made
