@@ -28,7 +28,7 @@ _NAMES = {"from": "SOURCE"}
 def by_gitlab_ci_local(home: Path, token: str) -> Callable[[Task], tuple[str, int]]:
     """Return what runs a task as the job of its name in its project's CI file, with the inputs of its pipeline.
 
-    It is called by a person, whose token git logs in with. Artifacts are not kept: its helper would need an rsync, which
+    A person calls it, whose token git logs in with. Artifacts are not kept: its helper would need an rsync, which
     no image has here.
     """
 
