@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import cpu_ratio, processors, ratio
 
-from headgate import __version__, tools
+from headgate import PINNED, __version__, tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def as_data(measured: Sequence[Measured], rounds: int, scale: float) -> dict[str
         "headgate": __version__,
         "python": platform.python_version(),
         "processors": processors(),
-        **{name: tools.find(name).version for name in tools.PINNED},
+        **{name: tools.find(name).version for name in PINNED},
         "rounds": rounds,
         "scale": scale,
         "cases": [_case_data(case) for case in measured],

@@ -16,7 +16,8 @@ shows() { # shows TEXT COMMAND...
 
 for pair in $WANTED; do
     name=${pair%%=*}
-    case $name in headgate) shows "${pair#*=}" headgate --version ;; *) shows "v${pair#*=}" "$name" version ;; esac
+    [ "$name" = headgate ] || shows "v${pair#*=}" "$name" version
+    shows "$name ${pair#*=}" headgate --version
     shows "${pair#*=}" headgate version
 done
 shows "git version" git --version

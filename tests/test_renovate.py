@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from headgate import tools
+from headgate import PINNED
 from support.components import ROOT
 
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -44,7 +44,7 @@ def test_the_versions_in_the_program_are_found() -> None:
         (found,) = re.finditer(pattern.replace("(?<", "(?P<"), (ROOT / file).read_text())
         versions[manager["depNameTemplate"]] = found["currentValue"]
         assert f"{manager['depNameTemplate']} v{found['currentValue']}" in (ROOT / "image/go.mod").read_text()
-    assert sorted(versions.values()) == sorted(tools.PINNED.values())
+    assert sorted(versions.values()) == sorted(PINNED.values())
 
 
 def test_every_lock_file_has_its_manager() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headgate import output
 from headgate.config import parse
 from headgate.danger import dangers
-from headgate.errors import HeadgateError
+from headgate.errors import ConfigError, HeadgateError
 from headgate.history import release_of
 from headgate.intents.rehydrate import owner_of
 from headgate.manifest import is_encrypted
@@ -37,13 +37,14 @@ class ObjectEffect:
 
 @dataclass(frozen=True)
 class AppChange:
-    """What differs for one app in one environment: its release before and after, and its objects."""
+    """What differs for one app in one environment: its release before and after, its objects, its engine's version."""
 
     app: str
     environment: str
     before: Release | None = None
     after: Release | None = None
     objects: tuple[ObjectEffect, ...] = ()
+    upgrade: str = ""
 
 
 def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppChange]:
@@ -93,7 +94,14 @@ def _app_change(
     objects = tuple(_effect(*one, workloads) for one in output.object_pairs(old, folder, own, {}))
     before = _release(old, [f"{one}/{RELEASE}" for one in releases])
     after = _release(new, [f"{one}/{RELEASE}" for one in releases])
-    return AppChange(*owner, before, after, objects)
+    return AppChange(*owner, before, after, objects, _upgrade(old, new, folder) if own else "")
+
+
+def _upgrade(old: Tree, new: Tree, folder: str) -> str:
+    try:
+        return output.upgrade(output.read_record(old, folder), output.read_record(new, folder).engine)
+    except ConfigError:  # somebody edited the record
+        return ""
 
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectEffect:

@@ -38,7 +38,8 @@ class Outcome:
     """What hydrating one app in one environment gave.
 
     ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``held`` (pinned or
-    frozen), ``superseded`` (by something newer) or ``failed``; ``reasons`` say why.
+    frozen), ``superseded`` (by something newer) or ``failed``; ``reasons`` say why. ``upgrade`` tells of another
+    version of the engine than before: ``helm 4.3.0 -> 4.3.1``.
     """
 
     app: str
@@ -52,6 +53,7 @@ class Outcome:
     waits_for: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    upgrade: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,16 +181,23 @@ def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: O
     try:
         plan = one.planned
         changes = output.changes(
-            tree, blank.folder, one.files, plan.inputs, max_removed_percent=percent, quick=plan.quick
+            tree,
+            blank.folder,
+            one.files,
+            plan.inputs,
+            max_removed_percent=percent,
+            quick=plan.quick,
+            engine=plan.engine,
         )
     except HeadgateError as error:
         return replace(blank, error=error)
     return replace(
         blank,
-        state="changed" if changes else "unchanged",
+        state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
         changes=changes,
         objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
         warnings=one.warnings,
+        upgrade=output.upgrade(output.read_record(tree, blank.folder), plan.engine),
     )
 
 

@@ -68,6 +68,7 @@ def rehearse(
 class _Hydrated:
     """An intent applied, with the files ``after`` that; an outcome per step, and the configuration that it leads to."""
 
+    intent: Intent
     applied: Applied
     after: Tree
     outcomes: list[Outcome]
@@ -79,7 +80,7 @@ def _attempt(
 ) -> Landing:
     state = read_state(workspace)
     done = _hydrated(state, intent, options, progress)
-    drafts = _drafts(state, intent, intent_id or intent.id, done.applied, done.outcomes)
+    drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
 
@@ -92,7 +93,7 @@ def _hydrated(state: State, intent: Intent, options: Options, progress: Callable
     prefetch(after, [_folder(state.configuration, step) for step in applied.steps if step.removes])
     hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
     by_owner = {(one.app, one.environment): one for one in hydrated}
-    return _Hydrated(applied, after, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
+    return _Hydrated(intent, applied, after, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
 
 
 def read_state(workspace: Workspace) -> State:
@@ -153,33 +154,33 @@ class _Share:
     changes: Changes
 
 
-def _drafts(state: State, intent: Intent, intent_id: str, applied: Applied, outcomes: Sequence[Outcome]) -> list[Draft]:
+def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[Draft]:
     """Return one draft for all that lands at once, and one for each proposal.
 
     A release lands only with its YAML, not when that cannot be rendered. Where it changes no YAML, and where it
     waits, it is only recorded: that needs no review, since nothing runs otherwise for it.
     """
     groups: dict[str | None, list[_Share]] = {None: []}
-    for step, outcome in zip(applied.steps, outcomes, strict=True):
+    for step, outcome in zip(done.applied.steps, done.outcomes, strict=True):
         if step.recorded:
             groups[None].append(_Share(step, outcome, step.recorded))
         changes = step.changes | (outcome.changes or {})
         if changes and outcome.state != "failed":
             groups.setdefault(_branch(state, step, outcome), []).append(_Share(step, outcome, changes))
-    drafts = [_draft(state, intent, intent_id, branch, group, applied) for branch, group in groups.items()]
+    drafts = [_draft(state, done, intent_id, branch, group, upgrade=upgrade) for branch, group in groups.items()]
     kept = [draft for draft in drafts if draft.changes]
-    return [*kept, *(Draft(branch, {}, "") for branch in applied.emptied if branch not in groups)]
+    return [*kept, *(Draft(branch, {}, "") for branch in done.applied.emptied if branch not in groups)]
 
 
 def _draft(
-    state: State, intent: Intent, intent_id: str, branch: str | None, group: Sequence[_Share], applied: Applied
+    state: State, done: _Hydrated, intent_id: str, branch: str | None, group: Sequence[_Share], *, upgrade: bool
 ) -> Draft:
-    changes: Changes = dict(applied.recorded) if branch is None else {}
+    changes: Changes = dict(done.applied.recorded) if branch is None else {}
     for share in group:
         changes |= share.changes
     engines = {share.outcome.engine for share in group if share.outcome.state in ("changed", "unchanged")} - {""}
     if changes:
-        changes |= lock.changes(state.configuration.lock, sorted(engines), upgrade=False)
+        changes |= lock.changes(state.configuration.lock, sorted(engines), upgrade=upgrade)
     if branch is None and changes:
         changes |= drop_unused(state.tree.with_changes(changes))
     outcomes = list({share.step.owner: share.outcome for share in group}.values())
@@ -188,10 +189,10 @@ def _draft(
         branch,
         changes,
         commit_message(
-            intent.verb,
+            done.intent.verb,
             outcomes,
             releases,
-            what=intent.what,
+            what=done.intent.what,
             intent=intent_id,
             template=state.configuration.settings.commits.message,
         ),
@@ -199,6 +200,6 @@ def _draft(
 
 
 def _branch(state: State, step: Step, outcome: Outcome) -> str | None:
-    if outcome.changes and state.reviews(*step.owner):
+    if outcome.state == "changed" and state.reviews(*step.owner):
         return step.branch or review_branch(*step.owner)
     return None

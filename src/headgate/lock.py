@@ -38,7 +38,8 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
         raise LockError(
             f"the repository was hydrated with {', '.join(differing)}",
             where=Place(LOCK),
-            hint="use those versions, or run 'headgate hydrate --upgrade' and review what it changes",
+            hint="use those versions, or upgrade in a merge request, whose pipeline hydrates anew; "
+            "without GitLab run 'headgate hydrate --upgrade' and review what it changes",
         )
 
 

@@ -31,7 +31,8 @@ def commit_message(
 ) -> str:
     """Return the message for a commit of these outcomes.
 
-    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered. ``template`` is the
+    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered, and where nothing
+    was, the engines' new versions are named. ``template`` is the
     subject's, from headgate.yaml. ``intent`` is the intent's own id. None of it is taken for a trailer or for an
     order to GitLab.
     """
@@ -44,7 +45,8 @@ def commit_message(
     trailers += [f"Headgate-Environment: {environment}" for environment in environments]
     trailers += _release_trailers(releases.values())
     trailers += [f"Headgate-Intent: {intent}"] if intent else []
-    title = subject(verb, apps, environments, what=what, template=template)
+    upgrades = ", ".join(dict.fromkeys(outcome.upgrade for outcome in outcomes if outcome.upgrade))
+    title = subject(verb, apps, environments, what=what or upgrades, template=template)
     return compose(title, ["\n".join(map(one_line, lines))], trailers)
 
 

@@ -26,12 +26,16 @@ _ALWAYS_ALLOWED = 3
 
 @dataclass(frozen=True)
 class Record:
-    """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256."""
+    """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256.
+
+    ``engine`` names what rendered it, with its version: ``helm 4.3.1``.
+    """
 
     inputs: str = ""
     output: str = ""
     files: tuple[str, ...] = ()
     quick: str = ""
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,21 @@ def read_record(tree: Tree, folder: str) -> Record:
         return Record()
     try:
         data = json.loads(tree.read(file))
-        return Record(
-            str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"])), str(data.get("quick", ""))
-        )
+        inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
+        return Record(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             "not a record of Headgate",
             where=Place(file),
             hint="restore it from git; without it Headgate does not know which files are its own",
         ) from None
+
+
+def upgrade(before: Record, engine: str) -> str:
+    """Tell of another version of the same engine: ``helm 4.3.0 -> 4.3.1``; nothing where none was recorded."""
+    name, _, old = before.engine.partition(" ")
+    same, _, new = engine.partition(" ")
+    return f"{name} {old} -> {new}" if name == same and old and new and old != new else ""
 
 
 def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
@@ -88,11 +98,19 @@ def is_quickly_current(tree: Tree, folder: str, quick: str) -> bool:
 
 
 def changes(
-    tree: Tree, folder: str, files: Mapping[str, str], inputs: str, *, max_removed_percent: int, quick: str = ""
+    tree: Tree,
+    folder: str,
+    files: Mapping[str, str],
+    inputs: str,
+    *,
+    max_removed_percent: int,
+    quick: str = "",
+    engine: str = "",
 ) -> Changes:
     """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
 
-    ``inputs`` and ``quick`` go into the record, which alone is no reason to write.
+    ``inputs``, ``quick`` and ``engine`` go into the record. It alone is written only for another ``engine``: that
+    an upgrade changed nothing is to be seen too, and else each later run would render again to find out.
 
     Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
     way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
@@ -112,10 +130,10 @@ def changes(
     removed = sorted(owned - wanted.keys())
     _check_removals(removed, owned, folder, max_removed_percent)
     result |= {f"{folder}/{name}": None for name in removed}
-    if result:
+    if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick))
+        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick, engine))
     return result
 
 
@@ -137,7 +155,7 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
 
 def _record_text(record: Record) -> bytes:
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
-    data |= {"quick": record.quick} if record.quick else {}
+    data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
     data |= {"files": list(record.files)}
     return (json.dumps(data, indent=1) + "\n").encode()
 

@@ -44,6 +44,8 @@ class Planned:
     own_config: bool
     inputs: str
     quick: str
+    engine: str
+    """What renders it, with its version: ``helm 4.3.1``."""
     warnings: tuple[str, ...]
     held: str = ""
     """Why nothing reaches it by itself: pinned or frozen, by whom."""
@@ -189,6 +191,7 @@ class Planner:
             own_config=record.app.template is None,
             inputs=self._inputs(render, source, record, hooks),
             quick=self._quick(record, environment, source, engine),
+            engine=f"{engine} {self.version_of(engine)}".rstrip(),
             warnings=tuple(shadowed(layers)),
             held=held(self.configuration, environment, release),
         )

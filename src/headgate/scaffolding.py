@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
+from headgate import __version__
 from headgate.config import parse
 from headgate.errors import ConfigError
 from headgate.layout import APPS, SETTINGS
@@ -39,7 +40,8 @@ class Installation:
     """What is known of an installation. ``environments``: names and deliveries in the order of promotion.
 
     ``intake`` is the project that apps trigger in the set-up *intake*; ``components`` the project of Headgate's
-    components, ``version`` which of them: ``1``, ``1.2.3`` or a commit.
+    components, ``version`` which of them the apps include (``1``, ``1.2.3`` or a commit), ``pinned`` which the
+    manifest repository, where another version of an engine is a change to review.
     """
 
     server: str
@@ -52,6 +54,7 @@ class Installation:
     intake: str
     environments: tuple[tuple[str, str], ...]
     version: str = "1"
+    pinned: str = __version__
     components: str = "headgate/headgate"
     kubernetes: str = "1.34"
 

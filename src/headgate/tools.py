@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from headgate import process
+from headgate import PINNED, process
 from headgate.errors import ToolError
-
-PINNED = {"helm": "4.3.1", "kustomize": "5.8.2"}
-"""The versions of ``image/go.mod``."""
 
 _VERSION_ARGUMENTS = {"helm": ("version", "--template", "{{.Version}}"), "kustomize": ("version",)}
 

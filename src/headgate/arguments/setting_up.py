@@ -27,7 +27,14 @@ def init(
     image: Annotated[str, typer.Option("--image", metavar="REPOSITORY", help="Its image, without a tag.")] = "",
     registry: Annotated[str, typer.Option("--registry", metavar="HOST", help="GitLab's container registry.")] = "",
     intake: Annotated[str, typer.Option("--intake", metavar="PROJECT", help="Of the set-up intake.")] = "",
-    version: Annotated[str, typer.Option("--version", help="Of the components: 1, 1.2.3 or a commit.")] = "1",
+    version: Annotated[
+        str,
+        typer.Option(
+            "--version",
+            help="Of the components: 1, 1.2.3 or a commit.",
+            show_default="1 in apps, this release in the manifest repository",
+        ),
+    ] = "",
     components: Annotated[
         str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
     ] = "headgate/headgate",

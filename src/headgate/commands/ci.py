@@ -130,7 +130,9 @@ def _merge_request(run: Run, report: JobReport) -> int:
             yield from tell_hydration(run.branch, run.event.manifests, found, workspace)
 
     around = Around(complete=tell, branch=branch, target=target)
-    return rehydrate.run(rehydrate.Request(), Asked(run.address, signing_key=run.event.signing_key, around=around))
+    asked = Asked(run.address, signing_key=run.event.signing_key, around=around)
+    # Here everybody sees what other versions of the engines change, before it is merged.
+    return rehydrate.run(rehydrate.Request(upgrade=True), asked)
 
 
 def _form(run: Run, report: JobReport) -> int:

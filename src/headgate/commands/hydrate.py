@@ -55,7 +55,7 @@ def run(request: Request) -> int:
     targets = select(configuration, request.apps, request.environments)
 
     terminal = Terminal(sys.stdout, quiet=request.json)
-    options = Options(request.everything or request.upgrade, request.allow_removals, request.upgrade)
+    options = Options(request.everything, request.allow_removals, request.upgrade)
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
     outcomes += broken(configuration, request.apps)
 
@@ -63,7 +63,7 @@ def run(request: Request) -> int:
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
-        changed = [one for one in outcomes if one.state == "changed"]
+        changed = [one for one in outcomes if one.changes]
         commits = configuration.settings.commits
         told = releases(tree, configuration, changed)
         message = commit_message("Hydrate", changed, told, template=commits.message)

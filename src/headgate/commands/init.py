@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import folder
+from headgate import __version__, folder
 from headgate.commands.demo import examples
 from headgate.config import parse
 from headgate.errors import ConfigError
@@ -37,7 +37,7 @@ class Request:
     image: str = ""
     registry: str = ""
     intake: str = ""
-    version: str = "1"
+    version: str = ""
     components: str = "headgate/headgate"
 
 
@@ -78,7 +78,8 @@ def _installation(request: Request) -> Installation:
             request.intake or f"{request.project}-intake",
         ),
         _environments(request.environments or _ENVIRONMENTS),
-        version=request.version,
+        version=request.version or "1",
+        pinned=request.version or __version__,
         components=request.components,
     )
 

@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """The command's arguments."""
+    """The command's arguments. ``upgrade``: other versions of the engines than the locked ones are no error."""
 
     environments: Sequence[str] = ()
     everything: bool = False
     allow_removals: bool = False
+    upgrade: bool = False
 
 
 def run(request: Request, asked: Asked) -> int:
     """Hydrate what changed, and return the exit code: 0, or that of what could not be rendered."""
-    options = Options(everything=request.everything, allow_removals=request.allow_removals)
+    options = Options(request.everything, request.allow_removals, request.upgrade)
     return landed(asked, lambda _: Rehydrate(tuple(request.environments)), options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from headgate import __version__, tools
+from headgate import PINNED, __version__, tools
 from headgate.errors import ToolError
 
 
@@ -12,7 +12,7 @@ def lines() -> tuple[list[str], int]:
     """Return the lines to print, and the exit code: that of a missing tool when one is missing."""
     told = [f"headgate   {__version__}  (Python {platform.python_version()})"]
     code = 0
-    for name in tools.PINNED:
+    for name in PINNED:
         try:
             tool = tools.find(name)
             told.append(f"{name:<10} {tool.version}  {tool.path}")

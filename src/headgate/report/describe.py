@@ -70,6 +70,10 @@ def _versions(changes: Sequence[AppChange], url: str, most: int) -> str:
     named = len({(change.app, change.environment) for change in changes}) > 1
     for change in changes[:_MOST_APPS]:
         lines += [f"- {one}" for one in _parts(change, url, named=named)]
+    upgrades = Counter(change.upgrade for change in changes if change.upgrade)
+    lines += [
+        f"- rendered with {code(upgrade)}" + (f" ({number})" if named else "") for upgrade, number in upgrades.items()
+    ]
     return _fitted(lines, most, "versions")
 
 

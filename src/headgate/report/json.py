@@ -32,6 +32,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "state": one.state,
         "folder": one.folder,
         "engine": one.engine or None,
+        "upgrade": one.upgrade or None,
         "waits_for": list(one.waits_for),
         "reasons": list(one.reasons),
         "warnings": list(one.warnings),

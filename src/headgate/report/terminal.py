@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
 from headgate.message import counts
@@ -79,6 +80,8 @@ class Terminal:
             if outcome.error is not None:
                 self.error(outcome.error, title=f"{outcome.app} in {outcome.environment}")
         self.line(summary(outcomes))
+        for upgrade, number in Counter(outcome.upgrade for outcome in outcomes if outcome.upgrade).items():
+            self.line(f"{upgrade} in {number} of them")
 
     def _changed(self, outcome: Outcome, *, diff: bool) -> None:
         self.line(f"{outcome.app} in {outcome.environment}: {counts(outcome)}", "bold")
