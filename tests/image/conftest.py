@@ -16,14 +16,12 @@ import requests
 
 from headgate import tools
 from support.acme import ROOT, Acme, make_acme
-from support.containers import docker, in_container
+from support.containers import IMAGE, docker, in_container
 from support.gitlab import serve_gitlab
 from support.registry import Registry
 
 if TYPE_CHECKING:
     from pytest_docker.plugin import Services
-
-IMAGE = os.environ.get("HEADGATE_IMAGE", "headgate:latest")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 
 from support.gitlab.runner import Task, executed
 
+IMAGE = os.environ.get("HEADGATE_IMAGE", "headgate:latest")
+"""The image under test."""
+
 _DETECT = "if [ -x /usr/local/bin/bash ] || [ -x /usr/bin/bash ] || [ -x /bin/bash ]; then exec bash; else exec sh; fi"
 _OUTSIDE = ("HOME", "PATH")
 """What a runner does not set: it is the image's."""
