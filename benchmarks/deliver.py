@@ -98,8 +98,8 @@ def replay_gitopscli(url: str, file: str) -> float:
 
 def change_one_file(manifests: str, file: str) -> float:
     """Change one file with Headgate's functions, in a process of its own; return the seconds it took."""
-    from headgate.tree import prefetch  # noqa: PLC0415  only this process pays for it
-    from headgate.workspace import Draft, open_workspace, publish  # noqa: PLC0415
+    from headgate.landing.workspace import Draft, open_workspace, publish  # noqa: PLC0415
+    from headgate.repository.tree import prefetch  # noqa: PLC0415  only this process pays for it
 
     begin = time.perf_counter()
     with open_workspace(manifests) as workspace:

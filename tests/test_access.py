@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from headgate.credentials import Credential
-from headgate.event import read_event
+from headgate.gitlab.event import read_event
+from headgate.gitlab.run import Run
 from headgate.model import Settings
-from headgate.run import Run
+from headgate.registry.credentials import Credential
 
 SURROUNDINGS = {
     "HEADGATE_SERVER": "https://gitlab.example.com:8443",

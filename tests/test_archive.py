@@ -8,9 +8,9 @@ import tarfile
 
 import pytest
 
-from headgate.archive import unpack, without_archives
+from headgate.dependencies.archive import unpack, without_archives
 from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
-from headgate.tree import MEBI, MemoryBlob, Tree
+from headgate.repository.tree import MEBI, MemoryBlob, Tree
 from support.trees import tree_of
 
 CHART = b"apiVersion: v2\nname: redis\nversion: 1.0.0\n"

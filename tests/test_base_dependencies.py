@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from headgate import tools
-from headgate.basefetch import fetch_bases
-from headgate.bases import parse
-from headgate.download import Access
+from headgate.dependencies.basefetch import fetch_bases
+from headgate.dependencies.bases import parse
+from headgate.dependencies.download import Access
 from headgate.errors import ConfigError, DependencyError, Place, TooLargeError, UnsafeFileError
 from support.brought import config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
 from support.charts import config_map, objects

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.challenge import Challenge, parse_challenges
+from headgate.registry.challenge import Challenge, parse_challenges
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.dependencies.requirements import digests
 from headgate.errors import ConfigError, DependencyError
-from headgate.requirements import digests
 from support.brought import APP, config_of, deliver, delivered, hydrated_again, locked, released, set_config, stage_with
 from support.charts import REDIS, ChartRepository, chart_yaml, config_map, helm, objects
 from support.charts import write as write_files

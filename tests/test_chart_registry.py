@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from headgate.credentials import Access as Registries
-from headgate.credentials import Credential
-from headgate.dependencies import Resolver
-from headgate.download import Access
+from headgate.dependencies.download import Access
+from headgate.dependencies.ocichart import pull
+from headgate.dependencies.requirements import Requirement, digests
+from headgate.dependencies.resolve import Resolver
 from headgate.errors import DependencyError, HeadgateError, Place
 from headgate.model import Settings
-from headgate.ocichart import pull
-from headgate.requirements import Requirement, digests
+from headgate.registry.credentials import Access as Registries
+from headgate.registry.credentials import Credential
 from support.brought import config_of, deliver, delivered, hydrated_again, locked, released, stage_with
 from support.charts import REDIS, chart_yaml, helm, objects, write
 from support.manifests import ManifestRepository

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.check import check_allowed, check_stable
 from headgate.errors import DeniedError, UnstableError
-from headgate.manifest import Manifest, with_namespace
 from headgate.model import Allow
+from headgate.objects.check import check_allowed, check_stable
+from headgate.objects.manifest import Manifest, with_namespace
 from support.trees import objects, one_object
 
 APP_FILE = "apps/shop/app.yaml"

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from headgate.claim import PATTERN, Claim, parse_claim, write_claim
 from headgate.errors import ConfigError, UntrustedError
-from headgate.images import Reference
+from headgate.gitlab.claim import PATTERN, Claim, parse_claim, write_claim
+from headgate.objects.images import Reference
 
 COMMIT = "a" * 40
 DIGEST = "sha256:" + "1" * 64

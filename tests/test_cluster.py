@@ -2,18 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.canonical import to_files
-from headgate.cluster import conflicts
 from headgate.config import load
 from headgate.errors import ManifestError
-from headgate.manifest import Manifest, with_namespace
-from headgate.output import changes
+from headgate.hydration.cluster import conflicts
+from headgate.hydration.output import changes
+from headgate.objects.canonical import to_files
+from headgate.objects.manifest import Manifest, with_namespace
 from support.trees import HEADGATE, objects, repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 APP = "{project: acme/x, template: web, namespace: %s}"
 ONE_CLUSTER = HEADGATE.replace("delivery:", "cluster: main\n    delivery:")

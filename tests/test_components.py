@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from headgate.claim import PATTERN, Claim, parse_claim, write_claim
-from headgate.form import ACTIONS
-from headgate.identity import audience
-from headgate.images import parse_reference
+from headgate.gitlab.claim import PATTERN, Claim, parse_claim, write_claim
+from headgate.gitlab.form import ACTIONS
+from headgate.gitlab.identity import audience
+from headgate.objects.images import parse_reference
 from support.components import (
     NAMES,
     TEMPLATES,

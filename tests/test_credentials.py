@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from headgate.credentials import Access, access, credentials, registry_host
 from headgate.errors import ConfigError
 from headgate.model import Settings
+from headgate.registry.credentials import Access, access, credentials, registry_host
 
 SECRET = "s3cret-of-robot"
 AUTH = base64.b64encode(f"robot:{SECRET}".encode()).decode()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.danger import dangers
-from headgate.manifest import Manifest, Rendered, manifests
+from headgate.objects.manifest import Manifest, Rendered, manifests
+from headgate.report.danger import dangers
 
 POD = "spec: {template: {spec: {%s}}}"
 A = "registry.example.com/acme/web:%s@sha256:" + "1" * 64

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from headgate.appchange import AppChange, ObjectEffect, app_changes
 from headgate.config import load
-from headgate.diff import Field
-from headgate.output import ObjectChange
+from headgate.hydration.output import ObjectChange
+from headgate.objects.diff import Field
+from headgate.report.appchange import AppChange, ObjectEffect, app_changes
 from headgate.report.describe import MOST, counts, describe
 from headgate.report.fold import fold
-from headgate.tree import Tree
+from headgate.repository.tree import Tree
 from support.trees import repository
 
 URL = "https://gitlab.example.com"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.diff import Field, fields, first_difference, same
-from headgate.scalar import Plain
+from headgate.objects.diff import Field, fields, first_difference, same
+from headgate.yamltext.scalar import Plain
 from support.trees import data_of
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from headgate import persist
-from headgate.download import Access, download, host_of
+from headgate.dependencies.download import Access, download, host_of
 from headgate.errors import DependencyError, Place, TooLargeError
-from headgate.tree import MEBI
+from headgate.repository.tree import MEBI
 from support.fileserver import FileServer, serve_files
 from support.web import Asked, Reply
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.errors import ConfigError, UntrustedError
-from headgate.event import read_event
+from headgate.gitlab.event import read_event
 
 SURROUNDINGS = {
     "HEADGATE_SERVER": "https://gitlab.example.com",

@@ -6,9 +6,9 @@ import pytest
 
 from headgate.config import load
 from headgate.errors import ConfigError, ForbiddenError, RefusedError
-from headgate.event import Form
-from headgate.form import ACTIONS, check_form, check_permitted, concerned
-from headgate.git import open_repository, tree_of_folder
+from headgate.gitlab.event import Form
+from headgate.gitlab.form import ACTIONS, check_form, check_permitted, concerned
+from headgate.repository.git import open_repository, tree_of_folder
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
 PERMISSIONS = "permissions:\n  dev: {promote: developer}\n  production: {promote: owner, pin: developer}\n"

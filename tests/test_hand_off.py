@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.claim import parse_claim
 from headgate.commands import hand_off
 from headgate.errors import ConfigError, GitLabError, HeadgateError, RefusedError, UntrustedError
+from headgate.gitlab.claim import parse_claim
 from support.answers import Answers, serve_answers
 
 COMMIT = "3f" * 20

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import load
-from headgate.dependencies import Resolved
+from headgate.dependencies.resolve import Resolved
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
-from headgate.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, takes
-from headgate.images import Reference
 from headgate.model import Config, Release, Take
-from headgate.release import Released, read_released, write_released
-from headgate.snapshot import snapshot
-from headgate.tree import SYMLINK, Changes, MemoryBlob, Tree
+from headgate.objects.images import Reference
+from headgate.releases.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, takes
+from headgate.releases.release import Released, read_released, write_released
+from headgate.releases.snapshot import snapshot
+from headgate.repository.tree import SYMLINK, Changes, MemoryBlob, Tree
 from support.trees import COMMIT, DIGEST, configuration, data_of, repository, tree_of
 
 MAIN, TAG = "refs/heads/main", "refs/tags/v1.0"

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import RenderError
-from headgate.hooks import without_hooks
+from headgate.objects.hooks import without_hooks
 from support.trees import one_object
 
 if TYPE_CHECKING:
-    from headgate.manifest import Manifest
+    from headgate.objects.manifest import Manifest
 
 NEVER = ["test", "test-success", "test-failure", "pre-delete", "post-delete", "pre-rollback", "post-rollback"]
 INSTALLING = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"]

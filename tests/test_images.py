@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headgate.errors import ConfigError, ImageError
-from headgate.images import Reference, for_templates, normal, parse_reference, pin, uses
 from headgate.model import Image
-from headgate.valuepath import parse, select
+from headgate.objects.images import Reference, for_templates, normal, parse_reference, pin, uses
+from headgate.yamltext.valuepath import parse, select
 from support.trees import DIGEST, one_object, released
 
 if TYPE_CHECKING:
-    from headgate.manifest import Manifest
+    from headgate.objects.manifest import Manifest
 
 SHOP = "registry.example.com/acme/shop"
 OTHER_DIGEST = "sha256:" + "b" * 64

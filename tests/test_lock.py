@@ -4,12 +4,12 @@ from importlib.metadata import version
 
 import pytest
 
-from headgate import lock
-from headgate.canonical import OUTPUT_FORMAT
 from headgate.config import parse
 from headgate.errors import LockError
+from headgate.hydration import lock
 from headgate.layout import LOCK
 from headgate.model import Lock
+from headgate.objects.canonical import OUTPUT_FORMAT
 
 HERE = version("jinja2")
 HEADER = (

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.canonical import file_name, to_files, to_text
 from headgate.errors import ManifestError, YamlError
-from headgate.manifest import Manifest, Rendered, manifests, split, with_namespace
-from headgate.scalar import Plain
+from headgate.objects.canonical import file_name, to_files, to_text
+from headgate.objects.manifest import Manifest, Rendered, manifests, split, with_namespace
+from headgate.yamltext.scalar import Plain
 from support.trees import data_of, objects, one_object
 
 

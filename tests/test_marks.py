@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.marks import Marks, described, read_marks, settings_id
 from headgate.model import Review
+from headgate.review.marks import Marks, described, read_marks, settings_id
 
 MARKS = Marks("a" * 40, "0123456789abcdef", ((12, "b" * 40), (13, "c" * 40)), frozen=True)
 people = st.text(alphabet=st.characters(blacklist_characters="\r")).filter(lambda text: "headgate:" not in text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.marks import read_marks
+from headgate.review.marks import read_marks
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest

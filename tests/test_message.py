@@ -8,7 +8,7 @@ import pytest
 
 from headgate.config import load
 from headgate.errors import ConfigError
-from headgate.hydrate import Outcome
+from headgate.hydration.hydrate import Outcome
 from headgate.message import commit_message, subject, unknown_field
 from headgate.model import Release
 from support.trees import COMMIT, HEADGATE, released, repository

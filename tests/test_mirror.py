@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from headgate import config, mirror, remote
+from headgate import config
 from headgate.errors import ConfigError, GitError
-from headgate.mirror import Mirrored, write_mirrors
-from headgate.remote import clone
-from headgate.workspace import Workspace, open_workspace
+from headgate.landing import mirror
+from headgate.landing.mirror import Mirrored, write_mirrors
+from headgate.landing.workspace import Workspace, open_workspace
+from headgate.repository import remote
+from headgate.repository.remote import clone
 from support.keys import allowed, make_key
 from support.manifests import HEADGATE_YAML, git
 from support.stage import Stage, write_app

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from headgate.errors import RefusedError
-from headgate.handoff import HandOff
 from headgate.model import Newest
-from headgate.order import compare
+from headgate.releases.handoff import HandOff
+from headgate.releases.order import compare
 from support.cli import Ran
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app

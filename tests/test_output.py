@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import ConfigError, GuardError
-from headgate.output import Record, changes, is_current, object_changes, output_id, read_record
+from headgate.hydration.output import Record, changes, is_current, object_changes, output_id, read_record
 from support.trees import tree_of
 
 if TYPE_CHECKING:
-    from headgate.tree import Changes, Tree
+    from headgate.repository.tree import Changes, Tree
 
 FOLDER = "deploy/dev/shop"
 RECORD = f"{FOLDER}/.headgate.json"

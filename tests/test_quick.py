@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headgate.plan import Planner
+from headgate.hydration.plan import Planner
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
 IMAGE = "registry.example.com/acme/web"
@@ -90,7 +90,7 @@ def test_changed_comment_or_version_of_headgate_writes_nothing(
 ) -> None:
     record = (hydrated.path / "deploy/dev/web/.headgate.json").read_bytes()
     hydrated.write({"apps/web/values.yaml": "v: 1 # why\n", "headgate.yaml": HEADGATE_YAML + "# why\n"})
-    monkeypatch.setattr("headgate.plan.__version__", "99.0")
+    monkeypatch.setattr("headgate.hydration.plan.__version__", "99.0")
     assert [one["state"] for one in hydrated.hydrate_json()] == ["unchanged"]
     assert (hydrated.path / "deploy/dev/web/.headgate.json").read_bytes() == record
 

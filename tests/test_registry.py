@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from headgate.credentials import Access, Credential, access
 from headgate.errors import ConfigError, RegistryError
-from headgate.images import Reference, parse_reference
 from headgate.model import Settings
-from headgate.registry import resolve, revision
+from headgate.objects.images import Reference, parse_reference
+from headgate.registry.credentials import Access, Credential, access
+from headgate.registry.digests import resolve, revision
 from support.registry import (
     DOCKER,
     OCI,

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from headgate.certificates import trusted_certificates
-from headgate.credentials import Access, Credential, Patience
 from headgate.errors import RegistryError
-from headgate.imagerepository import open_repository
-from headgate.images import Reference
-from headgate.registry import Resolved, resolve, revision
+from headgate.objects.images import Reference
+from headgate.registry.credentials import Access, Credential, Patience
+from headgate.registry.digests import Resolved, resolve, revision
+from headgate.registry.repository import open_repository
 from support.certificates import authority, server_context
 from support.registry import DOCKER, OCI, REVISION, sha256
 from support.web import Asked, Reply, Site, serve

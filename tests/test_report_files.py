@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.appchange import AppChange, ObjectEffect
 from headgate.errors import ConfigError, Place
-from headgate.hydrate import Outcome
-from headgate.output import ObjectChange
+from headgate.hydration.hydrate import Outcome
+from headgate.hydration.output import ObjectChange
+from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.files import report_files, to_counts
 from headgate.report.junit import Case, of_outcome, of_verdict, to_junit
 from headgate.report.quality import issues, to_code_quality
-from headgate.verify import Difference, Verdict
+from headgate.state.verify import Difference, Verdict
 
 FAILED = Outcome(
     "web",

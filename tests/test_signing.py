@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import ConfigError, HeadgateError, ToolError
-from headgate.signing import signed
+from headgate.repository.signing import signed
 from support.keys import allowed, make_key
 from support.manifests import HEADGATE_YAML, git
 from support.stage import Stage

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.tied import names_commit, names_tag, why_untied
+from headgate.registry.tied import names_commit, names_tag, why_untied
 
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 OTHER = "f" * 40

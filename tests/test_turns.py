@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate import turns
 from headgate.errors import GitError
+from headgate.landing import turns
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, Stage
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.scalar import Plain
-from headgate.valuepath import ANY_ITEM, ANY_KEY, Pattern, covers, leaves, parse, select
-from headgate.yamlread import KeyPath, dotted
+from headgate.yamltext.read import KeyPath, dotted
+from headgate.yamltext.scalar import Plain
+from headgate.yamltext.valuepath import ANY_ITEM, ANY_KEY, Pattern, covers, leaves, parse, select
 from support.trees import data_of
 
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1)

@@ -4,8 +4,7 @@ import pytest
 
 from headgate.errors import ConfigError, GrantError, YamlError
 from headgate.model import Granted
-from headgate.scalar import NULL, Plain
-from headgate.values import (
+from headgate.render.values import (
     Layer,
     check_grant,
     flat,
@@ -15,6 +14,7 @@ from headgate.values import (
     shadowed,
     without_nulls,
 )
+from headgate.yamltext.scalar import NULL, Plain
 from support.trees import data_of, tree_of
 
 APP = "config/values.yaml"

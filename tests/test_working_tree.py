@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headgate.git import open_repository, tree_of_folder
-from headgate.tree import blob_id
+from headgate.repository.git import open_repository, tree_of_folder
+from headgate.repository.tree import blob_id
 from support.manifests import git
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import HeadgateError
-from headgate.yamlfill import filled
-from headgate.yamlread import MAX_DEPTH, read
+from headgate.yamltext.fill import filled
+from headgate.yamltext.read import MAX_DEPTH, read
 
 ONE = "\ue0000\ue001"
 TWO = "\ue0001\ue001"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from headgate.errors import TooLargeError, YamlError
-from headgate.scalar import NULL, Plain, is_null, is_plain_string, to_python
-from headgate.yamlread import MAX_DEPTH, Document, KeyPath, dotted, read
+from headgate.yamltext.read import MAX_DEPTH, Document, KeyPath, dotted, read
+from headgate.yamltext.scalar import NULL, Plain, is_null, is_plain_string, to_python
 from support.trees import data_of
 
 

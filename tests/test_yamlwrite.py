@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from headgate.scalar import NULL, Plain
-from headgate.yamlwrite import write
+from headgate.yamltext.scalar import NULL, Plain
+from headgate.yamltext.write import write
 from support.trees import data_of
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
 from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, Template
-from headgate.scalar import to_python
-from headgate.tree import prefetch
-from headgate.yamlread import Text, read
+from headgate.repository.tree import prefetch
+from headgate.yamltext.read import Text, read
+from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.model import Environment, Image, Mirror
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=Record)
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, ImageError, Place, did_you_mean
-from headgate.images import normal
 from headgate.layout import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
 from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
-from headgate.yamlread import dotted
+from headgate.objects.images import normal
+from headgate.yamltext.read import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
     from headgate.model import Settings, Take
-    from headgate.tree import Tree
-    from headgate.yamlread import KeyPath, Text
+    from headgate.repository.tree import Tree
+    from headgate.yamltext.read import KeyPath, Text
 
 
 def check_settings(settings: Settings, text: Text) -> None:

@@ -14,7 +14,7 @@ from headgate.model.fields import PATTERNS
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from headgate.yamlread import KeyPath, Text
+    from headgate.yamltext.read import KeyPath, Text
 
 _EXPECTED = {
     "bool_type": "true or false",

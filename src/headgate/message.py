@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from headgate.hydrate import Outcome
+    from headgate.hydration.hydrate import Outcome
     from headgate.model import Release
 
 FIELDS = ("action", "apps", "environments", "what")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from headgate.login import basic
+from headgate.repository.login import basic
 from support.containers import docker
 from support.gitlab.locally import command
 from support.gitlab.runner import Task, executed

@@ -12,15 +12,15 @@ from pathlib import Path
 from headgate.commands import ci
 from headgate.commands.landed import landed
 from headgate.errors import HeadgateError
-from headgate.event import Event, Form, Tokens
-from headgate.handoff import HandOff
-from headgate.images import parse_reference
+from headgate.feedback.apps import Scope
+from headgate.feedback.jobreport import JobReport
+from headgate.gitlab.event import Event, Form, Tokens
+from headgate.gitlab.run import Run, open_run
 from headgate.intents.deliver import Deliver
-from headgate.jobreport import JobReport
-from headgate.login import logged_in
-from headgate.reports import Scope
-from headgate.run import Run, open_run
-from headgate.source import app_source
+from headgate.objects.images import parse_reference
+from headgate.releases.handoff import HandOff
+from headgate.releases.source import app_source
+from headgate.repository.login import logged_in
 from support.gitlab.double import Double, serve_gitlab
 from support.gitlab.gitside import refs, write_commit
 from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Project, User

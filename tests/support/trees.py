@@ -6,10 +6,10 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from headgate.config import load
-from headgate.manifest import Manifest, Rendered, manifests
 from headgate.model import ReleasedImage
-from headgate.tree import MemoryBlob, Tree
-from headgate.yamlread import read
+from headgate.objects.manifest import Manifest, Rendered, manifests
+from headgate.repository.tree import MemoryBlob, Tree
+from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

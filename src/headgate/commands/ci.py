@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
-from headgate.completion import complete
 from headgate.errors import ConfigError, HeadgateError, SeveralError, UntrustedError
-from headgate.event import read_event
-from headgate.form import check_form, check_permitted, concerned
-from headgate.gitlab import merge_request_path
-from headgate.hydrationnote import tell_hydration
-from headgate.identity import access_level, level_by_token
+from headgate.feedback.apps import Scope, tell_sender
+from headgate.feedback.completion import complete
+from headgate.feedback.hydrationnote import tell_hydration
+from headgate.feedback.jobreport import JobReport
+from headgate.gitlab.api import merge_request_path
+from headgate.gitlab.event import read_event
+from headgate.gitlab.form import check_form, check_permitted, concerned
+from headgate.gitlab.identity import access_level, level_by_token
+from headgate.gitlab.run import check_settings, open_run
+from headgate.gitlab.sent import proven, sent
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
-from headgate.jobreport import JobReport
+from headgate.landing.workspace import open_workspace
 from headgate.layout import OURS
-from headgate.login import logged_in
 from headgate.process import hide_environment
-from headgate.reports import Scope, tell_sender
-from headgate.run import check_settings, open_run
-from headgate.sent import proven, sent
-from headgate.unopened import push_options
-from headgate.workspace import open_workspace
+from headgate.repository.login import logged_in
+from headgate.review.unopened import push_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from headgate.handoff import HandOff
-    from headgate.identity import Sender
-    from headgate.landing import Landing
-    from headgate.run import Run
-    from headgate.word import Told
-    from headgate.workspace import Workspace
+    from headgate.feedback.word import Told
+    from headgate.gitlab.identity import Sender
+    from headgate.gitlab.run import Run
+    from headgate.landing.land import Landing
+    from headgate.landing.workspace import Workspace
+    from headgate.releases.handoff import HandOff
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:

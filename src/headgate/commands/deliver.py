@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import handoff
 from headgate.commands.landed import Asked, landed
 from headgate.errors import ConfigError
-from headgate.images import parse_reference
 from headgate.intents.deliver import Deliver
-from headgate.source import app_source
+from headgate.objects.images import parse_reference
+from headgate.releases import handoff
+from headgate.releases.source import app_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.images import Reference
+    from headgate.objects.images import Reference
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.commands import deliver, hydrate
 from headgate.commands.landed import Asked
 from headgate.errors import GuardError, Place
 from headgate.report.terminal import Terminal
+from headgate.repository import git
 
 if TYPE_CHECKING:
-    from headgate.git import Repository
+    from headgate.repository.git import Repository
 
 IMAGES = ("shop", "cart", "mail", "landing")
 PROJECT = "acme/shop"

@@ -8,16 +8,16 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.config import load
 from headgate.doctor import diagnose
 from headgate.doctor.examine import Checkout, examine
 from headgate.errors import ConfigError
-from headgate.gitlab import connect
+from headgate.gitlab.api import connect
 from headgate.layout import SETTINGS
 from headgate.report.terminal import Terminal
+from headgate.repository import git
 from headgate.scaffolding import CI, INTAKE_CI, as_setup
-from headgate.yamlread import read
+from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

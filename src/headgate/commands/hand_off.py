@@ -10,13 +10,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from headgate.claim import Claim, write_claim
 from headgate.errors import ConfigError, RefusedError
-from headgate.event import check_addresses, needed
-from headgate.gitlab import connect
-from headgate.images import parse_reference
+from headgate.gitlab.api import connect
+from headgate.gitlab.claim import Claim, write_claim
+from headgate.gitlab.event import check_addresses, needed
+from headgate.gitlab.trigger import outcome, trigger
+from headgate.objects.images import parse_reference
 from headgate.report.terminal import Terminal
-from headgate.trigger import outcome, trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

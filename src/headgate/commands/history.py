@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
 from headgate.errors import ConfigError, HeadgateError, did_you_mean
-from headgate.history import read_histories
 from headgate.layout import SETTINGS
 from headgate.model import Settings
-from headgate.past import deepening
-from headgate.reading import open_for_reading
 from headgate.report.history import SHORT, Entry, history_to_json, write_history
 from headgate.report.terminal import Terminal
+from headgate.state.history import read_histories
+from headgate.state.past import deepening
+from headgate.state.reading import open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.history import History, Step
+    from headgate.landing.workspace import Workspace
     from headgate.model import Release
-    from headgate.tree import Tree
-    from headgate.workspace import Workspace
+    from headgate.repository.tree import Tree
+    from headgate.state.history import History, Step
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from headgate.commands.landed import Asked, landed
 from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
 from headgate.intents.protocol import expected_release, find_app
 from headgate.intents.remove import Remove
-from headgate.landing import read_state
+from headgate.landing.land import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.workspace import Workspace
+    from headgate.landing.workspace import Workspace
 
 
 def pin(app: str, environment: str, by: str, reason: str, asked: Asked) -> int:

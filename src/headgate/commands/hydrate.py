@@ -6,24 +6,26 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, folder, git, lock, stop
-from headgate.commit import advance, identity, make_commit
+from headgate import config, stop
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
-from headgate.hydrate import Options, broken, hydrate
+from headgate.hydration import lock
+from headgate.hydration.hydrate import Options, broken, hydrate
 from headgate.message import commit_message
-from headgate.release import read_release
+from headgate.releases.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
-from headgate.tree import prefetch
+from headgate.repository import folder, git
+from headgate.repository.commit import advance, identity, make_commit
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from headgate.config import Configuration
-    from headgate.hydrate import Outcome, Target
+    from headgate.hydration.hydrate import Outcome, Target
     from headgate.model import Release
-    from headgate.tree import Changes, Tree
+    from headgate.repository.tree import Changes, Tree
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import __version__, folder
+from headgate import __version__
 from headgate.commands.demo import examples
 from headgate.config import parse
 from headgate.errors import ConfigError
 from headgate.layout import APPS, SETTINGS, TEMPLATES
 from headgate.model import Settings
 from headgate.report.terminal import Terminal
+from headgate.repository import folder
 from headgate.scaffolding import Installation, app_lines, as_setup, first_files, likely_registry, steps
 
 if TYPE_CHECKING:

@@ -8,29 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.commands.hydrate import exit_code
 from headgate.errors import ConfigError, GitError, HeadgateError
-from headgate.hydrate import AS_USUAL, Options
+from headgate.hydration.hydrate import AS_USUAL, Options
 from headgate.intents.follow import Follow, due, follows
-from headgate.landing import Landing, land, read_state
-from headgate.mirror import write_mirrors
-from headgate.past import open_history
+from headgate.landing.land import Landing, land, read_state
+from headgate.landing.mirror import write_mirrors
+from headgate.landing.trailer import find_intent
+from headgate.landing.workspace import open_workspace, refreshed
 from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
-from headgate.trailer import find_intent
-from headgate.workspace import open_workspace, refreshed
+from headgate.repository import git
+from headgate.state.past import open_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from headgate.config import Configuration
-    from headgate.history import History
     from headgate.intents.follow import Histories
     from headgate.intents.protocol import Intent
+    from headgate.landing.workspace import Workspace
     from headgate.model import Settings
-    from headgate.workspace import Workspace
+    from headgate.state.history import History
 
 
 @dataclass(frozen=True)

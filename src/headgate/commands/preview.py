@@ -8,35 +8,35 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.appchange import app_changes
 from headgate.commands.hydrate import exit_code
-from headgate.credentials import access
 from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
-from headgate.event import read_event
-from headgate.gitlab import merge_request_path, path_of
-from headgate.handoff import BRANCHES, HandOff, check
-from headgate.identity import branch
-from headgate.images import parse_reference
+from headgate.gitlab.api import merge_request_path, path_of
+from headgate.gitlab.event import read_event
+from headgate.gitlab.identity import branch
+from headgate.gitlab.notes import keep_note
+from headgate.gitlab.run import check_settings, open_run
 from headgate.intents.preview import Preview
-from headgate.landing import rehearse
-from headgate.login import logged_in
-from headgate.notes import keep_note
+from headgate.landing.land import rehearse
+from headgate.landing.workspace import open_workspace
+from headgate.objects.images import parse_reference
 from headgate.process import hide_environment
-from headgate.registry import resolve
+from headgate.registry.credentials import access
+from headgate.registry.digests import resolve
+from headgate.releases.handoff import BRANCHES, HandOff, check
+from headgate.releases.source import app_source
+from headgate.report.appchange import app_changes
 from headgate.report.describe import describe
 from headgate.report.markdown import prose
 from headgate.report.terminal import Terminal
-from headgate.run import check_settings, open_run
-from headgate.source import app_source
-from headgate.workspace import open_workspace
+from headgate.repository.login import logged_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from headgate.images import Reference
+    from headgate.gitlab.run import Run
+    from headgate.landing.workspace import Workspace
     from headgate.model import Settings
-    from headgate.run import Run
-    from headgate.workspace import Workspace
+    from headgate.objects.images import Reference
 
 
 @dataclass(frozen=True)

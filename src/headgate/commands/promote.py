@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.commands.landed import Asked, histories, landed
-from headgate.history import commits_of
 from headgate.intents.follow import Follow, due, follows
 from headgate.intents.promote import Past, Promote, promotion
-from headgate.landing import read_state
-from headgate.past import open_history
-from headgate.source import app_source
+from headgate.landing.land import read_state
+from headgate.releases.source import app_source
+from headgate.state.history import commits_of
+from headgate.state.past import open_history
 
 if TYPE_CHECKING:
-    from headgate.workspace import Workspace
+    from headgate.landing.workspace import Workspace
 
 
 @dataclass(frozen=True)

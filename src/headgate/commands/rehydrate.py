@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.commands.landed import Asked, landed
-from headgate.hydrate import Options
+from headgate.hydration.hydrate import Options
 from headgate.intents.refresh import Refresh
 from headgate.intents.rehydrate import Rehydrate
-from headgate.workspace import find_proposals
+from headgate.landing.workspace import find_proposals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.workspace import Workspace
+    from headgate.landing.workspace import Workspace
 
 
 @dataclass(frozen=True)

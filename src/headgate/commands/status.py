@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 from headgate import config
 from headgate.commands.hydrate import select
-from headgate.hydrate import broken
+from headgate.hydration.hydrate import broken
+from headgate.hydration.output import RECORD
 from headgate.layout import INPUTS, LOCK, SETTINGS
-from headgate.output import RECORD
-from headgate.reading import open_for_reading
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal
-from headgate.status import Standing, Status, read_status
-from headgate.tree import Tree, prefetch
+from headgate.repository.tree import Tree, prefetch
+from headgate.state.reading import open_for_reading
+from headgate.state.status import Standing, Status, read_status
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.commands.hydrate import select
 from headgate.errors import GitError, SeveralError
-from headgate.hydrate import broken
-from headgate.past import deepening
-from headgate.reading import open_for_reading
+from headgate.hydration.hydrate import broken
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
-from headgate.tree import prefetch
-from headgate.verify import Verdict, is_whole, orphans, verdicts, with_touches
+from headgate.repository.tree import prefetch
+from headgate.state.past import deepening
+from headgate.state.reading import open_for_reading
+from headgate.state.verify import Verdict, is_whole, orphans, verdicts, with_touches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.workspace import Workspace
+    from headgate.landing.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
-from headgate.gitlab import project_path
+from headgate.gitlab.api import project_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.gitlab import GitLab
+    from headgate.gitlab.api import GitLab
     from headgate.model import Settings
     from headgate.scaffolding import Setup
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.dependencies import Resolved
+from headgate.dependencies.resolve import Resolved
 from headgate.errors import GitError, HeadgateError
-from headgate.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
+from headgate.hydration.plan import held, what_is_read, what_is_written
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
 from headgate.model import Release
-from headgate.order import only_newer
-from headgate.plan import held, what_is_read, what_is_written
-from headgate.release import CONFIG, Released, parts, read_released, waiting_folder, write_released
-from headgate.snapshot import snapshot
-from headgate.tree import Tree, prefetch
+from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
+from headgate.releases.order import only_newer
+from headgate.releases.release import CONFIG, Released, parts, read_released, waiting_folder, write_released
+from headgate.releases.snapshot import snapshot
+from headgate.repository.tree import Tree, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.config import AppRecord
-    from headgate.handoff import Acceptance, HandOff
     from headgate.intents.protocol import State
-    from headgate.source import AppSource
-    from headgate.tree import Changes
-    from headgate.workspace import Proposal
+    from headgate.landing.workspace import Proposal
+    from headgate.releases.handoff import Acceptance, HandOff
+    from headgate.releases.source import AppSource
+    from headgate.repository.tree import Changes
 
 NOTHING = Released(Release(), Tree({}))
 """What an app runs before its first hand-off."""

@@ -9,24 +9,24 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headgate.errors import RefusedError
-from headgate.handoff import taken_by
-from headgate.history import commits_of, landed_at
+from headgate.hydration.plan import what_is_read
 from headgate.intents.deliver import NOTHING
 from headgate.intents.promote import Past, Promote, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
-from headgate.plan import what_is_read
-from headgate.release import parts, read_released, waiting_folder
-from headgate.tree import prefetch
+from headgate.releases.handoff import taken_by
+from headgate.releases.release import parts, read_released, waiting_folder
+from headgate.repository.tree import prefetch
+from headgate.state.history import commits_of, landed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.history import History
     from headgate.intents.protocol import State
     from headgate.model import Release, Take
-    from headgate.release import Released
+    from headgate.releases.release import Released
+    from headgate.state.history import History
 
 Histories = Callable[[str, str], AbstractContextManager["History"]]
 """Gives the history of an app's release in an environment."""

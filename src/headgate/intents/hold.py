@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.handoff import check_person, still_taken
+from headgate.hydration.plan import held, what_is_read
 from headgate.intents.deliver import NOTHING, release_step
 from headgate.intents.protocol import (
     Applied,
@@ -18,14 +18,14 @@ from headgate.intents.protocol import (
 from headgate.layout import ENVIRONMENTS, FROZEN
 from headgate.model import Freeze as Frozen
 from headgate.model import Pin as Pinned
-from headgate.plan import held, what_is_read
-from headgate.release import RELEASE, read_released, waiting_folder, write_record, write_released
-from headgate.tree import prefetch
+from headgate.releases.handoff import check_person, still_taken
+from headgate.releases.release import RELEASE, read_released, waiting_folder, write_record, write_released
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.tree import Changes
+    from headgate.repository.tree import Changes
 
 
 @dataclass(frozen=True)

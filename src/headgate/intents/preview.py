@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.handoff import handed_off
 from headgate.intents.deliver import NOTHING, by_all_who_take, config_files, release_step
 from headgate.intents.protocol import identify
+from headgate.releases.handoff import handed_off
 
 if TYPE_CHECKING:
-    from headgate.handoff import Acceptance, HandOff
     from headgate.intents.protocol import Applied, State, Step
-    from headgate.source import AppSource
+    from headgate.releases.handoff import Acceptance, HandOff
+    from headgate.releases.source import AppSource
 
 
 @dataclass(frozen=True)

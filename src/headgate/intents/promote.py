@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import RefusedError
-from headgate.handoff import taken_by
-from headgate.hydrate import Options, hydrate
+from headgate.hydration.hydrate import Options, hydrate
+from headgate.hydration.plan import held
 from headgate.intents.deliver import NOTHING, release_step
 from headgate.intents.protocol import (
     Applied,
@@ -19,9 +19,9 @@ from headgate.intents.protocol import (
 )
 from headgate.intents.versions import carried_version, travels
 from headgate.message import counts
-from headgate.order import by_version
-from headgate.plan import held
-from headgate.release import newest_of, parts, read_released, waiting_folder
+from headgate.releases.handoff import taken_by
+from headgate.releases.order import by_version
+from headgate.releases.release import newest_of, parts, read_released, waiting_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.model import Newest, Part, Release
-    from headgate.order import History, Order
-    from headgate.release import Released
-    from headgate.tree import Changes
+    from headgate.releases.order import History, Order
+    from headgate.releases.release import Released
+    from headgate.repository.tree import Changes
 
 
 @dataclass(frozen=True)

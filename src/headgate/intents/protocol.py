@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.errors import RefusedError, did_you_mean
-from headgate.release import RELEASE, Released, read_released
+from headgate.releases.release import RELEASE, Released, read_released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
     from headgate.errors import HeadgateError
-    from headgate.hydrate import Outcome
-    from headgate.tree import Changes, Tree
-    from headgate.workspace import Proposal
+    from headgate.hydration.hydrate import Outcome
+    from headgate.landing.workspace import Proposal
+    from headgate.repository.tree import Changes, Tree
 
 
 @dataclass(frozen=True)

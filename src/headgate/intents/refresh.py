@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import output, tools
+from headgate import tools
+from headgate.hydration import output
+from headgate.hydration.plan import Planned, Planner, what_is_read
 from headgate.intents.deliver import NOTHING, with_proposed
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.remove import removal
 from headgate.layout import LOCK, VERSIONS, review_branch
-from headgate.plan import Planned, Planner, what_is_read
-from headgate.release import read_released, waiting_folder, write_released
-from headgate.tree import differing, prefetch
+from headgate.releases.release import read_released, waiting_folder, write_released
+from headgate.repository.tree import differing, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.tree import Changes
-    from headgate.workspace import Proposal
+    from headgate.landing.workspace import Proposal
+    from headgate.repository.tree import Changes
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,23 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.hydrate import broken
+from headgate.hydration.hydrate import broken
+from headgate.hydration.output import RECORD
+from headgate.hydration.plan import held, what_is_read
 from headgate.intents.deliver import NOTHING
 from headgate.intents.hold import ready
 from headgate.intents.protocol import Applied, Step, check_environment, identify
 from headgate.intents.versions import current_version, travels
 from headgate.layout import group_branch
-from headgate.output import RECORD
-from headgate.plan import held, what_is_read
-from headgate.release import waiting_folder, write_released
-from headgate.tree import prefetch
+from headgate.releases.release import waiting_folder, write_released
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
-    from headgate.release import Released
+    from headgate.releases.release import Released
 
 
 @dataclass(frozen=True)

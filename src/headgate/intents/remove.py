@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.appedit import without_environments
+from headgate.intents.appedit import without_environments
 from headgate.intents.protocol import Applied, Step, find_app, identify
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.tree import Changes
+    from headgate.repository.tree import Changes
 
 
 @dataclass(frozen=True)

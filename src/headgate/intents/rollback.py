@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import git
 from headgate.config import load
 from headgate.errors import HeadgateError, RefusedError
-from headgate.handoff import check_person
 from headgate.intents.deliver import NOTHING
 from headgate.intents.protocol import (
     Applied,
@@ -22,15 +20,17 @@ from headgate.intents.protocol import (
 from headgate.intents.versions import carried_version, current_version, travels
 from headgate.layout import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.model import Pin
-from headgate.release import Released, parts, read_released, write_released
-from headgate.tree import prefetch
+from headgate.releases.handoff import check_person
+from headgate.releases.release import Released, parts, read_released, write_released
+from headgate.repository import git
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
-    from headgate.history import History
-    from headgate.history import Step as PastStep
     from headgate.intents.protocol import State
-    from headgate.tree import Changes, Tree
+    from headgate.repository.tree import Changes, Tree
+    from headgate.state.history import History
+    from headgate.state.history import Step as PastStep
 
 
 @dataclass(frozen=True)

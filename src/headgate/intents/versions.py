@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
+from headgate.hydration.template import current_scope, dropped, kept, shared_template, version_of
 from headgate.layout import VERSIONS
 from headgate.model import Release
-from headgate.release import RELEASE
-from headgate.template import current_scope, dropped, kept, shared_template, version_of
-from headgate.tree import prefetch
+from headgate.releases.release import RELEASE
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
-    from headgate.release import Released
-    from headgate.tree import Changes, Tree
+    from headgate.releases.release import Released
+    from headgate.repository.tree import Changes, Tree
 
 
 def travels(configuration: Configuration, environment: str) -> bool:

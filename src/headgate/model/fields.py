@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from headgate import valuepath
+from headgate.yamltext import valuepath
 
 Engine = Literal["helm", "kustomize", "jinja2", "plain"]
 Delivery = Literal["commit", "review"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.dependencies import kustomization
 from headgate.errors import Place, RenderError
-from headgate.render import helm, jinja, kustomization, kustomize, plain
+from headgate.render import helm, jinja, kustomize, plain
 
 if TYPE_CHECKING:
     from headgate.render.protocol import Engine
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 ENGINES: dict[str, Engine] = {
     "helm": helm.render,

@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.archive import without_archives
+from headgate.dependencies.archive import without_archives
+from headgate.dependencies.requirements import LOCAL, dependencies, local_chart, vendored
 from headgate.errors import Place, RenderError
-from headgate.requirements import LOCAL, dependencies, local_chart, vendored
-from headgate.tree import Tree, check_input
-from headgate.values import read_layer
+from headgate.render.values import read_layer
+from headgate.repository.tree import Tree, check_input
 
 if TYPE_CHECKING:
-    from headgate.tree import Blob
+    from headgate.repository.tree import Blob
 
 # Functions of Helm's templates whose result differs from call to call.
 # https://helm.sh/docs/chart_template_guide/function_list/ ; htpasswd, bcrypt and encryptAES salt what they hash.

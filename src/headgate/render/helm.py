@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from headgate import process, tools
 from headgate.errors import ConfigError, HeadgateError, Place, RenderError
-from headgate.images import for_templates
-from headgate.manifest import Rendered
+from headgate.objects.images import for_templates
+from headgate.objects.manifest import Rendered
 from headgate.process import ProcessError
 from headgate.render import chart
 from headgate.render.protocol import Result, clean_environment
-from headgate.values import merge
-from headgate.yamlwrite import write
+from headgate.render.values import merge
+from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

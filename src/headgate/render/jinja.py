@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from headgate import process
 from headgate.errors import ExhaustedError, HeadgateError, Place, RenderError
-from headgate.images import for_templates
-from headgate.manifest import Rendered
+from headgate.objects.images import for_templates
+from headgate.objects.manifest import Rendered
 from headgate.process import ProcessError
 from headgate.render import plain
 from headgate.render.protocol import Result, clean_environment
-from headgate.scalar import to_python
-from headgate.values import merge, read_layer, without_nulls
+from headgate.render.values import merge, read_layer, without_nulls
+from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from headgate.render.protocol import Bench, Render
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
 """Files that are rendered; other ``.j2`` files are there to be included."""

@@ -17,17 +17,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate import process, tools
+from headgate.dependencies.kustomization import VALUES, Kustomization, find_root, follow, with_fetched
 from headgate.errors import HeadgateError, Place, RenderError
-from headgate.images import for_templates
-from headgate.kinds import CLUSTER
-from headgate.manifest import Rendered, manifests
+from headgate.objects.images import for_templates
+from headgate.objects.kinds import CLUSTER
+from headgate.objects.manifest import Rendered, manifests
 from headgate.process import ProcessError
-from headgate.render.kustomization import VALUES, Kustomization, find_root, follow, with_fetched
 from headgate.render.protocol import Result, clean_environment
-from headgate.tree import Tree
-from headgate.values import flat, merge, read_layer, without_nulls
-from headgate.yamlread import read
-from headgate.yamlwrite import write
+from headgate.render.values import flat, merge, read_layer, without_nulls
+from headgate.repository.tree import Tree
+from headgate.yamltext.read import read
+from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, Place, RenderError
-from headgate.manifest import Rendered
+from headgate.objects.manifest import Rendered
 from headgate.render.protocol import Result
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from headgate.render.protocol import Bench, Render
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 _NOT_MANIFESTS = {"values.yaml", "values.yml", "template.yaml"}
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headgate.tree import write_files
+from headgate.repository.tree import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from headgate.errors import HeadgateError
-    from headgate.manifest import Manifest, Rendered
     from headgate.model import Kustomize, ReleasedImage
+    from headgate.objects.manifest import Manifest, Rendered
     from headgate.process import Limits
-    from headgate.tree import Tree
+    from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True)

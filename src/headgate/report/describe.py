@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.release import CONFIG, parts
+from headgate.releases.release import CONFIG, parts
 from headgate.report.fold import fold
 from headgate.report.history import SHORT
 from headgate.report.markdown import block, code, details, in_html, link, prose
@@ -13,9 +13,9 @@ from headgate.report.markdown import block, code, details, in_html, link, prose
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.appchange import AppChange, ObjectEffect
+    from headgate.hydration.output import ObjectChange
     from headgate.model import ReleasedConfig, ReleasedImage
-    from headgate.output import ObjectChange
+    from headgate.report.appchange import AppChange, ObjectEffect
     from headgate.report.fold import Fold
 
 MOST = 100_000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from headgate.appchange import AppChange
+    from headgate.report.appchange import AppChange
     from headgate.report.junit import Case
     from headgate.report.quality import Issue
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.appchange import AppChange, ObjectEffect
+    from headgate.report.appchange import AppChange, ObjectEffect
 
 _APP = "\0"
 """Stands for an app's own name, which no name in Kubernetes holds."""

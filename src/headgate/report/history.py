@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.release import parts
+from headgate.releases.release import parts
 from headgate.report.table import moment, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.history import Step
     from headgate.model import Release
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
+    from headgate.state.history import Step
 
 SHORT = 12
 

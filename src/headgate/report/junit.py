@@ -15,8 +15,8 @@ from headgate.report.terminal import safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.hydrate import Outcome
-    from headgate.verify import Verdict
+    from headgate.hydration.hydrate import Outcome
+    from headgate.state.verify import Verdict
 
 
 @dataclass(frozen=True)

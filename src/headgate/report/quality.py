@@ -13,7 +13,7 @@ from headgate.report.markdown import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from headgate.hydrate import Outcome
+    from headgate.hydration.hydrate import Outcome
 
 _PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+): (?P<what>.+)", re.DOTALL)
 """How a warning begins that names a place: `errors.Place`."""

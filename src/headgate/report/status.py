@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from headgate.release import parts
+from headgate.releases.release import parts
 from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
 from headgate.report.table import age, write_table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.model import Release
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
-    from headgate.status import Standing, Status
+    from headgate.state.status import Standing, Status
 
 _TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
 

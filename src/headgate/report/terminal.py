@@ -12,10 +12,10 @@ from headgate.message import counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.diff import Field
     from headgate.errors import HeadgateError
-    from headgate.hydrate import Outcome
-    from headgate.output import ObjectChange
+    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.output import ObjectChange
+    from headgate.objects.diff import Field
 
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 _STATES = {"superseded": "superseded", "held": "waits"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.report.terminal import Terminal
-    from headgate.verify import Difference, Verdict
+    from headgate.state.verify import Difference, Verdict
 
 _TITLES = {
     "stale": "its inputs changed, and it was not hydrated since",

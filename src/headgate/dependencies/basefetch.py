@@ -1,0 +1,116 @@
+"""Kustomize bases, fetched from git at their commits with all that they build on, bases of bases too."""
+
+from __future__ import annotations
+
+import posixpath
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.dependencies.closure import closure
+from headgate.dependencies.download import check_host
+from headgate.dependencies.kustomization import file_in
+from headgate.errors import DependencyError, GitError, Place, TooLargeError, UnsafeFileError
+from headgate.repository import git
+from headgate.repository.login import Login, logged_in
+from headgate.repository.remote import ORIGIN, fetch, scratch
+from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MEBI, Tree, check_input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.dependencies.bases import RemoteBase
+    from headgate.dependencies.download import Access
+
+_MAX_BASES = 50
+_MAX_DEPTH = 10
+_LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Bases with all that they build on: their files by their places in an app's config."""
+
+    bases: tuple[RemoteBase, ...]
+    files: dict[str, bytes]
+
+
+def fetch_bases(wanted: Sequence[tuple[RemoteBase, Place]], access: Access) -> Fetched:
+    """Fetch bases, and the bases that they build on. Each comes with the place that names it, for messages.
+
+    Raises DependencyError for a host that is not allowed and for what is not there, ConfigError for a base of a base
+    that is not pinned, and UnsafeFileError and TooLargeError as for all that an app provides.
+    """
+    files: dict[str, bytes] = {}
+    known: dict[RemoteBase, int] = {}
+    waiting = [(base, where, 1) for base, where in wanted]
+    with ExitStack() as stack:
+        repositories: dict[tuple[str, str], Tree] = {}
+        while waiting:
+            base, where, depth = waiting.pop(0)
+            if base in known:
+                continue
+            known[base] = depth
+            _check_count(known, depth, where)
+            try:
+                if (base.address, base.commit) not in repositories:
+                    repositories[base.address, base.commit] = _repository(stack, base, access, where)
+                needed = _base(repositories[base.address, base.commit], base, where)
+            except GitError as error:
+                raise DependencyError(f"{base} is not to be had: {error.what}", where=where) from None
+            files |= {f"{base.repository_folder}/{path}": data for path, data in needed.files.items()}
+            _check_size(files, where)
+            waiting += [(one, place, depth + 1) for one, place in needed.bases]
+    return Fetched(tuple(sorted(known, key=str)), files)
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The files that one base builds on, and the bases elsewhere that it does."""
+
+    files: dict[str, bytes]
+    bases: tuple[tuple[RemoteBase, Place], ...]
+
+
+def _base(tree: Tree, base: RemoteBase, where: Place) -> _Base:
+    label = f"{base.address}@{base.commit[:12]}"
+    if not file_in(tree, base.path):
+        raise DependencyError(f"there is no kustomization in {base}", where=where)
+    found = closure(tree, [base.path], lambda path: posixpath.join(label, path))
+    for entry, place in found.outside:
+        raise UnsafeFileError(f"'{entry}' leaves the repository of the base", where=place)
+    kept = Tree({path: tree.blob(path) for path in found.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})
+    check_input(kept, label)
+    return _Base({path: kept.read(path) for path in kept.paths()}, found.remote)
+
+
+def _repository(stack: ExitStack, base: RemoteBase, access: Access, where: Place) -> Tree:
+    """Return the files of a base's repository at the commit: its contents come when they are asked for."""
+    host = check_host(base.address, access, where)
+    failures: list[GitError] = []
+    for address in _addresses(base.address):
+        if host in access.credentials:
+            stack.enter_context(logged_in(Login(address, *access.credentials[host])))
+        try:
+            fresh = stack.enter_context(scratch(address, most=MAX_FOLDER + MEBI))
+            # An answer that leads elsewhere could lead to a host that is not allowed.
+            fresh.git("config", "http.followRedirects", "false")
+            return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, base.commit))
+        except GitError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _addresses(address: str) -> list[str]:
+    """Return what a repository may be called: hosts that want ``.git`` at the end answer with a redirect without."""
+    return [address] if address.endswith(".git") or "/_git/" in address else [f"{address}.git", address]
+
+
+def _check_count(known: dict[RemoteBase, int], depth: int, where: Place) -> None:
+    if len(known) > _MAX_BASES or depth > _MAX_DEPTH:
+        raise TooLargeError(f"more than {_MAX_BASES} bases, or nested deeper than {_MAX_DEPTH}", where=where)
+
+
+def _check_size(files: dict[str, bytes], where: Place) -> None:
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_FOLDER:
+        raise TooLargeError(f"bases of more than {MAX_FILES} files or {MAX_FOLDER // MEBI} MiB", where=where)

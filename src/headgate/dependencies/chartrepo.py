@@ -1,0 +1,90 @@
+"""Charts of a chart repository: its index, and the archives that it names. https://helm.sh/docs/topics/chart_repository/"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from headgate.dependencies.download import download
+from headgate.errors import DependencyError
+from headgate.repository.tree import MAX_FILE, MEBI
+from headgate.yamltext.read import read
+from headgate.yamltext.scalar import to_python
+
+if TYPE_CHECKING:
+    from headgate.dependencies.download import Access
+    from headgate.dependencies.requirements import Requirement
+
+MAX_ARCHIVE = MAX_FILE
+_MAX_INDEX = 32 * MEBI
+
+Index = dict[str, Any]
+"""What a chart repository has: a list of versions by the name of a chart."""
+
+
+def read_index(repository: str, access: Access, needed: Requirement) -> Index:
+    """Read what a chart repository has. ``needed`` is what asks for it. Raises what `download` and `read` do."""
+    url = _below(repository, "index.yaml")
+    documents = read(download(url, access, needed.where, most=_MAX_INDEX), url)
+    entries = documents[0].data.get("entries") if documents and isinstance(documents[0].data, dict) else None
+    if not isinstance(entries, dict):
+        raise DependencyError(f"{url} is no index of a chart repository", where=needed.where)
+    return entries
+
+
+def archive_of(needed: Requirement, index: Index) -> tuple[str, str]:
+    """Return the address of a chart's archive, and its digest as the index tells it, which may be empty.
+
+    Raises DependencyError when the repository has no such version.
+    """
+    entry = _entry(needed, index)
+    urls = entry.get("urls")
+    if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
+        raise DependencyError(
+            f"{needed.repository} names no archive of {needed.name} {needed.version}", where=needed.where
+        )
+    host_is_named = bool(urlsplit(urls[0]).scheme)
+    return urls[0] if host_is_named else _below(needed.repository, urls[0]), str(entry.get("digest") or "")
+
+
+def fetch_archive(url: str, digest: str, needed: Requirement, access: Access) -> bytes:
+    """Return a chart's archive. Raises what `download` does, and DependencyError for another one than ``digest``."""
+    data = download(url, access, needed.where, most=MAX_ARCHIVE)
+    if digest:
+        check_digest(data, digest, url, needed)
+    return data
+
+
+def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> None:
+    """Refuse what is not what was promised. Raises DependencyError."""
+    found = hashlib.sha256(data).hexdigest()
+    if digest.removeprefix("sha256:") != found:
+        raise DependencyError(
+            f"{url} is sha256:{found[:12]}..., expected {digest[:19]}...: it was changed, on its way or where it lies",
+            where=needed.where,
+        )
+
+
+def _entry(needed: Requirement, index: Index) -> dict[str, Any]:
+    listed = index.get(needed.name)
+    entries: list[dict[str, Any]] = [
+        to_python(one) for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
+    ]
+    for entry in entries:
+        if str(entry.get("version")).removeprefix("v") == needed.version.removeprefix("v"):
+            return entry
+    raise DependencyError(
+        f"{needed.repository} has no {needed.name} {needed.version}"
+        + (", but other versions of it" if entries else f", nor any other chart {needed.name!r}"),
+        where=needed.where,
+        hint="run 'helm dependency update' and commit Chart.lock" if entries else "",
+    )
+
+
+def _below(repository: str, path: str) -> str:
+    """Return an address below a repository's, whose query stays: it may be what lets us in."""
+    parts = urlsplit(repository)
+    base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/", "", ""))
+    joined = urljoin(base, path)
+    return f"{joined}?{parts.query}" if parts.query and "?" not in joined else joined

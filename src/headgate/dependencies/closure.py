@@ -1,0 +1,95 @@
+"""Which files of a tree a kustomization builds on, and which bases elsewhere. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.dependencies.bases import is_remote, parse
+from headgate.dependencies.kustomization import FOLDER_FIELDS, PLUGIN_FIELDS, entries, file_in, read_kustomization
+from headgate.errors import Place, TooLargeError
+from headgate.repository.tree import prefetch
+from headgate.yamltext.read import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from headgate.dependencies.bases import RemoteBase
+    from headgate.repository.tree import Tree
+
+_MAX_FOLDERS = 200
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What kustomizations build on: files of their tree, bases elsewhere, and what leads out of the tree."""
+
+    files: frozenset[str]
+    remote: tuple[tuple[RemoteBase, Place], ...]
+    outside: tuple[tuple[str, Place], ...]
+
+
+@dataclass
+class _Found:
+    files: set[str]
+    remote: dict[RemoteBase, Place]
+    outside: dict[str, Place]
+    folders: list[str]
+
+
+def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str]) -> Closure:
+    """Follow kustomizations through a tree. ``named`` gives a path of it a name for messages.
+
+    What is not there is left out: a render tells of it. Raises YamlError, RenderError for what is no kustomization,
+    ConfigError for a base that is not pinned, TooLargeError above a limit.
+    """
+    seen: set[str] = set()
+    found = _Found(set(), {}, {}, list(roots))
+    while found.folders:
+        fresh = [folder for folder in dict.fromkeys(found.folders) if folder not in seen and file_in(tree, folder)]
+        seen.update(fresh)
+        if len(seen) > _MAX_FOLDERS:
+            raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Place(named(fresh[0])))
+        prefetch(tree, [file_in(tree, folder) for folder in fresh])
+        found.folders = []
+        for folder in fresh:
+            _read(tree, folder, named, found)
+    return Closure(frozenset(found.files), tuple(found.remote.items()), tuple(found.outside.items()))
+
+
+def _read(tree: Tree, folder: str, named: Callable[[str], str], found: _Found) -> None:
+    file = file_in(tree, folder)
+    where = Place(named(file))
+    found.files.add(file)
+    for field, entry in entries(read_kustomization(tree.read(file), where.file)):
+        path = posixpath.normpath(posixpath.join(folder, entry))
+        if "\n" in entry:
+            found.files.update(_mentioned(tree, folder, entry, where.file))
+        elif path.startswith(("../", "/")) or path == "..":
+            found.outside.setdefault(entry, where)
+        elif path in tree:
+            found.files.add(path)
+            if field in PLUGIN_FIELDS:
+                found.files.update(_mentioned(tree, folder, tree.read(path), named(path)))
+        elif file_in(tree, path):
+            found.folders.append(path)
+        elif field in FOLDER_FIELDS and is_remote(entry):
+            found.remote.setdefault(parse(entry, where), where)
+
+
+def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str) -> Iterator[str]:
+    """Yield the files that the configuration of a transformer or generator names, in whatever key."""
+    for document in read(text, file):
+        for word in _words(document.data):
+            path = posixpath.normpath(posixpath.join(folder, word.rsplit("=", 1)[-1]))
+            if path in tree:
+                yield path
+
+
+def _words(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, (dict, list)):
+        for one in data.values() if isinstance(data, dict) else data:
+            yield from _words(one)

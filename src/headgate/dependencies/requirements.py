@@ -1,0 +1,199 @@
+"""Which charts a chart builds on, and which of them are not there. Pure: nothing is fetched.
+
+What Helm does: https://helm.sh/docs/helm/helm_dependency/ and its internal/resolver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, Place, TooLargeError, UnsafeFileError
+from headgate.yamltext.read import read
+from headgate.yamltext.scalar import to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.repository.tree import Tree
+
+LOCAL = "file://"
+_REMOTE = ("https://", "http://", "oci://", "@", "alias:")
+# Where a chart says what it needs, and where the exact versions are; the second pair is of charts of apiVersion v1.
+_FILES = (("Chart.yaml", "Chart.lock"), ("requirements.yaml", "requirements.lock"))
+_MAX_CHARTS = 100
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A chart that is needed at an exact version. ``folder`` is the chart that needs it, ``where`` who says so."""
+
+    name: str
+    version: str
+    repository: str
+    folder: str
+    where: Place
+
+
+def dependencies(chart: Tree, label: str) -> Iterator[dict[str, Any]]:
+    """Yield what a chart says that it depends on. Raises YamlError."""
+    for file, _ in _FILES:
+        yield from _listed(chart, file, label)
+
+
+def _listed(chart: Tree, file: str, label: str) -> list[dict[str, Any]]:
+    if file not in chart:
+        return []
+    found: list[dict[str, Any]] = []
+    for document in read(chart.read(file), f"{label}/{file}"):
+        data = to_python(document.data)
+        listed = data.get("dependencies") if isinstance(data, dict) else None
+        found += [item for item in listed or [] if isinstance(item, dict)]
+    return found
+
+
+def vendored(chart: Tree) -> set[str]:
+    """Return the charts in ``charts/``: the names of their folders, and those in their Chart.yaml."""
+    folders = {path.split("/")[1] for path in chart.paths("charts") if path.count("/") > 1}
+    names = set(folders)
+    for folder in folders:
+        file = f"charts/{folder}/Chart.yaml"
+        if file in chart:
+            for document in read(chart.read(file), file):
+                names.add(str(document.data.get("name")) if isinstance(document.data, dict) else "")
+    return names
+
+
+def local_chart(folder: str, repository: str, label: str) -> str:
+    """Return the folder that a dependency's ``file://`` names. Raises UnsafeFileError when it is outside."""
+    target = posixpath.normpath(posixpath.join(folder, repository.removeprefix(LOCAL)))
+    if target.startswith(("..", "/")) or target == ".":
+        raise UnsafeFileError(
+            f"the dependency {repository} leaves the folder that may be read",
+            where=Place(f"{label}/Chart.yaml"),
+            hint="put the chart into charts/ of this one",
+        )
+    return target
+
+
+def lacking(files: Tree, label: str) -> list[Requirement]:
+    """Return the charts that a chart, or one that it takes by ``file://``, needs from elsewhere, by their lock files.
+
+    ``files`` has no archives (`without_archives`). Raises ConfigError for a lock file that is missing or does not
+    fit, and what `local_chart` does.
+    """
+    needed: list[Requirement] = []
+    waiting, seen = [""], set[str]()
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        if len(seen) > _MAX_CHARTS:
+            raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Place(f"{label}/Chart.yaml"))
+        chart, name = files.folder(folder), posixpath.join(label, folder).rstrip("/")
+        present = vendored(chart)
+        for one in dependencies(chart, name):
+            repository = str(one.get("repository") or "")
+            if repository.startswith(LOCAL) and one.get("name") not in present:
+                waiting.append(local_chart(folder, repository, name))
+        for file, lock in _FILES:
+            needed += _locked(chart, (file, lock), present, folder, name)
+    return needed
+
+
+def _locked(chart: Tree, names: tuple[str, str], present: set[str], folder: str, label: str) -> list[Requirement]:
+    file, lock = names
+    required = _listed(chart, file, label)
+    missing = [
+        number
+        for number, one in enumerate(required)
+        if str(one.get("repository") or "").startswith(_REMOTE) and one.get("name") not in present
+    ]
+    if not missing:
+        return []
+    locked = _checked_lock(chart, required, names, label)
+    where = Place(f"{label}/{lock}")
+    return [_requirement(locked[number], folder, where) for number in missing]
+
+
+def _requirement(locked: dict[str, Any], folder: str, where: Place) -> Requirement:
+    name, version = str(locked.get("name")), str(locked.get("version"))
+    if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
+        raise ConfigError(f"{name!r} {version!r} is no chart with an exact version", where=where)
+    return Requirement(name, version, str(locked.get("repository")), folder, where)
+
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
+
+
+def _checked_lock(
+    chart: Tree, required: list[dict[str, Any]], names: tuple[str, str], label: str
+) -> list[dict[str, Any]]:
+    """Return what a lock file lists, entry by entry what the chart requires. Raises ConfigError."""
+    file, lock = names
+    hint = f"run 'helm dependency update' in {label} and commit {lock}; or commit charts/ as well"
+    if lock not in chart:
+        raise ConfigError(
+            f"there is no {lock}, which says the exact versions of the charts from elsewhere",
+            where=Place(f"{label}/{file}"),
+            hint=hint,
+        )
+    locked = _listed(chart, lock, label)
+    same = [one.get("name") for one in required] == [one.get("name") for one in locked]
+    if not same or _digest_of(chart, lock, label) not in digests(required, locked):
+        raise ConfigError(f"it does not fit {file}, which has changed since", where=Place(f"{label}/{lock}"), hint=hint)
+    return locked
+
+
+def _digest_of(chart: Tree, lock: str, label: str) -> str:
+    documents = read(chart.read(lock), f"{label}/{lock}")
+    return str(documents[0].data.get("digest")) if isinstance(documents[0].data, dict) else ""
+
+
+def digests(required: list[dict[str, Any]], locked: list[dict[str, Any]]) -> set[str]:
+    """Return the digests that a lock file may have: of what is required and what is locked, as Helm writes it.
+
+    An alias of a repository (``@name``, ``alias:name``) counts as the address that it stands for, which only the
+    lock file tells. The second digest is Helm 2's, which charts of apiVersion v1 may still have.
+    """
+    resolved = [
+        {**one, "repository": other.get("repository")}
+        if str(one.get("repository") or "").startswith(("@", "alias:"))
+        else one
+        for one, other in zip(required, locked, strict=True)
+    ]
+    old = {"dependencies": [_canonical(one) for one in required]}
+    return {_sha256([[_canonical(one) for one in resolved], [_canonical(one) for one in locked]]), _sha256(old)}
+
+
+def _canonical(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a dependency with its keys in the order of Helm's record; what is empty is left out but for two."""
+    return {
+        "name": str(one.get("name") or ""),
+        **({"version": str(one["version"])} if one.get("version") else {}),
+        "repository": str(one.get("repository") or ""),
+        **{key: str(one[key]) for key in ("condition",) if one.get(key)},
+        **{key: one[key] for key in ("tags", "enabled") if one.get(key)},
+        **({"import-values": _sorted(one["import-values"])} if one.get("import-values") else {}),
+        **{key: str(one[key]) for key in ("alias",) if one.get(key)},
+    }
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
+
+
+def _sha256(value: Any) -> str:
+    """Return the digest of a value as Go's encoding/json writes it: https://pkg.go.dev/encoding/json#Marshal."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

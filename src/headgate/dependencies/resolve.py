@@ -1,0 +1,154 @@
+"""What an app's own config builds on elsewhere: brought along when it is handed off, so that hydration needs nothing.
+
+`plan` tells what a config needs that it does not hold, and reads no network; `Resolver` fetches it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from headgate.dependencies import bases
+from headgate.dependencies.archive import without_archives
+from headgate.dependencies.basefetch import fetch_bases
+from headgate.dependencies.chartrepo import Index, archive_of, fetch_archive, read_index
+from headgate.dependencies.closure import closure
+from headgate.dependencies.download import Access
+from headgate.dependencies.ocichart import OCI, pull
+from headgate.dependencies.requirements import Requirement, lacking
+from headgate.errors import DependencyError, HeadgateError, Place, UnsafeFileError
+from headgate.model import ReleasedDependency
+from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
+from headgate.yamltext.read import read
+from headgate.yamltext.scalar import to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.dependencies.bases import RemoteBase
+    from headgate.model import Settings
+
+_LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap", ".gitattributes", ".gitmodules"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a config needs that it does not hold: charts at exact versions, bases at commits with who names them."""
+
+    charts: tuple[Requirement, ...] = ()
+    bases: tuple[tuple[RemoteBase, Place], ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A config with all that it builds on, and what of that came from elsewhere."""
+
+    files: Tree
+    dependencies: tuple[ReleasedDependency, ...] = ()
+
+
+def plan(files: Tree, settings: Settings, environments: Sequence[str], label: str) -> Plan:
+    """Tell what a config that an app renders from needs from elsewhere, in any of its environments.
+
+    ``label`` is its folder's name in messages. Raises ConfigError for a chart that is not locked and a base that is
+    not pinned, UnsafeFileError for files in the folder that only a hand-off fills.
+    """
+    if files.paths(bases.FOLDER):
+        raise UnsafeFileError(
+            "a folder that only a hand-off fills, with what it fetched",
+            where=Place(f"{label}/{bases.FOLDER}"),
+            hint="call it otherwise",
+        )
+    if "Chart.yaml" in files:
+        return Plan(charts=tuple(lacking(without_archives(files, label), label)))
+    if settings.engines.kustomize.remote_bases:  # then hydration has the network, and takes what it finds
+        return Plan()
+    roots = ["", *(f"overlays/{environment}" for environment in environments)]
+    return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path)).remote)
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Completes configs, each once, for all environments and all tries to land it.
+
+    ``access`` has the logins; which hosts may be asked is headgate.yaml's to say.
+    """
+
+    access: Access = field(default_factory=Access)
+    _known: dict[tuple[str, ...], Resolved | HeadgateError] = field(default_factory=dict, repr=False)
+
+    def resolve(self, files: Tree, settings: Settings, environments: Sequence[str], label: str) -> Resolved:
+        """Return a config with all that it builds on.
+
+        Raises what `plan` does, DependencyError for what is not to be had, and UnsafeFileError and TooLargeError for
+        what was fetched as for what an app provides.
+        """
+        hosts = settings.dependencies.hosts
+        key = (files.id, label, str(settings.engines.kustomize.remote_bases), *environments, "", *hosts)
+        if key not in self._known:
+            try:
+                needed = plan(files, settings, environments, label)
+                self._known[key] = _resolved(files, needed, replace(self.access, hosts=frozenset(hosts)), label)
+            except HeadgateError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, HeadgateError):
+            raise found
+        return found
+
+
+def _resolved(files: Tree, needed: Plan, access: Access, label: str) -> Resolved:
+    if not needed.charts and not needed.bases:
+        return Resolved(files)
+    blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
+    fetched = fetch_bases(needed.bases, access)
+    blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
+    found = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
+    indexes: dict[str, Index] = {}
+    charts = dict.fromkeys(needed.charts)
+    times = Counter((one.folder, one.name) for one in charts)
+    for one in charts:
+        name = one.name if times[one.folder, one.name] == 1 else f"{one.name}-{one.version}"
+        folder = posixpath.join(one.folder, "charts", name)
+        data = _archive(one, access, indexes)
+        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label).items()}
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        found.append(
+            ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
+        )
+    whole = Tree(blobs)
+    check_input(whole, label)
+    return Resolved(whole, tuple(found))
+
+
+def _archive(one: Requirement, access: Access, indexes: dict[str, Index]) -> bytes:
+    """Fetch a chart's archive. The index of a repository is read once."""
+    if one.repository.startswith(OCI):
+        return pull(f"{one.repository.rstrip('/')}/{one.name}:{one.version}", "", one, access)
+    if one.repository not in indexes:
+        indexes[one.repository] = read_index(one.repository, access, one)
+    url, digest = archive_of(one, indexes[one.repository])
+    return pull(url, digest, one, access) if url.startswith(OCI) else fetch_archive(url, digest, one, access)
+
+
+def _unpacked(data: bytes, one: Requirement, label: str) -> dict[str, Blob]:
+    """Return the files of a chart. Raises DependencyError when it is another chart than was asked for."""
+    archive = f"charts/{one.name}-{one.version}.tgz"
+    whole = without_archives(Tree({archive: MemoryBlob(data)}), posixpath.join(label, one.folder).rstrip("/"))
+    files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
+    _check_is(one, files)
+    return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
+
+
+def _check_is(one: Requirement, files: Mapping[str, Blob]) -> None:
+    documents = read(files["Chart.yaml"].read(), f"{one.name}/Chart.yaml") if "Chart.yaml" in files else []
+    data = to_python(documents[0].data) if documents else None
+    told = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
+    if told != (one.name, one.version):
+        raise DependencyError(
+            f"{one.repository} gives {' '.join(told).strip() or 'no chart'} for {one.name} {one.version}",
+            where=one.where,
+        )

@@ -1,0 +1,185 @@
+"""What the apps' projects are told after a run: statuses and notes on commits, deployments. It never fails a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from headgate.errors import GitError, HeadgateError
+from headgate.feedback.appnote import write_app_notes
+from headgate.feedback.deployments import record_deployments
+from headgate.feedback.statuses import send_statuses
+from headgate.feedback.word import MOST, Told, Word, failed, standings, words
+from headgate.gitlab.refusals import Refusals
+from headgate.layout import review_branch
+from headgate.releases.release import parts, read_release, release_file
+from headgate.report.appchange import owners_of
+from headgate.report.markdown import plain
+from headgate.repository import git
+from headgate.repository.remote import fetch
+from headgate.state.proposals import open_proposals
+from headgate.state.status import find_arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.config import Configuration
+    from headgate.feedback.word import Standing
+    from headgate.gitlab.identity import Sender
+    from headgate.gitlab.run import Run
+    from headgate.hydration.hydrate import Outcome
+    from headgate.intents.protocol import State
+    from headgate.landing.land import Landing
+    from headgate.landing.workspace import Workspace
+    from headgate.repository.tree import Tree
+    from headgate.review.upkeep import Reconciled
+    from headgate.state.arrivals import Owner
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Of which apps is told: of those that a run touched, of ``everything``, of what came with a push.
+
+    ``since`` is a commit: it counts, with all that came after it. ``sent`` is whose hand-off this run landed.
+    """
+
+    everything: bool = False
+    since: str = ""
+    sent: Told | None = None
+
+
+def report(
+    run: Run,
+    before: Workspace,
+    newest: Workspace,
+    state: State,
+    landings: Sequence[Landing],
+    scope: Scope,
+    done: Reconciled,
+) -> Iterator[str]:
+    """Tell the apps' projects, and yield what there is to say of that. ``before`` is as it was before the run."""
+    earlier, came = _earlier(before, newest, scope, state.configuration)
+    touched = _touched(state.configuration, landings, scope, {*done.gone, *done.changed}, came)
+    if not touched:
+        return
+    outcomes = {(one.app, one.environment): one for landing in landings for one in landing.outcomes}
+    told: list[tuple[Standing, list[Word]]] = []
+    for one in _standings(run, newest, state, touched, done):
+        gone = _gone(earlier, state.configuration, one.owner, done)
+        told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
+    yield from _send(run, told)
+
+
+def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
+    """Tell the app's commit, by a status of its own, why its hand-off was refused as a whole.
+
+    Without an error, that it was taken after all, where it had been refused before.
+    """
+    if run.write is None:
+        return
+    state, text = ("failed", plain(f"refused: {error.what}", MOST)) if error else ("success", "taken")
+    ref = sender.ref if error else ""  # without one, only a status that is there already is changed
+    word = Word(sender.project, sender.commit, ref, "", "", "hand-off", state, text, run.job.address)
+    send_statuses(run.write, [word], Refusals())
+
+
+def _send(run: Run, told: Sequence[tuple[Standing, Sequence[Word]]]) -> Iterator[str]:
+    refusals = Refusals()
+    every = [word for _, said in told for word in said]
+    counts = {"deployments": record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)}
+    if run.write is not None:
+        counts["commit statuses"] = send_statuses(run.write, every, refusals)
+        counts["notes"] = write_app_notes(run.write, told, run.event.manifests, refusals)
+    elif every:
+        yield "commit statuses and notes are not written: GitLab takes them by HEADGATE_TOKEN, not by a job token"
+    sent = [f"{number} {what}" for what, number in counts.items() if number]
+    if sent:
+        yield f"told the apps' projects: {', '.join(sent)}"
+    yield from refusals.told
+
+
+def _words(one: Standing, gone: list[Told], outcome: Outcome | None, sent: Told | None) -> list[Word]:
+    """Return what commits are told of one app and environment; also that of this run's hand-off, if it did not land."""
+    if sent is None or outcome is None:
+        return words(one, gone)
+    if outcome.state == "superseded":
+        return words(one, [*gone, sent])
+    said = words(one, gone)
+    if outcome.error is not None:
+        said = [word for word in said if (word.project, word.commit) != sent[:2]]
+        said.append(failed(one, sent, outcome.error))
+    return said
+
+
+def _earlier(
+    before: Workspace, newest: Workspace, scope: Scope, configuration: Configuration
+) -> tuple[Tree, list[Owner]]:
+    """Return the files as they were before what this run is about, and whose differ since then.
+
+    A run lands something itself, or runs since somebody pushed: then it is what was before that push.
+    """
+    if not scope.since:
+        return before.tree, []
+    repository = newest.repository
+    try:
+        fetch(repository, newest.remote, scope.since, depth=2)
+        changed = repository.git("diff-tree", "-r", "-z", "--name-only", f"{scope.since}^", newest.base)
+        earlier = git.tree_of_commit(repository, f"{scope.since}^")
+    except GitError:  # the first commit of all, or one that is gone
+        return before.tree, []
+    return earlier, list(owners_of(filter(None, changed.split("\0")), configuration))
+
+
+def _touched(
+    configuration: Configuration,
+    landings: Sequence[Landing],
+    scope: Scope,
+    branches: set[str],
+    came: Sequence[Owner],
+) -> list[Owner]:
+    """Return the apps and environments of which there may be news: with an app, all its environments."""
+    if scope.everything:
+        return [(record.name, name) for record, name in configuration.pairs()]
+    outcomes = [one for landing in landings for one in landing.outcomes]
+    apps = {one.app for one in outcomes if scope.sent or one.state in ("changed", "superseded", "held")}
+    apps |= {branch.rsplit("/", 1)[1] for branch in branches} | {app for app, _ in came}
+    known = [configuration.apps[app] for app in sorted(apps) if app in configuration.apps]
+    return [(record.name, name) for record in known for name in record.environments(configuration.settings)]
+
+
+def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: Reconciled) -> list[Standing]:
+    project = f"{run.event.server}/{run.event.manifests}/-"
+
+    def landed_at(owner: Owner) -> str:
+        if owner in landed:
+            return f"{project}/commit/{landed[owner].commit}"
+        folder = state.configuration.apps[owner[0]].release_folder(owner[1])
+        return f"{project}/commits/{quote(newest.branch)}/{quote(folder)}"
+
+    def review_at(branch: str) -> str:
+        found = done.open.get(branch)
+        return found.url if found else f"{project}/commits/{quote(branch)}"
+
+    proposed = open_proposals(newest, state.configuration)
+    apps = state.configuration.apps
+    released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
+    landed = find_arrivals(newest, released)
+    return standings(state.tree, state.configuration, touched, proposed, landed_at, review_at)
+
+
+def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: Reconciled) -> list[Told]:
+    """Return the commits whose place something newer may have taken: what ran before, and what was proposed.
+
+    Whether it did is seen by what runs now (`words`).
+    """
+    app, environment = owner
+    try:
+        release = read_release(earlier, configuration.apps[app], environment)
+    except HeadgateError:
+        release = None
+    found: list[Told] = [
+        (part.project_id, part.commit, part.ref) for part in parts(release).values() if part.project_id is not None
+    ]
+    found += [(project, commit, "") for project, commit in done.gone.get(review_branch(app, environment), ())]
+    return found

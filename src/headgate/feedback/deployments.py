@@ -1,0 +1,70 @@
+"""Deployments in an app's project: GitLab's own record of which environment runs which commit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import GitLabError
+from headgate.gitlab.api import project_path
+from headgate.releases.handoff import TAGS, short_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.feedback.word import Word
+    from headgate.gitlab.api import GitLab
+    from headgate.gitlab.refusals import Refusals
+
+
+def record_deployments(gitlabs: Sequence[GitLab], words: Sequence[Word], refusals: Refusals) -> int:
+    """Let the newest deployment of each environment be the commit that runs there. Returns how many were recorded.
+
+    ``gitlabs`` are the tokens by which it is tried, one after the other.
+    """
+    recorded = 0
+    for word in words:
+        if word.deployed:
+            done = refusals.attempt(word.project, "deployments", partial(_by_one_of, gitlabs, word))
+            recorded += bool(done)
+    return recorded
+
+
+def _by_one_of(gitlabs: Sequence[GitLab], word: Word) -> bool:
+    for gitlab in gitlabs[:-1]:
+        try:
+            return _record(gitlab, word)
+        except GitLabError as error:
+            if not error.is_hidden:
+                raise
+    return _record(gitlabs[-1], word)
+
+
+def _record(gitlab: GitLab, word: Word) -> bool:
+    """Record one, unless the newest one of its environment is the same. Raises GitLabError.
+
+    https://docs.gitlab.com/api/deployments/#create-a-deployment
+    """
+    path = f"{project_path(word.project)}/deployments"
+    if _is_newest(gitlab, path, word):
+        return False
+    body: dict[str, Any] = {
+        "environment": word.name,
+        "sha": word.commit,
+        "ref": short_ref(word.ref),
+        "tag": word.ref.startswith(TAGS),
+        "status": "success",
+    }
+    try:
+        gitlab.post(path, body)
+    except GitLabError as error:
+        # Its answer may have been lost, not the deployment.
+        if error.is_refusal or not _is_newest(gitlab, path, word):
+            raise
+    return True
+
+
+def _is_newest(gitlab: GitLab, path: str, word: Word) -> bool:
+    query = {"environment": word.name, "order_by": "id", "sort": "desc", "per_page": 1}
+    found = gitlab.get(path, query)
+    return bool(found) and (found[0]["sha"], found[0]["status"]) == (word.commit, "success")

@@ -1,0 +1,193 @@
+"""What there is to say of each commit of an app's project: where it runs, where it waits, what took its place. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.releases.release import parts, read_release, read_released, waiting_folder
+from headgate.report.history import version
+from headgate.report.markdown import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.errors import HeadgateError
+    from headgate.model import Release, ReleasedConfig, ReleasedImage
+    from headgate.repository.tree import Tree
+    from headgate.review.marks import Source
+    from headgate.state.arrivals import Owner
+    from headgate.state.proposals import Proposed
+
+MOST = 255
+"""Characters of a status' description: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status."""
+_RANK = ("canceled", "failed", "success", "pending")
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one commit is told for one app and environment.
+
+    ``name`` is the environment's, with the app's where several apps are one project's. ``state`` is GitLab's for
+    a status, ``deployed`` says that the environment runs this commit of the project.
+    """
+
+    project: int
+    commit: str
+    ref: str
+    app: str
+    environment: str
+    name: str
+    state: str
+    text: str
+    url: str
+    deployed: bool = False
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of one app in one environment. ``url`` leads to what brought what runs there."""
+
+    owner: Owner
+    name: str
+    release: Release | None
+    waiting: Release | None
+    held: str
+    proposed: Release | None
+    review_url: str
+    url: str
+
+
+Told = tuple[int, str, str]
+"""A project's number, a commit of it, and its ref in full; an empty one where that is not known."""
+
+
+def standings(
+    tree: Tree,
+    configuration: Configuration,
+    owners: Iterable[Owner],
+    proposed: Mapping[Owner, Proposed],
+    landed_at: Callable[[Owner], str],
+    review_at: Callable[[str], str],
+) -> list[Standing]:
+    """Return what is known of these apps and environments.
+
+    ``landed_at`` gives the address of what brought what runs there, ``review_at`` that of a branch's merge request.
+    """
+    found = []
+    for app, environment in owners:
+        record, proposal = configuration.apps[app], proposed.get((app, environment))
+        waiting = read_released(tree, waiting_folder(record, environment))
+        release = read_release(tree, record, environment)
+        found.append(
+            Standing(
+                (app, environment),
+                f"{app}/{environment}" if _shares(record, configuration) else environment,
+                release,
+                waiting.release if waiting else None,
+                _held(configuration, environment, release),
+                proposal.release if proposal else None,
+                review_at(proposal.branch) if proposal else "",
+                landed_at((app, environment)),
+            )
+        )
+    return found
+
+
+def _held(configuration: Configuration, environment: str, release: Release | None) -> str:
+    freeze = configuration.frozen.get(environment)
+    if release is not None and release.pin is not None:
+        return f"pinned by {release.pin.by}: {release.pin.reason}"
+    return f"frozen by {freeze.by}: {freeze.reason}" if freeze else "it is checked again"
+
+
+def projects_of(record: AppRecord) -> set[str]:
+    """Return the projects that hand parts of an app off."""
+    images = [image.project for image in record.app.images.values()]
+    config = record.app.config.project if record.app.config else None
+    return {project for project in (record.app.project, *images, config) if project}
+
+
+def _shares(record: AppRecord, configuration: Configuration) -> bool:
+    """Whether another app is of one of this app's projects too: then a status must name the app."""
+    for project in projects_of(record):
+        others = configuration.apps.mentioning(project)
+        if any(other.name != record.name and project in projects_of(other) for other in others):
+            return True
+    return False
+
+
+def words(one: Standing, gone: Iterable[Told] = ()) -> list[Word]:
+    """Return what each commit is told. ``gone`` are commits that something newer took the place of."""
+    found: dict[Source, Word] = {}
+    for word in [*_gone(one, gone), *_running(one), *_waiting(one), *_proposed(one)]:
+        key = (word.project, word.commit)
+        if key not in found or _RANK.index(word.state) >= _RANK.index(found[key].state):
+            found[key] = word
+    return list(found.values())
+
+
+def _running(one: Standing) -> Iterator[Word]:
+    deployed = _leading(one.release)
+    for part in parts(one.release).values():
+        pin = f", {one.held}" if one.release and one.release.pin else ""
+        text = f"deployed to {one.owner[1]}: {version(one.release)}{pin}"
+        yield from _word(one, part, "success", text, one.url, deployed=(part.project_id, part.commit) in deployed)
+
+
+def _waiting(one: Standing) -> Iterator[Word]:
+    running = parts(one.release)
+    for name, part in parts(one.waiting).items():
+        if part != running.get(name):
+            yield from _word(one, part, "pending", f"waits for {one.owner[1]}: {one.held}", one.url)
+
+
+def _proposed(one: Standing) -> Iterator[Word]:
+    running = parts(one.release)
+    for name, part in parts(one.proposed).items():
+        if part != running.get(name):
+            yield from _word(
+                one, part, "pending", f"waits for review in {one.owner[1]}: {version(one.proposed)}", one.review_url
+            )
+
+
+def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:
+    newest = one.proposed or one.waiting or one.release
+    every = [part for release in (one.release, one.waiting, one.proposed) for part in parts(release).values()]
+    there = {(part.project_id, part.commit) for part in every}
+    projects = {part.project_id for part in every}
+    for project, commit, ref in gone:
+        if (project, commit) not in there and project in projects:  # of no project that is not this app's
+            text = plain(f"superseded in {one.owner[1]} by {version(newest)}", MOST)
+            yield Word(project, commit, ref, *one.owner, one.name, "canceled", text, one.review_url or one.url)
+
+
+def failed(one: Standing, sent: Told, error: HeadgateError) -> Word:
+    """Return what a commit is told whose hand-off could not be rendered."""
+    text = plain(f"not delivered to {one.owner[1]}: {error.what}", MOST)
+    return Word(*sent, *one.owner, one.name, "failed", text, one.url)
+
+
+def _word(
+    one: Standing, part: ReleasedImage | ReleasedConfig, state: str, text: str, url: str, *, deployed: bool = False
+) -> Iterator[Word]:
+    if part.project_id is not None:  # handed off by hand: nobody said which project of GitLab it is
+        yield Word(
+            part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed
+        )
+
+
+def _leading(release: Release | None) -> set[tuple[int | None, str]]:
+    """Return one commit for each project: the newest that runs, so that a project has one deployment at a time."""
+    found: dict[int | None, ReleasedImage | ReleasedConfig] = {}
+    for part in parts(release).values():
+        other = found.get(part.project_id)
+        if other is None or (part.pipeline or 0) > (other.pipeline or 0):
+            found[part.project_id] = part
+    return {(project, part.commit) for project, part in found.items()}
+
+
+def shown(one: Standing) -> str:
+    """Say in few words what runs, for those whose commit does not."""
+    return f"runs {version(one.release)}" if one.release else "nothing was released yet"

@@ -1,0 +1,1 @@
+"""GitLab: its API, who sent and who runs a pipeline, and what is asked for."""

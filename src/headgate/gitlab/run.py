@@ -1,0 +1,119 @@
+"""One run in a pipeline: the job as GitLab knows it, and GitLab by each of the tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.dependencies.download import Access, host_of
+from headgate.errors import ConfigError, Place, UntrustedError
+from headgate.gitlab.api import connect
+from headgate.gitlab.identity import branch, running_job
+from headgate.layout import SETTINGS
+from headgate.registry.credentials import access as registry_access
+from headgate.repository.login import Login
+
+if TYPE_CHECKING:
+    from headgate.gitlab.api import GitLab
+    from headgate.gitlab.event import Event
+    from headgate.gitlab.identity import RunningJob
+    from headgate.model import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: what it was told, its job, and GitLab by the job's token, by what reads apps, and by what writes.
+
+    ``write`` and ``branch`` are None without their tokens.
+    """
+
+    event: Event
+    job: RunningJob
+    by_job: GitLab
+    read: GitLab
+    write: GitLab | None
+    branch: GitLab | None
+
+    @property
+    def address(self) -> str:
+        """The manifest repository's address."""
+        return self.repository(self.event.manifests)
+
+    def repository(self, project: str) -> str:
+        """Return the address of a project's repository."""
+        return f"{self.event.server}/{project}.git"
+
+    @property
+    def manifests_login(self) -> Login:
+        """Who git is at the manifest repository: the bot, or the job."""
+        return _login(self.address, self.event.tokens.write, self.event.tokens.job)
+
+    def reading_login(self, project: str) -> Login:
+        """Return who git is at a repository that is only read: who reads, or the job."""
+        return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
+
+    def access(self, settings: Settings) -> Access:
+        """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
+        login = self.reading_login("")
+        at_gitlab = {host_of(self.event.server, Place(SETTINGS)): (login.user, login.password)}
+        return Access(credentials=at_gitlab, registries=registry_access(settings, self.event.registry_variables))
+
+    @property
+    def branch_login(self) -> Login:
+        """Return who git is at the manifest repository in a merge request's pipeline, which gets no other token."""
+        return _login(self.address, self.event.tokens.branch, self.event.tokens.job)
+
+
+def _login(address: str, token: str, job_token: str) -> Login:
+    # https://docs.gitlab.com/ci/jobs/ci_job_token/#to-git-clone-a-private-projects-repository
+    return Login(address, "headgate", token) if token else Login(address, "gitlab-ci-token", job_token)
+
+
+def open_run(event: Event) -> Run:
+    """Ask GitLab which job this is, and connect by each token. Raises GitLabError, UntrustedError.
+
+    A token that may write must not be there for a branch that anybody may push to: then it is theirs too.
+    """
+    tokens = event.tokens
+    by_job = connect(event.server, "the job token", tokens.job, is_job_token=True)
+    job = running_job(by_job)
+    if tokens.write:
+        _check_hidden(by_job, job)
+    read = connect(event.server, "HEADGATE_READ_TOKEN", tokens.read) if tokens.read else by_job
+    write = connect(event.server, "HEADGATE_TOKEN", tokens.write) if tokens.write else None
+    branches = connect(event.server, "HEADGATE_BRANCH_TOKEN", tokens.branch) if tokens.branch else None
+    return Run(event, job, by_job, read, write, branches)
+
+
+def _check_hidden(gitlab: GitLab, job: RunningJob) -> None:
+    """Refuse a writing token where GitLab shows it to unprotected branches.
+
+    https://docs.gitlab.com/ci/variables/#protect-a-cicd-variable
+    """
+    is_open = job.source == "merge_request_event" or job.ref.startswith("refs/")
+    if not is_open and not job.is_tag:
+        found = branch(gitlab, job.project, job.ref)
+        is_open = found is None or not found["protected"]
+    if is_open:
+        raise UntrustedError(
+            f"HEADGATE_TOKEN is visible to a pipeline of {job.ref}, which is not protected: whoever can push there can "
+            "read it",
+            hint="set 'Protect variable' for it (Settings, CI/CD, Variables), and make a new token",
+        )
+
+
+def check_settings(settings: Settings, event: Event) -> None:
+    """Compare what headgate.yaml says of GitLab with where this runs. Raises ConfigError, UntrustedError."""
+    told = settings.gitlab
+    if told is None:
+        raise ConfigError(
+            "gitlab is missing, by which runs in pipelines are checked",
+            where=Place(SETTINGS),
+            hint=f"add 'gitlab: {{url: {event.server}, project: {event.manifests}}}'",
+        )
+    if (told.url, told.project) != (event.server, event.manifests):
+        raise UntrustedError(
+            f"{SETTINGS} is of {told.project} at {told.url}, but this runs for {event.manifests} at {event.server}",
+            hint=f"mend gitlab in {SETTINGS}, or the inputs of the component 'hydrate'; if neither is wrong, a "
+            "variable was set from outside",
+        )

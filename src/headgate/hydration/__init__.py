@@ -1,0 +1,1 @@
+"""From configuration, releases and values to final YAML, and what that changes."""

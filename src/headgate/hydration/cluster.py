@@ -1,0 +1,139 @@
+"""One identity once per cluster, over all apps. Read from the names of output files, so that none is opened. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError, ManifestError
+from headgate.hydration.output import RECORD
+from headgate.objects.canonical import file_name
+from headgate.objects.kinds import CLUSTER, NAMESPACED
+from headgate.objects.manifest import Rendered, manifests
+from headgate.repository.tree import prefetch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from headgate.config import Configuration
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Tree
+
+Claim = tuple[str, str, str]
+"""Cluster, namespace (empty for the cluster's own objects) and file name without its namespace."""
+
+Owner = tuple[str, str]
+"""App and environment."""
+
+
+def conflicts(
+    configuration: Configuration, tree: Tree, hydrated: Mapping[Owner, Sequence[Manifest]]
+) -> dict[Owner, ManifestError]:
+    """Return an error for each hydrated app-environment that renders an object that another one has.
+
+    Who has the object in the tree already keeps it; where nobody does, all who claim it fail.
+    """
+    names = {file_name(manifest, manifest.namespace) for found in hydrated.values() for manifest in found}
+    before = _claims_in_tree(configuration, tree, names)
+    holders: dict[Claim, set[Owner]] = {}
+    for owner, claims in before.items():
+        if owner not in hydrated:
+            for claim in claims:
+                holders.setdefault(claim, set()).add(owner)
+    objects: dict[tuple[Owner, Claim], Manifest] = {}
+    for owner, found in hydrated.items():
+        for manifest in found:
+            claim = (
+                configuration.cluster(owner[1]),
+                manifest.namespace,
+                file_name(manifest, manifest.namespace),
+            )
+            holders.setdefault(claim, set()).add(owner)
+            objects[owner, claim] = manifest
+    errors: dict[Owner, ManifestError] = {}
+    for claim, owners in holders.items():
+        if len(owners) > 1:
+            keeping = [owner for owner in owners if claim in before.get(owner, ())]
+            for owner in sorted(owners & hydrated.keys()):
+                if [owner] != keeping:
+                    others = ", ".join(f"{app} in {environment}" for app, environment in sorted(owners - {owner}))
+                    manifest = objects[owner, claim]
+                    errors.setdefault(owner, _twice(manifest, claim[0], others))
+    return errors
+
+
+def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
+    return ManifestError(
+        f"{manifest} would be twice in the cluster '{cluster}': {others} has it too",
+        where=manifest.place,
+        hint="rename it, or give the app another namespace",
+    )
+
+
+def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, set[Claim]]:
+    """Return who has objects in files of these names. Of no other app anything is read."""
+    files = _files_named(configuration, tree, names)
+    prefetch(tree, [path for paths in files.values() for path in paths if _needs_content(path, configuration)])
+    claims: dict[Owner, set[Claim]] = {}
+    for (app, environment), paths in files.items():
+        record = configuration.apps.get(app)
+        if record is not None and environment in record.environments(configuration.settings):
+            for path in paths:
+                namespace, name = _namespace_of(tree, path, record.namespace(environment), configuration)
+                claims.setdefault((app, environment), set()).add((configuration.cluster(environment), namespace, name))
+    return claims
+
+
+def _files_named(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, list[str]]:
+    """Return the paths of Headgate's files with these names, a namespace in them left out, by app and environment."""
+    found: dict[Owner, list[str]] = {}
+    for app in configuration.apps.names:
+        for environment in configuration.settings.environments:
+            folder = configuration.output_folder(app, environment)
+            files = [path[len(folder) + 1 :] for path in tree.paths(folder)] if f"{folder}/{RECORD}" in tree else []
+            named = [file for file in files if "/" not in file and file.endswith(".yaml") and _name(file) in names]
+            if named:
+                found[app, environment] = [f"{folder}/{file}" for file in named]
+    return found
+
+
+def _name(file: str) -> str:
+    return f"{file.removesuffix('.yaml').partition('@')[0]}.yaml"
+
+
+def _needs_content(path: str, configuration: Configuration) -> bool:
+    stem = path.rsplit("/", 1)[1].removesuffix(".yaml")
+    return "@" not in stem and _scope_of_file(stem, configuration) is None
+
+
+def _namespace_of(tree: Tree, path: str, namespace: str, configuration: Configuration) -> tuple[str, str]:
+    stem, at, elsewhere = path.rsplit("/", 1)[1].removesuffix(".yaml").partition("@")
+    if at:
+        return elsewhere, f"{stem}.yaml"
+    scope = _scope_of_file(stem, configuration)
+    if scope is None:  # a kind that nobody knows: only here the object itself is read
+        try:
+            found = manifests([Rendered(tree.read(path).decode("utf-8", "replace"))])
+        except HeadgateError:
+            found = []
+        scope = "namespace" if not found or found[0].namespace else "cluster"
+    return (namespace if scope == "namespace" else ""), f"{stem}.yaml"
+
+
+_SCOPES = {
+    **{name.lower(): "cluster" for name in CLUSTER},
+    **{name.lower(): "namespace" for name in NAMESPACED},
+}
+
+
+def _scope_of_file(stem: str, configuration: Configuration) -> str | None:
+    """Tell the scope from the beginning of the name; groups may hold dashes, so every dash may end it."""
+    configured = {name.lower(): scope for name, scope in configuration.settings.scopes.items()}
+    position = stem.find("-")
+    while position > 0:
+        kind = stem[:position]
+        scope = configured.get(kind) or _SCOPES.get(kind)
+        if scope:
+            return scope
+        position = stem.find("-", position + 1)
+    return None

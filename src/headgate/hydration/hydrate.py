@@ -1,0 +1,299 @@
+"""A tree -> final YAML for each app in each environment, and what that changes. Reads no clock and no network."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import process, tools
+from headgate.errors import GuardError, HeadgateError, ImageError, Place
+from headgate.hydration import lock, output
+from headgate.hydration.cluster import conflicts
+from headgate.hydration.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
+from headgate.objects.canonical import file_name, to_files
+from headgate.objects.check import check_allowed, check_stable
+from headgate.objects.hooks import without_hooks
+from headgate.objects.images import pin
+from headgate.objects.manifest import manifests, with_namespace
+from headgate.render import ENGINES
+from headgate.render.protocol import Bench
+from headgate.repository.tree import prefetch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.hydration.output import ObjectChange
+    from headgate.objects.manifest import Manifest
+    from headgate.render.protocol import Result
+    from headgate.repository.tree import Changes, Tree
+
+Target = tuple["AppRecord", str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What hydrating one app in one environment gave.
+
+    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``held`` (pinned or
+    frozen), ``superseded`` (by something newer) or ``failed``; ``reasons`` say why. ``upgrade`` tells of another
+    version of the engine than before: ``helm 4.3.0 -> 4.3.1``.
+    """
+
+    app: str
+    environment: str
+    folder: str
+    state: str
+    engine: str = ""
+    changes: Changes | None = None
+    objects: tuple[ObjectChange, ...] = ()
+    error: HeadgateError | None = None
+    waits_for: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    upgrade: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask for: everything anew, and to be let past the guards and the lock.
+
+    ``explicit``: what is pinned or frozen too, since it was asked for just that.
+    """
+
+    everything: bool = False
+    allow_removals: bool = False
+    upgrade: bool = False
+    explicit: bool = False
+
+
+AS_USUAL = Options()
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Objects of one app in one environment, before they are compared with anything."""
+
+    planned: Planned
+    found: tuple[Manifest, ...]
+    files: Mapping[str, str]
+    used: frozenset[str]
+    warnings: tuple[str, ...]
+
+    @property
+    def by_file(self) -> dict[str, Manifest]:
+        """The objects by the names of their files."""
+        return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.found}
+
+
+def hydrate(
+    tree: Tree,
+    configuration: Configuration,
+    targets: Sequence[Target],
+    options: Options = AS_USUAL,
+    progress: Callable[[str, str], None] = lambda _app, _environment: None,
+) -> list[Outcome]:
+    """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
+
+    ``progress`` hears of each app and environment when it is rendered. Raises LockError when
+    headgate.lock names other engine versions than these.
+    """
+    records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
+    prefetch(tree, what_is_read(tree, ()) + records)
+    planner = Planner(tree, configuration, tools.engine_version)
+    outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner)
+    others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
+    prefetch(tree, what_is_read(tree, others))
+    plans = [planner.plan(record, name) for record, name in others]
+    if not options.upgrade:
+        engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
+        lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})
+    todo: list[Planned] = []
+    for plan in plans:
+        key = (plan.record.name, plan.environment)
+        folder = configuration.output_folder(*key)
+        if isinstance(plan, NotPlanned):
+            state = "failed" if plan.error else "waiting"
+            outcomes[key] = Outcome(*key, folder, state, error=plan.error, waits_for=plan.waits_for)
+        elif plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+            outcomes[key] = Outcome(*key, folder, "held", plan.render.engine, reasons=(plan.held,))
+        elif not options.everything and output.is_current(tree, folder, plan.inputs):
+            outcomes[key] = Outcome(*key, folder, "unchanged", plan.render.engine, warnings=plan.warnings)
+        else:
+            todo.append(plan)
+    outcomes |= _hydrate_planned(tree, configuration, todo, options, progress)
+    return [outcomes[record.name, environment] for record, environment in targets]
+
+
+def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:
+    """Return a failed outcome for each app, or each of these, whose app.yaml cannot be used."""
+    return [
+        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        for path, error in configuration.broken.items()
+        if not apps or path.rsplit("/", 1)[1] in apps
+    ]
+
+
+def _quickly_unchanged(
+    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner
+) -> dict[tuple[str, str], Outcome]:
+    """Find what is as it was by the ids of files alone. Of these no warnings are told: they were with the change."""
+    found = {}
+    for record, environment in targets:
+        known = planner.quick(record, environment)
+        folder = configuration.output_folder(record.name, environment)
+        if known and output.is_quickly_current(tree, folder, known[1]):
+            key = (record.name, environment)
+            found[key] = Outcome(*key, folder, "unchanged", known[0])
+    return found
+
+
+def _hydrate_planned(
+    tree: Tree,
+    configuration: Configuration,
+    todo: Sequence[Planned],
+    options: Options,
+    progress: Callable[[str, str], None],
+) -> dict[tuple[str, str], Outcome]:
+    if not todo:
+        return {}
+    prefetch(tree, what_is_written(configuration, [(plan.record, plan.environment) for plan in todo]))
+    finished, errors = _render_all(configuration, todo, progress)
+    errors |= _unused_images(tree, configuration, finished)
+    owners = {key: one.found for key, one in finished.items() if key not in errors}
+    errors |= conflicts(configuration, tree, owners)
+    outcomes = {}
+    for plan in todo:
+        key = (plan.record.name, plan.environment)
+        folder = configuration.output_folder(*key)
+        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings)
+        if key in errors:
+            outcomes[key] = replace(blank, error=errors[key])
+            continue
+        outcomes[key] = _compared(tree, configuration, finished[key], blank, options)
+    return outcomes
+
+
+def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options) -> Outcome:
+    percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
+    try:
+        plan = one.planned
+        changes = output.changes(
+            tree,
+            blank.folder,
+            one.files,
+            plan.inputs,
+            max_removed_percent=percent,
+            quick=plan.quick,
+            engine=plan.engine,
+        )
+    except HeadgateError as error:
+        return replace(blank, error=error)
+    return replace(
+        blank,
+        state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
+        changes=changes,
+        objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
+        warnings=one.warnings,
+        upgrade=output.upgrade(output.read_record(tree, blank.folder), plan.engine),
+    )
+
+
+def _render_all(
+    configuration: Configuration, todo: Sequence[Planned], progress: Callable[[str, str], None]
+) -> tuple[dict[tuple[str, str], _Finished], dict[tuple[str, str], HeadgateError]]:
+    plans = {(plan.record.name, plan.environment): plan for plan in todo}
+    finished: dict[tuple[str, str], _Finished] = {}
+    errors: dict[tuple[str, str], HeadgateError] = {}
+    limits = configuration.settings.limits
+    with tempfile.TemporaryDirectory(prefix="headgate-") as scratch:
+        bench = Bench(
+            scratch=Path(scratch),
+            workers=process.processors(),
+            limits=replace(
+                process.RENDER_LIMITS,
+                seconds=limits.render_seconds,
+                memory=limits.render_mebibytes * process.MEBI,
+            ),
+            kustomize=configuration.settings.engines.kustomize,
+        )
+        for name, engine in ENGINES.items():
+            batch = [plan.render for plan in todo if plan.render.engine == name]
+            # Whatever ends the loop, the engine has ended its work before its files go.
+            with closing(engine(batch, bench)) as results:
+                for result in results:
+                    key = (result.render.app, result.render.environment)
+                    progress(*key)
+                    try:
+                        finished[key] = _finish(plans[key], result, configuration)
+                    except HeadgateError as error:
+                        errors[key] = error
+    return finished, errors
+
+
+def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Finished:
+    """Turn rendered text into the app's objects and files."""
+    if result.error is not None:
+        raise result.error
+    app_file = f"{plan.record.folder}/app.yaml"
+    settings = configuration.settings
+    parsed = manifests(result.rendered) if result.parsed is None else result.parsed
+    found = without_hooks(parsed, plan.hooks, app_file)
+    if result.again:
+        check_stable(found, without_hooks(manifests(result.again), plan.hooks, app_file))
+    if not found:
+        raise GuardError(
+            "rendered nothing",
+            where=Place(plan.render.label),
+            hint="to take the app away, remove it from its environments",
+        )
+    used = pin(found, plan.images, plan.render.images, settings.workloads)
+    scoped = with_namespace(found, plan.render.namespace, settings.scopes)
+    check_allowed(scoped, plan.record.app.allow, plan.render.namespace, app_file, own_config=plan.own_config)
+    placed = tuple(manifest for manifest, _ in scoped)
+    return _Finished(
+        plan,
+        placed,
+        to_files(placed, plan.render.namespace),
+        frozenset(used),
+        (*plan.warnings, *result.warnings),
+    )
+
+
+def _unused_images(
+    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], _Finished]
+) -> dict[tuple[str, str], HeadgateError]:
+    """Find images that no container uses in any environment: in what was just rendered, nor in what is there."""
+    errors: dict[tuple[str, str], HeadgateError] = {}
+    by_app: dict[str, list[_Finished]] = {}
+    for one in finished.values():
+        by_app.setdefault(one.planned.record.name, []).append(one)
+    for app, ones in by_app.items():
+        used = frozenset[str]().union(*(one.used for one in ones))
+        for one in ones:
+            for name, image in one.planned.images.items():
+                if (
+                    image.optional
+                    or name in used
+                    or _is_used_elsewhere(tree, configuration, app, image.repository, ones)
+                ):
+                    continue
+                errors[app, one.planned.environment] = ImageError(
+                    f"no container uses the image '{name}' ({image.repository})",
+                    where=one.planned.record.place("images", name),
+                    hint="name it in a container, correct the repository, or set 'optional: true'",
+                )
+    return errors
+
+
+def _is_used_elsewhere(
+    tree: Tree, configuration: Configuration, app: str, repository: str, ones: Sequence[_Finished]
+) -> bool:
+    here = {one.planned.environment for one in ones}
+    record = configuration.apps[app]
+    others = [name for name in record.environments(configuration.settings) if name not in here]
+    folders = [configuration.output_folder(app, name) for name in others]
+    return any(repository.encode() in tree.read(path) for folder in folders for path in tree.paths(folder))

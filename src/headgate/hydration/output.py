@@ -1,0 +1,199 @@
+"""An app's output folder: which files are Headgate's, what a hydration changes in it, and the guards. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, GuardError, HeadgateError, Place
+from headgate.objects.diff import Field, fields
+from headgate.objects.manifest import Rendered, manifests
+from headgate.repository.tree import blob_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Changes, Tree
+
+RECORD = ".headgate.json"
+"""The record in each output folder: what it was hydrated from and which files are ours. Flux reads no JSON."""
+
+_ALWAYS_ALLOWED = 3
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256.
+
+    ``engine`` names what rendered it, with its version: ``helm 4.3.1``.
+    """
+
+    inputs: str = ""
+    output: str = ""
+    files: tuple[str, ...] = ()
+    quick: str = ""
+    engine: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """One object that is added, changed or removed."""
+
+    action: str
+    kind: str
+    namespace: str
+    name: str
+    file: str
+    fields: tuple[Field, ...]
+
+
+def read_record(tree: Tree, folder: str) -> Record:
+    """Read the record of an output folder; an empty one when nothing was hydrated there yet."""
+    file = f"{folder}/{RECORD}"
+    if file not in tree:
+        return Record()
+    try:
+        data = json.loads(tree.read(file))
+        inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
+        return Record(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "not a record of Headgate",
+            where=Place(file),
+            hint="restore it from git; without it Headgate does not know which files are its own",
+        ) from None
+
+
+def upgrade(before: Record, engine: str) -> str:
+    """Tell of another version of the same engine: ``helm 4.3.0 -> 4.3.1``; nothing where none was recorded."""
+    name, _, old = before.engine.partition(" ")
+    same, _, new = engine.partition(" ")
+    return f"{name} {old} -> {new}" if name == same and old and new and old != new else ""
+
+
+def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
+    """Identify the content of the named files of a folder. A missing one counts too."""
+    paths = [f"{folder}/{name}" for name in files]
+    return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
+
+
+def _id_of(files: Iterable[tuple[str, str]]) -> str:
+    lines = (f"{name} {oid}\n" for name, oid in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def is_current(tree: Tree, folder: str, inputs: str) -> bool:
+    """Whether a folder was hydrated from these inputs and nobody has changed it since."""
+    record = read_record(tree, folder)
+    return record.inputs == inputs and record.output == output_id(tree, folder, record.files)
+
+
+def is_quickly_current(tree: Tree, folder: str, quick: str) -> bool:
+    """The same by the ids of the files alone (`plan.Planner.quick`). When not, `is_current` decides."""
+    record = read_record(tree, folder)
+    return record.quick == quick and record.output == output_id(tree, folder, record.files)
+
+
+def changes(
+    tree: Tree,
+    folder: str,
+    files: Mapping[str, str],
+    inputs: str,
+    *,
+    max_removed_percent: int,
+    quick: str = "",
+    engine: str = "",
+) -> Changes:
+    """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
+
+    ``inputs``, ``quick`` and ``engine`` go into the record. It alone is written only for another ``engine``: that
+    an upgrade changed nothing is to be seen too, and else each later run would render again to find out.
+
+    Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
+    way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
+    """
+    record = read_record(tree, folder)
+    owned = {name for name in record.files if f"{folder}/{name}" in tree}
+    wanted = {name: text.encode() for name, text in files.items()}
+    result: Changes = {}
+    for name, data in wanted.items():
+        path = f"{folder}/{name}"
+        if path in tree and name not in owned:
+            raise GuardError(
+                "a file in the way that Headgate did not write", where=Place(path), hint="move or delete it"
+            )
+        if path not in tree or tree.blob(path).oid != blob_id(data):
+            result[path] = data
+    removed = sorted(owned - wanted.keys())
+    _check_removals(removed, owned, folder, max_removed_percent)
+    result |= {f"{folder}/{name}": None for name in removed}
+    if result or record.engine != engine:
+        names = tuple(sorted(wanted))
+        identity = _id_of((name, blob_id(wanted[name])) for name in names)
+        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick, engine))
+    return result
+
+
+def removal(tree: Tree, folder: str) -> Changes:
+    """Return what takes all that a hydration ever wrote away from a folder; what others put there stays."""
+    record = read_record(tree, folder)
+    owned = [f"{folder}/{name}" for name in (*record.files, RECORD)]
+    return {path: None for path in owned if path in tree}
+
+
+def _check_removals(removed: list[str], owned: set[str], folder: str, max_removed_percent: int) -> None:
+    if len(removed) > _ALWAYS_ALLOWED and len(removed) * 100 > len(owned) * max_removed_percent:
+        raise GuardError(
+            f"would remove {len(removed)} of {len(owned)} objects: {', '.join(removed[:4])}, ...",
+            where=Place(folder),
+            hint="if it is meant: --allow-removals",
+        )
+
+
+def _record_text(record: Record) -> bytes:
+    data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
+    data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
+    data |= {"files": list(record.files)}
+    return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def object_changes(
+    tree: Tree, folder: str, what: Changes, new_objects: Mapping[str, Manifest] | None = None
+) -> list[ObjectChange]:
+    """Tell the changes of a folder object by object. ``new_objects`` are those at hand, by file name."""
+    return [object_change(*one) for one in object_pairs(tree, folder, what, new_objects or {})]
+
+
+def object_pairs(
+    tree: Tree, folder: str, what: Changes, at_hand: Mapping[str, Manifest]
+) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
+    """Yield each file's name with its object before and after; None where there is none, or an unreadable one."""
+    for path, data in sorted(what.items()):
+        name = path.removeprefix(f"{folder}/")
+        if name != RECORD:
+            old = _object(tree.read(path)) if path in tree else None
+            new = at_hand.get(name) or _object(data) if data is not None else None
+            yield name, old, new
+
+
+def _object(data: bytes) -> Manifest | None:
+    """Read an object of the output; None for what somebody made unreadable by hand."""
+    try:
+        return next(iter(manifests([Rendered(data.decode("utf-8", "replace"))])), None)
+    except HeadgateError:
+        return None
+
+
+def object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
+    """Tell what differs between an object before and after."""
+    known = new or old
+    action = "changed" if old and new else "added" if new else "removed"
+    before: Any = old.data if old else {}
+    after: Any = new.data if new else {}
+    if known is None:
+        return ObjectChange(action, "", "", file, file, ())
+    found = tuple(fields(before, after)) if action == "changed" else ()
+    return ObjectChange(action, known.kind, known.namespace, known.name, file, found)

@@ -1,0 +1,136 @@
+"""What an engine renders: a shared template, a version of one that travels, or the app's own config. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from headgate.config import load_template
+from headgate.errors import ConfigError, Place
+from headgate.layout import TEMPLATES, VERSIONS
+from headgate.model import Template
+from headgate.render.values import read_layer
+from headgate.repository.tree import Tree, check_input, prefetch, safe_files
+
+if TYPE_CHECKING:
+    from headgate.repository.tree import Blob, Changes
+
+_MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files that an engine renders: a shared template, or the app's own config. See `Render`."""
+
+    scope: Tree
+    folder: str
+    label: str
+    files: Tree
+    template: Template
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The template's own values."""
+        layer = read_layer(self.files, "values.yaml")
+        return layer.values if layer else {}
+
+    @cached_property
+    def has_neighbours(self) -> bool:
+        """Whether it may refer to files beside its own folder."""
+        found = (self.files.read(path) for path in self.files.paths() if path.rsplit("/", 1)[-1] in _MAY_REFER)
+        return any(b".." in text or b"file:" in text for text in found)
+
+    @cached_property
+    def id(self) -> str:
+        """Identify all that an engine may read of it: its neighbours too when it refers to any."""
+        return self.scope.id if self.scope is not self.files and self.has_neighbours else self.files.id
+
+
+def own_config(tree: Tree, folder: str) -> Source:
+    """Return the app's own config in a release. Raises what `check_input` does."""
+    source = unread(tree, folder)
+    check_input(source.files, folder)
+    return source
+
+
+def unread(tree: Tree, folder: str) -> Source:
+    """Return the app's own config in a release without looking into it: enough to know it again by its id."""
+    files = tree.folder(folder)
+    return Source(files, "", folder, files, Template())
+
+
+def current_scope(tree: Tree) -> Tree:
+    """Return all shared templates as they are now, which may refer to each other."""
+    prefetch(tree, [TEMPLATES])
+    folder = tree.folder(TEMPLATES)
+    versions = f"{VERSIONS.removeprefix(TEMPLATES)[1:]}/"
+    return safe_files(Tree({path: folder.blob(path) for path in folder.paths() if not path.startswith(versions)}))
+
+
+def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = None) -> Source:
+    """Return a shared template: as it is now (``scope``: `current_scope`), or as it was in a version.
+
+    Raises ConfigError when that version is not there, and what `check_input` does.
+    """
+    root = TEMPLATES if version is None else f"{VERSIONS}/{version}"
+    label = f"{root}/{name}"
+    files = tree.folder(label)
+    if not files.paths():
+        raise ConfigError(
+            f"there is no folder {label}, which a release names",
+            where=Place(root),
+            hint="restore it from git, or roll the app back or deliver it anew",
+        )
+    if version is not None:
+        prefetch(tree, [root])
+    check_input(files, label)
+    within = scope if version is None else safe_files(tree.folder(root))
+    return Source(within, name, label, files, load_template(tree, label))
+
+
+def version_of(source: Source) -> tuple[str, Tree]:
+    """Return what travels of a shared template, and its id: its files, with all neighbours when it refers to any."""
+    paths = source.scope.paths() if source.has_neighbours else source.scope.paths(source.folder)
+    files = Tree({path: source.scope.blob(path) for path in paths})
+    return git_tree_id(files), files
+
+
+def kept(tree: Tree, version: str, files: Tree) -> Changes:
+    """Return the changes that keep a version for releases that name it; none when it is there already."""
+    folder = f"{VERSIONS}/{version}"
+    if tree.paths(folder):
+        return {}
+    return {f"{folder}/{path}": files.read(path) for path in files.paths()}
+
+
+def dropped(tree: Tree, used: frozenset[str]) -> Changes:
+    """Return the changes that drop all versions but those in use."""
+    skip = len(VERSIONS) + 1
+    return {path: None for path in tree.paths(VERSIONS) if path[skip:].split("/", 1)[0] not in used}
+
+
+def git_tree_id(tree: Tree) -> str:
+    """Return the id that git gives a folder with these files (SHA-1): what ``git rev-parse COMMIT:FOLDER`` prints.
+
+    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    """
+    folders: dict[str, dict[str, Blob]] = {}
+    entries: list[tuple[bytes, bytes]] = []
+    for path in tree.paths():
+        name, slash, rest = path.partition("/")
+        if slash:
+            folders.setdefault(name, {})[rest] = tree.blob(path)
+        else:
+            entries.append((os.fsencode(name), _entry(tree.blob(path).mode, name, tree.blob(path).oid)))
+    for name, blobs in folders.items():
+        # git sorts a folder as if its name ended with a slash
+        entries.append((os.fsencode(f"{name}/"), _entry("40000", name, git_tree_id(Tree(blobs)))))
+    data = b"".join(entry for _, entry in sorted(entries))
+    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _entry(mode: str, name: str, oid: str) -> bytes:
+    return mode.encode() + b" " + os.fsencode(name) + b"\0" + bytes.fromhex(oid)

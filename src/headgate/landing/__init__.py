@@ -1,0 +1,1 @@
+"""An intent, landed: applied to the newest commit, and pushed in turn."""

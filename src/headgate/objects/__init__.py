@@ -1,0 +1,1 @@
+"""Kubernetes objects: read, checked, given their images, and written in one way."""

@@ -1,0 +1,91 @@
+"""Objects -> canonical files: the same object is the same bytes under the same name, whoever rendered it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ManifestError
+from headgate.yamltext.write import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.objects.manifest import Manifest
+
+OUTPUT_FORMAT = 1
+"""Version of the canonical text and of the file names. A change shows in headgate.lock."""
+
+
+def file_name(manifest: Manifest, namespace: str) -> str:
+    """Return the object's file name: ``kind.group-name.yaml``, for another namespace than the app's
+    ``kind.group-name@namespace.yaml``.
+
+    Every character that a file system could take for something else, and capital letters, since some
+    file systems ignore case, become ``%XX``; Kubernetes' names hold no ``%`` and no ``@`` elsewhere.
+    """
+    elsewhere = f"@{manifest.namespace}" if manifest.namespace not in ("", namespace) else ""
+    return f"{_stem(manifest.kind_name, manifest.name)}{elsewhere}.yaml"
+
+
+@lru_cache(maxsize=65536)  # several steps ask for it
+def _stem(kind: str, name: str) -> str:
+    escaped = re.sub(r"[^a-z0-9.-]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    stem = f"{kind.lower()}-{escaped}"
+    if len(stem) > _MAX_STEM:  # file systems take 255 bytes
+        stem = f"{stem[: _MAX_STEM - 17]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+    return stem
+
+
+_MAX_STEM = 180
+
+_TOP = ("apiVersion", "kind", "metadata")
+_METADATA = ("name", "namespace", "labels", "annotations")
+_ITEM = ("name", "image")
+
+
+def _order(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:
+    """Kubernetes' own order: what an object is, then who it is, then the rest by name."""
+    if not path:
+        first: tuple[str, ...] = _TOP
+    elif path[-1] == "metadata":
+        first = _METADATA
+    elif path[-1] == "[]":
+        first = _ITEM
+    else:
+        return sorted(mapping, key=str)
+    known = [key for key in first if key in mapping]
+    return known + sorted((key for key in mapping if key not in known), key=str)
+
+
+def to_text(manifest: Manifest) -> str:
+    """Return the canonical text of an object."""
+    return manifest.verbatim or write(manifest.data, _order)
+
+
+def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
+    """Return the canonical files of an app: name -> text. Raises ManifestError for one identity twice."""
+    files: dict[str, str] = {}
+    owners: dict[str, Manifest] = {}
+    for manifest in found:
+        name = file_name(manifest, namespace)
+        other = owners.setdefault(name, manifest)
+        if other is not manifest:
+            raise _taken(name, other, manifest)
+        files[name] = to_text(manifest)
+    return files
+
+
+def _taken(name: str, other: Manifest, manifest: Manifest) -> ManifestError:
+    sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
+    by = f", by {sources}" if sources else ""
+    if other.identity == manifest.identity:
+        return ManifestError(f"{manifest} is rendered twice{by}", where=manifest.place)
+    both = " and ".join(f"{one.kind_name} {one.name}" for one in (other, manifest))
+    return ManifestError(
+        f"{both} need the same file, {name}{by}",
+        where=manifest.place,
+        hint="a dash stands between kind and name there: give one of them another name",
+    )

@@ -1,0 +1,93 @@
+"""Whether what was rendered is allowed and comes out the same each time. Pure."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from headgate.errors import DeniedError, UnstableError
+from headgate.objects.diff import first_difference
+from headgate.objects.kinds import denied_because
+from headgate.yamltext import valuepath
+from headgate.yamltext.scalar import is_null
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.errors import Place
+    from headgate.model import Allow
+    from headgate.objects.kinds import Scope
+    from headgate.objects.manifest import Manifest
+
+
+def check_allowed(
+    found: Sequence[tuple[Manifest, Scope | None]],
+    allow: Allow,
+    namespace: str,
+    app_file: str,
+    *,
+    own_config: bool,
+) -> None:
+    """Refuse what an app may not render. Templates of the platform may render everything but plain Secrets.
+
+    Raises DeniedError with all objects, why each is denied, and the line to add.
+    """
+    problems: list[str] = []
+    kinds: list[str] = []
+    namespaces: list[str] = []
+    places: list[Place | None] = []
+    for manifest, scope in found:
+        before = len(problems)
+        reason = _plain_secret(manifest)
+        if not reason and own_config:
+            reason = denied_because(manifest.group, manifest.kind, scope)
+        if reason and manifest.kind_name not in allow.kinds:
+            problems.append(f"{manifest}: {reason}")
+            kinds.append(manifest.kind_name)
+        if own_config and manifest.namespace not in ("", namespace, *allow.namespaces):
+            problems.append(f"{manifest}: another namespace than the app's ({namespace})")
+            namespaces.append(manifest.namespace)
+        places += [manifest.place] * (len(problems) - before)
+    if problems:
+        raise DeniedError(
+            "renders what the app may not:\n    " + "\n    ".join(problems),
+            where=places[0] if len(set(places)) == 1 else None,
+            hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
+        )
+
+
+def _plain_secret(manifest: Manifest) -> str:
+    if manifest.kind_name != "Secret":
+        return ""
+    fields = [manifest.data.get(field) for field in ("data", "stringData")]
+    values = [
+        value
+        for field in fields
+        for _, value in valuepath.leaves(field)
+        if value not in ({}, []) and not is_null(value)
+    ]
+    if manifest.verbatim:
+        values = [value for value in values if not (isinstance(value, str) and value.startswith("ENC["))]
+    return "a Secret in plain text" if values else ""
+
+
+def _allow_line(allow: Allow, kinds: list[str], namespaces: list[str]) -> str:
+    parts = []
+    if kinds or allow.kinds:
+        parts.append(f"kinds: [{', '.join(dict.fromkeys((*allow.kinds, *kinds)))}]")
+    if namespaces or allow.namespaces:
+        parts.append(f"namespaces: [{', '.join(dict.fromkeys((*allow.namespaces, *namespaces)))}]")
+    return f"allow: {{{', '.join(parts)}}}"
+
+
+def check_stable(first: Sequence[Manifest], second: Sequence[Manifest]) -> None:
+    """Compare the objects of two renders of one input. Raises UnstableError with object, field and template."""
+    for here, there in zip_longest(first, second):
+        found = here or there
+        path = first_difference(here.data if here else None, there.data if there else None)
+        if path is not None:
+            raise UnstableError(
+                f"{found} changes from render to render" + (f": {path}" if path else ""),
+                where=found.place,
+                hint="it comes from a random function or the clock; set the value, or keep it out of the output",
+            )

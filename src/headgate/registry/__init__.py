@@ -1,0 +1,1 @@
+"""Images at their registry: logins, digests, whose commit they are of."""

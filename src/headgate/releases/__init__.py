@@ -1,0 +1,1 @@
+"""Releases: what one app runs in one environment, and what a hand-off makes of it."""

@@ -1,0 +1,298 @@
+"""A hand-off: who takes it, and what a release becomes with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, RefusedError
+from headgate.model import ReleasedConfig, ReleasedImage
+from headgate.objects.images import matching
+from headgate.releases.release import CONFIG, Released, newest_of, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.dependencies.resolve import Resolved
+    from headgate.model import Config, Release, Take
+    from headgate.objects.images import Reference
+
+BRANCHES = "refs/heads/"
+TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True)
+class HandOff:
+    """What an app's pipeline says: commit ``commit`` of ``project``, on ``ref``, built ``images``.
+
+    ``project_id`` and ``is_protected`` are GitLab's; None where a person hands off without GitLab. ``untied`` says
+    of images why nothing shows that they were built from the commit.
+    """
+
+    project: str
+    commit: str
+    ref: str
+    images: tuple[Reference, ...] = ()
+    pipeline: int | None = None
+    project_id: int | None = None
+    is_protected: bool | None = None
+    untied: Mapping[Reference, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """An app and environment that take a hand-off: the images by their names there, and the config if it is theirs."""
+
+    record: AppRecord
+    environment: str
+    images: Mapping[str, Reference]
+    config: Config | None
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it takes anything."""
+        return bool(self.images or self.config)
+
+
+def check(hand_off: HandOff) -> None:
+    """Refuse a hand-off whose words cannot be what they stand for. Raises ConfigError."""
+    for what, value, pattern, expected in (
+        ("project", hand_off.project, _PROJECT, "a path such as acme/shop"),
+        ("commit", hand_off.commit, COMMIT, "a commit id in full"),
+        ("ref", hand_off.ref, _REF, "a branch or tag"),
+    ):
+        if not re.fullmatch(pattern, value):
+            raise ConfigError(f"the {what} is {value!r}, expected {expected}")
+
+
+_PROJECT = r"[\w.+-]+(/[\w.+-]+)+"
+COMMIT = r"[0-9a-f]{40}([0-9a-f]{24})?"
+# https://git-scm.com/docs/git-check-ref-format
+_REF = (
+    r"refs/(heads|tags)/(?!.*(\.\.|//|/\.|/-|@\{|\.lock$|/$|\.$))"
+    r"[^-.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
+)
+
+
+def full_ref(ref: str) -> str:
+    """Return a ref in full. A short name is a branch: a tag called ``main`` is not the branch."""
+    return ref if ref.startswith((BRANCHES, TAGS)) else f"{BRANCHES}{ref}"
+
+
+def short_ref(ref: str) -> str:
+    """Return a branch or tag by its bare name, as GitLab's API wants it."""
+    return ref.removeprefix(TAGS if ref.startswith(TAGS) else BRANCHES)
+
+
+def takes(take: Take, ref: str) -> bool:
+    """Whether an entry of ``takes`` accepts hand-offs of a ref."""
+    if take.branch is not None:
+        return ref.startswith(BRANCHES) and fnmatchcase(short_ref(ref), take.branch)
+    if take.tag is not None:
+        return ref.startswith(TAGS) and fnmatchcase(short_ref(ref), take.tag)
+    return False
+
+
+def _accepts(take: Take, hand_off: HandOff) -> bool:
+    return takes(take, hand_off.ref) and not (take.protected and hand_off.is_protected is False)
+
+
+def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptance]:
+    """Return who takes a hand-off. Raises RefusedError, with what would be taken, when nobody does."""
+    owned = [
+        (record, environment)
+        for record, environment in configuration.pairs(mentioning=hand_off.project)
+        if _owns_a_part(record, environment, hand_off.project)
+    ]
+    if not owned:
+        raise RefusedError(
+            f"no app has a part that belongs to {hand_off.project}",
+            hint="name the project in the app's app.yaml: project, or the project of an image or of config",
+        )
+    accepted = [
+        _acceptance(record, environment, hand_off)
+        for record, environment in owned
+        if any(_accepts(take, hand_off) for take in taken_by(configuration, record, environment))
+    ]
+    if not accepted:
+        unprotected = ", which is not protected" if hand_off.is_protected is False else ""
+        raise RefusedError(
+            f"no environment takes hand-offs of {hand_off.ref}{unprotected}",
+            hint="\n  ".join(_what_is_taken(configuration, owned, hand_off)),
+        )
+    _check_every_image(accepted, hand_off)
+    with_parts = [one for one in accepted if one.has_parts]
+    if not with_parts:
+        raise RefusedError(
+            f"the hand-off of {hand_off.project} names no image, and nobody who takes it has config there",
+            hint="name the image that was built: --image REPOSITORY:TAG@sha256:...",
+        )
+    return with_parts
+
+
+def order_rule(configuration: Configuration, accepted: Acceptance, ref: str) -> str:
+    """Return how newer is told from older for hand-offs of a ref: ``ancestry``, or ``semver`` for tags."""
+    matching_takes = [
+        take for take in taken_by(configuration, accepted.record, accepted.environment) if takes(take, ref)
+    ]
+    default = "semver" if ref.startswith(TAGS) else "ancestry"
+    return next((take.order for take in matching_takes if take.order), default)
+
+
+def taken_by(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
+    """Return what an app takes in an environment: its own list, or the environment's."""
+    own = record.here(environment).takes
+    return own if own is not None else configuration.environment(environment).takes
+
+
+def still_taken(configuration: Configuration, record: AppRecord, environment: str, release: Release) -> str:
+    """Say why a release that waited is not taken any more: another owner by now, or another ref; or nothing."""
+    takes_here = taken_by(configuration, record, environment)
+    promoted = any(take.promotion for take in takes_here)
+    owners = {name: image.project or record.app.project for name, image in record.images(environment).items()}
+    if record.app.config is not None:
+        owners[CONFIG] = record.app.config.project or record.app.project
+    for name, part in parts(release).items():
+        if name not in owners:
+            return f"the app has no part '{name}' any more"
+        if owners[name] != part.project:
+            return f"'{name}' belongs to {owners[name]} by now, and not to {part.project}"
+        if not promoted and not any(takes(take, part.ref) for take in takes_here):
+            return f"{environment} does not take {part.ref} any more"
+    return ""
+
+
+def check_person(by: str, reason: str) -> None:
+    """Refuse a name or a reason that is missing or longer than a line. Raises ConfigError."""
+    for what, text in (("name of who asks", by), ("reason", reason)):
+        if not text.strip() or not text.isprintable() or len(text) > _MAX_LINE:
+            raise ConfigError(f"the {what} is {text!r}, expected one line of at most {_MAX_LINE} characters")
+
+
+_MAX_LINE = 200
+
+
+def _owns_a_part(record: AppRecord, environment: str, project: str) -> bool:
+    owners = [image.project or record.app.project for image in record.images(environment).values()]
+    config = record.app.config
+    return project in owners or (config is not None and (config.project or record.app.project) == project)
+
+
+def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Acceptance:
+    own_images = {
+        name: image
+        for name, image in record.images(environment).items()
+        if (image.project or record.app.project) == hand_off.project
+    }
+    images: dict[str, Reference] = {}
+    for reference in hand_off.images:
+        images |= dict.fromkeys(matching(reference, own_images), reference)
+    config = record.app.config
+    own = config is not None and (config.project or record.app.project) == hand_off.project
+    return Acceptance(record, environment, images, config if own else None)
+
+
+def _if_protected(take: Take, hand_off: HandOff) -> str:
+    return " where protected" if take.protected and not take.promotion and hand_off.is_protected is False else ""
+
+
+def _what_is_taken(
+    configuration: Configuration, owned: Sequence[tuple[AppRecord, str]], hand_off: HandOff
+) -> list[str]:
+    told = []
+    for record, environment in owned:
+        sources = [
+            f"{kind} {value}{_if_protected(take, hand_off)}"
+            for take in taken_by(configuration, record, environment)
+            for kind, value in (
+                ("branch", take.branch),
+                ("tag", take.tag),
+                ("promotion from", take.promotion),
+            )
+            if value
+        ]
+        told.append(f"{record.name} in {environment} takes: {', '.join(sources) or 'nothing'}")
+    return told
+
+
+def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff) -> None:
+    taken = {reference for one in accepted for reference in one.images.values()}
+    for reference in hand_off.images:
+        if reference not in taken:
+            known = {
+                image.repository + (f" (tags {image.tag})" if image.tag else "")
+                for one in accepted
+                for image in one.record.images(one.environment).values()
+            }
+            raise RefusedError(
+                f"no app takes the image {reference.repository}:{reference.tag} from {hand_off.project}",
+                hint=f"its apps have: {', '.join(sorted(known)) or 'no images'}",
+            )
+
+
+def check_tied(accepted: Acceptance, hand_off: HandOff) -> None:
+    """Refuse an image of which nothing shows that the commit built it, unless the app says ``tags: any``.
+
+    Raises RefusedError.
+    """
+    for name, image in accepted.images.items():
+        if image in hand_off.untied and accepted.record.app.tags != "any":
+            raise RefusedError(
+                f"'{name}': nothing shows that {image.repository}:{image.tag} was built from {hand_off.commit[:12]}: "
+                f"{hand_off.untied[image]}",
+                hint="tag images with $CI_COMMIT_SHORT_SHA or the git tag, or set that label when they are built; "
+                f"or say 'tags: any' in {accepted.record.folder}/app.yaml",
+            )
+
+
+def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -> None:
+    """Refuse a project that took over another one's path. Raises RefusedError.
+
+    GitLab gives a path anew when a project is deleted or renamed, and never its number.
+    """
+    taken = {*accepted.images, *([CONFIG] if accepted.config else [])}
+    for name, part in parts(before).items():
+        ids = (part.project_id, hand_off.project_id)
+        if name in taken and part.project == hand_off.project and None not in ids and ids[0] != ids[1]:
+            raise RefusedError(
+                f"'{name}': {hand_off.project} is another project by now: number {ids[1]}, and not {ids[0]}",
+                hint=f"if the new one is to own the app: take project_id out of "
+                f"{accepted.record.release_folder(accepted.environment)}/release.yaml, in a merge request",
+            )
+
+
+def handed_off(
+    before: Released,
+    accepted: Acceptance,
+    hand_off: HandOff,
+    config_files: Resolved | None,
+) -> Released:
+    """Return what a release becomes with a hand-off. Parts that it does not name stay; so does a pin."""
+    release, config = before.release, before.release.config
+    pinned = {name: part.project_id for name, part in parts(release).items() if part.project == hand_off.project}
+    came_from: dict[str, Any] = {"project": hand_off.project, "commit": hand_off.commit, "ref": hand_off.ref}
+    came_from["pipeline"] = hand_off.pipeline
+
+    def where(name: str) -> dict[str, Any]:
+        return {**came_from, "project_id": hand_off.project_id or pinned.get(name)}
+
+    images = {
+        name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **where(name))
+        for name, image in accepted.images.items()
+    }
+    newest = {name: newest_of(image) for name, image in images.items()}
+    if accepted.config is not None:
+        brought = config_files.dependencies if config_files else ()
+        config = ReleasedConfig(path=accepted.config.path, dependencies=brought, **where(CONFIG))
+        newest[CONFIG] = newest_of(config)
+    after = release.model_copy(
+        update={
+            "images": dict(sorted({**release.images, **images}.items())),
+            "config": config,
+            "newest": dict(sorted({**release.newest, **newest}.items())),
+        }
+    )
+    return Released(after, before.config if accepted.config is None or config_files is None else config_files.files)

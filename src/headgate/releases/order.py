@@ -1,0 +1,169 @@
+"""Is it newer? Each part of a hand-off against the newest that was released or proposed. Pure, but for ancestry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from headgate.errors import RefusedError
+from headgate.releases.release import CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.model import Newest, Release
+    from headgate.releases.handoff import Acceptance, HandOff
+
+
+class History(Protocol):
+    """The history of an app's repository."""
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+
+    def replaces(self, gone: str, new: str, ref: str) -> bool:
+        """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
+
+
+Order = Literal["newer", "same", "older", "diverged", "unknown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a part stands to the newest one, and why in words."""
+
+    order: Order
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is left of an acceptance: the parts that are newer; and why others are superseded."""
+
+    acceptance: Acceptance
+    superseded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def only_newer(
+    accepted: Acceptance,
+    hand_off: HandOff,
+    known: Mapping[str, Mapping[str, Newest]],
+    rule: str,
+    history: History,
+    *,
+    allow_diverged: bool = False,
+    running: Release | None = None,
+) -> Decision:
+    """Keep the parts of a hand-off that are newer than all that is ``known``: the newest ones by what became of them.
+
+    The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
+    back, and a person asks for it. Older is superseded, with the reason. Raises RefusedError, with the way out,
+    where neither is newer (a hotfix branch, a squash merge), or where that cannot be told.
+    """
+    images, config = dict(accepted.images), accepted.config
+    superseded: list[str] = []
+    notes: list[str] = []
+    for name in [*images, *([CONFIG] if config else [])]:
+        digest = images[name].digest if name in images else None
+        told = {words: compare(hand_off, digest, newest.get(name), rule, history) for words, newest in known.items()}
+        words, worst = max(told.items(), key=lambda one: _SEVERITY.index(one[1].order))
+        if worst.order in ("diverged", "unknown") and not allow_diverged:
+            raise RefusedError(
+                f"'{name}': {worst.reason}",
+                hint="if this version is meant to replace the other: --allow-diverged",
+            )
+        if worst.order == "same" and running is not None and not _runs(running, name, hand_off):
+            continue
+        if worst.order == "newer" and worst.reason:
+            notes.append(f"{name}: {worst.reason}")
+        if worst.order == "older":
+            superseded.append(f"{name}: {worst.reason}, which {words}")
+        if worst.order in ("older", "same"):
+            images.pop(name, None)
+            config = None if name == CONFIG else config
+    return Decision(replace(accepted, images=images, config=config), tuple(superseded), tuple(notes))
+
+
+def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
+    part = running.config if name == CONFIG else running.images.get(name)
+    return part is not None and part.commit == hand_off.commit
+
+
+_SEVERITY = ("newer", "same", "older", "diverged", "unknown")
+
+
+def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, history: History) -> Verdict:
+    """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
+
+    The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
+    that tells a rebuild from an answer that comes late.
+    """
+    if newest is None:
+        return Verdict("newer")
+    if hand_off.commit == newest.commit:
+        return _same_commit(hand_off, digest, newest)
+    if rule == "semver":
+        return by_version(hand_off.ref, newest.ref)
+    return _by_ancestry(hand_off, newest.commit, history)
+
+
+def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdict:
+    if digest == newest.digest:
+        return Verdict("same")
+    if hand_off.pipeline is not None and newest.pipeline is not None and hand_off.pipeline > newest.pipeline:
+        return Verdict("newer")
+    return Verdict(
+        "older",
+        f"commit {hand_off.commit[:12]} was released with another digest by pipeline {newest.pipeline or '(unknown)'}; "
+        "a rebuild needs a newer pipeline",
+    )
+
+
+def _by_ancestry(hand_off: HandOff, newest: str, history: History) -> Verdict:
+    new = hand_off.commit
+    forward = history.is_ancestor(newest, new)
+    if forward:
+        return Verdict("newer")
+    backward = history.is_ancestor(new, newest)
+    if forward is None or backward is None:
+        if history.replaces(newest, new, hand_off.ref):
+            return Verdict("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
+        return Verdict("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
+    if backward:
+        return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}")
+    return Verdict("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
+
+
+# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string
+_VERSION = re.compile(
+    r"(?:.*[^0-9])??v?(?P<core>\d+\.\d+\.\d+)(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+)
+
+_Key = tuple[tuple[int, ...], tuple[tuple[bool, int, str], ...]]
+
+
+def by_version(new: str, newest: str) -> Verdict:
+    """Compare two refs by the versions in their names."""
+    mine, theirs = _version(new), _version(newest)
+    if mine is None or theirs is None:
+        odd = new if mine is None else newest
+        return Verdict("unknown", f"{odd} holds no version such as 1.2.3, by which tags are ordered here")
+    if mine == theirs:
+        return Verdict("diverged", f"{new} is the version that was released already, from another commit")
+    if mine > theirs:
+        return Verdict("newer")
+    return Verdict("older", f"{new} is older than {newest}")
+
+
+def _version(ref: str) -> _Key | None:
+    """Return what versions are compared by: https://semver.org/#spec-item-11."""
+    match = _VERSION.fullmatch(ref.removeprefix("refs/tags/"))
+    if match is None:
+        return None
+    core = tuple(int(number) for number in match["core"].split("."))
+    # A version without a pre-release comes after those with one; numbers come before words.
+    steps = match["pre"].split(".") if match["pre"] else []
+    pre = tuple((not step.isdigit(), int(step) if step.isdigit() else 0, step) for step in steps)
+    return (*core, 0 if steps else 1), pre

@@ -1,0 +1,110 @@
+"""The release record: what one app runs in one environment, and its canonical text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from headgate.config import parse
+from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
+from headgate.repository.tree import prefetch
+from headgate.yamltext.write import write
+
+if TYPE_CHECKING:
+    from headgate.config import AppRecord
+    from headgate.model import Freeze
+    from headgate.repository.tree import Changes, Tree
+
+HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
+RELEASE = "release.yaml"
+CONFIG = "config"
+
+
+WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A release with the files of the app's config that belong to it."""
+
+    release: Release
+    config: Tree
+
+    @property
+    def runs(self) -> tuple[object, ...]:
+        """What it comes to: all but the pin and what was ever released before. Equal for releases that run the same."""
+        return (self.release.images, self.release.config, self.release.template, self.config.id)
+
+    def changed(self, **fields: Any) -> Released:
+        """Return it with other values for fields of its release."""
+        return replace(self, release=self.release.model_copy(update=fields))
+
+
+def release_file(record: AppRecord, environment: str) -> str:
+    """Return the path of an app's release in an environment."""
+    return f"{record.release_folder(environment)}/{RELEASE}"
+
+
+def config_folder(record: AppRecord, environment: str) -> str:
+    """Return the folder with the app's own config in an environment."""
+    return f"{record.release_folder(environment)}/{CONFIG}"
+
+
+def waiting_folder(record: AppRecord, environment: str) -> str:
+    """Return the folder of the release that waits while an environment is pinned or frozen."""
+    return f"{record.release_folder(environment)}/{WAITING}"
+
+
+def read_release(tree: Tree, record: AppRecord, environment: str) -> Release | None:
+    """Read an app's release in an environment; None before the first hand-off."""
+    file = release_file(record, environment)
+    return parse(tree.read(file), file, Release)[0] if file in tree else None
+
+
+def read_released(tree: Tree, folder: str) -> Released | None:
+    """Read the release in a folder with its config; None when there is none."""
+    file = f"{folder}/{RELEASE}"
+    if file not in tree:
+        return None
+    prefetch(tree, [file, f"{folder}/{CONFIG}"])
+    return Released(parse(tree.read(file), file, Release)[0], tree.folder(f"{folder}/{CONFIG}"))
+
+
+def write_released(tree: Tree, folder: str, released: Released | None) -> Changes:
+    """Return the changes that make a folder hold a release, or none at all. Nothing when it does already."""
+    files: dict[str, bytes | None] = {}
+    if released is not None:
+        files[f"{folder}/{RELEASE}"] = write_record(released.release)
+        files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
+    own = [path for path in tree.paths(folder) if not path.startswith(f"{folder}/{WAITING}/")]
+    changes: Changes = {path: None for path in own if path not in files}
+    return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
+
+
+def write_record(record: Release | Freeze) -> bytes:
+    """Return the canonical text of a file that Headgate alone writes."""
+    data = record.model_dump(mode="json", exclude_defaults=True)
+    return (HEADER + write({"version": record.version, **data})).encode()
+
+
+def parts(release: Release | None) -> dict[str, ReleasedImage | ReleasedConfig]:
+    """Return the parts of a release by their names; none of no release."""
+    if release is None:
+        return {}
+    return {**release.images, **({CONFIG: release.config} if release.config else {})}
+
+
+def newest_of(part: ReleasedImage | ReleasedConfig) -> Newest:
+    """Return what is remembered of a part as the newest ever released."""
+    image = {"tag": part.tag, "digest": part.digest} if isinstance(part, ReleasedImage) else {}
+    return Newest.model_validate({"commit": part.commit, "ref": part.ref, "pipeline": part.pipeline, **image})
+
+
+def missing_parts(release: Release | None, record: AppRecord, environment: str) -> list[str]:
+    """Return the parts that have not been handed off yet, without which the app cannot be hydrated here."""
+    needed = [name for name, image in record.images(environment).items() if not image.optional]
+    have: set[str] = set(release.images) if release else set()
+    missing = [f"image {name}" for name in needed if name not in have]
+    if record.app.config is not None and (release is None or release.config is None):
+        missing.append("config")
+    return missing

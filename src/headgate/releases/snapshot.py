@@ -1,0 +1,58 @@
+"""What of an app's repository a release keeps: the files of its config at the commit. Pure."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from headgate.errors import ConfigError, Place, UnsafeFileError
+from headgate.repository.tree import Tree, check_input
+from headgate.yamltext.read import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.model import Config
+
+
+def snapshot(source: Tree, config: Config, label: str, *, environments: Sequence[str], values_only: bool) -> Tree:
+    """Return the files of the app's config that a release keeps, from its repository at the commit.
+
+    ``values_only``: a shared template renders the app, so only values are of use: those of all ``environments``
+    that the app runs in, since a promotion takes them along. git's own small files
+    (``.gitignore``, ``.gitkeep``) are left out. Raises UnsafeFileError and TooLargeError (`check_input`),
+    ConfigError when nothing is there.
+    """
+    files = source.folder(config.path)
+    wanted = [path for path in files.paths() if _is_wanted(path, config, environments, values_only=values_only)]
+    if not files.paths():
+        raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Place(config.path))
+    kept = Tree({path: files.blob(path) for path in wanted})
+    check_input(kept, config.path)
+    for name in _OURS:
+        if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}"):
+            raise UnsafeFileError(
+                "a file that belongs to the manifest repository, where alone it has an effect",
+                where=Place(f"{config.path}/{name}"),
+                hint="remove it from the app's config",
+            )
+    return kept
+
+
+_OURS = ("app.yaml", "template.yaml", "release.yaml", "headgate.yaml", "headgate.lock")
+_LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
+
+
+def _is_wanted(path: str, config: Config, environments: Sequence[str], *, values_only: bool) -> bool:
+    if path.rsplit("/", 1)[-1] in _LEFT_OUT:
+        return False
+    if values_only:
+        values = ("values.yaml", *(f"values.{environment}.yaml" for environment in environments))
+        return path in (*values, ".gitattributes", ".gitmodules")
+    return not config.include or any(fnmatchcase(path, pattern) for pattern in config.include)
+
+
+def _is_object(data: bytes, file: str) -> bool:
+    """Whether a file holds Kubernetes objects, which may be called app.yaml as well."""
+    documents = read(data, file)
+    return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)

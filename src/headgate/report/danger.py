@@ -1,0 +1,158 @@
+"""What a reviewer must not overlook in a change of objects: few rules, each of them reliable. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import HeadgateError
+from headgate.objects.images import normal, parse_reference, uses
+from headgate.objects.kinds import POD_SPECS
+from headgate.releases.order import by_version
+from headgate.yamltext.scalar import to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from headgate.objects.manifest import Manifest
+
+    Side = Manifest | None
+
+_HOLDS_DATA = {
+    "Namespace": "and all that is in it",
+    "PersistentVolumeClaim": "and, unless it is retained, its data",
+    "PersistentVolume": "and, unless it is retained, its data",
+    "StatefulSet.apps": "which holds data",
+    "CustomResourceDefinition.apiextensions.k8s.io": "and with it all objects of that kind",
+}
+"""What goes along when an object of a kind goes."""
+
+_GUARDED_GROUPS = {
+    "rbac.authorization.k8s.io": "who may do what in the cluster (RBAC)",
+    "admissionregistration.k8s.io": "what the cluster admits (webhook or policy)",
+    "apiextensions.k8s.io": "a kind of objects (CRD)",
+}
+"""Groups of which every change is told, and what it changes."""
+
+
+def dangers(old: Side, new: Side, workloads: Mapping[str, str]) -> list[str]:
+    """Say what is dangerous in the change of one object, without its name. None is an object that is not there.
+
+    ``workloads`` says where custom resources run images (`images.uses`).
+    """
+    return list(dict.fromkeys(told for rule in _RULES for told in rule(old, new, workloads)))
+
+
+def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+    if old is not None and new is None:
+        also = _HOLDS_DATA.get(old.kind_name)
+        yield f"is removed, {also}" if also else "is removed"
+
+
+def _guarded(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+    group = new.group if new else ""
+    if group in _GUARDED_GROUPS:
+        yield f"{'changes' if old else 'adds to'} {_GUARDED_GROUPS[group]}"
+
+
+def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+    if old and new and _value(new, "spec", "replicas") == 0 and _value(old, "spec", "replicas") != 0:
+        yield "runs no replica any more"
+
+
+def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[str]:
+    before = _tags(old, workloads)
+    for text in _used(new, workloads):
+        try:
+            image = parse_reference(text)
+        except HeadgateError:
+            continue
+        if not image.digest and text not in _used(old, workloads):
+            yield "runs an image that is not pinned by digest"
+        tag = before.get(normal(image.repository), "")
+        if tag and image.tag and by_version(image.tag, tag).order == "older":
+            yield f"goes back from version {tag} to {image.tag}"
+
+
+def _used(side: Side, workloads: Mapping[str, str]) -> list[str]:
+    return [str(use.text) for use in uses(side, workloads)] if side else []
+
+
+def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
+    """Return the one tag of each repository; of one that is used with several tags nothing is said."""
+    tags: dict[str, set[str]] = {}
+    for text in _used(side, workloads):
+        try:
+            image = parse_reference(text)
+        except HeadgateError:
+            continue
+        tags.setdefault(normal(image.repository), set()).add(image.tag)
+    return {repository: next(iter(found)) for repository, found in tags.items() if len(found) == 1}
+
+
+def _reaches_the_node(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
+    had = set(_node_access(_pod(old)))
+    yield from (told for told in _node_access(_pod(new)) if told not in had)
+
+
+def _node_access(pod: dict[Any, Any]) -> Iterator[str]:
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.get(field) is True:
+            yield f"shares the node's {field.removeprefix('host')} ({field})"
+    if any("hostPath" in volume for volume in _dicts(pod.get("volumes"))):
+        yield "mounts folders of the node (hostPath)"
+    for containers in ("containers", "initContainers", "ephemeralContainers"):
+        for container in _dicts(pod.get(containers)):
+            context = container.get("securityContext")
+            if isinstance(context, dict) and context.get("privileged") is True:
+                yield "runs a privileged container"
+
+
+def _reachable(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+    """Who can reach it from outside of the cluster."""
+    known = new or old
+    if known is None or new is None:
+        return
+    if known.kind_name == "Service":
+        before = _value(old, "spec", "type") if old else None
+        now = _value(new, "spec", "type")
+        if before != now and {before, now} & {"LoadBalancer", "NodePort"}:
+            was = f", no longer {before or _USUAL}" if old else ""
+            yield f"is of type {now or _USUAL}{was}"
+    field = _ROUTES.get(known.kind_name)
+    if field and (not old or _value(old, *field) != _value(new, *field)):
+        yield "changes what is reachable from outside" if old else "is reachable from outside"
+
+
+_USUAL = "ClusterIP"
+_ROUTES = {
+    "Ingress.networking.k8s.io": ("spec",),
+    "HTTPRoute.gateway.networking.k8s.io": ("spec",),
+    "Gateway.gateway.networking.k8s.io": ("spec",),
+}
+
+
+def _pod(side: Side) -> dict[Any, Any]:
+    found = _value(side, *POD_SPECS[side.kind_name].split(".")) if side and side.kind_name in POD_SPECS else None
+    return found if isinstance(found, dict) else {}
+
+
+def _value(side: Side, *path: str) -> Any:
+    value: Any = side.data if side else None
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return to_python(value)
+
+
+def _dicts(value: Any) -> list[dict[Any, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+_RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[str]], ...] = (
+    _removed,
+    _guarded,
+    _scaled_to_none,
+    _images,
+    _reaches_the_node,
+    _reachable,
+)

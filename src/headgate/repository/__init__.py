@@ -1,0 +1,1 @@
+"""Repositories: their files, commits, branches, and whose turn it is to push."""

@@ -1,0 +1,173 @@
+"""Merge requests for what waits on our branches: made, kept up to date, merged and closed, as the state asks for.
+
+Nothing is remembered from run to run but what stands in GitLab and in git, so any run completes what another left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import GitLabError
+from headgate.gitlab.people import People
+from headgate.landing.workspace import branch_heads, is_ours, read_proposal
+from headgate.layout import OURS
+from headgate.report.appchange import app_changes
+from headgate.repository.git import NO_COMMIT
+from headgate.repository.remote import remote_refs
+from headgate.repository.tree import differing
+from headgate.review.automerge import Patience, merge, was_pushed_by_us
+from headgate.review.closing import close, tell_closed
+from headgate.review.marks import read_marks, settings_id
+from headgate.review.mergerequest import MergeRequests
+from headgate.review.upkeep import Bench, Reconciled, again, opened, thawed_or_frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from headgate.config import Configuration
+    from headgate.gitlab.api import GitLab
+    from headgate.landing.workspace import Proposal, Workspace
+    from headgate.review.mergerequest import MergeRequest
+
+SECONDS = 60.0
+"""How long a run waits, in all, until GitLab has decided what may be merged."""
+
+
+def reconcile(
+    gitlab: GitLab,
+    project: str,
+    workspace: Workspace,
+    configuration: Configuration,
+    *,
+    made: Collection[str] = (),
+    seconds: float = SECONDS,
+) -> Reconciled:
+    """Bring the merge requests of a project to what its branches hold now.
+
+    ``workspace`` is at the newest commit of the default branch, ``made`` are the commits that this run pushed. What
+    fails for one merge request is kept in ``errors``, and the others are gone on with. Raises GitLabError when they
+    cannot even be listed.
+    """
+    requests = MergeRequests(gitlab, project, workspace.branch)
+    bench = Bench(requests, workspace, configuration, People(gitlab))
+    found = {one.branch: one for one in requests.open()}
+    branches = our_branches(workspace)
+    done = Reconciled(dict(found))
+    for branch, commit in branches.items():
+        _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
+    for branch, one in found.items():
+        if branch not in branches and read_marks(one.description) and not _moved(workspace, branch, NO_COMMIT):
+            _each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
+    for one in requests.closed():
+        if one.branch not in branches:
+            _each(done, one.branch, lambda o=one: tell_closed(requests, o, _why(bench, o.branch)))
+    _merge(bench, branches, made, done, seconds)
+    done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
+    return done
+
+
+def our_branches(workspace: Workspace) -> dict[str, str]:
+    """Return the branches that changes wait on, with their commits. Raises GitError."""
+    heads = branch_heads(workspace)
+    found = {ref.removeprefix("refs/heads/"): commit for ref, commit in sorted(heads.items())}
+    return {branch: commit for branch, commit in found.items() if branch.startswith(OURS)}
+
+
+def _each(done: Reconciled, branch: str, action: Any) -> None:
+    try:
+        action()
+    except GitLabError as error:
+        done.errors.append(error)
+        done.told.append(f"the merge request of {branch} is left to a later run")
+
+
+def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done: Reconciled) -> None:
+    """Let a branch have its merge request, as it should be."""
+    review = bench.review(branch)
+    marks = read_marks(one.description) if one else None
+    if one and marks and (marks.commit, marks.settings) == (commit, settings_id(review)):
+        done.open[branch] = thawed_or_frozen(bench, one, marks)
+        return
+    if _moved(bench.workspace, branch, commit):
+        return  # who moved it tells GitLab too
+    if not is_ours(bench.workspace, commit):
+        done.told.append(f"{branch} holds a commit that Headgate did not make, so its merge request is left alone")
+        return
+    proposal = read_proposal(bench.workspace, branch, commit)
+    if not _changes_anything(bench, proposal):
+        if one and read_marks(one.description):
+            _closed(bench, branch, one, done)
+        return
+    changes = app_changes(proposal.base, proposal.tree, bench.configuration)
+    if one is None:
+        opened(bench, proposal, changes, done)
+    else:
+        again(bench, proposal, changes, one, done)
+
+
+def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
+    """Whether a branch is elsewhere by now."""
+    ref = f"refs/heads/{branch}"
+    if not workspace.remote:
+        return False
+    return remote_refs(workspace.repository, workspace.remote, ref).get(ref, NO_COMMIT) != commit
+
+
+def _changes_anything(bench: Bench, proposal: Proposal) -> bool:
+    """Whether the default branch does not hold already what is proposed."""
+    newest = bench.workspace.tree
+    paths = differing(proposal.base, proposal.tree)
+    return any(newest.oid(path) != proposal.tree.oid(path) for path in paths)
+
+
+def _closed(bench: Bench, branch: str, one: MergeRequest, done: Reconciled) -> None:
+    why = _why(bench, branch)
+    close(bench.requests, one, why)
+    marks = read_marks(one.description)
+    done.gone[branch] = marks.sources if marks else ()
+    done.open.pop(branch, None)
+    done.told.append(f"closed {one.name} for {branch}: {why}")
+
+
+def _why(bench: Bench, branch: str) -> str:
+    """Say why nothing is left of a branch to review, by what stands on the default branch."""
+    environment, _, app = branch.removeprefix(OURS).partition("/")
+    at = f"{bench.workspace.branch} ({bench.workspace.base[:12]})"
+    apps = bench.configuration.apps
+    if environment not in bench.configuration.settings.environments:
+        return f"there is no environment {environment} any more"
+    if app.startswith("_"):
+        return f"nothing is left to change: {at} holds it already, or something newer took its place"
+    if app not in apps.names or (
+        app in apps and environment not in apps[app].environments(bench.configuration.settings)
+    ):
+        return f"{app} is not configured in {environment} any more"
+    return f"superseded: {at} holds it already, or something newer"
+
+
+def _merge(bench: Bench, branches: Mapping[str, str], made: Collection[str], done: Reconciled, seconds: float) -> None:
+    patience = Patience.of(seconds)
+    for branch, one in list(done.open.items()):
+        review = bench.review(branch)
+        if branch in branches and review.auto_merge and not one.is_draft and not bench.notice(branch):
+            commit = branches[branch]
+            _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, made, done, patience))
+
+
+def _merged(
+    bench: Bench, one: MergeRequest, commit: str, made: Collection[str], done: Reconciled, patience: Patience
+) -> None:
+    """Merge what Headgate itself pushed, and nothing else: a trailer in a commit can be written by anybody."""
+    requests = bench.requests
+    if commit not in made and not was_pushed_by_us(requests.gitlab, requests.project, one.branch, commit):
+        done.told.append(
+            f"{one.name} is not merged by itself: GitLab does not say that {requests.gitlab.token} pushed {commit[:12]}"
+        )
+        return
+    after, word = merge(requests, one, commit, patience)
+    done.open[one.branch] = after
+    done.told.extend([word] if word else [])
+    if after.state == "merged":
+        done.open.pop(one.branch)
+        done.merged.append(one.branch)
+        done.changed.append(one.branch)

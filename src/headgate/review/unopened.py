@@ -1,0 +1,57 @@
+"""Where there is only a job token, which may make no merge request: what a push asks for, and what people must do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from headgate.errors import GitLabError
+from headgate.landing.workspace import is_ours
+from headgate.review.mergerequest import MergeRequests
+from headgate.review.mergerequests import our_branches
+from headgate.review.upkeep import Reconciled
+
+if TYPE_CHECKING:
+    from headgate.config import Configuration
+    from headgate.gitlab.api import GitLab
+    from headgate.landing.workspace import Workspace
+
+
+def push_options(configuration: Configuration, target: str) -> tuple[str, ...]:
+    """Return what a push of branches for review tells GitLab: https://docs.gitlab.com/topics/git/commit/#push-options.
+
+    They hold for all branches of one push, so what environments want differently is left out.
+    """
+    environments = configuration.settings.environments
+    reviewed = {environment for _, environment in configuration.pairs()} & set(environments)
+    wanted = {environments[name].review for name in reviewed if environments[name].delivery == "review"}
+    options = ["merge_request.create", f"merge_request.target={target}", "merge_request.remove_source_branch"]
+    if len(wanted) == 1:
+        (review,) = wanted
+        options += [f"merge_request.label={label}" for label in review.labels]
+        options += [f"merge_request.assign={review.assignee}"] if review.assignee else []
+        options += ["merge_request.draft"] if review.draft else []
+    return tuple(options)
+
+
+def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
+    """Return the merge requests that are open, and say which branches have none, with the link that opens one."""
+    requests = MergeRequests(by_job, project, workspace.branch)
+    branches = our_branches(workspace)
+    if not branches:
+        return Reconciled()
+    try:
+        found = {one.branch: one for one in requests.open()}
+    except GitLabError as error:
+        return Reconciled(told=[f"whether merge requests are open is not known: {error}"])
+    told = [
+        f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
+        for branch, commit in branches.items()
+        if branch not in found and is_ours(workspace, commit)
+    ]
+    return Reconciled(found, told)
+
+
+def _new(url: str, project: str, branch: str, target: str) -> str:
+    chosen = {"merge_request[source_branch]": branch, "merge_request[target_branch]": target}
+    return f"{url}/{project}/-/merge_requests/new?{urlencode(chosen)}"

@@ -1,0 +1,1 @@
+"""What ran, what runs, and what differs: for reading only."""

@@ -1,0 +1,45 @@
+"""A manifest repository that is only read: what is committed, in a checkout, a bare repository or at an address."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate.errors import GitError
+from headgate.landing.workspace import Workspace, open_workspace
+from headgate.repository import git
+from headgate.repository.remote import fetch, upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.repository.git import Repository
+
+
+@contextmanager
+def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
+    """Open a repository as it is committed, for as long as the block lasts.
+
+    A checkout may have changes of its own, which are not looked at, and may be on no branch, as in a job.
+    ``ref`` is read instead of the default branch, where there is no checkout: ``refs/merge-requests/1/head``.
+    Raises GitError.
+    """
+    if "://" in manifests or not Path(manifests).is_dir():
+        with open_workspace(manifests) as workspace:
+            at = replace(workspace, base=fetch(workspace.repository, workspace.remote, ref)) if ref else workspace
+            yield at
+        return
+    repository = git.open_repository(Path(manifests))
+    branch = git.current_branch(repository)
+    remote = upstream(repository, branch) or _origin(repository)
+    yield Workspace(repository, branch, git.head(repository), remote, is_checkout=not repository.bare)
+
+
+def _origin(repository: Repository) -> str:
+    try:
+        repository.git("config", "--get", "remote.origin.url")
+    except GitError:
+        return ""
+    return "origin"

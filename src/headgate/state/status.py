@@ -1,0 +1,186 @@
+"""Where each app stands in each environment: what runs, since when, and what keeps it from being what it should."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError, LockError, ToolError
+from headgate.hydration import output
+from headgate.hydration.hydrate import Options, hydrate
+from headgate.releases.release import read_release, read_released, release_file, waiting_folder
+from headgate.state.arrivals import arrivals
+from headgate.state.past import deepening
+from headgate.state.proposals import open_proposals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.hydration.hydrate import Outcome, Target
+    from headgate.landing.workspace import Workspace
+    from headgate.model import Freeze, Pin, Release
+    from headgate.repository.tree import Tree
+    from headgate.state.arrivals import Arrival, Owner
+    from headgate.state.proposals import Proposed
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One app in one environment.
+
+    ``state`` is ``current``, ``stale`` (what is there is not what its inputs give now), ``held`` (the same, but it is
+    pinned or frozen: a change of a template or of values waits), ``failed`` (it cannot be rendered, see ``error``),
+    ``empty`` (for the first hand-off of a part, see ``waits_for``) or ``unknown``. ``edited`` names files of the
+    final YAML that are not as they were written.
+    """
+
+    app: str
+    environment: str
+    release: Release | None
+    state: str
+    landing: Arrival | None = None
+    freeze: Freeze | None = None
+    waiting: Release | None = None
+    proposed: Proposed | None = None
+    edited: bool = False
+    waits_for: tuple[str, ...] = ()
+    error: HeadgateError | None = None
+
+    @property
+    def pin(self) -> Pin | None:
+        """Why no hand-off reaches it by itself."""
+        return self.release.pin if self.release else None
+
+
+@dataclass(frozen=True)
+class Status:
+    """All standings. ``notes`` say what could not be found out."""
+
+    standings: tuple[Standing, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_status(
+    workspace: Workspace,
+    tree: Tree,
+    configuration: Configuration,
+    targets: Sequence[Target],
+    progress: Callable[[str, str], None] = lambda _app, _environment: None,
+) -> Status:
+    """Return where the targets stand. What is not current is rendered, to see whether that changes anything."""
+    notes: list[str] = []
+    outcomes = _outcomes(tree, configuration, targets, progress, notes)
+    landed = find_arrivals(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
+    proposed = _proposals(workspace, configuration, notes)
+    standings = [
+        _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
+        for target in targets
+    ]
+    return Status(tuple(standings), tuple(notes))
+
+
+def _owner(target: Target) -> Owner:
+    return target[0].name, target[1]
+
+
+def _outcomes(
+    tree: Tree,
+    configuration: Configuration,
+    targets: Sequence[Target],
+    progress: Callable[[str, str], None],
+    notes: list[str],
+) -> dict[Owner, Outcome]:
+    try:
+        found = hydrate(tree, configuration, targets, Options(allow_removals=True, explicit=True), progress)
+    except (LockError, ToolError) as error:
+        notes.append(f"whether the final YAML is current is not known: {error}")
+        return {}
+    return {(one.app, one.environment): one for one in found}
+
+
+_DEPTHS = (50, 500)  # ages are worth no more
+
+
+def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
+    """Return when what runs last changed, where that is not long ago; the past is fetched as far as it is needed."""
+    found: dict[Owner, Arrival] = {}
+    if not wanted:
+        return found
+    with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
+        try:
+            for repository in repositories:
+                found = arrivals(repository, workspace.base, wanted)
+                if len(found) == len(wanted):
+                    break
+        except HeadgateError:  # the remote does not answer: what is here must do
+            pass
+    return found
+
+
+def _proposals(workspace: Workspace, configuration: Configuration, notes: list[str]) -> Mapping[Owner, Proposed]:
+    try:
+        return open_proposals(workspace, configuration)
+    except HeadgateError as error:
+        notes.append(f"what is proposed is not known: {error}")
+        return {}
+
+
+def _standing(
+    tree: Tree,
+    configuration: Configuration,
+    target: Target,
+    outcomes: Mapping[Owner, Outcome],
+    landing: Arrival | None,
+    proposed: Proposed | None,
+) -> Standing:
+    record, environment = target
+    release, problem = _read(tree, record, environment)
+    outcome = outcomes.get(_owner(target))
+    freeze = configuration.frozen.get(environment)
+    held = freeze is not None or (release is not None and release.pin is not None)
+    return Standing(
+        record.name,
+        environment,
+        release,
+        _state(outcome, held=held),
+        landing,
+        freeze,
+        _waiting(tree, record, environment),
+        proposed,
+        is_edited(tree, configuration.output_folder(record.name, environment)),
+        outcome.waits_for if outcome else (),
+        problem or (outcome.error if outcome else None),
+    )
+
+
+_STATES = {"unchanged": "current", "changed": "stale", "waiting": "empty", "failed": "failed"}
+
+
+def _state(outcome: Outcome | None, *, held: bool) -> str:
+    state = _STATES[outcome.state] if outcome else "unknown"
+    return "held" if held and state == "stale" else state
+
+
+def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | None, HeadgateError | None]:
+    try:
+        return read_release(tree, record, environment), None
+    except HeadgateError as error:
+        return None, error
+
+
+def _waiting(tree: Tree, record: AppRecord, environment: str) -> Release | None:
+    try:
+        found = read_released(tree, waiting_folder(record, environment))
+    except HeadgateError:
+        return None
+    return found.release if found else None
+
+
+def is_edited(tree: Tree, folder: str) -> bool:
+    """Whether files of the final YAML are not as a hydration wrote them, or the record of it cannot be read."""
+    try:
+        record = output.read_record(tree, folder)
+    except HeadgateError:
+        return True
+    return record.output != "" and record.output != output.output_id(tree, folder, record.files)

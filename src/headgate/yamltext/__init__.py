@@ -1,0 +1,1 @@
+"""YAML in and out, without losing how a scalar was written."""

@@ -1,0 +1,147 @@
+"""Data -> canonical YAML text: one way to write each value, readable, and read back the same by every reader.
+
+Block style, two spaces, sequences at the column of their key, lines never folded. Strings stay without
+quotes where no YAML reader could take them for something else; text of several lines is a literal block;
+a `Plain` scalar is written as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from headgate.yamltext.scalar import Plain, is_plain_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONG_KEY = 900
+
+# Allowed without quotes: a first character that starts nothing else in YAML, then no quotes, no flow
+# indicators, no ": ", no " #" and no space or colon at the end. Stricter than YAML, so that it is safe
+# inside flow collections and for every reader.
+_SAFE = re.compile(
+    r"(?!\.\.\.)(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*",
+)
+_BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def write(data: Any, order: Callable[[dict[Any, Any], tuple[Any, ...]], list[Any]] | None = None) -> str:
+    """Return the canonical text of one document, without a ``---`` line, with a newline at its end.
+
+    ``order`` gives the keys of a mapping in the order in which they are written, from the mapping and its
+    key path; without it they keep their order.
+    """
+    parts: list[str] = []
+    keys = order or _as_they_are
+    if isinstance(data, dict) and data:
+        _mapping(parts, data, "", (), keys)
+    elif isinstance(data, list) and data:
+        _sequence(parts, data, "", (), keys)
+    else:
+        parts.append(_scalar(data, "") + "\n")
+    return "".join(parts)
+
+
+def _as_they_are(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:  # noqa: ARG001
+    return list(mapping)
+
+
+def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, ...], keys: Any) -> None:
+    first = True
+    for key in keys(data, path):
+        # The first key of a mapping inside a sequence stands behind the dash, which is written already.
+        lead = pad if not first or not parts or parts[-1].endswith("\n") else ""
+        first = False
+        name = key.text if isinstance(key, Plain) else _one_line(key)
+        value = data[key]
+        if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
+            parts.append(f"{lead}{name}: {_one_line(value)}\n")  # nearly all are such, and calls cost
+            continue
+        # A key on one line may have 1024 characters; a longer one needs the explicit form.
+        parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
+        _value(parts, value, pad, (*path, key), keys)
+
+
+def _value(parts: list[str], value: Any, pad: str, path: tuple[Any, ...], keys: Any) -> None:
+    if isinstance(value, dict) and value:
+        parts.append("\n")
+        _mapping(parts, value, pad + "  ", path, keys)
+    elif isinstance(value, list) and value:
+        parts.append("\n")
+        _sequence(parts, value, pad, path, keys)
+    else:
+        parts.append(f" {_scalar(value, pad)}\n")
+
+
+def _sequence(parts: list[str], data: list[Any], pad: str, path: tuple[Any, ...], keys: Any) -> None:
+    inner = (*path, "[]")
+    for item in data:
+        lead = pad if not parts or parts[-1].endswith("\n") else ""
+        if isinstance(item, dict) and item:
+            parts.append(f"{lead}- ")
+            _mapping(parts, item, pad + "  ", inner, keys)
+        elif isinstance(item, list) and item:
+            parts.append(f"{lead}- ")
+            _sequence(parts, item, pad + "  ", inner, keys)
+        else:
+            parts.append(f"{lead}- {_scalar(item, pad)}\n")
+
+
+def _scalar(value: Any, pad: str) -> str:
+    if isinstance(value, Plain):
+        return value.text
+    if isinstance(value, str):
+        return _block(value, pad) if "\n" in value and _fits_block(value) else _one_line(value)
+    if isinstance(value, dict):
+        return "{}"
+    if isinstance(value, list):
+        return "[]"
+    return _native(value)
+
+
+def _native(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        text = re.sub(r"^(-?\d+)e", r"\1.0e", str(value))  # YAML 1.1 takes 1e-05 for a string
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
+    raise TypeError(f"{type(value).__name__} has no YAML form here")
+
+
+@lru_cache(maxsize=65536)
+def _one_line(text: str) -> str:
+    if _SAFE.fullmatch(text) and text[-1] not in " :" and is_plain_string(text):
+        return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    if ("\\" in text or '"' in text) and "\n" not in text and "\t" not in text and not _BROKEN.search(text):
+        return "'" + text.replace("'", "''") + "'"
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _BROKEN.sub(_escape, quoted)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _fits_block(text: str) -> bool:
+    # A literal block cannot hold control characters or other line breaks, and text of blank lines only
+    # depends on the reader's idea of indentation.
+    return not _BROKEN.search(text) and bool(text.strip(" \t\n")) and not text.startswith(("\n", "\t"))
+
+
+def _block(text: str, pad: str) -> str:
+    inner = pad + "  "
+    body = text.rstrip("\n")
+    newlines = len(text) - len(body)
+    chomp = "-" if newlines == 0 else "" if newlines == 1 else "+"
+    indent = "2" if text.startswith(" ") else ""
+    lines = [f"{inner}{line}" if line else "" for line in body.split("\n")]
+    return f"|{indent}{chomp}\n" + "\n".join(lines) + "\n" * max(0, newlines - 1)

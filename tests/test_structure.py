@@ -1,0 +1,45 @@
+"""How the program hangs together, so that it can be read from one end to the other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import headgate
+
+ROOT = Path(headgate.__file__).parent
+
+
+def run_time_imports(node: ast.AST) -> Iterator[str]:
+    """Yield the names of Headgate's own modules that are imported, but for types alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.ImportFrom) and child.module == "headgate":
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and (child.module or "").startswith("headgate."):
+            yield str(child.module).removeprefix("headgate.")
+        else:
+            yield from run_time_imports(child)
+
+
+def packages() -> dict[str, set[str]]:
+    """Return what each package, or module at the top, imports of the others."""
+    found: dict[str, set[str]] = {}
+    for file in ROOT.rglob("*.py"):
+        own = file.relative_to(ROOT).with_suffix("").parts[0]
+        others = {name.split(".")[0] for name in run_time_imports(ast.parse(file.read_text()))}
+        found.setdefault(own, set()).update(others - {own})
+    return {name: others & found.keys() for name, others in found.items()}
+
+
+def test_packages_import_each_other_one_way() -> None:
+    left = packages()
+    assert len(left) > 20
+    while left:
+        free = {name for name, others in left.items() if not others & left.keys()}
+        assert free, (
+            f"these import each other in circles: { {name: others & left.keys() for name, others in left.items()} }"
+        )
+        left = {name: others for name, others in left.items() if name not in free}
