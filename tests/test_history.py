@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from headgate.releases.history import History, landed_at, read_history
+from headgate.releases.past import open_history
 from headgate.repository import git as hgit
 from headgate.repository.gitlog import cut
-from headgate.state.history import History, landed_at, read_history
-from headgate.state.past import open_history
 from support.manifests import ManifestRepository, git
 
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from headgate.releases.arrivals import arrivals
+from headgate.releases.history import landed_at, read_history
 from headgate.report.table import age
 from headgate.repository import git as hgit
-from headgate.state.arrivals import arrivals
-from headgate.state.history import landed_at, read_history
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
 

@@ -10,10 +10,10 @@ from headgate.config import app_folders, parse
 from headgate.errors import ConfigError, HeadgateError, did_you_mean
 from headgate.layout import SETTINGS
 from headgate.model import Settings
+from headgate.releases.history import read_histories
+from headgate.releases.past import deepening
 from headgate.report.history import SHORT, Entry, history_to_json, write_history
 from headgate.report.terminal import Terminal
-from headgate.state.history import read_histories
-from headgate.state.past import deepening
 from headgate.state.reading import open_for_reading
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
+    from headgate.releases.history import History, Step
     from headgate.repository.tree import Tree
-    from headgate.state.history import History, Step
 
 
 @dataclass(frozen=True)

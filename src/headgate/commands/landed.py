@@ -16,10 +16,10 @@ from headgate.landing.land import Landing, land, read_state
 from headgate.landing.mirror import write_mirrors
 from headgate.landing.trailer import find_intent
 from headgate.landing.workspace import open_workspace, refreshed
+from headgate.releases.past import open_history
 from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.repository import git
-from headgate.state.past import open_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
     from headgate.model import Settings
-    from headgate.state.history import History
+    from headgate.releases.history import History
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from headgate.commands.landed import Asked, histories, landed
 from headgate.intents.follow import Follow, due, follows
 from headgate.intents.promote import Past, Promote, promotion
 from headgate.landing.land import read_state
+from headgate.releases.history import commits_of
+from headgate.releases.past import open_history
 from headgate.releases.source import app_source
-from headgate.state.history import commits_of
-from headgate.state.past import open_history
 
 if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from headgate.commands.landed import Asked, landed
 from headgate.intents.rollback import RollBack, Wanted, roll_back
 from headgate.landing.land import read_state
-from headgate.state.past import open_history
+from headgate.releases.past import open_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.landing.workspace import Workspace
-    from headgate.state.history import History
+    from headgate.releases.history import History
 
 
 def run(wanted: Wanted, asked: Asked) -> int:

@@ -10,10 +10,10 @@ from headgate import config
 from headgate.commands.hydrate import select
 from headgate.errors import GitError, SeveralError
 from headgate.hydration.hydrate import broken
+from headgate.releases.past import deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
 from headgate.repository.tree import prefetch
-from headgate.state.past import deepening
 from headgate.state.reading import open_for_reading
 from headgate.state.verify import Verdict, is_whole, orphans, verdicts, with_touches
 

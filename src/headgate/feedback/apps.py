@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
+    from headgate.releases.arrivals import Owner
     from headgate.repository.tree import Tree
     from headgate.review.upkeep import Reconciled
-    from headgate.state.arrivals import Owner
 
 
 @dataclass(frozen=True)

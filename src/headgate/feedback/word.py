@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.errors import HeadgateError
     from headgate.model import Release, ReleasedConfig, ReleasedImage
+    from headgate.releases.arrivals import Owner
     from headgate.repository.tree import Tree
     from headgate.review.marks import Source
-    from headgate.state.arrivals import Owner
     from headgate.state.proposals import Proposed
 
 MOST = 255

@@ -15,9 +15,9 @@ from headgate.intents.promote import Past, Promote, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.versions import current_version, travels
 from headgate.releases.handoff import taken_by
+from headgate.releases.history import commits_of, landed_at
 from headgate.releases.release import parts, read_released, waiting_folder
 from headgate.repository.tree import prefetch
-from headgate.state.history import commits_of, landed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.model import Release, Take
+    from headgate.releases.history import History
     from headgate.releases.release import Released
-    from headgate.state.history import History
 
 Histories = Callable[[str, str], AbstractContextManager["History"]]
 """Gives the history of an app's release in an environment."""

@@ -28,9 +28,9 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
+    from headgate.releases.history import History
+    from headgate.releases.history import Step as PastStep
     from headgate.repository.tree import Changes, Tree
-    from headgate.state.history import History
-    from headgate.state.history import Step as PastStep
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Releases: what one app runs in one environment, and what a hand-off makes of it."""
+"""Releases: what one app runs in one environment, what a hand-off makes of it, and what ran before."""

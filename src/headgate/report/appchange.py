@@ -11,10 +11,10 @@ from headgate.hydration import output
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
 from headgate.objects.manifest import is_encrypted
+from headgate.releases.history import release_of
 from headgate.releases.release import RELEASE
 from headgate.report.danger import dangers
 from headgate.repository.tree import differing, prefetch
-from headgate.state.history import release_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.hydration.output import ObjectChange
     from headgate.objects.manifest import Manifest
+    from headgate.releases.arrivals import Owner
     from headgate.repository.tree import Changes, Tree
-    from headgate.state.arrivals import Owner
 
 
 @dataclass(frozen=True)

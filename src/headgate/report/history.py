@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.model import Release
+    from headgate.releases.history import Step
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
-    from headgate.state.history import Step
 
 SHORT = 12
 

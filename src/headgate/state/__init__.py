@@ -1,1 +1,1 @@
-"""What ran, what runs, and what differs: for reading only."""
+"""What runs, what waits, and what is not as it should be: for reading only."""

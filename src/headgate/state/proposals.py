@@ -11,18 +11,18 @@ from headgate.errors import HeadgateError
 from headgate.landing.workspace import branch_heads
 from headgate.layout import group_branch, review_branch
 from headgate.model import Release
+from headgate.releases.past import beside, fetch_beside
 from headgate.releases.release import CONFIG, RELEASE
 from headgate.repository.git import has_commit
 from headgate.repository.gitlog import contents
-from headgate.state.past import beside, fetch_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.config import Configuration
     from headgate.landing.workspace import Workspace
+    from headgate.releases.arrivals import Owner
     from headgate.repository.git import Repository
-    from headgate.state.arrivals import Owner
 
 _BRANCHES = "refs/heads/"
 

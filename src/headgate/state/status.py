@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
 from headgate.hydration.hydrate import Options, hydrate
+from headgate.releases.arrivals import arrivals
+from headgate.releases.past import deepening
 from headgate.releases.release import read_release, read_released, release_file, waiting_folder
-from headgate.state.arrivals import arrivals
-from headgate.state.past import deepening
 from headgate.state.proposals import open_proposals
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import Freeze, Pin, Release
+    from headgate.releases.arrivals import Arrival, Owner
     from headgate.repository.tree import Tree
-    from headgate.state.arrivals import Arrival, Owner
     from headgate.state.proposals import Proposed
 
 

@@ -10,9 +10,9 @@ from headgate.config import parse
 from headgate.errors import HeadgateError
 from headgate.layout import APPS
 from headgate.model import Release
+from headgate.releases.history import release_of, running
 from headgate.releases.release import CONFIG, HEADER, RELEASE
 from headgate.repository.gitlog import ABSENT, below, contents, pieces
-from headgate.state.history import release_of, running
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
+from headgate.releases.history import read_history
 from headgate.repository import gitlog
 from headgate.repository.remote import scratch, write_config
-from headgate.state.history import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from headgate.releases.history import History
     from headgate.repository.git import Repository
-    from headgate.state.history import History
 
 _ALL = 2**31 - 1  # how git itself says it: https://git-scm.com/docs/shallow
 DEPTHS = (50, 500, 5000, _ALL)
