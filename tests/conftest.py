@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.process import processors
 from support.manifests import ManifestRepository
 from support.network import only
 from support.registry import Registry, serve_registry
@@ -20,6 +21,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update-golden``."""
     parser.addoption("--update-golden", action="store_true", help="write what the golden cases now give")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two tests per processor: they wait for git and servers for a good part of their time."""
+    return 2 * processors()
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from support.manifests import DEPLOYMENT, ManifestRepository, git
 
 IMAGE = "registry.example.com/acme/web"
 RACES = [
-    pytest.param(8, 10, id="few, losing one connection in ten"),
+    pytest.param(5, 10, id="few, losing one connection in ten"),
     pytest.param(50, 0, id="many", marks=pytest.mark.long),
     pytest.param(50, 10, id="many, losing one connection in ten", marks=pytest.mark.long),
 ]

@@ -143,7 +143,8 @@ def test_what_is_not_set_up_is_said_and_lets_the_rest_go_on(checkout: Path) -> N
 
 def test_only_a_tag_writes_what_others_read(checkout: Path) -> None:
     for variables in (BRANCH, MERGE_REQUEST):
-        text = json.dumps([expanded(checkout, variables)[name] for name in jobs(checkout, variables)])
+        whole = expanded(checkout, variables)
+        text = json.dumps([whole[name] for name in jobs(checkout, variables)])
         assert "publish.py" not in text
         assert "SIGSTORE_ID_TOKEN" not in text
 
