@@ -172,3 +172,11 @@ def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
     assert not re.search(r"^\s*/\w", said, re.MULTILINE)
     assert "<!-- headgate" not in text
     assert "[skip ci]" not in text
+
+
+def test_another_version_of_an_engine_is_told_once_for_all() -> None:
+    changes = [AppChange(app, "dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
+    text = describe(changes, URL)
+    assert text.count("helm 4.3.0") == 1
+    assert "- rendered with `helm 4.3.0 -> 4.3.1` in 2 app-environments" in text
+    assert "- rendered with `helm 4.3.0 -> 4.3.1`\n" in describe(changes[:1], URL)

@@ -71,9 +71,8 @@ def _versions(changes: Sequence[AppChange], url: str, most: int) -> str:
     for change in changes[:_MOST_APPS]:
         lines += [f"- {one}" for one in _parts(change, url, named=named)]
     upgrades = Counter(change.upgrade for change in changes if change.upgrade)
-    lines += [
-        f"- rendered with {code(upgrade)}" + (f" ({number})" if named else "") for upgrade, number in upgrades.items()
-    ]
+    for upgrade, number in upgrades.items():
+        lines.append(f"- rendered with {code(upgrade)}" + (f" in {number} app-environments" if named else ""))
     return _fitted(lines, most, "versions")
 
 
