@@ -17,7 +17,7 @@ help: ## show this
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
-test: $(VENV)/.ready tools registry gitlab-ci-local ## run all tests
+test: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests, but for those that take minutes
 	$(VENV)/bin/pytest -n auto -q
 
 test-long: $(VENV)/.ready tools registry release-tools gitlab-ci-local ## run the tests that take minutes

@@ -51,7 +51,7 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(work, "add", "--all")
     who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
     git(work, *who, "commit", "--quiet", "--message", "Components")
-    for tag in ("0.9.0", __version__, "1.0.0", "1.2.3", "2.0.0-rc.1"):
+    for tag in sorted({"0.9.0", __version__, "1.0.0", "1.2.3", "2.0.0-rc.1"}):
         git(work, "tag", tag)
     (served / "headgate").mkdir()
     git(work, "clone", "--quiet", "--bare", str(work), str(served / "headgate/headgate.git"))

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.certificates import trusted_certificates
 from headgate.errors import ConfigError
-from support.acme import jobs_path, make_acme
+from support.acme import PREVIEW, jobs_path, make_acme
 from support.certificates import authority, server_context
 from support.gitlab import serve_gitlab
 from support.gitlab.mergeside import open_request
@@ -54,9 +54,7 @@ def test_a_hand_off_and_a_preview_go_by_the_proxy(
             return
         acme.manifests.allowlist.add("acme/shop")
         acme.shop.variables["HEADGATE_BRANCH_TOKEN"] = Variable(gitlab.token(acme.dana, "api"))
-        ci = gitlab.show(acme.shop, ".gitlab-ci.yml") + (
-            "\n  - component: $CI_SERVER_FQDN/headgate/headgate/preview@1\n    inputs: {manifests: acme/manifests}\n"
-        )
+        ci = gitlab.show(acme.shop, ".gitlab-ci.yml") + PREVIEW
         own = gitlab.show(acme.shop, "deploy/shop.yaml").replace("spec:\n", "spec:\n  replicas: 5\n", 1)
         changed: dict[str, str | None] = {".gitlab-ci.yml": ci, "deploy/shop.yaml": own}
         gitlab.push(acme.shop, changed, user=acme.dana, branch="more")

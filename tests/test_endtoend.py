@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.acme import TEMPLATE, Acme, jobs_path, make_acme
+from support.acme import PREVIEW, TEMPLATE, Acme, jobs_path, make_acme
 from support.gitlab import serve_gitlab
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.pipelines import on_merge_request
@@ -145,9 +145,7 @@ def test_preview_tells_an_app_merge_request_what_would_become_of_it(make: MakeAc
     acme.build()
     acme.manifests.allowlist.add("acme/shop")
     acme.shop.variables["HEADGATE_BRANCH_TOKEN"] = Variable(acme.gitlab.token(acme.dana, "api"))
-    include = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + (
-        "\n  - component: $CI_SERVER_FQDN/headgate/headgate/preview@1\n    inputs: {manifests: acme/manifests}\n"
-    )
+    include = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + PREVIEW
     own = acme.gitlab.show(acme.shop, "deploy/shop.yaml").replace(
         "spec:\n  selector", "spec:\n  replicas: 5\n  selector"
     )

@@ -18,6 +18,7 @@ from support.gitlab import locally
 from support.gitlab.ciconfig import NothingToRunError
 from support.manifests import git
 
+pytestmark = pytest.mark.long
 FILE = ROOT / ".gitlab-ci.yml"
 CHILDREN = sorted((ROOT / "tests" / "pipelines").glob("*.yml"))
 ALWAYS = ["lint", "test", "test long", "build amd64", "build arm64", "digest", "accepted"]

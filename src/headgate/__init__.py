@@ -1,6 +1,6 @@
 """Headgate: from an app's repository to the final YAML in the manifest repository, on GitLab."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 PINNED = {"helm": "4.3.1", "kustomize": "5.8.2"}
 """The versions of the engines that are programs of their own: those of ``image/go.mod``."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
-from headgate import __version__
 from headgate.config import parse
 from headgate.errors import ConfigError
 from headgate.layout import APPS, SETTINGS
@@ -53,8 +52,8 @@ class Installation:
     registry: str
     intake: str
     environments: tuple[tuple[str, str], ...]
-    version: str = "1"
-    pinned: str = __version__
+    version: str
+    pinned: str
     components: str = "headgate/headgate"
     kubernetes: str = "1.34"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from headgate import tools
+from headgate import __version__, tools
 from support.acme import ROOT, Acme, make_acme
 from support.containers import IMAGE, docker, in_container
 from support.gitlab import serve_gitlab
@@ -84,7 +84,7 @@ def make(tmp_path: Path, served: Registry) -> Iterator[MakeAcme]:
             acme = make_acme(gitlab, served, tmp_path, **more)
             for project in gitlab.projects:
                 project.pipelines.clear()
-            commit = acme.gitlab.commit(acme.headgate, "1.0.0")
+            commit = acme.gitlab.commit(acme.headgate, __version__)
             name = f"{served.host}/headgate/headgate:{commit}"
             subprocess.run([docker(), "tag", IMAGE, name], check=True)
             stack.callback(subprocess.run, [docker(), "rmi", name], check=True, capture_output=True)

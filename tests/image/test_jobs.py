@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.acme import Acme
+from support.acme import PREVIEW, Acme
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.pipelines import on_merge_request
 from support.gitlab.state import Variable
@@ -64,9 +64,7 @@ def test_a_preview(make: MakeAcme) -> None:
     acme.build()
     acme.manifests.allowlist.add("acme/shop")
     acme.shop.variables["HEADGATE_BRANCH_TOKEN"] = Variable(acme.gitlab.token(acme.dana, "api"))
-    ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + (
-        "\n  - component: $CI_SERVER_FQDN/headgate/headgate/preview@1\n    inputs: {manifests: acme/manifests}\n"
-    )
+    ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + PREVIEW
     own = acme.gitlab.show(acme.shop, "deploy/shop.yaml").replace("spec:\n", "spec:\n  replicas: 5\n", 1)
     acme.gitlab.push(acme.shop, {".gitlab-ci.yml": ci, "deploy/shop.yaml": own}, user=acme.dana, branch="more")
     request = open_request(acme.gitlab, acme.shop, "more", acme.dana, title="More")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headgate import __version__
 from support.cli import headgate
 from support.gitlab import Double
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Pipeline, Project, Protection, User, Variable
@@ -15,6 +16,11 @@ from support.registry import Registry, push_image
 from support.trusting import DEPLOYMENT
 
 ROOT = Path(__file__).resolve().parents[2]
+MAJOR = __version__.partition(".")[0]
+PREVIEW = f"""
+  - component: $CI_SERVER_FQDN/headgate/headgate/preview@{MAJOR}
+    inputs: {{manifests: acme/manifests}}
+"""
 TEMPLATE = """
 apiVersion: apps/v1
 kind: Deployment
@@ -105,8 +111,8 @@ def make_acme(
     templates: dict[str, str | None] = {
         f"templates/{one.name}": one.read_text() for one in (ROOT / "templates").glob("*.yml")
     }
-    gitlab.push(components, templates, user=maxi, message="Components", tag="1.0.0")
-    components.releases.append("1.0.0")
+    gitlab.push(components, templates, user=maxi, message="Components", tag=__version__)
+    components.releases.append(__version__)
     manifests = gitlab.project("acme/manifests", everybody)
     shop = gitlab.project("acme/shop", everybody)
     intake = gitlab.project("acme/intake", everybody) if setup == "intake" else None
@@ -154,7 +160,7 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
         acme.intake.pipelines.clear()
         acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
     include = (
-        f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@1\n    inputs:\n"
+        f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@{MAJOR}\n    inputs:\n"
         f"      manifests: {acme.triggered.path}\n      images: {acme.image}:$CI_COMMIT_SHORT_SHA\n"
     )
     own = DEPLOYMENT.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"

@@ -79,7 +79,7 @@ def _installation(request: Request) -> Installation:
             request.intake or f"{request.project}-intake",
         ),
         _environments(request.environments or _ENVIRONMENTS),
-        version=request.version or "1",
+        version=request.version or __version__.partition(".")[0],
         pinned=request.version or __version__,
         components=request.components,
     )
