@@ -92,14 +92,17 @@ def test_gitlab_that_stays_away_is_told_and_the_next_run_completes(trust: Trust)
 
 
 def test_expired_token_is_told_by_its_name(trust: Trust) -> None:
-    trust.gitlab.tokens[-1].expired = True
     for token in trust.gitlab.tokens:
         token.expired = token.user.name == "headgate-bot"
     ended = trust.hand_off()
-    assert ended.code != 0
     assert ended.moved == []
+    assert ended.code == 22, ended.out
+    assert f"{trust.gitlab.url}/acme/manifests.git refused HEADGATE_TOKEN" in ended.out
+    assert "the token is wrong, expired or revoked" in ended.out
     for token in trust.gitlab.tokens:
         assert token.value not in ended.out
+        token.expired = False
+    assert trust.hand_off().moved == ["heads/main"]
 
 
 def test_branch_protected_against_the_bot_is_told_in_gitlabs_words(trust: Trust) -> None:

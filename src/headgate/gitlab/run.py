@@ -46,11 +46,11 @@ class Run:
     @property
     def manifests_login(self) -> Login:
         """Who git is at the manifest repository: the bot, or the job."""
-        return _login(self.address, self.event.tokens.write, self.event.tokens.job)
+        return self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
 
     def reading_login(self, project: str) -> Login:
         """Return who git is at a repository that is only read: who reads, or the job."""
-        return _login(self.repository(project), self.event.tokens.read, self.event.tokens.job)
+        return self._login(project, "HEADGATE_READ_TOKEN", self.event.tokens.read)
 
     def access(self, settings: Settings) -> Access:
         """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
@@ -61,12 +61,14 @@ class Run:
     @property
     def branch_login(self) -> Login:
         """Return who git is at the manifest repository in a merge request's pipeline, which gets no other token."""
-        return _login(self.address, self.event.tokens.branch, self.event.tokens.job)
+        return self._login(self.event.manifests, "HEADGATE_BRANCH_TOKEN", self.event.tokens.branch)
 
-
-def _login(address: str, token: str, job_token: str) -> Login:
-    # https://docs.gitlab.com/ci/jobs/ci_job_token/#to-git-clone-a-private-projects-repository
-    return Login(address, "headgate", token) if token else Login(address, "gitlab-ci-token", job_token)
+    def _login(self, project: str, name: str, token: str) -> Login:
+        address = self.repository(project)
+        if token:
+            return Login(address, "headgate", token, name)
+        # https://docs.gitlab.com/ci/jobs/ci_job_token/#to-git-clone-a-private-projects-repository
+        return Login(address, "gitlab-ci-token", self.event.tokens.job, "the job token")
 
 
 def open_run(event: Event) -> Run:

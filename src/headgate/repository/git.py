@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.errors import DirtyError, GitError, Place
 from headgate.persist import persistently
-from headgate.repository.login import login_config
+from headgate.repository.login import login_config, refusal
 from headgate.repository.tree import (
     EXECUTABLE,
     GITLINK,
@@ -52,6 +52,7 @@ _FIXED = {
     "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",  # never ext:: or fd::, which run what an address says
 }
 # Nothing that a repository brings along is run: no hooks, no file system monitor.
+_WORDS = 5
 _CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 
 
@@ -64,8 +65,13 @@ def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", mos
     try:
         done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:
-        words = mask(error.stderr).removeprefix("fatal: ").splitlines()
-        raise GitError(f"git {args[0]} failed: {'; '.join(words[:5]) or error.completed.code}") from None
+        words = mask(error.stderr)
+        lines = words.removeprefix("fatal: ").splitlines()[:_WORDS]
+        refused = refusal(args, words)
+        if refused:
+            lines[-1] = refused.what  # in place of git's, which tells of a prompt or of a number
+        told = "; ".join(lines) or error.completed.code
+        raise GitError(f"git {args[0]} failed: {told}", hint=refused.hint if refused else "") from None
     return done.stdout
 
 

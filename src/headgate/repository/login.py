@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import base64
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
 class Login:
-    """Name and password for one repository's address."""
+    """Name and password for one repository's address; ``token`` is what people call the password in messages."""
 
     url: str
     user: str
     password: str = field(repr=False)
+    token: str = ""
+
+    @property
+    def called(self) -> str:
+        """What this is in messages."""
+        return self.token or f"the login of {self.user}"
 
 
 def basic(user: str, password: str) -> str:
@@ -53,3 +60,42 @@ def login_config() -> dict[str, str]:
     for number, (key, value) in enumerate(pairs):
         config |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return config
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A login that was not taken: what happened, and what to do."""
+
+    what: str
+    hint: str
+
+
+def refusal(args: Sequence[str], words: str) -> Refusal | None:
+    """Say whom a remote refused, when git's last words are that it did, else None.
+
+    git sends these logins unasked; a remote that then wants another leaves it with a question that nobody answers.
+    """
+    match = _REFUSED.search(words)
+    if match is None:
+        return None
+    asks, forbids, hides = match.groups()
+    there = (asks or forbids or hides).rstrip("/")
+    asked = [one for one in _logins if one.url in args]  # git itself names no more than a host when it asks for a name
+    meant = asked or [one for one in _logins if one.url.startswith(there)]
+    if not meant:
+        how = "let git log in there: by a credential helper, or by SSH"
+        return Refusal(f"{there} asks for a login", how) if asks else None
+    names = " and ".join(dict.fromkeys(one.called for one in meant))
+    url = meant[0].url if len(meant) == 1 else there
+    return Refusal(f"{url} is not there, or hidden from {names}" if hides else f"{url} refused {names}", _HINT)
+
+
+_REFUSED = re.compile(
+    r"(?:could not read (?:Username|Password)|Authentication failed) for '([^']+)'"
+    r"|unable to access '([^']+)': The requested URL returned error: 403"
+    r"|repository '([^']+)' not found"
+)
+_HINT = (
+    "the token is wrong, expired or revoked, or may not do this: look at its scopes, its role in the project, and for "
+    "a job token at the allowlist of the project (Settings, CI/CD, Job token permissions)"
+)

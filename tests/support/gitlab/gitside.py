@@ -58,6 +58,9 @@ done
 """
 
 
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+
+
 def make_repository(folder: Path) -> None:
     """Make a bare repository as GitLab serves it: in parts, and any commit by its id."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,13 +80,17 @@ def answer_git(double: Double, request: Request) -> Answer:
     project = double.find_project(match[1]) if match else None
     who = double.who_by_basic(request)
     if who.user is None:
-        return Answer(401, raw=b"HTTP Basic: Access denied", headers={"WWW-Authenticate": 'Basic realm="GitLab"'})
+        return Answer(
+            401, raw=b"HTTP Basic: Access denied", headers={**TEXT, "WWW-Authenticate": 'Basic realm="GitLab"'}
+        )
     if match is None or project is None or not may_read(double, who, project):
-        return Answer(404, raw=b"The project you were looking for could not be found or you don't have permission")
+        return Answer(
+            404, raw=b"The project you were looking for could not be found or you don't have permission", headers=TEXT
+        )
     is_push = "receive-pack" in request.path or request.query.get("service") == "git-receive-pack"
     refusal = may_push(who, project) if is_push else ""
     if refusal:
-        return Answer(403, raw=refusal.encode())
+        return Answer(403, raw=refusal.encode(), headers=TEXT)
     if not request.path.endswith("/git-receive-pack"):
         return _backend(project, request, match[2], {})
     updates, options = read_push(request.body)
