@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from headgate.review.marks import read_marks
-from support.gitlab.gitside import git, refs
+from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
-from support.reviewing import BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
+from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
 
 
 @pytest.fixture
@@ -149,12 +149,51 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
     before = one.description
-    scene.push(scene.manifests, {"README.md": "mine"}, branch=BRANCH)
-    git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", refs(scene.manifests)[f"refs/heads/{BRANCH}"])
+    theirs = scene.push(scene.manifests, {"README.md": "mine"}, branch=BRANCH)
     ended = scene.schedule()
-    assert one.description == before
-    assert one.state == "opened"
-    assert "Headgate did not make" in ended.out
+    assert ended.code == 0, ended.out
+    assert f"{BRANCH} holds a commit that Headgate did not make, so its merge request is left alone" in ended.out
+    # what is newer lands wherever it can, and says where it cannot
+    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert ended.code == 22
+    assert f"the branch {BRANCH} holds a commit that Headgate did not make ({theirs[:12]})" in ended.out
+    assert "replicas: 3" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
+    assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == theirs
+    assert (one.state, one.description) == ("opened", before)
+    told = scene.statuses(refs(scene.app)["refs/heads/main"])
+    assert told["headgate: dev"][0] == "success"
+    assert told["headgate: production"][0] == "failed"
+    # once the branch is gone, the same hand-off proposes it
+    git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    ended = scene.hand_off()
+    assert ended.code == 0, ended.out
+    assert "replicas: 3" in git(scene.manifests, "show", f"{BRANCH}:deploy/production/web/deployment.apps-web.yaml")
+
+
+def test_commits_of_others_on_the_branch_for_many_stop_nothing_else(scene: Scene) -> None:
+    scene.hand_off()
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    many = "headgate/production/_rehydrate"
+    theirs = scene.push(scene.manifests, {"README.md": "mine"}, branch=many)
+    moved = scene.push(scene.manifests, {"apps/web/app.yaml": f"{APP}namespace: shops\n"})
+    ended = scene.pushed(moved)
+    assert ended.code == 22
+    assert f"the branch {many} holds a commit that Headgate did not make" in ended.out
+    assert "namespace: shops" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
+    assert refs(scene.manifests)[f"refs/heads/{many}"] == theirs
+
+
+def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene) -> None:
+    scene.hand_off()
+    head = refs(scene.manifests)[f"refs/heads/{BRANCH}"]
+    broken: dict[str, str | None] = {"apps/web/releases/production/release.yaml": "images: [\n"}
+    message = "Deliver web\n\nHeadgate-Environment: production"
+    write_commit(scene.manifests.folder, f"refs/heads/{BRANCH}", head, broken, "alice", message)
+    scene.app.statuses.clear()
+    ended = scene.schedule()
+    assert ended.code == 11, ended.out
+    assert "apps/web/releases/production/release.yaml" in ended.out
+    assert scene.statuses(refs(scene.app)["refs/heads/main"])["headgate: dev"][0] == "success"
 
 
 REVIEW = "{auto_merge: true, labels: [production], reviewers: [alice, nobody], assignee: alice}"

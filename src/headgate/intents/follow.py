@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from headgate.errors import RefusedError
+from headgate.errors import GitError, HeadgateError, RefusedError
 from headgate.hydration.plan import what_is_read
 from headgate.intents.deliver import NOTHING
 from headgate.intents.promote import Past, Promote, proven, resolved
@@ -82,7 +82,12 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
     found = []
     for record, target in pairs:
         takes = taken_by(state.configuration, record, target)
-        found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
+        try:
+            found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
+        except GitError:
+            raise  # what concerns the repository concerns all
+        except HeadgateError:
+            continue  # a release that cannot be read: who hydrates or verifies it says so, and the others are promoted
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import tools
+from headgate.errors import GitError, HeadgateError
 from headgate.hydration import output
 from headgate.hydration.plan import Planned, Planner, what_is_read
 from headgate.intents.deliver import NOTHING, with_proposed
@@ -39,16 +40,27 @@ class Refresh:
         return identify(self.verb, [one.commit for one in self.proposals])
 
     def apply(self, state: State) -> Applied:
-        """Touch those that conflict, or whose app-environment has other inputs now; the others keep their commit."""
+        """Touch those that conflict, or whose app-environment has other inputs now; the others keep their commit.
+
+        One that cannot be read fails alone.
+        """
         by_branch = {one.branch: one for one in self.proposals}
         steps: list[Step] = []
         kept: list[str] = []
         for record, environment in state.configuration.pairs():
             proposal = by_branch.get(review_branch(record.name, environment))
-            if proposal is not None and _fits(state, record, environment, proposal):
+            if proposal is None:
+                continue
+            try:
+                if _fits(state, record, environment, proposal):
+                    kept.append(proposal.branch)
+                else:
+                    steps += _again(state, record, environment, proposal)
+            except GitError:
+                raise  # what concerns the repository concerns all
+            except HeadgateError as error:
                 kept.append(proposal.branch)
-            elif proposal is not None:
-                steps += _again(state, record, environment, proposal)
+                steps.append(Step(record.name, environment, hydrates=False, state="failed", error=error))
         return Applied(steps, emptied=tuple(branch for branch in by_branch if branch not in kept))
 
 

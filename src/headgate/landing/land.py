@@ -10,7 +10,7 @@ from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.protocol import State
 from headgate.intents.versions import drop_unused
-from headgate.landing.workspace import Draft, find_proposal, publish, until_landed
+from headgate.landing.workspace import Draft, find_proposal, not_ours, publish, until_landed
 from headgate.layout import review_branch
 from headgate.message import commit_message
 from headgate.repository.tree import prefetch
@@ -80,7 +80,7 @@ def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    done = _hydrated(state, intent, options, progress)
+    done = _around_others(workspace, state, _hydrated(state, intent, options, progress))
     drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
@@ -153,6 +153,22 @@ class _Share:
     step: Step
     outcome: Outcome
     changes: Changes
+
+
+def _around_others(workspace: Workspace, state: State, done: _Hydrated) -> _Hydrated:
+    """Leave branches for review alone that hold somebody else's commits: what belongs there fails, all else lands."""
+    pairs = list(zip(done.applied.steps, done.outcomes, strict=True))
+    wanted = {branch for step, outcome in pairs if (branch := _branch(state, step, outcome))}
+    others = {one: error for one in {*wanted, *done.applied.emptied} if (error := not_ours(workspace, one))}
+
+    def failed(outcome: Outcome, branch: str | None) -> Outcome:
+        if branch not in others:
+            return outcome
+        return replace(outcome, state="failed", changes=None, objects=(), error=others[branch])
+
+    outcomes = [failed(outcome, _branch(state, step, outcome)) for step, outcome in pairs]
+    emptied = tuple(one for one in done.applied.emptied if one not in others)
+    return replace(done, applied=replace(done.applied, emptied=emptied), outcomes=outcomes)
 
 
 def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[Draft]:

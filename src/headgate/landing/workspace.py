@@ -164,9 +164,10 @@ def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
 
 
 def find_proposals(workspace: Workspace) -> list[Proposal]:
-    """Return all branches for review, by their names."""
+    """Return all branches of apps for review that nobody else wrote to, by their names."""
     found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(branch_heads(workspace).items())]
-    return [read_proposal(workspace, *one) for one in found if one[0].startswith(OURS) and "/_" not in one[0]]
+    apps = [(branch, commit) for branch, commit in found if branch.startswith(OURS) and "/_" not in branch]
+    return [read_proposal(workspace, branch, commit) for branch, commit in apps if is_ours(workspace, commit)]
 
 
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
@@ -188,9 +189,8 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     """Make the commits, and bring them to their branches: all in one push, or none of them.
 
     ``commits`` says whom they are by.
-    Those for review stand on top of the default branch's. A branch for review is replaced when it is ours, and
-    left alone when it holds the same files already. Raises ConflictError when a branch moved, GitError when a
-    branch for review holds somebody else's commits.
+    Those for review stand on top of the default branch's. A branch for review is replaced (see `not_ours`), and
+    left alone when it holds the same files already. Raises ConflictError when a branch moved.
     """
     elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
@@ -199,8 +199,6 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
-        if draft.branch and old != git.NO_COMMIT:
-            _check_ours(workspace, ref, old)
         commit = _commit(workspace, base, draft, commits)
         if draft.branch is None:
             base = commit  # what is reviewed stands on the newest default branch
@@ -260,12 +258,15 @@ def is_ours(workspace: Workspace, commit: str) -> bool:
     return bool(re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE))
 
 
-def _check_ours(workspace: Workspace, ref: str, commit: str) -> None:
-    if not is_ours(workspace, commit):
-        raise GitError(
-            f"the branch {ref.removeprefix('refs/heads/')} holds a commit that Headgate did not make ({commit[:12]})",
-            hint="merge or delete that branch, then run this again",
-        )
+def not_ours(workspace: Workspace, branch: str) -> GitError | None:
+    """Return why a branch for review is not written: its newest commit is somebody's. None where it may be."""
+    commit = branch_heads(workspace).get(f"refs/heads/{branch}")
+    if commit is None or is_ours(workspace, commit):
+        return None
+    return GitError(
+        f"the branch {branch} holds a commit that Headgate did not make ({commit[:12]}), so it is left alone",
+        hint="merge or delete that branch, then run this again",
+    )
 
 
 def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
