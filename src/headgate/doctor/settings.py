@@ -13,23 +13,21 @@ if TYPE_CHECKING:
 
     from headgate.doctor.examine import Examined
 
-OLDEST = (18, 4)
-OLDEST_FOR_TRIGGER_TOKENS = (18, 5)  # https://gitlab.com/gitlab-org/gitlab/-/issues/557381
+OLDEST = (18, 10)  # the first that takes `spec:description` in a component: https://docs.gitlab.com/ci/yaml/#specdescription
 
 
 def version(examined: Examined) -> Iterator[Finding]:
     """GitLab is new enough."""
     found = re.match(r"([0-9]+)\.([0-9]+)", examined.version or "")
-    oldest = OLDEST_FOR_TRIGGER_TOKENS if examined.setup == "token" else OLDEST
     if found is None:
         yield Finding("version", "cannot tell", "", f"GitLab calls its version {examined.version!r}")
-    elif (int(found[1]), int(found[2])) < oldest:
+    elif (int(found[1]), int(found[2])) < OLDEST:
         yield Finding(
             "version",
             "wrong",
             "",
             f"GitLab {examined.version} is too old",
-            f"update it to {oldest[0]}.{oldest[1]} or newer",
+            f"update it to {OLDEST[0]}.{OLDEST[1]} or newer",
         )
     else:
         yield Finding("version", "ok", "", f"GitLab {examined.version}")

@@ -104,14 +104,15 @@ def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
 def check_addresses(server: str, environ: Mapping[str, str]) -> None:
     """Compare all that names GitLab's host. Pipeline variables outrank GitLab's own, so one that differs is forged.
 
+    Who may set pipeline variables can forge all of them alike: that is closed in GitLab, and `doctor` looks.
     https://docs.gitlab.com/ci/variables/#cicd-variable-precedence
     """
     expected = _host(server)
     if not re.fullmatch(r"https?://[^/@\s]+(/[\w./-]*)?", server) or not expected:
         raise UntrustedError(f"HEADGATE_SERVER is {server!r}, expected an address such as https://gitlab.example.com")
     for name in ("CI_SERVER_URL", "CI_API_V4_URL", "CI_PROJECT_URL"):
-        value = environ.get(name, "")
-        if value and (_host(value) != expected or not f"{value}/".startswith(f"{server}/")):
+        value = environ.get(name, "")  # GitLab sets all of them
+        if _host(value) != expected or not f"{value}/".startswith(f"{server}/"):
             raise UntrustedError(
                 f"{name} names {value!r}, which is not below {server}",
                 hint="a variable was set from outside: allow no pipeline variables in this project (Settings, CI/CD, "

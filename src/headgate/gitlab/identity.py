@@ -58,13 +58,19 @@ class Sender:
 
 
 def running_job(gitlab: GitLab) -> RunningJob:
-    """Return the job whose token ``gitlab`` uses. Raises GitLabError."""
+    """Return the job whose token ``gitlab`` uses. Raises GitLabError, also for an answer that is not GitLab's."""
     told = gitlab.get("/job")
-    pipeline, user = told["pipeline"], told["user"]
-    return RunningJob(
-        *(told["id"], pipeline["id"], pipeline["project_id"], pipeline["source"], told["ref"], bool(told["tag"])),
-        *(pipeline["sha"], user["id"], user["username"], told["web_url"]),
-    )
+    try:
+        pipeline, user = told["pipeline"], told["user"]
+        return RunningJob(
+            *(told["id"], pipeline["id"], pipeline["project_id"], pipeline["source"], told["ref"], bool(told["tag"])),
+            *(pipeline["sha"], user["id"], user["username"], told["web_url"]),
+        )
+    except (KeyError, TypeError):
+        raise GitLabError(
+            f"what answers at {gitlab.url} does not know the job that this is",
+            hint="look at the input 'server', and for variables that were set from outside",
+        ) from None
 
 
 def sender(claim: Claim, job: RunningJob, gitlab: GitLab, manifests: str, hint: int = 0) -> Sender:
