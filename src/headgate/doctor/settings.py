@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from headgate.doctor.examine import Examined
 
-OLDEST = (18, 10)  # the first that takes `spec:description` in a component: https://docs.gitlab.com/ci/yaml/#specdescription
+# The first that takes `spec:description` in a component: https://docs.gitlab.com/ci/yaml/#specdescription
+OLDEST = (18, 10)
 
 
 def version(examined: Examined) -> Iterator[Finding]:
