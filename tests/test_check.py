@@ -111,6 +111,19 @@ def test_custom_resource_of_the_cluster_is_denied() -> None:
         check_allowed(scoped, Allow(), "shop", APP_FILE, own_config=True)
 
 
+def test_custom_resource_of_unknown_scope_is_denied_whatever_namespace_it_claims() -> None:
+    found = an_object("pkg.crossplane.io/v1", "Provider", namespace="shop")
+    assert str(refusal(found)) == (
+        "renders what the app may not:\n"
+        "    Provider shop/x: cluster-scoped for all that is known ('scopes' of headgate.yaml says it for a kind)\n"
+        "  to allow it, add to apps/shop/app.yaml: allow: {kinds: [Provider.pkg.crossplane.io]}"
+    )
+    check(found, own_config=False)
+    check(found, allow=Allow(kinds=("Provider.pkg.crossplane.io",)))
+    known = with_namespace([found], "shop", {"Provider.pkg.crossplane.io": "namespace"})
+    check_allowed(known, Allow(), "shop", APP_FILE, own_config=True)
+
+
 def test_other_namespace_is_denied() -> None:
     found = an_object("v1", "Service", namespace="kube-system", source="config/x.yaml")
     assert str(refusal(found)) == (

@@ -279,6 +279,36 @@ def test_encrypted_object_from_a_template_holds_its_values() -> None:
     assert to_text(found) == SOPS
 
 
+EVIL = "apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: evil}"
+
+
+@pytest.mark.parametrize(
+    ("added", "why"),
+    [
+        # Kubernetes' readers split here, ours does not: https://github.com/kubernetes/apimachinery, util/yaml
+        (f"---#: {{{EVIL}}}\n", "a line begins with '---' or '...'"),
+        (f"---x: {{{EVIL}}}\n", "a line begins with '---' or '...'"),
+        ("...\n", "a line begins with '---' or '...'"),
+        ("more: a\r---\rkind: Evil\n", "only some readers take for a line break"),
+        ("more: a # \x85---\n", "only some readers take for a line break"),
+        ("more: a # \u2028---\n", "only some readers take for a line break"),
+        ("more: &a 1\n", "an anchor or alias"),
+        ("more: !!str 1\n", "the tag tag:yaml.org,2002:str"),
+    ],
+)
+def test_encrypted_object_that_others_could_read_otherwise_is_refused(added: str, why: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        manifests([Rendered(SOPS + added, "db.yaml")])
+    assert why in str(caught.value)
+    assert str(caught.value).startswith("db.yaml: Secret shop/db is encrypted, so it would stay as it is, but ")
+
+
+def test_value_that_a_template_puts_into_an_encrypted_object_cannot_leave_its_place() -> None:
+    text = SOPS.replace("name: db", "name: db, annotations: {a: '\ue0000\ue001'}")
+    with pytest.raises(ManifestError, match="what its template put in changes its structure"):
+        manifests([Rendered(text, "secret.yaml.j2", ("b', c: 'd",))])
+
+
 def test_encrypted_objects_in_a_list_are_refused() -> None:
     indented = "".join(f"  {line}\n" for line in SOPS.splitlines())
     text = f"apiVersion: v1\nkind: List\nitems:\n-{indented[1:]}"
@@ -317,7 +347,7 @@ def test_namespace_is_filled_in_only_where_it_is_missing() -> None:
         ("Service shop/a", "namespace"),
         ("Service other/b", "namespace"),
         ("ClusterRole c", "cluster"),
-        ("Widget other/d", "namespace"),
+        ("Widget other/d", None),
     ]
     assert placed[0][0].data["metadata"] == {"name": "a", "namespace": "shop"}
     assert placed[2][0].data["metadata"] == {"name": "c"}

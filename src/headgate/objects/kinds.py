@@ -142,6 +142,8 @@ def denied_because(group: str, kind: str, scope: Scope | None) -> str:
         return "an object of Flux"
     if kind_name(group, kind) in _ARGO:
         return "an object of Argo CD"
+    if scope is None:  # a namespace in its metadata proves nothing: the API server ignores it on what has none
+        return "cluster-scoped for all that is known ('scopes' of headgate.yaml says it for a kind)"
     return "cluster-scoped" if scope == "cluster" else ""
 
 

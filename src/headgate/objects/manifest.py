@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError, Place, YamlError
+from headgate.objects.encrypted import is_encrypted, unchanged
 from headgate.objects.kinds import kind_name, scope_of, scopes_defined_by
 from headgate.yamltext.fill import filled
 from headgate.yamltext.read import read, with_strings
@@ -97,7 +98,8 @@ def manifests(rendered: Iterable[Rendered]) -> list[Manifest]:
             for data in _objects(document, first_line, source, text):
                 manifest = _manifest(data, source)
                 if is_encrypted(data):
-                    manifest = replace(manifest, verbatim=_trimmed(with_strings(document, text.strings)))
+                    kept = unchanged(with_strings(document, text.strings), data, str(manifest), manifest.place)
+                    manifest = replace(manifest, verbatim=kept)
                 found.append(manifest)
     return found
 
@@ -184,19 +186,6 @@ def _manifest(data: dict[Any, Any], source: str) -> Manifest:
     return Manifest(match["group"] or "", kind, namespace, name, data, source)
 
 
-def is_encrypted(data: Mapping[Any, Any]) -> bool:
-    """Whether SOPS encrypted an object: https://getsops.io/docs/#encryption-protocol."""
-    sops = data.get("sops")
-    mac = sops.get("mac") if isinstance(sops, dict) else None
-    return isinstance(mac, str) and mac.startswith("ENC[")
-
-
-def _trimmed(document: str) -> str:
-    text = document.lstrip("\r\n")
-    end = "\r\n" if text.endswith("\r\n") else "\n"
-    return text.rstrip("\r\n") + end
-
-
 def check_name(name: str, kind: str, where: Place | None) -> None:
     """Refuse names that Kubernetes refuses for every kind.
 
@@ -214,7 +203,7 @@ def check_name(name: str, kind: str, where: Place | None) -> None:
 def with_namespace(
     found: Sequence[Manifest], namespace: str, configured: Mapping[str, Scope]
 ) -> list[tuple[Manifest, Scope | None]]:
-    """Fill the namespace in where a namespaced object lacks it; tell each object's scope.
+    """Fill the namespace in where a namespaced object lacks it; tell each object's scope, None when nobody knows it.
 
     Raises ManifestError where an object without namespace is of a kind whose scope nobody knows.
     """
@@ -228,7 +217,7 @@ def _with_namespace(manifest: Manifest, namespace: str, scope: Scope | None) -> 
     if manifest.namespace:
         if scope == "cluster":
             raise ManifestError(f"{manifest} is cluster-scoped, so it cannot have a namespace", where=manifest.place)
-        return manifest, scope or "namespace"
+        return manifest, scope
     if scope == "cluster":
         return manifest, scope
     if scope is None:

@@ -10,7 +10,7 @@ from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration import output
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
-from headgate.objects.manifest import is_encrypted
+from headgate.objects.encrypted import is_encrypted
 from headgate.releases.history import release_of
 from headgate.releases.release import RELEASE
 from headgate.report.danger import dangers
