@@ -377,3 +377,38 @@ def test_unreadable_umask_does_not_change_the_output(manifests: ManifestReposito
         assert manifests.hydrate().code == 0
     finally:
         os.umask(before)
+
+
+# One app alone
+
+
+def two_apps(manifests: ManifestRepository) -> ManifestRepository:
+    """Add two apps that use a chart of one ConfigMap."""
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {a: {{ .Values.text }}}\n"
+    chart(manifests, text, **{"values.yaml": "text: few\n"})
+    return manifests.app("api", "template: web\nenvironments: [dev]\n")
+
+
+def test_object_too_large_to_be_read_again_fails_alone(manifests: ManifestRepository) -> None:
+    two_apps(manifests).write({"templates/web/templates/big.yaml": "{{ if .Values.big }}" + BIG + "{{ end }}\n"})
+    manifests.write({"apps/web/values.yaml": "big: true\n"}).hydrate()
+    found = {one["app"]: one for one in manifests.hydrate_json("--all")}
+    assert found["api"]["state"] == "unchanged"
+    assert found["web"]["state"] == "failed"
+    assert "ConfigMap big: its YAML has 10.5 MiB" in str(found["web"]["error"])
+
+
+BIG = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata: {a: {{ repeat 11000000 "x" }}}\n'
+
+
+def test_record_that_somebody_broke_fails_alone(manifests: ManifestRepository) -> None:
+    assert two_apps(manifests).hydrate().code == 0
+    manifests.write({"deploy/dev/web/.headgate.json": "{}", "apps/api/values.yaml": "text: more\n"})
+    assert {one["app"]: one["state"] for one in manifests.hydrate_json()} == {"api": "changed", "web": "failed"}
+
+
+def test_output_that_somebody_made_too_large_to_read_is_put_right(manifests: ManifestRepository) -> None:
+    assert two_apps(manifests).hydrate().code == 0
+    manifests.write({"deploy/dev/web/configmap-web.yaml": "x" * (10 * 1024 * 1024 + 1)})
+    assert {one["app"]: one["state"] for one in manifests.hydrate_json()} == {"api": "unchanged", "web": "changed"}
+    assert manifests.hydrate("--check").code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from headgate.objects.images import pin
 from headgate.objects.manifest import manifests, with_namespace
 from headgate.render import ENGINES
 from headgate.render.protocol import Bench
-from headgate.repository.tree import prefetch
+from headgate.repository.tree import MAX_FILE, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,16 +113,10 @@ def hydrate(
         lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})
     todo: list[Planned] = []
     for plan in plans:
-        key = (plan.record.name, plan.environment)
-        folder = configuration.output_folder(*key)
-        if isinstance(plan, NotPlanned):
-            state = "failed" if plan.error else "waiting"
-            outcomes[key] = Outcome(*key, folder, state, error=plan.error, waits_for=plan.waits_for)
-        elif plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
-            outcomes[key] = Outcome(*key, folder, "held", plan.render.engine, reasons=(plan.held,))
-        elif not options.everything and output.is_current(tree, folder, plan.inputs):
-            outcomes[key] = Outcome(*key, folder, "unchanged", plan.render.engine, warnings=plan.warnings)
-        else:
+        settled = _settled(tree, configuration, plan, options)
+        if settled is not None:
+            outcomes[plan.record.name, plan.environment] = settled
+        elif isinstance(plan, Planned):
             todo.append(plan)
     outcomes |= _hydrate_planned(tree, configuration, todo, options, progress)
     return [outcomes[record.name, environment] for record, environment in targets]
@@ -145,10 +139,28 @@ def _quickly_unchanged(
     for record, environment in targets:
         known = planner.quick(record, environment)
         folder = configuration.output_folder(record.name, environment)
-        if known and output.is_quickly_current(tree, folder, known[1]):
-            key = (record.name, environment)
-            found[key] = Outcome(*key, folder, "unchanged", known[0])
+        with suppress(HeadgateError):  # a record that cannot be read is told of when that app-environment is planned
+            if known and output.is_quickly_current(tree, folder, known[1]):
+                key = (record.name, environment)
+                found[key] = Outcome(*key, folder, "unchanged", known[0])
     return found
+
+
+def _settled(tree: Tree, configuration: Configuration, plan: Planned | NotPlanned, options: Options) -> Outcome | None:
+    """Return what can be told of a plan without rendering it; None where it is to be rendered."""
+    folder = configuration.output_folder(plan.record.name, plan.environment)
+    blank = Outcome(plan.record.name, plan.environment, folder, "failed")
+    if isinstance(plan, NotPlanned):
+        return replace(blank, state="failed" if plan.error else "waiting", error=plan.error, waits_for=plan.waits_for)
+    blank = replace(blank, engine=plan.render.engine)
+    try:
+        if plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+            return replace(blank, state="held", reasons=(plan.held,))
+        if not options.everything and output.is_current(tree, folder, plan.inputs):
+            return replace(blank, state="unchanged", warnings=plan.warnings)
+    except HeadgateError as error:
+        return replace(blank, error=error)
+    return None
 
 
 def _hydrate_planned(
@@ -179,8 +191,8 @@ def _hydrate_planned(
 
 def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
+    plan = one.planned
     try:
-        plan = one.planned
         changes = output.changes(
             tree,
             blank.folder,
@@ -190,6 +202,7 @@ def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: O
             quick=plan.quick,
             engine=plan.engine,
         )
+        upgrade = output.upgrade(output.read_record(tree, blank.folder), plan.engine)
     except HeadgateError as error:
         return replace(blank, error=error)
     return replace(
@@ -198,7 +211,7 @@ def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: O
         changes=changes,
         objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
         warnings=one.warnings,
-        upgrade=output.upgrade(output.read_record(tree, blank.folder), plan.engine),
+        upgrade=upgrade,
     )
 
 
@@ -296,4 +309,5 @@ def _is_used_elsewhere(
     record = configuration.apps[app]
     others = [name for name in record.environments(configuration.settings) if name not in here]
     folders = [configuration.output_folder(app, name) for name in others]
-    return any(repository.encode() in tree.read(path) for folder in folders for path in tree.paths(folder))
+    files = [path for folder in folders for path in tree.paths(folder) if tree.blob(path).size <= MAX_FILE]
+    return any(repository.encode() in tree.read(path) for path in files)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ConfigError, GuardError, HeadgateError, Place
 from headgate.objects.diff import Field, fields
 from headgate.objects.manifest import Rendered, manifests
-from headgate.repository.tree import blob_id
+from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -174,7 +174,8 @@ def object_pairs(
     for path, data in sorted(what.items()):
         name = path.removeprefix(f"{folder}/")
         if name != RECORD:
-            old = _object(tree.read(path)) if path in tree else None
+            is_readable = path in tree and tree.blob(path).size <= MAX_FILE
+            old = _object(tree.read(path)) if is_readable else None
             new = at_hand.get(name) or _object(data) if data is not None else None
             yield name, old, new
 

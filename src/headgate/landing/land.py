@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate import config
+from headgate.errors import HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.protocol import State
@@ -141,7 +142,10 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     blank = Outcome(*step.owner, folder, step.state, error=step.error, reasons=step.reasons)
     if not step.removes:
         return blank
-    changes = output.removal(state.tree, folder)
+    try:
+        changes = output.removal(state.tree, folder)
+    except HeadgateError as error:
+        return replace(blank, state="failed", error=error)
     told = tuple(output.object_changes(state.tree, folder, changes))
     return replace(blank, state="changed", changes=changes, objects=told)
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError
+from headgate.repository.tree import MAX_FILE, MEBI
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def _stem(kind: str, name: str) -> str:
 
 
 _MAX_STEM = 180
+_MOST_BYTES = 4  # of a character in UTF-8
 
 _TOP = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations")
@@ -66,7 +68,10 @@ def to_text(manifest: Manifest) -> str:
 
 
 def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
-    """Return the canonical files of an app: name -> text. Raises ManifestError for one identity twice."""
+    """Return the canonical files of an app: name -> text.
+
+    Raises ManifestError for one identity twice, and for an object that is above what is ever read of a file.
+    """
     files: dict[str, str] = {}
     owners: dict[str, Manifest] = {}
     for manifest in found:
@@ -75,6 +80,12 @@ def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
         if other is not manifest:
             raise _taken(name, other, manifest)
         files[name] = to_text(manifest)
+        if len(files[name]) > MAX_FILE / _MOST_BYTES and (size := len(files[name].encode())) > MAX_FILE:
+            raise ManifestError(
+                f"{manifest}: its YAML has {size / MEBI:.1f} MiB, more than the {MAX_FILE // MEBI} MiB that are read",
+                where=manifest.place,
+                hint="Kubernetes takes no object above 1.5 MiB",
+            )
     return files
 
 

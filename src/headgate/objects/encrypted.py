@@ -50,8 +50,8 @@ def unchanged(document: str, data: Mapping[Any, Any], name: str, where: Place | 
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _ambiguous(name, "it has an anchor or alias, which SOPS never writes", where)
-        if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None):
-            raise _ambiguous(name, f"it has the tag {event.tag}, which SOPS never writes", where)
+        if tag := getattr(event, "tag", None):
+            raise _ambiguous(name, f"it has the tag {tag}, which SOPS never writes", where)
     return text
 
 
