@@ -395,7 +395,7 @@ def test_object_too_large_to_be_read_again_fails_alone(manifests: ManifestReposi
     found = {one["app"]: one for one in manifests.hydrate_json("--all")}
     assert found["api"]["state"] == "unchanged"
     assert found["web"]["state"] == "failed"
-    assert "ConfigMap big: its YAML has 10.5 MiB" in str(found["web"]["error"])
+    assert "ConfigMap web/big: its YAML has 10.5 MiB" in str(found["web"]["error"])
 
 
 BIG = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata: {a: {{ repeat 11000000 "x" }}}\n'

@@ -681,3 +681,20 @@ def test_values_schema_of_a_template(manifests: ManifestRepository) -> None:
     ran = manifests.hydrate()
     assert ran.code == ConfigError.code
     assert "templates/web/schema.json: replicas: 'many' is not of type 'integer'" in ran.err
+
+
+# Hostile charts: text that patterns would look through for hours
+
+
+@pytest.mark.parametrize("text", ["{{" * 2_000_000, '{{ "' + '\\"' * 2_000_000, "{{ now }}{{ " + "/*" * 2_000_000])
+def test_chart_with_what_is_never_closed_is_an_error_at_once(manifests: ManifestRepository, text: str) -> None:
+    template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": "a: {{ now }}\n", "templates/evil.yaml": text})
+    assert "web in dev: templates/web" in manifests.hydrate().err
+
+
+def test_chart_that_fails_with_long_words_is_told_of_in_short(manifests: ManifestRepository) -> None:
+    text = '{{ fail (printf "%s\\n%s" (repeat 3000000 "charts/a/") (repeat 3000000 "a")) }}\n'
+    template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})
+    ran = manifests.hydrate()
+    assert "templates/web/templates/a.yaml" in ran.err
+    assert len(ran.err) < 20_000

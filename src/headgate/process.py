@@ -59,10 +59,15 @@ class ProcessError(Exception):
     """A program ended with a code other than 0. Callers turn it into an error that a person can use."""
 
     def __init__(self, args: Sequence[str], completed: Completed) -> None:
-        """Keep the program's own words."""
-        super().__init__(f"{Path(args[0]).name} ended with {completed.code}: {completed.stderr.strip()}")
+        """Keep the program's own words, as far as a person could read them: hostile files choose what it says."""
+        lines = [line[:_MAX_LINE] for line in completed.stderr.strip()[:_MAX_WORDS].splitlines()]
+        self.stderr = "\n".join(lines)
+        super().__init__(f"{Path(args[0]).name} ended with {completed.code}: {self.stderr}")
         self.completed = completed
-        self.stderr = completed.stderr.strip()
+
+
+_MAX_WORDS = 65_536
+_MAX_LINE = 2000
 
 
 def inherited(names: Iterable[str]) -> dict[str, str]:

@@ -24,8 +24,9 @@ _RANDOM = re.compile(
     r"date(?:InZone)?|date_in_zone|htmlDate(?:InZone)?|unixEpoch)\b"
 )
 _LOOKUP = re.compile(r"(?<![\w.$])lookup\b")
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_NOW = re.compile(r"\"(?:\\.|[^\"\\])*\"|`[^`]*`|/\*.*?\*/|(?<![\w.$])now(?!\w)", re.DOTALL)
+# What is opened and never closed ends with the text: looking for its end from each opening would take hours.
+_ACTION = re.compile(r"\{\{.*?(?:\}\}|\Z)", re.DOTALL)
+_NOW = re.compile(r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)|`[^`]*(?:`|\Z)|/\*.*?(?:\*/|\Z)|(?<![\w.$])now(?!\w)", re.DOTALL)
 _ANOTHER_TIME = '(toDate "2006-01-02T15:04:05" "2001-02-03T04:05:06")'
 _MAX_NESTING = 10
 

@@ -114,7 +114,9 @@ def _template(one: Render, chart_folder: Path, values: Path, helm: Tool, bench: 
 
 
 _SOURCE_LINE = re.compile(r"^# Source: [^/\n]+/(.+)$", re.MULTILINE)
-_IN_CHART = re.compile(r"[\w.-]+/(?P<file>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()]+)(?::(?P<line>\d+))?")
+_IN_CHART = re.compile(
+    r"(?<![\w.-])[\w.-]+/(?P<file>(?:charts/[\w.-]+/)*(?:templates|crds)/[^\s:()]+)(?::(?P<line>\d+))?"
+)
 
 
 def _with_sources(text: str, one: Render) -> str:

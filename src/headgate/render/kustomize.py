@@ -222,5 +222,5 @@ def _is_apart(found: Sequence[Any], namespace: str) -> bool:
 
 def _explain(words: str, job: _Job) -> RenderError:
     words = re.sub(r"^Error: ", "", words.strip()).replace(f"{job.folder}/", "").replace(str(job.folder), ".")
-    words = re.sub(r"/[^\s'\"]*/staged-[^/]+/", "", words)
+    words = re.sub(r"(?<!/)/[^\s'\"]*/staged-[^/]+/", "", words)
     return RenderError(f"Kustomize: {words}", where=Place(job.render.label))

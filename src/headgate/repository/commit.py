@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which git knows without being told."""
 
+_MAX_NAME = 255
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -126,6 +128,8 @@ def _quote(path: str) -> bytes:
     if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in path.split("/")):
         raise UnsafeFileError("not a path inside the repository", where=Place(path))
     raw = path.encode("utf-8", "surrogateescape")
+    if max(map(len, raw.split(b"/"))) > _MAX_NAME:
+        raise UnsafeFileError(f"a name above {_MAX_NAME} bytes, which no file system holds", where=Place(path))
     raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     return b'"' + raw + b'"'
 

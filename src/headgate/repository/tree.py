@@ -20,6 +20,8 @@ MAX_FILE = 10 * MEBI
 MAX_FOLDER = 50 * MEBI
 MAX_FILES = 5000
 MAX_DEPTH = 20
+MAX_NAME = 200  # bytes: file systems take 255
+MAX_PATH = 1000  # bytes: systems take 4,096, some build tools less, and the manifest repository adds a folder
 
 REGULAR = "100644"
 EXECUTABLE = "100755"
@@ -284,8 +286,18 @@ def _check_path(path: str, mode: str, label: str) -> None:
             where=where,
             hint="remove it from this folder",
         )
+    if max(len(_raw(part)) for part in parts) > MAX_NAME or len(_raw(path)) > MAX_PATH:
+        raise TooLargeError(
+            f"a name above {MAX_NAME} bytes or a path above {MAX_PATH}, which not every checkout could hold",
+            where=Place(f"{label}/{path[:MAX_NAME]}..."),
+            hint="rename the file",
+        )
     if len(parts) > MAX_DEPTH:
         raise TooLargeError(f"nested deeper than {MAX_DEPTH} folders", where=where)
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
 
 
 _GIT_FILES = {".git", ".gitattributes", ".gitmodules"}
