@@ -13,6 +13,9 @@ SURROUNDINGS = {
     "HEADGATE_SERVER": "https://gitlab.example.com:8443",
     "HEADGATE_MANIFESTS": "acme/manifests",
     "CI_JOB_TOKEN": "job-secret",
+    "CI_SERVER_URL": "https://gitlab.example.com:8443",
+    "CI_API_V4_URL": "https://gitlab.example.com:8443/api/v4",
+    "CI_PROJECT_URL": "https://gitlab.example.com:8443/acme/manifests",
 }
 SETTINGS = Settings.model_validate(
     {

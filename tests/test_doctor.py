@@ -161,7 +161,7 @@ def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> N
 
 def test_every_check_says_something(intake: Installation) -> None:
     names = {check for check, _ in intake.findings()}
-    assert len(names) == len(CHECKS) - 1  # 'visible' speaks up only for what is not
+    assert len(names) == len(CHECKS) - 2  # 'visible' speaks up only for what is not, 'mirrors' where there are some
 
 
 def test_it_names_who_could_push_past_the_review(installation: Installation) -> None:
@@ -364,6 +364,31 @@ def test_a_group_on_the_allowlist_counts(intake: Installation) -> None:
     assert intake.wrong() == []
     intake.set(f"/projects/{A}/job_token_scope/groups_allowlist", [{"id": 2, "full_path": "ac", "path": "ac"}])
     assert len(intake.wrong()) == 1
+
+
+def test_a_mirror_must_be_protected_as_the_default_branch_is(installation: Installation) -> None:
+    """A cluster runs what is pushed there: https://docs.gitlab.com/user/project/repository/branches/protected/."""
+    path, rules = installation.repo / "headgate.yaml", f"/projects/{M}/protected_branches"
+    own = installation.gitlab.prepared[f"GET {rules}"]
+    assert isinstance(own, tuple)
+    text = path.read_text()
+    path.write_text(
+        text.replace(
+            "    delivery: review\n", "    delivery: review\n    output: {mirror: {branch: 'env/{environment}'}}\n"
+        )
+    )
+    assert path.read_text() != text
+    (found,) = installation.wrong()
+    assert (found["check"], found["project"]) == ("mirrors", M)
+    assert found["told"].startswith("the mirror env/production is not protected: what a Developer pushes there runs")
+    installation.set(rules, [*own[1], {**rule([MAINTAINERS], []), "name": "env/*"}])
+    assert installation.wrong() == []
+    assert ("mirrors", "ok") in installation.findings()
+    installation.set(rules, [*own[1], {**rule([DEVELOPERS], []), "name": "env/*"}])
+    told = [one["told"] for one in installation.wrong()]
+    assert ["may push to the mirror env/production" in one for one in told] == [True] * (installation.setup != "direct")
+    installation.set(rules, {"message": "no"}, 403)
+    assert ("mirrors", "cannot tell") in installation.findings()
 
 
 def test_direct_needs_that_jobs_push(direct: Installation) -> None:

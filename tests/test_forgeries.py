@@ -389,6 +389,22 @@ def test_merge_request_cannot_lift_its_own_limits(trust: Trust) -> None:
     assert ended.moved == []
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_merge_request_cannot_open_the_doors_of_an_engine(trust: Trust, *, writes: bool) -> None:
+    files: dict[str, str | None] = {
+        "headgate.yaml": git(trust.manifests, "show", "main:headgate.yaml")
+        + "\nengines: {kustomize: {plugins: true}}\n",
+        "apps/evil/app.yaml": "template: evil\n",
+        "templates/evil/kustomization.yaml": "generators: [plugin.yaml]\n",
+        "templates/evil/plugin.yaml": "apiVersion: example.com/v1\nkind: Exec\nmetadata: {name: x}\n",
+    }
+    if writes:
+        trust.manifests.variables["HEADGATE_BRANCH_TOKEN"] = Variable(trust.gitlab.token(trust.dana, "api"))
+    ended = trust.run(_merge_request(trust, files).jobs[0], {})
+    assert ended.code == 10, ended.out
+    assert "generators: the plugin example.com/v1 is off" in ended.out
+
+
 def test_merge_request_of_a_fork_is_only_verified(trust: Trust) -> None:
     fork = trust.gitlab.project("mallory/manifests", {trust.dana: DEVELOPER})
     git(fork, "fetch", "--quiet", str(trust.manifests.folder), "+refs/heads/main:refs/heads/main")

@@ -50,6 +50,8 @@ def job(gitlab: Answers, **more: str) -> dict[str, str]:
         "CI_PROJECT_ID": "7",
         "CI_COMMIT_SHA": COMMIT,
         "CI_SERVER_URL": gitlab.url,
+        "CI_API_V4_URL": f"{gitlab.url}/api/v4",
+        "CI_PROJECT_URL": f"{gitlab.url}/acme/shop",
         **more,
     }
 

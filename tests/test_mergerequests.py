@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from headgate.hydration.output import output_id
+from headgate.landing.proof import Prover
+from headgate.repository.commit import Identity
+from headgate.repository.git import Repository
 from headgate.review.marks import read_marks
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
 from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
+from support.trees import tree_of
 
 
 @pytest.fixture
@@ -183,17 +189,103 @@ def test_commits_of_others_on_the_branch_for_many_stop_nothing_else(scene: Scene
     assert refs(scene.manifests)[f"refs/heads/{many}"] == theirs
 
 
-def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene) -> None:
-    scene.hand_off()
-    head = refs(scene.manifests)[f"refs/heads/{BRANCH}"]
+def broken_release(scene: Scene, head: str) -> str:
     broken: dict[str, str | None] = {"apps/web/releases/production/release.yaml": "images: [\n"}
-    message = "Deliver web\n\nHeadgate-Environment: production"
-    write_commit(scene.manifests.folder, f"refs/heads/{BRANCH}", head, broken, "alice", message)
+    return write_commit(scene.manifests.folder, f"refs/heads/{BRANCH}", head, broken, "bot", WORDS)
+
+
+def linked_elsewhere(scene: Scene, head: str) -> str:
+    files = git(scene.manifests, "ls-tree", head)
+    tree = git(scene.manifests, "mktree", stdin=f"{files.rstrip()}\n160000 commit {'a' * 40}\tlinked\n")
+    who = ("-c", "user.name=bot", "-c", "user.email=bot@example.com")
+    return git(scene.manifests, *who, "commit-tree", tree, "-p", f"{head}^", stdin=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "told"),
+    [
+        (broken_release, 11, "apps/web/releases/production/release.yaml"),
+        (linked_elsewhere, 14, "linked: a submodule, which is never followed"),
+    ],
+)
+def test_a_proposal_that_cannot_be_read_stops_nothing_else(
+    scene: Scene, spoil: Callable[[Scene, str], str], code: int, told: str
+) -> None:
+    scene.hand_off()
+    made = spoil(scene, refs(scene.manifests)[f"refs/heads/{BRANCH}"])
+    prover = Prover.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
+    proven = prover.proven(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
+    git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", proven)
     scene.app.statuses.clear()
     ended = scene.schedule()
-    assert ended.code == 11, ended.out
-    assert "apps/web/releases/production/release.yaml" in ended.out
+    assert ended.code == code, ended.out
+    assert told in ended.out
     assert scene.statuses(refs(scene.app)["refs/heads/main"])["headgate: dev"][0] == "success"
+
+
+WORDS = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
+
+
+def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene) -> None:
+    scene.hand_off()
+    one, release = scene.the_request(), "apps/web/releases/production/release.yaml"
+    described, commit = one.description, refs(scene.app)["refs/heads/main"]
+    honest = scene.gitlab.show(scene.manifests, release, BRANCH)
+    evil: dict[str, str | None] = {release: honest.replace("sha256:0000", "sha256:eeee")}
+    assert evil[release] != honest
+    head = refs(scene.manifests)[f"refs/heads/{BRANCH}"]
+    # with our own message, proof and all, on the same branch
+    message = git(scene.manifests, "log", "-1", "--format=%B", head)
+    assert "\nHeadgate-Proof: " in message
+    forged = write_commit(scene.manifests.folder, f"refs/heads/{BRANCH}", head, evil, "alice", message)
+    moved = scene.push(scene.manifests, {"apps/web/app.yaml": f"{APP}namespace: shops\n"})
+    for ended in (scene.pushed(moved), scene.schedule()):
+        assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
+    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert ended.code == 22, ended.out
+    assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == forged
+    assert (scene.requests(), one.description) == ([one], described)
+    assert "eeee" not in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
+    assert "waits" in scene.statuses(commit)["headgate: production"][1]
+
+
+def test_what_was_proposed_with_an_older_token_of_the_bot_is_still_its_own(scene: Scene) -> None:
+    scene.hand_off()
+    one = scene.the_request()
+    scene.token = scene.gitlab.token(scene.bot, "api")
+    quiet(scene)
+    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    assert ended.code == 0, ended.out
+    assert scene.the_request() is one
+    assert "`1.2.0`" in one.description
+
+
+def tampered(scene: Scene, **record: str) -> MergeRequest:
+    """Propose final YAML of one's own, with a record that fits it."""
+    folder, name = "deploy/dev/web", "deployment.apps-web.yaml"
+    text = scene.gitlab.show(scene.manifests, f"{folder}/{name}").replace("replicas: 2", "replicas: 9") + "\n"
+    known = json.loads(scene.gitlab.show(scene.manifests, f"{folder}/.headgate.json"))
+    output = output_id(tree_of({f"{folder}/{name}": text.encode()}), folder, tuple(known["files"]))
+    forged = json.dumps({**known, "output": output, **record})
+    scene.push(scene.manifests, {f"{folder}/{name}": text, f"{folder}/.headgate.json": forged}, branch="evil")
+    return open_request(scene.gitlab, scene.manifests, "evil", scene.person)
+
+
+def test_a_merge_request_brings_no_yaml_of_its_own_with_a_record_that_fits(scene: Scene) -> None:
+    scene.hand_off()
+    ended = scene.merge_request(tampered(scene))
+    assert ended.code == 0, ended.out
+    assert "web in dev: 1 changed" in ended.out
+    assert "replicas: 2" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml", "evil")
+
+
+def test_nor_where_nothing_is_rendered_anew(scene: Scene) -> None:
+    scene.hand_off()
+    text = f"version: 1\nby: alice\nreason: holidays\nsince: {'a' * 40}\n"
+    scene.push(scene.manifests, {"environments/dev/frozen.yaml": text})
+    ended = scene.merge_request(tampered(scene, inputs="0" * 64, quick="0" * 64))
+    assert ended.code == 20, ended.out
+    assert "deploy/dev/web: its final YAML is not the default branch's, and nothing is rendered anew" in ended.out
 
 
 REVIEW = "{auto_merge: true, labels: [production], reviewers: [alice, nobody], assignee: alice}"
@@ -261,12 +353,11 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     evil = merging.push(merging.manifests, {"deploy/production/web/evil.yaml": "x"}, branch=BRANCH)
     tree = git(merging.manifests, "rev-parse", f"{evil}^{{tree}}")
     who = ("-c", "user.name=alice", "-c", "user.email=alice@example.com")
-    message = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
-    forged = git(merging.manifests, *who, "commit-tree", tree, "-p", f"{evil}^^", stdin=message)
+    forged = git(merging.manifests, *who, "commit-tree", tree, "-p", f"{evil}^^", stdin=WORDS)
     git(merging.manifests, "update-ref", f"refs/heads/{BRANCH}", forged)
     one.sha = forged
     ended = merging.schedule()
-    assert "!1 is not merged by itself: GitLab does not say that HEADGATE_TOKEN pushed" in ended.out
+    assert "!1 is not merged by itself: nothing proves that Headgate made" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
 

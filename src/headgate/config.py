@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -182,6 +182,11 @@ class Configuration:
         branch = mirror.branch.replace("{environment}", environment)
         path = mirror.path.replace("{environment}", environment).replace("{app}", app)
         return mirror.model_copy(update={"branch": branch, "path": path})
+
+    def guarded_by(self, target: Settings) -> Configuration:
+        """Return this with the guards of the branch that it is to be merged into: nobody lifts his own."""
+        guards = {"limits": target.limits, "engines": target.engines, "gitlab": target.gitlab}
+        return replace(self, settings=self.settings.model_copy(update=guards))
 
     def pairs(self, *, mentioning: str = "") -> list[tuple[AppRecord, str]]:
         """Return every app, or those whose app.yaml may hold a word, with every environment that it runs in."""

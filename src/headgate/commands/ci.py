@@ -21,10 +21,12 @@ from headgate.gitlab.run import check_settings, open_run
 from headgate.gitlab.sent import proven, sent
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
+from headgate.landing.proof import Prover
 from headgate.landing.workspace import open_workspace
 from headgate.layout import OURS
 from headgate.process import hide_environment
 from headgate.repository.login import logged_in
+from headgate.review.automerge import was_pushed_by_us
 from headgate.review.unopened import push_options
 
 if TYPE_CHECKING:
@@ -118,11 +120,12 @@ def _merge_request(run: Run, report: JobReport) -> int:
     found = run.by_job.get(merge_request_path(run.event.manifests, number))
     branch = found["source_branch"]
     is_ours = branch.startswith(OURS)
-    if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
-        return verify.run(verify.Request(run.address, ref=f"refs/merge-requests/{number}/head"), report.verified)
     with open_workspace(run.address) as workspace:
-        target = workspace.configuration.settings
+        target, trusted = workspace.configuration.settings, workspace.tree
     check_settings(target, run.event)
+    if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
+        ref = f"refs/merge-requests/{number}/head"
+        return verify.run(verify.Request(run.address, ref=ref, target=target), report.verified)
 
     def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
         report.add(workspace, landings)
@@ -131,8 +134,9 @@ def _merge_request(run: Run, report: JobReport) -> int:
 
     around = Around(complete=tell, branch=branch, target=target)
     asked = Asked(run.address, signing_key=run.event.signing_key, around=around)
-    # Here everybody sees what other versions of the engines change, before it is merged.
-    return rehydrate.run(rehydrate.Request(upgrade=True), asked)
+    # Here everybody sees what other versions of the engines change, before it is merged. And nobody brings final YAML
+    # of his own with a record that fits it: only what is on the default branch already is believed.
+    return rehydrate.run(rehydrate.Request(upgrade=True, trusted=trusted), asked)
 
 
 def _form(run: Run, report: JobReport) -> int:
@@ -190,8 +194,16 @@ def _asked(
             yield from complete(run, workspace, landings, scope())
 
     options = push_options if run.write is None else None
-    around = Around(check or (lambda at: _check(run, at)), finish, push_options=options)
+    around = Around(check or (lambda at: _check(run, at)), finish, push_options=options, prover=_prover(run))
     return Asked(run.address, intent, signing_key=run.event.signing_key, around=around)
+
+
+def _prover(run: Run) -> Prover | None:
+    """Return what proves commits for review by the bot's token; with the job's token everybody pushes as himself."""
+    gitlab, project = run.write, run.event.manifests
+    if gitlab is None:
+        return None
+    return Prover.of(run.event.tokens.write, run.address, lambda at, one: was_pushed_by_us(gitlab, project, at, one))
 
 
 def _worst(*codes: int) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.intents.follow import Histories
     from headgate.intents.protocol import Intent
+    from headgate.landing.proof import Prover
     from headgate.landing.workspace import Workspace
     from headgate.model import Settings
     from headgate.releases.history import History
@@ -39,7 +40,7 @@ class Around:
 
     ``check`` comes first, and stops it by an error. ``complete`` comes last: it brings GitLab to what the
     repository holds, and gives what there is to say. ``branch`` is worked on instead of the default one.
-    ``target`` and ``push_options`` are the workspace's.
+    ``target``, ``push_options`` and ``prover`` are the workspace's.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None
@@ -47,6 +48,7 @@ class Around:
     branch: str = ""
     target: Settings | None = None
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
+    prover: Prover | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     terminal = Terminal(sys.stdout, quiet=asked.json)
     around = asked.around
     with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
-        workspace = replace(opened, target=around.target, push_options=around.push_options)
+        workspace = replace(opened, target=around.target, push_options=around.push_options, prover=around.prover)
         around.check(workspace)
         done_by = find_intent(workspace, asked.intent) if asked.intent else ""
         if done_by:

@@ -15,21 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.landing.workspace import Workspace
+    from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True)
 class Request:
-    """The command's arguments. ``upgrade``: other versions of the engines than the locked ones are no error."""
+    """The command's arguments. ``upgrade``: other versions of the engines than the locked ones are no error.
+
+    ``trusted``: files whose records are believed (`Options`).
+    """
 
     environments: Sequence[str] = ()
     everything: bool = False
     allow_removals: bool = False
     upgrade: bool = False
+    trusted: Tree | None = None
 
 
 def run(request: Request, asked: Asked) -> int:
     """Hydrate what changed, and return the exit code: 0, or that of what could not be rendered."""
-    options = Options(request.everything, request.allow_removals, request.upgrade)
+    options = Options(request.everything, request.allow_removals, request.upgrade, trusted=request.trusted)
     return landed(asked, lambda _: Rehydrate(tuple(request.environments)), options)
 
 

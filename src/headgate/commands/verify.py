@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.landing.workspace import Workspace
+    from headgate.model import Settings
 
 
 @dataclass(frozen=True)
 class Request:
-    """The command's arguments. ``ref`` is verified instead of the default branch."""
+    """The command's arguments. ``ref`` is verified instead of the default branch, whose settings are ``target``."""
 
     manifests: str = "."
     apps: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     json: bool = False
     ref: str = ""
+    target: Settings | None = None
 
 
 def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _found: None) -> int:
@@ -44,6 +46,7 @@ def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _fo
         tree = workspace.tree
         prefetch(tree)
         configuration = config.load(tree)
+        configuration = configuration.guarded_by(request.target) if request.target else configuration
         targets = select(configuration, request.apps, request.environments)
         found = verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:

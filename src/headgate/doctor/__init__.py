@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.doctor.branches import mergers, protected_branch, pushers
+from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers
 from headgate.doctor.intake import intake
 from headgate.doctor.settings import auto_cancel, pipeline_variables, registry, schedules, settings, version, visible
 from headgate.doctor.tokens import allowlists, job_token_push, tokens
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
     *(version, visible, settings, pipeline_variables, protected_branch, pushers, mergers, job_token_push, tokens),
-    *(allowlists, auto_cancel, registry, schedules, intake),
+    *(mirrors, allowlists, auto_cancel, registry, schedules, intake),
 )
 """The checks, in the order in which they are told."""
 

@@ -37,6 +37,27 @@ def protected_branch(examined: Examined) -> Iterator[Finding]:
             yield Finding(name, "ok", project.path, f"{branch} is protected")
 
 
+def mirrors(examined: Examined) -> Iterator[Finding]:
+    """Branches that clusters read in place of the default one are as protected: what is pushed there runs."""
+    settings, project, name = examined.settings, examined.manifests, "mirrors"
+    found = settings.environments.items() if settings else ()
+    branches = {one.output.mirror.branch.replace("{environment}", at) for at, one in found if one.output.mirror}
+    way_out = "Settings > Repository > Protected branches: add it, 'Allowed to push and merge': Maintainers"
+    for branch in sorted(branches):
+        rules = project.protecting(branch)
+        entries = [_holder(project, entry) for rule in rules or () for entry in rule.get("push_access_levels") or ()]
+        untrusted = [who for who, level in entries if who and level < MAINTAINER]
+        if rules is None:
+            yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+        elif not rules:
+            told = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
+            yield Finding(name, "wrong", project.path, told, way_out)
+        elif untrusted and examined.setup != "direct":
+            yield Finding(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
+        else:
+            yield Finding(name, "ok", project.path, f"the mirror {branch} is protected")
+
+
 def pushers(examined: Examined) -> Iterator[Finding]:
     """Who could push past the review, level by level."""
     yield from _who(examined, "push_access_levels", "push past the review", "Allowed to push and merge")

@@ -10,7 +10,7 @@ from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from headgate.gitlab.api import GitLab
     from headgate.model import Settings
@@ -29,13 +29,13 @@ class Person:
 class Project:
     """A project as GitLab shows it to one token; None for what it does not show.
 
-    ``facts`` are its settings, ``protected`` the rules for its default branch, ``variables`` its own by key,
+    ``facts`` are its settings, ``rules`` those of its protected branches, ``variables`` its own by key,
     ``allowed`` the paths of projects and groups on its job token allowlist, ``limited`` whether that is in force.
     """
 
     path: str
     facts: Mapping[str, Any] | None
-    protected: tuple[Mapping[str, Any], ...] | None = None
+    rules: tuple[Mapping[str, Any], ...] | None = None
     members: tuple[Person, ...] | None = None
     variables: Mapping[str, Mapping[str, Any]] | None = None
     allowed: frozenset[str] | None = None
@@ -46,6 +46,15 @@ class Project:
     def branch(self) -> str:
         """The default branch."""
         return str((self.facts or {}).get("default_branch") or "main")
+
+    @property
+    def protected(self) -> tuple[Mapping[str, Any], ...] | None:
+        """The rules that hold for the default branch."""
+        return self.protecting(self.branch)
+
+    def protecting(self, branch: str) -> tuple[Mapping[str, Any], ...] | None:
+        """Return the rules that hold for a branch; of several the one that allows most wins, so all are told."""
+        return None if self.rules is None else tuple(one for one in self.rules if fnmatchcase(branch, one["name"]))
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ def _project(gitlab: GitLab, path: str) -> Project:
     return Project(
         path,
         facts,
-        _protecting(_listed(gitlab, f"{at}/protected_branches"), str(facts.get("default_branch") or "main")),
+        _listed(gitlab, f"{at}/protected_branches"),
         None if members is None else tuple(Person(one["username"], int(one["access_level"])) for one in active),
         None if variables is None else {one["key"]: one for one in variables},
         _allowed(gitlab, at),
@@ -138,11 +147,6 @@ def _allowed(gitlab: GitLab, at: str) -> frozenset[str] | None:
 def _limited(gitlab: GitLab, at: str) -> bool | None:
     scope = _asked(gitlab, f"{at}/job_token_scope")
     return None if scope is None else bool(scope["inbound_enabled"])
-
-
-def _protecting(rules: Sequence[Any] | None, branch: str) -> tuple[Mapping[str, Any], ...] | None:
-    """Return the rules that hold for a branch; of several the one that allows most wins, so all are kept."""
-    return None if rules is None else tuple(one for one in rules if fnmatchcase(branch, one["name"]))
 
 
 def _asked(gitlab: GitLab, path: str) -> Any | None:

@@ -33,8 +33,7 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
     """
     newest = refreshed(workspace)
     state = read_state(newest)
-    made = {one.commit for landing in landings for one in landing.delivered}
-    done = _merge_requests(run, newest, state.configuration, made)
+    done = _merge_requests(run, newest, state.configuration)
     yield from done.told
     if done.merged:
         newest = refreshed(newest)
@@ -44,7 +43,7 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
         raise done.errors[0]
 
 
-def _merge_requests(run: Run, newest: Workspace, configuration: Configuration, made: set[str]) -> Reconciled:
+def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> Reconciled:
     if run.write is None:
         return unopened(run.by_job, run.event.manifests, newest)
-    return reconcile(run.write, run.event.manifests, newest, configuration, made=made)
+    return reconcile(run.write, run.event.manifests, newest, configuration)

@@ -61,13 +61,19 @@ class Outcome:
 class Options:
     """What a person may ask for: everything anew, and to be let past the guards and the lock.
 
-    ``explicit``: what is pinned or frozen too, since it was asked for just that.
+    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
+    are believed; a folder that differs from there is rendered, whatever its own record says of it.
     """
 
     everything: bool = False
     allow_removals: bool = False
     upgrade: bool = False
     explicit: bool = False
+    trusted: Tree | None = None
+
+    def believe(self, tree: Tree, folder: str) -> bool:
+        """Whether what a folder's record says of it may be believed."""
+        return self.trusted is None or self.trusted.folder(folder).id == tree.folder(folder).id
 
 
 AS_USUAL = Options()
@@ -104,7 +110,7 @@ def hydrate(
     records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
     prefetch(tree, what_is_read(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
-    outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner)
+    outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
     others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
     prefetch(tree, what_is_read(tree, others))
     plans = [planner.plan(record, name) for record, name in others]
@@ -132,13 +138,13 @@ def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outco
 
 
 def _quickly_unchanged(
-    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner
+    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner, options: Options
 ) -> dict[tuple[str, str], Outcome]:
     """Find what is as it was by the ids of files alone. Of these no warnings are told: they were with the change."""
     found = {}
     for record, environment in targets:
-        known = planner.quick(record, environment)
         folder = configuration.output_folder(record.name, environment)
+        known = planner.quick(record, environment) if options.believe(tree, folder) else None
         with suppress(HeadgateError):  # a record that cannot be read is told of when that app-environment is planned
             if known and output.is_quickly_current(tree, folder, known[1]):
                 key = (record.name, environment)
@@ -155,8 +161,14 @@ def _settled(tree: Tree, configuration: Configuration, plan: Planned | NotPlanne
     blank = replace(blank, engine=plan.render.engine)
     try:
         if plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+            if not options.believe(tree, folder):
+                raise GuardError(
+                    "its final YAML is not the default branch's, and nothing is rendered anew while it is held",
+                    where=Place(folder),
+                    hint=f"restore this folder from the default branch ({plan.held})",
+                )
             return replace(blank, state="held", reasons=(plan.held,))
-        if not options.everything and output.is_current(tree, folder, plan.inputs):
+        if not options.everything and options.believe(tree, folder) and output.is_current(tree, folder, plan.inputs):
             return replace(blank, state="unchanged", warnings=plan.warnings)
     except HeadgateError as error:
         return replace(blank, error=error)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.intents.protocol import Applied, Intent, Step
     from headgate.landing.workspace import Delivered, Proposal, Workspace
-    from headgate.model import Settings
     from headgate.repository.tree import Changes, Tree
 
 
@@ -108,13 +107,7 @@ def read_state(workspace: Workspace) -> State:
     configuration = workspace.configuration
     if workspace.target is None:
         return State(workspace.base, tree, configuration, proposed)
-    return State(workspace.base, tree, _limited(configuration, workspace.target), proposed, in_review=True)
-
-
-def _limited(configuration: Configuration, target: Settings) -> Configuration:
-    """Return a configuration with the guards of the branch that it is to be merged into: nobody lifts his own."""
-    guards = {"limits": target.limits, "engines": target.engines, "gitlab": target.gitlab}
-    return replace(configuration, settings=configuration.settings.model_copy(update=guards))
+    return State(workspace.base, tree, configuration.guarded_by(workspace.target), proposed, in_review=True)
 
 
 def _all_changes(applied: Applied) -> Changes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headgate.config import load
 from headgate.errors import ConflictError, GitError, Place
+from headgate.landing.proof import is_worded_as_ours
 from headgate.landing.turns import line
 from headgate.layout import OURS
 from headgate.repository import git
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.config import Configuration
+    from headgate.landing.proof import Prover
     from headgate.model import Commits, Settings
     from headgate.repository.git import Repository
     from headgate.repository.tree import Changes
@@ -48,6 +49,8 @@ class Workspace:
     """headgate.yaml of the branch that this one is to be merged into: its limits hold, and nothing is proposed."""
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
     """Says what the remote is told when a branch for review is pushed, by the configuration and the branch."""
+    prover: Prover | None = None
+    """Proves what is committed to branches for review; without it they are taken as they stand."""
     along: list[Move] = field(default_factory=list, compare=False)
     _heads: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -158,16 +161,18 @@ def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *
 
 
 def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
-    """Return what a branch for review holds, or None when there is none."""
+    """Return what a branch for review holds, or None when there is none that Headgate made."""
     commit = branch_heads(workspace).get(f"refs/heads/{branch}")
-    return None if commit is None else read_proposal(workspace, branch, commit)
+    if commit is None or not is_ours(workspace, branch, commit):
+        return None
+    return read_proposal(workspace, branch, commit)
 
 
 def find_proposals(workspace: Workspace) -> list[Proposal]:
     """Return all branches of apps for review that nobody else wrote to, by their names."""
     found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(branch_heads(workspace).items())]
     apps = [(branch, commit) for branch, commit in found if branch.startswith(OURS) and "/_" not in branch]
-    return [read_proposal(workspace, branch, commit) for branch, commit in apps if is_ours(workspace, commit)]
+    return [read_proposal(workspace, branch, commit) for branch, commit in apps if is_ours(workspace, branch, commit)]
 
 
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
@@ -227,7 +232,10 @@ def _commit(workspace: Workspace, base: str, draft: Draft, commits: Commits | No
     if not draft.changes:
         return git.NO_COMMIT
     by = identity(commits, workspace.signing_key)
-    return make_commit(workspace.repository, base, draft.changes, draft.message, by=by)
+    if draft.branch is None or workspace.prover is None:
+        return make_commit(workspace.repository, base, draft.changes, draft.message, by=by)
+    bare = make_commit(workspace.repository, base, draft.changes, draft.message, by=replace(by, signing_key=""))
+    return workspace.prover.proven(workspace.repository, draft.branch, bare, by)
 
 
 def _is_there(workspace: Workspace, old: str, new: str) -> bool:
@@ -252,16 +260,18 @@ def branch_heads(workspace: Workspace) -> dict[str, str]:
     return workspace._heads  # noqa: SLF001
 
 
-def is_ours(workspace: Workspace, commit: str) -> bool:
-    """Whether Headgate made a commit of a branch for review. Raises GitError."""
+def is_ours(workspace: Workspace, branch: str, commit: str) -> bool:
+    """Whether Headgate made a commit of a branch for review, as far as this run can tell. Raises GitError."""
     _fetch_proposed(workspace, commit)
-    return bool(re.search(r"^Headgate-Environment: ", git.message_of(workspace.repository, commit), re.MULTILINE))
+    if workspace.prover is not None:
+        return workspace.prover.proves(workspace.repository, branch, commit)
+    return is_worded_as_ours(git.message_of(workspace.repository, commit))
 
 
 def not_ours(workspace: Workspace, branch: str) -> GitError | None:
     """Return why a branch for review is not written: its newest commit is somebody's. None where it may be."""
     commit = branch_heads(workspace).get(f"refs/heads/{branch}")
-    if commit is None or is_ours(workspace, commit):
+    if commit is None or is_ours(workspace, branch, commit):
         return None
     return GitError(
         f"the branch {branch} holds a commit that Headgate did not make ({commit[:12]}), so it is left alone",

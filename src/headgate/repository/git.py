@@ -287,6 +287,23 @@ def local_refs(repository: Repository) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines)
 
 
+@dataclass(frozen=True)
+class CommitDetails:
+    """What a commit holds: its tree, the commits that it stands on, and its message."""
+
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+def commit_details(repository: Repository, commit: str) -> CommitDetails:
+    """Return a commit as it is stored, wherever history is cut off. Raises GitError when it is not here."""
+    header, _, message = repository.git("cat-file", "commit", commit).partition("\n\n")
+    facts = [line.partition(" ") for line in header.splitlines()]
+    parents = tuple(value for name, _, value in facts if name == "parent")
+    return CommitDetails(next(value for name, _, value in facts if name == "tree"), parents, message)
+
+
 def message_of(repository: Repository, commit: str) -> str:
     """Return a commit's message."""
     return repository.git("show", "--no-patch", "--format=%B", "--end-of-options", commit)

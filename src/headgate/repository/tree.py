@@ -155,8 +155,13 @@ class Tree:
         return self._paths[start : bisect_left(self._paths, f"{folder}0", start)]  # "0" follows "/"
 
     def read(self, path: str) -> bytes:
-        """Return the content of a file. Raises KeyError when there is none, TooLargeError above the limit."""
+        """Return the content of a file.
+
+        Raises KeyError when there is none, TooLargeError above the limit, UnsafeFileError for a submodule.
+        """
         blob = self._blobs[path]
+        if blob.mode == GITLINK:
+            raise _submodule(Place(path))
         if blob.size > MAX_FILE:
             raise _too_large(path, blob.size)
         return blob.read()
@@ -276,8 +281,7 @@ def _check_path(path: str, mode: str, label: str) -> None:
     where = Place(f"{label}/{path}")
     parts = path.split("/")
     if mode not in (REGULAR, EXECUTABLE):
-        kind = "a symlink" if mode == SYMLINK else "a submodule"
-        raise UnsafeFileError(f"{kind}, which is never followed", where=where, hint="put the file itself in its place")
+        raise _symlink(where) if mode == SYMLINK else _submodule(where)
     if any(part in ("", ".", "..") or "\\" in part or not part.isprintable() for part in parts):
         raise UnsafeFileError("a path that could leave its folder", where=where, hint="rename the file")
     if any(part.lower() in _GIT_FILES for part in parts):
@@ -298,6 +302,14 @@ def _check_path(path: str, mode: str, label: str) -> None:
 
 def _raw(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
+
+
+def _symlink(where: Place) -> UnsafeFileError:
+    return UnsafeFileError("a symlink, which is never followed", where=where, hint="put the file itself in its place")
+
+
+def _submodule(where: Place) -> UnsafeFileError:
+    return UnsafeFileError("a submodule, which is never followed", where=where, hint="put its files in its place")
 
 
 _GIT_FILES = {".git", ".gitattributes", ".gitmodules"}

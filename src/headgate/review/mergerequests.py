@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import GitLabError
+from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
 from headgate.landing.workspace import branch_heads, is_ours, read_proposal
 from headgate.layout import OURS
@@ -15,14 +15,14 @@ from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
 from headgate.repository.tree import differing
-from headgate.review.automerge import Patience, merge, was_pushed_by_us
+from headgate.review.automerge import Patience, merge
 from headgate.review.closing import close, tell_closed
 from headgate.review.marks import read_marks, settings_id
 from headgate.review.mergerequest import MergeRequests
 from headgate.review.upkeep import Bench, Reconciled, again, opened, thawed_or_frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from headgate.config import Configuration
     from headgate.gitlab.api import GitLab
@@ -39,14 +39,12 @@ def reconcile(
     workspace: Workspace,
     configuration: Configuration,
     *,
-    made: Collection[str] = (),
     seconds: float = SECONDS,
 ) -> Reconciled:
     """Bring the merge requests of a project to what its branches hold now.
 
-    ``workspace`` is at the newest commit of the default branch, ``made`` are the commits that this run pushed. What
-    fails for one merge request is kept in ``errors``, and the others are gone on with. Raises GitLabError when they
-    cannot even be listed.
+    ``workspace`` is at the newest commit of the default branch. What fails for one merge request is kept in
+    ``errors``, and the others are gone on with. Raises GitLabError when they cannot even be listed.
     """
     requests = MergeRequests(gitlab, project, workspace.branch)
     bench = Bench(requests, workspace, configuration, People(gitlab))
@@ -61,7 +59,7 @@ def reconcile(
     for one in requests.closed():
         if one.branch not in branches:
             _each(done, one.branch, lambda o=one: tell_closed(requests, o, _why(bench, o.branch)))
-    _merge(bench, branches, made, done, seconds)
+    _merge(bench, branches, done, seconds)
     done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
     return done
 
@@ -76,7 +74,7 @@ def our_branches(workspace: Workspace) -> dict[str, str]:
 def _each(done: Reconciled, branch: str, action: Any) -> None:
     try:
         action()
-    except GitLabError as error:
+    except HeadgateError as error:
         done.errors.append(error)
         done.told.append(f"the merge request of {branch} is left to a later run")
 
@@ -90,7 +88,7 @@ def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done
         return
     if _moved(bench.workspace, branch, commit):
         return  # who moved it tells GitLab too
-    if not is_ours(bench.workspace, commit):
+    if not is_ours(bench.workspace, branch, commit):
         done.told.append(f"{branch} holds a commit that Headgate did not make, so its merge request is left alone")
         return
     proposal = read_proposal(bench.workspace, branch, commit)
@@ -145,24 +143,20 @@ def _why(bench: Bench, branch: str) -> str:
     return f"superseded: {at} holds it already, or something newer"
 
 
-def _merge(bench: Bench, branches: Mapping[str, str], made: Collection[str], done: Reconciled, seconds: float) -> None:
+def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds: float) -> None:
     patience = Patience.of(seconds)
     for branch, one in list(done.open.items()):
         review = bench.review(branch)
         if branch in branches and review.auto_merge and not one.is_draft and not bench.notice(branch):
             commit = branches[branch]
-            _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, made, done, patience))
+            _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, done, patience))
 
 
-def _merged(
-    bench: Bench, one: MergeRequest, commit: str, made: Collection[str], done: Reconciled, patience: Patience
-) -> None:
-    """Merge what Headgate itself pushed, and nothing else: a trailer in a commit can be written by anybody."""
+def _merged(bench: Bench, one: MergeRequest, commit: str, done: Reconciled, patience: Patience) -> None:
+    """Merge what Headgate itself made, and nothing else."""
     requests = bench.requests
-    if commit not in made and not was_pushed_by_us(requests.gitlab, requests.project, one.branch, commit):
-        done.told.append(
-            f"{one.name} is not merged by itself: GitLab does not say that {requests.gitlab.token} pushed {commit[:12]}"
-        )
+    if not is_ours(bench.workspace, one.branch, commit):
+        done.told.append(f"{one.name} is not merged by itself: nothing proves that Headgate made {commit[:12]}")
         return
     after, word = merge(requests, one, commit, patience)
     done.open[one.branch] = after

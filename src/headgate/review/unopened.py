@@ -47,7 +47,7 @@ def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
     told = [
         f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
         for branch, commit in branches.items()
-        if branch not in found and is_ours(workspace, commit)
+        if branch not in found and is_ours(workspace, branch, commit)
     ]
     return Reconciled(found, told)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.config import Configuration
-    from headgate.errors import GitLabError
+    from headgate.errors import HeadgateError
     from headgate.gitlab.people import People
     from headgate.landing.workspace import Proposal, Workspace
     from headgate.report.appchange import AppChange
@@ -39,7 +39,7 @@ class Reconciled:
 
     open: dict[str, MergeRequest] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
-    errors: list[GitLabError] = field(default_factory=list)
+    errors: list[HeadgateError] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     gone: dict[str, tuple[Source, ...]] = field(default_factory=dict)

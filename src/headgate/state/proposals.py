@@ -39,7 +39,7 @@ class Proposed:
 def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[Owner, Proposed]:
     """Return the open proposal of each app and environment that has one, its own before one for many.
 
-    Raises GitError without an answer.
+    Where it can be told (`landing.proof`), what somebody else pushed is none. Raises GitError without an answer.
     """
     heads = branch_heads(workspace)
     names = list(configuration.settings.environments)
@@ -49,6 +49,8 @@ def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[O
     found: dict[Owner, Proposed] = {}
     with _with_commits(workspace, list(commits.values())) as repository:
         for branch, commit in commits.items():
+            if workspace.prover is not None and not workspace.prover.proves(repository, branch, commit):
+                continue
             for owner, release in _changed_by(repository, configuration, workspace.base, commit):
                 if branch in (review_branch(*owner), group_branch(owner[1])):
                     found.setdefault(owner, Proposed(branch, commit, release))
