@@ -350,6 +350,20 @@ def test_level_is_told_by_gitlab_also_without_a_token_that_may_ask(trust: Trust)
     refused(trust.run(stranger, told), UNTRUSTED, "is not of this job")
 
 
+def test_intent_that_somebody_wrote_beforehand_is_done_all_the_same(trust: Trust) -> None:
+    """Pipelines' numbers can be guessed, and a merged commit's message says what its author likes."""
+    job = trust.job("web", trust.max)
+    done = f"Change\n\nHeadgate-Intent: pipeline-{trust.manifests.id}-{job.pipeline.id}\n"
+    job.pipeline.sha = trust.gitlab.push(trust.manifests, {"README.md": "x"}, user=trust.max, message=done)
+    told = {"HEADGATE_ACTION": "freeze", "HEADGATE_ENVIRONMENT": "dev", "HEADGATE_REASON": "holidays"}
+    ended = trust.run(job, told)
+    assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
+    job.status = job.pipeline.status = "running"  # its answer was lost, and it is tried again
+    again = trust.run(job, told)
+    assert (again.code, again.moved) == (0, []), again.out
+    assert "nothing to do: pipeline-" in again.out
+
+
 def _merge_request(trust: Trust, files: dict[str, str | None], branch: str = "evil") -> Pipeline:
     trust.gitlab.push(trust.manifests, files, user=trust.dana, branch=branch, base="main")
     request = open_request(trust.gitlab, trust.manifests, branch, trust.dana)

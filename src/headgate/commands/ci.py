@@ -195,7 +195,7 @@ def _asked(
 
     options = push_options if run.write is None else None
     around = Around(check or (lambda at: _check(run, at)), finish, push_options=options, prover=_prover(run))
-    return Asked(run.address, intent, signing_key=run.event.signing_key, around=around)
+    return Asked(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
 
 
 def _prover(run: Run) -> Prover | None:

@@ -53,7 +53,10 @@ class Around:
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of every such command. ``intent`` is an id: what was landed with it is not done again."""
+    """The options of every such command. ``intent`` is an id: what was landed with it is not done again.
+
+    ``after`` is a commit of the default branch from before the intent.
+    """
 
     manifests: str
     intent: str = ""
@@ -61,6 +64,7 @@ class Asked:
     json: bool = False
     signing_key: str = ""
     around: Around = Around()
+    after: str = ""
 
 
 def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Options = AS_USUAL) -> int:
@@ -70,7 +74,7 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
         workspace = replace(opened, target=around.target, push_options=around.push_options, prover=around.prover)
         around.check(workspace)
-        done_by = find_intent(workspace, asked.intent) if asked.intent else ""
+        done_by = find_intent(workspace, asked.intent, asked.after) if asked.intent else ""
         if done_by:
             landings, error = [_done_already(workspace, asked.intent, done_by)], None
         else:
