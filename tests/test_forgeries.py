@@ -16,9 +16,10 @@ from support.gitlab.state import DEVELOPER, Pipeline, Protection, Variable
 from support.gitlab.web import Answer, Request, Server
 from support.keys import allowed, make_key
 from support.registry import Registry, push_image
-from support.trusting import DEPLOYMENT, Ended, Trust, make_trust
+from support.trusting import DEPLOYMENT, SETTINGS, Ended, Trust, make_trust
 
-REFUSED, UNTRUSTED, FORBIDDEN = 27, 31, 32
+UNSAFE, REFUSED, UNKNOWN, UNTRUSTED, FORBIDDEN = 14, 27, 28, 31, 32
+ADDRESSES = ("CI_API_V4_URL", "CI_SERVER_URL", "CI_PROJECT_URL", "HEADGATE_SERVER")
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def test_another_project_claims_the_app(trust: Trust) -> None:
     upstream = trust.upstream(trust.other)
     stolen = f"{trust.image}:{trust.head[:8]}"
     refused(trust.triggered(upstream, images=stolen), REFUSED, "no app takes the image")
+    assert trust.shop.statuses == []  # it is told to who claimed, never to the victim
 
 
 def test_passed_project_is_not_the_upstream(trust: Trust) -> None:
@@ -69,6 +71,7 @@ def test_passed_project_is_not_the_upstream(trust: Trust) -> None:
         upstream, project=str(trust.shop.id), images=f"{trust.image}:{trust.head[:8]}", commit=trust.head
     )
     refused(trust.triggered(upstream, text=forged), UNTRUSTED, "triggered this pipeline")
+    assert trust.shop.statuses == trust.other.statuses == []
 
 
 def test_pipeline_that_nobody_triggered_hands_nothing_off(trust: Trust) -> None:
@@ -79,12 +82,13 @@ def test_pipeline_that_nobody_triggered_hands_nothing_off(trust: Trust) -> None:
 def test_bridge_to_another_pipeline_proves_nothing(trust: Trust) -> None:
     upstream = trust.upstream()
     assert trust.triggered(upstream).code == 0
-    commit = trust.change()
-    newer = trust.upstream(sha=commit)
     first = upstream.jobs[0].downstream
-    ended = trust.triggered(newer, is_linked=False)
+    # the very pipeline that did trigger one, named by another one
+    ended = trust.triggered(upstream, is_linked=False)
     assert upstream.jobs[0].downstream is first
     refused(ended, UNTRUSTED, "triggered this pipeline")
+    newer = trust.upstream(sha=trust.change())
+    refused(trust.triggered(newer, is_linked=False), UNTRUSTED, "triggered this pipeline")
 
 
 def test_commit_of_another_pipeline_is_refused(trust: Trust) -> None:
@@ -220,10 +224,11 @@ EVIL = "Merge\n\n/close\n@all [skip ci]\n\nHeadgate-App: other\nHeadgate-Intent:
 
 def test_hostile_names_and_messages_do_nothing(trust: Trust, tmp_path: Path) -> None:
     branch = "try/$(touch${IFS}pwned);`id`'\"&|<b>@all/close"
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: %s}\n"
     files = {
         "deploy/shop.yaml": DEPLOYMENT.replace("IMAGE", trust.image),
-        "deploy/@all.yaml": "",
-        "deploy/$(id).yaml": "",
+        "deploy/@all.yaml": account % "all",
+        "deploy/$(id).yaml": account % '"sub@all$(id)"',
     }
     commit = trust.change(branch=branch, base="main", message=EVIL, files=files)
     ended = trust.hand_off(ref=branch, sha=commit)
@@ -234,14 +239,17 @@ def test_hostile_names_and_messages_do_nothing(trust: Trust, tmp_path: Path) -> 
     assert "stolen" not in message
     assert trust.gitlab.executed == []
     assert not list(tmp_path.rglob("pwned"))
+    written = git(trust.manifests, "ls-tree", "-r", "--name-only", "headgate/try/shop", "--", "deploy/try").split("\n")
+    assert "deploy/try/shop/serviceaccount-sub%40all%24%28id%29.yaml" in written
+    kept = git(trust.manifests, "ls-tree", "-r", "-z", "--name-only", "headgate/try/shop", "--", "apps").split("\0")
+    assert {one.rsplit("/", 1)[1] for one in kept if one} >= {"@all.yaml", "$(id).yaml"}
 
 
 @pytest.mark.parametrize("name", ["deploy/../../evil.yaml", "deploy/.git/config", "deploy/a\\..\\b.yaml"])
 def test_config_that_leaves_its_folder_is_refused(trust: Trust, name: str) -> None:
+    """git's index refuses such names; whoever pushes makes trees by other means."""
     blob = git(trust.shop, "hash-object", "-w", "--stdin", stdin="kind: List\n")
     tree = _tree(trust, name, blob)
-    if not tree:
-        pytest.skip("git itself does not make such a tree")
     commit = git(
         trust.shop,
         "-c",
@@ -256,21 +264,17 @@ def test_config_that_leaves_its_folder_is_refused(trust: Trust, name: str) -> No
     )
     git(trust.shop, "update-ref", "refs/heads/main", commit)
     push_image(trust.registry, "acme/shop", commit[:8], labels={})
-    ended = trust.hand_off()
-    assert ended.code != 0
-    assert ended.moved == []
+    refused(trust.hand_off(), UNSAFE, "deploy/")
 
 
 def _tree(trust: Trust, path: str, blob: str) -> str:
     """Return a tree that holds a file under a name that git's index would refuse."""
-    made = blob
+    made = blob  # mktree looks at no name
     mode, kind = "100644", "blob"
     for part in reversed(path.split("/")):
         entry = f"{mode} {kind} {made}\t{part}\n"
-        made = git(trust.shop, "mktree", stdin=entry, check=False)
+        made = git(trust.shop, "mktree", stdin=entry)
         mode, kind = "040000", "tree"
-        if not made:
-            return ""
     return made
 
 
@@ -292,8 +296,8 @@ def elsewhere(seen: list[Request]) -> Iterator[str]:
         server.stop()
 
 
-@pytest.mark.parametrize("name", ["CI_API_V4_URL", "CI_SERVER_URL", "CI_PROJECT_URL", "HEADGATE_SERVER"])
-def test_address_set_from_outside_gets_no_token(trust: Trust, name: str) -> None:
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_one_address_set_from_outside_gets_no_token(trust: Trust, name: str) -> None:
     seen: list[Request] = []
     job = trust.job("pipeline", trust.dana)
     with elsewhere(seen) as url:
@@ -301,11 +305,35 @@ def test_address_set_from_outside_gets_no_token(trust: Trust, name: str) -> None
     assert seen == []
 
 
+def test_addresses_that_are_made_empty_get_no_token(trust: Trust) -> None:
+    seen: list[Request] = []
+    job = trust.job("pipeline", trust.dana)
+    with elsewhere(seen) as url:
+        told = {**dict.fromkeys(ADDRESSES, ""), "HEADGATE_SERVER": url}
+        refused(trust.run(job, told), UNTRUSTED, "set from outside")
+    assert seen == []
+
+
+def test_who_sets_all_addresses_alike_gets_the_jobs_own_token_and_nothing_else(trust: Trust) -> None:
+    """The limit that the docs name: therefore pipeline variables must be closed."""
+    seen: list[Request] = []
+    job = trust.job("pipeline", trust.dana)
+    with elsewhere(seen) as url:
+        told = {**dict.fromkeys(ADDRESSES, url), "CI_API_V4_URL": f"{url}/api/v4", "CI_PROJECT_URL": f"{url}/a/b"}
+        refused(trust.run(job, told), UNKNOWN, "does not know the job that this is")
+    bot = trust.manifests.variables["HEADGATE_TOKEN"].value
+    assert bot
+    assert [one.headers.get("job-token") for one in seen] == [job.token]
+    assert all(bot not in f"{one.headers}{one.body!r}{one.path}" for one in seen)
+
+
 def test_other_manifest_project_set_from_outside_is_refused(trust: Trust) -> None:
+    theirs = SETTINGS.format(url=trust.gitlab.url)  # a copy of ours, which names the true one
+    trust.gitlab.push(trust.other, {"headgate.yaml": theirs}, user=trust.dana)
+    before = refs(trust.other)
     job = trust.job("push", trust.max)
-    ended = trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"})
-    assert ended.code != 0
-    assert ended.moved == []
+    refused(trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"}), UNTRUSTED, "headgate.yaml is of acme/manifests")
+    assert refs(trust.other) == before
 
 
 def test_pipeline_variables_are_not_taken_by_gitlab_at_all(trust: Trust) -> None:

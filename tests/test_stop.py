@@ -85,7 +85,9 @@ def stopped(args: list[str], temporary: Path, sent: signal.Signals, program: str
     """
     temporary.mkdir()
     env = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(args, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    # A shell lets what it runs in the background ignore some; so would what the tests start.
+    heeding = ["env", "--default-signal=INT,HUP,TERM", *args]
+    with subprocess.Popen(heeding, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
             wait_for(lambda: renders(running.pid, program) or running.poll() is not None)
             children = below(running.pid)
