@@ -31,8 +31,9 @@ def proposed(trust: Trust, method: str = "", path: str = "", status: int = 0, **
 def is_whole(trust: Trust) -> None:
     """Check that there is one merge request, and one status and no note twice, and that another run changes nothing."""
     assert len(trust.manifests.merge_requests) == 1
+    assert all(fault.times <= 0 for fault in trust.gitlab.faults), "what was to fail was never asked for"
     ended = trust.run(trust.job("schedule", trust.max), {})
-    assert ended.moved == [], ended.out
+    assert (ended.code, ended.moved) == (0, []), ended.out
     (request,) = trust.gitlab.open_requests(trust.manifests)
     assert git(trust.manifests, "rev-parse", "headgate/try/shop") == request.sha
     told = [one for one in trust.shop.statuses if one["sha"] == git(trust.shop, "rev-parse", "try/it")]
