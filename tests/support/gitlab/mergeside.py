@@ -80,8 +80,8 @@ def heed(double: Double, text: str) -> None:
     """Note what GitLab would carry out of a text: quick actions, and people who are told."""
     plain = re.sub(r"(?ms)^(```+|~~~+).*?^\1|<!--.*?-->", "", text)
     plain = re.sub(r"`+[^`\n]*`+", "", plain)
-    double.executed += re.findall(r"(?m)^/[a-z_]+.*$", plain)
-    double.executed += re.findall(r"(?<![\w&;/])@[A-Za-z][\w.-]*", plain)
+    double.executed += re.findall(r"(?mi)^[ \t]*/[a-z_]+.*$", plain)
+    double.executed += re.findall(r"(?<!\w)@[A-Za-z][\w.-]*", plain)
 
 
 def open_request(
@@ -102,7 +102,7 @@ def open_request(
     made.sha = refs(origin).get(f"refs/heads/{source}", "")
     if origin is not project:
         git(project, "fetch", "--quiet", str(origin.folder), made.sha)
-    heed(double, made.description)
+    heed(double, f"{made.description}\n\n> {made.title}")  # people are told by titles too, orders are none there
     project.merge_requests.append(made)
     _point(made)
     return made
@@ -250,7 +250,7 @@ def _update(call: Call) -> Answer:
     for key in ("title", "description"):
         if key in body:
             setattr(found, key, body[key])
-    heed(call.double, body.get("description") or "")
+    heed(call.double, f"{body.get('description') or ''}\n\n> {body.get('title') or ''}")
     if "labels" in body:
         found.labels = _names(body["labels"])
     found.labels += [one for one in _names(body.get("add_labels")) if one not in found.labels]

@@ -70,6 +70,8 @@ def run(double: Double, job: Job) -> None:
         name = expand(image["name"] if isinstance(image, dict) else image, variables)
         log, code = double.execute(Task(script, env, folder, name))
         job.artifacts = _kept(folder, job.config.get("artifacts") or {})
+    if any(line.startswith("headgate ") for line in script.splitlines()):
+        double.violations += _leaks(double, job, [log.encode(), *job.artifacts.values()])
     job.dotenv = _dotenv(job)
     job.log = _masked(double, job, log)
     job.status = "failed" if code else "success"
@@ -142,6 +144,12 @@ def _kept(folder: Path, artifacts: dict[str, Any]) -> dict[str, bytes]:
         file for one in wanted for file in ((folder / one).rglob("*") if (folder / one).is_dir() else [folder / one])
     ]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
+
+
+def _leaks(double: Double, job: Job, written: Sequence[bytes]) -> list[str]:
+    """Return which tokens Headgate itself wrote: not even a log that GitLab masks may have one."""
+    secrets = {job.token, *(one.value for one in double.tokens), *job.pipeline.project.trigger_tokens}
+    return [f"{job.name} wrote a token" for one in secrets if one and any(one.encode() in text for text in written)]
 
 
 def _masked(double: Double, job: Job, log: str) -> str:
