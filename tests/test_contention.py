@@ -92,6 +92,7 @@ def test_hand_offs_of_many_apps_at_once_all_land(
         print(f"{server.traffic.pushes / count:.2f} pushes for each")  # noqa: T201
         if not lose_every:
             assert server.traffic.pushes < 4 * count
+        assert bool(server.traffic.lost) == bool(lose_every)
         check_equal(server, serial, commands)
 
 
@@ -117,4 +118,5 @@ def test_hand_offs_of_one_app_in_any_order_end_with_the_newest(
         at_once(headgate_program, random.Random(count).sample(commands, count))
         text = git(server.root / "manifests.git", "show", "main:deploy/dev/web/deployment.apps-web.yaml")
         assert f"{IMAGE}:{count - 1}@" in text
+        assert bool(server.traffic.lost) == bool(lose_every)
         check_equal(server, serial, commands)

@@ -194,3 +194,14 @@ def test_schedule_verifies_and_finishes_what_a_crash_left(make: MakeAcme) -> Non
     assert ran.status == "success", ran.log
     assert len(acme.gitlab.open_requests(acme.manifests)) == 1
     assert statuses(acme, commit) == {"headgate: dev": "pending"}
+
+
+def test_schedule_says_what_was_edited_by_hand(make: MakeAcme) -> None:
+    acme = make()
+    acme.build()
+    path = "deploy/dev/shop/deployment.apps-shop.yaml"
+    edited = acme.gitlab.show(acme.manifests, path).replace("kind: Deployment", "kind: Deployment # mine")
+    acme.gitlab.push(acme.manifests, {path: f"{edited}\n"}, user=acme.max, message="By hand [skip ci]")
+    ran = acme.gitlab.run_schedule(acme.manifests, acme.max)
+    assert ran.status == "failed"
+    assert "shop in dev: edited by hand" in ran.log

@@ -103,6 +103,7 @@ def test_killed_at_any_call_of_git_nothing_is_half_done(
             if where == "checkout":
                 assert git(stage.manifests.path, "status", "--porcelain") == ""
                 assert git(stage.manifests.path, "rev-parse", "HEAD") == git(stage.remote, "rev-parse", MAIN)
+        assert killed.returncode == 0, "it was killed at each of its calls, so none of them was the last"
         assert at > 5
         assert False in seen
         assert before or True in seen

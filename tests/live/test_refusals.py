@@ -26,7 +26,7 @@ def test_project_that_claims_the_image_of_another_app_is_refused(shop: App) -> N
     before = head(maxi, acme.manifests)
     stolen = file(maxi, thief.project, ".gitlab-ci.yml").replace(thief.project.images, shop.project.images)
     _, pipeline = thief.build({".gitlab-ci.yml": stolen})
-    assert "takes the image" in refused(maxi, pipeline)
+    assert "no app takes the image" in refused(maxi, pipeline)
     assert head(maxi, acme.manifests) == before
 
 
@@ -36,5 +36,5 @@ def test_branch_that_is_not_protected_is_refused(shop: App) -> None:
     always = f'{ci}\n      rules:\n        - if: $CI_PIPELINE_SOURCE == "push"\n'
     before = head(maxi, acme.manifests)
     _, pipeline = shop.build({".gitlab-ci.yml": always}, branch="mine")
-    assert "protected" in refused(maxi, pipeline)
+    assert "which is not protected" in refused(maxi, pipeline)
     assert head(maxi, acme.manifests) == before
