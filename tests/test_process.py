@@ -169,6 +169,13 @@ def test_program_below_its_limits_is_fine() -> None:
     assert python("print(len(bytearray(1 << 20)))", limits=limits) == b"1048576\n"
 
 
+@pytest.mark.parametrize("words", ["SIGSEGV: segmentation violation\\nPC=0x437c7d m=2", "fatal error: out of memory"])
+def test_words_of_gos_runtime_at_the_memory_limit_are_exhaustion(words: str) -> None:
+    """Seen of Helm under RLIMIT_DATA: at times its runtime falls over what it was refused."""
+    with pytest.raises(ExhaustedError, match="used more than 128 MiB of memory"):
+        shell(f"printf '{words}\\n' >&2; exit 2", limits=Limits(memory=128 * MEBI, output=MEBI))
+
+
 def test_failure_below_the_memory_limit_is_no_exhaustion() -> None:
     with pytest.raises(ProcessError, match=r"^sh ended with 3: $"):
         shell("exit 3", limits=Limits(memory=128 * MEBI, output=MEBI))

@@ -216,6 +216,10 @@ def _content(file: BinaryIO) -> bytes:
     return file.read()
 
 
+# The last is Go's runtime itself, which now and then uses memory that it was refused before it says so.
+_OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "MemoryError", "SIGSEGV: segmentation violation\nPC=")
+
+
 def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) -> None:
     name = Path(args[0]).name
     printed = max(len(completed.stdout), len(completed.stderr.encode()))
@@ -223,7 +227,7 @@ def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) 
         raise ExhaustedError(f"{name} printed more than {limits.output // MEBI} MiB")
     if not limits.memory or completed.code == 0:
         return
-    if completed.code == -signal.SIGKILL or "out of memory" in completed.stderr or "MemoryError" in completed.stderr:
+    if completed.code == -signal.SIGKILL or any(words in completed.stderr for words in _OUT_OF_MEMORY):
         raise ExhaustedError(
             f"{name} used more than {limits.memory // MEBI} MiB of memory",
             hint="look for a loop or a value that grows without end",
