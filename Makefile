@@ -8,7 +8,7 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian installed network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-long test-gitlab lint schema tools registry release-tools rehearsal gitlab-ci-local \
+.PHONY: help demo test test-long test-gitlab lint schema tools registry apiserver release-tools rehearsal gitlab-ci-local \
     image test-image smoke reproducible benchmark clean
 
 help: ## show this
@@ -20,7 +20,7 @@ demo: $(VENV)/.ready tools ## show the whole product in a minute
 test: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests, but for those that take minutes
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools registry release-tools gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
@@ -47,6 +47,9 @@ tools: ## build Helm and Kustomize, unless PATH has these versions
 
 registry: ## build the registry that tests run, unless PATH has this version
 	@image/build-tools $(TOOLS) registry
+
+apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
+	@image/build-tools $(TOOLS) apiserver
 
 release-tools: ## build crane and cosign, which release the image
 	@image/build-tools $(TOOLS) release
