@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from headgate.errors import DeniedError, UnstableError
@@ -7,6 +9,11 @@ from headgate.model import Allow
 from headgate.objects.check import check_allowed, check_stable
 from headgate.objects.manifest import Manifest, with_namespace
 from support.trees import objects, one_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.objects.kinds import Scope
 
 APP_FILE = "apps/shop/app.yaml"
 
@@ -16,9 +23,14 @@ def an_object(api_version: str, kind: str, *, namespace: str = "", name: str = "
     return one_object(f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: {name}{where}}}\n", source=source)
 
 
+def scoped(*found: Manifest, scopes: Mapping[str, Scope] | None = None) -> Sequence[tuple[Manifest, Scope | None]]:
+    return with_namespace(found, "shop", scopes or {}, own_config=True, allowed=()).scoped
+
+
 def check(*found: Manifest, allow: Allow | None = None, own_config: bool = True) -> None:
-    scoped = with_namespace(found, "shop", {})
-    check_allowed(scoped, allow or Allow(), "shop", APP_FILE, own_config=own_config)
+    allow = allow or Allow()
+    placed = with_namespace(found, "shop", {}, own_config=own_config, allowed=allow.kinds)
+    check_allowed(placed.scoped, allow, "shop", APP_FILE, own_config=own_config)
 
 
 def refusal(*found: Manifest, allow: Allow | None = None, own_config: bool = True) -> DeniedError:
@@ -83,7 +95,7 @@ def test_own_config_may_render_workloads(api_version: str, kind: str) -> None:
 @pytest.mark.parametrize(("api_version", "kind", "reason"), DENIED)
 def test_own_config_may_not_render(api_version: str, kind: str, reason: str) -> None:
     found = an_object(api_version, kind, source="config/x.yaml")
-    ((placed, _),) = with_namespace([found], "shop", {})
+    ((placed, _),) = scoped(found)
     assert str(refusal(found)) == (
         f"config/x.yaml: renders what the app may not:\n    {placed}: {reason}\n"
         f"  to allow it, add to apps/shop/app.yaml: allow: {{kinds: [{found.kind_name}]}}"
@@ -106,9 +118,9 @@ def test_allowing_a_kind_allows_no_other_group() -> None:
 
 
 def test_custom_resource_of_the_cluster_is_denied() -> None:
-    scoped = with_namespace([an_object("example.com/v1", "Widget")], "shop", {"Widget.example.com": "cluster"})
+    found = scoped(an_object("example.com/v1", "Widget"), scopes={"Widget.example.com": "cluster"})
     with pytest.raises(DeniedError, match="Widget x: cluster-scoped"):
-        check_allowed(scoped, Allow(), "shop", APP_FILE, own_config=True)
+        check_allowed(found, Allow(), "shop", APP_FILE, own_config=True)
 
 
 def test_custom_resource_of_unknown_scope_is_denied_whatever_namespace_it_claims() -> None:
@@ -120,7 +132,7 @@ def test_custom_resource_of_unknown_scope_is_denied_whatever_namespace_it_claims
     )
     check(found, own_config=False)
     check(found, allow=Allow(kinds=("Provider.pkg.crossplane.io",)))
-    known = with_namespace([found], "shop", {"Provider.pkg.crossplane.io": "namespace"})
+    known = scoped(found, scopes={"Provider.pkg.crossplane.io": "namespace"})
     check_allowed(known, Allow(), "shop", APP_FILE, own_config=True)
 
 
@@ -163,6 +175,24 @@ def test_all_denied_objects_are_named_at_once() -> None:
         "    PersistentVolume c: cluster-scoped"
     )
     assert error.hint.endswith("allow: {kinds: [Namespace, PersistentVolume]}")
+
+
+def test_of_many_denied_objects_the_first_few_are_named_and_the_others_counted() -> None:
+    error = refusal(*(an_object("v1", "Namespace", name=f"n{number}") for number in range(20_000)))
+    lines = error.what.splitlines()
+    assert lines[1:3] == ["    Namespace n0: cluster-scoped", "    Namespace n1: cluster-scoped"]
+    assert lines[-1] == "    ... and 19990 more"
+    assert len(lines) == 12
+    assert error.hint.endswith("allow: {kinds: [Namespace]}")
+
+
+def test_line_to_add_names_the_first_few_of_many_kinds_and_namespaces() -> None:
+    found = [an_object("example.com/v1", f"K{number}", namespace=f"n{number}") for number in range(500)]
+    error = refusal(*found, allow=Allow(kinds=("Secret",), namespaces=("shared",)))
+    assert len(str(error)) < 2500
+    assert "kinds: [Secret, K0.example.com, " in error.hint
+    assert "K9.example.com, ... and 490 more], namespaces: [shared, n0, " in error.hint
+    assert error.hint.endswith("n9, ... and 490 more]}")
 
 
 def test_denied_object_is_named_with_its_own_file() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from headgate.config import load
 from headgate.errors import ManifestError
 from headgate.hydration.cluster import conflicts
@@ -13,6 +15,7 @@ from support.trees import HEADGATE, objects, repository
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.objects.kinds import Scope
     from headgate.repository.tree import Tree
 
 APP = "{project: acme/x, template: web, namespace: %s}"
@@ -26,13 +29,14 @@ def repository_of(*apps: str, namespace: str = "shared", settings: str = SETTING
     return repository(dict.fromkeys(apps, APP % namespace), settings=settings)
 
 
-def rendered(*kinds: str, namespace: str = "shared", name: str = "x") -> list[Manifest]:
+def rendered(*kinds: str, namespace: str = "shared", name: str = "x", source: str = "") -> list[Manifest]:
     texts = [
         f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: {name}}}\n"
         for api_version, _, kind in (one.rpartition(" ") for one in kinds)
     ]
-    scopes = {"Widget.my-own.example.com": "namespace", "Gadget.example.com": "cluster"}
-    return [one for one, _ in with_namespace(objects(*texts), namespace, scopes)]  # type: ignore[arg-type]
+    scopes: dict[str, Scope] = {"Widget.my-own.example.com": "namespace", "Gadget.example.com": "cluster"}
+    placed = with_namespace(objects(*texts, source=source), namespace, scopes, own_config=False, allowed=())
+    return list(placed.manifests)
 
 
 def hydrated(tree: Tree, owner: Owner, found: list[Manifest], *, namespace: str = "shared") -> Tree:
@@ -48,11 +52,16 @@ def found_conflicts(tree: Tree, now: Mapping[Owner, list[Manifest]]) -> dict[Own
     return {owner: str(error) for owner, error in errors.items()}
 
 
-def message(manifest: str, cluster: str, others: str) -> str:
-    return (
-        f"{manifest} would be twice in the cluster '{cluster}': {others} has it too\n"
-        "  rename it, or give the app another namespace"
-    )
+RENAME = "rename it, or give the app another namespace"
+ANOTHER_NAME = (
+    "it has no namespace, so its name is taken for the whole cluster: give it another name in one of them, "
+    "by a value of the chart (often fullnameOverride), by namePrefix in a kustomization, or by another name of the "
+    "app, which is its Helm release's name"
+)
+
+
+def message(manifest: str, cluster: str, others: str, hint: str = RENAME) -> str:
+    return f"{manifest} would be twice in the cluster '{cluster}': {others} has it too\n  {hint}"
 
 
 SHOP, CART = ("shop", "dev"), ("cart", "dev")
@@ -112,7 +121,7 @@ def test_object_of_the_cluster_is_found_whatever_the_namespaces_are() -> None:
     tree = repository({"shop": APP % "shop", "cart": APP % "cart"}, settings=SETTINGS)
     tree = hydrated(tree, SHOP, rendered("rbac.authorization.k8s.io/v1 ClusterRole"), namespace="shop")
     assert found_conflicts(tree, {CART: rendered("rbac.authorization.k8s.io/v1 ClusterRole")}) == {
-        CART: message("ClusterRole x", "dev", "shop in dev")
+        CART: message("ClusterRole x", "dev", "shop in dev", ANOTHER_NAME)
     }
 
 
@@ -128,7 +137,7 @@ def test_custom_resource_is_found_by_its_configured_scope() -> None:
     tree = repository({"shop": APP % "shop", "cart": APP % "cart"}, settings=SETTINGS)
     tree = hydrated(tree, SHOP, rendered("example.com/v1 Gadget"), namespace="shop")
     assert found_conflicts(tree, {CART: rendered("example.com/v1 Gadget")}) == {
-        CART: message("Gadget x", "dev", "shop in dev")
+        CART: message("Gadget x", "dev", "shop in dev", ANOTHER_NAME)
     }
 
 
@@ -155,3 +164,41 @@ def test_each_of_many_claims_names_the_others() -> None:
     now = {(app, "dev"): rendered("v1 Service") for app in ("a", "b", "c")}
     errors = found_conflicts(repository_of("a", "b", "c"), now)
     assert errors["b", "dev"] == message("Service shared/x", "dev", "a in dev, c in dev")
+
+
+CRD = "apiextensions.k8s.io/v1 CustomResourceDefinition"
+
+
+DELETE = (
+    "only one app of a cluster can own a CRD: delete templates/c/crds/w.yaml from the vendored chart of one of them, "
+    "or switch off by a value the subchart that brings it"
+)
+SWITCH_OFF = (
+    "only one app of a cluster can own a CRD: switch CRDs off by a value of the chart of one of them "
+    "(often crds.enabled or installCRDs), or remove templates/c/templates/w.yaml from one"
+)
+LEAVE_TO_ONE = "only one app of a cluster can own a namespace: remove templates/c/n.yaml from the others"
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "hint"),
+    [
+        (CRD, "templates/c/crds/w.yaml", DELETE),
+        (CRD, "templates/c/templates/w.yaml", SWITCH_OFF),
+        ("v1 Namespace", "templates/c/n.yaml", LEAVE_TO_ONE),
+        ("scheduling.k8s.io/v1 PriorityClass", "templates/c/p.yaml", ANOTHER_NAME),
+        ("v1 Service", "templates/c/s.yaml", RENAME),
+    ],
+)
+def test_way_out_of_an_object_that_two_apps_render_can_be_followed(kind: str, source: str, hint: str) -> None:
+    now = {SHOP: rendered(kind, source=source), CART: rendered(kind, source=source)}
+    error = found_conflicts(repository_of("shop", "cart"), now)[SHOP]
+    named = str(rendered(kind)[0])
+    assert error == f"{source}: " + message(named, "dev", "cart in dev", hint)
+
+
+def test_scope_of_kubernetes_own_kinds_is_that_of_its_files_whatever_is_configured() -> None:
+    settings = HEADGATE + "scopes: {Clusterrole.rbac.authorization.k8s.io: namespace}\n"  # another kind, the same files
+    tree = repository({"shop": APP % "shop", "cart": APP % "cart"}, settings=settings)
+    tree = hydrated(tree, SHOP, rendered("rbac.authorization.k8s.io/v1 ClusterRole"), namespace="shop")
+    assert list(found_conflicts(tree, {CART: rendered("rbac.authorization.k8s.io/v1 ClusterRole")})) == [CART]

@@ -704,6 +704,44 @@ def test_name_of_a_broken_app_stays_taken() -> None:
     assert found.broken["apps/b/shop"].what == "the app 'shop' is there twice, expected a unique name"
 
 
+VERSIONS = ["1.34", "v1.34", "1.34.2", "1.34.2-gke.100", "v1.34.2-eks-abc", "1.34.2+k3s1", "1.34.2-rc.1+rke2r1"]
+
+
+@pytest.mark.parametrize("version", [*VERSIONS, "v1.34.2+vmware.1-tkg.1", "1.34-gke.1"])
+def test_version_of_kubernetes_may_be_a_providers(version: str) -> None:
+    settings = load(
+        repository({}, settings=in_settings("delivery: review", f"delivery: review\n    kubernetes: '{version}'"))
+    )
+    assert settings.environment("production").kubernetes == version
+
+
+@pytest.mark.parametrize(
+    "version", ["1", "2.1", "1.34.2.5", "1.34-", "1.34.2-01", "1.34.2_x", "1.34 ", "1.34.2-a b", "1.\u0663"]
+)
+def test_what_is_no_version_of_kubernetes_is_refused(version: str) -> None:
+    text = in_settings("delivery: review", f"delivery: review\n    kubernetes: '{version}'")
+    assert settings_error(text) == (
+        'headgate.yaml:9: environments.production.kubernetes: expected a version of Kubernetes such as "1.34", '
+        f"found {version!r}"
+    )
+
+
+@pytest.mark.parametrize("written", ["1.30", "1.3", "1.0", "007", "1e3", "0x1F", "1_000", "+1", ".5", "True"])
+def test_number_in_place_of_a_string_is_told_as_it_was_written(written: str) -> None:
+    assert settings_error(in_settings("delivery: review", f"delivery: review\n    kubernetes: {written}")) == (
+        f"headgate.yaml:9: environments.production.kubernetes: expected a string, found {written}\n"
+        f'  put it in quotes: "{written}"'
+    )
+
+
+def test_number_in_place_of_a_string_is_told_as_it_was_written_in_lists_too() -> None:
+    text = HEADGATE.replace("delivery: review", "delivery: review\n    api_versions: [v1, 1.30]")
+    assert settings_error(text) == (
+        "headgate.yaml:9: environments.production.api_versions[1]: expected a string, found 1.30\n"
+        '  put it in quotes: "1.30"'
+    )
+
+
 @pytest.mark.parametrize("name", ["Shop", "my_shop", "my shop", "-shop", "shop.", "x" * 64, "{app}", "\u00e4"])
 def test_name_of_an_app_must_be_one_that_kubernetes_takes(name: str) -> None:
     found = load(repository({name: MINIMAL}))

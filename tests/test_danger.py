@@ -44,6 +44,12 @@ CASES = {
     "newer": (image(A % "1.9.0"), image(A % "1.10.0"), []),
     "no version": (image(A % "main-b"), image(A % "main-a"), []),
     "unpinned": (image(A % "1.0.0"), image("nginx:1.0.0"), ["runs an image that is not pinned by digest"]),
+    "unpinned beside what is encrypted": (
+        None,
+        f"{image('nginx:1.0.0')}\nsops: {{mac: 'ENC[x]'}}\n",
+        ["runs an image that is not pinned by digest"],
+    ),
+    "encrypted": (None, image("ENC[AES256_GCM,data:x,iv:x]"), []),
     "unpinned as before": (image("nginx:1.0.0"), image("nginx:1.0.0"), []),
     "privileged": (container("{}"), container("{privileged: true}"), ["runs a privileged container"]),
     "privileged as before": (container("{privileged: true}"), container("{privileged: true}"), []),

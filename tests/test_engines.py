@@ -196,6 +196,19 @@ def test_helm_hook_jobs_are_kept_under_a_name_of_their_content(manifests: Manife
     assert second != first
 
 
+def test_helm_hook_that_is_kept_gets_another_name_with_another_image(manifests: ManifestRepository) -> None:
+    hook_job = HOOKS["templates/migrate.yaml"].replace("image: a", f"image: {IMAGE}")
+    template(manifests, {"Chart.yaml": CHART, "templates/migrate.yaml": hook_job, "template.yaml": "hooks: keep\n"})
+    manifests.app("web", f"project: acme/web\ntemplate: web\nenvironments: [dev]\nimages: {{web: {IMAGE}}}\n")
+    manifests.release("web", "dev", images={"web": IMAGE})
+    first = only(manifests)["metadata"]["name"]
+    release = manifests.path / "apps/web/releases/dev/release.yaml"
+    release.write_text(release.read_text().replace(DIGEST, "sha256:" + "b" * 64))
+    second = only(manifests)["metadata"]["name"]
+    assert second.startswith("migrate-")
+    assert second != first, "a Job cannot be changed in the cluster"
+
+
 def test_helm_crds_are_included(manifests: ManifestRepository) -> None:
     crd = (
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.example.com}\n"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.errors import KINDS, ConfigError, HeadgateError, Place, did_you_mean
+from headgate.errors import KINDS, ConfigError, HeadgateError, Place, bounded, did_you_mean, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,39 @@ def test_error_crosses_process_borders_whole(kind: type[HeadgateError]) -> None:
     error = kind("it broke", where=Place("a.yaml", 3, "b"), hint="mend it")
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.what, copy.where, copy.hint) == (kind, error.what, error.where, error.hint)
+
+
+LONG = {
+    "many lines": "\n".join(f"line {number}" for number in range(100_000)),
+    "a long line": "x" * 1_000_000,
+    "long lines": "\n".join("x" * 3000 for _ in range(40)),
+    "nothing but line breaks": "\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_an_error_quotes_its_text_is_bounded(kind: type[HeadgateError], text: str) -> None:
+    error = kind(text, where=Place("a.yaml", 3, text), hint=text)
+    for one in (error.what, error.hint, str(error.where)):
+        assert len(one) <= 8000
+        assert one.count("\n") < 50
+        assert one[:20] == (f"a.yaml:3: {text}" if one == str(error.where) else text)[:20]
+        assert re.search(r"\.\.\. and [0-9]+ more (lines|characters)\Z", one)
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error)
+
+
+def test_what_is_left_out_is_counted() -> None:
+    assert bounded("a\nb\nc\nd", lines=3) == "a\nb\n    ... and 2 more lines"
+    assert bounded("a\nb\nc", lines=3) == "a\nb\nc"
+    assert bounded("x" * 101, 100) == "x" * 40 + "... and 61 more characters"
+    assert bounded("x" * 100, 100) == "x" * 100
+
+
+def test_first_few_of_many_are_named_and_the_others_counted() -> None:
+    assert first_few(["a", "b", "c"], 2) == ["a", "b", "... and 1 more"]
+    assert first_few(["a", "b"], 2) == ["a", "b"]
 
 
 def test_near_word_is_suggested() -> None:

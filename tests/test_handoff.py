@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from headgate.config import load
@@ -430,6 +432,16 @@ def test_file_of_the_manifest_repository_is_refused(name: str) -> None:
 def test_path_that_not_every_checkout_could_hold_is_refused(path: str) -> None:
     with pytest.raises(TooLargeError, match="a name above 200 bytes or a path above 1000, which not every checkout"):
         files_of(tree_of({f"deploy/{path}": "a: b"}))
+
+
+@pytest.mark.parametrize(
+    "path", ["git~1/a.yaml", "a/.git./b", "aux.yaml", "a:b.yaml", "a /b.yaml", "Web.yaml", "WEB.yaml"]
+)
+def test_name_that_some_checkout_could_not_hold_is_refused(path: str) -> None:
+    with pytest.raises(
+        UnsafeFileError, match=f"^deploy/({re.escape(path)}|web.yaml): a (file that steers git|name that)"
+    ):
+        files_of(tree_of({"deploy/web.yaml": "a: b", f"deploy/{path}": "a: b"}))
 
 
 def test_objects_may_be_in_a_file_called_like_one_of_ours() -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.errors import RenderError
-from headgate.objects.hooks import without_hooks
+from headgate.errors import ManifestError, RenderError
+from headgate.objects.hooks import with_suffixes, without_hooks
 from support.trees import one_object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.objects.manifest import Manifest
 
 NEVER = ["test", "test-success", "test-failure", "pre-delete", "post-delete", "pre-rollback", "post-rollback"]
@@ -57,36 +60,70 @@ def test_installing_hook_is_dropped_on_request(event: str) -> None:
     assert names(without_hooks([config_map(), job(event)], "drop", "app.yaml")) == ["ConfigMap a"]
 
 
+def pod(hook: str, *, name: str = "migrate", command: str = "run") -> Manifest:
+    return one_object(
+        f"""
+        apiVersion: v1
+        kind: Pod
+        metadata: {{name: {name}, annotations: {{helm.sh/hook: "{hook}"}}}}
+        spec: {{containers: [{{name: a, command: ["{command}"]}}]}}
+        """
+    )
+
+
+def kept(found: list[Manifest]) -> list[Manifest]:
+    return with_suffixes(without_hooks(found, "keep", "app.yaml"))
+
+
 def kept_name(manifest: Manifest) -> str:
-    (kept,) = without_hooks([manifest], "keep", "app.yaml")
-    assert kept.data["metadata"]["name"] == kept.name
-    return kept.name
+    (found,) = kept([manifest])
+    assert found.data["metadata"]["name"] == found.name
+    return found.name
 
 
-def test_job_that_is_kept_gets_a_name_of_its_content() -> None:
-    first, again = kept_name(job("pre-upgrade")), kept_name(job("pre-upgrade"))
-    other = kept_name(job("pre-upgrade", command="other"))
+FIXED = pytest.mark.parametrize("fixed", [job, pod])
+"""Kinds whose objects cannot be changed in the cluster."""
+
+
+@FIXED
+def test_what_cannot_be_changed_gets_a_name_of_its_content(fixed: Callable[..., Manifest]) -> None:
+    first, again = kept_name(fixed("pre-upgrade")), kept_name(fixed("pre-upgrade"))
+    other = kept_name(fixed("pre-upgrade", command="other"))
     assert first == again
     assert first != other
     assert first.startswith("migrate-")
     assert len(first) == len("migrate-") + 8
 
 
-def test_kept_job_has_a_name_that_kubernetes_takes() -> None:
-    assert len(kept_name(job("pre-upgrade", name="x" * 200))) == 63
-    assert kept_name(job("pre-upgrade", name="x" * 53 + "-.yz")).startswith("x" * 53 + "-")
+@FIXED
+def test_name_with_a_suffix_is_one_that_kubernetes_takes(fixed: Callable[..., Manifest]) -> None:
+    assert len(kept_name(fixed("pre-upgrade", name="x" * 200))) == 63
+    assert kept_name(fixed("pre-upgrade", name="x" * 53 + "-.yz")).startswith("x" * 53 + "-")
 
 
-def test_keeping_a_job_changes_nothing_else_of_it() -> None:
-    before = job("pre-upgrade")
-    (kept,) = without_hooks([before], "keep", "app.yaml")
+@FIXED
+def test_suffix_changes_nothing_else(fixed: Callable[..., Manifest]) -> None:
+    before = fixed("pre-upgrade")
+    (found,) = kept([before])
     assert before.data["metadata"]["name"] == "migrate"
-    assert kept.data == {**before.data, "metadata": {**before.data["metadata"], "name": kept.name}}
+    assert found.data == {**before.data, "metadata": {**before.data["metadata"], "name": found.name}}
+
+
+@FIXED
+def test_encrypted_hook_whose_name_needs_a_suffix_is_refused(fixed: Callable[..., Manifest]) -> None:
+    found = replace(fixed("pre-upgrade"), verbatim="text\n", source="job.yaml")
+    with pytest.raises(ManifestError) as caught:
+        kept([found])
+    assert str(caught.value) == (
+        f"job.yaml: {found.kind} migrate is a hook and encrypted, so its name cannot get the suffix that a changed one "
+        "needs\n"
+        "  put what is secret into a Secret, encrypt that with sops, and refer to it"
+    )
 
 
 def test_other_objects_that_are_kept_keep_their_names() -> None:
     hook = config_map("{helm.sh/hook: pre-install}")
-    assert without_hooks([hook], "keep", "app.yaml") == [hook]
+    assert kept([hook]) == [hook]
 
 
 @pytest.mark.parametrize("annotations", ["{}", "null", "{other: pre-install}", "{helm.sh/hook-weight: '1'}"])
@@ -96,6 +133,7 @@ def test_object_without_hooks_stays_as_it_is(annotations: str, hooks: str | None
     assert without_hooks([found], hooks, "app.yaml") == [found]
 
 
-def test_job_that_is_no_hook_keeps_its_name() -> None:
-    found = one_object("apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\n")
-    assert without_hooks([found], "keep", "app.yaml") == [found]
+@pytest.mark.parametrize(("api_version", "kind"), [("batch/v1", "Job"), ("v1", "Pod")])
+def test_what_is_no_hook_keeps_its_name(api_version: str, kind: str) -> None:
+    found = one_object(f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: migrate}}\n")
+    assert kept([found]) == [found]

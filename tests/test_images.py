@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headgate.errors import ConfigError, ImageError
 from headgate.model import Image
-from headgate.objects.images import Reference, for_templates, normal, parse_reference, pin, uses
+from headgate.objects.images import Reference, canonical_repository, for_templates, parse_reference, pin, uses
 from headgate.yamltext.valuepath import parse, select
 from support.trees import DIGEST, one_object, released
 
@@ -72,7 +77,12 @@ def test_reference_is_read(text: str, reference: Reference) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "shop:", ":1.0", "shop@sha256", "shop:1.0:2.0", "shop\n", "/shop", "shop/", "https://shop"]
+    "text",
+    [
+        *("", "a b", "shop:", ":1.0", "shop@sha256", "shop:1.0:2.0", "shop\n", "/shop", "shop/", "https://shop"),
+        *("Shop", "acme/Shop", f"{SHOP}/Worker", "acme//shop", "acme/./shop", "acme/shop.", "user@host.example/shop"),
+        *("acme/sh\u00f6p", "shop:\u0661", "host:\u0661/shop"),
+    ],
 )
 def test_what_is_no_image_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -92,16 +102,42 @@ def test_what_is_no_image_is_refused(text: str) -> None:
         ("localhost/shop", "localhost/shop"),
         ("localhost:5000/shop", "localhost:5000/shop"),
         ("registry:5000/shop", "registry:5000/shop"),
+        ("registry.example.com:4430/shop", "registry.example.com:4430/shop"),
+        ("[::1]/shop", "[::1]/shop"),
+        ("[::1]:443/shop", "[::1]/shop"),
+        ("Acme/shop", "acme/shop"),  # a host of this name, to runtimes
         (SHOP, SHOP),
+        ("registry.example.com/acme/Shop", "registry.example.com/acme/Shop"),
     ],
 )
 def test_repository_is_written_in_full_as_runtimes_do(repository: str, full: str) -> None:
-    assert normal(repository) == full
+    assert canonical_repository(repository) == full
 
 
 @pytest.mark.parametrize("written", ["", ":latest", ":1", ":0.9", f"@{OTHER_DIGEST}", f":0.9@{OTHER_DIGEST}"])
 def test_image_is_pinned_whatever_tag_the_template_has(written: str) -> None:
     assert pinned(f"{SHOP}{written}") == f"{SHOP}:1.0@{DIGEST}"
+
+
+HOSTS = ["registry.example.com", "REGISTRY.example.com", "registry.example.com.", "Registry.Example.Com.:443"]
+HOSTS += ["registry.example.com:443", "registry.example.com:80"]
+DOCKER_HUB = ["docker.io", "DOCKER.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]
+DOCKER_HUB += ["hub.docker.com", "docker.io.", "docker.io:443"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_image_is_pinned_however_its_host_is_spelled(host: str) -> None:
+    assert canonical_repository(f"{host}/acme/shop") == SHOP
+    assert pinned(f"{host}/acme/shop:unreleased") == f"{SHOP}:1.0@{DIGEST}"
+
+
+@pytest.mark.parametrize("repository", ["shop", "library/shop", "acme/shop"])
+@pytest.mark.parametrize("host", DOCKER_HUB)
+def test_image_of_docker_hub_is_pinned_whatever_docker_hub_is_called(host: str, repository: str) -> None:
+    short = repository.removeprefix("library/")
+    assert canonical_repository(f"{host}/{repository}") == canonical_repository(short)
+    assert pinned(f"{host}/{repository}:unreleased", short) == f"{short}:1.0@{DIGEST}"
+    assert pinned(f"{short}:unreleased", f"{host.lower().rstrip('.')}/{repository}").endswith(f":1.0@{DIGEST}")
 
 
 @pytest.mark.parametrize("written", ["shop", "shop:7", "shop:v7", "docker.io/shop:7", "docker.io/library/shop"])
@@ -117,13 +153,70 @@ def test_image_with_a_short_name_is_pinned(written: str) -> None:
         f"{SHOP}/worker:1.0",
         "acme/shop:1.0",
         "other.example.com/acme/shop",
+        "registry.example.com:8443/acme/shop",
+        f"{SHOP}.old",
+        f"'{SHOP}/Worker'",
         "'{{ x }}'",
+        "'{{ shop }}'",
     ],
 )
 def test_image_of_somebody_else_stays_as_it_is(image: str) -> None:
     manifest = running(image)
     assert pin([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
     assert image_of(manifest) == image.strip("'")
+
+
+LIKE_OWN = [
+    "registry.example.com/acme/Shop:1.0",
+    "registry.example.com/ACME/shop",
+    " registry.example.com/acme/shop",
+    "registry.example.com/acme/shop:1.0 ",
+    "registry.example.com/acme/shop\t:1.0",
+    "registry.example.com/acme/sh\u200bop",
+    "'registry.example.com/acme/shop'",
+    "registry.example.com//acme/shop",
+    "registry.example.com/acme/./shop",
+    "registry.example.com/acme/shop/",
+    "registry.example.com/acme/shop:1.0:2.0",
+    "registry.example.com/acme/shop@sha256:12",
+    "https://registry.example.com/acme/shop:1.0",
+    "docker://REGISTRY.example.com:443/acme/shop",
+    "user:word@registry.example.com/acme/shop",
+]
+
+
+@pytest.mark.parametrize("image", LIKE_OWN)
+def test_what_is_only_spelled_like_an_own_image_is_refused(image: str) -> None:
+    assert refusal(json.dumps(image), own(SHOP), "shop") == (
+        f"templates/web/shop.yaml: Deployment shop/shop runs {image!r}, which is not an image, but spelled like one of "
+        "this app's\n"
+        "  write it as in app.yaml: the repository in small letters, and nothing around it but a tag"
+    )
+
+
+@pytest.mark.parametrize("image", ["Cart:1.0", "Acme/shop", "' docker.io/acme/shop'", "docker.io/library/CART"])
+def test_what_is_only_spelled_like_an_own_image_of_docker_hub_is_refused(image: str) -> None:
+    assert "spelled like one of this app's" in refusal(image, own("cart", "acme/shop"), "shop")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.booleans(), min_size=len(SHOP), max_size=len(SHOP)),
+    st.text(st.sampled_from(" \t\n'\"`{}()*!$%\u200b\u00a0\u00e9"), max_size=3),
+    st.integers(0, len(SHOP)),
+)
+def test_no_spelling_of_an_own_image_stays_as_it_is(capitals: list[bool], odd: str, position: int) -> None:
+    spelled = "".join(char.upper() if big else char for char, big in zip(SHOP, capitals, strict=True))
+    manifest = running(json.dumps(f"{spelled[:position]}{odd}{spelled[position:]}:unreleased"))
+    with contextlib.suppress(ImageError):
+        pin([manifest], own(SHOP), {"shop": released(SHOP)}, {})
+        assert image_of(manifest) == f"{SHOP}:1.0@{DIGEST}"
+
+
+def test_spelling_without_end_is_told_apart_in_time() -> None:
+    for image in ("." * 100_000, "a-" * 100_000, "a/" * 100_000 + "A", "@" * 100_000, " a" * 50_000):
+        manifest = running(json.dumps(image))
+        assert pin([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
 
 
 POD = """{
@@ -203,9 +296,29 @@ def test_single_image_of_a_custom_resource_is_pinned() -> None:
     assert [one["name"] for one in manifest.data["spec"]["images"]] == [f"shop:1.0@{DIGEST}", "nginx"]
 
 
-def test_encrypted_object_is_not_touched() -> None:
-    manifest = one_object(DEPLOYMENT % "shop" + "    sops: {mac: 'ENC[AES256_GCM,data:x]', version: 3.9.0}\n")
-    assert list(uses(manifest, {})) == []
+def encrypted(image: str) -> Manifest:
+    return one_object(
+        DEPLOYMENT % image + "    sops: {mac: 'ENC[AES256_GCM,data:x]', version: 3.9.0}\n", source="deploy/shop.yaml"
+    )
+
+
+@pytest.mark.parametrize("image", ["nginx:1", "'ENC[AES256_GCM,data:shop,iv:x]'", "other.example.com/acme/shop"])
+def test_encrypted_workload_of_other_images_is_not_touched(image: str) -> None:
+    manifest = encrypted(image)
+    before = deepcopy(manifest.data)
+    assert pin([manifest], own("shop", SHOP), {"shop": released("shop")}, {}) == set()
+    assert manifest.data == before
+
+
+@pytest.mark.parametrize("image", [f"{SHOP}:x", SHOP.upper().replace("ACME/SHOP", "acme/shop"), f"{SHOP}@{DIGEST}"])
+def test_encrypted_workload_that_runs_an_own_image_is_refused(image: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        pin([encrypted(image)], own(SHOP), {"shop": released(SHOP)}, {})
+    assert str(caught.value) == (
+        f"deploy/shop.yaml: Deployment shop/shop is encrypted and runs {image}, an image of this app's, "
+        "whose digest cannot be set there\n"
+        "  do not encrypt what runs images: put what is secret into a Secret, and encrypt that with sops"
+    )
 
 
 def tagged() -> dict[str, Image]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headgate.errors import ManifestError, YamlError
 from headgate.objects.canonical import file_name, to_files, to_text
-from headgate.objects.manifest import Manifest, Rendered, manifests, split, with_namespace
+from headgate.objects.manifest import Manifest, Rendered, manifests, split
 from headgate.yamltext.scalar import Plain
 from support.trees import data_of, objects, one_object
 
@@ -322,83 +322,16 @@ def test_encrypted_list_is_refused() -> None:
         manifests([Rendered(text)])
 
 
-def test_encrypted_object_without_namespace_is_refused() -> None:
-    (found,) = manifests([Rendered(SOPS.replace(",   namespace: shop", ""), "secret.yaml")])
-    with pytest.raises(ManifestError) as caught:
-        with_namespace([found], "shop", {})
-    assert str(caught.value) == (
-        "secret.yaml: Secret db is encrypted and has no namespace, which cannot be filled in\n"
-        "  add metadata.namespace and encrypt it again"
+@pytest.mark.parametrize("name", ["", ", name: null", ", name: 3"])
+def test_object_whose_name_is_generated_is_refused(name: str) -> None:
+    assert refusal(f"apiVersion: batch/v1\nkind: Job\nmetadata: {{generateName: migrate-{name}}}\n") == (
+        "web.yaml: Job has generateName (migrate-) and no name: Flux cannot apply an object without a fixed name\n"
+        "  set metadata.name in place of generateName"
     )
 
 
-# Namespaces
-
-
-def test_namespace_is_filled_in_only_where_it_is_missing() -> None:
-    found = [
-        object_named("a"),
-        object_named("b", namespace="other"),
-        object_named("c", "ClusterRole", "rbac.authorization.k8s.io/v1"),
-        object_named("d", "Widget", "example.com/v1", namespace="other"),
-    ]
-    placed = with_namespace(found, "shop", {})
-    assert [(str(one), scope) for one, scope in placed] == [
-        ("Service shop/a", "namespace"),
-        ("Service other/b", "namespace"),
-        ("ClusterRole c", "cluster"),
-        ("Widget other/d", None),
-    ]
-    assert placed[0][0].data["metadata"] == {"name": "a", "namespace": "shop"}
-    assert placed[2][0].data["metadata"] == {"name": "c"}
-
-
-def test_filling_in_a_namespace_changes_no_other_object() -> None:
-    found = object_named("a")
-    with_namespace([found], "shop", {})
-    assert found.data["metadata"] == {"name": "a"}
-
-
-def test_namespace_of_null_is_filled_in() -> None:
-    ((placed, _),) = with_namespace(
-        [one_object("apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: null}\n")], "shop", {}
-    )
-    assert placed.data["metadata"]["namespace"] == "shop"
-
-
-def test_unknown_scope_is_an_error_with_the_way_out() -> None:
-    with pytest.raises(ManifestError) as caught:
-        with_namespace(
-            [one_object("apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n", source="w.yaml")], "x", {}
-        )
-    assert str(caught.value) == (
-        "w.yaml: Widget a has no namespace, and whether a Widget.example.com needs one is not known\n"
-        "  say so in headgate.yaml: scopes: {Widget.example.com: namespace} (or cluster)"
-    )
-
-
-def test_scope_comes_from_the_configuration() -> None:
-    widget = object_named("a", "Widget", "example.com/v1")
-    assert str(with_namespace([widget], "shop", {"Widget.example.com": "namespace"})[0][0]) == "Widget shop/a"
-    assert str(with_namespace([widget], "shop", {"Widget.example.com": "cluster"})[0][0]) == "Widget a"
-
-
-@pytest.mark.parametrize(("scope", "named"), [("Namespaced", "Widget shop/a"), ("Cluster", "Widget a")])
-def test_scope_comes_from_a_definition_in_the_output(scope: str, named: str) -> None:
-    definition = one_object(f"""
-        apiVersion: apiextensions.k8s.io/v1
-        kind: CustomResourceDefinition
-        metadata: {{name: widgets.example.com}}
-        spec: {{group: example.com, scope: {scope}, names: {{kind: Widget, plural: widgets}}}}
-    """)
-    placed = with_namespace([object_named("a", "Widget", "example.com/v1"), definition], "shop", {})
-    assert [str(one) for one, _ in placed] == [named, "CustomResourceDefinition widgets.example.com"]
-
-
-def test_object_of_the_cluster_with_a_namespace_is_refused() -> None:
-    with pytest.raises(ManifestError) as caught:
-        with_namespace([object_named("a", "Namespace", namespace="shop")], "shop", {})
-    assert str(caught.value) == "Namespace shop/a is cluster-scoped, so it cannot have a namespace"
+def test_object_with_a_name_and_a_generated_one_is_fine() -> None:
+    assert one_object("apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-, name: b}\n").name == "b"
 
 
 # File names
@@ -531,6 +464,31 @@ def test_one_identity_twice_is_an_error(sources: tuple[str, str], told: str) -> 
     with pytest.raises(ManifestError) as caught:
         to_files(found, "shop")
     assert str(caught.value).removeprefix(f"{sources[1]}: ") == f"Service web is rendered twice{told}"
+
+
+CRD = """
+    apiVersion: apiextensions.k8s.io/v1
+    kind: CustomResourceDefinition
+    metadata: {name: widgets.example.com}
+    spec: {group: example.com, scope: %s, names: {kind: Widget, plural: widgets}}
+"""
+
+
+def test_equal_crds_that_a_chart_and_its_subchart_bring_are_one() -> None:
+    found = [one_object(CRD % "Cluster", source=source) for source in ("c/crds/w.yaml", "c/charts/d/crds/w.yaml")]
+    (name,) = to_files(found, "shop")
+    assert name == "customresourcedefinition.apiextensions.k8s.io-widgets.example.com.yaml"
+
+
+def test_crds_of_one_name_that_differ_are_an_error() -> None:
+    with pytest.raises(ManifestError, match=r"widgets\.example\.com is rendered twice"):
+        to_files([one_object(CRD % "Cluster"), one_object(CRD % "Namespaced")], "shop")
+
+
+def test_kind_of_another_group_that_is_called_like_a_crd_is_no_crd() -> None:
+    fake = CRD.replace("apiextensions.k8s.io", "x.example") % "Cluster"
+    with pytest.raises(ManifestError, match="is rendered twice"):
+        to_files([one_object(fake), one_object(fake)], "shop")
 
 
 def test_two_objects_that_need_the_same_file_are_told_apart() -> None:

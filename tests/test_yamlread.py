@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headgate.errors import TooLargeError, YamlError
-from headgate.yamltext.read import MAX_DEPTH, Document, KeyPath, dotted, read
+from headgate.yamltext.read import MAX_DEPTH, Document, KeyPath, Text, dotted, read
 from headgate.yamltext.scalar import NULL, Plain, is_null, is_plain_string, to_python
 from support.trees import data_of
 
@@ -344,3 +344,23 @@ def test_python_gets_not_a_number() -> None:
 
 def test_python_gets_keys_of_its_own_types() -> None:
     assert to_python(data_of("{8080: a, true: b, c: d}")) == {8080: "a", True: "b", "c": "d"}
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        (("a",), "1.30"),
+        (("b", 1), "0644"),
+        (("b", 2, "c"), "yes"),
+        (("b", 0), ""),
+        (("b", 7), ""),
+        (("b", "x"), ""),
+        (("b",), ""),
+        (("x", "y"), ""),
+        (("5", "d"), "1e3"),
+        (("q",), ""),
+    ],
+)
+def test_text_tells_how_a_scalar_was_written(path: KeyPath, written: str) -> None:
+    text = Text(b"a: 1.30\nb: [x, 0644, {c: yes}]\n5: {d: 1e3}\nq: '1.30'\n", "a.yaml")
+    assert text.scalar(path) == written

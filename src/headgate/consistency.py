@@ -10,7 +10,8 @@ from headgate.errors import ConfigError, ImageError, Place, did_you_mean
 from headgate.layout import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
 from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
-from headgate.objects.images import normal
+from headgate.objects.images import canonical_repository
+from headgate.objects.kinds import KUBERNETES
 from headgate.yamltext.read import dotted
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def check_settings(settings: Settings, text: Text) -> None:
         if name not in settings.environments:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
     _check_message(settings, text)
+    _check_scopes(settings, text)
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(
@@ -55,6 +57,16 @@ def _check_message(settings: Settings, text: Text) -> None:
         ) from None
     if unknown is not None:
         raise _unknown("field", unknown, list(FIELDS), text.place(path))
+
+
+def _check_scopes(settings: Settings, text: Text) -> None:
+    for name, scope in settings.scopes.items():
+        if KUBERNETES.get(name, scope) != scope:
+            raise ConfigError(
+                f"{name} is one of Kubernetes' own kinds, and its scope is {KUBERNETES[name]}, not {scope}",
+                where=text.place(("scopes", name)),
+                hint="remove it: scopes is for custom resources",
+            )
 
 
 def _sources(takes: Iterable[Take] | None) -> list[str]:
@@ -144,7 +156,7 @@ def _check_owners(record: AppRecord) -> None:
 def _check_matchers(record: AppRecord, environment: str) -> None:
     seen: dict[tuple[str, str | None], str] = {}
     for name, image in record.images(environment).items():
-        other = seen.setdefault((normal(image.repository), image.tag), name)
+        other = seen.setdefault((canonical_repository(image.repository), image.tag), name)
         if other != name:
             raise ImageError(
                 f"the images '{other}' and '{name}' match the same containers: {image.repository}",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -17,21 +20,44 @@ class Place:
     def __str__(self) -> str:
         """Write the place as editors and GitLab's job log link it: ``file:line: key``."""
         text = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{text}: {self.key}" if self.key else text
+        return bounded(f"{text}: {self.key}" if self.key else text, _MAX_PLACE)
+
+
+_MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key any number
+_MAX_TEXT = 8000
+_MAX_LINES = 50
+
+
+def bounded(text: str, characters: int = _MAX_TEXT, lines: int = _MAX_LINES) -> str:
+    """Return the beginning of a text, and how much more there was: nobody reads all of it, and GitLab cuts long logs.
+
+    What is bounded already stays as it is.
+    """
+    if len(text) <= characters and text.count("\n") < lines:
+        return text
+    kept = text[: characters - _MAX_REST].split("\n")[: lines - 1]
+    rest = text.count("\n") + 1 - len(kept)
+    if rest:
+        return "\n".join((*kept, f"    ... and {rest} more lines"))
+    shown = "\n".join(kept)
+    return f"{shown}... and {len(text) - len(shown)} more characters"
+
+
+_MAX_REST = 60  # what is said of the rest
 
 
 class HeadgateError(Exception):
-    """Something a person can mend. ``what`` happened, ``where``, and what to do (``hint``)."""
+    """Something a person can mend. ``what`` happened, ``where``, and what to do (``hint``). Each text is bounded."""
 
     code: ClassVar[int] = 1
     title: ClassVar[str] = "error"
 
     def __init__(self, what: str, *, where: Place | None = None, hint: str = "") -> None:
         """Keep the three parts apart, so that every report can lay them out in its own way."""
-        super().__init__(what)
-        self.what = what
+        super().__init__(bounded(what))
+        self.what = bounded(what)
         self.where = where
-        self.hint = hint
+        self.hint = bounded(hint)
 
     def __str__(self) -> str:
         """Write the message on one to three lines: place and fact first, the way out last."""
@@ -261,6 +287,11 @@ KINDS: tuple[type[HeadgateError], ...] = (
     UntrustedError,
     ForbiddenError,
 )
+
+
+def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:
+    """Return the first texts, and how many more there are in place of the others."""
+    return [*texts[:limit], f"... and {len(texts) - limit} more"] if len(texts) > limit else list(texts)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -41,13 +41,15 @@ def explain(error: ValidationError, data: Any, text: Text, model: type[BaseModel
     where = text.place(path)
     if problem["type"] == "missing":
         return ConfigError(f"the key '{problem['loc'][-1]}' is missing", where=where)
-    found = problem["input"]
-    hint = ""
+    found, hint = problem["input"], ""
+    shown = _shown(found)
+    if isinstance(found, (int, float)) and problem["loc"][-1] != "[key]":
+        shown = text.scalar(path) or shown  # the number 1.30 is 1.3, the version is not
     if problem["type"] == "literal_error" and isinstance(found, str):
         hint = did_you_mean(found, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
     elif problem["type"] == "string_type" and isinstance(found, (int, float)):
-        hint = f'put it in quotes: "{_shown(found)}"'
-    return ConfigError(f"expected {_expected(problem)}, found {_shown(found)}", where=where, hint=hint)
+        hint = f'put it in quotes: "{shown}"'
+    return ConfigError(f"expected {_expected(problem)}, found {shown}", where=where, hint=hint)
 
 
 def _expected(problem: Any) -> str:

@@ -120,7 +120,7 @@ def _resolved(files: Tree, needed: Plan, access: Access, label: str) -> Resolved
             ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
         )
     whole = Tree(blobs)
-    check_input(whole, label)
+    check_input(whole, label, arrives=True)
     return Resolved(whole, tuple(found))
 
 

@@ -9,7 +9,7 @@ from headgate.errors import UntrustedError
 from headgate.gitlab.claim import parse_claim
 from headgate.gitlab.identity import sender
 from headgate.gitlab.run import check_settings
-from headgate.objects.images import normal
+from headgate.objects.images import canonical_repository
 from headgate.registry.digests import resolve, revision
 from headgate.registry.tied import why_untied
 from headgate.releases.handoff import BRANCHES, TAGS, HandOff, accepting, check, short_ref
@@ -77,8 +77,9 @@ def _untied(
 
 def _patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
     """Return the patterns of tags by which apps know an image."""
+    repository = canonical_repository(image.repository)
     owned = [named for one in accepted for named in one.record.images(one.environment).values()]
-    return [named.tag for named in owned if named.tag and normal(named.repository) == normal(image.repository)]
+    return [named.tag for named in owned if named.tag and canonical_repository(named.repository) == repository]
 
 
 def _check_reachable(source: AppSource, found: Sender) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headgate.errors import HeadgateError, ManifestError
 from headgate.hydration.output import RECORD
 from headgate.objects.canonical import file_name
-from headgate.objects.kinds import CLUSTER, NAMESPACED
+from headgate.objects.kinds import DEFINITION, KUBERNETES, THIRD_PARTY
 from headgate.objects.manifest import Rendered, manifests
 from headgate.repository.tree import prefetch
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from headgate.config import Configuration
+    from headgate.objects.kinds import Scope
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree
 
@@ -66,7 +67,31 @@ def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
     return ManifestError(
         f"{manifest} would be twice in the cluster '{cluster}': {others} has it too",
         where=manifest.place,
-        hint="rename it, or give the app another namespace",
+        hint=_way_out(manifest),
+    )
+
+
+def _way_out(manifest: Manifest) -> str:
+    """Return what makes an object unique, which depends on who chooses its name."""
+    if manifest.namespace:
+        return "rename it, or give the app another namespace"
+    source = manifest.source or "it"
+    if manifest.kind_name == DEFINITION and "/crds/" in f"/{source}":
+        return (
+            f"only one app of a cluster can own a CRD: delete {source} from the vendored chart of one of them, "
+            "or switch off by a value the subchart that brings it"
+        )
+    if manifest.kind_name == DEFINITION:
+        return (
+            "only one app of a cluster can own a CRD: switch CRDs off by a value of the chart of one of them "
+            f"(often crds.enabled or installCRDs), or remove {source} from one"
+        )
+    if manifest.kind_name == "Namespace":
+        return f"only one app of a cluster can own a namespace: remove {source} from the others"
+    return (
+        "it has no namespace, so its name is taken for the whole cluster: give it another name in one of them, "
+        "by a value of the chart (often fullnameOverride), by namePrefix in a kustomization, or by another name of the "
+        "app, which is its Helm release's name"
     )
 
 
@@ -120,19 +145,20 @@ def _namespace_of(tree: Tree, path: str, namespace: str, configuration: Configur
     return (namespace if scope == "namespace" else ""), f"{stem}.yaml"
 
 
-_SCOPES = {
-    **{name.lower(): "cluster" for name in CLUSTER},
-    **{name.lower(): "namespace" for name in NAMESPACED},
-}
+def _by_lower_case(scopes: Mapping[str, Scope]) -> dict[str, Scope]:
+    return {name.lower(): scope for name, scope in scopes.items()}
+
+
+_KUBERNETES, _THIRD_PARTY = _by_lower_case(KUBERNETES), _by_lower_case(THIRD_PARTY)
 
 
 def _scope_of_file(stem: str, configuration: Configuration) -> str | None:
     """Tell the scope from the beginning of the name; groups may hold dashes, so every dash may end it."""
-    configured = {name.lower(): scope for name, scope in configuration.settings.scopes.items()}
+    configured = _by_lower_case(configuration.settings.scopes)
     position = stem.find("-")
     while position > 0:
         kind = stem[:position]
-        scope = configured.get(kind) or _SCOPES.get(kind)
+        scope = _KUBERNETES.get(kind) or configured.get(kind) or _THIRD_PARTY.get(kind)
         if scope:
             return scope
         position = stem.find("-", position + 1)

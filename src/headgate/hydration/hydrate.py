@@ -15,7 +15,7 @@ from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed, check_stable
-from headgate.objects.hooks import without_hooks
+from headgate.objects.hooks import with_suffixes, without_hooks
 from headgate.objects.images import pin
 from headgate.objects.manifest import manifests, with_namespace
 from headgate.render import ENGINES
@@ -276,15 +276,17 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Fin
             hint="to take the app away, remove it from its environments",
         )
     used = pin(found, plan.images, plan.render.images, settings.workloads)
-    scoped = with_namespace(found, plan.render.namespace, settings.scopes)
-    check_allowed(scoped, plan.record.app.allow, plan.render.namespace, app_file, own_config=plan.own_config)
-    placed = tuple(manifest for manifest, _ in scoped)
+    namespace, allow = plan.render.namespace, plan.record.app.allow
+    placed = with_namespace(
+        with_suffixes(found), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
+    )
+    check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
     return _Finished(
         plan,
-        placed,
-        to_files(placed, plan.render.namespace),
+        placed.manifests,
+        to_files(placed.manifests, namespace),
         frozenset(used),
-        (*plan.warnings, *result.warnings),
+        (*plan.warnings, *result.warnings, *placed.warnings),
     )
 
 

@@ -13,7 +13,7 @@ from headgate.hydration.template import current_scope, own_config, shared_templa
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.model import Release
 from headgate.objects.canonical import OUTPUT_FORMAT
-from headgate.objects.images import normal
+from headgate.objects.images import canonical_repository
 from headgate.releases.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
@@ -256,7 +256,7 @@ class Planner:
 
 def _check_repositories(record: AppRecord, images: Mapping[str, Image], released: Mapping[str, ReleasedImage]) -> None:
     for name, image in released.items():
-        if name in images and normal(image.repository) != normal(images[name].repository):
+        if name in images and canonical_repository(image.repository) != canonical_repository(images[name].repository):
             raise ConfigError(
                 f"the image '{name}' was released from {image.repository}, expected {images[name].repository}",
                 where=record.place("images", name),

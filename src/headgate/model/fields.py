@@ -44,7 +44,14 @@ Url = Annotated[
         "an address such as https://gitlab.example.com, without a slash at its end",
     ),
 ]
-Minor = Annotated[str, pattern(r"^v?1\.\d+(\.\d+)?$", 'a version of Kubernetes such as "1.34"')]
+# What Helm's --kube-version takes: two or three numbers, and what providers add to them.
+# https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
+_ADDED = r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
+_BUILD = r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+Minor = Annotated[
+    str,
+    pattern(rf"^v?1\.[0-9]+(\.[0-9]+)?{_ADDED}{_BUILD}$", 'a version of Kubernetes such as "1.34"'),
+]
 Repository = Annotated[
     str,
     pattern(

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ManifestError
+from headgate.objects.kinds import DEFINITION
 from headgate.repository.tree import MAX_FILE, MEBI
 from headgate.yamltext.write import write
 
@@ -70,16 +71,18 @@ def to_text(manifest: Manifest) -> str:
 def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
     """Return the canonical files of an app: name -> text.
 
-    Raises ManifestError for one identity twice, and for an object that is above what is ever read of a file.
+    A CRD that is rendered twice with the same text, as charts and their subcharts do, is one. Raises ManifestError
+    for any other identity twice, and for an object that is above what is ever read of a file.
     """
     files: dict[str, str] = {}
     owners: dict[str, Manifest] = {}
     for manifest in found:
         name = file_name(manifest, namespace)
         other = owners.setdefault(name, manifest)
-        if other is not manifest:
+        text = to_text(manifest)
+        if other is not manifest and not (manifest.kind_name == DEFINITION and files[name] == text):
             raise _taken(name, other, manifest)
-        files[name] = to_text(manifest)
+        files[name] = text
         if len(files[name]) > MAX_FILE / _MOST_BYTES and (size := len(files[name].encode())) > MAX_FILE:
             raise ManifestError(
                 f"{manifest}: its YAML has {size / MEBI:.1f} MiB, more than the {MAX_FILE // MEBI} MiB that are read",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from headgate.errors import DeniedError, UnstableError
+from headgate.errors import DeniedError, UnstableError, first_few
 from headgate.objects.diff import first_difference
 from headgate.objects.kinds import denied_because
 from headgate.yamltext import valuepath
@@ -50,7 +50,7 @@ def check_allowed(
         places += [manifest.place] * (len(problems) - before)
     if problems:
         raise DeniedError(
-            "renders what the app may not:\n    " + "\n    ".join(problems),
+            "renders what the app may not:\n    " + "\n    ".join(first_few(problems)),
             where=places[0] if len(set(places)) == 1 else None,
             hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
         )
@@ -72,12 +72,13 @@ def _plain_secret(manifest: Manifest) -> str:
 
 
 def _allow_line(allow: Allow, kinds: list[str], namespaces: list[str]) -> str:
-    parts = []
-    if kinds or allow.kinds:
-        parts.append(f"kinds: [{', '.join(dict.fromkeys((*allow.kinds, *kinds)))}]")
-    if namespaces or allow.namespaces:
-        parts.append(f"namespaces: [{', '.join(dict.fromkeys((*allow.namespaces, *namespaces)))}]")
+    named = (("kinds", allow.kinds, kinds), ("namespaces", allow.namespaces, namespaces))
+    parts = [f"{key}: [{_with_new(known, new)}]" for key, known, new in named if known or new]
     return f"allow: {{{', '.join(parts)}}}"
+
+
+def _with_new(known: Sequence[str], new: Sequence[str]) -> str:
+    return ", ".join((*known, *first_few([name for name in dict.fromkeys(new) if name not in known])))
 
 
 def check_stable(first: Sequence[Manifest], second: Sequence[Manifest]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import RenderError
+from headgate.errors import ManifestError, RenderError
 from headgate.objects.canonical import to_text
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ _NEVER = {
     "pre-rollback",
     "post-rollback",
 }
-_MAX_JOB_NAME = 63
+_FIXED = ("Job.batch", "Pod")
+"""Kinds whose objects cannot be changed in the cluster."""
+_MAX_NAME = 63  # a Pod's may be longer, but is a host name too
 
 
 def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
     """Return the objects that belong in the output.
 
     Tests and the hooks of deletion and rollback never do. Those of installation and upgrade need
-    ``hooks: drop`` or ``hooks: keep``; a Job that is kept gets a suffix made of its content, since a Job
-    cannot be changed. Raises RenderError when nothing was said.
+    ``hooks: drop`` or ``hooks: keep``. Raises RenderError when nothing was said.
     """
     kept = []
     for manifest in found:
@@ -48,8 +49,16 @@ def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -
                 hint=f"say what becomes of it in {app_file} or template.yaml: hooks: drop, or hooks: keep",
             )
         elif hooks == "keep":
-            kept.append(_with_suffix(manifest) if manifest.kind_name == "Job.batch" else manifest)
+            kept.append(manifest)
     return kept
+
+
+def with_suffixes(kept: Iterable[Manifest]) -> list[Manifest]:
+    """Add to the name of each hook Job and Pod a suffix made of its content, since neither can be changed.
+
+    The content is what will run, so digests are set before. Raises ManifestError for what SOPS encrypted.
+    """
+    return [_with_suffix(one) if one.kind_name in _FIXED and _events(one) else one for one in kept]
 
 
 def _events(manifest: Manifest) -> set[str]:
@@ -60,7 +69,13 @@ def _events(manifest: Manifest) -> set[str]:
 
 
 def _with_suffix(manifest: Manifest) -> Manifest:
+    if manifest.verbatim:
+        raise ManifestError(
+            f"{manifest} is a hook and encrypted, so its name cannot get the suffix that a changed one needs",
+            where=manifest.place,
+            hint="put what is secret into a Secret, encrypt that with sops, and refer to it",
+        )
     digest = hashlib.sha256(to_text(manifest).encode()).hexdigest()[:8]
-    name = f"{manifest.name[: _MAX_JOB_NAME - 9].rstrip('-.')}-{digest}"
+    name = f"{manifest.name[: _MAX_NAME - 9].rstrip('-.')}-{digest}"
     data = {**manifest.data, "metadata": {**manifest.data["metadata"], "name": name}}
     return replace(manifest, name=name, data=data)

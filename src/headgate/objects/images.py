@@ -12,18 +12,19 @@ from headgate.objects.kinds import POD_SPECS
 from headgate.yamltext import valuepath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from headgate.model import Image, ReleasedImage
     from headgate.objects.manifest import Manifest
 
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
-# https://github.com/distribution/reference: the grammar of image references
+# The grammar of image references: https://github.com/distribution/reference/blob/main/reference.go
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
-    r"(?P<repository>(?:[a-z0-9._-]+(?::\d+)?/)?[a-z0-9._-]+(?:/[a-z0-9._-]+)*)"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?",
-    re.IGNORECASE,
+    rf"(?P<repository>(?:(?:[A-Za-z0-9._-]+|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?",
+    re.ASCII,
 )
 
 
@@ -49,14 +50,30 @@ def parse_reference(text: str) -> Reference:
     return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
 
 
-def normal(repository: str) -> str:
-    """Write a repository in full, as container runtimes do: ``nginx`` is ``docker.io/library/nginx``."""
-    host, _, rest = repository.partition("/")
-    if not rest or not (host == "localhost" or "." in host or ":" in host):
-        host, rest = "docker.io", repository
-    if host in ("docker.io", "index.docker.io"):
-        return f"docker.io/{rest}" if "/" in rest else f"docker.io/library/{rest}"
-    return f"{host}/{rest}"
+_DOCKER_HUB = "docker.io"
+_DOCKER_HUB_HOSTS = (
+    *(_DOCKER_HUB, "index.docker.io", "registry-1.docker.io"),
+    *("registry.hub.docker.com", "hub.docker.com"),
+)
+_DEFAULT_PORTS = (":443", ":80")
+
+
+def canonical_repository(repository: str) -> str:
+    """Return the one spelling by which a repository is compared: ``nginx`` is ``docker.io/library/nginx``.
+
+    As container runtimes read it: hosts differ neither by case nor by a dot at the end nor by the port that is the
+    default one, and Docker Hub has several. Paths differ by case.
+    """
+    host, slash, path = repository.partition("/")
+    if not slash or not (host == "localhost" or "." in host or ":" in host or host != host.lower()):
+        host, path = _DOCKER_HUB, repository
+    host = host.lower()
+    for port in _DEFAULT_PORTS:
+        host = host.removesuffix(port)
+    host = host.rstrip(".")
+    if host in _DOCKER_HUB_HOSTS:
+        host, path = _DOCKER_HUB, path if "/" in path else f"library/{path}"
+    return f"{host}/{path}"
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,11 @@ class Use:
 def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[Use]:
     """Yield every place of an object that names an image.
 
-    ``workloads`` says for custom resources where their pod spec, or one image, is.
+    ``workloads`` says for custom resources where their pod spec, or one image, is. In what SOPS encrypted, what it
+    names may be encrypted too.
     """
     path = POD_SPECS.get(manifest.kind_name) or workloads.get(manifest.kind_name)
-    if path is None or manifest.verbatim:
+    if path is None:
         return
     for holder, key in valuepath.select(manifest.data, valuepath.parse(path)):
         if isinstance(holder[key], str):
@@ -111,16 +129,16 @@ def pin(
     """Put the released digests into the objects, in place, and return the names of the images that are used.
 
     The objects are fresh from the parser and nobody else's. Raises ImageError for a container that runs an
-    image of the app's and matches none, or more than one, of those that were released.
+    image of the app's and matches none, or more than one, of those that were released, and for one whose
+    digest cannot be set.
     """
     used: set[str] = set()
-    own = {normal(image.repository) for image in images.values()}
+    own = {canonical_repository(image.repository) for image in images.values()}
     for manifest in found:
         for use in uses(manifest, workloads):
-            match = _REFERENCE.fullmatch(use.text)
-            if match is None or normal(match["repository"]) not in own:
+            reference = _own_reference(use.text, own, manifest)
+            if reference is None:
                 continue
-            reference = Reference(match["repository"], match["tag"] or "", match["digest"] or "")
             name = _match(reference, images, manifest)
             if name not in released:
                 raise ImageError(
@@ -133,12 +151,50 @@ def pin(
     return used
 
 
+def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Reference | None:
+    """Return the reference to an image in one of the app's repositories, or None when a text names another.
+
+    Raises ImageError for what a more generous reader could take for one of them, and for one in an encrypted object.
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None or canonical_repository(match["repository"]) not in own:
+        is_hidden = manifest.verbatim and text.startswith("ENC[")
+        if not is_hidden and any(canonical_repository(one) in own for one in _repositories_in(text)):
+            raise ImageError(
+                f"{manifest} runs {text!r}, which is not an image, but spelled like one of this app's",
+                where=manifest.place,
+                hint="write it as in app.yaml: the repository in small letters, and nothing around it but a tag",
+            )
+        return None
+    if manifest.verbatim:
+        raise ImageError(
+            f"{manifest} is encrypted and runs {text}, an image of this app's, whose digest cannot be set there",
+            where=manifest.place,
+            hint="do not encrypt what runs images: put what is secret into a Secret, and encrypt that with sops",
+        )
+    return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
+
+
+_ODD = re.compile(r"[^a-z0-9._:/@\[\]-]+")
+_BEFORE_HOST = re.compile(r"\A.*(?:://|@(?!sha256:))")
+_REPEATED_SLASH = re.compile(r"/(?:\.?/)+")
+
+
+def _repositories_in(text: str) -> Iterator[str]:
+    """Yield what a text would name to those who overlook case, odd characters, a scheme, a user or doubled slashes."""
+    lower = text.lower()
+    for word in (_ODD.sub("", lower), *_ODD.split(lower)):
+        match = _REFERENCE.match(_REPEATED_SLASH.sub("/", _BEFORE_HOST.sub("", word)))
+        if match is not None:
+            yield match["repository"]
+
+
 def matching(reference: Reference, images: Mapping[str, Image]) -> list[str]:
     """Return the names of the images that a reference is one of. A pattern of tags is more exact than none."""
     names = [
         name
         for name, image in images.items()
-        if normal(image.repository) == normal(reference.repository)
+        if canonical_repository(image.repository) == canonical_repository(reference.repository)
         and (image.tag is None or fnmatchcase(reference.tag, image.tag))
     ]
     return [name for name in names if images[name].tag is not None] or names

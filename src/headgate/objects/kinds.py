@@ -23,7 +23,11 @@ def kind_name(group: str, kind: str) -> str:
     return f"{kind}.{group}" if group else kind
 
 
-CLUSTER = {
+def _group_of(name: str) -> str:
+    return name.partition(".")[2]
+
+
+_CLUSTER = {
     *_kinds("", "Namespace Node PersistentVolume ComponentStatus"),
     *_kinds(
         "admissionregistration.k8s.io",
@@ -37,23 +41,16 @@ CLUSTER = {
     *_kinds("certificates.k8s.io", "CertificateSigningRequest ClusterTrustBundle"),
     *_kinds("flowcontrol.apiserver.k8s.io", "FlowSchema PriorityLevelConfiguration"),
     *_kinds("internal.apiserver.k8s.io", "StorageVersion"),
-    *_kinds("networking.k8s.io", "IngressClass IPAddress ServiceCIDR"),
+    *_kinds("networking.k8s.io", "IngressClass IPAddress ServiceCIDR ClusterCIDR"),
     *_kinds("node.k8s.io", "RuntimeClass"),
     *_kinds("policy", "PodSecurityPolicy"),
     *_kinds("rbac.authorization.k8s.io", "ClusterRole ClusterRoleBinding"),
-    *_kinds("resource.k8s.io", "DeviceClass ResourceSlice DeviceTaintRule"),
+    *_kinds("resource.k8s.io", "DeviceClass ResourceSlice DeviceTaintRule ResourceClass"),
     *_kinds("scheduling.k8s.io", "PriorityClass"),
     *_kinds("storage.k8s.io", "StorageClass CSIDriver CSINode VolumeAttachment VolumeAttributesClass"),
     *_kinds("storagemigration.k8s.io", "StorageVersionMigration"),
-    *_kinds("cert-manager.io", "ClusterIssuer"),
-    *_kinds("external-secrets.io", "ClusterSecretStore ClusterExternalSecret ClusterPushSecret"),
-    *_kinds("gateway.networking.k8s.io", "GatewayClass"),
-    *_kinds("kyverno.io", "ClusterPolicy ClusterCleanupPolicy"),
-    *_kinds("policies.kyverno.io", "ValidatingPolicy MutatingPolicy ImageValidatingPolicy"),
-    *_kinds("cilium.io", "CiliumClusterwideNetworkPolicy"),
 }
-
-NAMESPACED = {
+_NAMESPACED = {
     *_kinds(
         "",
         "Binding ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodTemplate ReplicationController "
@@ -70,9 +67,28 @@ NAMESPACED = {
     *_kinds("networking.k8s.io", "Ingress NetworkPolicy"),
     *_kinds("policy", "PodDisruptionBudget"),
     *_kinds("rbac.authorization.k8s.io", "Role RoleBinding"),
-    *_kinds("resource.k8s.io", "ResourceClaim ResourceClaimTemplate"),
+    *_kinds("resource.k8s.io", "ResourceClaim ResourceClaimTemplate ResourceClaimParameters ResourceClassParameters"),
+    *_kinds("resource.k8s.io", "PodSchedulingContext"),
     *_kinds("scheduling.k8s.io", "Workload PodGroup"),
     *_kinds("storage.k8s.io", "CSIStorageCapacity"),
+}
+
+DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io"
+
+KUBERNETES: dict[str, Scope] = {**dict.fromkeys(_CLUSTER, "cluster"), **dict.fromkeys(_NAMESPACED, "namespace")}
+"""Kubernetes' own kinds. Nothing that anybody configures or defines changes these."""
+
+_KUBERNETES_GROUPS = {_group_of(name) for name in KUBERNETES}
+
+_THIRD_PARTY_CLUSTER = {
+    *_kinds("cert-manager.io", "ClusterIssuer"),
+    *_kinds("external-secrets.io", "ClusterSecretStore ClusterExternalSecret ClusterPushSecret"),
+    *_kinds("gateway.networking.k8s.io", "GatewayClass"),
+    *_kinds("kyverno.io", "ClusterPolicy ClusterCleanupPolicy"),
+    *_kinds("policies.kyverno.io", "ValidatingPolicy MutatingPolicy ImageValidatingPolicy"),
+    *_kinds("cilium.io", "CiliumClusterwideNetworkPolicy"),
+}
+_THIRD_PARTY_NAMESPACED = {
     *_kinds("acme.cert-manager.io", "Challenge Order"),
     *_kinds("argoproj.io", "Application ApplicationSet AppProject Rollout AnalysisRun AnalysisTemplate Experiment"),
     *_kinds("argoproj.io", "Workflow WorkflowTemplate CronWorkflow Sensor EventSource EventBus"),
@@ -111,6 +127,15 @@ NAMESPACED = {
     *_kinds("autoscaling.k8s.io", "VerticalPodAutoscaler"),
 }
 
+THIRD_PARTY: dict[str, Scope] = {
+    **dict.fromkeys(_THIRD_PARTY_CLUSTER, "cluster"),
+    **dict.fromkeys(_THIRD_PARTY_NAMESPACED, "namespace"),
+}
+"""Kinds of projects that many clusters have."""
+
+CLUSTER = _CLUSTER | _THIRD_PARTY_CLUSTER
+"""All kinds that are known to be cluster-scoped."""
+
 # Where the pod spec of a built-in workload is.
 # https://kubernetes.io/docs/concepts/workloads/
 POD_SPECS = {
@@ -148,26 +173,31 @@ def denied_because(group: str, kind: str, scope: Scope | None) -> str:
 
 
 def scope_of(name: str, configured: Mapping[str, Scope], defined: Mapping[str, Scope]) -> Scope | None:
-    """Return the scope of ``Kind.group``: from configuration, from CRDs that are rendered along, or known."""
+    """Return the scope of ``Kind.group``, or None when nobody knows it.
+
+    Kubernetes' own list is believed first, then ``scopes`` of headgate.yaml, then what is known of third parties,
+    then CRDs (`scopes_defined_by`), which cannot define a kind in a group of Kubernetes' own.
+    """
+    if name in KUBERNETES:
+        return KUBERNETES[name]
     if name in configured:
         return configured[name]
-    if name in defined:
-        return defined[name]
-    if name in CLUSTER:
-        return "cluster"
-    return "namespace" if name in NAMESPACED else None
+    if name in THIRD_PARTY:
+        return THIRD_PARTY[name]
+    return None if _group_of(name) in _KUBERNETES_GROUPS else defined.get(name)
 
 
-def scopes_defined_by(objects: Iterable[Mapping[Any, Any]]) -> dict[str, Scope]:
-    """Return the scopes of the kinds that CustomResourceDefinitions among the objects define."""
+def scopes_defined_by(definitions: Iterable[Mapping[Any, Any]]) -> dict[str, Scope]:
+    """Return the scopes of the kinds that these CRDs (`DEFINITION`) define."""
     scopes: dict[str, Scope] = {}
-    for data in objects:
+    for data in definitions:
         spec = data.get("spec")
-        if data.get("kind") != "CustomResourceDefinition" or not isinstance(spec, dict):
-            continue
-        names = spec.get("names")
+        spec = spec if isinstance(spec, dict) else {}
+        names, scope = spec.get("names"), _SCOPES.get(str(spec.get("scope")))
         kind = names.get("kind") if isinstance(names, dict) else None
-        scopes[kind_name(str(spec.get("group")), str(kind))] = (
-            "cluster" if spec.get("scope") == "Cluster" else "namespace"
-        )
+        if scope is not None:
+            scopes[kind_name(str(spec.get("group")), str(kind))] = scope
     return scopes
+
+
+_SCOPES: dict[str, Scope] = {"Cluster": "cluster", "Namespaced": "namespace"}

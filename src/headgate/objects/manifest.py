@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ManifestError, Place, YamlError
+from headgate.errors import ManifestError, Place, YamlError, first_few
 from headgate.objects.encrypted import is_encrypted, unchanged
-from headgate.objects.kinds import kind_name, scope_of, scopes_defined_by
+from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by
 from headgate.yamltext.fill import filled
 from headgate.yamltext.read import read, with_strings
 from headgate.yamltext.scalar import NULL, Plain
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from headgate.objects.kinds import Scope
 
@@ -177,13 +177,25 @@ def _manifest(data: dict[Any, Any], source: str) -> Manifest:
     name = metadata.get("name") if isinstance(metadata, dict) else None
     namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
     if not isinstance(name, str):
-        raise ManifestError(f"{kind} has no name, expected metadata.name to be a string", where=where)
+        what, hint = missing_name(kind, metadata)
+        raise ManifestError(what, where=where, hint=hint)
     check_name(name, kind, where)
     if isinstance(namespace, Plain) and namespace.text == "null":
         namespace = ""
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
     return Manifest(match["group"] or "", kind, namespace, name, data, source)
+
+
+def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
+    """Return what is wrong with an object whose ``metadata.name`` is no string, and the way out."""
+    generated = metadata.get("generateName") if isinstance(metadata, dict) else None
+    if not isinstance(generated, str):
+        return f"{kind} has no name, expected metadata.name to be a string", ""
+    return (
+        f"{kind} has generateName ({_shown(generated)}) and no name: Flux cannot apply an object without a fixed name",
+        "set metadata.name in place of generateName",
+    )
 
 
 def check_name(name: str, kind: str, where: Place | None) -> None:
@@ -200,26 +212,52 @@ def check_name(name: str, kind: str, where: Place | None) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Objects in their namespaces, each with its scope, which is None when nobody knows it."""
+
+    scoped: tuple[tuple[Manifest, Scope | None], ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The objects alone."""
+        return tuple(manifest for manifest, _ in self.scoped)
+
+
 def with_namespace(
-    found: Sequence[Manifest], namespace: str, configured: Mapping[str, Scope]
-) -> list[tuple[Manifest, Scope | None]]:
-    """Fill the namespace in where a namespaced object lacks it; tell each object's scope, None when nobody knows it.
+    found: Sequence[Manifest],
+    namespace: str,
+    configured: Mapping[str, Scope],
+    *,
+    own_config: bool,
+    allowed: Collection[str],
+) -> Placed:
+    """Fill the namespace in where a namespaced object lacks it, and clear it on cluster-scoped objects.
+
+    ``configured`` is ``scopes`` in headgate.yaml. CRDs among the objects define scopes too; those of an app's own
+    config only when its ``allow.kinds`` (``allowed``) has CRDs.
 
     Raises ManifestError where an object without namespace is of a kind whose scope nobody knows.
     """
-    defined = scopes_defined_by(manifest.data for manifest in found)
-    return [
-        _with_namespace(manifest, namespace, scope_of(manifest.kind_name, configured, defined)) for manifest in found
-    ]
+    may_define = not own_config or DEFINITION in allowed
+    definitions = (manifest.data for manifest in found if may_define and manifest.kind_name == DEFINITION)
+    defined = scopes_defined_by(definitions)
+    scopes = [scope_of(manifest.kind_name, configured, defined) for manifest in found]
+    pairs = list(zip(found, scopes, strict=True))
+    cleared = [str(manifest) for manifest, scope in pairs if scope == "cluster" and manifest.namespace]
+    warning = f"a cluster-scoped object has no namespace, so it is left out: {', '.join(first_few(cleared))}"
+    return Placed(
+        tuple((_with_namespace(manifest, scope, namespace), scope) for manifest, scope in pairs),
+        (warning,) if cleared else (),
+    )
 
 
-def _with_namespace(manifest: Manifest, namespace: str, scope: Scope | None) -> tuple[Manifest, Scope | None]:
-    if manifest.namespace:
-        if scope == "cluster":
-            raise ManifestError(f"{manifest} is cluster-scoped, so it cannot have a namespace", where=manifest.place)
-        return manifest, scope
+def _with_namespace(manifest: Manifest, scope: Scope | None, namespace: str) -> Manifest:
     if scope == "cluster":
-        return manifest, scope
+        return _without_namespace(manifest)
+    if manifest.namespace:
+        return manifest
     if scope is None:
         raise ManifestError(
             f"{manifest} has no namespace, and whether a {manifest.kind_name} needs one is not known",
@@ -233,4 +271,18 @@ def _with_namespace(manifest: Manifest, namespace: str, scope: Scope | None) -> 
             hint="add metadata.namespace and encrypt it again",
         )
     data = {**manifest.data, "metadata": {**manifest.data["metadata"], "namespace": namespace}}
-    return replace(manifest, namespace=namespace, data=data), scope
+    return replace(manifest, namespace=namespace, data=data)
+
+
+def _without_namespace(manifest: Manifest) -> Manifest:
+    """Clear the namespace, as the API server does with a cluster-scoped object."""
+    if not manifest.namespace:
+        return manifest
+    if manifest.verbatim:
+        raise ManifestError(
+            f"{manifest} is cluster-scoped and encrypted, so its namespace cannot be left out",
+            where=manifest.place,
+            hint="remove metadata.namespace and encrypt it again",
+        )
+    metadata = {key: value for key, value in manifest.data["metadata"].items() if key != "namespace"}
+    return replace(manifest, namespace="", data={**manifest.data, "metadata": metadata})

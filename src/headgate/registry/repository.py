@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, RegistryError
-from headgate.objects.images import normal
+from headgate.objects.images import canonical_repository
 from headgate.registry.challenge import Challenge, parse_challenges
 from headgate.registry.credentials import DOCKER_HUB, registry_host
 from headgate.registry.http import MOST, Origin, Question, is_loopback, open_http, origin
@@ -113,7 +113,7 @@ class ImageRepository:
 @contextmanager
 def open_repository(repository: str, access: Access) -> Iterator[ImageRepository]:
     """Yield a repository, by its name in image references. Raises ConfigError for a name that no registry has."""
-    host, _, path = normal(repository).partition("/")
+    host, _, path = canonical_repository(repository).partition("/")
     if not _PATH.fullmatch(path):
         raise ConfigError(f"'{repository}' is not an image's repository, expected small letters, digits and . _ - /")
     host = registry_host(host)

@@ -28,7 +28,7 @@ def snapshot(source: Tree, config: Config, label: str, *, environments: Sequence
     if not files.paths():
         raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Place(config.path))
     kept = Tree({path: files.blob(path) for path in wanted})
-    check_input(kept, config.path)
+    check_input(kept, config.path, arrives=True)
     for name in _OURS:
         if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}"):
             raise UnsafeFileError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import HeadgateError
-from headgate.objects.images import normal, parse_reference, uses
+from headgate.objects.images import canonical_repository, parse_reference, uses
 from headgate.objects.kinds import POD_SPECS
 from headgate.releases.order import by_version
 from headgate.yamltext.scalar import to_python
@@ -68,7 +68,7 @@ def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[str]
             continue
         if not image.digest and text not in _used(old, workloads):
             yield "runs an image that is not pinned by digest"
-        tag = before.get(normal(image.repository), "")
+        tag = before.get(canonical_repository(image.repository), "")
         if tag and image.tag and by_version(image.tag, tag).order == "older":
             yield f"goes back from version {tag} to {image.tag}"
 
@@ -85,7 +85,7 @@ def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
             image = parse_reference(text)
         except HeadgateError:
             continue
-        tags.setdefault(normal(image.repository), set()).add(image.tag)
+        tags.setdefault(canonical_repository(image.repository), set()).add(image.tag)
     return {repository: next(iter(found)) for repository, found in tags.items() if len(found) == 1}
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.errors import Place, TooLargeError, UnsafeFileError
+from headgate.repository.names import collision, is_gits_own, unportable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -234,17 +235,20 @@ def prefetch(tree: Tree, names: Iterable[str] = ("",)) -> None:
     read_ahead(tree.blob(path) for name in names for path in ([name] if name in tree else tree.paths(name)))
 
 
-def check_input(tree: Tree, label: str) -> None:
+def check_input(tree: Tree, label: str, *, arrives: bool = False) -> None:
     """Refuse what an engine must not see, before anything of it is read. What is not refused is read at once.
 
-    ``label`` is the folder's name in messages. Raises UnsafeFileError for symlinks, submodules, git's own
-    files and paths that leave the folder, TooLargeError above a limit.
+    ``label`` is the folder's name in messages. ``arrives``: it is about to be committed, so every checkout must be
+    able to hold it. Raises UnsafeFileError for symlinks, submodules, git's own files, paths that leave the folder
+    and names that a checkout cannot hold, TooLargeError above a limit.
     """
     if len(tree) > MAX_FILES:
         raise TooLargeError(f"{len(tree)} files, at most {MAX_FILES} are read", where=Place(label))
     blobs = {path: tree.blob(path) for path in tree.paths()}
     for path, blob in blobs.items():
         _check_path(path, blob.mode, label)
+    if arrives:
+        _check_portable(tree.paths(), label)
     measure(blobs.values())
     _check_sizes(blobs, label)
     read_ahead(blobs.values())
@@ -284,9 +288,9 @@ def _check_path(path: str, mode: str, label: str) -> None:
         raise _symlink(where) if mode == SYMLINK else _submodule(where)
     if any(part in ("", ".", "..") or "\\" in part or not part.isprintable() for part in parts):
         raise UnsafeFileError("a path that could leave its folder", where=where, hint="rename the file")
-    if any(part.lower() in _GIT_FILES for part in parts):
+    if any(is_gits_own(part) for part in parts):
         raise UnsafeFileError(
-            "a file that steers git, and would do so in the manifest repository",
+            "a file that steers git, at least on some systems, and would do so in the manifest repository",
             where=where,
             hint="remove it from this folder",
         )
@@ -300,6 +304,25 @@ def _check_path(path: str, mode: str, label: str) -> None:
         raise TooLargeError(f"nested deeper than {MAX_DEPTH} folders", where=where)
 
 
+def _check_portable(paths: Sequence[str], label: str) -> None:
+    for path in paths:
+        reasons = [f"its part {part!r} {reason}" for part in path.split("/") if (reason := unportable(part))]
+        if reasons:
+            raise UnsafeFileError(
+                f"a name that not every checkout could hold: {reasons[0]}",
+                where=Place(f"{label}/{path}"),
+                hint="rename the file",
+            )
+    found = collision(paths)
+    if found:
+        raise UnsafeFileError(
+            f"a name that differs only by case or by the spelling of Unicode from {label}/{found[0]}, "
+            "so some checkouts could hold only one of them",
+            where=Place(f"{label}/{found[1]}"),
+            hint="rename one of them",
+        )
+
+
 def _raw(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
@@ -310,9 +333,6 @@ def _symlink(where: Place) -> UnsafeFileError:
 
 def _submodule(where: Place) -> UnsafeFileError:
     return UnsafeFileError("a submodule, which is never followed", where=where, hint="put its files in its place")
-
-
-_GIT_FILES = {".git", ".gitattributes", ".gitmodules"}
 
 
 def _too_large(path: str, size: int) -> TooLargeError:

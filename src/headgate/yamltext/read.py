@@ -15,6 +15,7 @@ import yaml
 
 from headgate.errors import Place, YamlError
 from headgate.yamltext.build import MAX_DEPTH, MAX_NODES, TOKEN, Builder, Document, KeyPath, dotted, with_strings
+from headgate.yamltext.scalar import Plain
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "TOKEN", "Document", "KeyPath", "Text", "dotted", "read", "with_strings"]
 
@@ -32,6 +33,17 @@ class Text:
     def place(self, path: KeyPath) -> Place:
         """Return where ``path`` stands in it."""
         return read(self.data, self.file, marks=True)[0].place(self.file, path)
+
+    def scalar(self, path: KeyPath) -> str:
+        """Return a scalar without quotes as its author wrote it; an empty string where no such scalar stands."""
+        value = read(self.data, self.file)[0].data
+        for step in path:
+            if isinstance(value, dict):
+                value = next((item for key, item in value.items() if str(key) == str(step)), None)
+            else:
+                inside = isinstance(value, list) and isinstance(step, int) and step < len(value)
+                value = value[step] if inside else None
+        return str(value) if isinstance(value, Plain) else ""
 
 
 def read(data: bytes | str, file: str, *, marks: bool = False, strings: Sequence[str] = ()) -> list[Document]:
