@@ -5,11 +5,11 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
-SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian installed network settle with-engine) \
+SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-long test-gitlab lint schema tools registry apiserver release-tools rehearsal gitlab-ci-local \
-    image test-image smoke reproducible benchmark clean
+.PHONY: help demo test test-go test-long soak test-gitlab lint schema tools judges readers registry apiserver staticcheck release-tools \
+    rehearsal gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -17,16 +17,23 @@ help: ## show this
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
-test: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests, but for those that take minutes
+test: $(VENV)/.ready tools judges readers registry gitlab-ci-local test-go ## run the tests, but for those that take minutes
 	$(VENV)/bin/pytest -n auto -q
 
-test-long: $(VENV)/.ready tools registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
+test-go: ## run the engine's own tests
+	@cd image && ./go ../$(TOOLS) test ./engine/...
+
+test-long: $(VENV)/.ready tools judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long
+
+soak: $(VENV)/.ready tools readers ## compare the engine with other readers of YAML on SOAK texts (100,000, which takes an hour)
+	SOAK=$${SOAK:-100000} $(VENV)/bin/pytest -q -m long tests/test_differential.py
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
 	$(VENV)/bin/pytest -q -m long tests/live
 
-lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
+lint: $(VENV)/.ready staticcheck ## check style, types, shell scripts and YAML
+	image/lint-engine $(TOOLS)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -37,19 +44,28 @@ lint: $(VENV)/.ready ## check style, types, shell scripts and YAML
 schema: $(VENV)/.ready ## write the JSON Schemas and reference pages anew
 	$(VENV)/bin/python scripts/generate
 
-benchmark: $(VENV)/.ready tools ## measure against bare Helm and Kustomize, and against gitopscli
+benchmark: $(VENV)/.ready tools judges ## measure against bare Helm and Kustomize, and against gitopscli
 	$(VENV)/bin/python benchmarks/hydrate.py
 	$(VENV)/bin/python benchmarks/deliver.py
 	$(VENV)/bin/python benchmarks/rehydrate.py
 
-tools: ## build Helm and Kustomize, unless PATH has these versions
+tools: ## build the engine
 	@image/build-tools $(TOOLS)
+
+judges: ## build Helm and Kustomize, with which tests compare the engine, unless PATH has these versions
+	@image/build-tools $(TOOLS) judges
+
+readers: ## build the readers of YAML with which tests compare the engine
+	@image/build-tools $(TOOLS) readers
 
 registry: ## build the registry that tests run, unless PATH has this version
 	@image/build-tools $(TOOLS) registry
 
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
+
+staticcheck: ## build what checks the engine's sources
+	@image/build-tools $(TOOLS) staticcheck
 
 release-tools: ## build crane and cosign, which release the image
 	@image/build-tools $(TOOLS) release

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class Cost:
     ``wall``: seconds from before its first process started until its last one ended. ``cpu``: seconds of
     all processors, for these processes and all that they started. ``peak``: bytes of memory (ru_maxrss)
     of the largest single process among them; the kernel counts a process with at least the memory that
-    the one which started it had then.
+    the one which started it had then. ``together``: bytes of all processes at one moment (their own memory
+    and their share of what they have in common, PSS), the most that was seen, looking every 50 ms.
     """
 
     wall: float
     cpu: float
     peak: int
+    together: int
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,13 @@ class Samples:
 
     @property
     def peak(self) -> int:
-        """The most memory of any round."""
+        """The most memory of one process in any round."""
         return max(cost.peak for cost in self.costs)
+
+    @property
+    def together(self) -> int:
+        """The most memory of all processes together in any round."""
+        return max(cost.together for cost in self.costs)
 
 
 def ratio(upper: Samples, lower: Samples) -> float:
@@ -93,19 +102,59 @@ def once(way: Way, outputs: Path) -> Cost:
     running: dict[int, int] = {}
     cpu, peak = 0.0, 0
     begin = time.perf_counter()
-    while waiting or running:
-        while waiting and len(running) < way.at_once:
-            number, command = waiting.pop()
-            running[_start(command, env, outputs / str(number))] = number
-        process, status, usage = os.wait4(-1, 0)
-        number = running.pop(process)
-        cpu += usage.ru_utime + usage.ru_stime
-        peak = max(peak, usage.ru_maxrss * 1024)
-        if status != 0:
-            code = os.waitstatus_to_exitcode(status)
-            text = _printed(outputs, number)[-2000:]
-            raise SystemExit(f"ended with {code}: {' '.join(way.commands[number])}\n{text}")
-    return Cost(time.perf_counter() - begin, cpu, peak)
+    with _watched() as together:
+        while waiting or running:
+            while waiting and len(running) < way.at_once:
+                number, command = waiting.pop()
+                running[_start(command, env, outputs / str(number))] = number
+            process, status, usage = os.wait4(-1, 0)
+            number = running.pop(process)
+            cpu += usage.ru_utime + usage.ru_stime
+            peak = max(peak, usage.ru_maxrss * 1024)
+            if status != 0:
+                code = os.waitstatus_to_exitcode(status)
+                text = _printed(outputs, number)[-2000:]
+                raise SystemExit(f"ended with {code}: {' '.join(way.commands[number])}\n{text}")
+    return Cost(time.perf_counter() - begin, cpu, peak, max(together))
+
+
+@contextmanager
+def _watched() -> Iterator[list[int]]:
+    """Look at the memory of all that this process started, now and then."""
+    seen, done = [0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            seen.append(sum(_memory(process) for process in _descendants()))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+
+
+def _descendants() -> list[int]:
+    parents: dict[int, int] = {}
+    for name in (path.name for path in Path("/proc").iterdir()):
+        if name.isdigit():
+            with suppress(OSError, ValueError), Path(f"/proc/{name}/stat").open(encoding="utf-8") as file:
+                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+    found, fresh = [], [os.getpid()]
+    while fresh:
+        fresh = [process for process, parent in parents.items() if parent in fresh]
+        found += fresh
+    return found
+
+
+def _memory(process: int) -> int:
+    with suppress(OSError), Path(f"/proc/{process}/smaps_rollup").open(encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _start(command: Sequence[str], env: Mapping[str, str], output: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,18 @@ def helm(root: Path, apps: int) -> int:
     for environment in ENVIRONMENTS:
         text = f"config:\n  STAGE: {environment}\n  REGION: eu-1\nannotations:\n  stage: {environment}\n"
         _write(root / "environments" / environment, {"values.yaml": text})
+    return _finish(root, apps, ENVIRONMENTS)
+
+
+def podinfo(root: Path, apps: int) -> int:
+    """Build: the same with the real chart of the folder that PODINFO_CHART names, and values that it knows."""
+    shutil.copytree(os.environ["PODINFO_CHART"], root / "templates/web")
+    for index, name in enumerate(app_names(apps)):
+        values = {"values.yaml": f"replicaCount: {index % 3 + 1}\nui: {{message: Hello {name}}}\n"}
+        values |= {f"values.{env}.yaml": f"ingress: {{enabled: true, className: {env}}}\n" for env in ENVIRONMENTS}
+        _write(root / "apps" / name, {"app.yaml": "template: web\nhooks: drop\n", **values})
+    for environment in ENVIRONMENTS:
+        _write(root / "environments" / environment, {"values.yaml": "logLevel: info\nredis: {enabled: true}\n"})
     return _finish(root, apps, ENVIRONMENTS)
 
 

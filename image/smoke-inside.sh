@@ -16,10 +16,10 @@ shows() { # shows TEXT COMMAND...
 
 for pair in $WANTED; do
     name=${pair%%=*}
-    [ "$name" = headgate ] || shows "v${pair#*=}" "$name" version
     shows "$name ${pair#*=}" headgate --version
     shows "${pair#*=}" headgate version
 done
+shows "sandbox    seccomp" headgate version
 shows "git version" git --version
 test -s /etc/ssl/certs/ca-certificates.crt || fail "no certificates"
 shows "A commit" git -C /builds/checkout log -1

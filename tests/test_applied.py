@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from headgate.engine import reading
 from support.apiserver import ApiServer, serve_apiserver
 from support.cli import headgate
 from support.manifests import ManifestRepository
@@ -107,8 +107,8 @@ READING: dict[str, Any] = {
 
 def read_final_yaml(text: str) -> Any:
     """Return the object in a file of final YAML, as Headgate reads it."""
-    # PyYAML until the engine reads final YAML; the only place to change then.
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    (found,) = reading.objects(text, "final.yaml")
+    return found.data
 
 
 @dataclass(frozen=True)

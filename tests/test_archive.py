@@ -14,6 +14,7 @@ from headgate.repository.tree import MEBI, MemoryBlob, Tree
 from support.trees import tree_of
 
 CHART = b"apiVersion: v2\nname: redis\nversion: 1.0.0\n"
+OWNER = "web"
 PLACE = Place("deploy/charts/redis-1.0.0.tgz")
 
 
@@ -93,7 +94,7 @@ def test_archives_in_archives_are_unpacked() -> None:
     inner = archive(("redis/Chart.yaml", CHART), ("redis/templates/a.yaml", b"a"))
     outer = archive(("queue/Chart.yaml", CHART.replace(b"redis", b"queue")), ("queue/charts/redis-1.0.0.tgz", inner))
     files = without_archives(
-        tree_of({"Chart.yaml": "", "charts/q.tgz": outer, "charts/_x.tgz": b"", "a.tgz": b""}), "web"
+        tree_of({"Chart.yaml": "", "charts/q.tgz": outer, "charts/_x.tgz": b"", "a.tgz": b""}), "web", OWNER
     )
     inside = ["charts/queue/Chart.yaml", "charts/queue/charts/redis/Chart.yaml"]
     inside += ["charts/queue/charts/redis/templates/a.yaml"]
@@ -104,7 +105,7 @@ def test_two_archives_of_one_chart_do_not_mix() -> None:
     packed = {
         f"charts/redis-{number}.tgz": archive(("redis/Chart.yaml", CHART), (f"redis/{number}", b"")) for number in "12"
     }
-    files = without_archives(tree_of(packed), "web")
+    files = without_archives(tree_of(packed), "web", OWNER)
     first = ["charts/redis-2/2", "charts/redis-2/Chart.yaml"]
     assert files.paths() == [*first, "charts/redis/1", "charts/redis/Chart.yaml"]
 
@@ -112,7 +113,7 @@ def test_two_archives_of_one_chart_do_not_mix() -> None:
 def test_archives_that_hold_much_together_are_refused() -> None:
     large = {f"charts/{number}.tgz": archive(("redis/a", bytes(20 * MEBI))) for number in range(3)}
     with pytest.raises(TooLargeError, match="unpacks to more than may be read"):
-        without_archives(tree_of(large), "web")
+        without_archives(tree_of(large), "web", OWNER)
 
 
 def test_archives_nested_without_end_are_refused() -> None:
@@ -120,4 +121,4 @@ def test_archives_nested_without_end_are_refused() -> None:
     for _ in range(12):
         packed = archive(("a/charts/a.tgz", packed))
     with pytest.raises(TooLargeError, match="nested deeper than 10"):
-        without_archives(Tree({"charts/a.tgz": MemoryBlob(packed)}), "web")
+        without_archives(Tree({"charts/a.tgz": MemoryBlob(packed)}), "web", OWNER)

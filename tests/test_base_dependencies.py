@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headgate import tools
 from headgate.dependencies.basefetch import fetch_bases
-from headgate.dependencies.bases import parse
+from headgate.dependencies.bases import RemoteBase
 from headgate.dependencies.download import Access
 from headgate.errors import ConfigError, DependencyError, Place, TooLargeError, UnsafeFileError
 from support.brought import config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
@@ -21,6 +20,7 @@ from support.charts import config_map, objects
 from support.charts import write as write_files
 from support.fileserver import serve_files
 from support.githttp import GitServer, allow_partial, serve
+from support.judges import judge
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.stage import make_stage
 from support.web import Reply
@@ -68,9 +68,7 @@ def bases(tmp_path: Path) -> Iterator[Bases]:
 
 def kustomize(folder: Path) -> str:
     """Build with the pinned Kustomize, which may use the network, and return what it printed."""
-    done = subprocess.run(
-        [str(tools.find("kustomize").path), "build", str(folder)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(judge("kustomize")), "build", str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -330,9 +328,9 @@ def test_a_password_goes_to_its_host_only(tmp_path: Path) -> None:
         hosts = frozenset({ours.host, other.host})
         for server in (ours, other):
             access = Access(hosts, {ours.host: ("me", "secret")})
-            base = parse(f"{server.url}/acme/platform.git//web?ref={commit}", Place("kustomization.yaml"))
+            base = RemoteBase(f"{server.url}/acme/platform.git", "web", commit)
             with pytest.raises(DependencyError) as refused:
-                fetch_bases([(base, Place("kustomization.yaml"))], access)
+                fetch_bases([(base, Place("kustomization.yaml"))], access, "web")
             assert "secret" not in str(refused.value)
         basic = "Basic " + base64.b64encode(b"me:secret").decode()
         assert ours.site.logins

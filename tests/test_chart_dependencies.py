@@ -195,7 +195,7 @@ def test_what_a_chart_from_elsewhere_does_is_checked_like_the_apps_own(
     stage = stage_with(tmp_path, manifests, charts.server.host)
     locked(stage, web_chart(charts), {})
     assert (
-        "charts/redis/templates/redis.yaml: ConfigMap redis changes from render to render: data.password"
+        "charts/redis/templates/redis.yaml:6: ConfigMap redis: data.password changes with every hydration"
         in deliver(stage).err
     )
 

@@ -172,7 +172,7 @@ def test_an_index_that_leads_to_a_registry(tmp_path: Path, registry: Registry) -
             settings = Settings.model_validate(
                 {"version": 1, "environments": dev, "dependencies": {"hosts": list(hosts)}}
             )
-            return Resolver().resolve(files, settings, ["dev"], "deploy").files.paths()
+            return Resolver().resolve(files, settings, ["dev"], "deploy", "web").files.paths()
 
         assert "charts/redis/templates/redis.yaml" in resolve(site.host, registry.host)
         with pytest.raises(HeadgateError, match=f"{registry.host} is not allowed to be read from"):

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from headgate import PINNED, __version__, tools
 from headgate.commands.demo import examples
+from headgate.engine import pool
 from headgate.schemas import FILES
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
@@ -40,54 +42,57 @@ def test_version_command_names_tools_and_where_they_are() -> None:
     ran = headgate("version")
     assert ran.code == 0
     for name, version in PINNED.items():
-        assert re.search(rf"^{name} +{re.escape(version)}  /", ran.out, re.MULTILINE)
+        assert re.search(rf"^{name} +{re.escape(version)}$", ran.out, re.MULTILINE)
+    assert re.search(r"^engine +/.*headgate-engine$", ran.out, re.MULTILINE)
+    assert re.search(r"^sandbox +seccomp$", ran.out, re.MULTILINE)
 
 
 def test_pinned_versions_are_those_of_go_mod() -> None:
     text = (ROOT / "image/go.mod").read_text()
-    assert f"helm.sh/helm/v4 v{PINNED['helm']} " in text
-    assert f"sigs.k8s.io/kustomize/kustomize/v5 v{PINNED['kustomize']} " in text
+    required = dict(line.split()[:2] for line in text.splitlines() if line.startswith("\t") and " v" in line)
+    assert required["helm.sh/helm/v4"] == f"v{PINNED['helm']}"
+    assert required["sigs.k8s.io/kustomize/kustomize/v5"] == f"v{PINNED['kustomize']}"
     assert "tool (\n\thelm.sh/helm/v4/cmd/helm\n\tsigs.k8s.io/kustomize/kustomize/v5\n)" in text
 
 
 @pytest.fixture
-def fresh_tools() -> object:
-    """Forget where tools were found, before and after."""
-    caches = (tools.find, tools.engine_version)
-    for cached in caches:
-        cached.cache_clear()
+def fresh_engine() -> Iterator[None]:
+    """Forget where the engine was found and end those that run, before and after."""
+    tools.find_engine.cache_clear()
+    pool.close_all()
     yield
-    for cached in caches:
-        cached.cache_clear()
+    tools.find_engine.cache_clear()
+    pool.close_all()
 
 
-@pytest.mark.usefixtures("fresh_tools")
-def test_a_missing_tool_is_an_error_that_says_how_to_get_it(
+@pytest.mark.usefixtures("fresh_engine")
+def test_a_missing_engine_is_an_error_that_says_how_to_get_it(
     web: ManifestRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     git_folder = str(Path(subprocess.check_output(["which", "git"], text=True).strip()).parent)
-    (tmp_path / "helm").write_text("#!/bin/sh\necho v3.1.0\n")
-    (tmp_path / "helm").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{git_folder}")
+    monkeypatch.setenv("PATH", git_folder)
     monkeypatch.setenv("HEADGATE_TOOLS", str(tmp_path / "nothing"))
-    web.write({"templates/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"})
     ran = web.hydrate()
     assert ran.code == 24
-    assert f"helm {PINNED['helm']} is not here ({tmp_path}/helm is 3.1.0)" in ran.err
+    assert "headgate-engine not found" in ran.err
     assert "'make tools'" in ran.err
     version = headgate("version")
     assert version.code == 24
-    assert "helm       missing" in version.out
+    assert "engine     missing" in version.out
 
 
-@pytest.mark.usefixtures("fresh_tools")
-def test_a_tool_on_path_is_taken_when_it_has_the_pinned_version(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.usefixtures("fresh_engine")
+def test_another_engine_than_the_pinned_one_is_refused(
+    web: ManifestRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "kustomize").write_text(f"#!/bin/sh\necho v{PINNED['kustomize']}\n")
-    (tmp_path / "kustomize").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert tools.find("kustomize").path == tmp_path / "kustomize"
+    greeting = {"protocol": 1, "sandbox": True, **PINNED, "helm": "3.1.0"}
+    (tmp_path / tools.ENGINE).write_text(f"#!/bin/sh\necho '{json.dumps(greeting)}'\ncat >/dev/null\n")
+    (tmp_path / tools.ENGINE).chmod(0o755)
+    monkeypatch.setenv("HEADGATE_TOOLS", str(tmp_path))
+    ran = web.hydrate()
+    assert ran.code == 24
+    assert "'helm': '3.1.0'" in ran.err
+    assert "'make tools'" in ran.err
 
 
 @pytest.mark.parametrize("name", FILES)

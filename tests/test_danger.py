@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.objects.manifest import Manifest, Rendered, manifests
+from headgate.objects.manifest import Manifest
 from headgate.report.danger import dangers
+from support.trees import one_object
 
 POD = "spec: {template: {spec: {%s}}}"
 A = "registry.example.com/acme/web:%s@sha256:" + "1" * 64
 
 
 def read(text: str | None) -> Manifest | None:
-    return manifests([Rendered(text)])[0] if text else None
+    return one_object(text) if text else None
 
 
 def made(api: str, kind: str, rest: str = "") -> str:

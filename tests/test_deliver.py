@@ -198,7 +198,7 @@ def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
     ran = stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert ran.code == 11
     assert len(stage.log()) == 2
-    assert "apps/web/releases/dev/config/web.yaml: rendered text is not YAML" in ran.err
+    assert "apps/web/releases/dev/config/web.yaml:2: not YAML: " in ran.err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from headgate.doctor import CHECKS
 from support.answers import Answers, serve_answers
 from support.cli import Ran, headgate
+from support.engines import unlocked
 from support.manifests import git
 
 TOKEN = "glpat-0123456789abcdef0123"
@@ -161,7 +163,30 @@ def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> N
 
 def test_every_check_says_something(intake: Installation) -> None:
     names = {check for check, _ in intake.findings()}
-    assert len(names) == len(CHECKS) - 2  # 'visible' speaks up only for what is not, 'mirrors' where there are some
+    # 'visible' speaks up only for what is not, 'mirrors' where there are some; 'sandbox' is of this machine.
+    assert len(names - {"sandbox"}) == len(CHECKS) - 2
+
+
+@pytest.mark.parametrize(
+    ("locked", "sandbox", "state", "told"),
+    [
+        (True, "required", "ok", "the engine locks itself in (seccomp)"),
+        (True, "optional", "ok", "the engine locks itself in (seccomp)"),
+        (False, "required", "wrong", "cannot lock itself in (switched off), so what apps wrote is refused"),
+        (False, "optional", "cannot tell", "(switched off), and headgate.yaml says 'sandbox: optional'"),
+    ],
+)
+def test_it_says_whether_the_engine_is_locked_in(
+    intake: Installation, monkeypatch: pytest.MonkeyPatch, *, locked: bool, sandbox: str, state: str, told: str
+) -> None:
+    path = intake.repo / "headgate.yaml"
+    path.write_text(f"{path.read_text()}\nsandbox: {sandbox}\n")
+    with nullcontext() if locked else unlocked(monkeypatch, intake.repo / "tools"):
+        ran = intake.doctor()
+        (found,) = intake.findings()["sandbox", state]
+    assert told in found["told"]
+    assert ran.code == (1 if state == "wrong" else 0)
+    assert ("sandbox: optional" in found["hint"]) == (state == "wrong")
 
 
 def test_it_names_who_could_push_past_the_review(installation: Installation) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from typing import Any
 
 import pytest
 import yaml
 
+from headgate.engine import pool
 from headgate.errors import ConfigError, RenderError, UnsafeFileError, UnstableError
+from headgate.process import processors
+from support.engines import noted
 from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository
 
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
@@ -111,7 +115,7 @@ def test_helm_values_keep_their_types(manifests: ManifestRepository) -> None:
     }
 
 
-def test_scalars_come_out_as_the_chart_wrote_them(manifests: ManifestRepository) -> None:
+def test_scalars_come_out_as_kubernetes_reads_them(manifests: ManifestRepository) -> None:
     text = config_map("web", a='"8080"', b="'on'", c="plain", d="'1e3'", e='"0644"', f="'~'", g='"2026-01-01"')
     text += "binaryData:\n  number: 8080\n  mode: 0644\n  exp: 1e3\n  switch: on\n  nothing: ~\n"
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})
@@ -119,7 +123,7 @@ def test_scalars_come_out_as_the_chart_wrote_them(manifests: ManifestRepository)
     out = manifests.output()["dev/web/configmap-web.yaml"]
     for line in ('a: "8080"', 'b: "on"', "c: plain", 'd: "1e3"', 'e: "0644"', 'f: "~"', 'g: "2026-01-01"'):
         assert f"  {line}\n" in out
-    for line in ("number: 8080", "mode: 0644", "exp: 1e3", "switch: on", "nothing: null"):
+    for line in ("number: 8080", "mode: 420", "exp: 1000", "switch: true", "nothing: null"):
         assert f"  {line}\n" in out
 
 
@@ -287,26 +291,50 @@ def test_helm_dependency_outside_of_the_apps_config(manifests: ManifestRepositor
 
 
 @pytest.mark.parametrize(
-    "expression",
+    ("expression", "function"),
     [
-        "{{ randAlphaNum 8 | quote }}",
-        "{{ uuidv4 }}",
-        '{{ (genCA "a" 365).Cert | b64enc }}',
-        '{{ htpasswd "a" "b" | quote }}',
-        '{{ now | date "2006-01-02" | quote }}',
-        "{{ now.Year | quote }}",
-        '{{ dateInZone "2006" (now) "UTC" | quote }}',
+        ("{{ randAlphaNum 8 | quote }}", "randAlphaNum"),
+        ("{{ uuidv4 }}", "uuidv4"),
+        ('{{ (genCA "a" 365).Cert | b64enc }}', "genCA"),
+        ('{{ htpasswd "a" "b" | quote }}', "htpasswd"),
+        ('{{ now | date "2006-01-02" | quote }}', "now"),
+        ("{{ now.Year | quote }}", "now"),
+        ('{{ dateInZone "2006" (now) "UTC" | quote }}', "now"),
     ],
 )
-def test_what_changes_from_render_to_render_is_refused(manifests: ManifestRepository, expression: str) -> None:
+def test_what_changes_from_render_to_render_is_refused(
+    manifests: ManifestRepository, expression: str, function: str
+) -> None:
     template(
         manifests,
         {"Chart.yaml": CHART, "templates/a.yaml": config_map("web", steady="yes", password=expression)},
     )
     ran = manifests.hydrate()
     assert ran.code == UnstableError.code, ran.out + ran.err
-    message = "templates/web/templates/a.yaml: ConfigMap web changes from render to render: data.password"
-    assert message in ran.err.replace("ConfigMap web/web", "ConfigMap web")
+    place = "templates/web/templates/a.yaml:7: ConfigMap web: data.password"
+    assert f"{place} changes with every hydration, because of '{function}'" in ran.err
+    assert "steady" not in ran.err
+
+
+IN_OUR_TIME = "{{ if lt now.Year 2050 }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (config_map("web", a=f"{IN_OUR_TIME}8080{{{{ else }}}}'8080'{{{{ end }}}}"), "ConfigMap web: data.a"),
+        (config_map(f"web-{IN_OUR_TIME}a{{{{ else }}}}b{{{{ end }}}}"), "ConfigMap web-a: metadata.name"),
+        (config_map("web", a=f"{IN_OUR_TIME}'1'{{{{ end }}}}"), "ConfigMap web: data.a"),
+        (f"{config_map('web')}---\n{IN_OUR_TIME}\n{config_map('more')}\n{{{{ end }}}}", "the number of objects of"),
+    ],
+    ids=["type", "name", "value that comes", "object that comes"],
+)
+def test_whatever_is_otherwise_at_another_time_is_refused(manifests: ManifestRepository, text: str, what: str) -> None:
+    template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})
+    ran = manifests.hydrate()
+    assert ran.code == UnstableError.code, ran.out + ran.err
+    assert what in ran.err
+    assert "changes with every hydration, because of 'now'" in ran.err
 
 
 def test_random_functions_of_a_dependency_are_seen(manifests: ManifestRepository) -> None:
@@ -314,7 +342,7 @@ def test_random_functions_of_a_dependency_are_seen(manifests: ManifestRepository
     template(manifests, {"Chart.yaml": depending("''"), "charts/library.tgz": packed(files, "library")})
     ran = manifests.hydrate()
     assert ran.code == UnstableError.code
-    assert "templates/web/charts/library/templates/lib.yaml" in ran.err
+    assert "templates/web/charts/library.tgz/templates/lib.yaml:6: ConfigMap library: data.a changes" in ran.err
 
 
 def test_random_functions_without_effect_are_fine(manifests: ManifestRepository) -> None:
@@ -328,7 +356,7 @@ def test_lookup_warns(manifests: ManifestRepository) -> None:
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})
     ran = manifests.hydrate()
     assert ran.code == 0
-    assert "warning: templates/web/templates/a.yaml uses 'lookup', which finds nothing here" in ran.out
+    assert "warning: templates/web/templates/a.yaml: uses 'lookup', which finds nothing here" in ran.out
 
 
 # Kustomize
@@ -416,47 +444,54 @@ def many_overlays(manifests: ManifestRepository, count: int, extra: str = "", ow
 def test_kustomize_builds_many_overlays_in_few_processes(
     manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = counted_builds(monkeypatch)
+    processes = noted(monkeypatch)
     names = many_overlays(manifests, 12)
     assert manifests.hydrate().code == 0
-    assert len(started) <= 4
+    builds = [kinds.count("kustomize") for kinds in processes.requests if "kustomize" in kinds]
+    assert sum(builds) == 12
+    assert len(builds) <= processors()
     for name in names:
         found = {one["kind"]: one for one in manifests.objects(f"deploy/dev/{name}")}
         assert sorted(found) == ["ConfigMap", "Deployment"]
         assert {one["metadata"]["namespace"] for one in found.values()} == {name}
         (volume,) = found["Deployment"]["spec"]["template"]["spec"]["volumes"]
         assert volume["configMap"]["name"] == found["ConfigMap"]["metadata"]["name"]
-        assert "headgateMember" not in found["Deployment"]
-
-
-def counted_builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note every build that is started; they still run."""
-    from headgate.render import kustomize  # noqa: PLC0415
-
-    started: list[str] = []
-    build = kustomize._build
-
-    def noted(folder: Any, bench: Any) -> str:
-        started.append(str(folder))
-        return build(folder, bench)
-
-    monkeypatch.setattr(kustomize, "_build", noted)
-    return started
 
 
 @pytest.mark.parametrize(
     "extra", ["", "nameSuffix: -x\n", "commonLabels: {team: a}\n", "buildMetadata: [originAnnotations]\n"]
 )
-def test_kustomize_together_gives_what_each_gives_alone(
-    manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch, extra: str
-) -> None:
-    many_overlays(manifests, 6, extra)
+def test_kustomize_together_gives_what_each_gives_alone(manifests: ManifestRepository, extra: str) -> None:
+    names = many_overlays(manifests, 6, extra)
     assert manifests.hydrate().code == 0
-    together = manifests.output()
-    monkeypatch.setattr("headgate.render.kustomize._groups", lambda jobs, _workers: [[job] for job in jobs])
-    ran = manifests.hydrate("--all", "--check", "--diff")
-    assert ran.code == 0, ran.out
-    assert manifests.output() == together
+    for name in names:
+        pool.close_all()
+        ran = manifests.hydrate("--all", "--check", "--diff", "--app", name)
+        assert ran.code == 0, ran.out
+
+
+def test_kustomize_schema_of_one_app_does_not_reach_the_next(manifests: ManifestRepository) -> None:
+    merged = {"x-kubernetes-patch-merge-key": "name", "x-kubernetes-patch-strategy": "merge"}
+    parts = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}, **merged}
+    widget = {
+        "type": "object",
+        "properties": {"parts": parts},
+        "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Widget"}],
+    }
+    for name, own in (("app-0", "openapi: {path: schema.json}\n"), ("app-1", "")):
+        head = f"apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: one, namespace: {name}}}\n"
+        files: dict[str, str | bytes] = {
+            "kustomization.yaml": f"{base('widget.yaml')}patches: [{{path: patch.yaml}}]\n{own}",
+            "widget.yaml": f"{head}parts: [{{name: a}}, {{name: b}}]\n",
+            "patch.yaml": f"{head}parts: [{{name: b, size: 1}}]\n",
+            "schema.json": json.dumps({"definitions": {"v1.Widget": widget}}),
+        }
+        manifests.write({f"templates/{name}/{file}": text for file, text in files.items()})
+        manifests.app(name, f"template: {name}\nenvironments: [dev]\n")
+    ran = manifests.hydrate()
+    assert ran.code == 0, ran.err
+    found = {name: manifests.objects(f"deploy/dev/{name}")[0]["parts"] for name in ("app-0", "app-1")}
+    assert found == {"app-0": [{"name": "b", "size": 1}, {"name": "a"}], "app-1": [{"name": "b", "size": 1}]}
 
 
 def test_kustomize_reference_to_a_generated_name_of_another_app_stays(manifests: ManifestRepository) -> None:
@@ -488,8 +523,9 @@ def test_kustomize_one_broken_overlay_fails_alone(manifests: ManifestRepository)
     )
     outcomes = {one["app"]: one for one in manifests.hydrate_json()}
     assert [outcomes[f"app-{n}"]["state"] for n in range(4)] == ["changed", "changed", "failed", "changed"]
-    assert "Kustomize: " in outcomes["app-2"]["error"]["message"]
-    assert "/tmp/" not in outcomes["app-2"]["error"]["message"]
+    error = outcomes["app-2"]["error"]
+    assert error["where"]["file"] == "templates/app-2/overlays/dev/kustomization.yaml"
+    assert "patches[0].patch: not YAML" in error["message"]
 
 
 def test_an_unsafe_file_of_another_template_concerns_only_that_one(manifests: ManifestRepository) -> None:
@@ -498,18 +534,6 @@ def test_an_unsafe_file_of_another_template_concerns_only_that_one(manifests: Ma
     (manifests.path / "templates/app-1/base/link.yaml").symlink_to("/etc/passwd")
     outcomes = {one["app"]: one["state"] for one in manifests.hydrate_json()}
     assert outcomes == {"app-0": "changed", "app-1": "failed"}
-
-
-def test_apps_with_config_of_their_own_never_share_a_process(
-    manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started = counted_builds(monkeypatch)
-    for name in ("one", "two", "three"):
-        manifests.app(name, "project: acme/web\nconfig: deploy\nenvironments: [dev]\n")
-        kustomization = f"namespace: {name}\nresources: [web.yaml]\n"
-        manifests.release(name, "dev", config={"kustomization.yaml": kustomization, "web.yaml": DEPLOYMENT})
-    assert manifests.hydrate().code == 0
-    assert len(started) == 3
 
 
 # Jinja2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import unlocked
 from support.gitlab.gitside import git, refs
 from support.gitlab.idtokens import Keys, id_token
 from support.gitlab.mergeside import open_request
@@ -18,7 +19,7 @@ from support.keys import allowed, make_key
 from support.registry import Registry, push_image
 from support.trusting import DEPLOYMENT, SETTINGS, Ended, Trust, make_trust
 
-UNSAFE, REFUSED, UNKNOWN, UNTRUSTED, FORBIDDEN = 14, 27, 28, 31, 32
+UNSAFE, REFUSED, UNKNOWN, UNTRUSTED, FORBIDDEN, UNLOCKED = 14, 27, 28, 31, 32, 33
 ADDRESSES = ("CI_API_V4_URL", "CI_SERVER_URL", "CI_PROJECT_URL", "HEADGATE_SERVER")
 
 
@@ -432,19 +433,22 @@ def test_merge_request_cannot_lift_its_own_limits(trust: Trust) -> None:
 
 
 @pytest.mark.parametrize("writes", [True, False])
-def test_merge_request_cannot_open_the_doors_of_an_engine(trust: Trust, *, writes: bool) -> None:
+def test_merge_request_cannot_lift_the_sandbox(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, writes: bool
+) -> None:
+    assert trust.hand_off().code == 0
     files: dict[str, str | None] = {
-        "headgate.yaml": git(trust.manifests, "show", "main:headgate.yaml")
-        + "\nengines: {kustomize: {plugins: true}}\n",
-        "apps/evil/app.yaml": "template: evil\n",
-        "templates/evil/kustomization.yaml": "generators: [plugin.yaml]\n",
-        "templates/evil/plugin.yaml": "apiVersion: example.com/v1\nkind: Exec\nmetadata: {name: x}\n",
+        "headgate.yaml": git(trust.manifests, "show", "main:headgate.yaml") + "\nsandbox: optional\n",
+        "apps/shop/releases/dev/config/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n",
     }
     if writes:
         trust.manifests.variables["HEADGATE_BRANCH_TOKEN"] = Variable(trust.gitlab.token(trust.dana, "api"))
-    ended = trust.run(_merge_request(trust, files).jobs[0], {})
-    assert ended.code == 10, ended.out
-    assert "generators: the plugin example.com/v1 is off" in ended.out
+    made = _merge_request(trust, files)
+    with unlocked(monkeypatch, tmp_path / "tools"):
+        ended = trust.run(made.jobs[0], {})
+    assert ended.code == UNLOCKED, ended.out
+    assert "what an app wrote is not read here, since the engine cannot lock itself in" in ended.out
+    assert ended.moved == []
 
 
 def test_merge_request_of_a_fork_is_only_verified(trust: Trust) -> None:

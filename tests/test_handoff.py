@@ -385,7 +385,9 @@ def test_config_replaces_all_files_of_the_one_before() -> None:
 
 def files_of(source: Tree, *, values_only: bool = False, include: tuple[str, ...] = ()) -> list[str]:
     config = Config(path="deploy", include=include)
-    return snapshot(source, config, "acme/shop", environments=("dev", "production"), values_only=values_only).paths()
+    environments = ("dev", "production")
+    kept = snapshot(source, config, "acme/shop", owner="shop", environments=environments, values_only=values_only)
+    return kept.paths()
 
 
 def test_snapshot_is_the_folder_of_the_config() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from headgate import tools
+from support.judges import judge
 from support.manifests import DIGEST, ManifestRepository
 
 ENVIRONMENTS = ("dev", "staging", "production")
@@ -62,7 +62,7 @@ def repository(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest
 def bare(*args: str) -> list[str]:
     """Run a tool and return the documents that it prints."""
     tool, *rest = args
-    done = subprocess.run([tools.find(tool).path, *rest], check=True, capture_output=True, text=True)
+    done = subprocess.run([judge(tool), *rest], check=True, capture_output=True, text=True)
     return [part for part in ("\n" + done.stdout).split("\n---\n") if part.strip()]
 
 

@@ -104,7 +104,7 @@ def stopped(args: list[str], temporary: Path, sent: signal.Signals, program: str
 @pytest.mark.parametrize(
     ("build", "program", "sent", "code"),
     [
-        pytest.param(chart, "helm\0template", signal.SIGTERM, 143, id="helm-SIGTERM"),
+        pytest.param(chart, "headgate-engine", signal.SIGTERM, 143, id="helm-SIGTERM"),
         pytest.param(jinja, "jinja_child", signal.SIGINT, 130, id="jinja2-SIGINT"),
         pytest.param(jinja, "jinja_child", signal.SIGHUP, 129, id="jinja2-SIGHUP"),
     ],
@@ -217,3 +217,18 @@ def test_ignored_signal_stays_ignored(tmp_path: Path) -> None:
         say_go(running)
         assert running.wait(30) == 0
     assert done.exists()
+
+
+@pytest.mark.long
+def test_engine_ends_when_nobody_is_left_who_waits_for_it(tmp_path: Path) -> None:
+    repository = ManifestRepository.make(tmp_path / "manifests")
+    chart(repository)
+    args = [sys.executable, "-m", "headgate", "hydrate", "--repo", str(repository.path)]
+    with subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        wait_for(lambda: renders(running.pid, "headgate-engine"))
+        time.sleep(1)  # it begins with the configuration, and renders next
+        engines = below(running.pid)
+        running.kill()
+    assert any(is_running(engine) for engine in engines)
+    time.sleep(70)
+    assert not any(is_running(engine) for engine in engines)

@@ -1,10 +1,12 @@
-"""How the program hangs together, so that it can be read from one end to the other."""
+"""How the program hangs together, so that it can be read from one end to the other, and which doors it has."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import headgate
 
@@ -43,3 +45,42 @@ def test_packages_import_each_other_one_way() -> None:
             f"these import each other in circles: { {name: others & left.keys() for name, others in left.items()} }"
         )
         left = {name: others for name, others in left.items() if name not in free}
+
+
+def importing(package: str) -> set[str]:
+    """Return the modules that import a package or a part of it, wherever in their text."""
+    found = set()
+    for file in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            if any(f"{name}.".startswith(f"{package}.") for name in names):
+                found.add(str(file.relative_to(ROOT)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "modules"),
+    [
+        ("subprocess", {"process.py"}),
+        ("yaml", {"render/jinja_child.py"}),  # to write what `to_yaml` gives
+        ("ruamel", {"intents/appedit.py"}),  # to edit an app.yaml
+    ],
+)
+def test_one_module_alone_has_the_door(package: str, modules: set[str]) -> None:
+    assert importing(package) == modules
+
+
+def test_yaml_is_not_read_where_templates_are_rendered() -> None:
+    tree = ast.parse((ROOT / "render/jinja_child.py").read_text())
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "yaml"
+    }
+    assert "dump" in used
+    assert not {name for name in used if any(word in name.lower() for word in ("load", "parse", "compose", "scan"))}

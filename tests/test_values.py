@@ -14,7 +14,6 @@ from headgate.render.values import (
     shadowed,
     without_nulls,
 )
-from headgate.yamltext.scalar import NULL, Plain
 from support.trees import data_of, tree_of
 
 APP = "config/values.yaml"
@@ -22,7 +21,7 @@ PLATFORM = "apps/shop/values.yaml"
 
 
 def layer(text: str | bytes, file: str = APP, *, from_app: bool = True) -> Layer:
-    found = read_layer(tree_of({file: text}), file, from_app=from_app)
+    found = read_layer(tree_of({file: text}), file, owner="shop" if from_app else "")
     assert found is not None
     return found
 
@@ -73,6 +72,10 @@ def test_everything_else_is_replaced(lower: str, upper: str) -> None:
     assert merge(data_of(f"a: {lower}"), data_of(f"a: {upper}")) == data_of(f"a: {upper}")
 
 
+def test_documents_of_one_file_are_merged_as_helm_does() -> None:
+    assert layer("a: {b: x}\n---\na: {c: x}\n").values == {"a": {"b": "x", "c": "x"}}
+
+
 def test_empty_map_leaves_the_map_below_as_it_is() -> None:
     assert merge(data_of("a: {b: c}"), data_of("a: {}")) == data_of("a: {b: c}")
 
@@ -110,7 +113,7 @@ def test_value_above_a_null_is_set_again() -> None:
 
 
 def test_null_as_an_item_of_a_list_stays() -> None:
-    assert without_nulls(data_of("a: [null, {b: null, c: x}]")) == {"a": [NULL, {"c": "x"}]}
+    assert without_nulls(data_of("a: [null, {b: null, c: x}]")) == {"a": [None, {"c": "x"}]}
 
 
 @pytest.mark.parametrize("file", ["empty/values.yaml", "gone/values.yaml"])
@@ -118,7 +121,7 @@ def test_file_without_values_is_no_layer(file: str) -> None:
     assert read_layer(tree_of({"empty/values.yaml": "# nothing\n"}), file) is None
 
 
-@pytest.mark.parametrize(("text", "line"), [("- a\n", 1), ("text\n", 1), ("a: b\n---\nc: d\n", 3)])
+@pytest.mark.parametrize(("text", "line"), [("- a\n", 1), ("text\n", 1)])
 def test_layer_must_be_one_mapping(text: str, line: int) -> None:
     with pytest.raises(ConfigError) as caught:
         layer(text)
@@ -323,14 +326,14 @@ def test_shadowed_value_is_reported() -> None:
 def test_value_that_a_map_or_a_null_replaces_is_reported() -> None:
     layers = [layer("a: x\nb:\n  c: x\n"), platform("a: {d: x}\nb: null\n")]
     assert shadowed(layers) == [
-        "config/values.yaml:1: a has no effect: apps/shop/values.yaml:1 sets it to {'d': 'x'}",
+        'config/values.yaml:1: a has no effect: apps/shop/values.yaml:1 sets it to {"d": "x"}',
         "config/values.yaml:3: b.c has no effect: apps/shop/values.yaml:2 sets it to null",
     ]
 
 
 def test_value_in_a_list_that_is_replaced_is_reported() -> None:
     (note,) = shadowed([layer("hosts: [a]\n"), platform("hosts: [b]\n")])
-    assert note == "config/values.yaml:1: hosts[0] has no effect: apps/shop/values.yaml:1 sets it to ['b']"
+    assert note == 'config/values.yaml:1: hosts[0] has no effect: apps/shop/values.yaml:1 sets it to ["b"]'
 
 
 @pytest.mark.parametrize(
@@ -369,4 +372,4 @@ def test_flat_values_are_strings_by_their_path() -> None:
         "e": "true",
         "f": "null",
     }
-    assert flat(Plain("1")) == {}
+    assert flat(1) == {}

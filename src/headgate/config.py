@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
+from headgate.engine.reading import Text, documents
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
 from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, Template
 from headgate.repository.tree import prefetch
-from headgate.yamltext.read import Text, read
-from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,8 +184,12 @@ class Configuration:
 
     def guarded_by(self, target: Settings) -> Configuration:
         """Return this with the guards of the branch that it is to be merged into: nobody lifts his own."""
-        guards = {"limits": target.limits, "engines": target.engines, "gitlab": target.gitlab}
+        guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
         return replace(self, settings=self.settings.model_copy(update=guards))
+
+    def without_sandbox(self) -> Configuration:
+        """Return this for a trial on a machine where the engine cannot lock itself in."""
+        return replace(self, settings=self.settings.model_copy(update={"sandbox": "optional"}))
 
     def pairs(self, *, mentioning: str = "") -> list[tuple[AppRecord, str]]:
         """Return every app, or those whose app.yaml may hold a word, with every environment that it runs in."""
@@ -196,11 +199,11 @@ class Configuration:
 
 def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, Text]:
     """Read one file into its record. Raises ConfigError or YamlError for the first thing that is wrong."""
-    documents = read(data, file)
-    if len(documents) != 1:
-        found = "nothing" if not documents else f"{len(documents)} YAML documents"
+    read = documents(data, file)
+    if len(read) != 1:
+        found = "nothing" if not read else f"{len(read)} YAML documents"
         raise ConfigError(f"expected one YAML document, found {found}", where=Place(file))
-    text, values = Text(data, file), to_python(documents[0].data)
+    text, values = Text(data, file), read[0].data
     try:
         return model.model_validate(values), text
     except ValidationError as error:

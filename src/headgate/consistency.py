@@ -12,15 +12,16 @@ from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
 from headgate.objects.images import canonical_repository
 from headgate.objects.kinds import KUBERNETES
-from headgate.yamltext.read import dotted
+from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.engine.reading import Text
     from headgate.model import Settings, Take
     from headgate.repository.tree import Tree
-    from headgate.yamltext.read import KeyPath, Text
+    from headgate.yamltext.valuepath import KeyPath
 
 
 def check_settings(settings: Settings, text: Text) -> None:

@@ -261,6 +261,13 @@ class ForbiddenError(HeadgateError):
     title = "the person may not do this"
 
 
+class SandboxError(HeadgateError):
+    """What an app wrote is not read or rendered, since the engine could not lock itself in."""
+
+    code = 33
+    title = "the engine is not locked in"
+
+
 KINDS: tuple[type[HeadgateError], ...] = (
     SeveralError,
     ConfigError,
@@ -286,6 +293,7 @@ KINDS: tuple[type[HeadgateError], ...] = (
     DependencyError,
     UntrustedError,
     ForbiddenError,
+    SandboxError,
 )
 
 

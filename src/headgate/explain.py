@@ -14,7 +14,8 @@ from headgate.model.fields import PATTERNS
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from headgate.yamltext.read import KeyPath, Text
+    from headgate.engine.reading import Text
+    from headgate.yamltext.valuepath import KeyPath
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -69,12 +70,21 @@ def _expected(problem: Any) -> str:
 
 def _unknown_key(problem: Any, data: Any, text: Text, model: type[BaseModel]) -> ConfigError:
     *above, key = problem["loc"]
+    if problem["loc"] == ("engines",):
+        return ConfigError(_NO_ENGINES, where=text.place(("engines",)), hint=_INSTEAD_OF_ENGINES)
     known = _known_keys(model, tuple(above))
     return ConfigError(
         f"unknown key '{key}', expected one of: {', '.join(known)}",
         where=text.place(_path_in(data, problem["loc"])),
         hint=did_you_mean(str(key), known),
     )
+
+
+_NO_ENGINES = "'engines' is no setting any more: hydration reads no other host and runs no plugins"
+_INSTEAD_OF_ENGINES = (
+    "remove it; pin a remote base to a commit in an app's own config, where a hand-off brings it along, or copy it; "
+    "vendor the charts of helmCharts, which need no setting then; plugins and functions are refused"
+)
 
 
 def _path_in(data: Any, loc: tuple[str | int, ...]) -> KeyPath:

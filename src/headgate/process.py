@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from headgate import stop
 from headgate.errors import ExhaustedError, ToolError
@@ -50,9 +50,9 @@ class Completed:
 class _Files:
     """What a program reads and writes."""
 
-    given: BinaryIO
-    out: BinaryIO
-    err: BinaryIO
+    given: BinaryIO | int
+    out: BinaryIO | int
+    err: BinaryIO | int
 
 
 class ProcessError(Exception):
@@ -125,7 +125,7 @@ def run(
             try:
                 in_time = _ends_within(child, limits.seconds, heeds=heeds)
             finally:
-                _end(child)
+                end(child)
         if not in_time:
             raise ExhaustedError(
                 f"{Path(args[0]).name} was stopped after {limits.seconds:g} seconds",
@@ -136,6 +136,38 @@ def run(
     if check and completed.code:
         raise ProcessError(args, completed)
     return completed
+
+
+def start_piped(args: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program whose input and outputs are pipes, in a session of its own. The caller ends it.
+
+    ``env`` is its whole environment. Raises ToolError when it cannot be run, Stopped when this process is told to stop.
+    """
+    stop.check()
+    pipes = _Files(subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
+    with stop.put_off():  # an exception of a signal must not lose a child that has just begun
+        return _start(args, env, None, pipes)
+
+
+def wait(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for the end of a program, for at most ``seconds``."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def descriptor(stream: IO[bytes] | None) -> int:
+    """Return the descriptor of a pipe of a program, which reading and writing never wait for."""
+    if stream is None:
+        raise ValueError("not a pipe")
+    os.set_blocking(stream.fileno(), False)
+    return stream.fileno()
 
 
 def _limited(limits: Limits) -> list[str]:
@@ -177,8 +209,7 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool)
     Popen.wait polls with growing pauses, which costs more than a small program itself.
     """
     if not hasattr(os, "pidfd_open"):  # pragma: no cover  not Linux
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(seconds)
+        wait(child, seconds)
         return child.returncode is not None
     descriptor = os.pidfd_open(child.pid)
     try:
@@ -203,12 +234,6 @@ def _tell(child: subprocess.Popen[bytes]) -> None:
 
 
 _LAST_SECONDS = 1
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _content(file: BinaryIO) -> bytes:

@@ -11,15 +11,15 @@ from typing import Any
 
 import yaml
 
-from headgate import tools
 from support.fileserver import FileServer
+from support.judges import judge
 
 
 def helm(folder: Path, *args: str) -> str:
     """Run the pinned Helm with a home in ``folder``, and return what it printed."""
     homes = {f"HELM_{name}_HOME": str(folder / ".helm") for name in ("CACHE", "CONFIG", "DATA")}
     done = subprocess.run(
-        [str(tools.find("helm").path), *args],
+        [str(judge("helm")), *args],
         cwd=folder,
         env={**os.environ, **homes},
         check=False,

@@ -6,10 +6,10 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from headgate.config import load
+from headgate.engine import reading
 from headgate.model import ReleasedImage
-from headgate.objects.manifest import Manifest, Rendered, manifests
+from headgate.objects.manifest import Manifest, manifests
 from headgate.repository.tree import MemoryBlob, Tree
-from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +62,13 @@ def configuration(apps: Mapping[str, str], *, settings: str = HEADGATE) -> Confi
 
 def data_of(text: str) -> Any:
     """Return what one YAML document holds."""
-    (document,) = read(text, "test.yaml")
+    (document,) = reading.documents(text, "test.yaml")
     return document.data
 
 
 def objects(*texts: str, source: str = "") -> list[Manifest]:
     """Return the objects of rendered texts."""
-    return manifests([Rendered(dedent(text), source) for text in texts])
+    return manifests(one for text in texts for one in reading.objects(dedent(text), source))
 
 
 def one_object(text: str, *, source: str = "") -> Manifest:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import Diff, Json, Repo, SigningKey, app, finish
+from headgate.arguments.program import Diff, Json, NoSandbox, Repo, SigningKey, app, finish, sandboxed
 
 
 @app.command()
@@ -26,6 +26,7 @@ def hydrate(
     allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
     upgrade: Annotated[bool, typer.Option("--upgrade", help="Hydrate with these tools and lock them.")] = False,
     signing_key: SigningKey = "",
+    no_sandbox: NoSandbox = False,
 ) -> None:
     """Render a manifest repository and write, check or commit the final YAML."""
     if check and commit:
@@ -44,6 +45,7 @@ def hydrate(
         allow_removals,
         upgrade,
         signing_key,
+        sandboxed(no_sandbox),
     )
     finish(lambda: command.run(request))
 

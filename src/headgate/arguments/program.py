@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,11 @@ app = typer.Typer(
 @app.callback()
 def _main() -> None:
     """From an app's repository to the final YAML in the manifest repository, on GitLab."""
+
+
+def sandboxed(no_sandbox: bool) -> bool:
+    """Whether what apps wrote needs an engine that is locked in: a job cannot choose."""
+    return not no_sandbox or bool(os.environ.get("CI"))
 
 
 def finish(command: Callable[[], int]) -> None:
@@ -62,6 +68,13 @@ SigningKey = Annotated[
         envvar="HEADGATE_SIGNING_KEY",
         show_default=False,
         help="Private SSH key that signs commits; also HEADGATE_SIGNING_KEY.",
+    ),
+]
+NoSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--no-sandbox",
+        help="Read what apps wrote also where the engine cannot lock itself in. No effect in CI and with --commit.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

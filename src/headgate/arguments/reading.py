@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import Json, Manifests, app, finish
+from headgate.arguments.program import Json, Manifests, NoSandbox, app, finish, sandboxed
 
 
 @app.command()
@@ -47,11 +47,14 @@ def verify(
         typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
     ] = None,
     json: Json = False,
+    no_sandbox: NoSandbox = False,
 ) -> None:
     """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
     from headgate.commands import verify as command  # noqa: PLC0415
 
-    request = command.Request(manifests, tuple(apps or ()), tuple(environments or ()), json)
+    request = command.Request(
+        manifests, tuple(apps or ()), tuple(environments or ()), json, sandbox=sandboxed(no_sandbox)
+    )
     finish(lambda: command.run(request))
 
 

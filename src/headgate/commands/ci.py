@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
+from headgate.commands.version import engine_line
 from headgate.errors import ConfigError, HeadgateError, SeveralError, UntrustedError
 from headgate.feedback.apps import Scope, tell_sender
 from headgate.feedback.completion import complete
@@ -25,6 +27,7 @@ from headgate.landing.proof import Prover
 from headgate.landing.workspace import open_workspace
 from headgate.layout import OURS
 from headgate.process import hide_environment
+from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import was_pushed_by_us
 from headgate.review.unopened import push_options
@@ -46,6 +49,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     event = read_event(environ)
     found = open_run(event)
     kind = _kind(found)
+    Terminal(sys.stdout).line(engine_line())
     login = found.branch_login if kind == "merge_request_event" else found.manifests_login
     report = JobReport(event.server)
     with logged_in(login):

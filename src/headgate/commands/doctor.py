@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from headgate.config import load
 from headgate.doctor import diagnose
 from headgate.doctor.examine import Checkout, examine
+from headgate.doctor.sandbox import sandbox
+from headgate.engine.reading import documents
 from headgate.errors import ConfigError
 from headgate.gitlab.api import connect
 from headgate.layout import SETTINGS
 from headgate.report.terminal import Terminal
 from headgate.repository import git
 from headgate.scaffolding import CI, INTAKE_CI, as_setup
-from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ def run(request: Request, environ: Mapping[str, str] = os.environ) -> int:
         )
     gitlab = connect(server, request.token_variable, secret)
     intake = (request.intake or f"{project}-intake") if setup == "intake" else ""
-    findings = diagnose(examine(gitlab, setup, project, intake, checkout))
+    findings = [*diagnose(examine(gitlab, setup, project, intake, checkout)), sandbox(checkout.settings)]
     _tell(terminal, findings)
     if request.json:
         print(json.dumps({"version": 1, "findings": [asdict(one) for one in findings]}, indent=2))  # noqa: T201
@@ -73,7 +74,7 @@ def _checkout(folder: Path) -> Checkout:
     configuration = load(tree)
     return Checkout(
         configuration.settings,
-        {file: read(tree.read(file), file)[-1].data for file in (CI, INTAKE_CI) if file in tree},
+        {file: documents(tree.read(file), file)[-1].data for file in (CI, INTAKE_CI) if file in tree},
         *_apps(configuration),
     )
 

@@ -43,6 +43,7 @@ class Request:
     allow_removals: bool = False
     upgrade: bool = False
     signing_key: str = ""
+    sandbox: bool = True
 
 
 def run(request: Request) -> int:
@@ -54,6 +55,8 @@ def run(request: Request) -> int:
     tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
     prefetch(tree)
     configuration = config.load(tree)
+    if not request.sandbox and not request.commit:
+        configuration = configuration.without_sandbox()
     targets = select(configuration, request.apps, request.environments)
 
     terminal = Terminal(sys.stdout, quiet=request.json)

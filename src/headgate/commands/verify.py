@@ -34,6 +34,7 @@ class Request:
     json: bool = False
     ref: str = ""
     target: Settings | None = None
+    sandbox: bool = True
 
 
 def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _found: None) -> int:
@@ -47,6 +48,7 @@ def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _fo
         prefetch(tree)
         configuration = config.load(tree)
         configuration = configuration.guarded_by(request.target) if request.target else configuration
+        configuration = configuration if request.sandbox else configuration.without_sandbox()
         targets = select(configuration, request.apps, request.environments)
         found = verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:

@@ -1,23 +1,33 @@
-"""``headgate version``: Headgate's own version, the tools', and where they were found."""
+"""``headgate version``: Headgate's own version, the engine's, and whether it can lock itself in here."""
 
 from __future__ import annotations
 
 import platform
 
 from headgate import PINNED, __version__, tools
+from headgate.engine import pool
 from headgate.errors import ToolError
+
+
+def engine_line() -> str:
+    """Say in a job's log what renders, and whether it is locked in."""
+    locked, reason = pool.status()
+    versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
+    return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}"
 
 
 def lines() -> tuple[list[str], int]:
     """Return the lines to print, and the exit code: that of a missing tool when one is missing."""
     told = [f"headgate   {__version__}  (Python {platform.python_version()})"]
     code = 0
-    for name in PINNED:
-        try:
-            tool = tools.find(name)
-            told.append(f"{name:<10} {tool.version}  {tool.path}")
-        except ToolError as error:
-            told.append(f"{name:<10} missing: {error}")
-            code = error.code
+    try:
+        path = tools.find_engine()
+        locked, reason = pool.status()
+        told += [f"{name:<10} {version}" for name, version in PINNED.items()]
+        told.append(f"engine     {path}")
+        told.append(f"sandbox    {'seccomp' if locked else f'none: {reason}'}")
+    except ToolError as error:
+        told.append(f"engine     missing: {error}")
+        code = error.code
     told.append(f"jinja2     {tools.engine_version('jinja2')}")
     return told, code

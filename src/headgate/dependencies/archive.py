@@ -10,9 +10,9 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING
 
+from headgate.engine.reading import documents
 from headgate.errors import HeadgateError, Place, RenderError, TooLargeError, UnsafeFileError
 from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MemoryBlob, Tree
-from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _MAX_TAR = MAX_FOLDER + MAX_FILES * 4096
 _MAX_NESTING = 10
 
 
-def without_archives(files: Tree, label: str, depth: int = 0) -> Tree:
+def without_archives(files: Tree, label: str, owner: str, depth: int = 0) -> Tree:
     """Return a chart's files with each archive in a ``charts/`` folder replaced by what it holds.
 
     What an archive holds goes into the folder of the chart's name beside it, or of the archive's name where that
@@ -44,21 +44,21 @@ def without_archives(files: Tree, label: str, depth: int = 0) -> Tree:
     for match in archives:
         where = Place(f"{label}/{match[0]}")
         unpacked = unpack(files.read(match[0]), where)
-        folder = f"{match['parent']}/{chart_name(unpacked)}"
+        folder = f"{match['parent']}/{chart_name(unpacked, owner)}"
         if folder.endswith("/") or any(path.startswith(f"{folder}/") for path in blobs):
             folder = f"{match['parent']}/{match['stem']}"
         blobs |= {f"{folder}/{path}": MemoryBlob(data) for path, data in unpacked.items()}
         _check_total(blobs.values(), where)
-    return without_archives(Tree(blobs), label, depth + 1)
+    return without_archives(Tree(blobs), label, owner, depth + 1)
 
 
-def chart_name(files: Mapping[str, bytes]) -> str:
+def chart_name(files: Mapping[str, bytes], owner: str) -> str:
     """Return the name in a chart's Chart.yaml, or an empty string when it has none that can be a folder."""
     try:
-        documents = read(files.get("Chart.yaml", b""), "Chart.yaml")
+        read = documents(files.get("Chart.yaml", b""), "Chart.yaml", owner=owner)
     except HeadgateError:
         return ""
-    name = documents[0].data.get("name") if documents and isinstance(documents[0].data, dict) else None
+    name = read[0].data.get("name") if read and isinstance(read[0].data, dict) else None
     return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 

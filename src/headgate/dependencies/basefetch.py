@@ -35,8 +35,8 @@ class Fetched:
     files: dict[str, bytes]
 
 
-def fetch_bases(wanted: Sequence[tuple[RemoteBase, Place]], access: Access) -> Fetched:
-    """Fetch bases, and the bases that they build on. Each comes with the place that names it, for messages.
+def fetch_bases(wanted: Sequence[tuple[RemoteBase, Place]], access: Access, owner: str) -> Fetched:
+    """Fetch bases, and the bases that they build on, for an app (``owner``). Each comes with the place that names it.
 
     Raises DependencyError for a host that is not allowed and for what is not there, ConfigError for a base of a base
     that is not pinned, and UnsafeFileError and TooLargeError as for all that an app provides.
@@ -55,7 +55,7 @@ def fetch_bases(wanted: Sequence[tuple[RemoteBase, Place]], access: Access) -> F
             try:
                 if (base.address, base.commit) not in repositories:
                     repositories[base.address, base.commit] = _repository(stack, base, access, where)
-                needed = _base(repositories[base.address, base.commit], base, where)
+                needed = _base(repositories[base.address, base.commit], base, where, owner)
             except GitError as error:
                 raise DependencyError(f"{base} is not to be had: {error.what}", where=where) from None
             files |= {f"{base.repository_folder}/{path}": data for path, data in needed.files.items()}
@@ -72,11 +72,11 @@ class _Base:
     bases: tuple[tuple[RemoteBase, Place], ...]
 
 
-def _base(tree: Tree, base: RemoteBase, where: Place) -> _Base:
+def _base(tree: Tree, base: RemoteBase, where: Place, owner: str) -> _Base:
     label = f"{base.address}@{base.commit[:12]}"
     if not file_in(tree, base.path):
         raise DependencyError(f"there is no kustomization in {base}", where=where)
-    found = closure(tree, [base.path], lambda path: posixpath.join(label, path))
+    found = closure(tree, [base.path], lambda path: posixpath.join(label, path), owner)
     for entry, place in found.outside:
         raise UnsafeFileError(f"'{entry}' leaves the repository of the base", where=place)
     kept = Tree({path: tree.blob(path) for path in found.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})

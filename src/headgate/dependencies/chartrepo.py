@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from headgate.dependencies.download import download
+from headgate.engine.budget import Budget
+from headgate.engine.reading import documents
 from headgate.errors import DependencyError
 from headgate.repository.tree import MAX_FILE, MEBI
-from headgate.yamltext.read import read
-from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from headgate.dependencies.download import Access
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 
 MAX_ARCHIVE = MAX_FILE
 _MAX_INDEX = 32 * MEBI
+_INDEX = Budget(nodes=10_000_000, bytes_in=2 * _MAX_INDEX, bytes_out=2 * _MAX_INDEX, seconds=60)
 
 Index = dict[str, Any]
 """What a chart repository has: a list of versions by the name of a chart."""
 
 
-def read_index(repository: str, access: Access, needed: Requirement) -> Index:
-    """Read what a chart repository has. ``needed`` is what asks for it. Raises what `download` and `read` do."""
+def read_index(repository: str, access: Access, needed: Requirement, owner: str) -> Index:
+    """Read what a chart repository has; ``needed``, of the app ``owner``, asks for it.
+
+    Raises what `download` and `documents` do.
+    """
     url = _below(repository, "index.yaml")
-    documents = read(download(url, access, needed.where, most=_MAX_INDEX), url)
-    entries = documents[0].data.get("entries") if documents and isinstance(documents[0].data, dict) else None
+    data = download(url, access, needed.where, most=_MAX_INDEX)
+    read = documents(data, url, owner=owner, budget=_INDEX)
+    entries = read[0].data.get("entries") if read and isinstance(read[0].data, dict) else None
     if not isinstance(entries, dict):
         raise DependencyError(f"{url} is no index of a chart repository", where=needed.where)
     return entries
@@ -69,7 +74,7 @@ def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> Non
 def _entry(needed: Requirement, index: Index) -> dict[str, Any]:
     listed = index.get(needed.name)
     entries: list[dict[str, Any]] = [
-        to_python(one) for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
+        one for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
     ]
     for entry in entries:
         if str(entry.get("version")).removeprefix("v") == needed.version.removeprefix("v"):

@@ -6,11 +6,10 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.dependencies.bases import is_remote, parse
-from headgate.dependencies.kustomization import FOLDER_FIELDS, PLUGIN_FIELDS, entries, file_in, read_kustomization
-from headgate.errors import Place, TooLargeError
+from headgate.dependencies.kustomization import FOLDER_FIELDS, PLUGIN_FIELDS, file_in, read_kustomization
+from headgate.engine.reading import documents
+from headgate.errors import ConfigError, Place, TooLargeError
 from headgate.repository.tree import prefetch
-from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,8 +37,8 @@ class _Found:
     folders: list[str]
 
 
-def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str]) -> Closure:
-    """Follow kustomizations through a tree. ``named`` gives a path of it a name for messages.
+def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner: str) -> Closure:
+    """Follow kustomizations through a tree that ``owner`` wrote. ``named`` gives a path of it a name for messages.
 
     What is not there is left out: a render tells of it. Raises YamlError, RenderError for what is no kustomization,
     ConfigError for a base that is not pinned, TooLargeError above a limit.
@@ -54,33 +53,37 @@ def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str]) -> Cl
         prefetch(tree, [file_in(tree, folder) for folder in fresh])
         found.folders = []
         for folder in fresh:
-            _read(tree, folder, named, found)
+            _read(tree, folder, named, owner, found)
     return Closure(frozenset(found.files), tuple(found.remote.items()), tuple(found.outside.items()))
 
 
-def _read(tree: Tree, folder: str, named: Callable[[str], str], found: _Found) -> None:
+def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, found: _Found) -> None:
     file = file_in(tree, folder)
     where = Place(named(file))
     found.files.add(file)
-    for field, entry in entries(read_kustomization(tree.read(file), where.file)):
+    read = read_kustomization(tree.read(file), where.file, owner)
+    for field, entry in read.entries:
         path = posixpath.normpath(posixpath.join(folder, entry))
         if "\n" in entry:
-            found.files.update(_mentioned(tree, folder, entry, where.file))
+            found.files.update(_mentioned(tree, folder, entry, where.file, owner))
         elif path.startswith(("../", "/")) or path == "..":
             found.outside.setdefault(entry, where)
         elif path in tree:
             found.files.add(path)
             if field in PLUGIN_FIELDS:
-                found.files.update(_mentioned(tree, folder, tree.read(path), named(path)))
+                found.files.update(_mentioned(tree, folder, tree.read(path), named(path), owner))
         elif file_in(tree, path):
             found.folders.append(path)
-        elif field in FOLDER_FIELDS and is_remote(entry):
-            found.remote.setdefault(parse(entry, where), where)
+        elif field in FOLDER_FIELDS and entry in read.remote:
+            base = read.remote[entry]
+            if isinstance(base, ConfigError):
+                raise base
+            found.remote.setdefault(base, where)
 
 
-def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str) -> Iterator[str]:
+def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
     """Yield the files that the configuration of a transformer or generator names, in whatever key."""
-    for document in read(text, file):
+    for document in documents(text, file, owner=owner):
         for word in _words(document.data):
             path = posixpath.normpath(posixpath.join(folder, word.rsplit("=", 1)[-1]))
             if path in tree:

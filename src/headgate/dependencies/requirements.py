@@ -12,9 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Place, TooLargeError, UnsafeFileError
-from headgate.yamltext.read import read
-from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,31 +38,31 @@ class Requirement:
     where: Place
 
 
-def dependencies(chart: Tree, label: str) -> Iterator[dict[str, Any]]:
+def dependencies(chart: Tree, label: str, owner: str) -> Iterator[dict[str, Any]]:
     """Yield what a chart says that it depends on. Raises YamlError."""
     for file, _ in _FILES:
-        yield from _listed(chart, file, label)
+        yield from _listed(chart, file, label, owner)
 
 
-def _listed(chart: Tree, file: str, label: str) -> list[dict[str, Any]]:
+def _listed(chart: Tree, file: str, label: str, owner: str) -> list[dict[str, Any]]:
     if file not in chart:
         return []
     found: list[dict[str, Any]] = []
-    for document in read(chart.read(file), f"{label}/{file}"):
-        data = to_python(document.data)
+    for document in documents(chart.read(file), f"{label}/{file}", owner=owner):
+        data = document.data
         listed = data.get("dependencies") if isinstance(data, dict) else None
         found += [item for item in listed or [] if isinstance(item, dict)]
     return found
 
 
-def vendored(chart: Tree) -> set[str]:
+def vendored(chart: Tree, owner: str) -> set[str]:
     """Return the charts in ``charts/``: the names of their folders, and those in their Chart.yaml."""
     folders = {path.split("/")[1] for path in chart.paths("charts") if path.count("/") > 1}
     names = set(folders)
     for folder in folders:
         file = f"charts/{folder}/Chart.yaml"
         if file in chart:
-            for document in read(chart.read(file), file):
+            for document in documents(chart.read(file), file, owner=owner):
                 names.add(str(document.data.get("name")) if isinstance(document.data, dict) else "")
     return names
 
@@ -80,7 +79,7 @@ def local_chart(folder: str, repository: str, label: str) -> str:
     return target
 
 
-def lacking(files: Tree, label: str) -> list[Requirement]:
+def lacking(files: Tree, label: str, owner: str) -> list[Requirement]:
     """Return the charts that a chart, or one that it takes by ``file://``, needs from elsewhere, by their lock files.
 
     ``files`` has no archives (`without_archives`). Raises ConfigError for a lock file that is missing or does not
@@ -96,19 +95,21 @@ def lacking(files: Tree, label: str) -> list[Requirement]:
         if len(seen) > _MAX_CHARTS:
             raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Place(f"{label}/Chart.yaml"))
         chart, name = files.folder(folder), posixpath.join(label, folder).rstrip("/")
-        present = vendored(chart)
-        for one in dependencies(chart, name):
+        present = vendored(chart, owner)
+        for one in dependencies(chart, name, owner):
             repository = str(one.get("repository") or "")
             if repository.startswith(LOCAL) and one.get("name") not in present:
                 waiting.append(local_chart(folder, repository, name))
         for file, lock in _FILES:
-            needed += _locked(chart, (file, lock), present, folder, name)
+            needed += _locked(chart, (file, lock), present, folder, name, owner)
     return needed
 
 
-def _locked(chart: Tree, names: tuple[str, str], present: set[str], folder: str, label: str) -> list[Requirement]:
+def _locked(
+    chart: Tree, names: tuple[str, str], present: set[str], folder: str, label: str, owner: str
+) -> list[Requirement]:
     file, lock = names
-    required = _listed(chart, file, label)
+    required = _listed(chart, file, label, owner)
     missing = [
         number
         for number, one in enumerate(required)
@@ -116,7 +117,7 @@ def _locked(chart: Tree, names: tuple[str, str], present: set[str], folder: str,
     ]
     if not missing:
         return []
-    locked = _checked_lock(chart, required, names, label)
+    locked = _checked_lock(chart, required, names, label, owner)
     where = Place(f"{label}/{lock}")
     return [_requirement(locked[number], folder, where) for number in missing]
 
@@ -133,7 +134,7 @@ _VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 
 
 def _checked_lock(
-    chart: Tree, required: list[dict[str, Any]], names: tuple[str, str], label: str
+    chart: Tree, required: list[dict[str, Any]], names: tuple[str, str], label: str, owner: str
 ) -> list[dict[str, Any]]:
     """Return what a lock file lists, entry by entry what the chart requires. Raises ConfigError."""
     file, lock = names
@@ -144,16 +145,16 @@ def _checked_lock(
             where=Place(f"{label}/{file}"),
             hint=hint,
         )
-    locked = _listed(chart, lock, label)
+    locked = _listed(chart, lock, label, owner)
     same = [one.get("name") for one in required] == [one.get("name") for one in locked]
-    if not same or _digest_of(chart, lock, label) not in digests(required, locked):
+    if not same or _digest_of(chart, lock, label, owner) not in digests(required, locked):
         raise ConfigError(f"it does not fit {file}, which has changed since", where=Place(f"{label}/{lock}"), hint=hint)
     return locked
 
 
-def _digest_of(chart: Tree, lock: str, label: str) -> str:
-    documents = read(chart.read(lock), f"{label}/{lock}")
-    return str(documents[0].data.get("digest")) if isinstance(documents[0].data, dict) else ""
+def _digest_of(chart: Tree, lock: str, label: str, owner: str) -> str:
+    read = documents(chart.read(lock), f"{label}/{lock}", owner=owner)
+    return str(read[0].data.get("digest")) if read and isinstance(read[0].data, dict) else ""
 
 
 def digests(required: list[dict[str, Any]], locked: list[dict[str, Any]]) -> set[str]:

@@ -19,11 +19,10 @@ from headgate.dependencies.closure import closure
 from headgate.dependencies.download import Access
 from headgate.dependencies.ocichart import OCI, pull
 from headgate.dependencies.requirements import Requirement, lacking
+from headgate.engine.reading import documents
 from headgate.errors import DependencyError, HeadgateError, Place, UnsafeFileError
 from headgate.model import ReleasedDependency
 from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
-from headgate.yamltext.read import read
-from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,11 +49,11 @@ class Resolved:
     dependencies: tuple[ReleasedDependency, ...] = ()
 
 
-def plan(files: Tree, settings: Settings, environments: Sequence[str], label: str) -> Plan:
+def plan(files: Tree, environments: Sequence[str], label: str, owner: str) -> Plan:
     """Tell what a config that an app renders from needs from elsewhere, in any of its environments.
 
-    ``label`` is its folder's name in messages. Raises ConfigError for a chart that is not locked and a base that is
-    not pinned, UnsafeFileError for files in the folder that only a hand-off fills.
+    ``label`` is its folder's name in messages, ``owner`` the app. Raises ConfigError for a chart that is not locked
+    and a base that is not pinned, UnsafeFileError for files in the folder that only a hand-off fills.
     """
     if files.paths(bases.FOLDER):
         raise UnsafeFileError(
@@ -63,11 +62,9 @@ def plan(files: Tree, settings: Settings, environments: Sequence[str], label: st
             hint="call it otherwise",
         )
     if "Chart.yaml" in files:
-        return Plan(charts=tuple(lacking(without_archives(files, label), label)))
-    if settings.engines.kustomize.remote_bases:  # then hydration has the network, and takes what it finds
-        return Plan()
+        return Plan(charts=tuple(lacking(without_archives(files, label, owner), label, owner)))
     roots = ["", *(f"overlays/{environment}" for environment in environments)]
-    return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path)).remote)
+    return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path), owner).remote)
 
 
 @dataclass(frozen=True)
@@ -80,18 +77,19 @@ class Resolver:
     access: Access = field(default_factory=Access)
     _known: dict[tuple[str, ...], Resolved | HeadgateError] = field(default_factory=dict, repr=False)
 
-    def resolve(self, files: Tree, settings: Settings, environments: Sequence[str], label: str) -> Resolved:
-        """Return a config with all that it builds on.
+    def resolve(self, files: Tree, settings: Settings, environments: Sequence[str], label: str, owner: str) -> Resolved:
+        """Return the config of an app (``owner``) with all that it builds on.
 
         Raises what `plan` does, DependencyError for what is not to be had, and UnsafeFileError and TooLargeError for
         what was fetched as for what an app provides.
         """
         hosts = settings.dependencies.hosts
-        key = (files.id, label, str(settings.engines.kustomize.remote_bases), *environments, "", *hosts)
+        key = (files.id, label, owner, *environments, "", *hosts)
         if key not in self._known:
             try:
-                needed = plan(files, settings, environments, label)
-                self._known[key] = _resolved(files, needed, replace(self.access, hosts=frozenset(hosts)), label)
+                needed = plan(files, environments, label, owner)
+                access = replace(self.access, hosts=frozenset(hosts))
+                self._known[key] = _resolved(files, needed, access, label, owner)
             except HeadgateError as error:
                 self._known[key] = error
         found = self._known[key]
@@ -100,11 +98,11 @@ class Resolver:
         return found
 
 
-def _resolved(files: Tree, needed: Plan, access: Access, label: str) -> Resolved:
+def _resolved(files: Tree, needed: Plan, access: Access, label: str, owner: str) -> Resolved:
     if not needed.charts and not needed.bases:
         return Resolved(files)
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
-    fetched = fetch_bases(needed.bases, access)
+    fetched = fetch_bases(needed.bases, access, owner)
     blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
     found = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
     indexes: dict[str, Index] = {}
@@ -113,8 +111,8 @@ def _resolved(files: Tree, needed: Plan, access: Access, label: str) -> Resolved
     for one in charts:
         name = one.name if times[one.folder, one.name] == 1 else f"{one.name}-{one.version}"
         folder = posixpath.join(one.folder, "charts", name)
-        data = _archive(one, access, indexes)
-        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label).items()}
+        data = _archive(one, access, indexes, owner)
+        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label, owner).items()}
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         found.append(
             ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
@@ -124,28 +122,30 @@ def _resolved(files: Tree, needed: Plan, access: Access, label: str) -> Resolved
     return Resolved(whole, tuple(found))
 
 
-def _archive(one: Requirement, access: Access, indexes: dict[str, Index]) -> bytes:
+def _archive(one: Requirement, access: Access, indexes: dict[str, Index], owner: str) -> bytes:
     """Fetch a chart's archive. The index of a repository is read once."""
     if one.repository.startswith(OCI):
         return pull(f"{one.repository.rstrip('/')}/{one.name}:{one.version}", "", one, access)
     if one.repository not in indexes:
-        indexes[one.repository] = read_index(one.repository, access, one)
+        indexes[one.repository] = read_index(one.repository, access, one, owner)
     url, digest = archive_of(one, indexes[one.repository])
     return pull(url, digest, one, access) if url.startswith(OCI) else fetch_archive(url, digest, one, access)
 
 
-def _unpacked(data: bytes, one: Requirement, label: str) -> dict[str, Blob]:
+def _unpacked(data: bytes, one: Requirement, label: str, owner: str) -> dict[str, Blob]:
     """Return the files of a chart. Raises DependencyError when it is another chart than was asked for."""
     archive = f"charts/{one.name}-{one.version}.tgz"
-    whole = without_archives(Tree({archive: MemoryBlob(data)}), posixpath.join(label, one.folder).rstrip("/"))
+    folder = posixpath.join(label, one.folder).rstrip("/")
+    whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)
     files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
-    _check_is(one, files)
+    _check_is(one, files, owner)
     return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
 
 
-def _check_is(one: Requirement, files: Mapping[str, Blob]) -> None:
-    documents = read(files["Chart.yaml"].read(), f"{one.name}/Chart.yaml") if "Chart.yaml" in files else []
-    data = to_python(documents[0].data) if documents else None
+def _check_is(one: Requirement, files: Mapping[str, Blob], owner: str) -> None:
+    chart = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
+    read = documents(chart, f"{one.name}/Chart.yaml", owner=owner)
+    data = read[0].data if read else None
     told = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
     if told != (one.name, one.version):
         raise DependencyError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.engine import reading
 from headgate.errors import HeadgateError, ManifestError
 from headgate.hydration.output import RECORD
 from headgate.objects.canonical import file_name
 from headgate.objects.kinds import DEFINITION, KUBERNETES, THIRD_PARTY
-from headgate.objects.manifest import Rendered, manifests
+from headgate.objects.manifest import manifests
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _namespace_of(tree: Tree, path: str, namespace: str, configuration: Configur
     scope = _scope_of_file(stem, configuration)
     if scope is None:  # a kind that nobody knows: only here the object itself is read
         try:
-            found = manifests([Rendered(tree.read(path).decode("utf-8", "replace"))])
+            found = manifests(reading.objects(tree.read(path), path))
         except HeadgateError:
             found = []
         scope = "namespace" if not found or found[0].namespace else "cluster"

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate import process, tools
+from headgate import tools
+from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hydration import lock, output
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
 from headgate.objects.canonical import file_name, to_files
-from headgate.objects.check import check_allowed, check_stable
+from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
 from headgate.objects.images import pin
 from headgate.objects.manifest import manifests, with_namespace
 from headgate.render import ENGINES
-from headgate.render.protocol import Bench
 from headgate.repository.tree import MAX_FILE, prefetch
 
 if TYPE_CHECKING:
@@ -107,6 +105,7 @@ def hydrate(
     ``progress`` hears of each app and environment when it is rendered. Raises LockError when
     headgate.lock names other engine versions than these.
     """
+    pool.require_sandbox(required=configuration.settings.sandbox == "required")
     records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
     prefetch(tree, what_is_read(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
@@ -233,42 +232,26 @@ def _render_all(
     plans = {(plan.record.name, plan.environment): plan for plan in todo}
     finished: dict[tuple[str, str], _Finished] = {}
     errors: dict[tuple[str, str], HeadgateError] = {}
-    limits = configuration.settings.limits
-    with tempfile.TemporaryDirectory(prefix="headgate-") as scratch:
-        bench = Bench(
-            scratch=Path(scratch),
-            workers=process.processors(),
-            limits=replace(
-                process.RENDER_LIMITS,
-                seconds=limits.render_seconds,
-                memory=limits.render_mebibytes * process.MEBI,
-            ),
-            kustomize=configuration.settings.engines.kustomize,
-        )
-        for name, engine in ENGINES.items():
-            batch = [plan.render for plan in todo if plan.render.engine == name]
-            # Whatever ends the loop, the engine has ended its work before its files go.
-            with closing(engine(batch, bench)) as results:
-                for result in results:
-                    key = (result.render.app, result.render.environment)
-                    progress(*key)
-                    try:
-                        finished[key] = _finish(plans[key], result, configuration)
-                    except HeadgateError as error:
-                        errors[key] = error
+    for name, engine in ENGINES.items():
+        batch = [plan.render for plan in todo if plan.render.engine == name]
+        with closing(engine(batch)) as results:  # whatever ends the loop, the engine has ended its work
+            for result in results:
+                key = (result.render.app, result.render.environment)
+                progress(*key)
+                try:
+                    finished[key] = _finish(plans[key], result, configuration)
+                except HeadgateError as error:
+                    errors[key] = error
     return finished, errors
 
 
 def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Finished:
-    """Turn rendered text into the app's objects and files."""
+    """Turn what was rendered into the app's objects and files."""
     if result.error is not None:
         raise result.error
     app_file = f"{plan.record.folder}/app.yaml"
     settings = configuration.settings
-    parsed = manifests(result.rendered) if result.parsed is None else result.parsed
-    found = without_hooks(parsed, plan.hooks, app_file)
-    if result.again:
-        check_stable(found, without_hooks(manifests(result.again), plan.hooks, app_file))
+    found = without_hooks(manifests(result.objects), plan.hooks, app_file)
     if not found:
         raise GuardError(
             "rendered nothing",

@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Place
 from headgate.objects.diff import Field, fields
-from headgate.objects.manifest import Rendered, manifests
+from headgate.objects.manifest import manifests
 from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
@@ -175,15 +176,15 @@ def object_pairs(
         name = path.removeprefix(f"{folder}/")
         if name != RECORD:
             is_readable = path in tree and tree.blob(path).size <= MAX_FILE
-            old = _object(tree.read(path)) if is_readable else None
-            new = at_hand.get(name) or _object(data) if data is not None else None
+            old = _object(tree.read(path), path) if is_readable else None
+            new = at_hand.get(name) or _object(data, path) if data is not None else None
             yield name, old, new
 
 
-def _object(data: bytes) -> Manifest | None:
+def _object(data: bytes, file: str) -> Manifest | None:
     """Read an object of the output; None for what somebody made unreadable by hand."""
     try:
-        return next(iter(manifests([Rendered(data.decode("utf-8", "replace"))])), None)
+        return next(iter(manifests(reading.objects(data, file))), None)
     except HeadgateError:
         return None
 

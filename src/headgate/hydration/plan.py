@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__
+from headgate.engine.budget import MEBI, Budget
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.hydration.template import current_scope, own_config, shared_template, unread
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
@@ -17,17 +18,15 @@ from headgate.objects.images import canonical_repository
 from headgate.releases.release import config_folder, missing_parts, read_release
 from headgate.render import engine_of
 from headgate.render.protocol import Render
-from headgate.render.values import check_grant, merge_all, read_layer, shadowed, without_nulls
-from headgate.yamltext.read import dotted
-from headgate.yamltext.scalar import to_python
-from headgate.yamltext.write import write
+from headgate.render.values import check_grant, has_template, merge_all, read_layer, shadowed, without_nulls
+from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from headgate.config import AppRecord, Configuration
     from headgate.hydration.template import Source
-    from headgate.model import Image, ReleasedImage
+    from headgate.model import Image, ReleasedImage, SettingsLimits
     from headgate.render.values import Layer
     from headgate.repository.tree import Tree
 
@@ -145,7 +144,7 @@ class Planner:
         if environment not in self._settings:
             settings, here = self.configuration.settings, self.configuration.environment(environment)
             facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
-            self._settings[environment] = json.dumps([*facts, settings.engines.model_dump()], sort_keys=True)
+            self._settings[environment] = json.dumps(facts, sort_keys=True)
         return self._settings[environment]
 
     def _engine(self, source: Source, environment: str) -> str:
@@ -167,21 +166,26 @@ class Planner:
             _check_schema(source, values)
         engine = self._engine(source, environment)
         settings = self.configuration.environment(environment)
+        hooks = record.app.hooks or source.template.hooks
+        # Only what may refer to its neighbours needs more than its own files.
+        scope, folder = (source.scope, source.folder) if source.has_neighbours else (source.files, "")
         render = Render(
             app=record.name,
             environment=environment,
             engine=engine,
-            scope=source.scope,
-            folder=source.folder,
+            scope=scope,
+            folder=folder,
             label=source.label,
-            owner=record.name if config is not None else "",
+            owner=_owner(record, layers),
             values=values,
+            layers=layers,
             images={name: image for name, image in released.items() if name in images},
             namespace=record.namespace(environment),
             kubernetes=settings.kubernetes or "",
             api_versions=settings.api_versions,
+            hooks=hooks or "",
+            budget=budget_of(self.configuration.settings.limits),
         )
-        hooks = record.app.hooks or source.template.hooks
         return Planned(
             record,
             environment,
@@ -222,22 +226,23 @@ class Planner:
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
         """Read all layers above the template's defaults, and check the grant."""
         folder, here = record.folder, f"{ENVIRONMENTS}/{environment}"
-        files = [(f"{here}/values.yaml", False)]
+        files = [(f"{here}/values.yaml", "")]
         if config is not None:
             own = config_folder(record, environment)
             # Its own values.yaml is what a chart or template of the app's begins with, no layer above it.
-            files += [(f"{own}/values.yaml", True)] if record.app.template else []
-            files += [(f"{own}/values.{environment}.yaml", True)]
-        files += [(f"{folder}/values.yaml", False), (f"{folder}/values.{environment}.yaml", False)]
-        files += [(f"{here}/overrides.yaml", False)]
+            files += [(f"{own}/values.yaml", record.name)] if record.app.template else []
+            files += [(f"{own}/values.{environment}.yaml", record.name)]
+        files += [(f"{folder}/values.yaml", ""), (f"{folder}/values.{environment}.yaml", "")]
+        files += [(f"{here}/overrides.yaml", "")]
         layers = tuple(layer for layer in (self._layer(*file) for file in files) if layer is not None)
         if record.app.template and config is not None:
             check_grant(layers, (*source.template.grant, *record.app.grant), source.defaults)
         return layers
 
-    def _layer(self, file: str, from_app: bool) -> Layer | None:  # noqa: FBT001
+    def _layer(self, file: str, owner: str) -> Layer | None:
         if file not in self._read:
-            self._read[file] = read_layer(self.tree, file, from_app=from_app)
+            budget = budget_of(self.configuration.settings.limits)
+            self._read[file] = read_layer(self.tree, file, owner=owner, budget=budget)
         return self._read[file]
 
     def _inputs(self, render: Render, source: Source, record: AppRecord, hooks: str | None) -> str:
@@ -245,13 +250,32 @@ class Planner:
         facts: list[Any] = [
             *(OUTPUT_FORMAT, render.engine, self.version_of(render.engine), source.id, source.folder),
             *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
-            write(render.values),
+            render.values,
             {name: image.reference for name, image in render.images.items()},
             {name: image.model_dump() for name, image in record.images(render.environment).items()},
             *(hooks, record.app.allow.model_dump(), record.app.template is None),
-            *(dict(settings.workloads), dict(settings.scopes), settings.engines.model_dump()),
+            *(dict(settings.workloads), dict(settings.scopes)),
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _owner(record: AppRecord, layers: Iterable[Layer]) -> str:
+    """Return who wrote what is rendered: the app, if it brings the code, or a value that a chart could run as code."""
+    if record.app.template is None and record.app.config is not None:
+        return record.name
+    return record.name if any(layer.from_app and has_template(layer.values) for layer in layers) else ""
+
+
+def budget_of(limits: SettingsLimits) -> Budget:
+    """Return what headgate.yaml lets one render use."""
+    return Budget(
+        seconds=limits.render_seconds,
+        memory=limits.render_mebibytes * MEBI,
+        bytes_in=limits.input_mebibytes * MEBI,
+        nodes=limits.nodes,
+        objects=limits.objects,
+        bytes_out=limits.output_mebibytes * MEBI,
+    )
 
 
 def _check_repositories(record: AppRecord, images: Mapping[str, Image], released: Mapping[str, ReleasedImage]) -> None:
@@ -272,7 +296,7 @@ def _check_schema(source: Source, values: dict[str, Any]) -> None:
     if path not in source.files:
         where = Place(f"{source.label}/template.yaml", 0, "values_schema")
         raise ConfigError(f"there is no file {path} in the template", where=where)
-    merged = to_python(without_nulls(merge_all([source.defaults, values])))
+    merged = without_nulls(merge_all([source.defaults, values]))
     try:
         schema = json.loads(source.files.read(path))
         jsonschema.validate(merged, schema)

@@ -34,7 +34,7 @@ class Source:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """The template's own values."""
-        layer = read_layer(self.files, "values.yaml")
+        layer = read_layer(self.files, "values.yaml", named=f"{self.label}/values.yaml", lenient=True)
         return layer.values if layer else {}
 
     @cached_property

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from headgate.config import parse
 from headgate.errors import ConfigError, HeadgateError
 from headgate.model import App
@@ -21,12 +19,14 @@ def without_environments(text: bytes, record: AppRecord, left: Sequence[str]) ->
 
     Raises ConfigError where it is written in a way that cannot be changed safely.
     """
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  seldom needed
+
     file = f"{record.folder}/app.yaml"
     source = text.decode("utf-8")
     try:
         edited = _edited(source, left)
         result = parse(edited.encode(), file, App)[0]
-    except (HeadgateError, yaml.YAMLError, _OddError):
+    except (HeadgateError, YAMLError, _OddError):
         result, edited = None, ""
     if result is None or list(result.environments or {}) != [name for name in _order(record, left) if name in left]:
         raise ConfigError(
@@ -46,15 +46,17 @@ def _order(record: AppRecord, left: Sequence[str]) -> Sequence[str]:
 
 
 def _edited(source: str, left: Sequence[str]) -> str:
-    root: Any = yaml.compose(source, Loader=yaml.CSafeLoader)
-    if not isinstance(root, yaml.MappingNode):
+    from ruamel.yaml import YAML, MappingNode  # noqa: PLC0415
+
+    root: Any = YAML().compose(source)
+    if not isinstance(root, MappingNode):
         raise _OddError
     found = next((value for key, value in root.value if key.value == "environments"), None)
     if found is None:
         return _added(source, root, left)
     entries = (
         [(key, value) for key, value in found.value]
-        if isinstance(found, yaml.MappingNode)
+        if isinstance(found, type(root))
         else [(one, one) for one in found.value]
     )
     going = [index for index, (key, _) in enumerate(entries) if key.value not in left]

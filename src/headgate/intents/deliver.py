@@ -121,10 +121,11 @@ def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: App
     settings, values_only = state.configuration.settings, taken.record.app.template is not None
     environments = taken.record.environments(settings)
     label = f"{hand_off.project} at {hand_off.commit[:12]}"
-    files = snapshot(source.files, taken.config, label, environments=environments, values_only=values_only)
+    owner = taken.record.name
+    files = snapshot(source.files, taken.config, label, owner=owner, environments=environments, values_only=values_only)
     if values_only:
         return Resolved(files)
-    return source.resolver.resolve(files, settings, environments, taken.config.path)
+    return source.resolver.resolve(files, settings, environments, taken.config.path, owner)
 
 
 def _replaced(taken: Acceptance, released: Released, proposed: Released | None) -> list[str]:

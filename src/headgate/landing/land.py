@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate import config
+from headgate.engine import pool
 from headgate.errors import HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
@@ -87,6 +88,7 @@ def _attempt(
 
 
 def _hydrated(state: State, intent: Intent, options: Options, progress: Callable[[str, str], None]) -> _Hydrated:
+    pool.require_sandbox(required=state.configuration.settings.sandbox == "required")  # before an app's files are read
     applied = intent.apply(state)
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)

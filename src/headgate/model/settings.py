@@ -118,24 +118,6 @@ class Environment(Record):
     """Where the final YAML goes."""
 
 
-class Kustomize(Record):
-    """What Kustomize may do beyond reading the files that it is given."""
-
-    remote_bases: bool = False
-    """Allow bases and resources from other hosts. Hydration then needs the network."""
-    plugins: bool = False
-    """Allow alpha plugins (functions and generators that run programs)."""
-    helm_charts: bool = False
-    """Allow `helmCharts` (runs Helm, which may need the network)."""
-
-
-class Engines(Record):
-    """What the engines may do beyond their defaults."""
-
-    kustomize: Kustomize = Kustomize()
-    """Kustomize's doors to the outside."""
-
-
 class Dependencies(Record):
     """What an app's own config may bring along from elsewhere when it is handed off."""
 
@@ -152,6 +134,14 @@ class SettingsLimits(Record):
     """Time that one render may take, in seconds."""
     render_mebibytes: Annotated[int, Field(ge=64, le=65536)] = 1024
     """Memory that one render may use, in MiB."""
+    input_mebibytes: Annotated[int, Field(ge=1, le=4096)] = 64
+    """YAML that one app may have read or rendered in one environment, in MiB."""
+    nodes: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    """Values, lists and maps in that YAML, once its aliases are followed."""
+    objects: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    """Objects that one app may have in one environment."""
+    output_mebibytes: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Final YAML that one app may have in one environment, in MiB."""
 
 
 class Person(Record):
@@ -209,8 +199,8 @@ class Settings(Record):
     """Custom resources that run images: `Rollout.argoproj.io: spec.template.spec` (a pod) or a path to an image."""
     scopes: Mapping[KindName, Literal["cluster", "namespace"]] = Field(default_factory=dict)
     """Scope of custom resources that Headgate does not know: `Widget.example.com: namespace`."""
-    engines: Engines = Engines()
-    """What the engines may do beyond their defaults."""
+    sandbox: Literal["required", "optional"] = "required"
+    """Whether what apps wrote is refused where the engine cannot lock itself in."""
     dependencies: Dependencies = Dependencies()
     """What an app's own config may bring along from elsewhere when it is handed off."""
     limits: SettingsLimits = SettingsLimits()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from headgate.objects.manifest import Manifest
 
-OUTPUT_FORMAT = 1
+OUTPUT_FORMAT = 2
 """Version of the canonical text and of the file names. A change shows in headgate.lock."""
 
 

@@ -1,15 +1,12 @@
-"""Whether what was rendered is allowed and comes out the same each time. Pure."""
+"""Whether what was rendered is allowed. Pure."""
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from headgate.errors import DeniedError, UnstableError, first_few
-from headgate.objects.diff import first_difference
+from headgate.errors import DeniedError, first_few
 from headgate.objects.kinds import denied_because
 from headgate.yamltext import valuepath
-from headgate.yamltext.scalar import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +58,7 @@ def _plain_secret(manifest: Manifest) -> str:
         return ""
     fields = [manifest.data.get(field) for field in ("data", "stringData")]
     values = [
-        value
-        for field in fields
-        for _, value in valuepath.leaves(field)
-        if value not in ({}, []) and not is_null(value)
+        value for field in fields for _, value in valuepath.leaves(field) if value not in ({}, []) and value is not None
     ]
     if manifest.verbatim:
         values = [value for value in values if not (isinstance(value, str) and value.startswith("ENC["))]
@@ -79,16 +73,3 @@ def _allow_line(allow: Allow, kinds: list[str], namespaces: list[str]) -> str:
 
 def _with_new(known: Sequence[str], new: Sequence[str]) -> str:
     return ", ".join((*known, *first_few([name for name in dict.fromkeys(new) if name not in known])))
-
-
-def check_stable(first: Sequence[Manifest], second: Sequence[Manifest]) -> None:
-    """Compare the objects of two renders of one input. Raises UnstableError with object, field and template."""
-    for here, there in zip_longest(first, second):
-        found = here or there
-        path = first_difference(here.data if here else None, there.data if there else None)
-        if path is not None:
-            raise UnstableError(
-                f"{found} changes from render to render" + (f": {path}" if path else ""),
-                where=found.place,
-                hint="it comes from a random function or the clock; set the value, or keep it out of the output",
-            )

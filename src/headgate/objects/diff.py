@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.yamltext.read import dotted
-from headgate.yamltext.scalar import Plain
+from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.yamltext.read import KeyPath
+    from headgate.yamltext.valuepath import KeyPath
 
 NOTHING = object()
 
@@ -91,8 +90,6 @@ def _shown_path(path: KeyPath) -> str:
 def _shown(value: Any) -> str | None:
     if value is NOTHING:
         return None
-    if isinstance(value, Plain):
-        return value.text
     if isinstance(value, str) and "\n" in value:
         return value
     from headgate.yamltext.write import write  # noqa: PLC0415  only where something changed

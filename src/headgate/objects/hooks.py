@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headgate.errors import ManifestError, RenderError
 from headgate.objects.canonical import to_text
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
 
     from headgate.objects.manifest import Manifest
 
-# https://helm.sh/docs/topics/charts_hooks/
-_NEVER = {
-    "test",
-    "test-success",
-    "test-failure",
-    "pre-delete",
-    "post-delete",
-    "pre-rollback",
-    "post-rollback",
-}
 _FIXED = ("Job.batch", "Pod")
 """Kinds whose objects cannot be changed in the cluster."""
 _MAX_NAME = 63  # a Pod's may be longer, but is a host name too
@@ -32,24 +22,18 @@ _MAX_NAME = 63  # a Pod's may be longer, but is a host name too
 def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
     """Return the objects that belong in the output.
 
-    Tests and the hooks of deletion and rollback never do. Those of installation and upgrade need
-    ``hooks: drop`` or ``hooks: keep``. Raises RenderError when nothing was said.
+    The engine has dropped the hooks that never run (of tests, deletion and rollback), and with ``hooks: drop`` all.
+    Raises RenderError for others when nothing was said.
     """
     kept = []
     for manifest in found:
-        events = _events(manifest)
-        if not events:
-            kept.append(manifest)
-        elif events <= _NEVER:
-            continue
-        elif hooks is None:
+        if manifest.hook and hooks is None:
             raise RenderError(
-                f"{manifest} is a Helm hook ({', '.join(sorted(events - _NEVER))}), which runs only when Helm installs",
+                f"{manifest} is a Helm hook ({', '.join(manifest.hook)}), which runs only when Helm installs",
                 where=manifest.place,
                 hint=f"say what becomes of it in {app_file} or template.yaml: hooks: drop, or hooks: keep",
             )
-        elif hooks == "keep":
-            kept.append(manifest)
+        kept.append(manifest)
     return kept
 
 
@@ -58,14 +42,7 @@ def with_suffixes(kept: Iterable[Manifest]) -> list[Manifest]:
 
     The content is what will run, so digests are set before. Raises ManifestError for what SOPS encrypted.
     """
-    return [_with_suffix(one) if one.kind_name in _FIXED and _events(one) else one for one in kept]
-
-
-def _events(manifest: Manifest) -> set[str]:
-    metadata: dict[str, Any] = manifest.data.get("metadata", {})
-    annotations = metadata.get("annotations")
-    hook = annotations.get("helm.sh/hook") if isinstance(annotations, dict) else None
-    return {event.strip() for event in hook.split(",")} if isinstance(hook, str) else set()
+    return [_with_suffix(one) if one.kind_name in _FIXED and one.hook else one for one in kept]
 
 
 def _with_suffix(manifest: Manifest) -> Manifest:

@@ -133,7 +133,6 @@ THIRD_PARTY: dict[str, Scope] = {
 }
 """Kinds of projects that many clusters have."""
 
-CLUSTER = _CLUSTER | _THIRD_PARTY_CLUSTER
 """All kinds that are known to be cluster-scoped."""
 
 # Where the pod spec of a built-in workload is.

@@ -1,4 +1,4 @@
-"""Rendered text -> Kubernetes objects, each with a name and a place. Pure."""
+"""What the engine read -> Kubernetes objects, each with a name and a place. Pure."""
 
 from __future__ import annotations
 
@@ -6,44 +6,32 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ManifestError, Place, YamlError, first_few
-from headgate.objects.encrypted import is_encrypted, unchanged
+from headgate.errors import ManifestError, Place, first_few
 from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by
-from headgate.yamltext.fill import filled
-from headgate.yamltext.read import read, with_strings
-from headgate.yamltext.scalar import NULL, Plain
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from headgate.engine.protocol import EngineObject
     from headgate.objects.kinds import Scope
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """Text that an engine printed: one or more YAML documents.
-
-    ``source`` is the file it came from, when that is known. ``strings`` are values that the engine put
-    in by number (see `render.jinja`), so that they cannot break out of their scalar.
-    """
-
-    text: str
-    source: str = ""
-    strings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """One Kubernetes object. ``verbatim`` is its text where that must not change (SOPS), else empty."""
+    """One Kubernetes object. ``verbatim`` is its text where that must not change (SOPS), else empty.
+
+    ``hook`` are Helm's events when it is a hook.
+    """
 
     group: str
     kind: str
     namespace: str
     name: str
-    data: dict[Any, Any]
+    data: dict[str, Any]
     source: str = ""
     verbatim: str = ""
+    hook: tuple[str, ...] = ()
 
     @property
     def kind_name(self) -> str:
@@ -65,126 +53,31 @@ class Manifest:
         return Place(self.source) if self.source else None
 
 
-_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|$)[ \t]*", re.MULTILINE)
-_CONTENT = re.compile(r"^[ \t]*[^\s#%]", re.MULTILINE)  # more than comments and directives
-_SOURCE = re.compile(r"^# Source: (\S+)\r?$", re.MULTILINE)  # Helm writes it above each document
-
-
-def split(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the documents of a stream and the line that each begins on. A ``---`` at a line's start is never
-    part of a value: https://yaml.org/spec/1.2.2/#914-explicit-documents.
-    """
-    position, line = 0, 1
-    for match in _DOCUMENT.finditer(text):
-        part = text[position : match.start()]
-        if _CONTENT.search(part):
-            yield part, line
-        line += text.count("\n", position, match.end())
-        position = match.end()
-    if _CONTENT.search(text[position:]):
-        yield text[position:], line
-
-
-def manifests(rendered: Iterable[Rendered]) -> list[Manifest]:
-    """Read the objects of what an engine printed; lists are unfolded, namespaces are as they stand there.
-
-    Raises YamlError for what is not YAML, ManifestError for what is not a Kubernetes object.
-    """
-    found: list[Manifest] = []
-    for text in rendered:
-        for document, first_line in split(text.text):
-            match = _SOURCE.search(document)
-            source = match[1] if match else text.source
-            for data in _objects(document, first_line, source, text):
-                manifest = _manifest(data, source)
-                if is_encrypted(data):
-                    kept = unchanged(with_strings(document, text.strings), data, str(manifest), manifest.place)
-                    manifest = replace(manifest, verbatim=kept)
-                found.append(manifest)
-    return found
-
-
-def _objects(document: str, first_line: int, source: str, rendered: Rendered) -> Iterator[dict[Any, Any]]:
-    known = filled(document, rendered.strings) if rendered.strings else None
-    for data in _read(document, first_line, source, rendered) if known is None else known:
-        yield from _unfold(data, source)
-
-
-def _read(document: str, first_line: int, source: str, rendered: Rendered) -> list[Any]:
-    try:
-        return [one.data for one in read(document, source, strings=rendered.strings)]
-    except YamlError as error:
-        line = (error.where.line if error.where else 1) + first_line - 1
-        shown = _excerpt(rendered, line)
-        raise YamlError(f"rendered text is {error.what}{shown}", where=Place(source or "rendered text")) from None
-
-
-def _excerpt(rendered: Rendered, line: int) -> str:
-    lines = rendered.text.split("\n")
-    if not 0 < line <= len(lines):
-        return ""
-    shown = with_strings(lines[line - 1], rendered.strings).strip()[:120]
-    return f"\n    line {line}: {shown.encode('utf-8', 'replace').decode()}"
-
-
-def _unfold(data: Any, source: str) -> Iterator[dict[Any, Any]]:
-    if not isinstance(data, dict):
-        raise ManifestError(
-            f"expected a Kubernetes object, found {_shown(data)}", where=Place(source) if source else None
-        )
-    kind, items = data.get("kind"), data.get("items")
-    if isinstance(kind, str) and kind.endswith("List") and (isinstance(items, list) or items == NULL):
-        if "sops" in data or any("sops" in item for item in _list(items) if isinstance(item, dict)):
-            raise ManifestError(
-                f"{kind} holds encrypted objects, which cannot be taken out of it unchanged",
-                where=Place(source) if source else None,
-                hint="encrypt each object in a document of its own",
-            )
-        for item in _list(items):
-            of_list = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")}
-            yield from _unfold({**of_list, **item} if kind != "List" and isinstance(item, dict) else item, source)
-    else:
-        yield data
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _shown(data: Any) -> str:
-    text = "nothing" if data is None else " ".join(write(data).split())
-    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
-
-
-# https://kubernetes.io/docs/reference/using-api/#api-groups
-_API_VERSION = re.compile(r"(?:(?P<group>[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)/)?v[a-z0-9]+")
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_NAME = 253
 
 
-def _manifest(data: dict[Any, Any], source: str) -> Manifest:
-    where = Place(source) if source else None
-    api_version, kind = data.get("apiVersion"), data.get("kind")
-    match = _API_VERSION.fullmatch(api_version) if isinstance(api_version, str) else None
-    if match is None or not isinstance(kind, str) or not _KIND.fullmatch(kind):
-        raise ManifestError(
-            f"not a Kubernetes object: apiVersion {_shown(api_version)}, kind {_shown(kind)}",
-            where=where,
-            hint=f"the document begins with: {_shown(dict(list(data.items())[:2]))}",
-        )
-    metadata = data.get("metadata")
+def manifests(found: Iterable[EngineObject]) -> list[Manifest]:
+    """Return the objects of what the engine read, their namespaces as they stand there.
+
+    Raises ManifestError for one without a name that Kubernetes could take.
+    """
+    return [_manifest(one) for one in found]
+
+
+def _manifest(found: EngineObject) -> Manifest:
+    data, where = found.data, Place(found.source) if found.source else None
+    group, _, _ = data["apiVersion"].rpartition("/")
+    kind, metadata = data["kind"], data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
+    namespace = (metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
     if not isinstance(name, str):
         what, hint = missing_name(kind, metadata)
         raise ManifestError(what, where=where, hint=hint)
     check_name(name, kind, where)
-    if isinstance(namespace, Plain) and namespace.text == "null":
-        namespace = ""
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
-    return Manifest(match["group"] or "", kind, namespace, name, data, source)
+    return Manifest(group, kind, namespace, name, data, found.source, found.text, found.hook)
 
 
 def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
@@ -210,6 +103,11 @@ def check_name(name: str, kind: str, where: Place | None) -> None:
             where=where,
             hint="names have no '/', '%' or control characters and at most 253 characters",
         )
+
+
+def _shown(data: Any) -> str:
+    text = "nothing" if data is None else " ".join(write(data).split())
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Place, UnsafeFileError
 from headgate.repository.tree import Tree, check_input
-from headgate.yamltext.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from headgate.model import Config
 
 
-def snapshot(source: Tree, config: Config, label: str, *, environments: Sequence[str], values_only: bool) -> Tree:
+def snapshot(
+    source: Tree, config: Config, label: str, *, owner: str, environments: Sequence[str], values_only: bool
+) -> Tree:
     """Return the files of the app's config that a release keeps, from its repository at the commit.
 
-    ``values_only``: a shared template renders the app, so only values are of use: those of all ``environments``
-    that the app runs in, since a promotion takes them along. git's own small files
+    ``owner`` is the app. ``values_only``: a shared template renders the app, so only values are of use: those of all
+    ``environments`` that the app runs in, since a promotion takes them along. git's own small files
     (``.gitignore``, ``.gitkeep``) are left out. Raises UnsafeFileError and TooLargeError (`check_input`),
     ConfigError when nothing is there.
     """
@@ -30,7 +32,7 @@ def snapshot(source: Tree, config: Config, label: str, *, environments: Sequence
     kept = Tree({path: files.blob(path) for path in wanted})
     check_input(kept, config.path, arrives=True)
     for name in _OURS:
-        if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}"):
+        if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}", owner):
             raise UnsafeFileError(
                 "a file that belongs to the manifest repository, where alone it has an effect",
                 where=Place(f"{config.path}/{name}"),
@@ -52,7 +54,7 @@ def _is_wanted(path: str, config: Config, environments: Sequence[str], *, values
     return not config.include or any(fnmatchcase(path, pattern) for pattern in config.include)
 
 
-def _is_object(data: bytes, file: str) -> bool:
+def _is_object(data: bytes, file: str, owner: str) -> bool:
     """Whether a file holds Kubernetes objects, which may be called app.yaml as well."""
-    documents = read(data, file)
-    return bool(documents) and all(isinstance(one.data, dict) and "kind" in one.data for one in documents)
+    read = documents(data, file, owner=owner)
+    return bool(read) and all(isinstance(one.data, dict) and "kind" in one.data for one in read)

@@ -1,24 +1,34 @@
-"""The process that renders Jinja2 templates: a job as JSON on standard input, results as JSON on standard output.
+"""The process that renders Jinja2 templates: a job as JSON on standard input, lines of JSON on standard output.
 
-It runs alone (``python -I jinja_child.py``) under limits on time and memory, and imports nothing of Headgate.
+It runs alone (``python -I jinja_child.py --memory BYTES --seconds N``) under these limits (0: none), and imports
+nothing of Headgate but its lock, by path. Before it reads the first byte of input it locks itself in (`lock_child`),
+unless ``--no-lock`` is given, and its first line says whether it did: ``{"sandbox": true}``, or ``{"sandbox": false,
+"reason": "..."}``. It goes on in both cases, so a caller that insists on the lock reads this line before it writes the
+job. A line for each request follows, in the order of the job, as soon as it is rendered.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
+import contextlib
 import hashlib
+import importlib
+import importlib.util
 import json
 import re
 import sys
 import traceback
-from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import jinja2.sandbox
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
 
@@ -111,22 +121,17 @@ def make_environment(templates: dict[str, str]) -> Environment:
     return made
 
 
-@cache
-def _dumper() -> Any:
-    import yaml  # noqa: PLC0415  a sixth of the start of this process, and many templates do without
+class _Dumper(yaml.CSafeDumper):
+    """Writes without aliases, so that a value used twice is written twice."""
 
-    class Dumper(yaml.CSafeDumper):
-        """Writes without aliases, so that a value used twice is written twice."""
-
-        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-            return True
-
-    return partial(yaml.dump, Dumper=Dumper)
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
 
 
 def _to_yaml(strings: Strings, value: Any, indent: int) -> Text:
-    text: str = _dumper()(
+    text: str = yaml.dump(
         strings.tokens_in(value),
+        Dumper=_Dumper,
         default_flow_style=False,
         sort_keys=False,
         allow_unicode=True,
@@ -173,9 +178,9 @@ def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[st
     if isinstance(error, jinja2.TemplateSyntaxError):
         file, line = error.name or name, error.lineno
     else:
-        for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename in templates:
-                file, line = frame.filename, frame.lineno or 0
+        for frame, number in traceback.walk_tb(error.__traceback__):  # opens no files for the text of lines
+            if frame.f_code.co_filename in templates:
+                file, line = frame.f_code.co_filename, number
     hint = (
         "give it a value, or a default: {{ values.x | default('...') }}"
         if isinstance(error, jinja2.UndefinedError)
@@ -194,16 +199,74 @@ def _title(error: Exception) -> str:
     return next((title for kind, title in titles.items() if isinstance(error, kind)), type(error).__name__)
 
 
+# What the standard library and Jinja2 import where they first need it, as far as a template gets there.
+_NEEDED_LATER = (
+    "html",  # striptags
+    "jinja2.debug",  # every error in a template
+    "linecache",  # a traceback of this program's own
+    "textwrap",  # wordwrap
+    "tokenize",
+    "unicodedata",  # names of characters in strings
+)
+_CODECS = ("ascii", "latin-1", "utf-8-sig", "utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "unicode-escape")
+
+
+def import_ahead() -> None:
+    """Import what templates may need while this process can still open files."""
+    for name in _NEEDED_LATER:
+        importlib.import_module(name)
+    for name in _CODECS:
+        codecs.lookup(name)
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("_pylong")  # arithmetic with very long integers, since Python 3.12
+    hashlib.sha256()  # OpenSSL reads its configuration when it is first used
+
+
+def _enter_sandbox(arguments: list[str]) -> dict[str, Any]:
+    """Set the limits, lock this process in, and return the first line of its output."""
+    memory, seconds = (_number(arguments, name) for name in ("--memory", "--seconds"))
+    lock_child = _sibling("lock_child")
+    if "--no-lock" in arguments:
+        lock_child.limit(memory, seconds)
+        return {"sandbox": False, "reason": "switched off"}
+    try:
+        lock_child.lock(memory, seconds)
+    except OSError as error:
+        return {"sandbox": False, "reason": str(error)}
+    return {"sandbox": True}
+
+
+def _number(arguments: list[str], name: str) -> int:
+    return int(arguments[arguments.index(name) + 1]) if name in arguments else 0
+
+
+def _sibling(name: str) -> ModuleType:
+    """Import a module that lies beside this one, and nothing of the package around both."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write_line(line: dict[str, Any]) -> None:
+    """Write at once: what is buffered would be lost when a limit ends this process."""
+    print(json.dumps(line), flush=True)  # noqa: T201
+
+
 def main() -> None:
-    """Render a job."""
-    job = json.load(sys.stdin)
+    """Lock this process in and render a job."""
+    import_ahead()
+    first_line = _enter_sandbox(sys.argv[1:])
+    sys.meta_path.clear()  # without the lock, too, nothing else is imported: a render is the same
+    _write_line(first_line)
+    job = json.loads(sys.stdin.buffer.readline())
     suffixes = tuple(job["suffixes"])
     environments = {key: make_environment(templates) for key, templates in job["sources"].items()}
-    answers = []
     for request in job["requests"]:
         templates = job["sources"][request["source"]]
-        answers.append(render(environments[request["source"]], templates, suffixes, request["context"]))
-    json.dump(answers, sys.stdout)
+        _write_line(render(environments[request["source"]], templates, suffixes, request["context"]))
 
 
 if __name__ == "__main__":

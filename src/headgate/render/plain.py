@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.errors import HeadgateError, Place, RenderError
-from headgate.objects.manifest import Rendered
-from headgate.render.protocol import Result
+from headgate.engine.protocol import Request
+from headgate.engine.reading import decoded
+from headgate.errors import Place, RenderError
+from headgate.render.batch import render_batch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from headgate.render.protocol import Bench, Render
+    from headgate.render.protocol import Render, Result
     from headgate.repository.tree import Tree
 
 _NOT_MANIFESTS = {"values.yaml", "values.yml", "template.yaml"}
 
 
-def render(batch: Sequence[Render], bench: Bench) -> Generator[Result, None, None]:  # noqa: ARG001  nothing to run
-    """Give every YAML file of the source as it is."""
-    for one in batch:
-        try:
-            yield Result(one, tuple(_files(one)))
-        except HeadgateError as error:
-            yield Result(one, error=error)
+def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
+    """Read every YAML file of the source as it is."""
+    return render_batch(batch, _request, lambda one, failure: failure.error(label=one.label), lambda _, file: file)
 
 
-def _files(one: Render) -> list[Rendered]:
-    source = one.scope.folder(one.folder)
-    files = manifest_files(source)
+def _request(render: Render) -> Request:
+    files = files_of(render)
     if not files:
-        raise RenderError("no YAML file to render", where=Place(one.label))
-    return [Rendered(text(source, path, one), one.file(path)) for path in files]
+        raise RenderError("no YAML file to render", where=Place(render.label))
+    body = {"files": files, "hooks": render.hooks}
+    return Request(kind="objects", body=body, owner=render.owner, budget=render.budget)
+
+
+def files_of(render: Render) -> list[dict[str, str]]:
+    """Return the files that are objects, for a request. Raises YamlError for what is no text."""
+    source = render.scope.folder(render.folder)
+    files = ((render.file(path), source.read(path)) for path in manifest_files(source))
+    return [{"file": file, "text": decoded(data, file)} for file, data in files]
 
 
 def manifest_files(source: Tree) -> list[str]:
@@ -43,11 +47,3 @@ def manifest_files(source: Tree) -> list[str]:
         and path not in _NOT_MANIFESTS
         and not (path.startswith("values.") and "/" not in path)
     ]
-
-
-def text(source: Tree, path: str, one: Render) -> str:
-    """Read a file of the source as text. Raises RenderError when it is none."""
-    try:
-        return source.read(path).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise RenderError("not UTF-8 text", where=Place(one.file(path))) from None

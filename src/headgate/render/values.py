@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ConfigError, GrantError, Place
+from headgate.engine import reading
+from headgate.engine.budget import USUAL
+from headgate.engine.reading import Text
+from headgate.errors import GrantError
 from headgate.yamltext import valuepath
-from headgate.yamltext.read import Text, dotted, read
-from headgate.yamltext.scalar import Plain, is_null
+from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from headgate.engine.budget import Budget
+    from headgate.engine.protocol import Warned
     from headgate.model import Granted
     from headgate.repository.tree import Tree
-    from headgate.yamltext.read import KeyPath
+    from headgate.yamltext.valuepath import KeyPath
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The values of one file; scalars keep how they were written.
-
-    ``from_app``: the app's repository wrote it, so the grant holds for it.
-    """
+    """The values of one file, as Helm reads it. The grant holds for those that the app's repository wrote."""
 
     values: dict[str, Any]
     text: Text
-    from_app: bool = False
+    warnings: tuple[Warned, ...] = ()
+
+    @property
+    def from_app(self) -> bool:
+        """Whether the app's repository wrote it."""
+        return bool(self.text.owner)
 
 
-def read_layer(tree: Tree, file: str, *, from_app: bool = False) -> Layer | None:
-    """Read one values file; None when there is none or it is empty. Raises YamlError, ConfigError."""
+def read_layer(
+    tree: Tree, file: str, *, named: str = "", owner: str = "", lenient: bool = False, budget: Budget = USUAL
+) -> Layer | None:
+    """Read one values file; None when there is none or it is empty.
+
+    ``named`` is its name in the repository, where that is another than in the tree. ``owner`` is the app whose
+    repository wrote it. ``lenient`` takes the last of equal keys, as Helm does with a chart's own. Raises YamlError,
+    ConfigError, TooLargeError.
+    """
     if file not in tree:
         return None
     data = tree.read(file)
-    documents = read(data, file)
-    if not documents:
-        return None
-    if len(documents) > 1 or not isinstance(documents[0].data, dict):
-        raise ConfigError("expected one mapping of values", where=Place(file, documents[-1].line))
-    return Layer(_string_keys(documents[0].data), Text(data, file), from_app)
-
-
-def _string_keys(values: Any) -> Any:
-    """Return values with strings for all keys, so that layers that write a key with and without quotes meet."""
-    if isinstance(values, dict):
-        return {str(key): _string_keys(value) for key, value in values.items()}
-    return [_string_keys(value) for value in values] if isinstance(values, list) else values
+    name = named or file
+    values, warnings = reading.values(data, name, owner=owner, lenient=lenient, budget=budget)
+    return Layer(values, Text(data, name, owner), warnings) if values else None
 
 
 def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def merge_all(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def without_nulls(values: Any) -> Any:
     """Drop the keys that a null deletes, as Helm does before it renders."""
     if isinstance(values, dict):
-        return {key: without_nulls(value) for key, value in values.items() if not is_null(value)}
+        return {key: without_nulls(value) for key, value in values.items() if value is not None}
     if isinstance(values, list):
         return [without_nulls(value) for value in values]
     return values
@@ -102,7 +106,7 @@ Patterns = list[tuple[valuepath.Pattern, bool]]
 def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> None:
     granting = [text for pattern, text in patterns if valuepath.covers(pattern, path)]
     if not granting:
-        what = "deletes a value" if is_null(value) else "sets a value"
+        what = "deletes a value" if value is None else "sets a value"
         raise GrantError(
             f"{what} that the app was not granted",
             where=layer.text.place(path),
@@ -152,7 +156,7 @@ def _replaced(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, 
     if isinstance(upper, dict) and isinstance(lower, dict):
         for key in upper.keys() & lower.keys():
             yield from _replaced(upper[key], lower[key], (*path, str(key)))
-    elif isinstance(upper, (dict, list)) and not is_null(lower) and lower not in ({}, []):
+    elif isinstance(upper, (dict, list)) and lower is not None and lower not in ({}, []):
         yield path, lower
 
 
@@ -188,14 +192,25 @@ def _meet(own: Any, other: Any, path: KeyPath) -> tuple[KeyPath, Any, Any]:
 
 def shown(value: Any) -> str:
     """Write a value in a few words."""
-    text = value.text if isinstance(value, Plain) else repr(value)
+    text = repr(value) if isinstance(value, str) else _text(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def flat(values: Any) -> dict[str, str]:
     """Return scalars by their dotted path, as strings: what a ConfigMap can hold."""
     return {
-        dotted(path): value.text if isinstance(value, Plain) else value
+        dotted(path): _text(value)
         for path, value in valuepath.leaves(values)
-        if path and isinstance(value, (str, Plain))
+        if path and not isinstance(value, (dict, list))
     }
+
+
+def has_template(values: Any) -> bool:
+    """Whether a string in values could be a template, which a chart may put through ``tpl``."""
+    return any(
+        "{{" in text for path, value in valuepath.leaves(values) for text in (*path, value) if isinstance(text, str)
+    )

@@ -8,7 +8,6 @@ from headgate.errors import HeadgateError
 from headgate.objects.images import canonical_repository, parse_reference, uses
 from headgate.objects.kinds import POD_SPECS
 from headgate.releases.order import by_version
-from headgate.yamltext.scalar import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -141,7 +140,7 @@ def _value(side: Side, *path: str) -> Any:
     value: Any = side.data if side else None
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
-    return to_python(value)
+    return value
 
 
 def _dicts(value: Any) -> list[dict[Any, Any]]:

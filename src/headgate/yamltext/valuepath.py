@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.yamltext.read import KeyPath
+
+KeyPath = tuple[str | int, ...]
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a key path as people do: ``spec.containers[0]."a.b"``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            quoted = step if re.fullmatch(r"[^.\[\]\"*\\\s]+", step) else json.dumps(step, ensure_ascii=False)
+            text += f".{quoted}" if text else quoted
+    return text
 
 
 class AnyKey:

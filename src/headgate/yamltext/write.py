@@ -1,8 +1,7 @@
 """Data -> canonical YAML text: one way to write each value, readable, and read back the same by every reader.
 
 Block style, two spaces, sequences at the column of their key, lines never folded. Strings stay without
-quotes where no YAML reader could take them for something else; text of several lines is a literal block;
-a `Plain` scalar is written as it was.
+quotes where no YAML reader could take them for something else; text of several lines is a literal block.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from headgate.yamltext.scalar import Plain, is_plain_string
+from headgate.yamltext.scalar import is_plain_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +54,7 @@ def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, 
         # The first key of a mapping inside a sequence stands behind the dash, which is written already.
         lead = pad if not first or not parts or parts[-1].endswith("\n") else ""
         first = False
-        name = key.text if isinstance(key, Plain) else _one_line(key)
+        name = _one_line(key)
         value = data[key]
         if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
             parts.append(f"{lead}{name}: {_one_line(value)}\n")  # nearly all are such, and calls cost
@@ -91,8 +90,6 @@ def _sequence(parts: list[str], data: list[Any], pad: str, path: tuple[Any, ...]
 
 
 def _scalar(value: Any, pad: str) -> str:
-    if isinstance(value, Plain):
-        return value.text
     if isinstance(value, str):
         return _block(value, pad) if "\n" in value and _fits_block(value) else _one_line(value)
     if isinstance(value, dict):

@@ -1,0 +1,19 @@
+//go:build !linux || !(amd64 || arm64)
+
+package main
+
+import (
+	"errors"
+	"runtime"
+)
+
+// lock cannot lock the process in: what it needs, only Linux has.
+func lock(_, _ uint64) error {
+	return errors.New("a program for " + runtime.GOOS + "/" + runtime.GOARCH +
+		" cannot lock itself in; one for linux/amd64 or linux/arm64 can")
+}
+
+// limitResources does nothing, so that a laptop renders too. Whoever starts this process watches over its time.
+func limitResources(_, _ uint64) error {
+	return nil
+}

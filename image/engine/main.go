@@ -1,0 +1,254 @@
+// Command headgate-engine reads and renders all YAML that apps and charts bring: Helm charts, kustomizations, values,
+// manifests. It is told by JSON lines on standard input and answers by JSON lines on standard output; before it reads the
+// first byte it locks itself in, so that it can compute and nothing else. docs/engine.md tells the protocol.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// Set when it is built (image/build-tools).
+var (
+	helmVersion      = "unknown"
+	kustomizeVersion = "unknown"
+	build            = "unknown"
+)
+
+func main() {
+	version := flag.Bool("version", false, "print the versions as JSON and exit")
+	memory := flag.Uint64("memory", 0, "bytes of memory that the process may use; 0: no limit")
+	seconds := flag.Uint64("cpu", 0, "seconds of processor time that the process may use; 0: no limit")
+	sandbox := flag.Bool("sandbox", true, "lock the process in before it reads its input")
+	flag.Parse()
+	greeting := hello{Protocol: protocolVersion, Helm: helmVersion, Kustomize: kustomizeVersion, Build: build}
+	if *version {
+		if err := json.NewEncoder(os.Stdout).Encode(greeting); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	// One worker: the caller starts as many engines as it wants to keep busy. Go would read cgroup files again later.
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	if *memory > 0 { // seldom collecting is quick, until it gets near the limit
+		debug.SetMemoryLimit(int64(*memory / 2))
+	}
+	if *sandbox {
+		if err := lock(*memory, *seconds); err != nil {
+			greeting.Reason = err.Error()
+		} else {
+			greeting.Sandbox = true
+		}
+	} else {
+		greeting.Reason = "switched off"
+	}
+	if err := serve(os.Stdin, os.Stdout, greeting); err != nil {
+		fmt.Fprintln(os.Stderr, "headgate-engine:", err)
+		os.Exit(1)
+	}
+}
+
+// serve answers messages until the input ends. Each answer is flushed: what is buffered is lost when a limit ends the process.
+func serve(in io.Reader, out io.Writer, greeting hello) error {
+	writer := &answerWriter{out: bufio.NewWriterSize(out, 64*1024)}
+	if err := writer.line(greeting); err != nil {
+		return err
+	}
+	state := newState()
+	for line := range linesOf(in) {
+		if line.err != nil {
+			return line.err
+		}
+		var told message
+		if err := json.Unmarshal(line.text, &told); err != nil {
+			return fmt.Errorf("a message that is not JSON: %w", err)
+		}
+		if told.Tree != "" {
+			state.keep(told)
+			continue
+		}
+		if err := state.answer(told, writer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The caller sends few lines ahead, so that the end of the input is seen while a request is worked on.
+const linesAhead = 64
+
+// patience is how long the engine works on after its input has ended: nobody may be left who waits for an answer, and
+// a chart may loop without end.
+const patience = 60 * time.Second
+
+type inputLine struct {
+	text []byte
+	err  error
+}
+
+// linesOf reads lines while others are worked on. The engine ends soon after its input does.
+func linesOf(in io.Reader) <-chan inputLine {
+	lines := make(chan inputLine, linesAhead)
+	go func() {
+		defer close(lines)
+		reader := bufio.NewReaderSize(in, 64*1024)
+		for {
+			text, err := reader.ReadBytes('\n')
+			if err == nil {
+				lines <- inputLine{text: text}
+				continue
+			}
+			time.AfterFunc(patience, func() { os.Exit(1) })
+			if !errors.Is(err, io.EOF) {
+				lines <- inputLine{err: err}
+			} else if len(text) > 0 {
+				lines <- inputLine{err: io.ErrUnexpectedEOF}
+			}
+			return
+		}
+	}()
+	return lines
+}
+
+type lineWriter interface {
+	line(value any) error
+}
+
+type answerWriter struct {
+	out *bufio.Writer
+}
+
+func (w *answerWriter) line(value any) error {
+	encoder := json.NewEncoder(w.out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	return w.out.Flush()
+}
+
+// state is what lives as long as the process: trees, charts that were loaded, and CRDs that were read.
+type state struct {
+	trees  map[string]tree
+	charts map[string]*loadedChart
+	crds   map[string]*crdFile // by content
+
+	kustomize kustomizeCache
+}
+
+func newState() *state {
+	return &state{trees: map[string]tree{}, charts: map[string]*loadedChart{}, crds: map[string]*crdFile{}}
+}
+
+// tree is files by path, without a leading slash.
+type tree map[string][]byte
+
+func (s *state) keep(told message) {
+	files := make(tree, len(told.Files)+len(told.Binary))
+	for path, text := range told.Files {
+		files[path] = []byte(text)
+	}
+	for path, data := range told.Binary {
+		files[path] = data
+	}
+	s.trees[told.Tree] = files
+}
+
+func (s *state) tree(id string) (tree, error) {
+	found, ok := s.trees[id]
+	if !ok {
+		return nil, &failure{Kind: notProtocol, Message: "no tree " + id}
+	}
+	return found, nil
+}
+
+// result collects what a request gives; objects go out one by one.
+type result struct {
+	request  int
+	budget   *budget
+	writer   lineWriter
+	state    *state
+	value    json.RawMessage
+	warnings []warning
+}
+
+// answer carries out one request and writes its answer. It returns an error only when the output is gone.
+func (s *state) answer(told message, writer *answerWriter) error {
+	out := &result{request: told.Request, budget: newBudget(told.Budget), writer: writer, state: s}
+	end := answer{Request: told.Request, Done: true}
+	if err := s.dispatch(told, out); err != nil {
+		end.Error = asFailure(err)
+	} else {
+		end.Value = out.value
+	}
+	end.Warnings = bounded(out.warnings)
+	return writer.line(end)
+}
+
+func (s *state) dispatch(told message, out *result) (err error) {
+	defer func() {
+		// Helm and Kustomize now and then panic on odd input: that is the input's error, and the next request goes on.
+		if found := recover(); found != nil {
+			err = &failure{Kind: notExplained, Message: fmt.Sprintf("%v", found)}
+		}
+	}()
+	switch {
+	case told.Values != nil:
+		return readValues(told.Values, out)
+	case told.Documents != nil:
+		return readConfig(told.Documents, out)
+	case told.Locate != nil:
+		return locate(told.Locate, out)
+	case told.Objects != nil:
+		return readObjects(told.Objects, out)
+	case told.Helm != nil:
+		return s.renderHelm(told.Helm, out)
+	case told.Kustomize != nil:
+		return s.renderKustomize(told.Kustomize, out)
+	case told.Kustomization != nil:
+		return readKustomization(told.Kustomization, out)
+	}
+	return &failure{Kind: notProtocol, Message: "a message of no known kind"}
+}
+
+func asFailure(err error) *failure {
+	found, ok := errors.AsType[*failure](err)
+	if !ok {
+		found = &failure{Kind: notRendered, Message: err.Error()}
+	}
+	short := *found
+	short.Message = clip(short.Message, 8000)
+	short.Template = clip(short.Template, 8000)
+	return &short
+}
+
+// clip bounds text that input chooses.
+func clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	cut := limit
+	for cut > 0 && text[cut]&0xC0 == 0x80 { // not inside a character
+		cut--
+	}
+	return fmt.Sprintf("%s ... (%d more bytes)", text[:cut], len(text)-cut)
+}
+
+const maxWarnings = 50
+
+func bounded(all []warning) []warning {
+	if len(all) <= maxWarnings {
+		return all
+	}
+	more := warning{Message: fmt.Sprintf("and %d more warnings", len(all)-maxWarnings)}
+	return append(all[:maxWarnings:maxWarnings], more)
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	helmrelease "helm.sh/helm/v4/pkg/release/v1"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+)
+
+const notesSuffix = "NOTES.txt"
+
+// manifest is a document that a template printed, read as Kubernetes reads it.
+type manifest struct {
+	rendered
+	document document
+}
+
+// read splits what templates printed into documents as Helm does, reads each, and brings them into Helm's order: the
+// manifests, then the hooks.
+func (r *release) read(files map[string]string, out *result) ([]manifest, error) {
+	maps.DeleteFunc(files, func(name, text string) bool {
+		return strings.HasSuffix(name, notesSuffix) || strings.TrimSpace(text) == ""
+	})
+	if err := checkSize(files, out.budget); err != nil {
+		return nil, inFile(err, path.Join(r.asked.Folder, "Chart.yaml"), 0)
+	}
+	var all []manifest
+	names := []string{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		documents := releaseutil.SplitManifests(files[name])
+		for number := range len(documents) {
+			found, err := readManifest(documents[fmt.Sprintf("manifest-%d", number)], files[name], r.source(name), out)
+			if err != nil {
+				return nil, err
+			}
+			if found != nil {
+				all, names = append(all, *found), append(names, name)
+			}
+		}
+	}
+	return r.sortManifests(all, names, out)
+}
+
+// checkSize bounds what is read before it is looked at more closely.
+func checkSize(files map[string]string, left *budget) error {
+	size, documents := left.used.BytesIn, 0
+	for _, text := range files {
+		size += len(text)
+		documents += 1 + strings.Count(text, "\n---")
+	}
+	if err := within(size, left.limits.BytesIn, "bytes of YAML are read or rendered"); err != nil {
+		return err
+	}
+	return within(documents, left.limits.Objects, "documents")
+}
+
+// readManifest reads a document of a template's text. It returns nil for an empty one.
+func readManifest(text, whole, source string, out *result) (*manifest, error) {
+	documents, err := readQuickly(text, source, out)
+	if err != nil {
+		return nil, inRendered(err, text, whole)
+	}
+	if len(documents) == 0 || string(documents[0].json) == "null" {
+		return nil, nil //nolint:nilnil // nothing there is no error
+	}
+	return &manifest{rendered: rendered{source: source, text: text}, document: documents[0]}, nil
+}
+
+// inRendered shows the line of a template's text that is wrong: its number says nothing to whoever sees the template.
+func inRendered(err error, text, whole string) error {
+	found, ok := errors.AsType[*failure](err)
+	if !ok || found.Line == 0 {
+		return err
+	}
+	placed := *found
+	before, _, _ := strings.Cut(whole, text)
+	if shown := excerpt(whole, strings.Count(before, "\n")+found.Line, nil); shown != "" && found.Kind == notYAML {
+		placed.Message += "\n    " + shown
+	}
+	placed.Line = 0
+	return &placed
+}
+
+// sortManifests has Helm's own code tell hooks from manifests and sort both. It gets no more of each document than it
+// looks at, since it would read the whole text again. Helm leaves out hooks whose events it does not know.
+func (r *release) sortManifests(all []manifest, names []string, out *result) ([]manifest, error) {
+	texts, heads := map[string][]string{}, map[string]string{}
+	for number, name := range names {
+		texts[name] = append(texts[name], headText(number, all[number].document.json))
+	}
+	for name, parts := range texts {
+		heads[name] = strings.Join(parts, "")
+	}
+	hooks, manifests, err := releaseutil.SortManifests(heads, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, r.unsorted(err, names)
+	}
+	sorted, known := make([]manifest, 0, len(all)), make([]bool, len(all))
+	add := func(head string, events []string) {
+		number := numberOf(head)
+		known[number] = true
+		all[number].hook = events
+		all[number].document.events = events
+		sorted = append(sorted, all[number])
+	}
+	for _, found := range manifests {
+		add(found.Content, []string{})
+	}
+	for _, found := range hooks {
+		events := []string{}
+		for _, event := range found.Events {
+			events = append(events, event.String())
+		}
+		add(found.Manifest, events)
+	}
+	for number, one := range all {
+		if !known[number] {
+			out.warnings = append(out.warnings, unknownHook(one))
+		}
+	}
+	return sorted, nil
+}
+
+// headText writes what Helm's sort looks at: the head of an object, and of its annotations the hook and those that are
+// no strings, which are an error. The number comes back from numberOf.
+func headText(number int, data []byte) string {
+	var head, metadata, annotations map[string]json.RawMessage
+	text := data
+	if json.Unmarshal(data, &head) == nil {
+		_ = json.Unmarshal(head["metadata"], &metadata)
+		_ = json.Unmarshal(metadata["annotations"], &annotations)
+		maps.DeleteFunc(annotations, func(key string, value json.RawMessage) bool {
+			return key != helmrelease.HookAnnotation && value[0] != '{' && value[0] != '['
+		})
+		if annotations != nil {
+			metadata["annotations"] = encoded(annotations)
+		}
+		if metadata != nil {
+			keepKeys(metadata, "name", "annotations")
+			head["metadata"] = encoded(metadata)
+		}
+		keepKeys(head, "apiVersion", "kind", "metadata")
+		text = encoded(head)
+	}
+	return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text)))
+}
+
+func keepKeys(of map[string]json.RawMessage, keys ...string) {
+	maps.DeleteFunc(of, func(key string, _ json.RawMessage) bool { return !slices.Contains(keys, key) })
+}
+
+func encoded(of map[string]json.RawMessage) json.RawMessage {
+	data, err := json.Marshal(of)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return data
+}
+
+func numberOf(head string) (number int) {
+	if _, err := fmt.Sscanf(head, "# %d", &number); err != nil {
+		panic(err) // headText wrote it
+	}
+	return number
+}
+
+// unsorted places an error of Helm's sort, which names the template.
+func (r *release) unsorted(err error, names []string) error {
+	found := &failure{Kind: notObject, Message: "Helm: " + clip(err.Error(), 1000)}
+	for _, name := range names {
+		if _, words, ok := strings.Cut(err.Error(), "YAML parse error on "+name+": "); ok {
+			found.File, found.Message = r.source(name), "Helm: YAML parse error: "+clip(words, 1000)
+			break
+		}
+	}
+	return found
+}
+
+func unknownHook(one manifest) warning {
+	var head struct {
+		Kind     string
+		Metadata struct {
+			Name        string
+			Annotations map[string]any
+		}
+	}
+	_ = json.Unmarshal(one.document.json, &head)
+	message := fmt.Sprintf("%s %s is left out: Helm does not know its hook '%v'",
+		head.Kind, head.Metadata.Name, head.Metadata.Annotations[helmrelease.HookAnnotation])
+	return warning{Message: clip(message, 500), File: one.source}
+}

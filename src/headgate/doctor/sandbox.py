@@ -1,0 +1,29 @@
+"""Whether the engine can lock itself in where the doctor runs: on a runner of the kind that hydrates, if possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.doctor.finding import Finding
+from headgate.engine import pool
+
+if TYPE_CHECKING:
+    from headgate.model import Settings
+
+
+def sandbox(settings: Settings | None) -> Finding:
+    """Look at the sandbox of this machine, and at what headgate.yaml asks for."""
+    locked, reason = pool.status()
+    required = settings is None or settings.sandbox == "required"
+    if locked:
+        return Finding("sandbox", "ok", "this machine", "the engine locks itself in (seccomp)")
+    if required:
+        return Finding(
+            "sandbox",
+            "wrong",
+            "this machine",
+            f"the engine cannot lock itself in ({reason}), so what apps wrote is refused",
+            "use runners on Linux with seccomp, or set 'sandbox: optional' in headgate.yaml",
+        )
+    told = f"the engine cannot lock itself in ({reason}), and headgate.yaml says 'sandbox: optional'"
+    return Finding("sandbox", "cannot tell", "this machine", told, "what an app wrote could harm this job")

@@ -1,0 +1,178 @@
+"""The engine's processes: one for each owner, so that no app shares one with another; kept for a while.
+
+Those who ask for one thing at a time use `call`, those who ask for many `converse`, which keeps all processors busy.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from typing import TYPE_CHECKING
+
+from headgate import process
+from headgate.engine.budget import USUAL
+from headgate.engine.dialogue import EndedError, exchange
+from headgate.engine.protocol import Answer
+from headgate.engine.worker import Worker, not_locked, out_of_time, why_it_ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from headgate.engine.budget import Budget
+    from headgate.engine.protocol import Request
+    from headgate.errors import HeadgateError
+
+_IDLE = 4  # processes that wait for their owner to come again
+_SHARE = 8  # requests of the platform from which on a second process pays
+
+_idle: dict[str, Worker] = {}
+_sandbox = {"required": True}
+
+
+def require_sandbox(*, required: bool) -> None:
+    """Say whether what an app owns is refused where an engine could not lock itself in."""
+    _sandbox["required"] = required
+
+
+def sandbox_is_required() -> bool:
+    """Whether it is."""
+    return _sandbox["required"]
+
+
+def close_all() -> None:
+    """End all processes that wait."""
+    while _idle:
+        _idle.popitem()[1].close()
+
+
+atexit.register(close_all)
+
+
+def status() -> tuple[bool, str]:
+    """Return whether the engine is locked in here, and if not, why."""
+    worker = _borrow("", USUAL)
+    try:
+        return worker.sandboxed, str(worker.greeting.get("reason", ""))
+    finally:
+        _give_back("", worker)
+
+
+def call(request: Request) -> Answer:
+    """Return the answer to one request."""
+    ((_, answer),) = converse([request])  # to its end, where the process is kept for the next one
+    return answer
+
+
+def converse(requests: Iterable[Request]) -> Iterator[tuple[Request, Answer]]:
+    """Yield each request with its answer, as they come.
+
+    Raises ToolError when there is no engine, and Stopped when this process is told to stop.
+    """
+    lanes = deque(_lanes(list(requests)))
+    active: list[_Lane] = []
+    try:
+        while lanes or active:
+            while lanes and len(active) < process.processors():
+                active.append(lanes.popleft())
+                active[-1].start()
+            yield from _answers(active, lanes)
+            active = [lane for lane in active if lane.worker is not None]
+    finally:
+        for lane in active:
+            lane.drop()
+
+
+def _lanes(requests: list[Request]) -> list[_Lane]:
+    """Group requests by who owns their inputs; the platform's go into as many processes as there are processors."""
+    owners: dict[str, list[Request]] = {}
+    for request in requests:
+        owners.setdefault(request.owner, []).append(request)
+    lanes = []
+    for owner, own in owners.items():
+        parts = 1 if owner or len(own) < _SHARE else process.processors()
+        size = -(-len(own) // parts)
+        lanes += [_Lane(owner, own[at : at + size]) for at in range(0, len(own), size)]
+    return lanes
+
+
+class _Lane:
+    """Requests of one owner, one after another in one process."""
+
+    def __init__(self, owner: str, requests: list[Request], *, alone: bool = False) -> None:
+        self.owner, self.requests, self.alone = owner, requests, alone
+        self.worker: Worker | None = None
+
+    def start(self) -> None:
+        self.worker = _borrow(self.owner, self.requests[0].budget, fresh=self.alone)
+        for request in self.requests:
+            self.worker.ask(request)
+
+    def drop(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
+def _answers(active: list[_Lane], lanes: deque[_Lane]) -> Iterator[tuple[Request, Answer]]:
+    """Wait until something comes, and yield all that came; put what is to be tried again among the lanes."""
+    running = [(lane, lane.worker) for lane in active if lane.worker is not None]
+    if not any(worker.dialogue.lines or worker.dialogue.ended for _, worker in running):
+        exchange([worker.dialogue for _, worker in running], min(worker.seconds_left for _, worker in running))
+    for lane, worker in running:
+        try:
+            refused = _refusal(lane, worker)
+            if refused is not None:
+                left = worker.unanswered()
+                lane.drop()
+                yield from ((request, Answer(error=refused)) for request in left)
+                continue
+            while (found := worker.take()) is not None:
+                yield found
+        except EndedError as error:
+            yield from _failed(lane, worker, lanes, why_it_ended(error, worker.budget))
+            continue
+        if not worker.busy:
+            lane.worker = None
+            _give_back(lane.owner, worker)
+        elif worker.seconds_left <= 0:
+            yield from _failed(lane, worker, lanes, out_of_time(worker.unanswered()[0].budget))
+
+
+def _failed(lane: _Lane, worker: Worker, lanes: deque[_Lane], why: HeadgateError) -> Iterator[tuple[Request, Answer]]:
+    """A process is gone, or is ended since it takes too long: charge the request that it worked on.
+
+    Where the process had answered others before, that request is tried once more alone, and only that counts.
+    """
+    left = worker.unanswered()
+    shared = worker.answered > 0 or len(left) > 1
+    lane.drop()
+    if shared and not lane.alone:
+        lanes.appendleft(_Lane(lane.owner, left[:1], alone=True))
+    else:
+        yield left[0], Answer(error=why)
+    if left[1:]:
+        lanes.append(_Lane(lane.owner, left[1:]))
+
+
+def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
+    if not lane.owner or worker.sandboxed or not sandbox_is_required():
+        return None
+    return not_locked(str(worker.greeting.get("reason", "")))
+
+
+def _borrow(owner: str, budget: Budget, *, fresh: bool = False) -> Worker:
+    worker = None if fresh else _idle.pop(owner, None)
+    if worker is not None and worker.budget.memory == budget.memory:
+        return worker
+    if worker is not None:
+        worker.close()
+    return Worker(budget)
+
+
+def _give_back(owner: str, worker: Worker) -> None:
+    if owner in _idle or worker.dialogue.ended:
+        worker.close()
+        return
+    _idle[owner] = worker
+    while len(_idle) > _IDLE:
+        _idle.pop(next(name for name in _idle if name or len(_idle) == 1)).close()

@@ -1,0 +1,166 @@
+"""The messages of the engine's protocol, version 1 (docs/engine.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headgate.engine.budget import USUAL, Budget
+from headgate.errors import (
+    ConfigError,
+    HeadgateError,
+    ManifestError,
+    Place,
+    RenderError,
+    TooLargeError,
+    UnsafeFileError,
+    UnstableError,
+    YamlError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.repository.tree import Tree
+
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """Something to read or render. ``owner`` is the app that wrote what is read; empty for the platform.
+
+    ``kind`` and ``body`` are the protocol's; ``tree`` has the files that the body names by its id.
+    """
+
+    kind: str
+    body: dict[str, Any]
+    owner: str = ""
+    tree: Tree | None = None
+    budget: Budget = USUAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineObject:
+    """A Kubernetes object. ``text`` is its source where that must stay (SOPS); ``hook`` are Helm's events of a hook."""
+
+    data: dict[str, Any]
+    source: str
+    hook: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something to look at that stops nothing. ``file`` is named as in the request."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a request has no result. ``file`` is named as in the request or by its path in the tree."""
+
+    kind: str
+    message: str
+    file: str = ""
+    line: int = 0
+    hint: str = ""
+    template: str = ""
+    functions: tuple[str, ...] = ()
+
+    def error(self, named: Callable[[str], str] = str, label: str = "") -> HeadgateError:
+        """Return the error for people. ``named`` gives a file its name in the repository, ``label`` stands for none."""
+        file = named(self.file) if self.file else label
+        where = Place(file, self.line) if file else None
+        return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=self.hint)
+
+
+_ERRORS: dict[str, type[HeadgateError]] = {
+    "yaml": YamlError,
+    "config": ConfigError,
+    "render": RenderError,
+    "schema": RenderError,
+    "object": ManifestError,
+    "unstable": UnstableError,
+    "unsafe": UnsafeFileError,
+    "budget": TooLargeError,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the engine made of a request: objects or a value, or why it has none."""
+
+    objects: tuple[EngineObject, ...] = ()
+    value: Any = None
+    warnings: tuple[Warned, ...] = ()
+    failure: Failure | None = None
+    error: HeadgateError | None = None
+    """What ended the process: no verdict of the engine's."""
+
+
+def tree_message(tree: Tree) -> bytes:
+    """Return the line that gives the engine a tree."""
+    files: dict[str, str] = {}
+    binary: dict[str, str] = {}
+    for path in tree.paths():
+        data = tree.read(path)
+        try:
+            files[path] = data.decode()
+        except UnicodeDecodeError:
+            binary[path] = base64.b64encode(data).decode()
+    return _line({"tree": tree.id, "files": files, "binary": binary})
+
+
+def request_message(number: int, request: Request) -> bytes:
+    """Return the line of a request."""
+    return _line({"request": number, "budget": request.budget.counts, request.kind: request.body})
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+@dataclass
+class Incoming:
+    """The answer to one request while it arrives. ``known`` are the objects that the engine sends once only."""
+
+    known: dict[str, EngineObject]
+    objects: list[EngineObject] = field(default_factory=list)
+
+    def take(self, line: bytes) -> Answer | None:
+        """Take a line; return the answer when it is complete."""
+        told: dict[str, Any] = json.loads(line)
+        if told.get("done"):
+            failure = told.get("error")
+            return Answer(
+                objects=() if failure else tuple(self.objects),
+                value=told.get("value"),
+                warnings=tuple(Warned(**one) for one in told.get("warnings") or ()),
+                failure=_failure(failure) if failure else None,
+            )
+        self.objects.append(self._object(told))
+        return None
+
+    def _object(self, told: dict[str, Any]) -> EngineObject:
+        content = told.get("content", "")
+        if content and "object" not in told:
+            return self.known[content]
+        found = EngineObject(
+            data=told["object"],
+            source=told.get("source", ""),
+            hook=tuple(told.get("hook") or ()),
+            text=told.get("text", ""),
+        )
+        if content:
+            self.known[content] = found
+        return found
+
+
+def _failure(told: dict[str, Any]) -> Failure:
+    return Failure(**{**told, "functions": tuple(told.get("functions") or ())})

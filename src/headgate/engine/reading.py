@@ -1,0 +1,101 @@
+"""Reading YAML: configuration, values, Kubernetes objects. ``owner`` is the app that wrote it, as in `Request`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.engine import pool
+from headgate.engine.budget import USUAL
+from headgate.engine.protocol import Request
+from headgate.errors import Place, YamlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.engine.budget import Budget
+    from headgate.engine.protocol import Answer, EngineObject, Warned
+    from headgate.yamltext.valuepath import KeyPath
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a configuration file, and the line that it begins on."""
+
+    data: Any
+    line: int
+
+
+def decoded(data: bytes | str, file: str) -> str:
+    """Return the text of a file. Raises YamlError with the line for what is not UTF-8."""
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlError("not UTF-8 text", where=Place(file, line)) from None
+
+
+def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> list[Document]:
+    """Read the documents of a file as Kubernetes reads them. Empty ones are left out.
+
+    Raises YamlError for what is not YAML, TooLargeError above the budget.
+    """
+    body = {"file": file, "text": decoded(data, file)}
+    answer = ask(Request(kind="documents", body=body, owner=owner, budget=budget))
+    return [Document(one["value"], one["line"]) for one in answer.value]
+
+
+def values(
+    data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
+) -> tuple[dict[str, Any], tuple[Warned, ...]]:
+    """Read a values file as Helm does, and what is to be warned of.
+
+    ``lenient`` takes the last of equal keys, as Helm does, with a warning; else they are an error.
+    Raises YamlError, ConfigError for what is no mapping, TooLargeError.
+    """
+    body = {"file": file, "text": decoded(data, file), "lenient": lenient}
+    answer = ask(Request(kind="values", body=body, owner=owner, budget=budget))
+    return answer.value, answer.warnings
+
+
+def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
+    """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
+    body = {"files": [{"file": file, "text": decoded(data, file)}]}
+    return ask(Request(kind="objects", body=body, owner=owner)).objects
+
+
+def ask(request: Request) -> Answer:
+    """Return an answer that is no failure. Raises the failure's error."""
+    answer = pool.call(request)
+    if answer.error is not None:
+        raise answer.error
+    if answer.failure is not None:
+        raise answer.failure.error()
+    return answer
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file, in which places are looked up when somebody must be told of one."""
+
+    data: bytes
+    file: str
+    owner: str = ""
+
+    def place(self, path: Sequence[str | int]) -> Place:
+        """Return where ``path`` stands in it, or the nearest thing above it that stands somewhere."""
+        from headgate.yamltext.valuepath import dotted  # noqa: PLC0415  only for errors
+
+        return Place(self.file, self._find(path)["line"], dotted(tuple(path)))
+
+    def scalar(self, path: KeyPath) -> str:
+        """Return how the scalar at ``path`` is written, without quotes; an empty string when there is none."""
+        return str(self._find(path).get("scalar", ""))
+
+    def _find(self, path: Sequence[str | int]) -> dict[str, Any]:
+        text = self.data.decode("utf-8-sig", "replace")
+        answer = ask(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
+        found: dict[str, Any] = answer.value
+        return found

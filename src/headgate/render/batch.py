@@ -1,0 +1,57 @@
+"""A batch of renders through the engine: a request for each, and what its answer is in the repository's own names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headgate.engine.pool import converse
+from headgate.errors import HeadgateError, Place
+from headgate.render.protocol import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from headgate.engine.protocol import Answer, Failure, Request
+    from headgate.render.protocol import Render
+
+
+def render_batch(
+    batch: Iterable[Render],
+    request: Callable[[Render], Request],
+    explain: Callable[[Render, Failure], HeadgateError],
+    named: Callable[[Render, str], str],
+) -> Generator[Result, None, None]:
+    """Render all of ``batch``. ``named`` gives a file of an answer its name in the repository."""
+    requests: dict[Request, Render] = {}
+    for render in batch:
+        try:
+            requests[request(render)] = render
+        except HeadgateError as error:
+            yield Result(render=render, error=error)
+    for asked, answer in converse(requests):
+        render = requests[asked]
+        yield _result(render, answer, explain, partial(named, render))
+
+
+def placed(error: HeadgateError, render: Render) -> HeadgateError:
+    """Return an error of a render with a place, which is the source where it has none."""
+    return error if error.where else type(error)(error.what, where=Place(render.label), hint=error.hint)
+
+
+def _result(
+    render: Render,
+    answer: Answer,
+    explain: Callable[[Render, Failure], HeadgateError],
+    named: Callable[[str], str],
+) -> Result:
+    warnings = tuple(
+        f"{Place(named(one.file), one.line)}: {one.message}" if one.file else one.message for one in answer.warnings
+    )
+    if answer.error is not None:
+        return Result(render=render, error=placed(answer.error, render))
+    if answer.failure is not None:
+        return Result(render=render, error=explain(render, answer.failure), warnings=warnings)
+    objects = tuple(replace(one, source=named(one.source)) for one in answer.objects)
+    return Result(render=render, objects=objects, warnings=warnings)

@@ -1,0 +1,390 @@
+"""The process that renders Jinja2 locks itself in: what hostile code in it achieves, with and without the lock.
+
+This file is also the program that it tests: run as a script, it is the renderer with hostile code in the place where
+the renderer reads its input.
+"""
+# It makes system calls, as plainly as it can, and prints.
+# ruff: noqa: PTH108, PTH115, PTH116, PTH208, T201
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import importlib.util
+import json
+import mmap
+import os
+import platform
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+import headgate
+
+CHILD = Path(headgate.__file__).parent / "render" / "jinja_child.py"
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the list of calls is proved on Linux on x86_64"
+)
+as_users = pytest.mark.parametrize("user", [0, NOBODY] if os.getuid() == 0 else [os.getuid()])
+
+
+# --- the hostile program ---------------------------------------------------------------------------------------------
+
+
+class Scene(NamedTuple):
+    """What attempts need to have been prepared, so that only the lock stands in their way."""
+
+    libc: ctypes.CDLL
+    child: int
+    server: socket.socket
+    address: tuple[str, int]
+    client: socket.socket
+    pipe: tuple[int, int]
+    page: mmap.mmap
+
+
+def prepare() -> Scene:
+    ends, pipe = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:  # waits for the end of its parent
+        os.close(ends[1])
+        os.read(ends[0], 1)
+        os._exit(0)
+    os.write(pipe[1], b"x")
+    server = socket.create_server(("127.0.0.1", 0))
+    page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return Scene(ctypes.CDLL(None, use_errno=True), child, server, server.getsockname(), socket.socket(), pipe, page)
+
+
+def checked(result: int) -> None:
+    if result == -1:
+        raise OSError(ctypes.get_errno(), "")
+
+
+def create_file(_: Scene) -> None:
+    path = f"/tmp/jinja-lock-{os.getpid()}"
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    os.unlink(path)
+
+
+def fork(_: Scene) -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def read_memory_of_child(scene: Scene) -> None:
+    byte = ctypes.create_string_buffer(1)
+    here, there = (struct.pack("=2Q", address, 1) for address in (ctypes.addressof(byte), id(None)))
+    checked(scene.libc.process_vm_readv(scene.child, here, 1, there, 1, 0))
+
+
+def make_code(scene: Scene) -> None:
+    address = ctypes.addressof(ctypes.c_char.from_buffer(scene.page))
+    checked(scene.libc.mprotect(ctypes.c_void_p(address), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC))
+
+
+PTRACE_SEIZE, PR_SET_DUMPABLE = 0x4206, 4
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+
+ATTEMPTS: dict[str, Callable[[Scene], object]] = {
+    "open a folder": lambda _: os.close(os.open("/", os.O_RDONLY)),
+    "open a device to write": lambda _: os.close(os.open("/dev/null", os.O_WRONLY)),
+    "create a file": create_file,
+    "read the environment": lambda _: Path("/proc/self/environ").read_bytes(),
+    "open the memory": lambda _: os.close(os.open("/proc/self/mem", os.O_RDONLY)),
+    "read about the parent": lambda _: Path(f"/proc/{os.getppid()}/status").read_bytes(),
+    "list processes": lambda _: os.listdir("/proc"),
+    "look up a file": lambda _: os.stat("/"),
+    "read a link": lambda _: os.readlink("/proc/self/exe"),
+    "change the folder": lambda _: os.chdir("/"),
+    "make an IP socket": lambda _: socket.socket().close(),
+    "make a Unix socket": lambda _: socket.socket(socket.AF_UNIX).close(),
+    "make a pair of sockets": lambda _: socket.socketpair(),
+    "connect a socket": lambda scene: scene.client.connect(scene.address),
+    "start a program": lambda _: subprocess.run(["/bin/true"], check=True),
+    "start a program by posix_spawn": lambda _: os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0),
+    "fork": fork,
+    "trace the child": lambda scene: checked(scene.libc.ptrace(PTRACE_SEIZE, scene.child, None, None)),
+    "read the child's memory": read_memory_of_child,
+    "signal the child": lambda scene: os.kill(scene.child, 0),
+    "signal itself by kill": lambda _: os.kill(os.getpid(), 0),
+    "change the child's limits": lambda scene: resource.prlimit(scene.child, resource.RLIMIT_CORE, (0, 0)),
+    "map code": lambda _: mmap.mmap(-1, mmap.PAGESIZE, flags=PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC),
+    "make code of data": make_code,
+    "map memory that no limit counts": lambda _: mmap.mmap(-1, mmap.PAGESIZE),
+    "make a file in memory": lambda _: os.close(os.memfd_create("test")),
+    "read another descriptor": lambda scene: os.read(scene.pipe[0], 1),
+    "write another descriptor": lambda scene: os.write(scene.pipe[1], b"x"),
+    "copy a descriptor": lambda _: os.close(os.dup(0)),
+    "be looked into again": lambda scene: checked(scene.libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)),
+    "read the limits": lambda _: resource.getrlimit(resource.RLIMIT_NOFILE),
+}
+
+
+def attack(scene: Scene) -> None:
+    """Make all attempts and print how each ended, as an errno. Last become another program, if that can be."""
+    for name, attempt in ATTEMPTS.items():
+        failure = 0
+        try:
+            attempt(scene)
+        except OSError as error:
+            failure = error.errno or -1
+        print(json.dumps([name, failure]), flush=True)
+    try:
+        os.execv("/bin/echo", ["echo", json.dumps(["become another program", 0])])
+    except OSError as error:
+        print(json.dumps(["become another program", error.errno]), flush=True)
+
+
+# Allowed whatever their arguments are: munmap, brk, rt_sigaction, rt_sigprocmask, rt_sigreturn, sched_yield, mremap,
+# getpid, exit, gettid, futex, restart_syscall, clock_gettime, exit_group, getrandom. A call that joins the list of the
+# lock joins this one, too, by somebody who thought about it.
+LET_THROUGH = {11, 12, 13, 14, 15, 24, 25, 39, 60, 186, 202, 219, 228, 231, 318}
+# Since Linux 6.14 seccomp does not see the calls by which the kernel's own trampolines of probes come back.
+TRAMPOLINES = {335, 336}
+LAST_CALL, X32 = 1024, 0x40000000
+
+
+def call_everything(scene: Scene) -> None:
+    """Make every system call that there may be, with arguments that are never allowed; print what is not refused."""
+    every = ctypes.c_long(-1)  # no descriptor, no advice, no process, and every flag
+    for number in {*range(LAST_CALL), *range(X32, X32 + LAST_CALL)} - LET_THROUGH - TRAMPOLINES:
+        if scene.libc.syscall(ctypes.c_long(number), *[every] * 6) != -1 or ctypes.get_errno() != errno.EPERM:
+            print(json.dumps([number, ctypes.get_errno()]), flush=True)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def answer_seccomp(failure: int) -> None:
+    """Have the kernel answer seccomp(2) in this way from now on."""
+    lock_child = load(CHILD.with_name("lock_child.py"))
+    numbers = lock_child._NUMBERS[platform.machine()]
+    instructions = b"".join(
+        [
+            lock_child._instruction(lock_child._LOAD, lock_child._CALL),
+            lock_child._instruction(lock_child._JUMP_IF_EQUAL, numbers.seccomp, otherwise=1),
+            lock_child._instruction(lock_child._RETURN, lock_child._RET_ERRNO | failure),
+            lock_child._instruction(lock_child._RETURN, lock_child._RET_ALLOW),
+        ]
+    )
+    libc = lock_child._Libc(numbers)
+    libc.drop_privileges()
+    program = lock_child._Program(len(instructions) // 8, instructions)
+    libc._call(numbers.seccomp, lock_child._SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(program))
+
+
+def become(user: int) -> None:
+    if user != os.getuid():
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # as for any program that such a user starts
+
+
+def hostile_program(user: int, role: str, *arguments: str) -> None:
+    renderer = load(CHILD)
+    renderer.import_ahead()
+    become(user)
+    scene = prepare()
+    roles: dict[str, Callable[[], object]] = {
+        "attack": lambda: attack(scene),
+        "everything": lambda: call_everything(scene),
+        "wait": sys.stdin.read,
+    }
+
+    def in_place_of_input(_: object) -> dict[str, Any]:
+        roles.get(role, lambda: None)()
+        return {"sources": {}, "suffixes": [], "requests": []}
+
+    preparations: dict[str, Callable[[], object]] = {
+        "no seccomp": lambda: answer_seccomp(errno.ENOSYS),
+        "forbidden": lambda: answer_seccomp(errno.EPERM),
+        "fooled": lambda: answer_seccomp(0),
+        "other machine": lambda: setattr(os, "uname", lambda: SimpleNamespace(machine="riscv64")),
+    }
+    preparations.get(role, lambda: None)()
+    renderer.json = SimpleNamespace(load=in_place_of_input, dumps=json.dumps)  # type: ignore[attr-defined]
+    sys.argv[1:] = arguments
+    renderer.main()
+
+
+# --- the tests -------------------------------------------------------------------------------------------------------
+
+
+def hostile(user: int, role: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-I", __file__, str(user), role, *arguments]
+
+
+def lines_of(command: list[str], given: str = "") -> list[Any]:
+    done = subprocess.run(command, check=False, input=given, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@as_users
+def test_locked_process_achieves_nothing(user: int) -> None:
+    first, *outcomes = lines_of(hostile(user, "attack"))
+    assert first == {"sandbox": True}
+    assert dict(outcomes) == dict.fromkeys([*ATTEMPTS, "become another program"], errno.EPERM)
+
+
+@as_users
+def test_attempts_succeed_without_lock(user: int) -> None:
+    first, *outcomes = lines_of(hostile(user, "attack", "--no-lock"))
+    assert first == {"sandbox": False, "reason": "switched off"}
+    assert dict(outcomes) == dict.fromkeys([*ATTEMPTS, "become another program"], 0)
+
+
+@as_users
+def test_every_other_call_is_refused(user: int) -> None:
+    assert lines_of(hostile(user, "everything")) == [{"sandbox": True}]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user, and see what that may see")
+@pytest.mark.parametrize(("arguments", "owner"), [([], 0), (["--no-lock"], NOBODY)])
+def test_locked_process_is_hidden_from_its_user(arguments: list[str], owner: int) -> None:
+    command = hostile(NOBODY, "wait", *arguments)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert os.stat(f"/proc/{process.pid}/environ").st_uid == owner  # who alone may read it
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("no seccomp", "the kernel has no seccomp filters"),
+        ("forbidden", "seccomp is forbidden here"),
+        ("fooled", "does not apply it"),
+        ("other machine", "a process on linux/riscv64 cannot lock itself in"),
+    ],
+)
+def test_system_that_cannot_is_reported(role: str, words: str) -> None:
+    [first] = lines_of(hostile(os.getuid(), role))
+    assert first["sandbox"] is False
+    assert words in first["reason"]
+
+
+def job(templates: dict[str, str], values: object = None, *, times: int = 1) -> str:
+    request = {"source": "s", "context": {"values": values}}
+    return json.dumps({"sources": {"s": templates}, "suffixes": [".yaml.j2"], "requests": [request] * times})
+
+
+def renderer(*arguments: str) -> list[str]:
+    return [sys.executable, "-I", str(CHILD), *arguments]
+
+
+# What reaches for something that Python imports late, or for files: each is rendered, or fails with its own message.
+TEMPLATES = {
+    "name of a character": '{{ "\\N{BULLET}" }}',
+    "codecs": '{{ "ä".encode("utf-16").decode("utf-16") }}',
+    "codec that is rarely used": '{{ "a".encode("cp500") }}',
+    "striptags": '{{ "<b>x &amp; y</b>" | striptags }}',
+    "wordwrap": '{{ "one two three" | wordwrap(5) }}',
+    "long integer": "{{ (10 ** 4000) // 7 % 1000 }} {{ (10 ** 9000) // (10 ** 8000) % 7 }}",
+    "too long integer": "{{ 10 ** 5000 }}",
+    "formats": '{{ "%05.1f" | format(1.5) }} {{ "{:n}".format(1234) }} {{ 1e6 | filesizeformat }}',
+    "JSON": "{{ values | tojson }}",
+    "hashes": '{{ "x" | sha256 }} {{ "x" | b64encode | b64decode }}',
+    "YAML": "{{ values | to_yaml }}",
+    "other template": '{% include "part.j2" %}{% import "part.j2" as part %}{{ part.m() }}',
+    "no such template": '{% include "/etc/passwd" %}',
+    "division": "\n{{ 1 / 0 }}",
+    "missing value": "{{ values.nope }}",
+    "unsafe attribute": '{{ "".__class__ }}',
+    "syntax": "{% if %}",
+    "syntax of Python": '{{ "a"() }}',
+    "no such filter": "{{ 1 | nope }}",
+    "recursion": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "error in a macro": "{% macro m() %}\n{{ 1 / 0 }}{% endmacro %}\n{{ m() }}",
+    "error in a filter": '{{ "x" | int(base=99) }} {{ values | sum }}',
+}
+PART = "{% macro m() %}m{% endmacro %}part"
+
+
+def answers(*arguments: str) -> dict[str, Any]:
+    sources = {name: {"a.yaml.j2": text, "part.j2": PART} for name, text in TEMPLATES.items()}
+    context = {"values": {"a": ["ä", 1, None]}}
+    requests = [{"source": name, "context": context} for name in sources]
+    given = json.dumps({"sources": sources, "suffixes": [".yaml.j2"], "requests": requests})
+    return dict(zip(TEMPLATES, lines_of(renderer(*arguments), given)[1:], strict=True))
+
+
+def test_locked_process_renders_and_fails_as_without_lock() -> None:
+    locked = answers()
+    assert locked == answers("--no-lock")
+    assert "Permission" not in str(locked)
+    failed = {name: answer["error"]["message"] for name, answer in locked.items() if "error" in answer}
+    assert failed == {
+        "codec that is rarely used": "LookupError: unknown encoding: cp500",
+        "division": "ZeroDivisionError: division by zero",
+        "error in a filter": failed["error in a filter"],
+        "error in a macro": "ZeroDivisionError: division by zero",
+        "missing value": "missing value: 'dict object' has no attribute 'nope'",
+        "no such filter": "template syntax: No filter named 'nope'.",
+        "no such template": "no such template: /etc/passwd",
+        "recursion": failed["recursion"],
+        "syntax": failed["syntax"],
+        "syntax of Python": "TypeError: 'str' object is not callable",
+        "too long integer": failed["too long integer"],
+        "unsafe attribute": failed["unsafe attribute"],
+    }
+    assert locked["error in a macro"]["error"]["line"] == 2
+
+
+def test_memory_limit_ends_process_and_answers_before_are_kept() -> None:
+    sources = {"good": {"a.yaml.j2": "a: 1"}, "bad": {"a.yaml.j2": "{{ ('x' * 10 ** 9) | length }}"}}
+    requests = [{"source": "good", "context": {}}, {"source": "bad", "context": {}}]
+    given = json.dumps({"sources": sources, "suffixes": [".yaml.j2"], "requests": requests})
+    begin = time.monotonic()
+    command = renderer("--memory", "268435456")
+    done = subprocess.run(command, check=False, input=given, capture_output=True, text=True, timeout=60)
+    assert time.monotonic() - begin < 10
+    assert done.returncode == 1
+    assert "MemoryError" in done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"sandbox": True},
+        {"texts": [["a.yaml.j2", "a: 1"]], "strings": []},
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-lock"]])
+def test_processor_time_limit_ends_process(arguments: list[str]) -> None:
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    command = renderer("--seconds", "1", *arguments)
+    done = subprocess.run(command, check=False, input=job({"a.yaml.j2": loops}), text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_much_is_rendered_in_small_memory() -> None:
+    text = "{% for n in range(5000) %}{{ n }}: {{ values }}\n{% endfor %}"
+    first, *rest = lines_of(renderer("--memory", "268435456"), job({"a.yaml.j2": text}, "x" * 200, times=20))
+    assert first == {"sandbox": True}
+    assert len(rest) == 20
+    assert all(len(answer["strings"]) == 5000 for answer in rest)
+
+
+if __name__ == "__main__":
+    hostile_program(int(sys.argv[1]), *sys.argv[2:])
