@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -133,7 +134,7 @@ func runHelm(program string, arguments []string) ([]byte, error) {
 	command.Stderr = &words
 	printed, err := command.Output()
 	if err != nil {
-		return nil, errors.New(words.String())
+		return nil, fmt.Errorf("%w: %s", err, words.String())
 	}
 	return printed, nil
 }

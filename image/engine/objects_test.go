@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -243,10 +244,13 @@ func TestErrorInRenderedTextShowsItsLineWithTheStringsInTheirPlaces(t *testing.T
 	if why == nil || why.Line != 0 || !strings.HasSuffix(why.Message, "\n    line 2 of the rendered text: b: c: web"+tok(5)) {
 		t.Errorf("%+v", why)
 	}
-	huge := strings.Repeat("x", 1<<20)
-	_, why = emit("a: b: "+strings.Repeat(tok(0), 1<<20)+"\n", limits{}, huge)
-	if why == nil || len(why.Message) > 1000 {
-		t.Errorf("%+v", why)
+	huge, text := strings.Repeat("x", 1<<20), "a: b: "+strings.Repeat(tok(0), 1<<16)+"\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, why = emit(text, limits{}, huge)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; why == nil || len(why.Message) > 1000 || used > 15<<20 {
+		t.Errorf("%d bytes of memory: %+v", used, why)
 	}
 }
 

@@ -127,6 +127,9 @@ func (c *comparison) place(found *failure, number int) {
 		return
 	}
 	found.File, found.Line = told.File, told.Line
+	if _, callers, ok := strings.Cut(told.Message, calledIn); ok {
+		found.Message += calledIn + callers
+	}
 	if told.Template == "" {
 		return
 	}

@@ -32,6 +32,7 @@ var (
 const (
 	maxCallers = 3
 	maxWords   = 100_000 // of an error, whose text a template may choose
+	calledIn   = "\n    called in "
 )
 
 // explain places an error of Helm's templates in the tree. The innermost of the places that Helm names comes last.
@@ -50,7 +51,7 @@ func (r *release) explain(err error) *failure {
 		found.Message = "Helm: " + shortened(inside)
 	}
 	for at := len(places) - 2; at >= 0 && at >= len(places)-1-maxCallers; at-- {
-		found.Message += fmt.Sprintf("\n    called in %s, line %d", places[at].File, places[at].Line)
+		found.Message += fmt.Sprintf(calledIn+"%s, line %d", places[at].File, places[at].Line)
 	}
 	if missingValue.MatchString(words) {
 		found.Hint = "a value is missing: set it in the app's values, or give it a default in the chart"

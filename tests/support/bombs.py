@@ -157,12 +157,12 @@ def files_without_end() -> Files:
     return {f"{n}.yaml": config_map("", f"n{n}") for n in range(6000)}
 
 
-@bomb(0, TOO_LARGE)
+@bomb(TOO_LARGE)
 def empty_documents_without_end() -> Files:
     return {"a.yaml": config_map("") + "---\n" * 2_000_000}
 
 
-@bomb(TOO_LARGE)
+@bomb(TOO_LARGE, EXHAUSTED)
 def nodes_without_end() -> Files:
     return {"a.yaml": config_map(f"a: [{'[],' * 3_000_000}]\n")}
 
@@ -242,7 +242,7 @@ def padding_without_end() -> Files:
     return jinja(config_map("data: {v: \"{{ '%10000000000d' | format(1) }}\", w: \"{{ 'a' | center(10 ** 10) }}\"}\n"))
 
 
-@bomb(NOT_RENDERED, EXHAUSTED, TOO_LARGE)
+@bomb(0, NOT_RENDERED, EXHAUSTED, TOO_LARGE)
 def power_of_a_power() -> Files:
     return jinja(config_map('data: {v: "{{ 9 ** 9 ** 9 ** 9 }}"}\n'))
 
@@ -318,7 +318,7 @@ def indent_without_end() -> Files:
     return printing('{{ indent 2000000000 "a" }}')
 
 
-@bomb(EXHAUSTED, TOO_LARGE, NOT_RENDERED)
+@bomb(0, EXHAUSTED, TOO_LARGE, NOT_RENDERED)
 def indent_of_many_lines() -> Files:
     return printing('{{ repeat 100000 "\\\\n" | indent 100000 }}')
 
@@ -338,7 +338,7 @@ def chart_list_that_doubles() -> Files:
     return printing("{{ $s := list 1 }}{{ range until 60 }}{{ $s = concat $s $s }}{{ end }}{{ len $s }}")
 
 
-@bomb(EXHAUSTED, NOT_RENDERED)
+@bomb(0, EXHAUSTED, NOT_RENDERED)
 def mapping_that_holds_itself_as_yaml() -> Files:
     return printing('{{ $d := dict }}{{ $_ := set $d "a" $d }}{{ toYaml $d }}')
 
@@ -364,7 +364,7 @@ def aliases_read_by_a_template() -> Files:
     return chart(config_map(f"data: {{v: '{read}'}}\n"), values_yaml=f"t: {json.dumps(laughs(5))}\n")
 
 
-@bomb(EXHAUSTED, NOT_RENDERED)
+@bomb(0, EXHAUSTED, NOT_RENDERED)
 def regular_expression_that_repeats() -> Files:
     return printing('{{ regexMatch "((((a{100}){10}){10}){10}){10}" (repeat 100000 "a") }}')
 
@@ -385,7 +385,7 @@ def password_that_is_derived_without_end() -> Files:
     return printing('{{ range until 100000 }}{{ derivePassword 1 "long" "a" "b" "c" }}{{ end }}')
 
 
-@bomb(TOO_LARGE)
+@bomb(0, TOO_LARGE)
 def aliases_in_values_of_a_chart() -> Files:
     return chart(config_map("data: {v: a}\n"), values_yaml=laughs(9))
 

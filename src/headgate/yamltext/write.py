@@ -22,7 +22,7 @@ _LONG_KEY = 900
 # indicators, no ": ", no " #" and no space or colon at the end. Stricter than YAML, so that it is safe
 # inside flow collections and for every reader.
 _SAFE = re.compile(
-    r"(?!\.\.\.)(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*",
+    r"(?!\.\.\.)(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*+",
 )
 _BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff]")
 
