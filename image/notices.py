@@ -89,9 +89,10 @@ def _go(files: Iterable[Path]) -> list[Part]:
 
 
 def modules_of(text: str) -> set[tuple[str, str]]:
-    """Return path and version of each module in the text of ``go version -m``, the program's own too.
+    """Return path and version of each module in the text of ``go version -m``, the program's own too when it has one.
 
-    A replacement is told and not what it replaces.
+    What is built from this project's own sources has none: its licence is the project's. A replacement is told and not
+    what it replaces.
     """
     rows = [line.split("\t")[1:] for line in text.splitlines() if line.startswith("\t")]
     found: list[tuple[str, str]] = []
@@ -100,7 +101,7 @@ def modules_of(text: str) -> set[tuple[str, str]]:
             found.pop()
         if row[0] in {"mod", "dep", "=>"}:
             found.append((row[1], row[2]))
-    return set(found)
+    return {(path, version) for path, version in found if version != "(devel)"}
 
 
 def _escaped(text: str) -> str:
