@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -49,11 +50,16 @@ func (s *state) renderKustomize(request *kustomizeRequest, out *result) error {
 }
 
 // run lets Kustomize build, as the command does.
-func (b *kustomizeBuild) run() (resmap.ResMap, error) {
+func (b *kustomizeBuild) run() (objects resmap.ResMap, err error) {
 	defer b.closeDoors()()
+	defer func() {
+		if found := recover(); found != nil {
+			err = b.panicked(found)
+		}
+	}()
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified
-	objects, err := krusty.MakeKustomizer(options).Run(b.files, path.Join(treeRoot, b.root))
+	objects, err = krusty.MakeKustomizer(options).Run(b.files, path.Join(treeRoot, b.root))
 	if b.failed != nil { // Kustomize hides errors of its file system
 		return nil, b.failed
 	}
@@ -61,6 +67,15 @@ func (b *kustomizeBuild) run() (resmap.ResMap, error) {
 		return nil, b.explain(err)
 	}
 	return objects, nil
+}
+
+// panicked explains what Kustomize panics with: some errors, a schema that it cannot read among them, and bugs.
+func (b *kustomizeBuild) panicked(found any) error {
+	kind := notRendered
+	if _, ok := found.(runtime.Error); ok {
+		kind = notExplained
+	}
+	return &failure{Kind: kind, Message: fmt.Sprintf("Kustomize: %v", found), File: b.files.kustomizationIn(b.root)}
 }
 
 // closeDoors keeps Kustomize from the network, also where the process is not locked in, and from standard error, where

@@ -81,8 +81,8 @@ func TestSchemaOfOneBuildDoesNotReachTheNext(t *testing.T) {
 	}
 	if _, failed := buildRoot(t, rootTree("openapi: {path: s.json}\nresources: [x.yaml, ../b]", map[string]string{
 		"root/s.json": "nonsense", "b/kustomization.yaml": "resources: [w.yaml]\n" + patch, "b/w.yaml": widget,
-	})); failed == nil {
-		t.Error("a schema that is none was taken")
+	})); failed == nil || failed.Kind != notRendered || !strings.Contains(failed.Message, "invalid schema") {
+		t.Errorf("a schema that is none: %+v", failed)
 	}
 	if after, failed := buildRoot(t, plain); failed != nil || after[0] != before[0] {
 		t.Errorf("after a panic: %s, %+v", after, failed)
