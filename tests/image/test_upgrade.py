@@ -90,12 +90,12 @@ def in_image(image: str, folder: Path, *args: str, code: int = 0) -> str:
 def test_each_image_is_proved_by_its_own_pins_alone(older: Older) -> None:
     run("image/smoke.sh", OLDER_IMAGE, cwd=older.checkout)
     told = run("image/smoke.sh", OLDER_IMAGE, code=1)
-    assert f"'helm version' does not show 'v{HERE}'" in told
+    assert f"'headgate --version' does not show 'helm {HERE}'" in told
 
 
 def test_it_says_which_helm_it_has(older: Older, tmp_path: Path) -> None:
     assert f"(helm {older.helm}, kustomize {PINNED['kustomize']})" in in_image(OLDER_IMAGE, tmp_path, "--version")
-    assert re.search(rf"^helm +{re.escape(older.helm)} ", in_image(OLDER_IMAGE, tmp_path, "version"), re.MULTILINE)
+    assert re.search(rf"^helm +{re.escape(older.helm)}$", in_image(OLDER_IMAGE, tmp_path, "version"), re.MULTILINE)
     assert f"(helm {HERE}, " in in_image(IMAGE, tmp_path, "--version")
 
 
