@@ -53,9 +53,9 @@ func init() {
 type chance struct {
 	calls []call
 	files files
-	// Of a rendering that is compared with the first.
-	first  *chance
-	varies func(number int, function string) bool
+	// Of a rendering that is compared with the first. What no seed could repeat is that of the first or of the second.
+	first, second *chance
+	varies        choice
 	// Of a rendering that shows where a call stands: the call fails.
 	stop bool
 	last int
@@ -193,18 +193,22 @@ var unseeded = func() template.FuncMap {
 	return found
 }()
 
-// repeated makes a function give the results again that it gave in the first rendering.
+// repeated makes a function give the results again that it gave in an earlier rendering.
 func (c *chance) repeated(name string, function any) any {
 	value := reflect.ValueOf(function)
 	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
 		number := len(c.calls)
 		c.draw(name)
-		if c.first != nil && !c.varies(number, name) && number < len(c.first.calls) && c.first.calls[number].function == name {
-			return c.first.calls[number].results
+		earlier := c.first
+		if c.first != nil && c.varies(number, name) {
+			earlier = c.second
 		}
-		results := value.Call(arguments)
-		c.calls[number].results = results
-		return results
+		if earlier != nil && number < len(earlier.calls) && earlier.calls[number].function == name {
+			c.calls[number].results = earlier.calls[number].results
+		} else {
+			c.calls[number].results = value.Call(arguments)
+		}
+		return c.calls[number].results
 	}).Interface()
 }
 

@@ -43,13 +43,18 @@ func noCall(int, string) bool    { return false }
 // comparison finds out which calls matter to the objects.
 type comparison struct {
 	first  *rendering
+	second *chance // of the rendering with all calls varied
 	limits limits
 }
 
 func (c *comparison) vary(varies choice) (*rendering, error) {
 	other := newChance()
-	other.first, other.varies = c.first.chance, varies
-	return c.first.render(other, newBudget(c.limits))
+	other.first, other.second, other.varies = c.first.chance, c.second, varies
+	found, err := c.first.render(other, newBudget(c.limits))
+	if c.second == nil {
+		c.second = other
+	}
+	return found, err
 }
 
 // matter says whether other results of some calls give other objects, or an error.
