@@ -203,6 +203,7 @@ REFUSED = {
     "a line break of YAML 1.1 that becomes a space": HEAD + 'a: "x\\Ny"\n',
     "a line break of YAML 1.1 that becomes two": HEAD + 'a: "x\\n\\P"\n',
     "JSON with a line break of YAML": '{"apiVersion": "v1", "kind": "A", "metadata": {"name": "x"}, "a": "x\u0085y"}\n',
+    "content behind a line break of YAML 1.1 in a comment": f"# a\u0085 b\n---\n{HEAD}",
     "a byte order mark behind a separator": f"---\n\ufeff{HEAD}",
     "a separator that is none to kubectl": f"{HEAD}---#a\n{HEAD}",
     "a carriage return that kubectl leaves out": HEAD + "a: |\r\r\n  b\n",

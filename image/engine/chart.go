@@ -30,6 +30,7 @@ type loadedChart struct {
 	templates map[*common.File]templates
 	schemas   map[*common.File]*jsonschema.Schema
 	crds      map[*common.File]*crdFile
+	drawn     results
 	used      limits // what reading its YAML takes of a request's budget
 	warnings  []warning
 }
@@ -69,6 +70,7 @@ func loadChart(files tree, folder string, out *result) (*loadedChart, error) {
 		templates: l.templates,
 		schemas:   map[*common.File]*jsonschema.Schema{},
 		crds:      map[*common.File]*crdFile{},
+		drawn:     results{},
 		used: limits{
 			BytesIn: out.budget.used.BytesIn - before.BytesIn,
 			Nodes:   out.budget.used.Nodes - before.Nodes,

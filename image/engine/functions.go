@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -51,21 +52,28 @@ func init() {
 // its own, made of its number, so that the result is the same in every process. To see whether a call matters, another
 // rendering varies it and repeats the others.
 type chance struct {
-	calls []call
-	files files
-	// Of a rendering that is compared with the first. What no seed could repeat is that of the first or of the second.
-	first, second *chance
-	varies        choice
-	// Of a rendering that shows where a call stands: the call fails.
-	stop bool
-	last int
+	calls  []string // the functions that drew, in order
+	files  files
+	varies choice // which calls get something else than in the first rendering
+	stop   int    // the number of a call that shall fail, to show where it stands; -1 for none
+	drawn  results
 }
 
-// call is a call of a function that draws. It has its results when no seed could repeat them.
-type call struct {
-	function string
-	results  []reflect.Value
+func newChance(varies choice, drawn results) *chance {
+	return &chance{files: newFiles(), varies: varies, stop: -1, drawn: drawn}
 }
+
+// choice says which calls have other results than in the first rendering.
+type choice func(number int, function string) bool
+
+func everyCall(int, string) bool { return true }
+func noCall(int, string) bool    { return false }
+
+// results are those of functions that take their randomness from the system, where no seed could repeat them: keys, which
+// take long, and salts. Renderings of one chart share them.
+type results map[[sha256.Size]byte][]reflect.Value
+
+const maxResults = 1000
 
 // errDrawn is told by Helm with the place of the call.
 var errDrawn = errors.New("headgate stops at this call")
@@ -73,18 +81,16 @@ var errDrawn = errors.New("headgate stops at this call")
 // draw notes a call and returns what it may draw from.
 func (c *chance) draw(function string) (*rand.Rand, time.Time) {
 	number := len(c.calls)
-	c.calls = append(c.calls, call{function: function})
+	c.calls = append(c.calls, function)
 	c.files.draws[c.files.current] = true
-	if c.stop && number == c.last {
+	if number == c.stop {
 		panic(errDrawn)
 	}
-	if c.first != nil && c.varies(number, function) {
+	if c.varies(number, function) {
 		return newRandom(1, number), otherMoment
 	}
 	return newRandom(0, number), firstMoment
 }
-
-func newChance() *chance { return &chance{files: newFiles()} }
 
 // functions returns what replaces the functions of sprig and Helm.
 func (c *chance) functions() template.FuncMap {
@@ -193,22 +199,25 @@ var unseeded = func() template.FuncMap {
 	return found
 }()
 
-// repeated makes a function give the results again that it gave in an earlier rendering.
+// repeated makes a function give the same results again for the same call.
 func (c *chance) repeated(name string, function any) any {
 	value := reflect.ValueOf(function)
 	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
 		number := len(c.calls)
 		c.draw(name)
-		earlier := c.first
-		if c.first != nil && c.varies(number, name) {
-			earlier = c.second
+		call := sha256.New()
+		fmt.Fprintf(call, "%t %d %s", c.varies(number, name), number, name)
+		for _, argument := range arguments {
+			fmt.Fprintf(call, " %#v", argument)
 		}
-		if earlier != nil && number < len(earlier.calls) && earlier.calls[number].function == name {
-			c.calls[number].results = earlier.calls[number].results
-		} else {
-			c.calls[number].results = value.Call(arguments)
+		key := [sha256.Size]byte(call.Sum(nil))
+		found, ok := c.drawn[key]
+		if !ok {
+			if found = value.Call(arguments); len(c.drawn) < maxResults {
+				c.drawn[key] = found
+			}
 		}
-		return c.calls[number].results
+		return found
 	}).Interface()
 }
 

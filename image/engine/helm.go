@@ -191,10 +191,8 @@ func (r *release) render(with *chance, on *budget) (*rendering, error) {
 		return nil, r.failed(err.Error())
 	}
 	found := &rendering{release: r, chance: with, values: top["Values"].(common.Values)}
-	if with.first == nil {
-		if err := r.check(found.values); err != nil {
-			return nil, err
-		}
+	if err := r.check(found.values); err != nil {
+		return nil, err
 	}
 	top["Capabilities"] = r.capabilities
 	files, err := engine.Engine{CustomTemplateFuncs: with.functions()}.RenderWithContext(context.Background(), r.chart, top)

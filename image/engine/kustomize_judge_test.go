@@ -61,8 +61,8 @@ func buildByCommand(t testing.TB, kustomize, folder string, arguments ...string)
 	if err != nil {
 		return nil, err
 	}
-	asked := &objectsRequest{Files: []fileRequest{{Text: string(printed)}}}
-	answers := answersTo(t, newState(), message{Request: 1, Objects: asked})
+	request := &objectsRequest{Files: []fileRequest{{Text: string(printed)}}}
+	answers := answersTo(t, newState(), message{Request: 1, Objects: request})
 	if failed := answers[len(answers)-1].Error; failed != nil {
 		t.Fatalf("the engine cannot read what the command prints: %+v", failed)
 	}

@@ -11,8 +11,8 @@ import (
 
 // Not the lock alone keeps Kustomize from the network: here is none.
 func TestNothingIsFetched(t *testing.T) {
-	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
 	defer server.Close()
 	folder := t.TempDir()
 	called := filepath.Join(folder, "called")
@@ -42,8 +42,8 @@ func TestNothingIsFetched(t *testing.T) {
 			}
 		}
 	}
-	if asked > 0 {
-		t.Errorf("%d requests", asked)
+	if requests > 0 {
+		t.Errorf("%d requests", requests)
 	}
 	if calls, err := os.ReadFile(called); err == nil {
 		t.Errorf("git was called: %s", calls)

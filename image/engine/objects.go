@@ -23,11 +23,15 @@ func readObjects(asked *objectsRequest, out *result) error {
 	return nil
 }
 
-// emitStream gives the objects in a text. strings take the places of their tokens.
-func emitStream(text, source string, strings []string, hooks string, out *result) error {
+// emitStream gives the objects in a text. Strings take the places of their tokens.
+func emitStream(text, source string, tokens []string, hooks string, out *result) error {
+	// Counted before anything is read, which takes long. Some documents may be empty.
+	if err := within(strings.Count(text, "\n---"), 4*out.budget.limits.Objects, "documents"); err != nil {
+		return inFile(err, source, 0)
+	}
 	documents, err := readStream(text, source, out, false)
 	if err != nil {
-		return explainRendered(err, text, strings)
+		return explainRendered(err, text, tokens)
 	}
 	for _, found := range documents {
 		if string(found.json) == "null" {
@@ -36,12 +40,12 @@ func emitStream(text, source string, strings []string, hooks string, out *result
 		if err := checkBreaks(found); err != nil {
 			return inFile(err, source, found.line)
 		}
-		if len(strings) > 0 {
-			if found.json, err = fill(found.json, strings, out); err != nil {
+		if len(tokens) > 0 {
+			if found.json, err = fill(found.json, tokens, out); err != nil {
 				return inFile(err, source, 0)
 			}
 		}
-		if err := emitDocument(found, source, strings, hooks, out); err != nil {
+		if err := emitDocument(found, source, tokens, hooks, out); err != nil {
 			return inFile(err, source, 0)
 		}
 	}

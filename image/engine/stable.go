@@ -16,7 +16,7 @@ func renderStable(loaded *loadedChart, asked *helmRequest, out *result, on *budg
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.render(newChance(), on)
+	found, err := r.render(newChance(noCall, loaded.drawn), on)
 	if err != nil {
 		return nil, err
 	}
@@ -34,27 +34,14 @@ func renderStable(loaded *loadedChart, asked *helmRequest, out *result, on *budg
 	return nil, compared.explain()
 }
 
-// choice says which calls have other results than in the first rendering.
-type choice func(number int, function string) bool
-
-func everyCall(int, string) bool { return true }
-func noCall(int, string) bool    { return false }
-
 // comparison finds out which calls matter to the objects.
 type comparison struct {
 	first  *rendering
-	second *chance // of the rendering with all calls varied
 	limits limits
 }
 
 func (c *comparison) vary(varies choice) (*rendering, error) {
-	other := newChance()
-	other.first, other.second, other.varies = c.first.chance, c.second, varies
-	found, err := c.first.render(other, newBudget(c.limits))
-	if c.second == nil {
-		c.second = other
-	}
-	return found, err
+	return c.first.render(newChance(varies, c.first.loaded.drawn), newBudget(c.limits))
 }
 
 // matter says whether other results of some calls give other objects, or an error.
@@ -71,7 +58,7 @@ func sameObject(a, b answer) bool {
 func (c *comparison) explain() error {
 	functions := c.functions()
 	number, varies := c.firstCall(functions[0])
-	function := c.first.chance.calls[number].function
+	function := c.first.chance.calls[number]
 	found := &failure{Kind: notStable, Functions: functions, Hint: wayOut(function)}
 	other, err := c.vary(varies)
 	if err != nil {
@@ -88,9 +75,9 @@ func (c *comparison) explain() error {
 // functions returns those that matter alone, in the order of their first calls; or all that were called.
 func (c *comparison) functions() []string {
 	called, matter := []string{}, []string{}
-	for _, call := range c.first.chance.calls {
-		if !slices.Contains(called, call.function) {
-			called = append(called, call.function)
+	for _, function := range c.first.chance.calls {
+		if !slices.Contains(called, function) {
+			called = append(called, function)
 		}
 	}
 	for _, name := range called {
@@ -107,8 +94,8 @@ func (c *comparison) functions() []string {
 // firstCall returns the call of a function that, together with those before it, changes the objects.
 func (c *comparison) firstCall(name string) (int, choice) {
 	var calls []int
-	for number, call := range c.first.chance.calls {
-		if call.function == name {
+	for number, function := range c.first.chance.calls {
+		if function == name {
 			calls = append(calls, number)
 		}
 	}
@@ -124,8 +111,8 @@ func (c *comparison) firstCall(name string) (int, choice) {
 
 // place finds where a call stands: it fails in one more rendering, and Helm tells the place.
 func (c *comparison) place(found *failure, number int) {
-	stopped := newChance()
-	stopped.first, stopped.varies, stopped.stop, stopped.last = c.first.chance, noCall, true, number
+	stopped := newChance(noCall, c.first.loaded.drawn)
+	stopped.stop = number
 	_, err := c.first.render(stopped, newBudget(c.limits))
 	told, ok := errors.AsType[*failure](err)
 	if !ok || len(stopped.calls) <= number {
@@ -138,7 +125,7 @@ func (c *comparison) place(found *failure, number int) {
 	if told.Template == "" {
 		return
 	}
-	function := c.first.chance.calls[number].function
+	function := c.first.chance.calls[number]
 	if value := valueWith(c.first.values.AsMap(), function, told.Template); value != "" {
 		found.Template = value
 	} else if file, line := c.first.fileWith(c.first.chart, told.Template); file != "" {

@@ -112,8 +112,11 @@ func terminated(text string) string {
 	return text + "\n"
 }
 
+// comment ends where YAML 1.1 has a line end.
+const comment = `(?:#[^\r\n\x{85}\x{2028}\x{2029}]*)?`
+
 // isVersion matches what may stand before the first document without a meaning: comments and the version of YAML.
-var isVersion = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n|%YAML[ \t]+1\.[0-9][ \t]*(?:#[^\r\n]*)?\r?\n)*$`)
+var isVersion = regexp.MustCompile(`^(?:[ \t]*` + comment + `\r?\n|%YAML[ \t]+1\.[0-9][ \t]*` + comment + `\r?\n)*$`)
 
 func readDocument(from piece, file string, out *result, lenient bool) (*document, error) {
 	if strings.HasPrefix(from.text, "\ufeff") {

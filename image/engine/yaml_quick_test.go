@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"math/rand"
+	"strings"
+	"testing"
+)
 
 // What is read quickly is what readStream reads, at the same price.
 func checkQuick(t *testing.T, text string) {
@@ -37,6 +41,32 @@ func TestReadsQuicklyWhatItReads(t *testing.T) {
 		if _, _, ok := readPlain(quick); !ok {
 			t.Errorf("not quick: %q", quick)
 		}
+	}
+}
+
+// Pieces of YAML, put together by chance: each text is read quickly as it is read, or not quickly.
+func TestReadsQuicklyWhatChanceWrites(t *testing.T) {
+	pieces := []string{
+		"a", "b", "\"a\"", "'a'", "1", "2.5", "0x1F", "017", "1e3", "1_000", "1:30", "2001-01-01", "~", "null", "true", "yes", "on", "=", ".inf",
+		": ", ":", "- ", "-", "? ", ", ", ",", "[", "]", "{", "}", "\n", "\nc: ", "\nd: ", "\ne:\n  ", "\n  ", "\n- ", "\n    ", " ", "\t", " #c", "#", "|\n", "|-\n", "|+\n",
+		">\n", ">2-\n", "&x ", "*x", "!!str ", "!", "<<", "%A", "---", "...", "\\n", "\\", "\"", "'", "@", "`", "\u00e9", "\u0085", "\u2028", "\ufeff", "\r", "\x7f", "\x01",
+	}
+	random := rand.New(rand.NewSource(1))
+	quick := 0
+	for range 20_000 {
+		var text strings.Builder
+		text.WriteString([]string{"", "a: ", "a:\n  "}[random.Intn(3)])
+		for range 1 + random.Intn(12) {
+			text.WriteString(pieces[random.Intn(len(pieces))])
+		}
+		text.WriteByte('\n')
+		if _, _, ok := readPlain(text.String()); ok {
+			quick++
+		}
+		checkQuick(t, text.String())
+	}
+	if quick < 500 {
+		t.Error("only ", quick)
 	}
 }
 
