@@ -108,6 +108,12 @@ class Apps(Mapping[str, "AppRecord"]):
         may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
         return [self[name] for name in may if name in self]
 
+    def broken_by(self, word: str) -> list[HeadgateError]:
+        """Return the errors of the apps that cannot be used and whose app.yaml may hold a word."""
+        marks = (word.encode(), b"\\", b"!", b"\0")
+        may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
+        return [found for name in may if isinstance(found := self._find(name), HeadgateError)]
+
     def _text(self, name: str) -> bytes:
         try:
             return self._tree.read(f"{self._folders[name]}/app.yaml")

@@ -7,7 +7,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headgate.model import App, Freeze, Lock, Record, Release, Settings, Template
+from headgate.model import (
+    App,
+    Freeze,
+    GroupRecord,
+    Lock,
+    ProposalRecord,
+    Record,
+    Rejected,
+    Release,
+    Settings,
+    Template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +30,9 @@ FILES: dict[str, type[Record]] = {
     "template.yaml": Template,
     "release.yaml": Release,
     "frozen.yaml": Freeze,
+    "group.yaml": GroupRecord,
+    "proposal.yaml": ProposalRecord,
+    "rejected.yaml": Rejected,
 }
 
 

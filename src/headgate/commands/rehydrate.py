@@ -9,12 +9,10 @@ from headgate.commands.landed import Asked, landed
 from headgate.hydration.hydrate import Options
 from headgate.intents.refresh import Refresh
 from headgate.intents.rehydrate import Rehydrate
-from headgate.landing.workspace import find_proposals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Tree
 
 
@@ -40,8 +38,4 @@ def run(request: Request, asked: Asked) -> int:
 
 def refresh(asked: Asked) -> int:
     """Bring open proposals up to date, and return the exit code."""
-
-    def resolve(workspace: Workspace) -> Refresh:
-        return Refresh(tuple(find_proposals(workspace)))
-
-    return landed(asked, resolve)
+    return landed(asked, lambda _: Refresh())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.releases.release import parts, read_release, read_released, waiting_folder
+from headgate.releases.pending import held_release, read_pending
+from headgate.releases.release import parts, read_release, read_released
 from headgate.report.history import version
 from headgate.report.markdown import plain
 
@@ -78,14 +79,15 @@ def standings(
     found = []
     for app, environment in owners:
         record, proposal = configuration.apps[app], proposed.get((app, environment))
-        waiting = read_released(tree, waiting_folder(record, environment))
+        landed = read_released(tree, record.release_folder(environment))
+        pending = read_pending(tree, record.release_folder(environment), landed)
         release = read_release(tree, record, environment)
         found.append(
             Standing(
                 (app, environment),
                 f"{app}/{environment}" if _shares(record, configuration) else environment,
                 release,
-                waiting.release if waiting else None,
+                held_release(landed, pending.held),
                 _held(configuration, environment, release),
                 proposal.release if proposal else None,
                 review_at(proposal.branch) if proposal else "",

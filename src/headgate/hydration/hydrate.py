@@ -11,7 +11,7 @@ from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
 from headgate.hydration import lock, output
 from headgate.hydration.cluster import conflicts
-from headgate.hydration.plan import NotPlanned, Planned, Planner, what_is_read, what_is_written
+from headgate.hydration.plan import NotPlanned, Planned, Planner, input_paths, output_folders
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
@@ -53,13 +53,15 @@ class Outcome:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     upgrade: str = ""
+    inputs: str = ""
 
 
 @dataclass(frozen=True)
 class Options:
     """What a person may ask for: everything anew, and to be let past the guards and the lock.
 
-    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
+    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``closed`` are environments that
+    take nothing by themselves at this time. ``trusted``: files whose records
     are believed; a folder that differs from there is rendered, whatever its own record says of it.
     """
 
@@ -68,6 +70,7 @@ class Options:
     upgrade: bool = False
     explicit: bool = False
     trusted: Tree | None = None
+    closed: frozenset[str] = frozenset()
 
     def believe(self, tree: Tree, folder: str) -> bool:
         """Whether what a folder's record says of it may be believed."""
@@ -106,12 +109,12 @@ def hydrate(
     headgate.lock names other engine versions than these.
     """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
-    records = [f"{folder}/{output.RECORD}" for folder in what_is_written(configuration, targets)]
-    prefetch(tree, what_is_read(tree, ()) + records)
+    records = [f"{folder}/{output.RECORD}" for folder in output_folders(configuration, targets)]
+    prefetch(tree, input_paths(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
     others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
-    prefetch(tree, what_is_read(tree, others))
+    prefetch(tree, input_paths(tree, others))
     plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:
         engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
@@ -157,16 +160,22 @@ def _settled(tree: Tree, configuration: Configuration, plan: Planned | NotPlanne
     blank = Outcome(plan.record.name, plan.environment, folder, "failed")
     if isinstance(plan, NotPlanned):
         return replace(blank, state="failed" if plan.error else "waiting", error=plan.error, waits_for=plan.waits_for)
-    blank = replace(blank, engine=plan.render.engine)
+    blank = replace(blank, engine=plan.render.engine, inputs=plan.inputs)
+
+    def is_closed(plan: Planned) -> bool:
+        commits = plan.record.delivery(configuration.settings, plan.environment) == "commit"
+        return plan.environment in options.closed and commits
+
     try:
-        if plan.held and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+        hold = plan.held or (f"{plan.environment} is outside of its windows" if is_closed(plan) else "")
+        if hold and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
             if not options.believe(tree, folder):
                 raise GuardError(
                     "its final YAML is not the default branch's, and nothing is rendered anew while it is held",
                     where=Place(folder),
-                    hint=f"restore this folder from the default branch ({plan.held})",
+                    hint=f"restore this folder from the default branch ({hold})",
                 )
-            return replace(blank, state="held", reasons=(plan.held,))
+            return replace(blank, state="held", reasons=(hold,))
         if not options.everything and options.believe(tree, folder) and output.is_current(tree, folder, plan.inputs):
             return replace(blank, state="unchanged", warnings=plan.warnings)
     except HeadgateError as error:
@@ -183,7 +192,7 @@ def _hydrate_planned(
 ) -> dict[tuple[str, str], Outcome]:
     if not todo:
         return {}
-    prefetch(tree, what_is_written(configuration, [(plan.record, plan.environment) for plan in todo]))
+    prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in todo]))
     finished, errors = _render_all(configuration, todo, progress)
     errors |= _unused_images(tree, configuration, finished)
     owners = {key: one.found for key, one in finished.items() if key not in errors}
@@ -192,7 +201,7 @@ def _hydrate_planned(
     for plan in todo:
         key = (plan.record.name, plan.environment)
         folder = configuration.output_folder(*key)
-        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings)
+        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings, inputs=plan.inputs)
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
             continue

@@ -15,7 +15,7 @@ from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.model import Release
 from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.objects.images import canonical_repository
-from headgate.releases.release import config_folder, missing_parts, read_release
+from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
 from headgate.render.protocol import Render
 from headgate.render.values import check_grant, has_template, merge_all, read_layer, shadowed, without_nulls
@@ -63,15 +63,19 @@ class NotPlanned:
 _NO_RELEASE = Release()
 
 
-def held(configuration: Configuration, environment: str, release: Release | None) -> str:
-    """Say why nothing reaches an app in an environment by itself: pinned or frozen, by whom; or nothing."""
-    freeze = configuration.frozen.get(environment)
+def held(configuration: Configuration, record: AppRecord, environment: str, release: Release | None) -> str:
+    """Say why no change of inputs reaches an app by itself: pinned or frozen, by whom; or nothing.
+
+    Where people review, a freeze holds the merge, not what is proposed.
+    """
+    reviewed = record.delivery(configuration.settings, environment) == "review"
+    freeze = None if reviewed else configuration.frozen.get(environment)
     if release is not None and release.pin is not None:
         return f"pinned by {release.pin.by}: {release.pin.reason}"
     return f"{environment} is frozen by {freeze.by}: {freeze.reason}" if freeze else ""
 
 
-def what_is_read(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
+def input_paths(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
     """Return the folders and files that planning and rendering these app-environments reads, the configuration apart.
 
     Templates may refer to each other, so all are among them, but no older versions.
@@ -84,7 +88,7 @@ def what_is_read(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[s
     return list(found)
 
 
-def what_is_written(configuration: Configuration, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
+def output_folders(configuration: Configuration, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
     """Return the output folders of these app-environments, whose content is compared with what is rendered."""
     return [configuration.output_folder(record.name, environment) for record, environment in targets]
 
@@ -134,7 +138,8 @@ class Planner:
         names += [f"{folder}/values.{environment}.yaml"]
         facts = [
             *(__version__, str(OUTPUT_FORMAT), engine, self.version_of(engine), folder, environment),
-            *(source.id, source.label, self.tree.folder(record.release_folder(environment)).id),
+            *(source.id, source.label, self.tree.oid(release_file(record, environment))),
+            self.tree.folder(config_folder(record, environment)).id,
             *(self.tree.oid(name) for name in names),
             self._settings_of(environment),
         ]
@@ -197,7 +202,7 @@ class Planner:
             quick=self._quick(record, environment, source, engine),
             engine=f"{engine} {self.version_of(engine)}".rstrip(),
             warnings=tuple(shadowed(layers)),
-            held=held(self.configuration, environment, release),
+            held=held(self.configuration, record, environment, release),
         )
 
     def _source(self, record: AppRecord, config: Source | None, version: str | None) -> Source:

@@ -92,7 +92,7 @@ def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = No
 
 
 def version_of(source: Source) -> tuple[str, Tree]:
-    """Return what travels of a shared template, and its id: its files, with all neighbours when it refers to any."""
+    """Return what is copied of a shared template, and its id: its files, with all neighbours when it refers to any."""
     paths = source.scope.paths() if source.has_neighbours else source.scope.paths(source.folder)
     files = Tree({path: source.scope.blob(path) for path in paths})
     return git_tree_id(files), files

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError, RefusedError
-from headgate.hydration.plan import what_is_read
-from headgate.intents.deliver import NOTHING
-from headgate.intents.promote import Past, Promote, proven, resolved
+from headgate.hydration.plan import input_paths
+from headgate.intents.promote import Past, Promote, check_newer, compose_release, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
-from headgate.intents.versions import current_version, travels
+from headgate.intents.template_versions import current_version, pins_template
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
-from headgate.releases.release import parts, read_released, waiting_folder
+from headgate.releases.release import NOTHING, parts
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
     known = state.configuration.apps
     records = [known[app] for app in apps if app in known]
     pairs = [(record, name) for record in records for name in record.environments(state.configuration.settings)]
-    prefetch(state.tree, what_is_read(state.tree, pairs))
+    prefetch(state.tree, input_paths(state.tree, pairs))
     found = []
     for record, target in pairs:
         takes = taken_by(state.configuration, record, target)
@@ -100,44 +99,34 @@ def _due(
     released = state.released(record, source)
     if released is None:
         return
-    running = state.released(record, target)
+    landed = state.released(record, target) or NOTHING
     version = _version(state, record, target, released)
-    if _is_known(state, record, target, running, released, version):
+    pending = state.pending(record, target)
+    if _same(compose_release(landed.release, pending), released, version):
         return
     with histories(record.name, source) as history:
         since = landed_at(history)
         past = Past(commits_of(history))
-    if (
-        not _is_newer((running or NOTHING).release, released, version, past)
-        or since is None
-        or since + delay(take.auto) > now
-    ):
+    if since is None or since + delay(take.auto) > now:
         return
     try:
         proven(state, record, source)
+        found = resolved(state, record, source, target, released, past, automatic=True)
+        check_newer(past, record.name, found.group, landed.release, pending, target)
     except RefusedError:
         return
-    yield resolved(state, record, source, target, released, past, automatic=True)
+    if _is_newer(landed.release, released, version, past):
+        yield found
 
 
-def _is_known(
-    state: State, record: AppRecord, target: str, running: Released | None, released: Released, version: str | None
-) -> bool:
-    """Whether the environment had just this, or it is proposed or waits there already."""
-    proposal = state.proposed(record.name, target) if state.reviews(record.name, target) else None
-    known = [running, read_released(state.tree, waiting_folder(record, target))]
-    known += [read_released(proposal.tree, record.release_folder(target))] if proposal else []
-    return any(_same(one, released, version) for one in known if one is not None)
-
-
-def _same(known: Released, released: Released, version: str | None) -> bool:
-    newest = {name: (one.commit, one.digest) for name, one in known.release.newest.items()}
+def _same(known: Release, released: Released, version: str | None) -> bool:
+    newest = {name: (one.commit, one.digest) for name, one in known.newest.items()}
     ours = {name: (part.commit, getattr(part, "digest", None)) for name, part in parts(released.release).items()}
-    return newest == ours and known.release.template == version
+    return newest == ours and known.template == version
 
 
 def _version(state: State, record: AppRecord, target: str, released: Released) -> str | None:
-    if not travels(state.configuration, target):
+    if not pins_template(state.configuration, target):
         return None
     return released.release.template or current_version(state.tree, record)[0]
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.hydration.plan import held, what_is_read
-from headgate.intents.deliver import NOTHING, release_step
-from headgate.intents.protocol import (
-    Applied,
-    Step,
-    check_environment,
-    check_expected,
-    find_app,
-    identify,
-)
+from headgate.hydration.plan import input_paths
+from headgate.intents.bring import bring
+from headgate.intents.protocol import Applied, Step, check_environment, check_expected, find_app, identify
 from headgate.layout import ENVIRONMENTS, FROZEN
 from headgate.model import Freeze as Frozen
 from headgate.model import Pin as Pinned
-from headgate.releases.handoff import check_person, still_taken
-from headgate.releases.release import RELEASE, read_released, waiting_folder, write_record, write_released
+from headgate.releases.decide import withdrawn
+from headgate.releases.handoff import check_person
+from headgate.releases.pending import write_pending
+from headgate.releases.release import NOTHING, RELEASE, write_record, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.repository.tree import Changes
 
@@ -61,7 +55,9 @@ class Pin:
         check_expected(state, record, self.environment, self.expected)
         pinned = Pinned(by=self.by, reason=self.reason, since=state.commit)
         after = now.changed(pin=pinned)
-        recorded = write_released(state.tree, record.release_folder(self.environment), after)
+        folder = record.release_folder(self.environment)
+        pending = withdrawn(state.pending(record, self.environment), f"pinned by {self.by}: {self.reason}")
+        recorded = write_released(state.tree, folder, after) | write_pending(state.tree, folder, pending)
         return Applied([Step(self.app, self.environment, after, recorded=recorded, hydrates=False, state="recorded")])
 
 
@@ -81,22 +77,14 @@ class Unpin:
         return identify(self.verb, self.app, self.environment)
 
     def apply(self, state: State) -> Applied:
-        """Take the pin away, and deliver what waits."""
+        """Take the pin away, and bring what was held."""
         record = find_app(state.configuration, self.app, self.environment)
         now = state.released(record, self.environment)
         if now is None or now.release.pin is None:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         unpinned = now.changed(pin=None)
-        folder = record.release_folder(self.environment)
-        recorded: Changes = {f"{folder}/{RELEASE}": write_record(unpinned.release)}
-        freeze = state.configuration.frozen.get(self.environment)
-        if freeze is not None:
-            why = held(state.configuration, self.environment, unpinned.release)
-            step = Step(
-                self.app, self.environment, unpinned, recorded=recorded, hydrates=False, state="held", reasons=(why,)
-            )
-            return Applied([step])
-        return Applied([replace(ready(state, record, self.environment), recorded=recorded)])
+        recorded: Changes = {f"{record.release_folder(self.environment)}/{RELEASE}": write_record(unpinned.release)}
+        return Applied([bring(state, record, self.environment, unpinned=True, recorded=recorded)])
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,7 @@ class Freeze:
             return Applied(told=(f"{self.environment} is frozen already, by {before.by}: {before.reason}",))
         frozen = Frozen(by=self.by, reason=self.reason, since=state.commit)
         file = f"{ENVIRONMENTS}/{self.environment}/{FROZEN}"
-        told = f"{self.environment} is frozen: hand-offs wait until 'headgate thaw {self.environment}'"
+        told = f"{self.environment} is frozen until 'headgate thaw {self.environment}'"
         return Applied(recorded={file: write_record(frozen)}, told=(told,))
 
 
@@ -151,29 +139,13 @@ class Thaw:
         return self.environment
 
     def apply(self, state: State) -> Applied:
-        """Take frozen.yaml away, and deliver what waits; what is pinned stays so."""
+        """Take frozen.yaml away, and bring what was held; what is pinned stays so."""
         check_environment(state.configuration, self.environment)
         if self.environment not in state.configuration.frozen:
             return Applied(told=(f"{self.environment} is not frozen",))
-        pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
-        prefetch(state.tree, what_is_read(state.tree, pairs))
-        steps = [ready(state, *pair) for pair in pairs if not _pinned(state, *pair)]
         recorded: Changes = {f"{ENVIRONMENTS}/{self.environment}/{FROZEN}": None}
+        thawed = state.thawed(self.environment)
+        pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
+        prefetch(state.tree, input_paths(state.tree, pairs))
+        steps = [bring(thawed, *pair) for pair in pairs]
         return Applied(steps, recorded, (f"{self.environment} is not frozen any more",))
-
-
-def _pinned(state: State, record: AppRecord, environment: str) -> bool:
-    released = state.released(record, environment)
-    return released is not None and released.release.pin is not None
-
-
-def ready(state: State, record: AppRecord, environment: str) -> Step:
-    """Return the step that delivers what waits for an app, checked again, or that hydrates it where nothing waits."""
-    waiting = read_released(state.tree, waiting_folder(record, environment))
-    if waiting is None:
-        return Step(record.name, environment)
-    refused = still_taken(state.configuration, record, environment, waiting.release)
-    if refused:
-        return Step(record.name, environment, reasons=(f"what waited is not delivered: {refused}",))
-    version = waiting.release.template
-    return release_step(state, record, environment, waiting, template=(version, {}) if version else None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.intents.deliver import NOTHING, by_all_who_take, config_files, release_step
-from headgate.intents.protocol import identify
+from headgate.intents.deliver import by_all_who_take, config_files
+from headgate.intents.protocol import Step, identify
 from headgate.releases.handoff import handed_off
+from headgate.releases.pending import compose
+from headgate.releases.release import NOTHING, write_released
 
 if TYPE_CHECKING:
-    from headgate.intents.protocol import Applied, State, Step
+    from headgate.intents.protocol import Applied, State
     from headgate.releases.handoff import Acceptance, HandOff
     from headgate.releases.source import AppSource
 
@@ -35,10 +37,13 @@ class Preview:
         return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
 
     def apply(self, state: State) -> Applied:
-        """Return the steps that a hand-off would take, also where it would wait or be held."""
+        """Return the steps that a hand-off would take, also where it would be held."""
         return by_all_who_take(self.hand_off, state, self._step)
 
-    def _step(self, state: State, one: Acceptance) -> Step:
-        before = state.released(one.record, one.environment) or NOTHING
-        after = handed_off(before, one, self.hand_off, config_files(state, one, self.hand_off, self.source))
-        return release_step(state, one.record, one.environment, after)
+    def _step(self, state: State, acceptance: Acceptance) -> Step:
+        record, environment = acceptance.record, acceptance.environment
+        before = state.released(record, environment) or NOTHING
+        files = config_files(state, acceptance, self.hand_off, self.source)
+        after = compose(before, [handed_off(acceptance, self.hand_off, before.release, files)])
+        changes = write_released(state.tree, record.release_folder(environment), after)
+        return Step(record.name, environment, after, changes)

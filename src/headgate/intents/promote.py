@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import RefusedError
 from headgate.hydration.hydrate import Options, hydrate
-from headgate.hydration.plan import held
-from headgate.intents.deliver import NOTHING, release_step
-from headgate.intents.protocol import (
-    Applied,
-    Step,
-    check_expected,
-    expected_release,
-    find_app,
-    identify,
-)
-from headgate.intents.versions import carried_version, travels
+from headgate.intents.bring import bring, hold_of, known_parts
+from headgate.intents.protocol import Applied, Step, check_expected, expected_release, find_app, identify
+from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
 from headgate.releases.order import by_version
-from headgate.releases.release import newest_of, parts, read_released, waiting_folder
+from headgate.releases.pending import NO_FILES, compose, group_of
+from headgate.releases.release import NOTHING, Released, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +23,7 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.model import Newest, Part, Release
     from headgate.releases.order import History, Order
-    from headgate.releases.release import Released
+    from headgate.releases.pending import Group, Pending
     from headgate.repository.tree import Changes
 
 
@@ -38,24 +31,27 @@ if TYPE_CHECKING:
 class Promote:
     """A release of one environment that goes to another, where the release ``expected`` is still there.
 
-    ``automatic``: nobody asked for it, so it waits where an environment is pinned or frozen.
+    ``past`` tells newer from older, also of what came to the target in the meantime. ``automatic``: nobody asked for
+    it, so it is held where an environment is pinned or frozen.
     """
 
     app: str
     source: str
     target: str
-    after: Released
-    template: tuple[str | None, Changes] | None
+    group: Group
+    copies: Changes
     expected: str
+    past: Past
     automatic: bool = False
+    allow_older: bool = False
     verb: str = "Promote"
     explicit: bool = True
 
     @property
     def id(self) -> str:
         """Identify it by what goes where."""
-        runs = self.after.release.model_dump(exclude={"pin"}, mode="json")
-        return identify(self.verb, self.app, self.source, self.target, runs, self.after.config.id, self.expected)
+        runs = self.group.record.model_dump(mode="json")
+        return identify(self.verb, self.app, self.source, self.target, runs, self.group.files.id, self.expected)
 
     @property
     def what(self) -> str:
@@ -63,22 +59,40 @@ class Promote:
         return f"as in {self.source}"
 
     def apply(self, state: State) -> Applied:
-        """Write the release, or what waits. Raises RefusedError when the environment changed, is pinned or frozen."""
+        """Bring the parts. Raises RefusedError when the target changed, is held, or has something newer anywhere."""
         record = find_app(state.configuration, self.app, self.target)
         check_expected(state, record, self.target, self.expected)
-        now = state.released(record, self.target) or NOTHING
-        holds = held(state.configuration, self.target, now.release)
-        if holds and not self.automatic:
+        landed = state.released(record, self.target) or NOTHING
+        pending = state.pending(record, self.target)
+        hold = hold_of(state, record, self.target, landed, pending)
+        if hold is not None and not self.automatic:
             raise RefusedError(
-                f"{self.app} in {self.target} takes no promotion: {holds}",
-                hint="unpin or thaw it first; or deliver a version with 'headgate deliver --now'",
+                f"{self.app} in {self.target} takes no promotion: {hold.reason}",
+                hint=f"end that first: 'headgate status {self.app}' says how; "
+                "or deliver a version with 'headgate deliver --now'",
             )
-        step = release_step(state, record, self.target, self.after, template=self.template, holds=holds)
-        waits = read_released(state.tree, waiting_folder(record, self.target))
-        done = waits if holds else now
-        if done is not None and step.after is not None and done.runs == step.after.runs:
+        if not self.allow_older:
+            check_newer(self.past, self.app, self.group, landed.release, pending, self.target)
+        if _is_there(landed.release, pending, self.group):
             return Applied([Step(self.app, self.target, hydrates=False)])
-        return Applied([step])
+        return Applied([bring(state, record, self.target, self.group, recorded=self.copies)])
+
+
+def _is_there(landed: Release, pending: Pending, group: Group) -> bool:
+    """Whether the target has all of it already, landed or pending."""
+    there = parts(compose_release(landed, pending))
+    template = group.record.template
+    same = all(name in there and _same_part(there[name], part) for name, part in group.parts.items())
+    return same and (template is None or template == landed.template)
+
+
+def compose_release(landed: Release, pending: Pending) -> Release:
+    """Return the release that an environment comes to when all that is pending has landed."""
+    return compose(Released(landed, NO_FILES), (*pending.proposed, *pending.held)).release
+
+
+def _same_part(one: Part, other: Part) -> bool:
+    return (one.commit, getattr(one, "digest", None)) == (other.commit, getattr(other, "digest", None))
 
 
 @dataclass(frozen=True)
@@ -114,20 +128,22 @@ def promotion(
     past: Past,
     *,
     allow_older: bool = False,
+    actor: str = "",
 ) -> Promote:
     """Resolve a promotion that a person asks for.
 
     Raises RefusedError when the environment does not take it, when nothing runs in the source or its YAML is not
-    what its release gives, and, unless ``allow_older``, when a part is older than what runs in the target, or
-    when that cannot be told.
+    what its release gives, and, unless ``allow_older``, when a part is older than one that the target has in any
+    place, or when that cannot be told.
     """
     record = find_app(state.configuration, app, source, target)
     _check_taken(state, record, source, target)
     released = proven(state, record, source)
-    running = (state.released(record, target) or NOTHING).release
+    found = resolved(state, record, source, target, released, past, actor=actor)
     if not allow_older:
-        _check_newer(past, record.name, released.release, running, source, target)
-    return resolved(state, record, source, target, released, past)
+        landed = state.released(record, target) or NOTHING
+        check_newer(past, app, found.group, landed.release, state.pending(record, target), target)
+    return replace(found, allow_older=allow_older)
 
 
 def resolved(
@@ -139,28 +155,25 @@ def resolved(
     past: Past,
     *,
     automatic: bool = False,
+    actor: str = "",
 ) -> Promote:
     """Return the promotion of a release, with all that it carries along."""
     running = (state.released(record, target) or NOTHING).release
-    ours = parts(released.release)
-    newest = {name: newest_of(part) for name, part in ours.items()}
-    kept = {
-        name: known
-        for name, known in running.newest.items()
-        if name not in newest or past.compare(name, ours[name], known) not in ("newer", "same")
+    known = known_parts(record, target)
+    ours = {name: part for name, part in parts(released.release).items() if name in known}
+    if actor:
+        ours = {name: part.model_copy(update={"actor": actor}) for name, part in ours.items()}
+    newer = {
+        name: newest
+        for name, newest in running.newest.items()
+        if name in ours and past.compare(name, ours[name], newest) not in ("newer", "same")
     }
-    release = running.model_copy(
-        update={
-            "images": released.release.images,
-            "config": released.release.config,
-            "newest": dict(sorted({**newest, **kept}.items())),
-            "pin": None,
-        }
+    version, copies = (
+        carried_version(state.tree, record, released) if pins_template(state.configuration, target) else (None, {})
     )
-    template = carried_version(state.tree, record, released) if travels(state.configuration, target) else (None, {})
-    after = replace(released, release=release)
+    group = group_of(ours, released.config, promotion=source, newest=newer, template=version)
     expected = expected_release(state, record, target)
-    return Promote(record.name, source, target, after, template, expected, automatic)
+    return Promote(record.name, source, target, group, copies, expected, past, automatic)
 
 
 def _check_taken(state: State, record: AppRecord, source: str, target: str) -> None:
@@ -189,17 +202,21 @@ def proven(state: State, record: AppRecord, source: str) -> Released:
     return released
 
 
-def _check_newer(past: Past, app: str, new: Release, running: Release, source: str, target: str) -> None:
-    old_parts = parts(running)
-    for name, part in parts(new).items():
-        found = past.compare(name, part, old_parts[name]) if name in old_parts else "newer"
-        if found not in ("newer", "same"):
-            old = old_parts[name].commit[:12]
-            reason = {
-                "older": f"is older than {old}, which runs in {target}",
-                "unknown": f"cannot be compared with {old}, which runs in {target} and never ran in {source}",
-            }.get(found, f"does not come after {old}, which runs in {target}")
-            raise RefusedError(
-                f"{app}: '{name}': commit {part.commit[:12]} {reason}",
-                hint="if it is meant: --allow-older; where the app's repository can tell: --source",
-            )
+def check_newer(past: Past, app: str, group: Group, landed: Release, pending: Pending, target: str) -> None:
+    """Refuse what is older than a version that an environment has anywhere, or what cannot be told from it."""
+    running: dict[str, Mapping[str, Part | Newest]] = {f"runs in {target}": parts(landed)}
+    places = running | dict(pending.newest()) | ({"was rejected": pending.rejected} if pending.rejected else {})
+    for words, versions in places.items():
+        for name, part in group.parts.items():
+            found = past.compare(name, part, versions[name]) if name in versions else "newer"
+            if found not in ("newer", "same") or (found == "same" and words == "was rejected"):
+                old = versions[name].commit[:12]
+                reason = {
+                    "older": f"is older than {old}, which {words}",
+                    "same": words,
+                    "unknown": f"cannot be compared with {old}, which {words} and never ran in {group.record.promotion}",
+                }.get(found, f"does not come after {old}, which {words}")
+                raise RefusedError(
+                    f"{app}: '{name}': commit {part.commit[:12]} {reason}",
+                    hint="if it is meant: --allow-older; where the app's repository can tell: --source",
+                )

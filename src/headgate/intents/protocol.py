@@ -4,38 +4,80 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.errors import RefusedError, did_you_mean
+from headgate.releases.pending import NOTHING_PENDING, read_pending
 from headgate.releases.release import RELEASE, Released, read_released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from headgate.config import AppRecord, Configuration
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome
-    from headgate.landing.workspace import Proposal
+    from headgate.intents.outcome import Decision
+    from headgate.model import ProposalRecord
+    from headgate.releases.pending import Pending
     from headgate.repository.tree import Changes, Tree
+
+
+class Branches(Protocol):
+    """The branches for review, as they are."""
+
+    def problem(self, branch: str, record: ProposalRecord | None) -> str:
+        """Say why a branch may not be written, given what we last put on it; nothing where it may."""
+
+    def is_there(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds what we last put on it."""
+
+    def read_ahead(self, branches: Sequence[str]) -> None:
+        """Fetch what is on many branches at once."""
+
+
+class _NoBranches:
+    """Where nothing is proposed: in a trial, and on the branch of a merge request."""
+
+    def problem(self, _branch: str, _record: ProposalRecord | None) -> str:
+        return ""
+
+    def is_there(self, _branch: str, _record: ProposalRecord) -> bool:
+        return True
+
+    def read_ahead(self, _branches: Sequence[str]) -> None:
+        pass
 
 
 @dataclass(frozen=True)
 class State:
-    """A manifest repository at one commit of its default branch. ``proposed`` looks for an app's open proposal.
+    """A manifest repository at one commit of its default branch, and the time.
 
-    ``in_review``: it is the branch of a merge request, so what changes there is reviewed already.
+    ``in_review``: this is the branch of a merge request, so what changes there is reviewed already.
     """
 
     commit: str
     tree: Tree
     configuration: Configuration
-    proposed: Callable[[str, str], Proposal | None]
+    branches: Branches = field(default_factory=lambda: _NoBranches())
     in_review: bool = False
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def released(self, record: AppRecord, environment: str) -> Released | None:
         """Return what an app runs in an environment; None before its first hand-off."""
         return read_released(self.tree, record.release_folder(environment))
+
+    def pending(self, record: AppRecord, environment: str) -> Pending:
+        """Return what is pending for an app in an environment; on the branch of a merge request that is left alone."""
+        if self.in_review:
+            return NOTHING_PENDING
+        return read_pending(self.tree, record.release_folder(environment), self.released(record, environment))
+
+    def thawed(self, environment: str) -> State:
+        """Return this as it is when an environment is not frozen any more."""
+        frozen = {name: freeze for name, freeze in self.configuration.frozen.items() if name != environment}
+        return replace(self, configuration=replace(self.configuration, frozen=frozen))
 
     def reviews(self, app: str, environment: str) -> bool:
         """Whether what changes an app's YAML in an environment is reviewed. An app that is gone: as the environment."""
@@ -54,7 +96,8 @@ class Step:
     ``changes`` go along with its new YAML, to the branch where that goes. ``recorded`` change nothing that runs,
     so they go to the default branch at once. A step that does not hydrate says why in ``state`` and ``reasons``;
     one that ``removes`` takes the YAML away from ``folder``. ``branch`` is where it is proposed, if not on the
-    app's own branch.
+    app's own branch. ``otherwise`` are steps to try in turn when its YAML cannot be rendered. ``decision`` says what
+    is on record when it has landed, is proposed or failed.
     """
 
     app: str
@@ -69,6 +112,8 @@ class Step:
     branch: str = ""
     folder: str = ""
     error: HeadgateError | None = None
+    otherwise: tuple[Step, ...] = ()
+    decision: Decision | None = None
 
     @property
     def owner(self) -> tuple[str, str]:

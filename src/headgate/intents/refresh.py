@@ -2,111 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate import tools
 from headgate.errors import GitError, HeadgateError
-from headgate.hydration import output
-from headgate.hydration.plan import Planned, Planner, what_is_read
-from headgate.intents.deliver import NOTHING, with_proposed
+from headgate.hydration.plan import input_paths, output_folders
+from headgate.intents.bring import bring, decided_by_person
+from headgate.intents.outcome import replaced
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.remove import removal
-from headgate.layout import LOCK, VERSIONS, review_branch
-from headgate.releases.release import read_released, waiting_folder, write_released
-from headgate.repository.tree import differing, prefetch
+from headgate.layout import review_branch
+from headgate.releases.pending import PROPOSAL, PROPOSED
+from headgate.releases.release import NOTHING, write_released
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.landing.workspace import Proposal
-    from headgate.repository.tree import Changes
+    from headgate.releases.pending import Proposal
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """The proposals that are open: those on branches of apps. `Rehydrate` makes the grouped ones anew."""
+    """All proposals of apps that are open. `Rehydrate` makes the grouped ones anew."""
 
-    proposals: tuple[Proposal, ...]
     verb: str = "Refresh"
     what: str = ""
     explicit: bool = True
 
     @property
     def id(self) -> str:
-        """Identify it by the commits that are proposed."""
-        return identify(self.verb, [one.commit for one in self.proposals])
+        """Identify it. A refresh is what the state asks for, so there is nothing else to know of it."""
+        return identify(self.verb)
 
     def apply(self, state: State) -> Applied:
-        """Touch those that conflict, or whose app-environment has other inputs now; the others keep their commit.
+        """Touch those whose release, final YAML or inputs are others now; the others keep their commit.
 
         One that cannot be read fails alone.
         """
-        by_branch = {one.branch: one for one in self.proposals}
-        steps: list[Step] = []
-        kept: list[str] = []
-        for record, environment in state.configuration.pairs():
-            proposal = by_branch.get(review_branch(record.name, environment))
-            if proposal is None:
-                continue
-            try:
-                if _fits(state, record, environment, proposal):
-                    kept.append(proposal.branch)
-                else:
-                    steps += _again(state, record, environment, proposal)
-            except GitError:
-                raise  # what concerns the repository concerns all
-            except HeadgateError as error:
-                kept.append(proposal.branch)
-                steps.append(Step(record.name, environment, hydrates=False, state="failed", error=error))
-        return Applied(steps, emptied=tuple(branch for branch in by_branch if branch not in kept))
+        pairs = [
+            (record, name)
+            for record, name in state.configuration.pairs()
+            if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in state.tree
+        ]
+        state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
+        prefetch(state.tree, input_paths(state.tree, pairs) + output_folders(state.configuration, pairs))
+        return Applied([step for pair in pairs for step in _refreshed(state, *pair)])
 
 
-def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal) -> bool:
-    """Whether a proposal can be merged as it is, and gives what hydrating it now would."""
-    proposed = differing(proposal.base, proposal.tree)
-    if any(state.tree.oid(path) != proposal.base.oid(path) for path in proposed):
-        return False
-    folder = state.configuration.output_folder(record.name, environment)
-    if not proposal.tree.paths(record.release_folder(environment)):
-        return True  # it removes the app, which depends on nothing else
-    after = state.tree.with_changes(_state_changes(proposal, proposed, folder))
-    prefetch(after, what_is_read(after, [(record, environment)]))
-    plan = Planner(after, state.configuration, tools.engine_version).plan(record, environment)
-    if not isinstance(plan, Planned):
-        return plan.error is None
-    return output.read_record(proposal.tree, folder).inputs == plan.inputs
+def _refreshed(state: State, record: AppRecord, environment: str) -> list[Step]:
+    try:
+        return [refresh_step(state, record, environment)]
+    except GitError:
+        raise  # what concerns the repository concerns all
+    except HeadgateError as error:
+        return [Step(record.name, environment, hydrates=False, state="failed", error=error)]
 
 
-def _state_changes(proposal: Proposal, proposed: Sequence[str], output_folder: str) -> Changes:
-    """Return what a proposal changes besides final YAML."""
-    own = [path for path in proposed if not path.startswith(f"{output_folder}/") and path != LOCK]
-    prefetch(proposal.tree, own)
-    return {path: proposal.tree.read(path) if path in proposal.tree else None for path in own}
+def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
+    """Return the step that brings an app's proposal up to date."""
+    proposal = state.pending(record, environment).proposal
+    if proposal is None or not proposal.by_person:
+        return bring(state, record, environment)
+    return _decided_again(state, record, environment, proposal)
 
 
-def _again(state: State, record: AppRecord, environment: str, proposal: Proposal) -> list[Step]:
-    """Return the steps that propose the same on the newest commit; none when that has it already."""
-    folder = record.release_folder(environment)
-    if not proposal.tree.paths(folder) and proposal.base.paths(folder):
+def _decided_again(state: State, record: AppRecord, environment: str, proposal: Proposal) -> Step:
+    """Propose once more what a person decided, where it does not fit any more."""
+    unchanged = Step(record.name, environment, hydrates=False)
+    branch, folder = review_branch(record.name, environment), record.release_folder(environment)
+    if state.branches.problem(branch, proposal.record):
+        return unchanged
+    output = state.configuration.output_folder(record.name, environment)
+    if proposal.record.replaces == replaced(state.tree, folder, output) and state.branches.is_there(
+        branch, proposal.record
+    ):
+        return unchanged
+    if proposal.decided is None:
         runs_in = record.environments(state.configuration.settings)
-        return [removal(state, record, [environment], environment, runs_in)]
-    released = state.released(record, environment) or NOTHING
-    after = with_proposed(released, proposal, folder)
-    ours = read_released(proposal.tree, folder)
-    if ours is None:
-        return []
-    after = after.changed(template=ours.release.template)
-    if after.runs == released.runs:
-        return []
-    changes = _copies(state, ours.release.template, proposal) | write_released(state.tree, folder, after)
-    changes |= write_released(state.tree, waiting_folder(record, environment), None)
-    return [Step(record.name, environment, after, changes)]
-
-
-def _copies(state: State, version: str | None, proposal: Proposal) -> Changes:
-    """Keep the template that a proposal names, which may have been dropped from the default branch."""
-    paths: Sequence[str] = proposal.tree.paths(f"{VERSIONS}/{version}") if version else ()
-    return {path: proposal.tree.read(path) for path in paths if path not in state.tree}
+        return removal(state, record, [environment], environment, runs_in, proposal.record.actor or "")
+    landed = state.released(record, environment) or NOTHING
+    after = proposal.decided.changed(newest=landed.release.newest)
+    step = decided_by_person(
+        state,
+        record,
+        environment,
+        after,
+        write_released(state.tree, folder, after),
+        kind=proposal.record.kind,
+        actor=proposal.record.actor or "",
+        reason=proposal.record.reason or "",
+    )
+    return replace(step, reasons=(proposal.by_person,))

@@ -6,15 +6,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headgate.errors import GitError, HeadgateError
 from headgate.hydration.hydrate import broken
 from headgate.hydration.output import RECORD
-from headgate.hydration.plan import held, what_is_read
-from headgate.intents.deliver import NOTHING
-from headgate.intents.hold import ready
+from headgate.hydration.plan import input_paths
+from headgate.intents.bring import bring, closed_reason
 from headgate.intents.protocol import Applied, Step, check_environment, identify
-from headgate.intents.versions import current_version, travels
-from headgate.layout import group_branch
-from headgate.releases.release import waiting_folder, write_released
+from headgate.intents.refresh import refresh_step
+from headgate.intents.template_versions import current_version, pins_template
+from headgate.layout import INPUTS, group_branch, review_branch
+from headgate.releases.pending import FAILED, HELD, PROPOSED
+from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -49,13 +51,14 @@ class Rehydrate:
         chosen = self.environments or tuple(state.configuration.settings.environments)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
         concerned = {(record.name, name) for record, name in pairs if _is_concerned(state, record, name)}
-        prefetch(state.tree, what_is_read(state.tree, [one for one in pairs if (one[0].name, one[1]) in concerned]))
+        prefetch(state.tree, input_paths(state.tree, [one for one in pairs if (one[0].name, one[1]) in concerned]))
+        state.branches.read_ahead([review_branch(app, name) for app, name in concerned])
         steps = [
             _step(state, record, name) if (record.name, name) in concerned else Step(record.name, name)
             for record, name in pairs
         ]
         steps += _orphans(state, chosen)
-        grouped = [step if step.after else replace(step, branch=group_branch(step.environment)) for step in steps]
+        grouped = [step if step.decision else replace(step, branch=group_branch(step.environment)) for step in steps]
         emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))
         return Applied(grouped, emptied=emptied, outcomes=tuple(broken(state.configuration)))
 
@@ -66,16 +69,31 @@ def _has_reviews(state: State, pairs: list[tuple[AppRecord, str]], environment: 
 
 def _is_concerned(state: State, record: AppRecord, environment: str) -> bool:
     """Whether there is more to do than to hydrate: only then its release is read, for there are thousands."""
-    waits = bool(state.tree.paths(waiting_folder(record, environment)))
-    return waits or travels(state.configuration, environment)
+    if state.in_review:
+        return pins_template(state.configuration, environment)
+    folder = record.release_folder(environment)
+    pending = any(state.tree.paths(f"{folder}/{place}") for place in (HELD, PROPOSED, FAILED, WAITING))
+    return pending or pins_template(state.configuration, environment)
 
 
 def _step(state: State, record: AppRecord, environment: str) -> Step:
+    try:
+        return _concerned(state, record, environment)
+    except GitError:
+        raise
+    except HeadgateError as error:
+        return Step(record.name, environment, hydrates=False, state="failed", error=error)
+
+
+def _concerned(state: State, record: AppRecord, environment: str) -> Step:
     before = state.released(record, environment) or NOTHING
-    if held(state.configuration, environment, before.release):
+    pending = state.pending(record, environment)
+    if pending.proposal is not None and pending.proposal.by_person:
+        return refresh_step(state, record, environment)
+    if not pending.is_empty:
+        return bring(state, record, environment, retry=True)
+    if before.release.pin is not None:
         return Step(record.name, environment)
-    if state.tree.paths(waiting_folder(record, environment)):
-        return ready(state, record, environment)
     return _first_template(state, record, environment, before)
 
 
@@ -85,6 +103,8 @@ def _first_template(state: State, record: AppRecord, environment: str, before: R
         return Step(record.name, environment)
     version, copies = current_version(state.tree, record)
     after = before.changed(template=version)
+    if closed_reason(state, environment):
+        return Step(record.name, environment)
     recorded = copies | write_released(state.tree, record.release_folder(environment), after)
     return Step(record.name, environment, recorded=recorded)
 
@@ -94,16 +114,28 @@ def _waits_for_parts(record: AppRecord, before: Released) -> bool:
 
 
 def _orphans(state: State, environments: tuple[str, ...]) -> Iterator[Step]:
-    """Find output of apps and environments that nobody configures any more. What cannot be read is left alone."""
+    """Find output that nobody configures any more. What belongs to an app that cannot be read is left alone."""
     configuration = state.configuration
     claimed = {configuration.output_folder(record.name, name) for record, name in configuration.pairs()}
     unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
     for path in state.tree.paths():
         folder, _, name = path.rpartition("/")
-        if name == RECORD and folder not in claimed:
-            app, environment = owner_of(configuration, folder)
-            if app and app not in unread and environment in environments:
-                yield Step(app, environment, hydrates=False, removes=True, folder=folder)
+        if name != RECORD or folder in claimed or path.split("/", 1)[0] in INPUTS:
+            continue
+        app, environment = owner_of(configuration, folder)
+        if not app:
+            if any(part in unread for part in folder.split("/")):
+                continue
+            app, environment = _spelled(folder)
+        elif app in unread or environment not in environments:
+            continue
+        yield Step(app, environment, hydrates=False, removes=True, folder=folder)
+
+
+def _spelled(folder: str) -> tuple[str, str]:
+    """Return app and environment for a folder that no setting explains any more, as far as its path names them."""
+    parts = folder.split("/")
+    return parts[-1], parts[-2] if len(parts) > 1 else ""
 
 
 def owner_of(configuration: Configuration, folder: str) -> tuple[str, str]:

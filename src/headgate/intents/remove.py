@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.intents.appedit import without_environments
-from headgate.intents.protocol import Applied, Step, find_app, identify
+from headgate.intents.bring import decided_by_person
+from headgate.intents.protocol import Applied, find_app, identify
+from headgate.releases.release import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.config import AppRecord
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import State, Step
     from headgate.repository.tree import Changes
 
 
@@ -22,6 +24,7 @@ class Remove:
 
     app: str
     environments: tuple[str, ...] = ()
+    by: str = ""
     what: str = ""
     verb: str = "Remove"
     explicit: bool = True
@@ -40,16 +43,21 @@ class Remove:
         runs_in = record.environments(state.configuration.settings)
         going = [name for name in runs_in if not self.environments or name in self.environments]
         at_once = [name for name in going if not state.reviews(self.app, name)]
-        steps = [removal(state, record, [*at_once], name, runs_in) for name in at_once]
-        steps += [removal(state, record, [*at_once, name], name, runs_in) for name in going if name not in at_once]
+        steps = [removal(state, record, [*at_once], name, runs_in, self.by) for name in at_once]
+        steps += [
+            removal(state, record, [*at_once, name], name, runs_in, self.by) for name in going if name not in at_once
+        ]
         return Applied(steps)
 
 
-def removal(state: State, record: AppRecord, gone: Sequence[str], environment: str, runs_in: Sequence[str]) -> Step:
+def removal(
+    state: State, record: AppRecord, gone: Sequence[str], environment: str, runs_in: Sequence[str], by: str = ""
+) -> Step:
     """Return the step that takes an app from one environment, when it is out of all ``gone`` ones by then."""
     left = [name for name in runs_in if name not in gone]
     file = f"{record.folder}/app.yaml"
     changes: Changes = dict.fromkeys(state.tree.paths(record.release_folder(environment) if left else record.folder))
     if left:
         changes[file] = without_environments(state.tree.read(file), record, left)
-    return Step(record.name, environment, changes=changes, hydrates=False, removes=True)
+    step = decided_by_person(state, record, environment, NOTHING, changes, kind="removal", actor=by or "somebody")
+    return replace(step, after=None, hydrates=False, removes=True)

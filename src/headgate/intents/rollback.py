@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import load
 from headgate.errors import HeadgateError, RefusedError
-from headgate.intents.deliver import NOTHING
+from headgate.intents.bring import decided_by_person
 from headgate.intents.protocol import (
     Applied,
     Step,
@@ -17,11 +17,11 @@ from headgate.intents.protocol import (
     find_app,
     identify,
 )
-from headgate.intents.versions import carried_version, current_version, travels
+from headgate.intents.template_versions import carried_version, current_version, pins_template
 from headgate.layout import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.model import Pin
 from headgate.releases.handoff import check_person
-from headgate.releases.release import Released, parts, read_released, write_released
+from headgate.releases.release import NOTHING, Released, missing_parts, parts, read_released, write_released
 from headgate.repository import git
 from headgate.repository.tree import prefetch
 
@@ -67,8 +67,19 @@ class RollBack:
         check_expected(state, record, self.environment, self.expected)
         pin = Pin(by=self.by, reason=self.reason, since=state.commit)
         after = self.after.changed(pin=pin, newest=now.release.newest)
-        changes = self.copies | write_released(state.tree, record.release_folder(self.environment), after)
-        return Applied([Step(self.app, self.environment, after, changes)])
+        changes = write_released(state.tree, record.release_folder(self.environment), after)
+        step = decided_by_person(
+            state,
+            record,
+            self.environment,
+            after,
+            changes,
+            kind="roll-back",
+            actor=self.by,
+            reason=self.reason,
+            recorded=self.copies,
+        )
+        return Applied([step])
 
 
 @dataclass(frozen=True)
@@ -94,13 +105,23 @@ def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
     now = state.released(record, wanted.environment)
     if now is None:
         raise RefusedError(f"{wanted.app} was never released in {wanted.environment}")
-    step = _by_steps(wanted, past, now) if _is_number(wanted.to) else _by_commit(wanted, past)
+    step = (
+        _by_steps(wanted, past, now, (record, wanted.environment))
+        if _is_number(wanted.to)
+        else _by_commit(wanted, past)
+    )
     tree = git.tree_of_commit(past.repository, step.commit)
     folders = [step.folder, TEMPLATES, f"{ENVIRONMENTS}/{wanted.environment}", SETTINGS]
     prefetch(tree, folders)
     found = read_released(tree, step.folder)
     if found is None:
         raise RefusedError(f"{wanted.app} was not released in {wanted.environment} at {step.commit[:12]}")
+    missing = missing_parts(found.release, record, wanted.environment)
+    if missing:
+        raise RefusedError(
+            f"{wanted.app} in {wanted.environment} did not run at {step.commit[:12]}: it had no {' and no '.join(missing)}",
+            hint=f"expected a release that ran: {_known(past)}",
+        )
     version, copies = _template(state, tree, record, found, wanted)
     expected = expected_release(state, record, wanted.environment)
     after = found.changed(template=version)
@@ -114,7 +135,7 @@ def _is_number(text: str) -> bool:
 _SHORTEST_COMMIT = 5
 
 
-def _by_steps(wanted: Wanted, past: History, now: Released) -> PastStep:
+def _by_steps(wanted: Wanted, past: History, now: Released, app: tuple[AppRecord, str]) -> PastStep:
     pinned = now.release.pin
     newest = now.release.newest
     if pinned and any(
@@ -127,7 +148,7 @@ def _by_steps(wanted: Wanted, past: History, now: Released) -> PastStep:
     different = []
     seen = {past.versions[0].runs} if past.versions else set()
     for step in past.versions:
-        if step.runs not in seen and step.release is not None:
+        if step.runs not in seen and step.release is not None and not missing_parts(step.release, *app):
             different.append(step)
             seen.add(step.runs)
     steps = int(wanted.to)
@@ -166,7 +187,7 @@ def _template(
     if record.app.template is None:
         return None, {}
     current, kept = current_version(state.tree, record)
-    follows = not travels(state.configuration, wanted.environment)
+    follows = not pins_template(state.configuration, wanted.environment)
     if wanted.current_template:
         return (None, {}) if follows else (current, kept)
     version, copies = carried_version(tree, _record_then(tree, record), found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate import config
@@ -10,20 +10,29 @@ from headgate.engine import pool
 from headgate.errors import HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
+from headgate.intents.outcome import changes_id
 from headgate.intents.protocol import State
-from headgate.intents.versions import drop_unused
-from headgate.landing.workspace import Draft, find_proposal, not_ours, publish, until_landed
-from headgate.layout import review_branch
+from headgate.intents.template_versions import drop_unused
+from headgate.landing.review_branches import ReviewBranches, group_record_file, recorded_proposals
+from headgate.landing.workspace import Draft, publish, until_landed
+from headgate.layout import OURS, review_branch
 from headgate.message import commit_message
+from headgate.model import ProposalRecord
+from headgate.releases.release import write_record
+from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from headgate.config import Configuration
     from headgate.intents.protocol import Applied, Intent, Step
-    from headgate.landing.workspace import Delivered, Proposal, Workspace
+    from headgate.landing.workspace import Delivered, Workspace
     from headgate.repository.tree import Changes, Tree
+
+
+Owner = tuple[str, str]
+"""App and environment."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +77,24 @@ def rehearse(
 
 @dataclass(frozen=True)
 class _Hydrated:
-    """An intent applied, with the files ``after`` that; an outcome per step, and the configuration that it leads to."""
+    """An intent applied, with the files ``after`` that; an outcome per step, and the configuration that it leads to.
+
+    ``failures`` are the errors of what a step wanted first, where it did with less.
+    """
 
     intent: Intent
     applied: Applied
     after: Tree
     outcomes: list[Outcome]
     configuration: Configuration
+    failures: dict[Owner, HeadgateError] = field(default_factory=dict)
 
 
 def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    done = _around_others(workspace, state, _hydrated(state, intent, options, progress))
+    done = _hydrated(state, intent, options, progress)
     drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
@@ -90,26 +103,45 @@ def _attempt(
 def _hydrated(state: State, intent: Intent, options: Options, progress: Callable[[str, str], None]) -> _Hydrated:
     pool.require_sandbox(required=state.configuration.settings.sandbox == "required")  # before an app's files are read
     applied = intent.apply(state)
+    environments = {} if state.in_review else state.configuration.settings.environments
+    shut = frozenset(name for name, found in environments.items() if not is_open(found.windows, state.now))
+    options = replace(options, explicit=intent.explicit, closed=shut)
+    prefetch(state.tree, [_folder(state.configuration, step) for step in applied.steps if step.removes])
+    steps, failures = list(applied.steps), dict[Owner, HeadgateError]()
+    by_owner: dict[Owner, Outcome] = {}
+    todo = steps
+    while todo:
+        tried = replace(applied, steps=[step for step in steps if step.owner not in by_owner])
+        after = state.tree.with_changes(_all_changes(tried))
+        configuration = _configuration_after(state, after, applied)
+        targets = [(configuration.apps[step.app], step.environment) for step in todo if step.hydrates]
+        outcomes = {
+            (found.app, found.environment): found for found in hydrate(after, configuration, targets, options, progress)
+        }
+        again = []
+        for step in todo:
+            outcome = outcomes.get(step.owner)
+            if outcome is not None and outcome.error is not None and step.otherwise:
+                failures.setdefault(step.owner, outcome.error)
+                again.append(replace(step.otherwise[0], otherwise=step.otherwise[1:]))
+            elif outcome is not None:
+                by_owner[step.owner] = outcome
+        renewed = {step.owner: step for step in again}
+        steps = [renewed.get(step.owner, step) if step.hydrates else step for step in steps]
+        todo = again
+    applied = replace(applied, steps=steps)
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)
-    targets = [(configuration.apps[step.app], step.environment) for step in applied.steps if step.hydrates]
-    prefetch(after, [_folder(state.configuration, step) for step in applied.steps if step.removes])
-    hydrated = hydrate(after, configuration, targets, replace(options, explicit=intent.explicit), progress)
-    by_owner = {(one.app, one.environment): one for one in hydrated}
-    return _Hydrated(intent, applied, after, [_outcome(state, step, by_owner) for step in applied.steps], configuration)
+    found = [_outcome(state, step, by_owner) for step in steps]
+    return _Hydrated(intent, applied, after, found, configuration, failures)
 
 
 def read_state(workspace: Workspace) -> State:
-    """Read a workspace's commit: its files, its configuration, and, when they are asked for, open proposals."""
-    tree = workspace.tree
-
-    def proposed(app: str, environment: str) -> Proposal | None:
-        return find_proposal(workspace, review_branch(app, environment))
-
+    """Read a workspace's commit: its files, its configuration, and, when they are asked for, branches for review."""
     configuration = workspace.configuration
     if workspace.target is None:
-        return State(workspace.base, tree, configuration, proposed)
-    return State(workspace.base, tree, configuration.guarded_by(workspace.target), proposed, in_review=True)
+        return State(workspace.base, workspace.tree, configuration, ReviewBranches(workspace))
+    return State(workspace.base, workspace.tree, configuration.guarded_by(workspace.target), in_review=True)
 
 
 def _all_changes(applied: Applied) -> Changes:
@@ -145,62 +177,90 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     return replace(blank, state="changed", changes=changes, objects=told)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Share:
-    """What one step brings to one branch."""
+    """What the steps bring to one branch. ``changes`` of a branch for review are those of its own commit."""
 
-    step: Step
-    outcome: Outcome
-    changes: Changes
-
-
-def _around_others(workspace: Workspace, state: State, done: _Hydrated) -> _Hydrated:
-    """Leave branches for review alone that hold somebody else's commits: what belongs there fails, all else lands."""
-    pairs = list(zip(done.applied.steps, done.outcomes, strict=True))
-    wanted = {branch for step, outcome in pairs if (branch := _branch(state, step, outcome))}
-    others = {one: error for one in {*wanted, *done.applied.emptied} if (error := not_ours(workspace, one))}
-
-    def failed(outcome: Outcome, branch: str | None) -> Outcome:
-        if branch not in others:
-            return outcome
-        return replace(outcome, state="failed", changes=None, objects=(), error=others[branch])
-
-    outcomes = [failed(outcome, _branch(state, step, outcome)) for step, outcome in pairs]
-    emptied = tuple(one for one in done.applied.emptied if one not in others)
-    return replace(done, applied=replace(done.applied, emptied=emptied), outcomes=outcomes)
+    changes: Changes = field(default_factory=dict)
+    steps: list[tuple[Step, Outcome]] = field(default_factory=list)
 
 
 def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[Draft]:
     """Return one draft for all that lands at once, and one for each proposal.
 
     A release lands only with its YAML, not when that cannot be rendered. Where it changes no YAML, and where it
-    waits, it is only recorded: that needs no review, since nothing runs otherwise for it.
+    is held, it is only recorded: that needs no review, since nothing runs otherwise for it. What is on record of
+    proposals and failures goes to the default branch too, in the same push.
     """
-    groups: dict[str | None, list[_Share]] = {None: []}
+    shares: dict[str | None, _Share] = {None: _Share(dict(done.applied.recorded))}
     for step, outcome in zip(done.applied.steps, done.outcomes, strict=True):
-        if step.recorded:
-            groups[None].append(_Share(step, outcome, step.recorded))
-        changes = step.changes | (outcome.changes or {})
-        if changes and outcome.state != "failed":
-            groups.setdefault(_branch(state, step, outcome), []).append(_Share(step, outcome, changes))
-    drafts = [_draft(state, done, intent_id, branch, group, upgrade=upgrade) for branch, group in groups.items()]
-    kept = [draft for draft in drafts if draft.changes]
-    return [*kept, *(Draft(branch, {}, "") for branch in done.applied.emptied if branch not in groups)]
+        branch, recorded, changes = _destination(state, step, outcome, done.failures.get(step.owner))
+        if recorded or (changes and branch is None):
+            shares[None].changes |= recorded | (changes if branch is None else {})
+            shares[None].steps.append((step, outcome))
+        if changes and branch is not None:
+            share = shares.setdefault(branch, _Share())
+            share.changes |= changes
+            share.steps.append((step, outcome))
+    shares[None].changes |= _group_records(state, done, shares)
+    emptied = [branch for branch in _emptied(state, shares[None].changes) if branch not in shares]
+    drafts = [_draft(state, done, intent_id, branch, share, upgrade=upgrade) for branch, share in shares.items()]
+    return [*(draft for draft in drafts if draft.changes), *(Draft(branch, {}, "") for branch in emptied)]
 
 
-def _draft(
-    state: State, done: _Hydrated, intent_id: str, branch: str | None, group: Sequence[_Share], *, upgrade: bool
-) -> Draft:
-    changes: Changes = dict(done.applied.recorded) if branch is None else {}
-    for share in group:
-        changes |= share.changes
-    engines = {share.outcome.engine for share in group if share.outcome.state in ("changed", "unchanged")} - {""}
+def _destination(
+    state: State, step: Step, outcome: Outcome, failure: HeadgateError | None
+) -> tuple[str | None, Changes, Changes]:
+    """Return the branch that a step goes to (None: the default one), what is recorded, and what goes to the branch."""
+    decision, recorded = step.decision, dict(step.recorded)
+    if outcome.state == "failed":
+        error = outcome.error
+        if decision is not None and error is not None and decision.wanted.brings:
+            recorded |= decision.failed(failure or error)
+        return None, recorded, {}
+    changes = step.changes | (outcome.changes or {})
+    branch = _branch(state, step, outcome)
+    if decision is None:
+        return branch, recorded, changes
+    if branch is None:
+        landed = decision.landed(failure)
+        return None, recorded, {**landed, **changes}
+    record, on_branch = decision.proposed(changes, outcome, failure)
+    return branch, recorded | record, on_branch
+
+
+def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _Share]) -> Changes:
+    """Return what is on record of proposals of template changes; their branches end it when they are merged."""
+    found: Changes = {}
+    for branch in done.applied.emptied:
+        file = group_record_file(branch.removeprefix(OURS).split("/")[0])
+        share = shares.get(branch)
+        if share is None or not share.changes:
+            found |= {file: None} if file in state.tree else {}
+            continue
+        share.changes[file] = None
+        record = ProposalRecord(kind="templates", changes=changes_id(share.changes))
+        data = write_record(record)
+        found |= {file: data} if file not in state.tree or state.tree.read(file) != data else {}
+    return found
+
+
+def _emptied(state: State, changes: Changes) -> list[str]:
+    """Return the branches for review whose record goes: nothing is proposed there any more."""
+    gone = [path for path, data in changes.items() if data is None and path in state.tree]
+    before = recorded_proposals(state.tree.only(gone))
+    return [branch for branch, record in before.items() if state.branches.is_there(branch, record)]
+
+
+def _draft(state: State, done: _Hydrated, intent_id: str, branch: str | None, share: _Share, *, upgrade: bool) -> Draft:
+    changes = dict(share.changes)
+    outcomes = list({step.owner: outcome for step, outcome in share.steps}.values())
+    engines = {outcome.engine for outcome in outcomes if outcome.state in ("changed", "unchanged")} - {""}
     if changes:
         changes |= lock.changes(state.configuration.lock, sorted(engines), upgrade=upgrade)
     if branch is None and changes:
         changes |= drop_unused(state.tree.with_changes(changes))
-    outcomes = list({share.step.owner: share.outcome for share in group}.values())
-    releases = {share.step.owner: share.step.after.release for share in group if share.step.after}
+    releases = {step.owner: step.after.release for step, _ in share.steps if step.after}
     return Draft(
         branch,
         changes,

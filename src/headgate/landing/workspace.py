@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headgate.config import load
 from headgate.errors import ConflictError, GitError, Place
-from headgate.landing.proof import is_worded_as_ours
 from headgate.landing.turns import line
-from headgate.layout import OURS
 from headgate.repository import git
 from headgate.repository.commit import advance, identity, make_commit
-from headgate.repository.remote import ORIGIN, Move, clone, fetch, push, remote_refs, upstream
+from headgate.repository.remote import ORIGIN, Move, clone, fetch, fetch_commits, push, remote_refs, upstream
 from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
@@ -160,41 +158,27 @@ def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *
         return attempt(workspace)
 
 
-def find_proposal(workspace: Workspace, branch: str) -> Proposal | None:
-    """Return what a branch for review holds, or None when there is none that Headgate made."""
-    commit = branch_heads(workspace).get(f"refs/heads/{branch}")
-    if commit is None or not is_ours(workspace, branch, commit):
-        return None
-    return read_proposal(workspace, branch, commit)
-
-
-def find_proposals(workspace: Workspace) -> list[Proposal]:
-    """Return all branches of apps for review that nobody else wrote to, by their names."""
-    found = [(ref.removeprefix("refs/heads/"), commit) for ref, commit in sorted(branch_heads(workspace).items())]
-    apps = [(branch, commit) for branch, commit in found if branch.startswith(OURS) and "/_" not in branch]
-    return [read_proposal(workspace, branch, commit) for branch, commit in apps if is_ours(workspace, branch, commit)]
-
-
 def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
     """Return a branch for review at a commit, with what it stands on."""
-    _fetch_proposed(workspace, commit)
+    fetch_proposed(workspace, [commit])
     repository = workspace.repository
     base = git.tree_of_commit(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
     return Proposal(branch, commit, git.tree_of_commit(repository, commit), base)
 
 
-def _fetch_proposed(workspace: Workspace, commit: str) -> None:
-    """Let a proposal's commit be here, with the one that it stands on."""
-    if not git.has_commit(workspace.repository, f"{commit}^"):
+def fetch_proposed(workspace: Workspace, commits: Sequence[str]) -> None:
+    """Let the commits of proposals be here, with those that they stand on: by one fetch for all that are missing."""
+    missing = [commit for commit in commits if not git.has_commit(workspace.repository, f"{commit}^")]
+    if missing and workspace.remote:
         # never the history of a person's checkout cut short: that would make it shallow
-        fetch(workspace.repository, workspace.remote, commit, depth=0 if workspace.is_checkout else 2)
+        fetch_commits(workspace.repository, workspace.remote, missing, depth=0 if workspace.is_checkout else 2)
 
 
 def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | None = None) -> list[Delivered]:
     """Make the commits, and bring them to their branches: all in one push, or none of them.
 
     ``commits`` says whom they are by.
-    Those for review stand on top of the default branch's. A branch for review is replaced (see `not_ours`), and
+    Those for review stand on top of the default branch's. A branch for review is replaced, and
     left alone when it holds the same files already. Raises ConflictError when a branch moved.
     """
     elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
@@ -258,25 +242,6 @@ def branch_heads(workspace: Workspace) -> dict[str, str]:
         found = remote_refs(repository, remote) if remote else git.local_refs(repository)
         workspace._heads.update(found)  # noqa: SLF001
     return workspace._heads  # noqa: SLF001
-
-
-def is_ours(workspace: Workspace, branch: str, commit: str) -> bool:
-    """Whether Headgate made a commit of a branch for review, as far as this run can tell. Raises GitError."""
-    _fetch_proposed(workspace, commit)
-    if workspace.prover is not None:
-        return workspace.prover.proves(workspace.repository, branch, commit)
-    return is_worded_as_ours(git.message_of(workspace.repository, commit))
-
-
-def not_ours(workspace: Workspace, branch: str) -> GitError | None:
-    """Return why a branch for review is not written: its newest commit is somebody's. None where it may be."""
-    commit = branch_heads(workspace).get(f"refs/heads/{branch}")
-    if commit is None or is_ours(workspace, branch, commit):
-        return None
-    return GitError(
-        f"the branch {branch} holds a commit that Headgate did not make ({commit[:12]}), so it is left alone",
-        hint="merge or delete that branch, then run this again",
-    )
 
 
 def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:

@@ -2,6 +2,7 @@
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, Template
 from headgate.model.fields import Record
+from headgate.model.pending import Failure, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedDependency, ReleasedImage
 from headgate.model.settings import (
     Commits,
@@ -17,6 +18,7 @@ from headgate.model.settings import (
     Settings,
     SettingsLimits,
     Take,
+    Window,
 )
 
 __all__ = [
@@ -27,9 +29,11 @@ __all__ = [
     "Config",
     "Dependencies",
     "Environment",
+    "Failure",
     "Freeze",
     "GitLab",
     "Granted",
+    "GroupRecord",
     "Image",
     "Lock",
     "Mirror",
@@ -38,8 +42,11 @@ __all__ = [
     "Part",
     "Person",
     "Pin",
+    "ProposalRecord",
     "Record",
     "Registry",
+    "Rejected",
+    "Rejection",
     "Release",
     "ReleasedConfig",
     "ReleasedDependency",
@@ -49,4 +56,5 @@ __all__ = [
     "SettingsLimits",
     "Take",
     "Template",
+    "Window",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from headgate.yamltext import valuepath
 
@@ -150,6 +152,44 @@ def named(value: Any) -> Any:
 
 def _all_names(value: Any) -> bool:
     return all(isinstance(item, str) for item in value)
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = "|".join(WEEKDAYS)
+
+
+def _days(value: object) -> object:
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("a time zone such as Europe/Berlin")
+    return name
+
+
+def _real_dates(text: str) -> str:
+    try:
+        days = [date.fromisoformat(day) for day in text.split("/")]
+    except ValueError:
+        raise ValueError("a date such as 2026-12-24, or two with a slash between") from None
+    if days != sorted(days):
+        raise ValueError("the earlier date first")
+    return text
+
+
+Days = Annotated[
+    str,
+    BeforeValidator(_days, json_schema_input_type=str | list[str]),
+    pattern(rf"^({_DAY})(-({_DAY}))?(\s*,\s*({_DAY})(-({_DAY}))?)*$", "days such as mon-thu or mon,wed"),
+]
+Clock = Annotated[str, pattern(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", 'a time in quotes such as "09:00"')]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+DateRange = Annotated[
+    str,
+    pattern(r"^\d{4}-\d\d-\d\d(/\d{4}-\d\d-\d\d)?$", "a date such as 2026-12-24, or two with a slash between"),
+    AfterValidator(_real_dates),
+]
 
 
 class Record(BaseModel):

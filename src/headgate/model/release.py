@@ -23,6 +23,8 @@ class Part(Record):
     """Branch or tag, in full: `refs/heads/main`."""
     pipeline: int | None = None
     """Number of the pipeline that handed it off."""
+    actor: Text | None = None
+    """Person whose pipeline or command it was."""
 
 
 class ReleasedImage(Part):

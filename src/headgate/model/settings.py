@@ -8,7 +8,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from headgate.model.fields import (
+    WEEKDAYS,
     Branch,
+    Clock,
+    DateRange,
+    Days,
     Delay,
     Delivery,
     Email,
@@ -25,6 +29,7 @@ from headgate.model.fields import (
     SafeFolder,
     Text,
     Texts,
+    TimeZone,
     Url,
     ValuePath,
     Verb,
@@ -97,6 +102,36 @@ class Output(Record):
     """A branch on which the same YAML is wanted too."""
 
 
+class Window(Record):
+    """Days and times at which an environment takes what reaches it by itself."""
+
+    days: Days = "mon-sun"
+    """Days of the week: `mon-thu`, `mon,wed`, or a list."""
+    since: Clock = Field(default="00:00", alias="from")
+    """Time at which it opens, as `09:00`."""
+    to: Clock = "24:00"
+    """Time at which it closes. Where that is earlier than `from`, it is on the next day."""
+    time_zone: TimeZone = "UTC"
+    """Time zone of these times: `Europe/Berlin`."""
+    exceptions: Annotated[tuple[DateRange, ...], BeforeValidator(as_tuple, json_schema_input_type=list[DateRange])] = (
+        Field(default=(), alias="except")
+    )
+    """Days on which it does not open: `2026-12-24`, or from one to another: `2026-12-20/2027-01-06`."""
+
+    @property
+    def weekdays(self) -> frozenset[str]:
+        """The days of the week."""
+        found: set[str] = set()
+        for entry in self.days.split(","):
+            first, _, last = entry.strip().partition("-")
+            begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+            found |= {WEEKDAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8)}
+        return frozenset(found)
+
+
+Windows = Annotated[tuple[Window, ...], BeforeValidator(listed, json_schema_input_type=Window | list[Window])]
+
+
 class Environment(Record):
     """One environment: what it accepts, and how its YAML is delivered."""
 
@@ -112,6 +147,8 @@ class Environment(Record):
     """Cluster that this environment runs on; environments of one cluster share its objects. Default: one each."""
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change arrives at once; `promote`: it travels with the release."""
+    windows: Windows = ()
+    """When it takes what reaches it by itself: one, or a list. Default: always."""
     review: Review = Review()
     """How merge requests are made."""
     output: Output = Output()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ConfigError, RefusedError
 from headgate.model import ReleasedConfig, ReleasedImage
 from headgate.objects.images import matching
-from headgate.releases.release import CONFIG, Released, newest_of, parts
+from headgate.releases.pending import NO_FILES, group_of
+from headgate.releases.release import CONFIG, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from headgate.dependencies.resolve import Resolved
     from headgate.model import Config, Release, Take
     from headgate.objects.images import Reference
+    from headgate.releases.pending import Group
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
@@ -40,6 +42,8 @@ class HandOff:
     project_id: int | None = None
     is_protected: bool | None = None
     untied: Mapping[Reference, str] = field(default_factory=dict)
+    actor: str = ""
+    """The person whose pipeline or command it is."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,13 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
         if _owns_a_part(record, environment, hand_off.project)
     ]
     if not owned:
+        broken = [str(error) for error in configuration.apps.broken_by(hand_off.project)][:3]
         raise RefusedError(
-            f"no app has a part that belongs to {hand_off.project}",
-            hint="name the project in the app's app.yaml: project, or the project of an image or of config",
+            f"no app has a part that belongs to {hand_off.project}"
+            + (f", as far as can be read: {'; '.join(broken)}" if broken else ""),
+            hint="correct what cannot be read"
+            if broken
+            else "name the project in the app's app.yaml: project, or the project of an image or of config",
         )
     accepted = [
         _acceptance(record, environment, hand_off)
@@ -148,18 +156,20 @@ def taken_by(configuration: Configuration, record: AppRecord, environment: str) 
     return own if own is not None else configuration.environment(environment).takes
 
 
-def still_taken(configuration: Configuration, record: AppRecord, environment: str, release: Release) -> str:
-    """Say why a release that waited is not taken any more: another owner by now, or another ref; or nothing."""
+def still_taken(configuration: Configuration, record: AppRecord, environment: str, group: Group) -> str:
+    """Say why a group that is pending is not taken any more: another owner by now, or another ref; or nothing."""
     takes_here = taken_by(configuration, record, environment)
-    promoted = any(take.promotion for take in takes_here)
     owners = {name: image.project or record.app.project for name, image in record.images(environment).items()}
     if record.app.config is not None:
         owners[CONFIG] = record.app.config.project or record.app.project
-    for name, part in parts(release).items():
-        if name not in owners:
-            return f"the app has no part '{name}' any more"
-        if owners[name] != part.project:
-            return f"'{name}' belongs to {owners[name]} by now, and not to {part.project}"
+    if group.record.promotion is not None:
+        if not any(take.promotion == group.record.promotion for take in takes_here):
+            return f"{environment} does not take promotions from {group.record.promotion} any more"
+        return ""
+    promoted = any(take.promotion for take in takes_here)
+    for name, part in group.parts.items():
+        if owners.get(name) != part.project:
+            return f"'{name}' belongs to {owners.get(name) or 'nobody'} by now, and not to {part.project}"
         if not promoted and not any(takes(take, part.ref) for take in takes_here):
             return f"{environment} does not take {part.ref} any more"
     return ""
@@ -264,35 +274,20 @@ def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -
             )
 
 
-def handed_off(
-    before: Released,
-    accepted: Acceptance,
-    hand_off: HandOff,
-    config_files: Resolved | None,
-) -> Released:
-    """Return what a release becomes with a hand-off. Parts that it does not name stay; so does a pin."""
-    release, config = before.release, before.release.config
-    pinned = {name: part.project_id for name, part in parts(release).items() if part.project == hand_off.project}
+def handed_off(accepted: Acceptance, hand_off: HandOff, before: Release, config_files: Resolved | None) -> Group:
+    """Return the group of parts that a hand-off brings. ``before`` knows the projects' numbers in GitLab."""
+    numbers = {name: part.project_id for name, part in parts(before).items() if part.project == hand_off.project}
     came_from: dict[str, Any] = {"project": hand_off.project, "commit": hand_off.commit, "ref": hand_off.ref}
-    came_from["pipeline"] = hand_off.pipeline
+    came_from |= {"pipeline": hand_off.pipeline, "actor": hand_off.actor or None}
 
     def where(name: str) -> dict[str, Any]:
-        return {**came_from, "project_id": hand_off.project_id or pinned.get(name)}
+        return {**came_from, "project_id": hand_off.project_id or numbers.get(name)}
 
-    images = {
+    found: dict[str, ReleasedImage | ReleasedConfig] = {
         name: ReleasedImage(repository=image.repository, tag=image.tag, digest=image.digest, **where(name))
         for name, image in accepted.images.items()
     }
-    newest = {name: newest_of(image) for name, image in images.items()}
-    if accepted.config is not None:
-        brought = config_files.dependencies if config_files else ()
-        config = ReleasedConfig(path=accepted.config.path, dependencies=brought, **where(CONFIG))
-        newest[CONFIG] = newest_of(config)
-    after = release.model_copy(
-        update={
-            "images": dict(sorted({**release.images, **images}.items())),
-            "config": config,
-            "newest": dict(sorted({**release.newest, **newest}.items())),
-        }
-    )
-    return Released(after, before.config if accepted.config is None or config_files is None else config_files.files)
+    if accepted.config is not None and config_files is not None:
+        dependencies = config_files.dependencies
+        found[CONFIG] = ReleasedConfig(path=accepted.config.path, dependencies=dependencies, **where(CONFIG))
+    return group_of(found, config_files.files if config_files else NO_FILES)

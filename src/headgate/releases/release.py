@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.config import parse
 from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
-from headgate.repository.tree import prefetch
+from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
-    from headgate.model import Freeze
-    from headgate.repository.tree import Changes, Tree
+    from headgate.model.fields import Record
+    from headgate.repository.tree import Changes
 
 HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
 RELEASE = "release.yaml"
@@ -38,6 +38,10 @@ class Released:
     def changed(self, **fields: Any) -> Released:
         """Return it with other values for fields of its release."""
         return replace(self, release=self.release.model_copy(update=fields))
+
+
+NOTHING = Released(Release(), Tree({}))
+"""What an app runs before its first hand-off."""
 
 
 def release_file(record: AppRecord, environment: str) -> str:
@@ -76,15 +80,15 @@ def write_released(tree: Tree, folder: str, released: Released | None) -> Change
     if released is not None:
         files[f"{folder}/{RELEASE}"] = write_record(released.release)
         files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
-    own = [path for path in tree.paths(folder) if not path.startswith(f"{folder}/{WAITING}/")]
-    changes: Changes = {path: None for path in own if path not in files}
+    own = [f"{folder}/{RELEASE}", *tree.paths(f"{folder}/{CONFIG}")]
+    changes: Changes = {path: None for path in own if path not in files and path in tree}
     return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 
-def write_record(record: Release | Freeze) -> bytes:
+def write_record(record: Record) -> bytes:
     """Return the canonical text of a file that Headgate alone writes."""
     data = record.model_dump(mode="json", exclude_defaults=True)
-    return (HEADER + write({"version": record.version, **data})).encode()
+    return (HEADER + write({"version": 1, **data})).encode()
 
 
 def parts(release: Release | None) -> dict[str, ReleasedImage | ReleasedConfig]:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from headgate.model import Release
 from headgate.releases.release import parts
 from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from headgate.model import Release
+    from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
     from headgate.state.status import Standing, Status
@@ -63,12 +64,24 @@ def states(one: Standing) -> Iterator[Cell]:
         yield f"pinned by {one.pin.by}: {one.pin.reason}", "yellow"
     if one.freeze is not None:
         yield f"frozen by {one.freeze.by}: {one.freeze.reason}", "yellow"
-    if one.waiting is not None:
-        yield f"{version(one.waiting)} waits", "yellow"
+    for group in one.failed:
+        failure = group.record.failure
+        why = f": {failure.message}" if failure else ""
+        yield f"{_versions(group)} failed{why}", "red"
+    for group in one.held:
+        yield f"{_versions(group)} is held: {'; '.join(group.record.reasons) or 'until the next run'}", "yellow"
+    if one.closed:
+        yield one.closed, "dim"
     if one.state == "held" and not one.edited:
         yield "a change of its inputs waits", "yellow"
     if one.proposed is not None:
         yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
+
+
+def _versions(group: Group) -> str:
+    """Name what a group brings."""
+    release = Release(images=group.record.images, config=group.record.config)
+    return version(release) or ", ".join(commits(release))
 
 
 def summary(status: Status) -> str:
@@ -80,7 +93,7 @@ def summary(status: Status) -> str:
     return f"{len(status.standings)} app-environments: {', '.join(told) or 'all as they should be'}"
 
 
-_WORDS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "waiting", "proposed")
+_WORDS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
 
 
 def _words(one: Standing) -> Iterator[str]:
@@ -91,7 +104,8 @@ def _words(one: Standing) -> Iterator[str]:
         "empty": one.state == "empty",
         "pinned": one.pin is not None,
         "frozen": one.freeze is not None,
-        "waiting": one.waiting is not None or one.state == "held",
+        "failed": bool(one.failed),
+        "held": bool(one.held) or one.state == "held",
         "proposed": one.proposed is not None,
     }
     yield from (word for word, holds in facts.items() if holds)
@@ -115,6 +129,8 @@ def _standing(one: Standing) -> dict[str, Any]:
         "pin": _dump(one.pin),
         "frozen": _dump(one.freeze),
         "waiting": _dump(one.waiting),
+        "held": [_dump(group.record) for group in one.held],
+        "failed": [_dump(group.record) for group in one.failed],
         "proposed": proposed
         and {"branch": proposed.branch, "commit": proposed.commit, "release": _dump(proposed.release)},
         "edited_by_hand": one.edited,

@@ -306,7 +306,7 @@ def commit_details(repository: Repository, commit: str) -> CommitDetails:
 
 def message_of(repository: Repository, commit: str) -> str:
     """Return a commit's message."""
-    return repository.git("show", "--no-patch", "--format=%B", "--end-of-options", commit)
+    return commit_details(repository, commit).message
 
 
 def same_tree(repository: Repository, one: str, other: str) -> bool:

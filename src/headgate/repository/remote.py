@@ -157,6 +157,14 @@ def fetch(repository: Repository, remote: str, what: str, *, depth: int = 1) -> 
     return head(repository, into)
 
 
+def fetch_commits(repository: Repository, remote: str, commits: Sequence[str], *, depth: int = 1) -> None:
+    """Fetch some commits at once, as `fetch` fetches one."""
+    cut = [f"--depth={depth}", "--filter=blob:none"] if depth else []
+    specs = [f"+{commit}:refs/headgate/commits/{commit}" for commit in dict.fromkeys(commits)]
+    args = [*_FETCH, *cut, "--end-of-options", remote, *specs]
+    persistently(lambda: git(args, cwd=repository.path, most=_MOST_FOLDERS))
+
+
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 _MOST_FOLDERS = 512 * MEBI
 """Bytes that the folders of one commit, or the commits of a history, may have on their way."""

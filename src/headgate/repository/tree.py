@@ -184,6 +184,10 @@ class Tree:
             self._folders[folder] = Tree({path[skip:]: self._blobs[path] for path in self.paths(folder)})
         return self._folders[folder]
 
+    def only(self, paths: Iterable[str]) -> Tree:
+        """Return the tree with some of its files."""
+        return Tree({path: self._blobs[path] for path in paths})
+
     def with_changes(self, changes: Changes) -> Tree:
         """Return the tree with ``changes`` on top; a file keeps its mode."""
         blobs = {path: blob for path, blob in self._blobs.items() if path not in changes}

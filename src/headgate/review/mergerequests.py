@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
-from headgate.landing.workspace import branch_heads, is_ours, read_proposal
+from headgate.landing.review_branches import ReviewBranches, recorded_proposals
+from headgate.landing.workspace import branch_heads, read_proposal
 from headgate.layout import OURS
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
@@ -54,7 +55,7 @@ def reconcile(
     for branch, commit in branches.items():
         _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
     for branch, one in found.items():
-        if branch not in branches and read_marks(one.description) and not _moved(workspace, branch, NO_COMMIT):
+        if branch not in branches and _is_over(workspace, one):
             _each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
     for one in requests.closed():
         if one.branch not in branches:
@@ -65,10 +66,23 @@ def reconcile(
 
 
 def our_branches(workspace: Workspace) -> dict[str, str]:
-    """Return the branches that changes wait on, with their commits. Raises GitError."""
+    """Return the branches for review that are on record, with their commits. Raises GitError."""
     heads = branch_heads(workspace)
-    found = {ref.removeprefix("refs/heads/"): commit for ref, commit in sorted(heads.items())}
-    return {branch: commit for branch, commit in found.items() if branch.startswith(OURS)}
+    records = recorded_proposals(workspace.tree)
+    return {branch: heads[ref] for branch in sorted(records) if (ref := f"refs/heads/{branch}") in heads}
+
+
+def _is_ours(workspace: Workspace, branch: str) -> bool:
+    """Whether a branch holds what the default branch has on record of it."""
+    record = recorded_proposals(workspace.tree).get(branch)
+    return record is not None and ReviewBranches(workspace).is_there(branch, record)
+
+
+def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
+    """Whether a merge request of ours is for something that is not proposed any more."""
+    marks = read_marks(one.description)
+    head = branch_heads(workspace).get(f"refs/heads/{one.branch}", NO_COMMIT)
+    return marks is not None and head in (NO_COMMIT, marks.commit) and not _moved(workspace, one.branch, head)
 
 
 def _each(done: Reconciled, branch: str, action: Any) -> None:
@@ -88,7 +102,7 @@ def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done
         return
     if _moved(bench.workspace, branch, commit):
         return  # who moved it tells GitLab too
-    if not is_ours(bench.workspace, branch, commit):
+    if not _is_ours(bench.workspace, branch):
         done.told.append(f"{branch} holds a commit that Headgate did not make, so its merge request is left alone")
         return
     proposal = read_proposal(bench.workspace, branch, commit)
@@ -155,7 +169,7 @@ def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds:
 def _merged(bench: Bench, one: MergeRequest, commit: str, done: Reconciled, patience: Patience) -> None:
     """Merge what Headgate itself made, and nothing else."""
     requests = bench.requests
-    if not is_ours(bench.workspace, one.branch, commit):
+    if not _is_ours(bench.workspace, one.branch):
         done.told.append(f"{one.name} is not merged by itself: nothing proves that Headgate made {commit[:12]}")
         return
     after, word = merge(requests, one, commit, patience)

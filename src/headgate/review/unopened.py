@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from headgate.errors import GitLabError
-from headgate.landing.workspace import is_ours
+from headgate.landing.review_branches import ReviewBranches, recorded_proposals
 from headgate.review.mergerequest import MergeRequests
 from headgate.review.mergerequests import our_branches
 from headgate.review.upkeep import Reconciled
@@ -44,10 +44,11 @@ def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
         found = {one.branch: one for one in requests.open()}
     except GitLabError as error:
         return Reconciled(told=[f"whether merge requests are open is not known: {error}"])
+    made, records = ReviewBranches(workspace), recorded_proposals(workspace.tree)
     told = [
         f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
-        for branch, commit in branches.items()
-        if branch not in found and is_ours(workspace, branch, commit)
+        for branch in branches
+        if branch not in found and made.is_there(branch, records[branch])
     ]
     return Reconciled(found, told)
 

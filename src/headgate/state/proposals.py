@@ -6,54 +6,86 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.config import parse
-from headgate.errors import HeadgateError
 from headgate.landing.workspace import branch_heads
 from headgate.layout import group_branch, review_branch
-from headgate.model import Release
+from headgate.releases.decide import cleaned
 from headgate.releases.past import beside, fetch_beside
-from headgate.releases.release import CONFIG, RELEASE
+from headgate.releases.pending import PROPOSAL, PROPOSED, compose, read_pending
+from headgate.releases.release import CONFIG, NOTHING, RELEASE, parts, read_released
 from headgate.repository.git import has_commit
-from headgate.repository.gitlog import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.config import Configuration
+    from headgate.config import AppRecord, Configuration
     from headgate.landing.workspace import Workspace
+    from headgate.model import Release
     from headgate.releases.arrivals import Owner
     from headgate.repository.git import Repository
+    from headgate.repository.tree import Tree
 
 _BRANCHES = "refs/heads/"
 
 
 @dataclass(frozen=True)
 class Proposed:
-    """An open proposal that differs from the default branch; ``release`` is None where only the final YAML does."""
+    """An open proposal that differs from the default branch; ``release`` is None where only the final YAML does.
+
+    ``commit`` is empty where the branch is not there.
+    """
 
     branch: str
     commit: str
     release: Release | None
 
 
-def open_proposals(workspace: Workspace, configuration: Configuration) -> dict[Owner, Proposed]:
+def open_proposals(
+    workspace: Workspace, configuration: Configuration, tree: Tree | None = None
+) -> dict[Owner, Proposed]:
     """Return the open proposal of each app and environment that has one, its own before one for many.
 
-    Where it can be told (`landing.proof`), what somebody else pushed is none. Raises GitError without an answer.
+    An app's own is what the default branch has on record of it. Raises GitError without an answer.
     """
+    tree = workspace.tree if tree is None else tree
     heads = branch_heads(workspace)
-    names = list(configuration.settings.environments)
-    own = [review_branch(record.name, name) for record, name in configuration.pairs()]
-    branches = [one for one in (*own, *map(group_branch, names)) if f"{_BRANCHES}{one}" in heads]
-    commits = {branch: heads[f"{_BRANCHES}{branch}"] for branch in branches}
+    found: dict[Owner, Proposed] = {}
+    for record, name in configuration.pairs():
+        if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in tree:
+            release = _proposed_release(tree, record, name)
+            branch = review_branch(record.name, name)
+            if release is not None:
+                commit = heads.get(f"{_BRANCHES}{branch}", "")
+                found[record.name, name] = Proposed(branch, commit, release[0])
+    for owner, proposal in _of_groups(workspace, configuration, heads).items():
+        found.setdefault(owner, proposal)
+    return found
+
+
+def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | None] | None:
+    """Return the release that is proposed, None in its place for a removal; None where nothing is proposed."""
+    folder = record.release_folder(environment)
+    landed = read_released(tree, folder) or NOTHING
+    known = {*record.images(environment), *parts(landed.release), *([CONFIG] if record.app.config else [])}
+    proposal = cleaned(landed, read_pending(tree, folder, landed), known).proposal
+    if proposal is None:
+        return None
+    if proposal.decided is not None:
+        return (proposal.decided.release,)
+    return (compose(landed, proposal.groups).release,) if proposal.groups else (None,)
+
+
+def _of_groups(workspace: Workspace, configuration: Configuration, heads: dict[str, str]) -> dict[Owner, Proposed]:
+    """Return what proposals of template changes bring, by app and environment."""
+    branches = [group_branch(name) for name in configuration.settings.environments]
+    commits = {branch: heads[f"{_BRANCHES}{branch}"] for branch in branches if f"{_BRANCHES}{branch}" in heads}
     found: dict[Owner, Proposed] = {}
     with _with_commits(workspace, list(commits.values())) as repository:
         for branch, commit in commits.items():
             if workspace.prover is not None and not workspace.prover.proves(repository, branch, commit):
                 continue
-            for owner, release in _changed_by(repository, configuration, workspace.base, commit):
-                if branch in (review_branch(*owner), group_branch(owner[1])):
-                    found.setdefault(owner, Proposed(branch, commit, release))
+            for owner in _changed_by(repository, configuration, workspace.base, commit):
+                if branch == group_branch(owner[1]):
+                    found.setdefault(owner, Proposed(branch, commit, None))
     return found
 
 
@@ -68,22 +100,17 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
         yield fresh
 
 
-def _changed_by(
-    repository: Repository, configuration: Configuration, base: str, commit: str
-) -> Iterator[tuple[Owner, Release | None]]:
-    """Yield whose release or final YAML a proposal would change, and the release where that is it."""
+def _changed_by(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
+    """Yield whose final YAML a proposal would change."""
     changed = _differing(repository, base, commit)
     if has_commit(repository, f"{commit}^"):  # what changed on the default branch since is not proposed
         proposed = _differing(repository, f"{commit}^", commit)
         changed = {path: oid for path, oid in changed.items() if path in proposed}
     folders = {parent for path in changed for parent in _parents(path)}
     for record, environment in configuration.pairs():
-        folder = record.release_folder(environment)
-        file, output = f"{folder}/{RELEASE}", configuration.output_folder(record.name, environment)
-        if file in changed:
-            yield (record.name, environment), _release(repository, file, changed[file])
-        elif not folders.isdisjoint((f"{folder}/{CONFIG}", output)):
-            yield (record.name, environment), None
+        folder, output = record.release_folder(environment), configuration.output_folder(record.name, environment)
+        if f"{folder}/{RELEASE}" in changed or not folders.isdisjoint((f"{folder}/{CONFIG}", output)):
+            yield record.name, environment
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -96,12 +123,3 @@ def _differing(repository: Repository, old: str, new: str) -> dict[str, str]:
     """Return the files in which two commits differ, with git's id of the new content."""
     tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
     return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
-
-
-def _release(repository: Repository, file: str, oid: str) -> Release | None:
-    if not oid.strip("0"):
-        return None
-    try:
-        return parse(contents(repository, [oid])[oid], file, Release)[0]
-    except HeadgateError:
-        return None

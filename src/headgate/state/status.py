@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
 from headgate.hydration.hydrate import Options, hydrate
 from headgate.releases.arrivals import arrivals
+from headgate.releases.decide import cleaned
 from headgate.releases.past import deepening
-from headgate.releases.release import read_release, read_released, release_file, waiting_folder
+from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending
+from headgate.releases.release import CONFIG, NOTHING, read_release, read_released, release_file
+from headgate.releases.windows import closed
 from headgate.state.proposals import open_proposals
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
     from headgate.model import Freeze, Pin, Release
     from headgate.releases.arrivals import Arrival, Owner
+    from headgate.releases.pending import Group, Pending
+    from headgate.releases.release import Released
     from headgate.repository.tree import Tree
     from headgate.state.proposals import Proposed
 
@@ -32,7 +38,8 @@ class Standing:
     ``state`` is ``current``, ``stale`` (what is there is not what its inputs give now), ``held`` (the same, but it is
     pinned or frozen: a change of a template or of values waits), ``failed`` (it cannot be rendered, see ``error``),
     ``empty`` (for the first hand-off of a part, see ``waits_for``) or ``unknown``. ``edited`` names files of the
-    final YAML that are not as they were written.
+    final YAML that are not as they were written. ``waiting`` is the release that it comes to with what is ``held``;
+    ``failed`` is what could not be rendered, and ``closed`` says that its windows are.
     """
 
     app: str
@@ -42,6 +49,9 @@ class Standing:
     landing: Arrival | None = None
     freeze: Freeze | None = None
     waiting: Release | None = None
+    held: tuple[Group, ...] = ()
+    failed: tuple[Group, ...] = ()
+    closed: str = ""
     proposed: Proposed | None = None
     edited: bool = False
     waits_for: tuple[str, ...] = ()
@@ -72,7 +82,7 @@ def read_status(
     notes: list[str] = []
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
     landed = find_arrivals(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
-    proposed = _proposals(workspace, configuration, notes)
+    proposed = _proposals(workspace, configuration, tree, notes)
     standings = [
         _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
         for target in targets
@@ -118,9 +128,11 @@ def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner
     return found
 
 
-def _proposals(workspace: Workspace, configuration: Configuration, notes: list[str]) -> Mapping[Owner, Proposed]:
+def _proposals(
+    workspace: Workspace, configuration: Configuration, tree: Tree, notes: list[str]
+) -> Mapping[Owner, Proposed]:
     try:
-        return open_proposals(workspace, configuration)
+        return open_proposals(workspace, configuration, tree)
     except HeadgateError as error:
         notes.append(f"what is proposed is not known: {error}")
         return {}
@@ -131,7 +143,7 @@ def _standing(
     configuration: Configuration,
     target: Target,
     outcomes: Mapping[Owner, Outcome],
-    landing: Arrival | None,
+    arrival: Arrival | None,
     proposed: Proposed | None,
 ) -> Standing:
     record, environment = target
@@ -139,14 +151,18 @@ def _standing(
     outcome = outcomes.get(_owner(target))
     freeze = configuration.frozen.get(environment)
     held = freeze is not None or (release is not None and release.pin is not None)
+    landed, pending = _pending(tree, record, environment)
     return Standing(
         record.name,
         environment,
         release,
         _state(outcome, held=held),
-        landing,
+        arrival,
         freeze,
-        _waiting(tree, record, environment),
+        held_release(landed, pending.held),
+        pending.held,
+        pending.failed,
+        closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
         proposed,
         is_edited(tree, configuration.output_folder(record.name, environment)),
         outcome.waits_for if outcome else (),
@@ -169,12 +185,15 @@ def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | No
         return None, error
 
 
-def _waiting(tree: Tree, record: AppRecord, environment: str) -> Release | None:
+def _pending(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | None, Pending]:
+    folder = record.release_folder(environment)
     try:
-        found = read_released(tree, waiting_folder(record, environment))
+        landed = read_released(tree, folder)
+        pending = read_pending(tree, folder, landed)
     except HeadgateError:
-        return None
-    return found.release if found else None
+        return None, NOTHING_PENDING
+    known = {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
+    return landed, cleaned(landed or NOTHING, pending, known)
 
 
 def is_edited(tree: Tree, folder: str) -> bool:

@@ -93,7 +93,13 @@ def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outc
     if not found and not added:
         return blank
     release = read_release(tree, *target)
-    state = "edited" if edited or added else "waits" if held(configuration, one.environment, release) else "stale"
+    state = (
+        "edited"
+        if edited or added
+        else "waits"
+        if held(configuration, target[0], one.environment, release)
+        else "stale"
+    )
     return replace(blank, state=state, differences=(*found, *added))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-def travels(configuration: Configuration, environment: str) -> bool:
+def pins_template(configuration: Configuration, environment: str) -> bool:
     """Whether templates reach an environment with releases only."""
     return configuration.environment(environment).templates == "promote"
 

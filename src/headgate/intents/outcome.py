@@ -1,0 +1,119 @@
+"""What is on record of an app in an environment when a step of an intent has landed, is proposed or failed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from headgate.hydration.output import RECORD
+from headgate.layout import LOCK
+from headgate.model import Failure, ProposalRecord
+from headgate.releases.pending import PROPOSED, Pending, Proposal, write_pending
+from headgate.releases.release import RELEASE
+from headgate.repository.tree import blob_id
+
+if TYPE_CHECKING:
+    from headgate.errors import HeadgateError
+    from headgate.hydration.hydrate import Outcome
+    from headgate.releases.decide import Wanted
+    from headgate.releases.pending import Group
+    from headgate.releases.release import Released
+    from headgate.repository.tree import Changes, Tree
+
+_MOST_MESSAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What is wanted, and which of it a step brings.
+
+    ``proposes`` is what its proposal is: the default is the groups that are pending; a person's word names its kind,
+    actor and reason, and ``decided``, the release that it wants.
+    """
+
+    tree: Tree
+    folder: str
+    output: str
+    commit: str
+    wanted: Wanted
+    brought: tuple[Group, ...] = ()
+    proposes: ProposalRecord = field(default_factory=lambda: ProposalRecord(changes="-"))
+    decided: Released | None = None
+
+    def landed(self, failed: HeadgateError | None = None) -> Changes:
+        """Return what is on record when the step's YAML is on the default branch; ``failed``: with less than all."""
+        return write_pending(self.tree, self.folder, self.wanted.landing(self.brought, self._failure(failed)))
+
+    def failed(self, error: HeadgateError) -> Changes:
+        """Return what is on record when the step could not be rendered."""
+        return write_pending(self.tree, self.folder, self.wanted.holding(self._failure(error)))
+
+    def proposed(
+        self, changes: Changes, outcome: Outcome, failed: HeadgateError | None = None
+    ) -> tuple[Changes, Changes]:
+        """Return what is on record of a proposal, and what its branch changes: with the YAML, it ends the record."""
+        before = self.wanted.pending.proposal
+        proposes = self.proposes.model_copy(
+            update={
+                "output": output_id(outcome, self.tree, self.output),
+                "inputs": outcome.inputs or None,
+                "replaces": replaced(self.tree, self.folder, self.output),
+            }
+        )
+        pending = self._proposing(proposes, failed)
+        recorded = write_pending(self.tree, self.folder, pending)
+        ends = dict.fromkeys(self._paths_of_proposal(recorded))
+        on_branch: Changes = {**changes, **ends}
+        unchanged = (
+            before is not None
+            and before.record.kind == proposes.kind == "release"
+            and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
+        )
+        if unchanged and before is not None:
+            # The same YAML under review already: approvals last. The newer release lands as a record after the merge.
+            return write_pending(self.tree, self.folder, self._proposing(before.record, failed)), {}
+        proposes = proposes.model_copy(update={"changes": changes_id(on_branch)})
+        return write_pending(self.tree, self.folder, self._proposing(proposes, failed)), on_branch
+
+    def _proposing(self, record: ProposalRecord, failed: HeadgateError | None) -> Pending:
+        if record.kind == "release":
+            return self.wanted.proposing(self.brought, record, self._failure(failed))
+        return replace(self.wanted.holding(), proposal=Proposal(record, decided=self.decided))
+
+    def _paths_of_proposal(self, recorded: Changes) -> list[str]:
+        folder = f"{self.folder}/{PROPOSED}"
+        there = {path for path in self.tree.paths(folder) if path not in recorded}
+        return sorted(
+            there | {path for path, data in recorded.items() if data is not None and path.startswith(f"{folder}/")}
+        )
+
+    def _failure(self, error: HeadgateError | None) -> Failure | None:
+        if error is None:
+            return None
+        message = " ".join(str(error).split())[:_MOST_MESSAGE]
+        return Failure(code=error.code, message=message, since=self.commit)
+
+
+def changes_id(changes: Changes) -> str:
+    """Identify what a commit changes, by the names and contents of files: as `landing.review_branches` reads it of one."""
+    facts = {path: "-" if data is None else blob_id(data) for path, data in changes.items() if path != LOCK}
+    lines = sorted(f"{path}\0{oid}\n" for path, oid in facts.items())
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def output_id(outcome: Outcome, tree: Tree, folder: str) -> str:
+    """Identify the final YAML that hydrating gave."""
+    after = tree.folder(folder).with_changes(
+        {
+            path[len(folder) + 1 :]: data
+            for path, data in (outcome.changes or {}).items()
+            if path.startswith(f"{folder}/")
+        }
+    )
+    return after.with_changes({RECORD: None}).id
+
+
+def replaced(tree: Tree, folder: str, output: str) -> str:
+    """Identify the release and the final YAML that are on the default branch."""
+    return hashlib.sha256(f"{tree.oid(f'{folder}/{RELEASE}')} {tree.folder(output).id}".encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""Whose commits are on the branches for review: ours are those that the default branch has on record, and proves.
+
+A proof alone says that we made a commit once. Everybody can fetch it and push it again when it was replaced, merged or
+rejected long ago, so a commit counts only while the record on the default branch names what it changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from headgate.config import parse
+from headgate.errors import HeadgateError
+from headgate.landing.proof import is_worded_as_ours
+from headgate.landing.workspace import branch_heads, fetch_proposed
+from headgate.layout import APPS, ENVIRONMENTS, LOCK, OURS, group_branch, review_branch
+from headgate.model import ProposalRecord
+from headgate.releases.pending import PROPOSAL, PROPOSED
+from headgate.repository import git
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.landing.workspace import Workspace
+    from headgate.repository.tree import Tree
+
+
+def group_record_file(environment: str) -> str:
+    """Return the file that has the proposal of a template change on record."""
+    return f"{ENVIRONMENTS}/{environment}/{PROPOSAL}"
+
+
+class ReviewBranches:
+    """The branches for review of a workspace, as they were when they were first asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Read nothing yet."""
+        self._workspace = workspace
+        self._made: dict[str, str] = {}
+
+    def head(self, branch: str) -> str:
+        """Return the commit of a branch; empty where there is none. Raises GitError."""
+        return branch_heads(self._workspace).get(f"refs/heads/{branch}", "")
+
+    def is_there(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds what we last put on it."""
+        head = self.head(branch)
+        return bool(head) and self._is_ours(branch, head) and self._changes(head) == record.changes
+
+    def problem(self, branch: str, record: ProposalRecord | None) -> str:
+        """Say why a branch may not be written: it holds something that is not ours, or not ours any more."""
+        head = self.head(branch)
+        if not head or (record is not None and self.is_there(branch, record)) or self._is_spent(branch, head):
+            return ""
+        return (
+            f"the branch {branch} holds a commit that Headgate did not make, or has replaced since ({head[:12]}): "
+            "merge or delete that branch"
+        )
+
+    def _is_spent(self, branch: str, head: str) -> bool:
+        """Whether a commit of ours changes nothing that is not on the default branch already."""
+        if not self._is_ours(branch, head):
+            return False
+        repository, base = self._workspace.repository, self._workspace.base
+        changed = _differing(repository, f"{head}^", head)
+        now = _differing(repository, base, head)
+        return not any(path in now and not _is_record(path) for path in changed)
+
+    def _is_ours(self, branch: str, commit: str) -> bool:
+        fetch_proposed(self._workspace, [commit])
+        if not git.has_commit(self._workspace.repository, f"{commit}^"):
+            return False
+        if self._workspace.prover is not None:
+            return self._workspace.prover.proves(self._workspace.repository, branch, commit)
+        return is_worded_as_ours(git.message_of(self._workspace.repository, commit))
+
+    def _changes(self, commit: str) -> str:
+        if commit not in self._made:
+            self._made[commit] = commit_changes_id(self._workspace, commit)
+        return self._made[commit]
+
+    def read_ahead(self, branches: Sequence[str]) -> None:
+        """Fetch the commits of many branches at once."""
+        heads = [head for branch in branches if (head := self.head(branch))]
+        fetch_proposed(self._workspace, heads)
+
+
+def commit_changes_id(workspace: Workspace, commit: str) -> str:
+    """Identify what a commit changes: see `intents.outcome.changes_id`. The engines' lock is not part of it."""
+    found = _differing(workspace.repository, f"{commit}^", commit)
+    lines = sorted(f"{path}\0{oid if oid.strip('0') else '-'}\n" for path, oid in found.items() if path != LOCK)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _differing(repository: git.Repository, old: str, new: str) -> dict[str, str]:
+    """Return the files in which two commits differ, with git's id of the new content."""
+    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
+    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
+
+
+def _is_record(path: str) -> bool:
+    return path == LOCK or f"/{PROPOSED}/" in path or path.endswith(f"/{PROPOSAL}")
+
+
+def recorded_proposals(tree: Tree) -> dict[str, ProposalRecord]:
+    """Return what the default branch has on record of each branch for review, by the branch."""
+    found = {}
+    for path in [*tree.paths(APPS), *tree.paths(ENVIRONMENTS)]:
+        branch = _branch_of(path)
+        if branch:
+            try:
+                found[branch] = parse(tree.read(path), path, ProposalRecord)[0]
+            except HeadgateError:
+                continue  # whose record cannot be read is nobody's: who hydrates that app says so
+    return found
+
+
+def _branch_of(path: str) -> str:
+    """Return the branch whose record is in a file; empty where it is another file."""
+    parts = path.split("/")
+    if parts[-1] != PROPOSAL:
+        return ""
+    if parts[0] == ENVIRONMENTS and len(parts) == 3:  # noqa: PLR2004  environments/ENV/proposal.yaml
+        return group_branch(parts[1])
+    if parts[-2] == PROPOSED and parts[-4] == "releases":  # apps/.../APP/releases/ENV/proposed/proposal.yaml
+        return review_branch(parts[-5], parts[-3])
+    return ""
+
+
+def is_review_branch(branch: str) -> bool:
+    """Whether a branch is named as those for review."""
+    return branch.startswith(OURS)

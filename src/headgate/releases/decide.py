@@ -1,0 +1,176 @@
+"""What is wanted of an app in an environment, and what becomes of each group of parts. Pure.
+
+Every intent and every run that nobody asked for passes through `decide`; what it is told besides is where the answer
+goes. Nothing else composes a release of what is pending.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate.releases.pending import Pending, Proposal, compose, only_parts, without_parts
+from headgate.releases.release import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from headgate.model import Failure, ProposalRecord
+    from headgate.releases.pending import Group
+    from headgate.releases.release import Released
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Why nothing goes on by itself, and whether what is proposed stays so meanwhile."""
+
+    reason: str
+    keeps_proposal: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is wanted: what is landed, with the groups that are proposed already, and with those that it ``brings``.
+
+    ``arriving`` is one of these, or it is held. ``pending`` is as it was before.
+    """
+
+    landed: Released
+    pending: Pending
+    brings: tuple[Group, ...] = ()
+    arriving: Group | None = None
+    hold: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether what arrives is held."""
+        return self.arriving is not None and self.arriving not in self.brings
+
+    def candidates(self) -> list[tuple[Group, ...]]:
+        """Return the sets of groups to try, the best first: all, then each alone, since one may fail for itself."""
+        if len(self.brings) < 2:  # noqa: PLR2004
+            return [self.brings]
+        return [self.brings, *((group,) for group in reversed(self.brings))]
+
+    def release(self, brought: Sequence[Group]) -> Released:
+        """Return the release that is landed or proposed with some of the groups that it brings."""
+        return compose(self.landed, (*self.pending.proposed, *brought))
+
+    def landing(self, brought: Sequence[Group], failure: Failure | None = None) -> Pending:
+        """Return what is pending when ``brought``, and what was proposed, is on the default branch."""
+        return replace(self._rest(brought, failure), proposal=None)
+
+    def proposing(self, brought: Sequence[Group], record: ProposalRecord, failure: Failure | None = None) -> Pending:
+        """Return what is pending when ``brought`` is proposed, beside what was proposed already."""
+        groups = stacked((*self.pending.proposed, *(group.accepted for group in brought)))
+        return replace(self._rest(brought, failure), proposal=Proposal(record, groups))
+
+    def holding(self, failure: Failure | None = None) -> Pending:
+        """Return what is pending when nothing is brought: it is held, or it failed."""
+        return self._rest((), failure)
+
+    def _rest(self, brought: Sequence[Group], failure: Failure | None) -> Pending:
+        held_now = (self.arriving.changed(reasons=(self.hold,)),) if self.arriving and self.is_held else ()
+        taken = {name for group in (*brought, *held_now) for name in group.parts}
+        tried = {id(group) for group in self.brings}
+        failed_now = tuple(_failed(group, failure) for group in self.brings if group not in brought)
+        failed_parts = {name for group in failed_now for name in group.parts}
+        held = without_parts((group for group in self.pending.held if id(group) not in tried), taken)
+        before = without_parts((group for group in self.pending.failed if id(group) not in tried), taken | failed_parts)
+        rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
+        return replace(self.pending, held=(*held, *held_now), failed=(*before, *failed_now), rejected=rejected)
+
+
+def stacked(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Return groups without the parts that a later one of them has."""
+    found: list[Group] = []
+    for group in groups:
+        found = [*without_parts(found, group.parts.keys()), group]
+    return tuple(found)
+
+
+def _failed(group: Group, failure: Failure | None) -> Group:
+    """Return a group as one that failed. The same error again changes nothing."""
+    old = group.record.failure
+    if failure is None or (
+        old is not None and (old.code, old.message, old.inputs) == (failure.code, failure.message, failure.inputs)
+    ):
+        return group.changed(reasons=())
+    return group.changed(reasons=(), failure=failure)
+
+
+def decide(
+    landed: Released,
+    pending: Pending,
+    arriving: Group | None = None,
+    *,
+    hold: Hold | None = None,
+    explicit: bool = False,
+    retry: bool = False,
+    known: Collection[str],
+    refusal: Callable[[Group], str] = lambda _group: "",
+) -> Wanted:
+    """Return what is wanted of an app in an environment when something arrives, or when nothing does.
+
+    ``hold`` is why nothing goes on by itself; ``explicit``: a person wants what arrives all the same. ``retry``: what
+    failed is tried again. ``known`` are the parts that the app has; ``refusal`` says why a group that is held is not
+    taken here any more.
+    """
+    before = cleaned(landed, pending, known)
+    if hold is not None and not hold.keeps_proposal and before.proposal is not None:
+        before = withdrawn(before, hold.reason)
+    if arriving is not None and explicit and before.proposal is not None and before.proposal.by_person:
+        before = replace(before, proposal=None)
+    free: tuple[Group, ...] = ()
+    if hold is None:
+        waiting = (*before.held, *(before.failed if retry else ()))
+        free = tuple(group for group in waiting if not refusal(group))
+    comes = (arriving,) if arriving is not None and (hold is None or explicit) else ()
+    return Wanted(
+        landed=landed,
+        pending=_explained(before, refusal) if hold is None else before,
+        brings=(*free, *comes),
+        arriving=arriving,
+        hold=hold.reason if hold else "",
+    )
+
+
+def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pending:
+    """Return what is pending without what has landed meanwhile, by whatever way, and without parts that are gone."""
+    newest = landed.release.newest
+    running = parts(landed.release)
+
+    def left(groups: Sequence[Group]) -> tuple[Group, ...]:
+        return tuple(
+            rest
+            for group in only_parts(groups, known)
+            if (rest := group.without([name for name, part in group.parts.items() if part == running.get(name)]))
+        )
+
+    proposal = pending.proposal
+    if proposal is not None and proposal.record.kind == "release":
+        groups = left(proposal.groups)
+        proposal = replace(proposal, groups=groups) if groups else None
+    elif proposal is not None and proposal.decided is not None and proposal.decided.runs == landed.runs:
+        proposal = None
+    rejected = {
+        name: one for name, one in pending.rejected.items() if name in known and one.commit != _commit(newest, name)
+    }
+    return replace(pending, proposal=proposal, held=left(pending.held), failed=left(pending.failed), rejected=rejected)
+
+
+def _commit(newest: object, name: str) -> str:
+    found = newest.get(name) if hasattr(newest, "get") else None
+    return found.commit if found else ""
+
+
+def withdrawn(pending: Pending, reason: str) -> Pending:
+    """Return what is pending when nothing is proposed any more: its groups are held."""
+    groups = tuple(group.changed(reasons=(reason,)) for group in pending.proposed)
+    taken = {name for group in pending.held for name in group.parts}
+    return replace(pending, proposal=None, held=(*without_parts(groups, taken), *pending.held))
+
+
+def _explained(pending: Pending, refusal: Callable[[Group], str]) -> Pending:
+    held = tuple(group.changed(reasons=(why,)) if (why := refusal(group)) else group for group in pending.held)
+    return replace(pending, held=held)

@@ -1,0 +1,80 @@
+"""When an environment takes what reaches it by itself: windows of days and times. Pure."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.model import Window
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LOOK_AHEAD = 400  # days: longer than any exception that people write
+
+
+def is_open(windows: Sequence[Window], now: datetime) -> bool:
+    """Whether one of the windows is open at a moment; without windows it always is.
+
+    A window belongs to the day on which it begins, also where it goes over midnight. Where the clock is put forward,
+    a time that does not exist is the moment of the change; where it is put back, a time that comes twice is the first.
+    """
+    return not windows or any(_is_open(window, now) for window in windows)
+
+
+def _is_open(window: Window, now: datetime) -> bool:
+    today = now.astimezone(ZoneInfo(window.time_zone)).date()
+    return any(begin <= now < end for day in (today - timedelta(1), today) for begin, end in _span(window, day))
+
+
+def _span(window: Window, day: date) -> list[tuple[datetime, datetime]]:
+    if DAYS[day.weekday()] not in window.weekdays or _is_exception(window, day):
+        return []
+    begin, end = _time(window.since), _time(window.to)
+    last = day if end > begin else day + timedelta(1)
+    return [(_moment(window, day, begin), _moment(window, last, end))]
+
+
+def _moment(window: Window, day: date, at: time) -> datetime:
+    zone = ZoneInfo(window.time_zone)
+    # Where this time does not exist, Python takes the offset from before the change: that moment is after it.
+    local = datetime.combine(day, at, tzinfo=zone)
+    return local.astimezone(ZoneInfo("UTC"))
+
+
+def _time(text: str) -> time:
+    return time.max if text == "24:00" else time.fromisoformat(text)
+
+
+def _is_exception(window: Window, day: date) -> bool:
+    for entry in window.exceptions:
+        first, _, last = entry.partition("/")
+        if date.fromisoformat(first) <= day <= date.fromisoformat(last or first):
+            return True
+    return False
+
+
+def next_open(windows: Sequence[Window], now: datetime) -> datetime | None:
+    """Return when the next window opens after a moment; None when none does within a year."""
+    for ahead in range(_LOOK_AHEAD):
+        begins = [
+            begin
+            for window in windows
+            for begin, _ in _span(window, now.astimezone(ZoneInfo(window.time_zone)).date() + timedelta(ahead))
+            if begin > now
+        ]
+        if begins:
+            return min(begins)
+    return None
+
+
+def closed(environment: str, windows: Sequence[Window], now: datetime) -> str:
+    """Say that an environment is outside of its windows, and until when; nothing where it is not."""
+    if is_open(windows, now):
+        return ""
+    opens = next_open(windows, now)
+    zone = ZoneInfo(windows[0].time_zone)
+    until = f"until {opens.astimezone(zone):%Y-%m-%d %H:%M} {windows[0].time_zone}" if opens else "for good"
+    return f"{environment} is outside of its windows {until}"
