@@ -189,8 +189,7 @@ def _to_json(landings: list[Landing], error: HeadgateError | None) -> str:
 
 def person(manifests: str) -> str:
     """Return who git says is at work. Raises ConfigError when it does not know."""
-    repository = git.open_repository(Path(manifests if "://" not in manifests and Path(manifests).is_dir() else "."))
     try:
-        return repository.git("config", "--get", "user.name")
+        return git.author_name(manifests)
     except GitError:
-        raise ConfigError("who asks for it is not known", hint="say so with --by NAME") from None
+        raise ConfigError("git does not know who you are", hint="pass --by NAME, or set user.name") from None

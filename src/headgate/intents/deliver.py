@@ -65,7 +65,7 @@ class Deliver:
             acceptance,
             self.hand_off,
             {"was released already": landed.release.newest, **pending.newest(), **_rejected(pending)},
-            order_rule(state.configuration, acceptance, self.hand_off.ref),
+            order_rule(state.configuration, acceptance),
             self.source,
             allow_diverged=self.allow_diverged or self.now,
             running=landed.release if self.now else None,

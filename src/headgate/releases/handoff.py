@@ -141,13 +141,12 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     return with_parts
 
 
-def order_rule(configuration: Configuration, accepted: Acceptance, ref: str) -> str:
-    """Return how newer is told from older for hand-offs of a ref: ``ancestry``, or ``semver`` for tags."""
-    matching_takes = [
-        take for take in taken_by(configuration, accepted.record, accepted.environment) if takes(take, ref)
-    ]
-    default = "semver" if ref.startswith(TAGS) else "ancestry"
-    return next((take.order for take in matching_takes if take.order), default)
+def order_rule(configuration: Configuration, accepted: Acceptance) -> str:
+    """Return how newer is told from older by all that an environment takes: ``semver`` where it takes such tags."""
+    for take in taken_by(configuration, accepted.record, accepted.environment):
+        if take.order == "semver" or (take.order is None and take.tag is not None):
+            return "semver"
+    return "ancestry"
 
 
 def taken_by(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:

@@ -10,7 +10,7 @@ from headgate.errors import RefusedError
 from headgate.releases.release import CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.model import Newest, Release
     from headgate.releases.handoff import Acceptance, HandOff
@@ -21,6 +21,9 @@ class History(Protocol):
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+
+    def tags_of(self, commit: str) -> Sequence[str]:
+        """Return the tags on a commit or before it, in full; none where that cannot be read."""
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
@@ -98,25 +101,54 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
     """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
 
     The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
-    that tells a rebuild from an answer that comes late.
+    that tells a rebuild from an answer that comes late. By ``semver`` the versions count that tags on or before the
+    commits name, where both have one; where these are equal, or one has none, ancestry does.
     """
     if newest is None:
         return Verdict("newer")
     if hand_off.commit == newest.commit:
         return _same_commit(hand_off, digest, newest)
     if rule == "semver":
-        return by_version(hand_off.ref, newest.ref)
+        found = _by_versions(hand_off, newest, history)
+        if found is not None:
+            return found
     return _by_ancestry(hand_off, newest.commit, history)
+
+
+def _by_versions(hand_off: HandOff, newest: Newest, history: History) -> Verdict | None:
+    """Compare by versions; None where ancestry has to tell. Two tags with versions need no history."""
+    if hand_off.ref.startswith(_TAGS) and newest.ref.startswith(_TAGS):
+        return by_version(hand_off.ref, newest.ref)
+    tags = [
+        ref if ref.startswith(_TAGS) and _version(ref) else _newest_tag(history.tags_of(commit))
+        for ref, commit in ((hand_off.ref, hand_off.commit), (newest.ref, newest.commit))
+    ]
+    if not all(tags) or _version(tags[0]) == _version(tags[1]):
+        return None
+    return by_version(tags[0], tags[1])
+
+
+_TAGS = "refs/tags/"
+
+
+def _newest_tag(tags: Iterable[str]) -> str:
+    return max((tag for tag in tags if _version(tag)), key=lambda tag: _version(tag) or ((), (), ()), default="")
 
 
 def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdict:
     if digest == newest.digest:
         return Verdict("same")
-    if hand_off.pipeline is not None and newest.pipeline is not None and hand_off.pipeline > newest.pipeline:
+    if hand_off.pipeline is None or newest.pipeline is None:
+        return Verdict(
+            "diverged",
+            f"commit {hand_off.commit[:12]} was released with another digest, and which of the two was built later "
+            "cannot be told without the numbers of both pipelines",
+        )
+    if hand_off.pipeline > newest.pipeline:
         return Verdict("newer")
     return Verdict(
         "older",
-        f"commit {hand_off.commit[:12]} was released with another digest by pipeline {newest.pipeline or '(unknown)'}; "
+        f"commit {hand_off.commit[:12]} was released with another digest by pipeline {newest.pipeline}; "
         "a rebuild needs a newer pipeline",
     )
 
@@ -136,12 +168,16 @@ def _by_ancestry(hand_off: HandOff, newest: str, history: History) -> Verdict:
     return Verdict("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
 
 
-# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string
+# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, with what people also
+# write: a word before it (`web-v1.2.3`) and a fourth number.
 _VERSION = re.compile(
-    r"(?:.*[^0-9])??v?(?P<core>\d+\.\d+\.\d+)(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+    r"(?:.*[^0-9.])??v?(?P<core>\d+\.\d+\.\d+(?:\.\d+)?)"
+    r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z.-]+))?"
 )
+_CORE_PARTS = 4
 
-_Key = tuple[tuple[int, ...], tuple[tuple[bool, int, str], ...]]
+_Piece = tuple[bool, int, str]
+_Key = tuple[tuple[int, ...], tuple[_Piece, ...], tuple[_Piece, ...]]
 
 
 def by_version(new: str, newest: str) -> Verdict:
@@ -158,12 +194,28 @@ def by_version(new: str, newest: str) -> Verdict:
 
 
 def _version(ref: str) -> _Key | None:
-    """Return what versions are compared by: https://semver.org/#spec-item-11."""
-    match = _VERSION.fullmatch(ref.removeprefix("refs/tags/"))
+    """Return what versions are compared by: https://semver.org/#spec-item-11.
+
+    In two things people's tags are read as they mean them: ``rc10`` comes after ``rc9``, and of two builds of a
+    version (``1.2.3+4``) the higher one is newer.
+    """
+    match = _VERSION.fullmatch(ref.removeprefix(_TAGS))
     if match is None:
         return None
-    core = tuple(int(number) for number in match["core"].split("."))
-    # A version without a pre-release comes after those with one; numbers come before words.
-    steps = match["pre"].split(".") if match["pre"] else []
-    pre = tuple((not step.isdigit(), int(step) if step.isdigit() else 0, step) for step in steps)
-    return (*core, 0 if steps else 1), pre
+    core = [int(number) for number in match["core"].split(".")]
+    # A version without a pre-release comes after those with one.
+    numbers = (*core, *[0] * (_CORE_PARTS - len(core)), 0 if match["pre"] else 1)
+    return numbers, _pieces(match["pre"]), _pieces(match["build"])
+
+
+def _pieces(text: str | None) -> tuple[_Piece, ...]:
+    """Take identifiers apart: numbers come before words, and are compared as numbers within them too."""
+    found: list[_Piece] = []
+    for identifier in text.split(".") if text else []:
+        if identifier.isdigit():
+            found.append((False, int(identifier), ""))
+            continue
+        words = re.findall(r"\d+|\D+", identifier)
+        found += [(True, int(word) if word.isdigit() else -1, "" if word.isdigit() else word) for word in words]
+        found.append((False, -1, ""))  # ends it, before whatever a longer one goes on with
+    return tuple(found)

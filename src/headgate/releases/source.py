@@ -32,6 +32,7 @@ class AppSource:
     """Brings along what the app's config builds on elsewhere."""
     _stack: ExitStack
     _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
+    _tags: dict[str, list[str]] = field(default_factory=dict)
     _answers: dict[tuple[str, str], bool | None] = field(default_factory=dict)
 
     @property
@@ -87,6 +88,24 @@ class AppSource:
         except GitError:
             return None
         return fresh
+
+    def tags_of(self, commit: str) -> list[str]:
+        """Return the tags on a commit or before it, in full; none where that cannot be read."""
+        if commit not in self._tags:
+            self._tags[commit] = self._read_tags(commit)
+        return self._tags[commit]
+
+    def _read_tags(self, commit: str) -> list[str]:
+        try:
+            if self._is_folder:
+                repository = git.open_repository(Path(self.address))
+            else:
+                repository = self._stack.enter_context(scratch(self.address))
+                fetch_history(repository, ORIGIN, [commit, "+refs/tags/*:refs/tags/*"])
+            merged = repository.git("for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/tags/")
+        except GitError:
+            return []
+        return merged.splitlines()
 
     def is_on(self, ref: str) -> bool | None:
         """Whether the commit is on a branch: its head, or before that. None where that cannot be read."""

@@ -27,6 +27,7 @@ def engine_of(source: Tree, environment: str, label: str) -> str:
     roots = ("", f"overlays/{environment}")
     if any(kustomization.file_in(source, root) for root in roots) or source.paths("overlays"):
         return "kustomize"
+    _check_overlays(source, environment, label)
     if any(path.endswith(jinja.SUFFIXES) for path in source.paths()):
         return "jinja2"
     if plain.manifest_files(source):
@@ -36,3 +37,15 @@ def engine_of(source: Tree, environment: str, label: str) -> str:
         where=Place(label),
         hint="expected Chart.yaml (Helm), kustomization.yaml (Kustomize), *.yaml.j2 (Jinja2) or *.yaml",
     )
+
+
+def _check_overlays(source: Tree, environment: str, label: str) -> None:
+    """Refuse folders of kustomizations side by side, of which none is the one to build. Raises RenderError."""
+    folders = [path.rpartition("/")[0] for path in source.paths() if path.rpartition("/")[2] in kustomization.NAMES]
+    if folders:
+        raise RenderError(
+            f"there are kustomizations in {', '.join(folders[:4])}, and none says what {environment} builds",
+            where=Place(label),
+            hint=f"add overlays/{environment}/kustomization.yaml there, with 'resources: [../../{folders[0]}]'; "
+            "or a kustomization.yaml at the top",
+        )

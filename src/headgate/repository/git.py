@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import stat
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +56,70 @@ _FIXED = {
 }
 # Nothing that a repository brings along is run: no hooks, no file system monitor.
 _WORDS = 5
-_CONFIG = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+# What counts for a repository of the user's own, whose settings git reads whatever we say.
+_OWN = ("push.gpgSign=false", "push.followTags=false", "push.recurseSubmodules=no", "fetch.recurseSubmodules=false")
+_CONFIG = (
+    *(word for setting in ("safe.bareRepository=all", *_OWN) for word in ("-c", setting)),
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
+)
+
+
+# The user's settings that say who he is and how remotes are reached. All others are for his own work with git: a
+# format, a signature, a hook or a default of his would change what a commit is, or stop a push.
+_SETTINGS = ("user.", "author.", "committer.", "credential.", "http.", "https.", "url.", "ssh.", "safe.directory")
+_SETTINGS += ("core.sshcommand", "core.askpass", "core.gitproxy")
+
+
+@cache
+def user_settings(folder: str) -> str:
+    """Write the settings of user and system that count, as they hold in a folder, to a file; return its path."""
+    env = {**process.inherited(_INHERITED), **_FIXED}
+    place = Path(folder) if folder and Path(folder).is_dir() else Path("/")
+    try:
+        listed = process.run(
+            ["git", "-c", "safe.bareRepository=all", "config", "--list", "-z", "--show-scope", "--includes"],
+            env=env,
+            cwd=place,
+        ).stdout.decode("utf-8", "surrogateescape")
+    except process.ProcessError:
+        listed = ""
+    tokens = listed.split("\0")
+    lines = []
+    for scope, entry in zip(tokens[::2], tokens[1::2], strict=False):
+        key, _, value = entry.partition("\n")
+        if scope in ("system", "global") and key.lower().startswith(_SETTINGS):
+            lines.append(_setting(key, value))
+    return str(_settings_file("".join(lines)))
+
+
+def _setting(key: str, value: str) -> str:
+    """Write a setting as https://git-scm.com/docs/git-config#_syntax says."""
+    section, _, name = key.rpartition(".")
+    section, _, rest = section.partition(".")
+    head = f'[{section} "{_escaped(rest)}"]' if rest else f"[{section}]"
+    return f'{head}\n\t{name} = "{_escaped(value)}"\n'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@cache
+def _settings_file(text: str) -> Path:
+    if not text:
+        return Path(os.devnull)
+    descriptor, name = tempfile.mkstemp(prefix="headgate-", suffix=".gitconfig")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+    atexit.register(Path(name).unlink, missing_ok=True)
+    return Path(name)
+
+
+def author_name(folder: str) -> str:
+    """Return who git says is at work in a folder, which need not be a repository. Raises GitError when it is unknown."""
+    place = Path(folder) if Path(folder).is_dir() else Path()
+    ident = git(["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], cwd=place).decode("utf-8", "replace")
+    return ident.rsplit(" <", 1)[0].strip()
 
 
 def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", most: int = 0) -> bytes:
@@ -62,6 +128,7 @@ def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", mos
     Raises GitError with git's words, passwords in addresses masked.
     """
     env = {**process.inherited(_INHERITED), **_FIXED, **login_config()}
+    env |= {"GIT_CONFIG_GLOBAL": user_settings(str(cwd) if cwd else ""), "GIT_CONFIG_NOSYSTEM": "1"}
     try:
         done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:
