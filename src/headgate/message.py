@@ -28,12 +28,13 @@ def commit_message(
     what: str = "",
     intent: str = "",
     template: str | None = None,
+    actor: str = "",
 ) -> str:
     """Return the message for a commit of these outcomes.
 
     ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered, and where nothing
     was, the engines' new versions are named. ``template`` is the
-    subject's, from headgate.yaml. ``intent`` is the intent's own id. None of it is taken for a trailer or for an
+    subject's, from headgate.yaml. ``intent`` is the intent's own id, ``actor`` the person whom it is from. None of it is taken for a trailer or for an
     order to GitLab.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
@@ -44,6 +45,7 @@ def commit_message(
     trailers = [f"Headgate-App: {app}" for app in apps]
     trailers += [f"Headgate-Environment: {environment}" for environment in environments]
     trailers += _release_trailers(releases.values())
+    trailers += [f"Headgate-Actor: {actor}"] if actor else []
     trailers += [f"Headgate-Intent: {intent}"] if intent else []
     upgrades = ", ".join(dict.fromkeys(outcome.upgrade for outcome in outcomes if outcome.upgrade))
     title = subject(verb, apps, environments, what=what or upgrades, template=template)

@@ -33,7 +33,7 @@ def pin(
     json: Json = False,
     signing_key: SigningKey = "",
 ) -> None:
-    """Keep an app as it is in an environment: what would reach it by itself waits."""
+    """Keep an app as it is in an environment: what arrives is held."""
     from headgate.commands import hold as command  # noqa: PLC0415
     from headgate.commands.landed import Asked, person  # noqa: PLC0415
 
@@ -45,17 +45,19 @@ def pin(
 def unpin(
     name: AppName,
     environment: OneEnvironment,
+    by: By = "",
     manifests: Manifests = ".",
     intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
     signing_key: SigningKey = "",
 ) -> None:
-    """Let an app take what reaches it again, beginning with the newest that waited."""
+    """Let an app take what reaches it again, beginning with what was held."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
 
-    finish(lambda: command.unpin(name, environment, Asked(manifests, intent, diff, json, signing_key)))
+    asked = Asked(manifests, intent, diff, json, signing_key)
+    finish(lambda: command.unpin(name, environment, asked, by or person_if_known(manifests)))
 
 
 @app.command()
@@ -68,7 +70,7 @@ def freeze(
     json: Json = False,
     signing_key: SigningKey = "",
 ) -> None:
-    """Keep a whole environment as it is: what would reach its apps by itself waits."""
+    """Keep a whole environment as it is: what arrives is held; where people review, the merge is."""
     from headgate.commands import hold as command  # noqa: PLC0415
     from headgate.commands.landed import Asked, person  # noqa: PLC0415
 
@@ -79,17 +81,59 @@ def freeze(
 @app.command()
 def thaw(
     environment: EnvironmentName,
+    by: By = "",
     manifests: Manifests = ".",
     intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
     signing_key: SigningKey = "",
 ) -> None:
-    """Let an environment take what reaches it again, beginning with the newest that waited for each app."""
+    """Let an environment take what reaches it again, beginning with what was held."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
 
-    finish(lambda: command.thaw(environment, Asked(manifests, intent, diff, json, signing_key)))
+    asked = Asked(manifests, intent, diff, json, signing_key)
+    finish(lambda: command.thaw(environment, asked, by or person_if_known(manifests)))
+
+
+@app.command()
+def deliver_held(
+    name: AppName,
+    environment: OneEnvironment,
+    reason: Reason,
+    by: By = "",
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+    signing_key: SigningKey = "",
+) -> None:
+    """Deliver what is held or failed for an app, past pin, freeze, windows and order."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+
+    asked = Asked(manifests, intent, diff, json, signing_key)
+    finish(lambda: command.deliver_held(name, environment, by or person(manifests), reason, asked))
+
+
+@app.command()
+def discard_held(
+    name: AppName,
+    environment: OneEnvironment,
+    reason: Reason,
+    by: By = "",
+    manifests: Manifests = ".",
+    intent: IntentId = "",
+    diff: Diff = False,
+    json: Json = False,
+    signing_key: SigningKey = "",
+) -> None:
+    """Discard what is held or failed for an app: only newer versions are taken."""
+    from headgate.commands import hold as command  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+
+    asked = Asked(manifests, intent, diff, json, signing_key)
+    finish(lambda: command.discard_held(name, environment, by or person(manifests), reason, asked))
 
 
 @app.command()
@@ -99,6 +143,7 @@ def remove(
         list[str] | None,
         typer.Option("--environment", metavar="ENV", help="Only from this environment. Repeatable."),
     ] = None,
+    by: By = "",
     manifests: Manifests = ".",
     intent: IntentId = "",
     diff: Diff = False,
@@ -107,6 +152,7 @@ def remove(
 ) -> None:
     """Remove an app with its releases and its YAML, or take it out of an environment."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
 
-    finish(lambda: command.remove(name, tuple(environments or ()), Asked(manifests, intent, diff, json, signing_key)))
+    asked = Asked(manifests, intent, diff, json, signing_key)
+    finish(lambda: command.remove(name, tuple(environments or ()), asked, by or person_if_known(manifests)))

@@ -47,6 +47,7 @@ def deliver(
     now: Annotated[
         bool, typer.Option("--now", help="Deliver also where it is pinned (the pin goes), frozen or was rolled back.")
     ] = False,
+    by: By = "",
     intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
@@ -54,9 +55,10 @@ def deliver(
 ) -> None:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
 
-    request = command.Request(project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now)
+    actor = by or person_if_known(manifests)
+    request = command.Request(project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now, actor)
     finish(lambda: command.run(request, Asked(manifests, intent, diff, json, signing_key)))
 
 
@@ -72,6 +74,7 @@ def promote(
     allow_older: Annotated[
         bool, typer.Option("--allow-older", help="Promote also what is older than what runs there.")
     ] = False,
+    by: By = "",
     intent: IntentId = "",
     diff: Diff = False,
     json: Json = False,
@@ -79,9 +82,10 @@ def promote(
 ) -> None:
     """Promote what an app runs in one environment to another: commit, or propose where that is reviewed."""
     from headgate.commands import promote as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
 
-    request = command.Request(name, source, target, repository, allow_older)
+    actor = by or person_if_known(manifests)
+    request = command.Request(name, source, target, repository, allow_older, actor)
     finish(lambda: command.run(request, Asked(manifests, intent, diff, json, signing_key)))
 
 

@@ -30,6 +30,7 @@ from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import was_pushed_by_us
+from headgate.review.mergerequests import closed_by_people
 from headgate.review.unopened import push_options
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from headgate.feedback.word import Told
     from headgate.gitlab.identity import Sender
     from headgate.gitlab.run import Run
+    from headgate.intents.held import Reject
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.releases.handoff import HandOff
@@ -149,13 +151,15 @@ def _form(run: Run, report: JobReport) -> int:
     intent = f"pipeline-{run.job.project}-{run.job.pipeline}"
     asked = _asked(run, report, intent=intent, check=lambda at: _permit(run, at))
     actions: dict[str, Callable[[], int]] = {
-        "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment), asked),
+        "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment, actor=by), asked),
         "roll-back": lambda: rollback.run(Wanted(form.app, form.environment, form.to or "1", by, form.reason), asked),
         "pin": lambda: hold.pin(form.app, form.environment, by, form.reason, asked),
-        "unpin": lambda: hold.unpin(form.app, form.environment, asked),
+        "unpin": lambda: hold.unpin(form.app, form.environment, asked, by),
         "freeze": lambda: hold.freeze(form.environment, by, form.reason, asked),
-        "thaw": lambda: hold.thaw(form.environment, asked),
-        "remove": lambda: hold.remove(form.app, [form.environment] if form.environment else [], asked),
+        "thaw": lambda: hold.thaw(form.environment, asked, by),
+        "remove": lambda: hold.remove(form.app, [form.environment] if form.environment else [], asked, by),
+        "deliver-held": lambda: hold.deliver_held(form.app, form.environment, by, form.reason, asked),
+        "discard-held": lambda: hold.discard_held(form.app, form.environment, by, form.reason, asked),
         "rehydrate": lambda: rehydrate.run(
             rehydrate.Request([form.environment] if form.environment else [], everything=True), asked
         ),
@@ -198,8 +202,19 @@ def _asked(
             yield from complete(run, workspace, landings, scope())
 
     options = push_options if run.write is None else None
-    around = Around(check or (lambda at: _check(run, at)), finish, push_options=options, prover=_prover(run))
+    around = Around(
+        check or (lambda at: _check(run, at)),
+        lambda at: _rejected(run, at),
+        finish,
+        push_options=options,
+        prover=_prover(run),
+    )
     return Asked(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
+
+
+def _rejected(run: Run, workspace: Workspace) -> Reject | None:
+    """Return what people rejected in merge requests since the last run; without a token nobody can tell."""
+    return closed_by_people(run.write, run.event.manifests, workspace) if run.write is not None else None
 
 
 def _prover(run: Run) -> Prover | None:

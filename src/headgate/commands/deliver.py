@@ -30,6 +30,7 @@ class Request:
     pipeline: int | None = None
     allow_diverged: bool = False
     now: bool = False
+    actor: str = ""
 
 
 def run(request: Request, asked: Asked) -> int:
@@ -40,6 +41,7 @@ def run(request: Request, asked: Asked) -> int:
         handoff.full_ref(request.ref),
         references(request.images),
         request.pipeline,
+        actor=request.actor,
     )
     handoff.check(hand_off)
     with app_source(request.source, request.commit) as source:

@@ -120,7 +120,7 @@ def all_changes(configuration: Configuration, outcomes: Sequence[Outcome], *, up
     for outcome in outcomes:
         changes |= outcome.changes or {}
     engines = {outcome.engine for outcome in outcomes if outcome.state in ("changed", "unchanged")}
-    return changes | lock.changes(configuration.lock, sorted(engines), upgrade=upgrade)
+    return changes | lock.changes(configuration.lock, sorted(engines), upgrade=upgrade, lands=False)
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

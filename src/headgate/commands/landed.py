@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.commands.hydrate import exit_code
@@ -13,6 +12,7 @@ from headgate.errors import ConfigError, GitError, HeadgateError
 from headgate.hydration.hydrate import AS_USUAL, Options
 from headgate.intents.follow import Follow, due, follows
 from headgate.landing.land import Landing, land, read_state
+from headgate.landing.migrate import migrated
 from headgate.landing.mirror import write_mirrors
 from headgate.landing.trailer import find_intent
 from headgate.landing.workspace import open_workspace, refreshed
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 class Around:
     """What a run in a pipeline does around an intent.
 
-    ``check`` comes first, and stops it by an error. ``complete`` comes last: it brings GitLab to what the
+    ``check`` comes first, and stops it by an error; ``before`` says what people decided in GitLab meanwhile. ``complete`` comes last: it brings GitLab to what the
     repository holds, and gives what there is to say. ``branch`` is worked on instead of the default one.
     ``target``, ``push_options`` and ``prover`` are the workspace's.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None
+    before: Callable[[Workspace], Intent | None] = lambda _workspace: None
     complete: Callable[[Workspace, Sequence[Landing]], Iterable[str]] = lambda _workspace, _landings: ()
     branch: str = ""
     target: Settings | None = None
@@ -74,6 +75,7 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     with open_workspace(asked.manifests, asked.signing_key, around.branch) as opened:
         workspace = replace(opened, target=around.target, push_options=around.push_options, prover=around.prover)
         around.check(workspace)
+        workspace = _brought_up_to_date(migrated(workspace), around, terminal)
         done_by = find_intent(workspace, asked.intent, asked.after) if asked.intent else ""
         if done_by:
             landings, error = [_done_already(workspace, asked.intent, done_by)], None
@@ -84,6 +86,16 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
     _tell([*landings, completed.landing], errors, terminal, asked, pushed=bool(workspace.remote))
     code = exit_code([one for landing in landings for one in landing.outcomes])
     return code or next((one.code for one in errors), 0)
+
+
+def _brought_up_to_date(workspace: Workspace, around: Around, terminal: Terminal) -> Workspace:
+    """Put on record what people said in merge requests since the last run, before anything is decided."""
+    intent = around.before(workspace)
+    if intent is None:
+        return workspace
+    for line in land(workspace, intent, progress=terminal.progress).told:
+        terminal.line(line)
+    return refreshed(workspace)
 
 
 def _land(
@@ -193,3 +205,11 @@ def person(manifests: str) -> str:
         return git.author_name(manifests)
     except GitError:
         raise ConfigError("git does not know who you are", hint="pass --by NAME, or set user.name") from None
+
+
+def person_if_known(manifests: str) -> str:
+    """Return who git says is at work; empty where it does not know."""
+    try:
+        return person(manifests)
+    except ConfigError:
+        return ""

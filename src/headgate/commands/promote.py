@@ -28,6 +28,7 @@ class Request:
     target: str
     repository: str = ""
     allow_older: bool = False
+    actor: str = ""
 
 
 def run(request: Request, asked: Asked) -> int:
@@ -45,6 +46,7 @@ def run(request: Request, asked: Asked) -> int:
                 request.target,
                 Past(commits, history),
                 allow_older=request.allow_older,
+                actor=request.actor,
             )
 
         return landed(asked, resolve)

@@ -23,6 +23,8 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unpin": ("pin", ("app", "environment")),
     "freeze": ("freeze", ("environment", "reason")),
     "thaw": ("freeze", ("environment",)),
+    "deliver-held": ("deliver-held", ("app", "environment", "reason")),
+    "discard-held": ("discard-held", ("app", "environment", "reason")),
     "remove": ("remove", ("app",)),
     "rehydrate": ("rehydrate", ()),
 }

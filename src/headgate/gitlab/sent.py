@@ -51,7 +51,8 @@ def sent(
     source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))
     _check_reachable(source, found)
     claimed = HandOff(
-        *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected)
+        *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected),
+        actor=found.user,
     )
     check(claimed)
     accepted = accepting(configuration, claimed)  # before any registry is asked: only for images that an app has

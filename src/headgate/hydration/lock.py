@@ -43,15 +43,19 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
         )
 
 
-def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool) -> Changes:
-    """Return the lock's new text when engines were used that it lacks, or, with ``upgrade``, names otherwise."""
+def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool, lands: bool = True) -> Changes:
+    """Return the lock's new text when engines were used that it lacks, or, with ``upgrade``, names otherwise.
+
+    What ``lands`` raises it to version 2: version 1.0.0 does not know what is on record beside a release.
+    """
     named: dict[str, str] = {str(engine): version for engine, version in lock.engines.items()} if lock else {}
     here = _versions(engines)
     updated = {**named, **here} if upgrade else {**here, **named}
-    new = Lock.model_validate({"output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
-    if new == lock or not updated:
+    version = 2 if lands or lock is None else lock.version
+    new = Lock.model_validate({"version": version, "output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
+    if new == lock or (lock is None and not updated):
         return {}
-    return {LOCK: (_HEADER + write({"version": 1, **new.model_dump(exclude_defaults=True)})).encode()}
+    return {LOCK: (_HEADER + write({"version": version, **new.model_dump(exclude_defaults=True)})).encode()}
 
 
 def _versions(engines: Iterable[str]) -> dict[str, str]:

@@ -69,6 +69,7 @@ def wanted_of(
     explicit: bool = False,
     retry: bool = False,
     unpinned: bool = False,
+    past_holds: bool = False,
 ) -> Wanted:
     """Return what is wanted when something arrives, or nothing: see `releases.decide`."""
     landed = state.released(record, environment) or NOTHING
@@ -83,9 +84,9 @@ def wanted_of(
         landed,
         pending,
         arriving,
-        hold=hold_of(state, record, environment, landed, pending),
+        hold=None if past_holds else hold_of(state, record, environment, landed, pending),
         explicit=explicit,
-        retry=retry,
+        retry=retry or past_holds,
         known=known_parts(record, environment),
         refusal=refusal,
     )
@@ -100,11 +101,21 @@ def bring(
     explicit: bool = False,
     retry: bool = False,
     unpinned: bool = False,
+    past_holds: bool = False,
     reasons: tuple[str, ...] = (),
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step that brings what is wanted to the default branch, to its proposal, or on record as held."""
-    wanted = wanted_of(state, record, environment, arriving, explicit=explicit, retry=retry, unpinned=unpinned)
+    wanted = wanted_of(
+        state,
+        record,
+        environment,
+        arriving,
+        explicit=explicit,
+        retry=retry,
+        unpinned=unpinned,
+        past_holds=past_holds,
+    )
     folder = record.release_folder(environment)
     more: Changes = dict(recorded or {})
     if not wanted.brings and wanted.hold:

@@ -49,6 +49,11 @@ class Deliver:
         """Name the commit."""
         return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
 
+    @property
+    def actor(self) -> str:
+        """Name whose pipeline or command it is."""
+        return self.hand_off.actor
+
     def apply(self, state: State) -> Applied:
         """Bring what is newer to the environments that take it, or to what is held there."""
         return by_all_who_take(self.hand_off, state, self._step)

@@ -37,6 +37,7 @@ class Follow:
 
     promotions: tuple[Promote, ...]
     verb: str = "Promote"
+    actor: str = ""
     explicit: bool = True
 
     @property

@@ -44,6 +44,11 @@ class Pin:
         """Say why."""
         return self.reason
 
+    @property
+    def actor(self) -> str:
+        """Name who pinned it."""
+        return self.by
+
     def apply(self, state: State) -> Applied:
         """Write the pin into the release. Raises RefusedError when the environment runs something else by now."""
         check_person(self.by, self.reason)
@@ -67,6 +72,7 @@ class Unpin:
 
     app: str
     environment: str
+    actor: str = ""
     verb: str = "Unpin"
     what: str = ""
     explicit: bool = True
@@ -107,6 +113,11 @@ class Freeze:
         """Name the environment, and why."""
         return f"{self.environment}: {self.reason}"
 
+    @property
+    def actor(self) -> str:
+        """Name who froze it."""
+        return self.by
+
     def apply(self, state: State) -> Applied:
         """Write the environment's frozen.yaml."""
         check_person(self.by, self.reason)
@@ -125,6 +136,7 @@ class Thaw:
     """An environment takes what reaches it again, beginning with the newest that waited for each app."""
 
     environment: str
+    actor: str = ""
     verb: str = "Thaw"
     explicit: bool = False
 

@@ -96,7 +96,7 @@ class Decision:
 
 
 def changes_id(changes: Changes) -> str:
-    """Identify what a commit changes, by the names and contents of files: as `landing.review_branches` reads it of one."""
+    """Identify what a commit changes, as `landing.review_branches` reads it of one."""
     facts = {path: "-" if data is None else blob_id(data) for path, data in changes.items() if path != LOCK}
     lines = sorted(f"{path}\0{oid}\n" for path, oid in facts.items())
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
@@ -104,14 +104,12 @@ def changes_id(changes: Changes) -> str:
 
 def output_id(outcome: Outcome, tree: Tree, folder: str) -> str:
     """Identify the final YAML that hydrating gave."""
-    after = tree.folder(folder).with_changes(
-        {
-            path[len(folder) + 1 :]: data
-            for path, data in (outcome.changes or {}).items()
-            if path.startswith(f"{folder}/")
-        }
-    )
-    return after.with_changes({RECORD: None}).id
+    return output_folder_id(tree.with_changes(outcome.changes or {}), folder)
+
+
+def output_folder_id(tree: Tree, folder: str) -> str:
+    """Identify the final YAML in a folder, whatever it was hydrated from."""
+    return tree.folder(folder).with_changes({RECORD: None}).id
 
 
 def replaced(tree: Tree, folder: str, output: str) -> str:

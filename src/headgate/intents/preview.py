@@ -24,6 +24,7 @@ class Preview:
     hand_off: HandOff
     source: AppSource
     verb: str = "Preview"
+    actor: str = ""
     explicit: bool = True
 
     @property

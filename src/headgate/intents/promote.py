@@ -44,6 +44,7 @@ class Promote:
     past: Past
     automatic: bool = False
     allow_older: bool = False
+    actor: str = ""
     verb: str = "Promote"
     explicit: bool = True
 
@@ -173,7 +174,7 @@ def resolved(
     )
     group = group_of(ours, released.config, promotion=source, newest=newer, template=version)
     expected = expected_release(state, record, target)
-    return Promote(record.name, source, target, group, copies, expected, past, automatic)
+    return Promote(record.name, source, target, group, copies, expected, past, automatic, actor=actor)
 
 
 def _check_taken(state: State, record: AppRecord, source: str, target: str) -> None:

@@ -152,6 +152,10 @@ class Intent(Protocol):
         """Name what is delivered, or why; may be empty."""
 
     @property
+    def actor(self) -> str:
+        """Name the person whom it is from; empty for what runs by itself."""
+
+    @property
     def explicit(self) -> bool:
         """Whether it may change what is pinned or frozen, since it was asked for just these app-environments."""
 

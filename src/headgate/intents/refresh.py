@@ -28,6 +28,7 @@ class Refresh:
 
     verb: str = "Refresh"
     what: str = ""
+    actor: str = ""
     explicit: bool = True
 
     @property

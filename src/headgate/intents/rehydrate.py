@@ -34,6 +34,7 @@ class Rehydrate:
     environments: tuple[str, ...] = ()
     verb: str = "Hydrate"
     what: str = ""
+    actor: str = ""
     explicit: bool = False
 
     @property

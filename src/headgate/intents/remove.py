@@ -24,7 +24,7 @@ class Remove:
 
     app: str
     environments: tuple[str, ...] = ()
-    by: str = ""
+    actor: str = ""
     what: str = ""
     verb: str = "Remove"
     explicit: bool = True
@@ -43,9 +43,9 @@ class Remove:
         runs_in = record.environments(state.configuration.settings)
         going = [name for name in runs_in if not self.environments or name in self.environments]
         at_once = [name for name in going if not state.reviews(self.app, name)]
-        steps = [removal(state, record, [*at_once], name, runs_in, self.by) for name in at_once]
+        steps = [removal(state, record, [*at_once], name, runs_in, self.actor) for name in at_once]
         steps += [
-            removal(state, record, [*at_once, name], name, runs_in, self.by) for name in going if name not in at_once
+            removal(state, record, [*at_once, name], name, runs_in, self.actor) for name in going if name not in at_once
         ]
         return Applied(steps)
 

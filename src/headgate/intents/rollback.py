@@ -58,6 +58,11 @@ class RollBack:
         """Name the commit of the manifest repository that it goes back to, and why."""
         return f"to {self.commit[:12]}: {self.reason}"
 
+    @property
+    def actor(self) -> str:
+        """Name who asked for it."""
+        return self.by
+
     def apply(self, state: State) -> Applied:
         """Write the release, pinned. Raises RefusedError when the environment runs something else by now."""
         record = find_app(state.configuration, self.app, self.environment)

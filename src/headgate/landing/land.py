@@ -270,6 +270,7 @@ def _draft(state: State, done: _Hydrated, intent_id: str, branch: str | None, sh
             releases,
             what=done.intent.what,
             intent=intent_id,
+            actor=done.intent.actor,
             template=state.configuration.settings.commits.message,
         ),
     )

@@ -45,7 +45,7 @@ class ReviewBranches:
     def is_there(self, branch: str, record: ProposalRecord) -> bool:
         """Whether a branch holds what we last put on it."""
         head = self.head(branch)
-        return bool(head) and self._is_ours(branch, head) and self._changes(head) == record.changes
+        return bool(head) and self.is_ours(branch, head) and self._changes(head) == record.changes
 
     def problem(self, branch: str, record: ProposalRecord | None) -> str:
         """Say why a branch may not be written: it holds something that is not ours, or not ours any more."""
@@ -59,14 +59,15 @@ class ReviewBranches:
 
     def _is_spent(self, branch: str, head: str) -> bool:
         """Whether a commit of ours changes nothing that is not on the default branch already."""
-        if not self._is_ours(branch, head):
+        if not self.is_ours(branch, head):
             return False
         repository, base = self._workspace.repository, self._workspace.base
         changed = _differing(repository, f"{head}^", head)
         now = _differing(repository, base, head)
         return not any(path in now and not _is_record(path) for path in changed)
 
-    def _is_ours(self, branch: str, commit: str) -> bool:
+    def is_ours(self, branch: str, commit: str) -> bool:
+        """Whether we made a commit once, as far as this run can tell."""
         fetch_proposed(self._workspace, [commit])
         if not git.has_commit(self._workspace.repository, f"{commit}^"):
             return False

@@ -69,7 +69,7 @@ class Workspace:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class OpenProposal:
     """An open proposal of ours: its commit and files, and the files that it stands on."""
 
     branch: str
@@ -170,12 +170,12 @@ def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *
         return attempt(workspace)
 
 
-def read_proposal(workspace: Workspace, branch: str, commit: str) -> Proposal:
+def read_proposal(workspace: Workspace, branch: str, commit: str) -> OpenProposal:
     """Return a branch for review at a commit, with what it stands on."""
     fetch_proposed(workspace, [commit])
     repository = workspace.repository
     base = git.tree_of_commit(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
-    return Proposal(branch, commit, git.tree_of_commit(repository, commit), base)
+    return OpenProposal(branch, commit, git.tree_of_commit(repository, commit), base)
 
 
 def fetch_proposed(workspace: Workspace, commits: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ Engine = Literal["helm", "kustomize", "jinja2", "plain"]
 Delivery = Literal["commit", "review"]
 Hooks = Literal["drop", "keep"]
 Level = Literal["developer", "maintainer", "owner"]
-Verb = Literal["promote", "roll-back", "pin", "freeze", "remove", "rehydrate"]
+Verb = Literal["promote", "roll-back", "pin", "freeze", "deliver-held", "discard-held", "remove", "rehydrate"]
 
 PATTERNS: dict[str, str] = {}
 """What each pattern asks for, in words."""

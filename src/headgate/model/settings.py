@@ -249,8 +249,8 @@ class Settings(Record):
 class Lock(Record):
     """headgate.lock: the versions that hydrated this repository. Another version refuses to."""
 
-    version: Literal[1] = 1
-    """Version of this file's format."""
+    version: Literal[1, 2] = 1
+    """Version of this file's format; with 2, what is pending is on record beside each release."""
     output: int
     """Version of the canonical output."""
     engines: Mapping[Engine, Text] = Field(default_factory=dict)

@@ -112,6 +112,11 @@ class Pending:
         """Whether nothing waits and nothing failed."""
         return not (self.proposal or self.held or self.failed)
 
+    def with_proposal(self, proposal: Proposal | None) -> Pending:
+        """Return it with a proposal; what that brings is held no more."""
+        taken = {name for group in (proposal.groups if proposal else ()) for name in group.parts}
+        return replace(self, proposal=proposal, held=without_parts(self.held, taken))
+
     def newest(self) -> dict[str, dict[str, Newest]]:
         """Return the newest version of each part in each place, by what became of it in words."""
         places = {"is proposed": self.proposed, "is held": self.held}

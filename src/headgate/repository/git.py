@@ -66,8 +66,10 @@ _CONFIG = (
 
 # The user's settings that say who he is and how remotes are reached. All others are for his own work with git: a
 # format, a signature, a hook or a default of his would change what a commit is, or stop a push.
-_SETTINGS = ("user.", "author.", "committer.", "credential.", "http.", "https.", "url.", "ssh.", "safe.directory")
-_SETTINGS += ("core.sshcommand", "core.askpass", "core.gitproxy")
+_SETTINGS = (
+    *("user.", "author.", "committer.", "credential.", "http.", "https.", "url.", "ssh.", "safe.directory"),
+    *("core.sshcommand", "core.askpass", "core.gitproxy"),
+)
 
 
 @cache

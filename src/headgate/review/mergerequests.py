@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
+from headgate.intents.held import Closed, Reject
 from headgate.landing.review_branches import ReviewBranches, recorded_proposals
 from headgate.landing.workspace import branch_heads, read_proposal
 from headgate.layout import OURS
@@ -20,14 +21,14 @@ from headgate.review.automerge import Patience, merge
 from headgate.review.closing import close, tell_closed
 from headgate.review.marks import read_marks, settings_id
 from headgate.review.mergerequest import MergeRequests
-from headgate.review.upkeep import Bench, Reconciled, again, opened, thawed_or_frozen
+from headgate.review.upkeep import Bench, Reconciled, again, app_of, environment_of, opened, thawed_or_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.config import Configuration
     from headgate.gitlab.api import GitLab
-    from headgate.landing.workspace import Proposal, Workspace
+    from headgate.landing.workspace import OpenProposal, Workspace
     from headgate.review.mergerequest import MergeRequest
 
 SECONDS = 60.0
@@ -63,6 +64,29 @@ def reconcile(
     _merge(bench, branches, done, seconds)
     done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
     return done
+
+
+def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reject | None:
+    """Return what people rejected by closing merge requests of what is still proposed; None where nobody did.
+
+    Raises GitLabError.
+    """
+    branches = our_branches(workspace)
+    owners = {branch: (app_of(branch), environment_of(branch)) for branch in branches if app_of(branch)}
+    if not owners:
+        return None
+    requests = MergeRequests(gitlab, project, workspace.branch)
+    found = [
+        Closed(*owners[one.branch], one.closed_by or "somebody", one.name)
+        for one in requests.closed()
+        if one.branch in owners and one.commit == branches[one.branch] and _by_person(one)
+    ]
+    return Reject(tuple(found)) if found else None
+
+
+def _by_person(one: MergeRequest) -> bool:
+    marks = read_marks(one.description)
+    return marks is None or not marks.closed
 
 
 def our_branches(workspace: Workspace) -> dict[str, str]:
@@ -125,7 +149,7 @@ def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
     return remote_refs(workspace.repository, workspace.remote, ref).get(ref, NO_COMMIT) != commit
 
 
-def _changes_anything(bench: Bench, proposal: Proposal) -> bool:
+def _changes_anything(bench: Bench, proposal: OpenProposal) -> bool:
     """Whether the default branch does not hold already what is proposed."""
     newest = bench.workspace.tree
     paths = differing(proposal.base, proposal.tree)

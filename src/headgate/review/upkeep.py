@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.errors import HeadgateError
     from headgate.gitlab.people import People
-    from headgate.landing.workspace import Proposal, Workspace
+    from headgate.landing.workspace import OpenProposal, Workspace
     from headgate.report.appchange import AppChange
     from headgate.review.marks import Source
     from headgate.review.mergerequest import MergeRequest, MergeRequests
@@ -73,7 +73,13 @@ def environment_of(branch: str) -> str:
     return branch.removeprefix(OURS).split("/", 1)[0]
 
 
-def opened(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], done: Reconciled) -> None:
+def app_of(branch: str) -> str:
+    """Return the app that a branch for review is of, by its name; empty for a change of many apps."""
+    name = branch.removeprefix(OURS).partition("/")[2]
+    return "" if name.startswith("_") else name
+
+
+def opened(bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], done: Reconciled) -> None:
     """Open a merge request for a proposal, unless somebody closed that very one. Raises GitLabError."""
     branch, review = proposal.branch, bench.review(proposal.branch)
     refused = [one for one in bench.requests.closed(branch) if one.commit == proposal.commit]
@@ -100,7 +106,9 @@ def opened(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], done:
         done.told.append(f"opened {one.name} for {branch}: {one.url}")
 
 
-def again(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], one: MergeRequest, done: Reconciled) -> None:
+def again(
+    bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], one: MergeRequest, done: Reconciled
+) -> None:
     """Bring a merge request to what its branch holds now, or to other settings. What people changed stays."""
     review = bench.review(proposal.branch)
     before = read_marks(one.description) or Marks()
@@ -142,7 +150,7 @@ def thawed_or_frozen(bench: Bench, one: MergeRequest, marks: Marks) -> MergeRequ
     return bench.requests.change(one, {"title": title, "description": description})
 
 
-def _marks(bench: Bench, proposal: Proposal, changes: Sequence[AppChange], *, frozen: bool) -> Marks:
+def _marks(bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool) -> Marks:
     return Marks(proposal.commit, settings_id(bench.review(proposal.branch)), tuple(_sources(changes)), frozen)
 
 
@@ -160,7 +168,7 @@ def _sources(changes: Sequence[AppChange]) -> Iterator[Source]:
 _MOST_SOURCES = 200
 
 
-def _title(bench: Bench, proposal: Proposal) -> str:
+def _title(bench: Bench, proposal: OpenProposal) -> str:
     message = git.message_of(bench.workspace.repository, proposal.commit)
     return plain(message.split("\n", 1)[0], _MOST_TITLE)
 

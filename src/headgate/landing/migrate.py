@@ -1,0 +1,105 @@
+"""Repositories of version 1.0.0: what waited and what is proposed there comes on record, once, by the first run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.hydration import output
+from headgate.intents.outcome import output_folder_id, replaced
+from headgate.intents.protocol import Applied, Step, identify
+from headgate.landing.land import land
+from headgate.landing.review_branches import ReviewBranches, commit_changes_id
+from headgate.landing.workspace import read_proposal, refreshed
+from headgate.layout import review_branch
+from headgate.model import ProposalRecord
+from headgate.releases.pending import Proposal, group_of, read_pending, write_pending
+from headgate.releases.release import NOTHING, WAITING, parts, read_released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.intents.protocol import State
+    from headgate.landing.workspace import OpenProposal, Workspace
+    from headgate.model import ReleasedConfig, ReleasedImage
+    from headgate.releases.pending import Group
+    from headgate.releases.release import Released
+
+
+def migrated(workspace: Workspace) -> Workspace:
+    """Return a workspace whose default branch has on record what version 1.0.0 did not. Raises GitError."""
+    lock = workspace.configuration.lock
+    if lock is None or lock.version > 1 or workspace.target is not None:
+        return workspace
+    land(workspace, _Migrate(workspace))
+    return refreshed(workspace)
+
+
+@dataclass(frozen=True)
+class _Migrate:
+    """All that waits and is proposed, in the form of today."""
+
+    workspace: Workspace
+    verb: str = "Migrate"
+    what: str = "what waits and what is proposed"
+    actor: str = ""
+    explicit: bool = True
+
+    @property
+    def id(self) -> str:
+        """Identify it: it is done once."""
+        return identify(self.verb)
+
+    def apply(self, state: State) -> Applied:
+        """Put on record what is not yet, for each app and environment."""
+        branches = ReviewBranches(self.workspace)
+        steps = []
+        for record, environment in state.configuration.pairs():
+            folder, branch = record.release_folder(environment), review_branch(record.name, environment)
+            head = branches.head(branch)
+            ours = bool(head) and branches.is_ours(branch, head)
+            if not ours and not state.tree.paths(f"{folder}/{WAITING}"):
+                continue
+            landed = read_released(state.tree, folder)
+            pending = read_pending(state.tree, folder, landed)
+            if ours:
+                found = read_proposal(self.workspace, branch, head)
+                pending = pending.with_proposal(
+                    _adopted(self.workspace, state.configuration, record, environment, found)
+                )
+            recorded = write_pending(state.tree, folder, pending)
+            steps.append(Step(record.name, environment, recorded=recorded, hydrates=False, state="recorded"))
+        return Applied(steps)
+
+
+def _adopted(
+    workspace: Workspace, configuration: Configuration, record: AppRecord, environment: str, found: OpenProposal
+) -> Proposal | None:
+    """Return the record of a proposal that has none. What it proposes is what differs from where it stands."""
+    folder, out = record.release_folder(environment), configuration.output_folder(record.name, environment)
+    facts: dict[str, Any] = {
+        "changes": commit_changes_id(workspace, found.commit),
+        "output": output_folder_id(found.tree, out),
+        "inputs": output.read_record(found.tree, out).inputs or None,
+        "replaces": replaced(found.base, folder, out),
+    }
+    before, after = read_released(found.base, folder) or NOTHING, read_released(found.tree, folder)
+    if after is None:
+        return Proposal(ProposalRecord(kind="removal", **facts)) if before is not NOTHING else None
+    pin = after.release.pin
+    if pin is not None and before.release.pin != pin:
+        decided = ProposalRecord(kind="roll-back", actor=pin.by, reason=pin.reason, **facts)
+        return Proposal(decided, decided=after)
+    groups = tuple(_groups(before, after))
+    return Proposal(ProposalRecord(kind="release", **facts), groups) if groups else None
+
+
+def _groups(before: Released, after: Released) -> Iterator[Group]:
+    running = parts(before.release)
+    sources: dict[tuple[str, str], dict[str, ReleasedImage | ReleasedConfig]] = {}
+    for name, part in parts(after.release).items():
+        if part != running.get(name):
+            sources.setdefault((part.project, part.commit), {})[name] = part
+    for found in sources.values():
+        yield group_of(found, after.config, template=after.release.template)
