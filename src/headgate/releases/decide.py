@@ -70,15 +70,28 @@ class Wanted:
         return self._rest((), failure)
 
     def _rest(self, brought: Sequence[Group], failure: Failure | None) -> Pending:
-        held_now = (self.arriving.changed(reasons=(self.hold,)),) if self.arriving and self.is_held else ()
-        taken = {name for group in (*brought, *held_now) for name in group.parts}
+        """Return what is held and failed besides what is brought.
+
+        What is tried is in the order in which it was accepted, but for what failed: that is newer than what is held,
+        or it would not be there any more. So only what arrives takes the place of what failed.
+        """
+        arriving = self.arriving if self.arriving is not None and (self.is_held or self.arriving in brought) else None
+        held_now = (arriving.changed(reasons=(self.hold,)),) if arriving is not None and self.is_held else ()
         tried = {id(group) for group in self.brings}
-        failed_now = tuple(_failed(group, failure) for group in self.brings if group not in brought)
-        failed_parts = {name for group in failed_now for name in group.parts}
+        failed_now: list[Group] = []
+        for at, group in enumerate(self.brings):
+            if group not in brought:
+                newer = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
+                failed_now += [_failed(left, failure) for left in (group.without(newer),) if left is not None]
+        taken = {name for group in (*brought, *held_now) for name in group.parts}
         held = without_parts((group for group in self.pending.held if id(group) not in tried), taken)
-        before = without_parts((group for group in self.pending.failed if id(group) not in tried), taken | failed_parts)
+        failed = without_parts(
+            (group for group in self.pending.failed if id(group) not in tried), arriving.parts if arriving else ()
+        )
         rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
-        return replace(self.pending, held=(*held, *held_now), failed=(*before, *failed_now), rejected=rejected)
+        return replace(
+            self.pending, held=(*held, *held_now), failed=stacked((*failed, *failed_now)), rejected=rejected
+        )
 
 
 def stacked(groups: Sequence[Group]) -> tuple[Group, ...]:

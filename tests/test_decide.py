@@ -1,0 +1,283 @@
+"""The laws of state, on the pure decision: random sequences of what can happen to an app in an environment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from headgate.model import Failure, Pin, ProposalRecord, Rejection, ReleasedConfig, ReleasedImage
+from headgate.releases.decide import Hold, Wanted, decide, withdrawn
+from headgate.releases.pending import Group, Pending, Proposal, compose, group_of
+from headgate.releases.release import CONFIG, NOTHING, Released, newest_of, parts
+from headgate.repository.tree import MemoryBlob, Tree
+
+PARTS = {"web": ("web",), "api": ("api",), "both": ("web", CONFIG), "config": (CONFIG,)}
+"""What a hand-off may bring: ``both`` are an image and the config of one commit."""
+KNOWN = {"web", "api", CONFIG}
+FAILURE = Failure(code=17, message="a template fails", since="0" * 40)
+
+
+def part(name: str, number: int) -> ReleasedImage | ReleasedConfig:
+    """Return version ``number`` of a part; the image web and the config are one project's."""
+    project = "acme/api" if name == "api" else "acme/web"
+    where = {"project": project, "commit": f"{number:040x}", "ref": "refs/heads/main"}
+    if name == CONFIG:
+        return ReleasedConfig(path="deploy", **where)
+    digest = f"sha256:{number:064x}"
+    return ReleasedImage(repository=f"registry.example.com/{name}", tag=str(number), digest=digest, **where)
+
+
+def group(names: Iterable[str], number: int) -> Group:
+    """Return the group of some parts at a version."""
+    return group_of({name: part(name, number) for name in names}, Tree({"a.yaml": MemoryBlob(str(number).encode())}))
+
+
+def number_of(commit: str) -> int:
+    """Return the version that a commit is."""
+    return int(commit, 16)
+
+
+@dataclass
+class Environment:
+    """One app in one environment: what Headgate knows, and what the model remembers."""
+
+    reviewed: bool
+    landed: Released = NOTHING
+    pending: Pending = field(default_factory=Pending)
+    frozen: bool = False
+    foreign: bool = False
+    broken: set[int] = field(default_factory=set)
+    accepted: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    companions: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def hold(self) -> Hold | None:
+        """Return why nothing goes on by itself, as `intents.bring.hold_of` does."""
+        if self.landed.release.pin is not None:
+            return Hold(reason="pinned", keeps_proposal=False)
+        if not self.reviewed:
+            return Hold(reason="frozen") if self.frozen else None
+        if self.pending.proposal is not None and self.pending.proposal.by_person:
+            return Hold(reason="a roll-back is under review")
+        return Hold(reason="somebody else's commits") if self.foreign else None
+
+    def known(self) -> dict[str, int]:
+        """Return the newest version of each part, landed, proposed, held or rejected."""
+        found = {name: number_of(one.commit) for name, one in self.landed.release.newest.items()}
+        for newest in (*self.pending.newest().values(), self.pending.rejected):
+            for name, one in newest.items():
+                found[name] = max(found.get(name, 0), number_of(one.commit))
+        return found
+
+    def arrives(self, names: Iterable[str], number: int, *, now: bool = False) -> None:
+        """A hand-off comes, whose order to what is known was looked up before."""
+        known = self.known()
+        newer = [name for name in names if number > known.get(name, 0)]
+        if not newer:
+            return self.runs()
+        for name in newer:
+            self.accepted[name] = number
+        self.companions.setdefault(number, frozenset(newer))
+        if now:
+            self.landed = self.landed.changed(pin=None)
+        self.settle(decide(self.landed, self.pending, group(newer, number), hold=self.hold(), explicit=now, known=KNOWN))
+        return None
+
+    def runs(self, *, retry: bool = False) -> None:
+        """A run comes that nobody asked for."""
+        self.settle(decide(self.landed, self.pending, hold=self.hold(), retry=retry, known=KNOWN))
+
+    def settle(self, wanted: Wanted) -> None:
+        """Render and bring it where it goes, as `landing.land` does."""
+        if not wanted.brings and wanted.hold:
+            self.pending = wanted.holding()
+            return
+        for brought in wanted.candidates():
+            after = wanted.release(brought)
+            if self.renders(after):
+                failure = None if len(brought) == len(wanted.brings) else FAILURE
+                self.bring(wanted, brought, after, failure)
+                return
+        self.pending = wanted.holding(FAILURE)
+
+    def bring(self, wanted: Wanted, brought: tuple[Group, ...], after: Released, failure: Failure | None) -> None:
+        """Land or propose what was rendered."""
+        if not self.reviewed or after.runs == self.landed.runs:
+            self.landed, self.pending = after, wanted.landing(brought, failure)
+        else:
+            self.pending = wanted.proposing(brought, ProposalRecord(changes="x"), failure)
+
+    def renders(self, released: Released) -> bool:
+        """Whether no part of a release is of a version that cannot be rendered."""
+        return all(number_of(one.commit) not in self.broken for one in parts(released.release).values())
+
+    def merges(self) -> None:
+        """A person merges the proposal."""
+        proposal = self.pending.proposal
+        if proposal is None or self.foreign:
+            return
+        self.landed = proposal.decided or compose(self.landed, proposal.groups)
+        self.pending = replace(self.pending, proposal=None)
+        self.runs()
+
+    def closes(self) -> None:
+        """A person closes the merge request."""
+        proposal = self.pending.proposal
+        if proposal is None:
+            return
+        found = {name: one for item in proposal.groups for name, one in item.parts.items()}
+        for name, one in found.items():
+            self.rejected[name] = max(self.rejected.get(name, 0), number_of(one.commit))
+        rejections = {name: Rejection(**newest_of(one).model_dump(), by="Eve") for name, one in found.items()}
+        self.pending = replace(self.pending, proposal=None, rejected={**self.pending.rejected, **rejections})
+        self.runs()
+
+    def rolls_back(self, to: Released) -> None:
+        """A person goes back to an earlier release."""
+        decided = to.changed(pin=Pin(by="Eve", reason="slow", since="0" * 40), newest=self.landed.release.newest)
+        hold = Hold(reason="a roll-back came before it", keeps_proposal=False)
+        wanted = decide(self.landed, self.pending, hold=hold, known=KNOWN)
+        if self.reviewed and decided.runs != self.landed.runs:
+            record = ProposalRecord(kind="roll-back", changes="x", actor="Eve")
+            self.pending = replace(wanted.holding(), proposal=Proposal(record, decided=decided))
+        else:
+            self.landed, self.pending = decided, wanted.landing(())
+
+    def pins(self) -> None:
+        """A person pins the app."""
+        self.landed = self.landed.changed(pin=Pin(by="Eve", reason="audit", since="0" * 40))
+        self.pending = withdrawn(self.pending, "pinned by Eve")
+
+    def unpins(self) -> None:
+        """The pin goes."""
+        self.landed = self.landed.changed(pin=None)
+        self.runs()
+
+
+def check_nothing_is_lost(env: Environment) -> None:
+    """Law 1: the newest accepted version of each part is landed or pending, unless a person rejected it."""
+    there = {name: number_of(one.commit) for name, one in env.landed.release.newest.items()}
+    proposal = env.pending.proposal
+    groups = (*env.pending.proposed, *env.pending.held, *env.pending.failed)
+    for item in groups:
+        for name, one in item.parts.items():
+            there[name] = max(there.get(name, 0), number_of(one.commit))
+    for name, number in env.accepted.items():
+        assert there.get(name, 0) >= number or env.rejected.get(name, 0) >= number, (name, number, env)
+    if proposal is not None and proposal.record.kind == "release":
+        assert proposal.groups
+
+
+def check_places_are_apart(env: Environment) -> None:
+    """No part is in two groups of a place, and none that is landed is pending still."""
+    running = parts(env.landed.release)
+    for place in (env.pending.proposed, env.pending.held, env.pending.failed):
+        names = [name for item in place for name in item.parts]
+        assert len(names) == len(set(names)), (names, env)
+    for item in (*env.pending.held, *env.pending.failed):
+        assert all(one != running.get(name) for name, one in item.parts.items()), env
+
+
+def check_groups_are_whole(env: Environment, landed: Released) -> None:
+    """Law 4: where a config is, the image of its commit is, or a newer one."""
+    config = landed.release.config
+    if config is None:
+        return
+    for name in env.companions.get(number_of(config.commit), frozenset()) - {CONFIG}:
+        image = landed.release.images.get(name)
+        assert image is not None
+        assert number_of(image.commit) >= number_of(config.commit), env
+
+
+def check_order(env: Environment, before: Environment) -> None:
+    """Law 2: the newest version that was ever released is never forgotten."""
+    for name, one in before.landed.release.newest.items():
+        assert number_of(env.landed.release.newest[name].commit) >= number_of(one.commit), env
+
+
+def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> bool:
+    """Let one thing happen; return whether a person decided that something else runs."""
+    what = chance.choice(
+        ("arrives",) * 5 + ("late", "run", "retry", "merge", "close", "pin", "unpin", "freeze", "thaw", "break", "mend")
+        + ("roll back", "now", "foreign", "gone")
+    )
+    names = PARTS[chance.choice(list(PARTS))]
+    if what in ("arrives", "now", "break"):
+        commits.append(names)
+        if what == "break":
+            env.broken.add(len(commits))
+        env.arrives(names, len(commits), now=what == "now")
+        return what == "now"
+    if what == "late" and commits:
+        number = max(1, len(commits) - chance.randint(0, 3))
+        env.arrives(commits[number - 1], number)
+    elif what in ("run", "retry"):
+        env.runs(retry=what == "retry")
+    elif what == "merge":
+        env.merges()
+        return True
+    elif what == "close":
+        env.closes()
+    elif what == "pin":
+        env.pins()
+    elif what == "unpin":
+        env.unpins()
+    elif what in ("freeze", "thaw"):
+        env.frozen = what == "freeze"
+    elif what == "mend":
+        env.broken.clear()
+    elif what in ("foreign", "gone"):
+        env.foreign = what == "foreign" and env.reviewed
+    elif "web" in env.landed.release.newest and not env.foreign:
+        env.rolls_back(compose(NOTHING, [group(("web",), 1)]))
+        return True
+    return False
+
+
+def run_sequence(seed: int) -> None:
+    """Let fifteen things happen, and then let everything go on: what is newest runs."""
+    chance = random.Random(seed)
+    env, commits = Environment(reviewed=chance.random() < 0.5), list[tuple[str, ...]]()
+    for _ in range(15):
+        before = replace(env)
+        decided = step(env, chance, commits)
+        check_nothing_is_lost(env)
+        check_places_are_apart(env)
+        check_order(env, before)
+        check_groups_are_whole(env, env.landed if not env.landed.release.pin else NOTHING)
+        if before.landed.release.pin is not None and env.landed.release.pin is not None and not decided:
+            assert env.landed.runs == before.landed.runs, "law 3: what is pinned changes by a person's word only"
+    check_everything_goes_on(env)
+
+
+def check_everything_goes_on(env: Environment) -> None:
+    """Laws 5 and 6: without holds and faults, what was accepted last runs, whatever came between."""
+    env.broken.clear()
+    env.frozen = env.foreign = False
+    proposal = env.pending.proposal
+    if proposal is not None and proposal.by_person:
+        env.closes()
+    env.unpins()
+    for _ in range(3):
+        env.runs(retry=True)
+        env.merges()
+    assert env.pending.is_empty, env
+    for name, number in env.accepted.items():
+        if env.rejected.get(name, 0) < number:
+            assert number_of(env.landed.release.newest[name].commit) == number, (name, number, env)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_laws_hold_in_any_sequence(block: int) -> None:
+    for seed in range(block * 500, (block + 1) * 500):
+        run_sequence(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(100))
+def test_laws_hold_in_a_hundred_thousand_sequences(block: int) -> None:
+    for seed in range(block * 1000, (block + 1) * 1000):
+        run_sequence(seed)
