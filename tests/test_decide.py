@@ -83,7 +83,9 @@ class Environment:
         self.companions.setdefault(number, frozenset(newer))
         if now:
             self.landed = self.landed.changed(pin=None)
-        self.settle(decide(self.landed, self.pending, group(newer, number), hold=self.hold(), explicit=now, known=KNOWN))
+        self.settle(
+            decide(self.landed, self.pending, group(newer, number), hold=self.hold(), explicit=now, known=KNOWN)
+        )
         return None
 
     def runs(self, *, retry: bool = False) -> None:
@@ -201,7 +203,8 @@ def check_order(env: Environment, before: Environment) -> None:
 def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> bool:
     """Let one thing happen; return whether a person decided that something else runs."""
     what = chance.choice(
-        ("arrives",) * 5 + ("late", "run", "retry", "merge", "close", "pin", "unpin", "freeze", "thaw", "break", "mend")
+        ("arrives",) * 5
+        + ("late", "run", "retry", "merge", "close", "pin", "unpin", "freeze", "thaw", "break", "mend")
         + ("roll back", "now", "foreign", "gone")
     )
     names = PARTS[chance.choice(list(PARTS))]

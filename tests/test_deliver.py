@@ -29,7 +29,7 @@ def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage
     ]
     assert f"image: {IMAGE}:1.0@{DIGEST}" in stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
     release = yaml.safe_load(stage.show("main", "apps/web/releases/dev/release.yaml"))
-    part = {"project": "acme/web", "commit": commit, "ref": "refs/heads/main", "pipeline": 7}
+    part = {"project": "acme/web", "commit": commit, "ref": "refs/heads/main", "pipeline": 7, "actor": "Test"}
     assert release == {
         "version": 1,
         "images": {"web": {**part, "repository": IMAGE, "tag": "1.0", "digest": DIGEST}},
@@ -50,6 +50,7 @@ def test_trailers_name_app_environment_source_and_image(stage: Stage) -> None:
         "Headgate-Environment: dev",
         f"Headgate-Source: acme/web@{commit}",
         f"Headgate-Image: {IMAGE}:1.0@{DIGEST}",
+        "Headgate-Actor: Test",
     ]
     assert re.fullmatch(r"Headgate-Intent: deliver-[0-9a-f]{16}", intent)
 
@@ -86,8 +87,10 @@ def test_files_that_left_the_config_leave_the_release(stage: Stage) -> None:
 def test_a_reviewed_environment_gets_a_branch_and_main_stays(stage: Stage) -> None:
     ran = stage.deliver(ref="refs/tags/v1.0.0")
     assert ran.code == 0, ran.err
-    assert stage.log() == ["Begin"]
-    assert len(stage.log("headgate/production/web")) == 2
+    assert len(stage.log()) == 2
+    assert git(stage.remote, "diff", "--name-only", "main~", "main", "--", "deploy").splitlines() == []
+    assert stage.show("main", "apps/web/releases/production/proposed/proposal.yaml")
+    assert len(stage.log("headgate/production/web")) == 3
     assert IMAGE in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
 
 
@@ -95,7 +98,7 @@ def test_a_newer_version_replaces_the_proposal(stage: Stage) -> None:
     assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
     write_app(stage, {"README.md": "newer"})
     assert stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
-    assert len(stage.log("headgate/production/web")) == 2
+    assert len(stage.log("headgate/production/web")) == 4
     assert OTHER_DIGEST in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
 
 
@@ -108,8 +111,9 @@ def test_a_proposal_with_somebody_elses_commits_is_left_alone(stage: Stage) -> N
     git(checkout, "push", "--quiet", "origin", "HEAD:refs/heads/headgate/production/web")
     write_app(stage, {"README.md": "newer"})
     ran = stage.deliver(ref="refs/tags/v1.1.0", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
-    assert ran.code == GitError.code
-    assert "headgate/production/web holds a commit that Headgate did not make" in ran.err
+    assert ran.code == 0
+    assert "headgate/production/web holds a commit that Headgate did not make" in ran.out
+    assert "tag: '1.1'" in stage.show("main", "apps/web/releases/production/held/config/group.yaml").replace('"', "'")
     assert stage.log("headgate/production/web")[0] == "By hand"
 
 
@@ -197,7 +201,8 @@ def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
     write_app(stage, {"deploy/web.yaml": "kind: ["})
     ran = stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert ran.code == 11
-    assert len(stage.log()) == 2
+    changed = git(stage.remote, "diff", "--name-only", "main~", "main").splitlines()
+    assert {path.split("/")[4] for path in changed} == {"failed"}, "it is on record, and nothing else changed"
     assert "apps/web/releases/dev/config/web.yaml:2: not YAML: " in ran.err
 
 

@@ -113,7 +113,7 @@ def test_unprotected_branch_is_refused_where_protected_ones_are_taken(trust: Tru
 def test_unprotected_branch_is_taken_where_it_may_be(trust: Trust) -> None:
     commit = trust.change(branch="try/it", base="main")
     ended = trust.hand_off(ref="try/it", sha=commit)
-    assert ended.moved == ["heads/headgate/try/shop", "merge-requests/1/head"], ended.out
+    assert ended.moved == ["heads/headgate/try/shop", "heads/main", "merge-requests/1/head"], ended.out
 
 
 def test_image_of_another_app_is_refused_before_its_registry_is_asked(trust: Trust) -> None:

@@ -7,10 +7,11 @@ import pytest
 from headgate.config import load
 from headgate.dependencies.resolve import Resolved
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
-from headgate.model import Config, Release, Take
+from headgate.model import Config, Take
 from headgate.objects.images import Reference
 from headgate.releases.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, takes
-from headgate.releases.release import Released, read_released, write_released
+from headgate.releases.pending import compose
+from headgate.releases.release import NOTHING, read_released, write_released
 from headgate.releases.snapshot import snapshot
 from headgate.repository.tree import SYMLINK, Changes, MemoryBlob, Tree
 from support.trees import COMMIT, DIGEST, configuration, data_of, repository, tree_of
@@ -304,9 +305,9 @@ def apply(tree: Tree, what: HandOff, config_files: Tree | None = None, environme
 
 def changed(tree: Tree, one: Acceptance, what: HandOff, config_files: Tree | None) -> Changes:
     folder = one.record.release_folder(one.environment)
-    before = read_released(tree, folder) or Released(Release(), Tree({}))
+    before = read_released(tree, folder) or NOTHING
     config = None if config_files is None else Resolved(config_files)
-    return write_released(tree, folder, handed_off(before, one, what, config))
+    return write_released(tree, folder, compose(before, [handed_off(one, what, before.release, config)]))
 
 
 def acceptance(tree: Tree, what: HandOff) -> Acceptance:

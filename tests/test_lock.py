@@ -18,7 +18,7 @@ HEADER = (
 
 
 def locked(output: int = OUTPUT_FORMAT, **engines: str) -> Lock:
-    return Lock.model_validate({"output": output, "engines": engines})
+    return Lock.model_validate({"version": 2, "output": output, "engines": engines})
 
 
 def text_of(before: Lock | None, *engines: str, upgrade: bool = False) -> str:
@@ -60,7 +60,7 @@ def test_all_other_versions_are_told_at_once() -> None:
 
 def test_first_hydration_writes_the_lock() -> None:
     text = text_of(None, "jinja2", "plain")
-    assert text == f"{HEADER}version: 1\noutput: {OUTPUT_FORMAT}\nengines:\n  jinja2: {HERE}\n"
+    assert text == f"{HEADER}version: 2\noutput: {OUTPUT_FORMAT}\nengines:\n  jinja2: {HERE}\n"
 
 
 def test_lock_that_was_written_is_read_back() -> None:
@@ -80,8 +80,14 @@ def test_lock_without_upgrade_keeps_its_versions() -> None:
 
 def test_upgrade_writes_these_versions() -> None:
     text = text_of(locked(99, helm="1.0.0", jinja2="2.0.0"), "jinja2", upgrade=True)
-    assert text == f"{HEADER}version: 1\noutput: {OUTPUT_FORMAT}\nengines:\n  helm: 1.0.0\n  jinja2: {HERE}\n"
+    assert text == f"{HEADER}version: 2\noutput: {OUTPUT_FORMAT}\nengines:\n  helm: 1.0.0\n  jinja2: {HERE}\n"
 
 
 def test_engine_without_a_program_is_not_locked() -> None:
     assert lock.changes(None, ["plain"], upgrade=False) == {}
+
+
+def test_what_lands_raises_a_lock_of_version_1_and_a_hydration_on_a_laptop_does_not() -> None:
+    old = Lock.model_validate({"version": 1, "output": OUTPUT_FORMAT, "engines": {"jinja2": HERE}})
+    assert "version: 2\n" in text_of(old)
+    assert lock.changes(old, ["jinja2"], upgrade=False, lands=False) == {}

@@ -144,7 +144,11 @@ def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scen
     first.state = "closed"
     ended = scene.schedule()
     assert ended.code == 0
-    assert "!1 for headgate/production/web was closed and stays so" in ended.out
+    assert "!1 was closed by somebody: rejected" in ended.out
+    assert scene.requests() == []
+    assert BRANCH not in str(refs(scene.manifests))
+    ended = scene.hand_off(digest=f"{1:064x}")  # the same again
+    assert (ended.code, "was rejected by somebody, with !1" in ended.out) == (27, True), ended.out
     assert scene.requests() == []
     scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert scene.the_request() is not first
@@ -161,14 +165,15 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     assert f"{BRANCH} holds a commit that Headgate did not make, so its merge request is left alone" in ended.out
     # what is newer lands wherever it can, and says where it cannot
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
-    assert ended.code == 22
-    assert f"the branch {BRANCH} holds a commit that Headgate did not make ({theirs[:12]})" in ended.out
+    assert ended.code == 0
+    held = f"the branch {BRANCH} holds a commit that Headgate did not make, or has replaced since ({theirs[:12]})"
+    assert f"web in production: waits: {held}" in ended.out
     assert "replicas: 3" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == theirs
     assert (one.state, one.description) == ("opened", before)
     told = scene.statuses(refs(scene.app)["refs/heads/main"])
     assert told["headgate: dev"][0] == "success"
-    assert told["headgate: production"][0] == "failed"
+    assert told["headgate: production"][0] == "pending"
     # once the branch is gone, the same hand-off proposes it
     git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")
     ended = scene.hand_off()
@@ -202,15 +207,10 @@ def linked_elsewhere(scene: Scene, head: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code", "told"),
-    [
-        (broken_release, 11, "apps/web/releases/production/release.yaml"),
-        (linked_elsewhere, 14, "linked: a submodule, which is never followed"),
-    ],
+    "spoil",
+    [broken_release, linked_elsewhere],
 )
-def test_a_proposal_that_cannot_be_read_stops_nothing_else(
-    scene: Scene, spoil: Callable[[Scene, str], str], code: int, told: str
-) -> None:
+def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene, spoil: Callable[[Scene, str], str]) -> None:
     scene.hand_off()
     made = spoil(scene, refs(scene.manifests)[f"refs/heads/{BRANCH}"])
     prover = Prover.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
@@ -218,8 +218,8 @@ def test_a_proposal_that_cannot_be_read_stops_nothing_else(
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", proven)
     scene.app.statuses.clear()
     ended = scene.schedule()
-    assert ended.code == code, ended.out
-    assert told in ended.out
+    assert ended.code == 0, ended.out
+    assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
     assert scene.statuses(refs(scene.app)["refs/heads/main"])["headgate: dev"][0] == "success"
 
 
@@ -242,7 +242,8 @@ def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene)
     for ended in (scene.pushed(moved), scene.schedule()):
         assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
-    assert ended.code == 22, ended.out
+    assert ended.code == 0, ended.out
+    assert "web in production: waits: " in ended.out
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == forged
     assert (scene.requests(), one.description) == ([one], described)
     assert "eeee" not in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")

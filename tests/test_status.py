@@ -88,9 +88,9 @@ def test_a_template_change_makes_stale_and_waits_where_it_is_pinned_or_frozen(fl
     assert found["web", "dev"]["pin"]["by"] == "ada"
     assert found["web", "production"]["frozen"]["reason"] == "holidays"
     shown = "\n".join(lines(fleet.path))
-    assert "pinned by ada: it is broken; a change of its inputs waits\n" in shown
-    assert "frozen by eve: holidays; a change of its inputs waits\n" in shown
-    assert "4 app-environments: 1 stale, 1 pinned, 2 frozen, 3 waiting" in shown
+    assert "pinned by ada: it is broken; a change of its inputs is held\n" in shown
+    assert "frozen by eve: holidays; a change of its inputs is held\n" in shown
+    assert "4 app-environments: 1 stale, 1 pinned, 2 frozen, 3 held" in shown
 
 
 def test_inputs_that_change_no_yaml_do_not_make_stale(fleet: ManifestRepository) -> None:
@@ -120,7 +120,7 @@ def test_what_was_edited_by_hand_shows(fleet: ManifestRepository) -> None:
 def test_what_waits_shows(fleet: ManifestRepository) -> None:
     text = (fleet.path / "apps/web/releases/dev/release.yaml").read_text().replace("'1.0'", "'2.0'")
     fleet.write({"apps/web/releases/dev/waiting/release.yaml": text}).commit()
-    assert lines(fleet.path, "web")[1].endswith("2.0 waits")
+    assert lines(fleet.path, "web")[1].endswith("2.0 is held")
     assert status(fleet.path)["web", "dev"]["waiting"]["images"]["web"]["tag"] == "2.0"
 
 

@@ -131,6 +131,8 @@ def test_what_is_pinned_or_frozen_waits_without_fault(
 ) -> None:
     file = fleet.path / "apps/web/releases/dev/release.yaml"
     file.write_text(file.read_text() + f"pin: {{by: ada, reason: broken, since: '{COMMIT}'}}\n")
+    settings = fleet.path / "headgate.yaml"
+    settings.write_text(settings.read_text().replace("delivery: review", "delivery: commit"))
     frozen = f"version: 1\nby: ada\nreason: holidays\nsince: '{COMMIT}'\n"
     fleet.write({"environments/production/frozen.yaml": frozen})
     fleet.write({"templates/web/service.yaml": SERVICE.replace("80", "90")}).commit()

@@ -33,9 +33,8 @@ def commit_message(
     """Return the message for a commit of these outcomes.
 
     ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered, and where nothing
-    was, the engines' new versions are named. ``template`` is the
-    subject's, from headgate.yaml. ``intent`` is the intent's own id, ``actor`` the person whom it is from. None of it is taken for a trailer or for an
-    order to GitLab.
+    was, the engines' new versions are named. ``template`` is the subject's, from headgate.yaml. ``intent`` is the
+    intent's own id, ``actor`` the person whom it is from. None of it is taken for a trailer or for an order to GitLab.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))

@@ -36,13 +36,17 @@ FILES: dict[str, type[Record]] = {
 }
 
 
+_ATTRIBUTES = {"from": "since", "except": "exceptions"}
+"""Keys that are words of Python's, with their names there."""
+
+
 def schema(model: type[Record]) -> dict[str, Any]:
     """Return the JSON Schema of a file, with the text below each field as its description."""
     result = model.model_json_schema(mode="validation")
     texts = _field_texts()
     for name, definition in [(model.__name__, result), *result.get("$defs", {}).items()]:
         for key, property_schema in definition.get("properties", {}).items():
-            property_schema["description"] = texts[name][key]
+            property_schema["description"] = texts[name][_ATTRIBUTES.get(key, key)]
             property_schema.pop("title", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class Around:
     """What a run in a pipeline does around an intent.
 
-    ``check`` comes first, and stops it by an error; ``before`` says what people decided in GitLab meanwhile. ``complete`` comes last: it brings GitLab to what the
-    repository holds, and gives what there is to say. ``branch`` is worked on instead of the default one.
-    ``target``, ``push_options`` and ``prover`` are the workspace's.
+    ``check`` comes first, and stops it by an error; ``before`` says what people decided in GitLab meanwhile.
+    ``complete`` comes last: it brings GitLab to what the repository holds, and gives what there is to say. ``branch``
+    is worked on instead of the default one. ``target``, ``push_options`` and ``prover`` are the workspace's.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None

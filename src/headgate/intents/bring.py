@@ -125,6 +125,9 @@ def bring(
         return Step(
             record.name, environment, wanted.landed, recorded=held, hydrates=False, state=state_word, reasons=told
         )
+    if not wanted.hold:
+        stays = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
+        reasons += tuple(f"{group.name} stays held: {'; '.join(group.record.reasons)}" for group in stays)
     if not wanted.brings and wanted.pending.proposal is not None:
         return _again(state, record, environment, wanted, more, reasons)
     steps = [_step(state, record, environment, wanted, brought, more, reasons) for brought in wanted.candidates()]
@@ -140,6 +143,7 @@ def _step(
     recorded: Changes,
     reasons: tuple[str, ...],
 ) -> Step:
+    proposal, branch = wanted.pending.proposal, review_branch(record.name, environment)
     after, copies = _with_template(state, record, environment, wanted.release(brought), brought)
     folder = record.release_folder(environment)
     changes = write_released(state.tree, folder, after) if after.release != _empty(state, record, environment) else {}
@@ -150,6 +154,7 @@ def _step(
         commit=state.commit,
         wanted=wanted,
         brought=tuple(brought),
+        is_there=proposal is not None and state.branches.is_there(branch, proposal.record),
     )
     return Step(
         record.name,

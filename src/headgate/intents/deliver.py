@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
+    from headgate.releases.order import Decision
     from headgate.releases.pending import Group, Pending
+    from headgate.releases.release import Released
     from headgate.releases.source import AppSource
 
 
@@ -66,16 +68,14 @@ class Deliver:
         check_tied(acceptance, self.hand_off)
         check_project_id(landed.release, acceptance, self.hand_off)
         check_project_id(before, acceptance, self.hand_off)
-        decision = only_newer(
-            acceptance,
-            self.hand_off,
-            {"was released already": landed.release.newest, **pending.newest(), **_rejected(pending)},
-            order_rule(state.configuration, acceptance),
-            self.source,
-            allow_diverged=self.allow_diverged or self.now,
-            running=landed.release if self.now else None,
-        )
+        rule = order_rule(state.configuration, acceptance)
+        accepted = {"was released already": landed.release.newest, **pending.newest()}
+        decision = self._newer(acceptance, accepted | _rejected(pending), rule, landed)
         taken = decision.acceptance
+        if taken.has_parts and pending.rejected:
+            # A rebuild of what was rejected brings its companions too, which are as they were then.
+            again = self._newer(acceptance, accepted | _rejected(pending, but=self.hand_off.commit), rule, landed)
+            taken = again.acceptance
         reasons = (*decision.superseded, *decision.notes)
         if not taken.has_parts:
             if not self.now:
@@ -97,6 +97,19 @@ class Deliver:
             reasons=(*reasons, *replaces),
         )
 
+    def _newer(
+        self, acceptance: Acceptance, known: Mapping[str, Mapping[str, Newest]], rule: str, landed: Released
+    ) -> Decision:
+        return only_newer(
+            acceptance,
+            self.hand_off,
+            known,
+            rule,
+            self.source,
+            allow_diverged=self.allow_diverged or self.now,
+            running=landed.release if self.now else None,
+        )
+
     def _check_not_rejected(self, acceptance: Acceptance, pending: Pending) -> None:
         """Say that a person rejected this very version. Raises RefusedError."""
         names = [*acceptance.images, *([CONFIG] if acceptance.config else [])]
@@ -111,8 +124,10 @@ class Deliver:
                 )
 
 
-def _rejected(pending: Pending) -> dict[str, Mapping[str, Newest]]:
-    return {"was rejected": pending.rejected} if pending.rejected else {}
+def _rejected(pending: Pending, but: str = "") -> dict[str, Mapping[str, Newest]]:
+    """Return what was rejected, but for the versions of one commit."""
+    found = {name: one for name, one in pending.rejected.items() if one.commit != but}
+    return {"was rejected": found} if found else {}
 
 
 def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:

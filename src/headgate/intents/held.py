@@ -1,4 +1,4 @@
-"""What a person says of what is pending: deliver it now, past every hold, or discard it; and what reviewers rejected."""
+"""What a person says of what is pending: deliver it now, past every hold, discard it, or reject it in review."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Decision:
     """What is wanted, and which of it a step brings.
 
     ``proposes`` is what its proposal is: the default is the groups that are pending; a person's word names its kind,
-    actor and reason, and ``decided``, the release that it wants.
+    actor and reason, and ``decided``, the release that it wants. ``is_there``: its branch holds what is on record.
     """
 
     tree: Tree
@@ -40,6 +40,7 @@ class Decision:
     brought: tuple[Group, ...] = ()
     proposes: ProposalRecord = field(default_factory=lambda: ProposalRecord(changes="-"))
     decided: Released | None = None
+    is_there: bool = False
 
     def landed(self, failed: HeadgateError | None = None) -> Changes:
         """Return what is on record when the step's YAML is on the default branch; ``failed``: with less than all."""
@@ -66,7 +67,8 @@ class Decision:
         ends = dict.fromkeys(self._paths_of_proposal(recorded))
         on_branch: Changes = {**changes, **ends}
         unchanged = (
-            before is not None
+            self.is_there
+            and before is not None
             and before.record.kind == proposes.kind == "release"
             and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
         )

@@ -215,7 +215,8 @@ def check_newer(past: Past, app: str, group: Group, landed: Release, pending: Pe
                 reason = {
                     "older": f"is older than {old}, which {words}",
                     "same": words,
-                    "unknown": f"cannot be compared with {old}, which {words} and never ran in {group.record.promotion}",
+                    "unknown": f"cannot be compared with {old}, which {words}"
+                    f" and never ran in {group.record.promotion}",
                 }.get(found, f"does not come after {old}, which {words}")
                 raise RefusedError(
                     f"{app}: '{name}': commit {part.commit[:12]} {reason}",

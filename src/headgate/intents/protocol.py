@@ -33,6 +33,9 @@ class Branches(Protocol):
     def is_there(self, branch: str, record: ProposalRecord) -> bool:
         """Whether a branch holds what we last put on it."""
 
+    def spent(self, branches: Sequence[str]) -> tuple[str, ...]:
+        """Return those of some branches that hold a commit of ours, and nothing that is not on the default branch."""
+
     def read_ahead(self, branches: Sequence[str]) -> None:
         """Fetch what is on many branches at once."""
 
@@ -45,6 +48,9 @@ class _NoBranches:
 
     def is_there(self, _branch: str, _record: ProposalRecord) -> bool:
         return True
+
+    def spent(self, _branches: Sequence[str]) -> tuple[str, ...]:
+        return ()
 
     def read_ahead(self, _branches: Sequence[str]) -> None:
         pass
@@ -60,7 +66,7 @@ class State:
     commit: str
     tree: Tree
     configuration: Configuration
-    branches: Branches = field(default_factory=lambda: _NoBranches())
+    branches: Branches = field(default_factory=_NoBranches)
     in_review: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -125,14 +131,15 @@ class Step:
 class Applied:
     """An intent, applied to a state. ``recorded`` concerns no single app; ``told`` is said to the person who asked.
 
-    ``emptied`` are branches for review that go when no step changes anything there any more; ``outcomes`` are
-    known without hydrating.
+    ``emptied`` are branches for many apps that go when no step changes anything there any more, ``spent`` those of
+    apps on which nothing is left that is not on the default branch; ``outcomes`` are known without hydrating.
     """
 
     steps: Sequence[Step] = ()
     recorded: Changes = field(default_factory=dict)
     told: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 

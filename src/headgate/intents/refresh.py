@@ -12,11 +12,13 @@ from headgate.intents.outcome import replaced
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.remove import removal
 from headgate.layout import review_branch
-from headgate.releases.pending import PROPOSAL, PROPOSED
-from headgate.releases.release import NOTHING, write_released
+from headgate.releases.pending import FAILED, HELD, PROPOSED
+from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.releases.pending import Proposal
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refresh:
-    """All proposals of apps that are open. `Rehydrate` makes the grouped ones anew."""
+    """All that is pending: proposals that do not fit any more, what is held no more, what failed.
+
+    `Rehydrate` makes the proposals of many apps anew.
+    """
 
     verb: str = "Refresh"
     what: str = ""
@@ -41,14 +46,23 @@ class Refresh:
 
         One that cannot be read fails alone.
         """
-        pairs = [
-            (record, name)
-            for record, name in state.configuration.pairs()
-            if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in state.tree
-        ]
+        pairs = [(record, name) for record, name in state.configuration.pairs() if has_pending(state, record, name)]
         state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
         prefetch(state.tree, input_paths(state.tree, pairs) + output_folders(state.configuration, pairs))
-        return Applied([step for pair in pairs for step in _refreshed(state, *pair)])
+        steps = [step for pair in pairs for step in _refreshed(state, *pair)]
+        return Applied(steps, spent=spent_branches(state, {(record.name, name) for record, name in pairs}))
+
+
+def has_pending(state: State, record: AppRecord, environment: str) -> bool:
+    """Whether anything is proposed, held or failed; told by the names of files, for there are thousands of apps."""
+    folder = record.release_folder(environment)
+    return any(state.tree.paths(f"{folder}/{place}") for place in (HELD, PROPOSED, FAILED, WAITING))
+
+
+def spent_branches(state: State, recorded: Collection[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the branches that a merge left behind, of apps without a proposal on record."""
+    others = [(record.name, name) for record, name in state.configuration.pairs()]
+    return state.branches.spent([review_branch(*owner) for owner in others if owner not in recorded])
 
 
 def _refreshed(state: State, record: AppRecord, environment: str) -> list[Step]:
@@ -64,7 +78,7 @@ def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
     """Return the step that brings an app's proposal up to date."""
     proposal = state.pending(record, environment).proposal
     if proposal is None or not proposal.by_person:
-        return bring(state, record, environment)
+        return bring(state, record, environment, retry=True)
     return _decided_again(state, record, environment, proposal)
 
 

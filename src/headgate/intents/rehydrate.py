@@ -12,11 +12,11 @@ from headgate.hydration.output import RECORD
 from headgate.hydration.plan import input_paths
 from headgate.intents.bring import bring, closed_reason
 from headgate.intents.protocol import Applied, Step, check_environment, identify
-from headgate.intents.refresh import refresh_step
+from headgate.intents.refresh import has_pending, refresh_step
 from headgate.intents.template_versions import current_version, pins_template
-from headgate.layout import INPUTS, group_branch, review_branch
-from headgate.releases.pending import FAILED, HELD, PROPOSED
-from headgate.releases.release import NOTHING, WAITING, write_released
+from headgate.layout import APPS, INPUTS, group_branch, review_branch
+from headgate.releases.history import release_of
+from headgate.releases.release import NOTHING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.releases.release import Released
+    from headgate.repository.tree import Changes
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Rehydrate:
             _step(state, record, name) if (record.name, name) in concerned else Step(record.name, name)
             for record, name in pairs
         ]
-        steps += _orphans(state, chosen)
+        steps += [*_orphans(state, chosen), *_left_releases(state)]
         grouped = [step if step.decision else replace(step, branch=group_branch(step.environment)) for step in steps]
         emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))
         return Applied(grouped, emptied=emptied, outcomes=tuple(broken(state.configuration)))
@@ -70,10 +71,7 @@ def _has_reviews(state: State, pairs: list[tuple[AppRecord, str]], environment: 
 
 def _is_concerned(state: State, record: AppRecord, environment: str) -> bool:
     """Whether there is more to do than to hydrate: only then its release is read, for there are thousands."""
-    if state.in_review:
-        return pins_template(state.configuration, environment)
-    folder = record.release_folder(environment)
-    pending = any(state.tree.paths(f"{folder}/{place}") for place in (HELD, PROPOSED, FAILED, WAITING))
+    pending = not state.in_review and has_pending(state, record, environment)
     return pending or pins_template(state.configuration, environment)
 
 
@@ -131,6 +129,23 @@ def _orphans(state: State, environments: tuple[str, ...]) -> Iterator[Step]:
         elif app in unread or environment not in environments:
             continue
         yield Step(app, environment, hydrates=False, removes=True, folder=folder)
+
+
+def _left_releases(state: State) -> Iterator[Step]:
+    """Find releases, with all that is pending there, of apps and environments that nobody configures any more."""
+    if state.in_review:
+        return
+    configuration = state.configuration
+    configured = {(record.name, name) for record, name in configuration.pairs()}
+    unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
+    left: dict[tuple[str, str], list[str]] = {}
+    for path in state.tree.paths(APPS):
+        found = release_of(path)
+        if found is not None and found[1:3] not in configured and found[1] not in unread:
+            left.setdefault(found[1:3], []).append(path)
+    for (app, environment), paths in left.items():
+        changes: Changes = dict.fromkeys(paths)
+        yield Step(app, environment, recorded=changes, hydrates=False, reasons=("its release is left over, and goes",))
 
 
 def _spelled(folder: str) -> tuple[str, str]:

@@ -124,7 +124,8 @@ def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
     missing = missing_parts(found.release, record, wanted.environment)
     if missing:
         raise RefusedError(
-            f"{wanted.app} in {wanted.environment} did not run at {step.commit[:12]}: it had no {' and no '.join(missing)}",
+            f"{wanted.app} in {wanted.environment} did not run at {step.commit[:12]}: "
+            f"it had no {' and no '.join(missing)}",
             hint=f"expected a release that ran: {_known(past)}",
         )
     version, copies = _template(state, tree, record, found, wanted)

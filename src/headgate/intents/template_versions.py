@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from headgate.config import app_folders, parse
 from headgate.hydration.template import current_scope, dropped, kept, shared_template, version_of
 from headgate.layout import VERSIONS
-from headgate.model import Release
+from headgate.model import GroupRecord, Release
+from headgate.releases.pending import GROUP
 from headgate.releases.release import RELEASE
 from headgate.repository.tree import prefetch
 
@@ -46,8 +47,9 @@ def drop_unused(tree: Tree) -> Changes:
         return {}
     used = set()
     files = [path for folder in app_folders(tree) for path in tree.paths(f"{folder}/releases")]
-    records = [path for path in files if path.endswith(f"/{RELEASE}")]
+    records = [path for path in files if path.endswith((f"/{RELEASE}", f"/{GROUP}"))]
     prefetch(tree, records)
     for path in records:
-        used.add(parse(tree.read(path), path, Release)[0].template)
+        model: type[Release | GroupRecord] = GroupRecord if path.endswith(f"/{GROUP}") else Release
+        used.add(parse(tree.read(path), path, model)[0].template)
     return dropped(tree, frozenset(version for version in used if version))

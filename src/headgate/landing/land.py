@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headgate import config
 from headgate.engine import pool
-from headgate.errors import HeadgateError
+from headgate.errors import GitError, HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
 from headgate.intents.outcome import changes_id
@@ -94,7 +94,7 @@ def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    done = _hydrated(state, intent, options, progress)
+    done = _around_others(state, _hydrated(state, intent, options, progress))
     drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
@@ -177,6 +177,26 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     return replace(blank, state="changed", changes=changes, objects=told)
 
 
+def _around_others(state: State, done: _Hydrated) -> _Hydrated:
+    """Let what belongs on a branch for many apps fail where that holds somebody else's commits; all else lands."""
+    pairs = list(zip(done.applied.steps, done.outcomes, strict=True))
+    wanted = {step.branch for step, outcome in pairs if step.branch and _branch(state, step, outcome) == step.branch}
+    records = recorded_proposals(state.tree) if wanted or done.applied.emptied else {}
+    problems = {
+        branch: GitError(problem)
+        for branch in sorted({*wanted, *done.applied.emptied})
+        if (problem := state.branches.problem(branch, records.get(branch)))
+    }
+    outcomes = [
+        replace(outcome, state="failed", changes=None, objects=(), error=problems[branch])
+        if (branch := _branch(state, step, outcome)) in problems
+        else outcome
+        for step, outcome in pairs
+    ]
+    emptied = tuple(branch for branch in done.applied.emptied if branch not in problems)
+    return replace(done, applied=replace(done.applied, emptied=emptied), outcomes=outcomes)
+
+
 @dataclass
 class _Share:
     """What the steps bring to one branch. ``changes`` of a branch for review are those of its own commit."""
@@ -203,7 +223,8 @@ def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> 
             share.changes |= changes
             share.steps.append((step, outcome))
     shares[None].changes |= _group_records(state, done, shares)
-    emptied = [branch for branch in _emptied(state, shares[None].changes) if branch not in shares]
+    emptied = [*done.applied.spent, *_emptied(state, shares[None].changes)]
+    emptied = [branch for branch in dict.fromkeys(emptied) if branch not in shares]
     drafts = [_draft(state, done, intent_id, branch, share, upgrade=upgrade) for branch, share in shares.items()]
     return [*(draft for draft in drafts if draft.changes), *(Draft(branch, {}, "") for branch in emptied)]
 

@@ -57,6 +57,12 @@ class ReviewBranches:
             "merge or delete that branch"
         )
 
+    def spent(self, branches: Sequence[str]) -> tuple[str, ...]:
+        """Return those of some branches that hold a commit of ours, and nothing that is not on the default branch."""
+        there = [branch for branch in branches if self.head(branch)]
+        self.read_ahead(there)
+        return tuple(branch for branch in there if self._is_spent(branch, self.head(branch)))
+
     def _is_spent(self, branch: str, head: str) -> bool:
         """Whether a commit of ours changes nothing that is not on the default branch already."""
         if not self.is_ours(branch, head):

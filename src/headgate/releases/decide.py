@@ -89,9 +89,7 @@ class Wanted:
             (group for group in self.pending.failed if id(group) not in tried), arriving.parts if arriving else ()
         )
         rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
-        return replace(
-            self.pending, held=(*held, *held_now), failed=stacked((*failed, *failed_now)), rejected=rejected
-        )
+        return replace(self.pending, held=(*held, *held_now), failed=stacked((*failed, *failed_now)), rejected=rejected)
 
 
 def stacked(groups: Sequence[Group]) -> tuple[Group, ...]:

@@ -13,6 +13,7 @@ from headgate.config import parse
 from headgate.errors import HeadgateError
 from headgate.layout import APPS
 from headgate.model import Release
+from headgate.releases.pending import FAILED, HELD, PROPOSED, REJECTED
 from headgate.releases.release import CONFIG, RELEASE, WAITING, parts
 from headgate.repository.gitlog import ABSENT, below, contents, cut, like, log
 
@@ -30,7 +31,7 @@ NOTHING = ""
 # The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
 _PATH = re.compile(
     rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
-    rf"/(?P<file>{RELEASE}|(?:{CONFIG}|{WAITING})/.+)",
+    rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{'|'.join((CONFIG, WAITING, HELD, PROPOSED, FAILED))})/.+)",
     re.DOTALL,
 )
 

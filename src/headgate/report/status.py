@@ -54,28 +54,33 @@ def states(one: Standing) -> Iterator[Cell]:
     """Say what is out of the ordinary, the worst first."""
     if one.error is not None:
         yield f"fails: {str(one.error).splitlines()[0]}", "red"
+    for group in one.failed:
+        failure = group.record.failure
+        yield f"{_versions(group)} failed{f': {failure.message}' if failure else ''}", "red"
     if one.edited:
         yield "edited by hand", "red"
     if one.state == "stale" and not one.edited:
         yield "stale: its inputs changed", "yellow"
     if one.state == "empty":
         yield f"waits for {', '.join(one.waits_for)}", "cyan"
+    yield from _holds(one)
+    if one.proposed is not None:
+        yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
+
+
+def _holds(one: Standing) -> Iterator[Cell]:
     if one.pin is not None:
         yield f"pinned by {one.pin.by}: {one.pin.reason}", "yellow"
     if one.freeze is not None:
         yield f"frozen by {one.freeze.by}: {one.freeze.reason}", "yellow"
-    for group in one.failed:
-        failure = group.record.failure
-        why = f": {failure.message}" if failure else ""
-        yield f"{_versions(group)} failed{why}", "red"
-    for group in one.held:
-        yield f"{_versions(group)} is held: {'; '.join(group.record.reasons) or 'until the next run'}", "yellow"
     if one.closed:
-        yield one.closed, "dim"
+        yield one.closed, "yellow"
+    known = {text for text in (one.closed, f"pinned by {one.pin.by}: {one.pin.reason}" if one.pin else "") if text}
+    for group in one.held:
+        reasons = [reason for reason in group.record.reasons if reason not in known and " is frozen by " not in reason]
+        yield f"{_versions(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
     if one.state == "held" and not one.edited:
-        yield "a change of its inputs waits", "yellow"
-    if one.proposed is not None:
-        yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
+        yield "a change of its inputs is held", "yellow"
 
 
 def _versions(group: Group) -> str:

@@ -118,7 +118,7 @@ def _settings_file(text: str) -> Path:
 
 
 def author_name(folder: str) -> str:
-    """Return who git says is at work in a folder, which need not be a repository. Raises GitError when it is unknown."""
+    """Return who git says is at work in a folder, which may be no repository. Raises GitError when it is unknown."""
     place = Path(folder) if Path(folder).is_dir() else Path()
     ident = git(["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], cwd=place).decode("utf-8", "replace")
     return ident.rsplit(" <", 1)[0].strip()

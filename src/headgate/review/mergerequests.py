@@ -13,6 +13,7 @@ from headgate.intents.held import Closed, Reject
 from headgate.landing.review_branches import ReviewBranches, recorded_proposals
 from headgate.landing.workspace import branch_heads, read_proposal
 from headgate.layout import OURS
+from headgate.releases.pending import read_pending
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
@@ -60,7 +61,9 @@ def reconcile(
             _each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
     for one in requests.closed():
         if one.branch not in branches:
-            _each(done, one.branch, lambda o=one: tell_closed(requests, o, _why(bench, o.branch)))
+            _each(
+                done, one.branch, lambda o=one: tell_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch))
+            )
     _merge(bench, branches, done, seconds)
     done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
     return done
@@ -163,6 +166,17 @@ def _closed(bench: Bench, branch: str, one: MergeRequest, done: Reconciled) -> N
     done.gone[branch] = marks.sources if marks else ()
     done.open.pop(branch, None)
     done.told.append(f"closed {one.name} for {branch}: {why}")
+
+
+def _rejected(bench: Bench, one: MergeRequest) -> str:
+    """Say that a person rejected what a merge request brought; nothing where nobody did."""
+    app, environment = app_of(one.branch), environment_of(one.branch)
+    if app not in bench.configuration.apps:
+        return ""
+    folder = bench.configuration.apps[app].release_folder(environment)
+    rejected = read_pending(bench.workspace.tree, folder, None).rejected
+    found = next((entry for entry in rejected.values() if entry.request == one.name), None)
+    return f"rejected by {found.by or 'somebody'}; a newer version is proposed anew" if found else ""
 
 
 def _why(bench: Bench, branch: str) -> str:
