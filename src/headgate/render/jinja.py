@@ -65,7 +65,6 @@ def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
         printed,
         lambda one: _request(one, printed[one]),
         lambda one, failure: failure.error(label=one.label),
-        lambda _, file: file,
     )
 
 

@@ -54,7 +54,7 @@ class Strings:
 
     def whole(self, text: str) -> str:
         """Return ``text`` with the strings in the places of their tokens."""
-        return _TOKEN.sub(lambda match: self.all[int(match[1])], text)
+        return _TOKEN.sub(lambda match: self.all[int(match[1])], text) if "\ue000" in text else text
 
     def tokens_in(self, value: Any) -> Any:
         """Return data with tokens for all strings, keys too."""
