@@ -148,8 +148,9 @@ ENGINES = {
     "jinja2": Engine(
         repositories.jinja2, 300, (Figure(FIRST, under=1.5), Figure(ANEW, under=1.5), Figure(UNCHANGED, ANEW))
     ),
-    "plain": Engine(
-        repositories.plain, 100, (Figure(FIRST, under=0.5), Figure(ANEW, under=0.5), Figure(UNCHANGED, ANEW))
+    "plain": Engine(repositories.plain, 100, (Figure(FIRST, under=2), Figure(ANEW, under=2), Figure(UNCHANGED, ANEW))),
+    "plain-shared": Engine(
+        repositories.plain_shared, 100, (Figure(FIRST, under=1), Figure(ANEW, under=1), Figure(UNCHANGED, ANEW))
     ),
 }
 CASES = (*ENGINES, "start")

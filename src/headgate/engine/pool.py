@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
     from headgate.errors import HeadgateError
 
-_IDLE = 4  # processes that wait for their owner to come again
+_IDLE = 4  # processes that wait for their owner to come again, the platform's among them
 _SHARE = 8  # requests of the platform from which on a second process of the engine pays
-_SHARE_SLOW = 200  # and of another program: Python takes longer to start
+_SHARE_SLOW = 500  # and of another program: Python takes longer to start
 
-_idle: dict[str, Worker] = {}
+_idle: list[tuple[str, Worker]] = []  # the longest idle first
 _sandbox = {"required": True}
 
 
@@ -43,7 +43,7 @@ def sandbox_is_required() -> bool:
 def close_all() -> None:
     """End all processes that wait."""
     while _idle:
-        _idle.popitem()[1].close()
+        _idle.pop()[1].close()
 
 
 atexit.register(close_all)
@@ -56,6 +56,11 @@ def status() -> tuple[bool, str]:
         return worker.sandboxed, str(worker.greeting.get("reason", ""))
     finally:
         _give_back("", worker)
+
+
+def start_ahead() -> None:
+    """Start a process for the platform's files, so that it is ready when the first one is to be read."""
+    _give_back("", _borrow("", USUAL))
 
 
 def call(request: Request) -> Answer:
@@ -167,18 +172,18 @@ def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
 
 
 def _borrow(owner: str, budget: Budget) -> Worker:
-    worker = _idle.pop(owner, None)
-    if worker is not None and worker.budget.memory == budget.memory:
-        return worker
-    if worker is not None:
-        worker.close()
+    for place, (name, worker) in enumerate(_idle):
+        if name == owner and worker.budget.memory == budget.memory:
+            del _idle[place]
+            return worker
     return Worker(budget)
 
 
 def _give_back(owner: str, worker: Worker) -> None:
-    if owner in _idle or worker.dialogue.ended or worker.command is not engine_command:
+    if worker.dialogue.ended or worker.command is not engine_command:
         worker.close()
         return
-    _idle[owner] = worker
+    _idle.append((owner, worker))
     while len(_idle) > _IDLE:
-        _idle.pop(next(name for name in _idle if name or len(_idle) == 1)).close()
+        place = next((place for place, (name, _) in enumerate(_idle) if name), 0)
+        _idle.pop(place)[1].close()

@@ -143,7 +143,7 @@ def _checked(line: bytes, pinned: dict[str, str]) -> dict[str, Any]:
     return greeting
 
 
-# Go links time zones in, and starts quicker without collecting garbage, which the engine switches on once it has started.
+# Go links time zones in, and starts quicker without collecting garbage, which the engine switches on when it has begun.
 # Python takes its encoding and its order of sets from here.
 _ENVIRONMENT = {"TZ": "UTC", "GOGC": "off", "GOMAXPROCS": "1", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
