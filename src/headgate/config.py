@@ -18,7 +18,7 @@ from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, 
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from headgate.model import Environment, Image, Mirror
     from headgate.repository.tree import Tree
@@ -91,8 +91,8 @@ class Apps(Mapping[str, "AppRecord"]):
     @property
     def broken(self) -> dict[str, HeadgateError]:
         """The error of each app that cannot be used, by its folder."""
-        self._read_ahead(self._folders)
-        found = {self._folders[name]: self._find(name) for name in self._folders} | self._twice
+        self._find_all(self._folders)
+        found = {self._folders[name]: one for name, one in self._found.items()} | self._twice
         return {folder: one for folder, one in sorted(found.items()) if isinstance(one, HeadgateError)}
 
     def error(self, name: str) -> HeadgateError | None:
@@ -108,7 +108,7 @@ class Apps(Mapping[str, "AppRecord"]):
         """
         marks = (word.encode(), b"\\", b"!", b"\0")
         may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
-        self._read_ahead(may)
+        self._find_all(may)
         return [self[name] for name in may if name in self]
 
     def _text(self, name: str) -> bytes:
@@ -117,8 +117,8 @@ class Apps(Mapping[str, "AppRecord"]):
         except HeadgateError:
             return b"\0"  # nobody knows what it says
 
-    def _read_ahead(self, names: Iterable[str]) -> None:
-        """Have many read together, each of which will be asked for."""
+    def _find_all(self, names: Collection[str]) -> None:
+        """Find many, whose files are read together."""
         requests = []
         for name in names:
             file = f"{self._folders[name]}/app.yaml"
@@ -126,6 +126,8 @@ class Apps(Mapping[str, "AppRecord"]):
                 if name not in self._found:
                     requests.append(documents_request(self._tree.read(file), file))
         read_ahead(requests)
+        for name in names:
+            self._find(name)
 
     def _find(self, name: str) -> AppRecord | HeadgateError:
         if name not in self._found:
@@ -144,7 +146,7 @@ class Apps(Mapping[str, "AppRecord"]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the apps that can be used."""
-        self._read_ahead(self._folders)
+        self._find_all(self._folders)
         return (name for name in self._folders if name in self)
 
     def __len__(self) -> int:
