@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -52,18 +51,6 @@ class Dialogue:
     def ended(self) -> bool:
         """Whether it will say no more."""
         return self._stdout not in self._open
-
-    def line(self, seconds: float) -> bytes | None:
-        """Return its next line; None when none came in time. Raises EndedError, and Stopped when this process is."""
-        deadline = time.monotonic() + seconds
-        while not self.lines:
-            if self.ended:
-                raise self.end()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            exchange([self], left)
-        return self.lines.popleft()
 
     def end(self) -> EndedError:
         """End it, and tell how it ended."""
