@@ -101,6 +101,14 @@ def plain(root: Path, apps: int) -> int:
     return _finish(root, apps, ENVIRONMENTS)
 
 
+def plain_shared(root: Path, apps: int) -> int:
+    """Build: all apps use one template of plain YAML, in three environments."""
+    _write(root / "templates/web", plain_config("web", ENVIRONMENTS[0], 0))
+    for name in app_names(apps):
+        _app(root, name, "template: web", {}, image="registry.example.com/acme/web")
+    return _finish(root, apps, ENVIRONMENTS)
+
+
 def one_plain_app(root: Path) -> int:
     """Build: one app with plain YAML in one environment."""
     _app(root, "app-000", "config: deploy", {}, ENVIRONMENTS[:1])
@@ -148,9 +156,10 @@ def _app(
     source: str,
     values: Mapping[str, str],
     environments: tuple[str, ...] = ENVIRONMENTS,
+    image: str = "",
 ) -> None:
     """Write an app with one image, which has been released everywhere."""
-    image = f"registry.example.com/acme/{name}"
+    image = image or f"registry.example.com/acme/{name}"
     text = f"project: acme/{name}\nimages:\n  {name}: {image}\n{source}\n"
     _write(root / "apps" / name, {"app.yaml": text, **values})
     for environment in environments:

@@ -20,7 +20,7 @@ def benchmark(*args: str) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", ["helm", "kustomize", "jinja2", "plain", "start"])
+@pytest.mark.parametrize("case", ["helm", "kustomize", "jinja2", "plain", "plain-shared", "start"])
 def test_measures_a_case(case: str) -> None:
     data = json.loads(benchmark("--only", case, "--json"))
     (found,) = data["cases"]

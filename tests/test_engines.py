@@ -458,6 +458,21 @@ def test_kustomize_builds_many_overlays_in_few_processes(
         assert volume["configMap"]["name"] == found["ConfigMap"]["metadata"]["name"]
 
 
+def test_each_file_is_read_once_and_processes_of_the_platform_are_used_again(
+    manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = noted(monkeypatch)
+    manifests.write({"templates/web/a.yaml": config_map("web", a="b"), "environments/dev/values.yaml": "a: 1\n"})
+    for number in range(20):
+        app_yaml = "template: web\nenvironments: [dev]\n"
+        manifests.app(f"web-{number}", app_yaml, {"values.yaml": f"a: {number}\n"})
+    assert manifests.hydrate().code == 0
+    kinds = [kind for requests in processes.requests for kind in requests]
+    assert kinds.count("documents") == 1 + 20  # headgate.yaml and each app.yaml
+    assert kinds.count("values") == 1 + 20
+    assert len(processes.given) <= processors()
+
+
 @pytest.mark.parametrize(
     "extra", ["", "nameSuffix: -x\n", "commonLabels: {team: a}\n", "buildMetadata: [originAnnotations]\n"]
 )

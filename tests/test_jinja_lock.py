@@ -278,13 +278,12 @@ def hostile_program(user: int, role: str, *arguments: str) -> None:
     roles: dict[str, Callable[[], object]] = {
         "attack": lambda: attack(scene),
         "everything": lambda: call_everything(scene),
-        "wait": sys.stdin.read,
         "no filter": lambda: attack_one(scene, "create a folder"),
     }
 
     def in_place_of_input(_: object) -> dict[str, Any]:
         roles.get(role, lambda: None)()
-        return {"sources": {}, "suffixes": [], "requests": []}
+        return {"tree": "", "files": {}}
 
     preparations: dict[str, Callable[[], object]] = {
         "no seccomp": lambda: answer_seccomp(errno.ENOSYS),
@@ -306,7 +305,7 @@ def hostile(user: int, role: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", __file__, str(user), role, *arguments]
 
 
-def lines_of(command: list[str], given: str = "") -> list[Any]:
+def lines_of(command: list[str], given: str = "\n") -> list[Any]:
     done = subprocess.run(command, check=False, input=given, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -315,20 +314,20 @@ def lines_of(command: list[str], given: str = "") -> list[Any]:
 @as_users
 def test_locked_process_achieves_nothing(user: int) -> None:
     first, *outcomes = lines_of(hostile(user, "attack"))
-    assert first == {"sandbox": True}
+    assert first == {"protocol": 1, "sandbox": True}
     assert dict(outcomes) == dict.fromkeys([*ATTEMPTS, "become another program"], errno.EPERM)
 
 
 @as_users
 def test_attempts_succeed_without_lock(user: int) -> None:
     first, *outcomes = lines_of(hostile(user, "attack", "--no-lock"))
-    assert first == {"sandbox": False, "reason": "switched off"}
+    assert first == {"protocol": 1, "sandbox": False, "reason": "switched off"}
     assert dict(outcomes) == dict.fromkeys([*ATTEMPTS, "become another program"], 0)
 
 
 @as_users
 def test_every_other_call_is_refused(user: int) -> None:
-    assert lines_of(hostile(user, "everything")) == [{"sandbox": True}]
+    assert lines_of(hostile(user, "everything")) == [{"protocol": 1, "sandbox": True}]
 
 
 @contextlib.contextmanager
@@ -392,9 +391,13 @@ def test_system_that_cannot_is_reported(role: str, words: str) -> None:
     assert words in first["reason"]
 
 
-def job(templates: dict[str, str], values: object = None, *, times: int = 1) -> str:
-    request = {"source": "s", "context": {"values": values}}
-    return json.dumps({"sources": {"s": templates}, "suffixes": [".yaml.j2"], "requests": [request] * times})
+def job(sources: dict[str, dict[str, str]], values: object = None, *, times: int = 1) -> str:
+    """Return the lines that have the renderer print each of the sources so many times."""
+    lines: list[Any] = [{"tree": name, "files": templates} for name, templates in sources.items()]
+    for number, name in enumerate([*sources] * times):
+        body = {"tree": name, "suffixes": [".yaml.j2"], "context": {"values": values}}
+        lines.append({"request": number, "jinja2": body})
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def renderer(*arguments: str) -> list[str]:
@@ -431,9 +434,7 @@ PART = "{% macro m() %}m{% endmacro %}part"
 
 def answers(*arguments: str) -> dict[str, Any]:
     sources = {name: {"a.yaml.j2": text, "part.j2": PART} for name, text in TEMPLATES.items()}
-    context = {"values": {"a": ["ä", 1, None]}}
-    requests = [{"source": name, "context": context} for name in sources]
-    given = json.dumps({"sources": sources, "suffixes": [".yaml.j2"], "requests": requests})
+    given = job(sources, {"a": ["ä", 1, None]})
     return dict(zip(TEMPLATES, lines_of(renderer(*arguments), given)[1:], strict=True))
 
 
@@ -461,8 +462,7 @@ def test_locked_process_renders_and_fails_as_without_lock() -> None:
 
 def test_memory_limit_ends_process_and_answers_before_are_kept() -> None:
     sources = {"good": {"a.yaml.j2": "a: 1"}, "bad": {"a.yaml.j2": "{{ ('x' * 10 ** 9) | length }}"}}
-    requests = [{"source": "good", "context": {}}, {"source": "bad", "context": {}}]
-    given = json.dumps({"sources": sources, "suffixes": [".yaml.j2"], "requests": requests})
+    given = job(sources)
     begin = time.monotonic()
     command = renderer("--memory", "268435456")
     done = subprocess.run(command, check=False, input=given, capture_output=True, text=True, timeout=60)
@@ -470,8 +470,8 @@ def test_memory_limit_ends_process_and_answers_before_are_kept() -> None:
     assert done.returncode == 1
     assert "MemoryError" in done.stderr
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"sandbox": True},
-        {"texts": [["a.yaml.j2", "a: 1"]], "strings": []},
+        {"protocol": 1, "sandbox": True},
+        {"request": 0, "done": True, "value": {"texts": [["a.yaml.j2", "a: 1"]], "strings": []}},
     ]
 
 
@@ -479,16 +479,16 @@ def test_memory_limit_ends_process_and_answers_before_are_kept() -> None:
 def test_processor_time_limit_ends_process(arguments: list[str]) -> None:
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     command = renderer("--seconds", "1", *arguments)
-    done = subprocess.run(command, check=False, input=job({"a.yaml.j2": loops}), text=True, timeout=60)
+    done = subprocess.run(command, check=False, input=job({"s": {"a.yaml.j2": loops}}), text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL
 
 
 def test_much_is_rendered_in_small_memory() -> None:
     text = "{% for n in range(5000) %}{{ n }}: {{ values }}\n{% endfor %}"
-    first, *rest = lines_of(renderer("--memory", "268435456"), job({"a.yaml.j2": text}, "x" * 200, times=20))
-    assert first == {"sandbox": True}
+    first, *rest = lines_of(renderer("--memory", "268435456"), job({"s": {"a.yaml.j2": text}}, "x" * 200, times=20))
+    assert first == {"protocol": 1, "sandbox": True}
     assert len(rest) == 20
-    assert all(len(answer["strings"]) == 5000 for answer in rest)
+    assert all(len(answer["value"]["strings"]) == 5000 for answer in rest)
 
 
 if __name__ == "__main__":

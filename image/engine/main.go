@@ -57,7 +57,8 @@ func main() {
 	}
 }
 
-// serve answers messages until the input ends. Each answer is flushed: what is buffered is lost when a limit ends the process.
+// serve answers messages until the input ends. The end of each answer is flushed: what is buffered is lost when a limit
+// ends the process.
 func serve(in io.Reader, out io.Writer, greeting hello) error {
 	writer := &answerWriter{out: bufio.NewWriterSize(out, 64*1024)}
 	if err := writer.line(greeting); err != nil {
@@ -132,6 +133,9 @@ func (w *answerWriter) line(value any) error {
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return err
+	}
+	if object, ok := value.(answer); ok && !object.Done {
+		return nil // of a request that never ends nothing counts
 	}
 	return w.out.Flush()
 }

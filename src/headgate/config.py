@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
-from headgate.engine.reading import Text, documents
+from headgate.engine.reading import Text, documents, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.explain import explain
 from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
@@ -17,7 +18,7 @@ from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, 
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from headgate.model import Environment, Image, Mirror
     from headgate.repository.tree import Tree
@@ -90,7 +91,8 @@ class Apps(Mapping[str, "AppRecord"]):
     @property
     def broken(self) -> dict[str, HeadgateError]:
         """The error of each app that cannot be used, by its folder."""
-        found = {self._folders[name]: self._find(name) for name in self._folders} | self._twice
+        self._find_all(self._folders)
+        found = {self._folders[name]: one for name, one in self._found.items()} | self._twice
         return {folder: one for folder, one in sorted(found.items()) if isinstance(one, HeadgateError)}
 
     def error(self, name: str) -> HeadgateError | None:
@@ -106,6 +108,7 @@ class Apps(Mapping[str, "AppRecord"]):
         """
         marks = (word.encode(), b"\\", b"!", b"\0")
         may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
+        self._find_all(may)
         return [self[name] for name in may if name in self]
 
     def broken_by(self, word: str) -> list[HeadgateError]:
@@ -119,6 +122,18 @@ class Apps(Mapping[str, "AppRecord"]):
             return self._tree.read(f"{self._folders[name]}/app.yaml")
         except HeadgateError:
             return b"\0"  # nobody knows what it says
+
+    def _find_all(self, names: Collection[str]) -> None:
+        """Find many, whose files are read together."""
+        requests = []
+        for name in names:
+            file = f"{self._folders[name]}/app.yaml"
+            with suppress(HeadgateError):  # which `_find` keeps
+                if name not in self._found:
+                    requests.append(documents_request(self._tree.read(file), file))
+        read_ahead(requests)
+        for name in names:
+            self._find(name)
 
     def _find(self, name: str) -> AppRecord | HeadgateError:
         if name not in self._found:
@@ -137,6 +152,7 @@ class Apps(Mapping[str, "AppRecord"]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the apps that can be used."""
+        self._find_all(self._folders)
         return (name for name in self._folders if name in self)
 
     def __len__(self) -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from headgate import tools
 from headgate.engine import pool
-from headgate.engine.dialogue import Dialogue
 from headgate.engine.worker import Worker
 from headgate.render import jinja
 
@@ -65,25 +64,19 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Processes:
     """Note what is given to engines and to processes that render Jinja2 from here on; all still run."""
     pool.close_all()
     processes = Processes()
-    start_child = jinja._start_child
-
-    def watched(dialogue: Any) -> Any:
-        lines, send = processes.start(), dialogue.send
-
-        def noting(line: bytes) -> None:
-            lines.append(line)
-            send(line)
-
-        dialogue.send = noting
-        return dialogue
 
     class Noted(Worker):
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
-            watched(self.dialogue)
+            lines, send = processes.start(), self.dialogue.send
+
+            def noting(line: bytes) -> None:
+                lines.append(line)
+                send(line)
+
+            self.dialogue.send = noting  # type: ignore[method-assign]
 
     monkeypatch.setattr(pool, "Worker", Noted)
-    monkeypatch.setattr(jinja, "_start_child", lambda *limits: watched(start_child(*limits)))
     return processes
 
 
@@ -113,5 +106,6 @@ def unlocked(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
         replaced(monkeypatch, folder, 'exec "$ENGINE" --sandbox=false "$@"'),
         monkeypatch.context() as patch,
     ):
-        patch.setattr(jinja, "Dialogue", lambda args, env: Dialogue([*args, "--no-lock"], env))
+        command = jinja._command
+        patch.setattr(jinja, "_command", lambda budget, requests: [*command(budget, requests), "--no-lock"])
         yield

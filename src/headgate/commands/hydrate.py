@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, stop
+from headgate.engine import pool
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import Options, broken, hydrate
@@ -52,6 +53,7 @@ def run(request: Request) -> int:
     if request.commit:
         git.check_clean(repository)
     base = git.head(repository) if request.commit else ""
+    pool.start_ahead()
     tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
     prefetch(tree)
     configuration = config.load(tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 MEBI = 1024 * 1024
 
@@ -21,7 +22,7 @@ class Budget:
     objects: int = 5000
     bytes_out: int = 32 * MEBI
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """What the engine counts, in the words of its protocol."""
         return {

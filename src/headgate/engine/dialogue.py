@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ class Dialogue:
         self._stdin, self._stdout, self._stderr = (
             process.descriptor(stream) for stream in (self._child.stdin, self._child.stdout, self._child.stderr)
         )
-        self._pending: deque[memoryview] = deque()
+        self._pending = bytearray()
         self._partial = bytearray()
         self._words = bytearray()
         self._open = {self._stdout, self._stderr}
@@ -46,24 +45,12 @@ class Dialogue:
 
     def send(self, line: bytes) -> None:
         """Tell it a line, which ends with a newline."""
-        self._pending.append(memoryview(line))
+        self._pending += line
 
     @property
     def ended(self) -> bool:
         """Whether it will say no more."""
         return self._stdout not in self._open
-
-    def line(self, seconds: float) -> bytes | None:
-        """Return its next line; None when none came in time. Raises EndedError, and Stopped when this process is."""
-        deadline = time.monotonic() + seconds
-        while not self.lines:
-            if self.ended:
-                raise self.end()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            exchange([self], left)
-        return self.lines.popleft()
 
     def end(self) -> EndedError:
         """End it, and tell how it ended."""
@@ -106,15 +93,13 @@ class Dialogue:
 
     def _write(self) -> None:
         try:
-            written = os.write(self._stdin, self._pending[0][:_CHUNK])
+            written = os.write(self._stdin, self._pending[:_CHUNK])
         except BlockingIOError:
             return
         except BrokenPipeError:  # its output tells why
             self._pending.clear()
             return
-        self._pending[0] = self._pending[0][written:]
-        if not self._pending[0]:
-            self._pending.popleft()
+        del self._pending[:written]
 
     def read(self, descriptor: int) -> None:
         """Take what it said."""
@@ -122,11 +107,12 @@ class Dialogue:
         if not data:
             self._open.discard(descriptor)
         elif descriptor == self._stdout:
-            first, *others = data.split(b"\n")
-            self._partial += first
-            for part in others:
-                self.lines.append(bytes(self._partial))
-                self._partial = bytearray(part)
+            *complete, rest = data.split(b"\n")
+            if complete:
+                self.lines.append(bytes(self._partial) + complete[0])
+                self.lines.extend(complete[1:])
+                self._partial.clear()
+            self._partial += rest
         elif len(self._words) < _MAX_STDERR:
             self._words += data
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.engine.budget import USUAL
 from headgate.engine.dialogue import EndedError, exchange
-from headgate.engine.protocol import Answer
+from headgate.engine.protocol import Answer, engine_command
 from headgate.engine.worker import Worker, not_locked, out_of_time, why_it_ended
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
     from headgate.errors import HeadgateError
 
-_IDLE = 4  # processes that wait for their owner to come again
-_SHARE = 8  # requests of the platform from which on a second process pays
+_IDLE = 4  # processes that wait for their owner to come again, the platform's among them
+_SHARE = 8  # requests of the platform from which on a second process of the engine pays
+_SHARE_SLOW = 500  # and of another program: Python takes longer to start
 
-_idle: dict[str, Worker] = {}
+_idle: list[tuple[str, Worker]] = []  # the longest idle first
 _sandbox = {"required": True}
 
 
@@ -42,7 +43,7 @@ def sandbox_is_required() -> bool:
 def close_all() -> None:
     """End all processes that wait."""
     while _idle:
-        _idle.popitem()[1].close()
+        _idle.pop()[1].close()
 
 
 atexit.register(close_all)
@@ -57,6 +58,11 @@ def status() -> tuple[bool, str]:
         _give_back("", worker)
 
 
+def start_ahead() -> None:
+    """Start a process for the platform's files, so that it is ready when the first one is to be read."""
+    _give_back("", _borrow("", USUAL))
+
+
 def call(request: Request) -> Answer:
     """Return the answer to one request."""
     ((_, answer),) = converse([request])  # to its end, where the process is kept for the next one
@@ -68,11 +74,11 @@ def converse(requests: Iterable[Request]) -> Iterator[tuple[Request, Answer]]:
 
     Raises ToolError when there is no engine, and Stopped when this process is told to stop.
     """
-    lanes = deque(_lanes(list(requests)))
+    lanes = deque(_lanes(requests))
     active: list[_Lane] = []
     try:
         while lanes or active:
-            while lanes and len(active) < process.processors():
+            while lanes and len(active) <= process.processors():  # one more, which starts while the others work
                 active.append(lanes.popleft())
                 active[-1].start()
             yield from _answers(active, lanes)
@@ -82,14 +88,15 @@ def converse(requests: Iterable[Request]) -> Iterator[tuple[Request, Answer]]:
             lane.drop()
 
 
-def _lanes(requests: list[Request]) -> list[_Lane]:
+def _lanes(requests: Iterable[Request]) -> list[_Lane]:
     """Group requests by who owns their inputs; the platform's go into as many processes as there are processors."""
-    owners: dict[str, list[Request]] = {}
+    groups: dict[tuple[str, object], list[Request]] = {}
     for request in requests:
-        owners.setdefault(request.owner, []).append(request)
+        groups.setdefault((request.owner, request.command), []).append(request)
     lanes = []
-    for owner, own in owners.items():
-        parts = 1 if owner or len(own) < _SHARE else process.processors()
+    for (owner, command), own in groups.items():
+        share = _SHARE if command is engine_command else _SHARE_SLOW
+        parts = 1 if owner or len(own) < share else process.processors()
         size = -(-len(own) // parts)
         lanes += [_Lane(owner, own[at : at + size]) for at in range(0, len(own), size)]
     return lanes
@@ -103,7 +110,11 @@ class _Lane:
         self.worker: Worker | None = None
 
     def start(self) -> None:
-        self.worker = _borrow(self.owner, self.requests[0].budget, fresh=self.alone)
+        first = self.requests[0]
+        if first.command is engine_command and not self.alone:
+            self.worker = _borrow(self.owner, first.budget)
+        else:
+            self.worker = Worker(first.budget, first.command, len(self.requests))
         for request in self.requests:
             self.worker.ask(request)
 
@@ -155,24 +166,24 @@ def _failed(lane: _Lane, worker: Worker, lanes: deque[_Lane], why: HeadgateError
 
 
 def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
-    if not lane.owner or worker.sandboxed or not sandbox_is_required():
+    if not lane.owner or not worker.greets() or worker.sandboxed or not sandbox_is_required():
         return None
     return not_locked(str(worker.greeting.get("reason", "")))
 
 
-def _borrow(owner: str, budget: Budget, *, fresh: bool = False) -> Worker:
-    worker = None if fresh else _idle.pop(owner, None)
-    if worker is not None and worker.budget.memory == budget.memory:
-        return worker
-    if worker is not None:
-        worker.close()
+def _borrow(owner: str, budget: Budget) -> Worker:
+    for place, (name, worker) in enumerate(_idle):
+        if name == owner and worker.budget.memory == budget.memory:
+            del _idle[place]
+            return worker
     return Worker(budget)
 
 
 def _give_back(owner: str, worker: Worker) -> None:
-    if owner in _idle or worker.dialogue.ended:
+    if worker.dialogue.ended or worker.command is not engine_command:
         worker.close()
         return
-    _idle[owner] = worker
+    _idle.append((owner, worker))
     while len(_idle) > _IDLE:
-        _idle.pop(next(name for name in _idle if name or len(_idle) == 1)).close()
+        place = next((place for place, (name, _) in enumerate(_idle) if name), 0)
+        _idle.pop(place)[1].close()

@@ -19,6 +19,7 @@ from headgate.errors import (
     UnstableError,
     YamlError,
 )
+from headgate.tools import find_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 VERSION = 1
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def engine_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
+    """Return the command that starts the engine."""
+    return [str(find_engine()), f"--memory={budget.memory}"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
     """Something to read or render. ``owner`` is the app that wrote what is read; empty for the platform.
 
-    ``kind`` and ``body`` are the protocol's; ``tree`` has the files that the body names by its id.
+    ``kind`` and ``body`` are the protocol's; ``tree`` has the files that the body names by its id. ``command`` gives
+    the command of the program that answers, from a budget and the number of requests.
     """
 
     kind: str
@@ -40,6 +48,7 @@ class Request:
     owner: str = ""
     tree: Tree | None = None
     budget: Budget = USUAL
+    command: Callable[[Budget, int], list[str]] = engine_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +132,7 @@ def request_message(number: int, request: Request) -> bytes:
 
 
 def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    return _encode(message).encode("utf-8", "surrogatepass") + b"\n"
 
 
 @dataclass
@@ -135,7 +144,7 @@ class Incoming:
 
     def take(self, line: bytes) -> Answer | None:
         """Take a line; return the answer when it is complete."""
-        told: dict[str, Any] = json.loads(line)
+        told: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
         if told.get("done"):
             failure = told.get("error")
             return Answer(

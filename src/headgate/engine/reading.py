@@ -11,7 +11,7 @@ from headgate.engine.protocol import Request
 from headgate.errors import Place, YamlError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Answer, EngineObject, Warned
@@ -37,13 +37,26 @@ def decoded(data: bytes | str, file: str) -> str:
         raise YamlError("not UTF-8 text", where=Place(file, line)) from None
 
 
+def documents_request(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> Request:
+    """Return what asks for `documents`. Raises YamlError for what is not UTF-8."""
+    body = {"file": file, "text": decoded(data, file)}
+    return Request(kind="documents", body=body, owner=owner, budget=budget)
+
+
+def values_request(
+    data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
+) -> Request:
+    """Return what asks for `values`. Raises YamlError for what is not UTF-8."""
+    body = {"file": file, "text": decoded(data, file), "lenient": lenient}
+    return Request(kind="values", body=body, owner=owner, budget=budget)
+
+
 def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> list[Document]:
     """Read the documents of a file as Kubernetes reads them. Empty ones are left out.
 
     Raises YamlError for what is not YAML, TooLargeError above the budget.
     """
-    body = {"file": file, "text": decoded(data, file)}
-    answer = ask(Request(kind="documents", body=body, owner=owner, budget=budget))
+    answer = ask(documents_request(data, file, owner=owner, budget=budget))
     return [Document(one["value"], one["line"]) for one in answer.value]
 
 
@@ -55,8 +68,7 @@ def values(
     ``lenient`` takes the last of equal keys, as Helm does, with a warning; else they are an error.
     Raises YamlError, ConfigError for what is no mapping, TooLargeError.
     """
-    body = {"file": file, "text": decoded(data, file), "lenient": lenient}
-    answer = ask(Request(kind="values", body=body, owner=owner, budget=budget))
+    answer = ask(values_request(data, file, owner=owner, lenient=lenient, budget=budget))
     return answer.value, answer.warnings
 
 
@@ -66,9 +78,23 @@ def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObj
     return ask(Request(kind="objects", body=body, owner=owner)).objects
 
 
+_ahead: dict[tuple[object, ...], Answer] = {}
+
+
+def read_ahead(requests: Iterable[Request]) -> None:
+    """Let the answers be here when they are asked for: together they keep all processors busy."""
+    _ahead.update((_key(request), answer) for request, answer in pool.converse(requests))
+
+
+def _key(request: Request) -> tuple[object, ...]:
+    return (request.kind, request.owner, request.budget, *map(str, request.body.values()))
+
+
 def ask(request: Request) -> Answer:
     """Return an answer that is no failure. Raises the failure's error."""
-    answer = pool.call(request)
+    answer = _ahead.pop(_key(request), None) if _ahead else None
+    if answer is None:
+        answer = pool.call(request)
     if answer.error is not None:
         raise answer.error
     if answer.failure is not None:

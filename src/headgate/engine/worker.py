@@ -8,28 +8,38 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from headgate import PINNED, process, tools
-from headgate.engine.dialogue import Dialogue, EndedError
-from headgate.engine.protocol import VERSION, Answer, EngineObject, Incoming, request_message, tree_message
+from headgate import PINNED, process
+from headgate.engine.dialogue import Dialogue, EndedError, exchange
+from headgate.engine.protocol import (
+    VERSION,
+    Answer,
+    EngineObject,
+    Incoming,
+    engine_command,
+    request_message,
+    tree_message,
+)
 from headgate.errors import ExhaustedError, HeadgateError, RenderError, SandboxError, ToolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Request
 
 _START_SECONDS = 60
-_AHEAD = 16  # requests that wait in the process, so that it never waits for us
+_AHEAD = 32  # requests that wait in the process, so that it never waits for us
 
 
 class Worker:
-    """A running engine. It answers requests in their order."""
+    """A running engine, or another program that speaks its protocol. It answers requests in their order."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(
+        self, budget: Budget, command: Callable[[Budget, int], list[str]] = engine_command, requests: int = 1
+    ) -> None:
         """Start it within the seconds and the memory of a budget. Raises ToolError when the engine is not there."""
-        self.budget = budget
-        program = tools.find_engine()
-        args = [str(program), f"--memory={budget.memory}"]
-        self.dialogue = Dialogue(args, _ENVIRONMENT)
+        self.budget, self.command = budget, command
+        self.dialogue = Dialogue(command(budget, requests), _ENVIRONMENT)
         self._greeting: dict[str, Any] | None = None
         self._known: dict[str, EngineObject] = {}
         self._trees: set[str] = set()
@@ -41,15 +51,21 @@ class Worker:
 
     @property
     def greeting(self) -> dict[str, Any]:
-        """What it said of itself. Raises ToolError when it is another engine than expected."""
-        if self._greeting is None:
-            try:
-                line = self.dialogue.line(_START_SECONDS)
-            except EndedError as error:
-                raise ToolError(f"the engine ended with {error.code} when it started: {error.stderr[:500]}") from None
-            self._greeting = _checked(json.loads(line or b"{}"))
+        """What it said of itself, which may have to be waited for. Raises what `greets` does."""
+        while not self.greets():
+            exchange([self.dialogue], self.seconds_left)
+        return self._greeting or {}
+
+    def greets(self) -> bool:
+        """Whether it has begun. Raises ToolError when it is another engine than expected, or could not start."""
+        if self._greeting is None and (self.dialogue.lines or self.seconds_left <= 0):
+            pinned = PINNED if self.command is engine_command else {}
+            self._greeting = _checked(self.dialogue.lines.popleft() if self.dialogue.lines else b"{}", pinned)
             self._since = time.monotonic()
-        return self._greeting
+        elif self._greeting is None and self.dialogue.ended:
+            error = self.dialogue.end()
+            raise ToolError(f"the engine ended with {error.code} when it started: {error.stderr[:500]}")
+        return self._greeting is not None
 
     @property
     def sandboxed(self) -> bool:
@@ -83,13 +99,16 @@ class Worker:
 
     @property
     def seconds_left(self) -> float:
-        """How long the request that it works on may still take."""
-        request = self._sent[0][0] if self._sent else self._unsent[0]
-        return self._since + request.budget.seconds - time.monotonic()
+        """How long its start, or the request that it works on, may still take."""
+        seconds: float = _START_SECONDS
+        if self._greeting is not None:
+            seconds = (self._sent[0][0] if self._sent else self._unsent[0]).budget.seconds
+        return self._since + seconds - time.monotonic()
 
     def take(self) -> tuple[Request, Answer] | None:
         """Return the next answer if it is complete already. Raises EndedError when none will come."""
-        _ = self.greeting
+        if not self.greets():
+            return None
         self._send()
         while self.dialogue.lines:
             request, incoming = self._sent[0]
@@ -113,18 +132,20 @@ class Worker:
         self.dialogue.close()
 
 
-def _checked(greeting: dict[str, Any]) -> dict[str, Any]:
-    told = {name: greeting.get(name) for name in PINNED}
-    if greeting.get("protocol") != VERSION or told != PINNED:
+def _checked(line: bytes, pinned: dict[str, str]) -> dict[str, Any]:
+    greeting: dict[str, Any] = json.loads(line)
+    versions = {name: greeting.get(name) for name in pinned}
+    if greeting.get("protocol") != VERSION or versions != pinned:
         raise ToolError(
-            f"the engine speaks protocol {greeting.get('protocol')} with {told}, expected {VERSION} with {PINNED}",
+            f"the engine speaks protocol {greeting.get('protocol')} with {versions}, expected {VERSION} with {pinned}",
             hint="'make tools' in a checkout of Headgate builds the right one",
         )
     return greeting
 
 
-# Go needs nothing from its environment; time zones are linked in.
-_ENVIRONMENT = {"TZ": "UTC"}
+# Go links time zones in, and starts quicker without collecting garbage, which the engine switches on when it has begun.
+# Python takes its encoding and its order of sets from here.
+_ENVIRONMENT = {"TZ": "UTC", "GOGC": "off", "GOMAXPROCS": "1", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 _OUT_OF_MEMORY = re.compile(
     # The last is Go's runtime itself, which now and then uses memory that it was refused before it says so.

@@ -115,6 +115,7 @@ def hydrate(
     outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
     others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
     prefetch(tree, input_paths(tree, others))
+    planner.read_ahead(others)
     plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:
         engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__
 from headgate.engine.budget import MEBI, Budget
+from headgate.engine.reading import documents_request, read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError, Place
 from headgate.hydration.template import current_scope, own_config, shared_template, unread
 from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from headgate.config import AppRecord, Configuration
+    from headgate.engine.protocol import Request
     from headgate.hydration.template import Source
     from headgate.model import Image, ReleasedImage, SettingsLimits
     from headgate.render.values import Layer
@@ -105,6 +108,21 @@ class Planner:
     _read: dict[str, Layer | None] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=dict)
     _engines: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def read_ahead(self, targets: Iterable[tuple[AppRecord, str]]) -> None:
+        """Have the releases and the values of these app-environments read together, before they are planned."""
+        budget = budget_of(self.configuration.settings.limits)
+        requests: dict[str, Request] = {}
+        for record, environment in targets:
+            with suppress(HeadgateError):  # which `plan` explains
+                file = release_file(record, environment)
+                requests |= {file: documents_request(self.tree.read(file), file)} if file in self.tree else {}
+                for file, owner in _layer_files(record, environment):
+                    if file in self.tree and file not in requests:
+                        if owner:
+                            own_config(self.tree, config_folder(record, environment))
+                        requests[file] = values_request(self.tree.read(file), file, owner=owner, budget=budget)
+        read_ahead(requests.values())
 
     def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
         """Plan one app in one environment."""
@@ -230,15 +248,7 @@ class Planner:
 
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
         """Read all layers above the template's defaults, and check the grant."""
-        folder, here = record.folder, f"{ENVIRONMENTS}/{environment}"
-        files = [(f"{here}/values.yaml", "")]
-        if config is not None:
-            own = config_folder(record, environment)
-            # Its own values.yaml is what a chart or template of the app's begins with, no layer above it.
-            files += [(f"{own}/values.yaml", record.name)] if record.app.template else []
-            files += [(f"{own}/values.{environment}.yaml", record.name)]
-        files += [(f"{folder}/values.yaml", ""), (f"{folder}/values.{environment}.yaml", "")]
-        files += [(f"{here}/overrides.yaml", "")]
+        files = _layer_files(record, environment)
         layers = tuple(layer for layer in (self._layer(*file) for file in files) if layer is not None)
         if record.app.template and config is not None:
             check_grant(layers, (*source.template.grant, *record.app.grant), source.defaults)
@@ -262,6 +272,19 @@ class Planner:
             *(dict(settings.workloads), dict(settings.scopes)),
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _layer_files(record: AppRecord, environment: str) -> list[tuple[str, str]]:
+    """Return the files of values above the template's own, lowest first, each with the app that wrote it."""
+    folder, here = record.folder, f"{ENVIRONMENTS}/{environment}"
+    files = [(f"{here}/values.yaml", "")]
+    if record.app.config is not None:
+        own = config_folder(record, environment)
+        # Its own values.yaml is what a chart or template of the app's begins with, no layer above it.
+        files += [(f"{own}/values.yaml", record.name)] if record.app.template else []
+        files += [(f"{own}/values.{environment}.yaml", record.name)]
+    files += [(f"{folder}/values.yaml", ""), (f"{folder}/values.{environment}.yaml", "")]
+    return [*files, (f"{here}/overrides.yaml", "")]
 
 
 def _owner(record: AppRecord, layers: Iterable[Layer]) -> str:

@@ -21,9 +21,9 @@ def render_batch(
     batch: Iterable[Render],
     request: Callable[[Render], Request],
     explain: Callable[[Render, Failure], HeadgateError],
-    named: Callable[[Render, str], str],
+    named: Callable[[Render, str], str] | None = None,
 ) -> Generator[Result, None, None]:
-    """Render all of ``batch``. ``named`` gives a file of an answer its name in the repository."""
+    """Render all of ``batch``. ``named`` gives a file of an answer its name in the repository, if it has another."""
     requests: dict[Request, Render] = {}
     for render in batch:
         try:
@@ -32,7 +32,7 @@ def render_batch(
             yield Result(render=render, error=error)
     for asked, answer in converse(requests):
         render = requests[asked]
-        yield _result(render, answer, explain, partial(named, render))
+        yield _result(render, answer, explain, partial(named, render) if named else None)
 
 
 def placed(error: HeadgateError, render: Render) -> HeadgateError:
@@ -44,14 +44,17 @@ def _result(
     render: Render,
     answer: Answer,
     explain: Callable[[Render, Failure], HeadgateError],
-    named: Callable[[str], str],
+    named: Callable[[str], str] | None,
 ) -> Result:
     warnings = tuple(
-        f"{Place(named(one.file), one.line)}: {one.message}" if one.file else one.message for one in answer.warnings
+        f"{Place(named(one.file) if named else one.file, one.line)}: {one.message}" if one.file else one.message
+        for one in answer.warnings
     )
     if answer.error is not None:
         return Result(render=render, error=placed(answer.error, render))
     if answer.failure is not None:
         return Result(render=render, error=explain(render, answer.failure), warnings=warnings)
-    objects = tuple(replace(one, source=named(one.source)) for one in answer.objects)
+    objects = answer.objects
+    if named:
+        objects = tuple(replace(one, source=named(one.source)) for one in objects)
     return Result(render=render, objects=objects, warnings=warnings)

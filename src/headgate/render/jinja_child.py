@@ -1,10 +1,9 @@
-"""The process that renders Jinja2 templates: a job as JSON on standard input, lines of JSON on standard output.
+"""The process that renders Jinja2 templates: it speaks the protocol of the engine (docs/engine.md).
 
 It runs alone (``python -I jinja_child.py --memory BYTES --seconds N``) under these limits (0: none), and imports
 nothing of Headgate but its lock, by path. Before it reads the first byte of input it locks itself in (`lock_child`),
-unless ``--no-lock`` is given, and its first line says whether it did: ``{"sandbox": true}``, or ``{"sandbox": false,
-"reason": "..."}``. It goes on in both cases, so a caller that insists on the lock reads this line before it writes the
-job. A line for each request follows, in the order of the job, as soon as it is rendered.
+unless ``--no-lock`` is given, and its first line says whether it did. It goes on in both cases, so a caller that
+insists on the lock reads this line before it writes anything.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Strings:
 
     def whole(self, text: str) -> str:
         """Return ``text`` with the strings in the places of their tokens."""
-        return _TOKEN.sub(lambda match: self.all[int(match[1])], text)
+        return _TOKEN.sub(lambda match: self.all[int(match[1])], text) if "\ue000" in text else text
 
     def tokens_in(self, value: Any) -> Any:
         """Return data with tokens for all strings, keys too."""
@@ -170,7 +169,7 @@ def render(
         raise  # ends this process, which says that the limit was reached
     except Exception as error:  # noqa: BLE001  whatever a template does is the template's error
         return {"error": _describe(error, name, templates)}
-    return {"texts": texts, "strings": environment.strings.all}
+    return {"value": {"texts": texts, "strings": environment.strings.all}}
 
 
 def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[str, Any]:
@@ -186,7 +185,7 @@ def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[st
         if isinstance(error, jinja2.UndefinedError)
         else ""
     )
-    return {"message": f"{_title(error)}: {error}", "file": file, "line": line, "hint": hint}
+    return {"kind": "render", "message": f"{_title(error)}: {error}", "file": file, "line": line, "hint": hint}
 
 
 def _title(error: Exception) -> str:
@@ -223,7 +222,7 @@ def import_ahead() -> None:
 
 
 def _enter_sandbox(arguments: list[str]) -> dict[str, Any]:
-    """Set the limits, lock this process in, and return the first line of its output."""
+    """Set the limits, lock this process in, and return what the greeting says of that."""
     memory, seconds = (_number(arguments, name) for name in ("--memory", "--seconds"))
     lock_child = _sibling("lock_child")
     if "--no-lock" in arguments:
@@ -256,17 +255,22 @@ def _write_line(line: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Lock this process in and render a job."""
+    """Lock this process in and answer until the input ends."""
     import_ahead()
     first_line = _enter_sandbox(sys.argv[1:])
     sys.meta_path.clear()  # without the lock, too, nothing else is imported: a render is the same
-    _write_line(first_line)
-    job = json.loads(sys.stdin.buffer.readline())
-    suffixes = tuple(job["suffixes"])
-    environments = {key: make_environment(templates) for key, templates in job["sources"].items()}
-    for request in job["requests"]:
-        templates = job["sources"][request["source"]]
-        _write_line(render(environments[request["source"]], templates, suffixes, request["context"]))
+    _write_line({"protocol": 1, **first_line})
+    trees: dict[str, dict[str, str]] = {}
+    environments: dict[str, Environment] = {}
+    for line in sys.stdin.buffer:
+        message = json.loads(line)
+        if "tree" in message:
+            trees[message["tree"]] = message["files"]
+            environments[message["tree"]] = make_environment(message["files"])
+            continue
+        body = message["jinja2"]
+        rendered = render(environments[body["tree"]], trees[body["tree"]], tuple(body["suffixes"]), body["context"])
+        _write_line({"request": message["request"], "done": True, **rendered})
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ def write(data: Any, order: Callable[[dict[Any, Any], tuple[Any, ...]], list[Any
     parts: list[str] = []
     keys = order or _as_they_are
     if isinstance(data, dict) and data:
-        _mapping(parts, data, "", (), keys)
+        _mapping(parts, data, "", (), keys, lead="")
     elif isinstance(data, list) and data:
-        _sequence(parts, data, "", (), keys)
+        _sequence(parts, data, "", (), keys, lead="")
     else:
         parts.append(_scalar(data, "") + "\n")
     return "".join(parts)
@@ -48,45 +48,42 @@ def _as_they_are(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:  
     return list(mapping)
 
 
-def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, ...], keys: Any) -> None:
-    first = True
+def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, ...], keys: Any, *, lead: str) -> None:
+    # ``lead`` is nothing inside a sequence, where the first key stands behind the dash, which is written already.
     for key in keys(data, path):
-        # The first key of a mapping inside a sequence stands behind the dash, which is written already.
-        lead = pad if not first or not parts or parts[-1].endswith("\n") else ""
-        first = False
-        name = _one_line(key)
-        value = data[key]
+        name, value = _one_line(key), data[key]
         if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
             parts.append(f"{lead}{name}: {_one_line(value)}\n")  # nearly all are such, and calls cost
-            continue
-        # A key on one line may have 1024 characters; a longer one needs the explicit form.
-        parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
-        _value(parts, value, pad, (*path, key), keys)
+        else:
+            # A key on one line may have 1024 characters; a longer one needs the explicit form.
+            parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
+            _value(parts, value, pad, (*path, key), keys)
+        lead = pad
 
 
 def _value(parts: list[str], value: Any, pad: str, path: tuple[Any, ...], keys: Any) -> None:
     if isinstance(value, dict) and value:
         parts.append("\n")
-        _mapping(parts, value, pad + "  ", path, keys)
+        _mapping(parts, value, pad + "  ", path, keys, lead=pad + "  ")
     elif isinstance(value, list) and value:
         parts.append("\n")
-        _sequence(parts, value, pad, path, keys)
+        _sequence(parts, value, pad, path, keys, lead=pad)
     else:
         parts.append(f" {_scalar(value, pad)}\n")
 
 
-def _sequence(parts: list[str], data: list[Any], pad: str, path: tuple[Any, ...], keys: Any) -> None:
+def _sequence(parts: list[str], data: list[Any], pad: str, path: tuple[Any, ...], keys: Any, *, lead: str) -> None:
     inner = (*path, "[]")
     for item in data:
-        lead = pad if not parts or parts[-1].endswith("\n") else ""
         if isinstance(item, dict) and item:
             parts.append(f"{lead}- ")
-            _mapping(parts, item, pad + "  ", inner, keys)
+            _mapping(parts, item, pad + "  ", inner, keys, lead="")
         elif isinstance(item, list) and item:
             parts.append(f"{lead}- ")
-            _sequence(parts, item, pad + "  ", inner, keys)
+            _sequence(parts, item, pad + "  ", inner, keys, lead="")
         else:
             parts.append(f"{lead}- {_scalar(item, pad)}\n")
+        lead = pad
 
 
 def _scalar(value: Any, pad: str) -> str:
