@@ -242,7 +242,8 @@ def test_unknown_key_inside_of_a_single_take_has_its_own_line_and_path() -> None
             HEADGATE + "permissions:\n  dev: {promte: maintainer}\n",
             (
                 "headgate.yaml:10: permissions.dev.promte: expected 'promote', 'roll-back', 'pin', "
-                "'freeze', 'deliver-held', 'discard-held', 'remove' or 'rehydrate', found 'promte'\n  did you mean 'promote'?"
+                "'freeze', 'deliver-held', 'discard-held', 'remove' or 'rehydrate', found 'promte'\n"
+                "  did you mean 'promote'?"
             ),
         ),
         (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ FAILURE = Failure(code=17, message="a template fails", since="0" * 40)
 def part(name: str, number: int) -> ReleasedImage | ReleasedConfig:
     """Return version ``number`` of a part; the image web and the config are one project's."""
     project = "acme/api" if name == "api" else "acme/web"
-    where = {"project": project, "commit": f"{number:040x}", "ref": "refs/heads/main"}
+    where: dict[str, Any] = {"project": project, "commit": f"{number:040x}", "ref": "refs/heads/main"}
     if name == CONFIG:
         return ReleasedConfig(path="deploy", **where)
     digest = f"sha256:{number:064x}"
@@ -137,8 +138,11 @@ class Environment:
         self.pending = replace(self.pending, proposal=None, rejected={**self.pending.rejected, **rejections})
         self.runs()
 
-    def rolls_back(self, to: Released) -> None:
+    def rolls_back(self) -> None:
         """A person goes back to an earlier release."""
+        if "web" not in self.landed.release.newest or self.foreign:
+            return
+        to = compose(NOTHING, [group(("web",), 1)])
         decided = to.changed(pin=Pin(by="Eve", reason="slow", since="0" * 40), newest=self.landed.release.newest)
         hold = Hold(reason="a roll-back came before it", keeps_proposal=False)
         wanted = decide(self.landed, self.pending, hold=hold, known=KNOWN)
@@ -147,6 +151,14 @@ class Environment:
             self.pending = replace(wanted.holding(), proposal=Proposal(record, decided=decided))
         else:
             self.landed, self.pending = decided, wanted.landing(())
+
+    def freezes(self, *, frozen: bool) -> None:
+        """The environment is frozen, or thawed."""
+        self.frozen = frozen
+
+    def gets_foreign(self, *, foreign: bool) -> None:
+        """Somebody pushes to the branch for review, or that branch is gone."""
+        self.foreign = foreign and self.reviewed
 
     def pins(self) -> None:
         """A person pins the app."""
@@ -200,44 +212,43 @@ def check_order(env: Environment, before: Environment) -> None:
         assert number_of(env.landed.release.newest[name].commit) >= number_of(one.commit), env
 
 
+PERSONS_WORD = {"now", "merge", "roll back"}
+"""What may change what is pinned."""
+
+
 def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> bool:
     """Let one thing happen; return whether a person decided that something else runs."""
-    what = chance.choice(
-        ("arrives",) * 5
-        + ("late", "run", "retry", "merge", "close", "pin", "unpin", "freeze", "thaw", "break", "mend")
-        + ("roll back", "now", "foreign", "gone")
-    )
-    names = PARTS[chance.choice(list(PARTS))]
-    if what in ("arrives", "now", "break"):
-        commits.append(names)
+    actions: dict[str, Callable[[], None]] = {
+        "late": lambda: comes_late(env, chance, commits),
+        "run": env.runs,
+        "retry": lambda: env.runs(retry=True),
+        "merge": env.merges,
+        "close": env.closes,
+        "pin": env.pins,
+        "unpin": env.unpins,
+        "freeze": lambda: env.freezes(frozen=True),
+        "thaw": lambda: env.freezes(frozen=False),
+        "mend": env.broken.clear,
+        "foreign": lambda: env.gets_foreign(foreign=True),
+        "gone": lambda: env.gets_foreign(foreign=False),
+        "roll back": env.rolls_back,
+    }
+    what = chance.choice([*["arrives"] * 5, "now", "break", *actions])
+    if what in actions:
+        actions[what]()
+    else:
+        commits.append(PARTS[chance.choice(list(PARTS))])
         if what == "break":
             env.broken.add(len(commits))
-        env.arrives(names, len(commits), now=what == "now")
-        return what == "now"
-    if what == "late" and commits:
+        env.arrives(commits[-1], len(commits), now=what == "now")
+    return what in PERSONS_WORD
+
+
+def comes_late(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> None:
+    """One of the last hand-offs comes once more."""
+    if commits:
         number = max(1, len(commits) - chance.randint(0, 3))
         env.arrives(commits[number - 1], number)
-    elif what in ("run", "retry"):
-        env.runs(retry=what == "retry")
-    elif what == "merge":
-        env.merges()
-        return True
-    elif what == "close":
-        env.closes()
-    elif what == "pin":
-        env.pins()
-    elif what == "unpin":
-        env.unpins()
-    elif what in ("freeze", "thaw"):
-        env.frozen = what == "freeze"
-    elif what == "mend":
-        env.broken.clear()
-    elif what in ("foreign", "gone"):
-        env.foreign = what == "foreign" and env.reviewed
-    elif "web" in env.landed.release.newest and not env.foreign:
-        env.rolls_back(compose(NOTHING, [group(("web",), 1)]))
-        return True
-    return False
 
 
 def run_sequence(seed: int) -> None:

@@ -134,6 +134,10 @@ class Unread:
         """Nobody knows."""
         return None
 
+    def tags_of(self, commit: str) -> list[str]:
+        """Nobody knows."""
+        return []
+
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Nobody knows."""
         return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from headgate.releases.arrivals import arrivals
 from headgate.releases.history import landed_at, read_history
@@ -125,9 +126,14 @@ def test_what_waits_shows(fleet: ManifestRepository) -> None:
 
 
 def propose(fleet: ManifestRepository, tag: str) -> None:
-    git(fleet.path, "switch", "--quiet", "--create", "headgate/dev/web")
     file = fleet.path / "apps/web/releases/dev/release.yaml"
-    file.write_text(file.read_text().replace("'1.0'", f"'{tag}'"))
+    proposed = file.read_text().replace("'1.0'", f"'{tag}'")
+    group = {"images": yaml.safe_load(proposed)["images"]}
+    folder = "apps/web/releases/dev/proposed"
+    fleet.write({f"{folder}/proposal.yaml": "changes: x\n", f"{folder}/web/group.yaml": yaml.safe_dump(group)})
+    fleet.commit("On record")
+    git(fleet.path, "switch", "--quiet", "--create", "headgate/dev/web")
+    file.write_text(proposed)
     fleet.commit("Propose")
     git(fleet.path, "switch", "--quiet", "main")
 
@@ -143,7 +149,7 @@ def test_a_proposal_shows_from_this_repository_and_from_its_remote(fleet: Manife
         assert lines(where, "web")[1].endswith("proposed: 3.0")
     one = status(tmp_path / "checkout")["web", "dev"]
     assert one["proposed"]["commit"] == git(remote, "rev-parse", "headgate/dev/web")
-    assert one["landed"]["commit"] == git(remote, "rev-parse", "main")
+    assert one["landed"]["commit"] == git(remote, "rev-parse", "main~")
     assert git(tmp_path / "checkout", "for-each-ref") == before
 
 

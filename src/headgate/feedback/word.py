@@ -147,10 +147,9 @@ def _waiting(one: Standing) -> Iterator[Word]:
 
 def _proposed(one: Standing) -> Iterator[Word]:
     running = parts(one.release)
-    frozen = f", {one.held}" if one.held.startswith("frozen") else ""
     for name, part in parts(one.proposed).items():
         if part != running.get(name):
-            text = f"waits for review in {one.owner[1]}: {version(one.proposed)}{frozen}"
+            text = f"waits for review in {one.owner[1]}: {version(one.proposed)}"
             yield from _word(one, part, "pending", text, one.review_url)
 
 

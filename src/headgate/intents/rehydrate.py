@@ -145,7 +145,8 @@ def _left_releases(state: State) -> Iterator[Step]:
             left.setdefault(found[1:3], []).append(path)
     for (app, environment), paths in left.items():
         changes: Changes = dict.fromkeys(paths)
-        yield Step(app, environment, recorded=changes, hydrates=False, reasons=("its release is left over, and goes",))
+        why = ("its release is left over, and goes",)
+        yield Step(app, environment, recorded=changes, hydrates=False, reasons=why, folder=paths[0].rpartition("/")[0])
 
 
 def _spelled(folder: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ NOTHING = ""
 # The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
 _PATH = re.compile(
     rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
-    rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{'|'.join((CONFIG, WAITING, HELD, PROPOSED, FAILED))})/.+)",
+    rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{CONFIG}|{WAITING}|{HELD}|{PROPOSED}|{FAILED})/.+)",
     re.DOTALL,
 )
 

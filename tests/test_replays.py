@@ -1,0 +1,116 @@
+"""Commits for review that Headgate made once, pushed again by somebody who may push branches, and branches like them.
+
+A proof says who made a commit, not that it is still wanted: only what the default branch has on record counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headgate.commands import ci, hold, rollback
+from headgate.intents.rollback import Wanted
+from support.gitlab.gitside import git, refs, write_commit
+from support.gitlab.mergeside import merge
+from support.reviewing import APP, BRANCH, DEPLOYMENT, Ended, Scene, make_scene
+
+YAML = "deploy/production/web/deployment.apps-web.yaml"
+RELEASE = "apps/web/releases/production/release.yaml"
+
+
+@pytest.fixture(params=["{auto_merge: true}", "{}"], ids=["merged at once", "reviewed"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """Return an app whose production is reviewed: what Headgate proposes is merged by itself, or by a person."""
+    with make_scene(tmp_path, request.param) as made:
+        yield made
+
+
+def landed(scene: Scene, ended: Ended) -> str:
+    """Let what a run proposed be merged, and return the commit that was."""
+    assert ended.code == 0, ended.out
+    proposed = scene.manifests.merge_requests[-1].sha
+    for one in scene.requests():
+        merge(scene.gitlab, one, scene.person)
+    assert scene.pushed().code == 0
+    return proposed
+
+
+def replicas(scene: Scene, number: int) -> Ended:
+    """Hand a version off that runs so many replicas."""
+    return scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", f"replicas: {number}")})
+
+
+def push_again(scene: Scene, commit: str) -> None:
+    """Push an old commit to the branch, as everybody may who can fetch it."""
+    git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", commit)
+
+
+def by_form(scene: Scene, what: str, *args: object) -> Ended:
+    """Run an action of the form."""
+    actions = {"roll-back": rollback.run, "unpin": hold.unpin, "remove": hold.remove}
+    return scene.run(lambda run, report: actions[what](*args, ci._asked(run, report)))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
+    landed(scene, scene.hand_off())
+    bad = landed(scene, replicas(scene, 6))
+    landed(scene, by_form(scene, "roll-back", Wanted("web", "production", "1", "maria", "it is slow")))
+    if not is_pinned:
+        assert by_form(scene, "unpin", "web", "production").code == 0
+    before = refs(scene.manifests)["refs/heads/main"]
+    push_again(scene, bad)
+    for _ in range(2):
+        scene.schedule()
+    assert "replicas: 2" in scene.gitlab.show(scene.manifests, YAML)
+    assert scene.requests() == []
+    assert git(scene.manifests, "diff", "--name-only", before, "main") == ""
+    assert refs(scene.manifests).get(f"refs/heads/{BRANCH}") in (bad, None), "it is left alone"
+
+
+def test_a_removal_that_was_undone_does_not_come_again(scene: Scene) -> None:
+    landed(scene, scene.hand_off())
+    removal = landed(scene, by_form(scene, "remove", "web", ["production"]))
+    scene.pushed(scene.push(scene.manifests, {"apps/web/app.yaml": APP}))
+    landed(scene, replicas(scene, 3))
+    push_again(scene, removal)
+    scene.schedule()
+    assert "replicas: 3" in scene.gitlab.show(scene.manifests, YAML)
+    assert scene.requests() == []
+
+
+def test_what_was_replaced_does_not_take_the_place_of_what_replaced_it(tmp_path: Path) -> None:
+    with make_scene(tmp_path) as scene:
+        assert scene.hand_off().code == 0
+        one = scene.the_request()
+        first = one.sha
+        assert replicas(scene, 6).code == 0
+        push_again(scene, first)
+        ended = scene.schedule()
+        assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
+        record = scene.gitlab.show(scene.manifests, "apps/web/releases/production/proposed/config/group.yaml")
+        assert "tag: 1.2.0" in record.replace('"', ""), "what is wanted is still on record"
+        git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")  # the way out that the message names
+        assert scene.schedule().code == 0
+        assert "replicas: 6" in git(scene.manifests, "show", f"{BRANCH}:{YAML}")
+
+
+def test_branches_of_no_app_cost_a_run_nothing(tmp_path: Path) -> None:
+    words = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
+
+    def cost(scene: Scene) -> tuple[int, int]:
+        scene.gitlab.requests.clear()
+        ended = scene.schedule()
+        assert ended.code == 0, ended.out
+        return len(scene.gitlab.requests), len(ended.out.splitlines())
+
+    with make_scene(tmp_path) as scene:
+        assert scene.hand_off().code == 0
+        cost(scene)
+        alone = cost(scene)
+        head = refs(scene.manifests)["refs/heads/main"]
+        for number in range(15):
+            write_commit(scene.manifests.folder, f"refs/heads/headgate/a{number}/b", head, {"x": "y"}, "alice", words)
+        assert cost(scene) == alone
