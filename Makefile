@@ -26,7 +26,7 @@ test-go: ## run the engine's own tests
 test-long: $(VENV)/.ready tools judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
-soak: $(VENV)/.ready tools readers ## run what takes longer still: larger races, and SOAK texts (100,000, an hour) before all readers
+soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
 	SOAK=$${SOAK:-100000} $(VENV)/bin/pytest -q -m soak
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
