@@ -24,10 +24,10 @@ test-go: ## run the engine's own tests
 	@cd image && ./go ../$(TOOLS) test ./engine/...
 
 test-long: $(VENV)/.ready tools judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
-	$(VENV)/bin/pytest -q -m long
+	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
-soak: $(VENV)/.ready tools readers ## compare the engine with other readers of YAML on SOAK texts (100,000, which takes an hour)
-	SOAK=$${SOAK:-100000} $(VENV)/bin/pytest -q -m long tests/test_differential.py
+soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
+	SOAK=$${SOAK:-100000} $(VENV)/bin/pytest -q -m soak
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
 	$(VENV)/bin/pytest -q -m long tests/live

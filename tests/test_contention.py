@@ -1,6 +1,6 @@
 """Many hand-offs at the same moment, by processes of their own over HTTP: all land, none is lost, the newest wins.
 
-The large ones are marked ``long``; ``make test-long`` runs them.
+The large ones are marked ``long``, for ``make test-long``; the largest ``soak``, for ``make soak``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from support.manifests import DEPLOYMENT, ManifestRepository, git
 IMAGE = "registry.example.com/acme/web"
 RACES = [
     pytest.param(5, 10, id="few, losing one connection in ten"),
-    pytest.param(50, 0, id="many", marks=pytest.mark.long),
-    pytest.param(50, 10, id="many, losing one connection in ten", marks=pytest.mark.long),
+    pytest.param(20, 0, id="many", marks=pytest.mark.long),
+    pytest.param(20, 10, id="many, losing one connection in ten", marks=pytest.mark.long),
+    pytest.param(50, 0, id="crowd", marks=pytest.mark.soak),
+    pytest.param(50, 10, id="crowd, losing one connection in ten", marks=pytest.mark.soak),
 ]
 
 

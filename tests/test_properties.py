@@ -219,7 +219,9 @@ def test_random_intents_agree_with_a_model() -> None:
     run_machine(3, derandomize=True)
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    "examples", [pytest.param(8, marks=pytest.mark.long), pytest.param(100, marks=pytest.mark.soak)]
+)
 @pytest.mark.usefixtures("clean_user")
-def test_many_random_intents_agree_with_a_model() -> None:
-    run_machine(25, derandomize=False)
+def test_many_random_intents_agree_with_a_model(examples: int) -> None:
+    run_machine(examples, derandomize=False)

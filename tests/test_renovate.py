@@ -57,6 +57,15 @@ def test_every_lock_file_has_its_manager() -> None:
     assert not [file for file in pins if file.startswith(tuple(ignored)) and "/scaffold/" not in file]
 
 
+def test_every_go_module_is_named_with_its_group() -> None:
+    named = {file for rule in CONFIG["packageRules"] if "groupName" in rule for file in rule.get("matchFileNames", [])}
+    told = (ROOT / "docs/releasing.md").read_text()
+    modules = matching([r"/(^|/)go\.mod$/"])
+    assert "tests/apiserver/kubernetes/go.mod" in modules
+    assert [file for file in modules if file not in named] == []
+    assert [file for file in modules if f"`{file}`" not in told] == []
+
+
 def test_nothing_is_merged_by_itself() -> None:
     assert ":automergeDisabled" in CONFIG["extends"]
     assert "automerge" not in json.dumps(CONFIG).replace(":automergeDisabled", "")
