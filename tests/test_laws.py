@@ -1,0 +1,416 @@
+"""The laws of state on real git, with everything that users have: parts, reviews, holds, faults, races.
+
+What runs is not predicted here: after each step the laws are asked of what stands in the repository, and in the end
+everything is let go on, and then the newest of all that was accepted runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from headgate.commands.landed import Asked, landed
+from headgate.intents.held import Closed, Reject
+from headgate.landing import workspace
+from headgate.model import Release
+from headgate.releases.pending import Pending, read_pending
+from headgate.releases.release import parts, read_released
+from headgate.repository.git import Repository, tree_of_commit
+from headgate.repository.remote import Move
+from headgate.repository.remote import push as real_push
+from support.cli import Ran, headgate
+from support.manifests import ManifestRepository, git
+
+SETTINGS = """
+version: 1
+environments:
+  dev: {takes: {branch: main}, delivery: commit}
+  production: {takes: [{branch: main}, {promotion: dev}], delivery: review}
+"""
+APP = """
+images:
+  web: {repository: registry.example.com/acme/web, project: acme/web}
+  api: {repository: registry.example.com/acme/api, project: acme/api}
+template: web
+config: {project: acme/web, path: deploy}
+grant: [level]
+"""
+TEMPLATE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, annotations: {color: COLOR, level: "{{ values.level }}"}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: registry.example.com/acme/web}
+      - {name: api, image: registry.example.com/acme/api}
+"""
+FAULT = "{% if images.web.tag | int == TAG %}{{ values.nowhere }}{% endif %}\n"
+ENVIRONMENTS = st.sampled_from(["dev", "production"])
+PROJECTS = st.sampled_from(["web", "api"])
+BRANCH = "headgate/production/shop"
+FOLDER = "apps/shop/releases/{}"
+ENDS_WELL = (0, 17, 27)
+"""What a command may end with here: done, a version that cannot be rendered, and refused."""
+
+
+class Repositories(RuleBasedStateMachine):
+    """An app of three parts, of which two come together, at once in dev and by review in production."""
+
+    def __init__(self) -> None:
+        """Make the repositories."""
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="headgate-test-"))
+        made = ManifestRepository.make(self.folder / "manifests")
+        made.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml.j2": TEMPLATE, "apps/shop/app.yaml": APP})
+        made.commit("Begin")
+        self.work = made.path
+        self.remote = self.folder / "manifests.git"
+        git(self.folder, "clone", "--quiet", "--bare", str(made.path), str(self.remote))
+        git(self.remote, "config", "uploadpack.allowFilter", "true")
+        git(self.remote, "config", "uploadpack.allowAnySHA1InWant", "true")
+        self.commits: dict[str, list[str]] = {"web": [], "api": []}
+        for project in self.commits:
+            (self.folder / project / "deploy").mkdir(parents=True)
+            git(self.folder / project, "init", "--quiet", "--initial-branch=main")
+        self.accepted: dict[str, dict[str, int]] = {"dev": {}, "production": {}}
+        self.rejected: dict[str, int] = {}
+        self.newest: dict[str, dict[str, int]] = {"dev": {}, "production": {}}
+        self.good = True
+        self.color = 0
+        for project in self.commits:
+            self.hand_off(project, self.build(project))
+
+    def teardown(self) -> None:
+        """Let everything go on, look, and remove the repositories."""
+        try:
+            self.everything_goes_on()
+        finally:
+            shutil.rmtree(self.folder)
+
+    # What people and pipelines do
+
+    def run(self, *args: str) -> Ran:
+        """Run a command on the remote."""
+        ran = headgate(*args, "--manifests", self.remote.as_uri())
+        assert ran.code in ENDS_WELL if self.good else ran.code < 34, ran.out + ran.err
+        return ran
+
+    def build(self, project: str) -> int:
+        """Commit a new version, and return its number."""
+        number = len(self.commits[project]) + 1
+        folder = self.folder / project
+        (folder / "deploy/values.yaml").write_text(f'level: "{number}"\n')
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", str(number))
+        self.commits[project].append(git(folder, "rev-parse", "HEAD"))
+        return number
+
+    def hand_off(self, project: str, number: int, *more: str) -> Ran:
+        """Hand a version off, and note it where it is accepted."""
+        ran = self.run(
+            *("deliver", "--project", f"acme/{project}", "--commit", self.commits[project][number - 1]),
+            *("--source", str(self.folder / project), "--by", "Ada", *more),
+            *("--image", f"registry.example.com/acme/{project}:{number}@sha256:{number:064x}"),
+        )
+        if self.good:
+            names = ("web", "config") if project == "web" else ("api",)
+            for known in self.accepted.values():
+                for name in names:
+                    known[name] = max(known.get(name, 0), number)
+        return ran
+
+    @rule(project=PROJECTS)
+    def new_version(self, project: str) -> None:
+        """A version is built and handed off."""
+        self.hand_off(project, self.build(project))
+
+    @rule(project=PROJECTS, back=st.integers(0, 2))
+    def late(self, project: str, back: int) -> None:
+        """One of the last versions comes once more."""
+        self.hand_off(project, max(1, len(self.commits[project]) - back))
+
+    @rule(project=PROJECTS)
+    def now(self, project: str) -> None:
+        """A person delivers the newest version past every hold."""
+        self.hand_off(project, len(self.commits[project]), "--now")
+
+    @rule(other=PROJECTS, command=st.sampled_from(["refresh", "rehydrate", "web", "api"]))
+    def race(self, other: str, command: str) -> None:
+        """A run loses: right before its first push another one lands."""
+        numbers = {project: self.build(project) for project in {other, command} & self.commits.keys()}
+
+        def first() -> None:
+            self.hand_off(other, numbers[other])
+
+        def second() -> None:
+            if command in numbers:
+                self.hand_off(command, numbers[command])
+            else:
+                self.run(command)
+
+        losing(second, first)
+
+    @rule(command=st.sampled_from(["refresh", "rehydrate"]))
+    def runs(self, command: str) -> None:
+        """A run comes that nobody asked for."""
+        self.run(command)
+
+    @rule()
+    def promote(self) -> None:
+        """What dev runs goes to production."""
+        self.run("promote", "shop", "--from", "dev", "--to", "production", "--by", "Ada")
+
+    @rule(environment=ENVIRONMENTS)
+    def freeze(self, environment: str) -> None:
+        """An environment is frozen."""
+        self.run("freeze", environment, "--reason", "Christmas", "--by", "Eve")
+
+    @rule(environment=ENVIRONMENTS)
+    def thaw(self, environment: str) -> None:
+        """An environment is thawed."""
+        self.run("thaw", environment)
+
+    @rule(environment=ENVIRONMENTS)
+    def pin(self, environment: str) -> None:
+        """The app is pinned."""
+        self.run("pin", "shop", "--environment", environment, "--reason", "audit", "--by", "Eve")
+
+    @rule(environment=ENVIRONMENTS)
+    def unpin(self, environment: str) -> None:
+        """The app is unpinned."""
+        self.run("unpin", "shop", "--environment", environment)
+
+    @rule(environment=ENVIRONMENTS)
+    def roll_back(self, environment: str) -> None:
+        """A person goes one step back."""
+        self.run("roll-back", "shop", "--environment", environment, "--reason", "slow", "--by", "Eve")
+
+    @rule(squash=st.booleans(), keep=st.booleans())
+    def merge(self, squash: bool, keep: bool) -> None:
+        """A person merges what is proposed, where that does not conflict."""
+        self.merge_branch(BRANCH, squash=squash, keep=keep)
+
+    def merge_branch(self, branch: str, *, squash: bool, keep: bool) -> None:
+        """Merge a branch, where there is one and that does not conflict."""
+        if not self.head(branch):
+            return
+        self.checkout()
+        git(self.work, "fetch", "--quiet", str(self.remote), branch)
+        try:
+            git(self.work, "merge", "--quiet", *(["--squash"] if squash else ["--no-ff"]), "FETCH_HEAD")
+        except Exception:  # noqa: BLE001  a conflict: nobody merges
+            git(self.work, "reset", "--quiet", "--hard", "main")
+            return
+        if squash:
+            git(self.work, "commit", "--quiet", "--allow-empty", "--message", "Squashed")
+        git(self.work, "push", "--quiet", str(self.remote), "HEAD:main")
+        if not keep:
+            git(self.remote, "update-ref", "-d", f"refs/heads/{branch}")
+
+    @precondition(lambda self: self.good)
+    @rule()
+    def close(self) -> None:
+        """A person closes the merge request of what is proposed."""
+        for group in self.pending("production").proposed:
+            for name, part in group.parts.items():
+                self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
+        asked = Asked(self.remote.as_uri())
+        assert landed(asked, lambda _: Reject((Closed("shop", "production", "eve", "!1"),))) == 0
+
+    @rule()
+    def template(self) -> None:
+        """The template changes."""
+        self.color += 1
+        self.edit({"templates/web/web.yaml.j2": TEMPLATE.replace("COLOR", f"c{self.color}")})
+        self.run("rehydrate")
+
+    @precondition(lambda self: self.good)
+    @rule()
+    def break_template(self) -> None:
+        """The template fails for the next version of web, which is handed off."""
+        number = len(self.commits["web"]) + 1
+        self.edit({"templates/web/fault.yaml.j2": FAULT.replace("TAG", str(number))})
+        self.hand_off("web", self.build("web"))
+
+    @rule()
+    def mend_template(self) -> None:
+        """The template is right again."""
+        self.edit({"templates/web/fault.yaml.j2": None})
+
+    @rule()
+    def break_app(self) -> None:
+        """Somebody pushes a mistake into app.yaml."""
+        self.edit({"apps/shop/app.yaml": f"{APP}grant: [x\n"})
+        self.good = False
+        self.run("rehydrate")
+
+    @rule()
+    def mend_app(self) -> None:
+        """The mistake is gone."""
+        self.edit({"apps/shop/app.yaml": APP})
+        self.good = True
+
+    @rule()
+    def push_to_the_branch(self) -> None:
+        """Somebody commits on the branch for review."""
+        head = self.head(BRANCH)
+        if head:
+            tree = git(self.remote, "rev-parse", f"{head}^{{tree}}")
+            theirs = git(self.remote, "commit-tree", tree, "-p", head, "-m", "mine")
+            git(self.remote, "update-ref", f"refs/heads/{BRANCH}", theirs)
+
+    @rule()
+    def delete_the_branch(self) -> None:
+        """Somebody deletes the branch for review."""
+        if self.head(BRANCH):
+            git(self.remote, "update-ref", "-d", f"refs/heads/{BRANCH}")
+
+    # What is there
+
+    def head(self, branch: str) -> str:
+        """Return the commit of a branch; empty where there is none."""
+        return git(self.remote, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+
+    def checkout(self) -> None:
+        """Take the newest default branch."""
+        git(self.work, "fetch", "--quiet", str(self.remote), "main")
+        git(self.work, "reset", "--quiet", "--hard")
+        git(self.work, "checkout", "--quiet", "-B", "main", "FETCH_HEAD")
+
+    def edit(self, files: dict[str, str | None]) -> None:
+        """Change files on the default branch."""
+        self.checkout()
+        for name, text in files.items():
+            if text is None:
+                (self.work / name).unlink(missing_ok=True)
+            else:
+                (self.work / name).write_text(text)
+        git(self.work, "add", "--all")
+        git(self.work, "commit", "--quiet", "--allow-empty", "--message", "Edit")
+        git(self.work, "push", "--quiet", str(self.remote), "HEAD:main")
+
+    def release(self, environment: str) -> Release:
+        """Return what is landed."""
+        tree = tree_of_commit(Repository(self.remote, bare=True), self.head("main"))
+        found = read_released(tree, FOLDER.format(environment))
+        return found.release if found else Release()
+
+    def pending(self, environment: str) -> Pending:
+        """Return what is pending."""
+        tree = tree_of_commit(Repository(self.remote, bare=True), self.head("main"))
+        folder = FOLDER.format(environment)
+        return read_pending(tree, folder, read_released(tree, folder))
+
+    def number(self, project: str, commit: str) -> int:
+        """Return which version of a project a commit is."""
+        return self.commits[project.removeprefix("acme/")].index(commit) + 1
+
+    # The laws
+
+    @invariant()
+    def nothing_is_lost_and_nothing_goes_back(self) -> None:
+        """Each newest version is landed or pending, and what was newest once is never forgotten."""
+        for environment, accepted in self.accepted.items():
+            release, pending = self.release(environment), self.pending(environment)
+            projects = {"web": "web", "config": "web", "api": "api"}
+            newest = {name: self.number(projects[name], one.commit) for name, one in release.newest.items()}
+            for name, number in self.newest[environment].items():
+                assert newest.get(name, 0) >= number, (environment, name)
+            self.newest[environment] = newest
+            there = dict(newest)
+            for group in (*pending.proposed, *pending.held, *pending.failed):
+                for name, part in group.parts.items():
+                    there[name] = max(there.get(name, 0), self.number(part.project, part.commit))
+            for name, number in accepted.items():
+                rejected = self.rejected.get(name, 0) if environment == "production" else 0
+                assert there.get(name, 0) >= number or rejected >= number, (environment, name, there, number)
+
+    @invariant()
+    def groups_are_whole(self) -> None:
+        """No config runs with an older image of web, unless a person went back."""
+        for environment in self.accepted:
+            release = self.release(environment)
+            found = parts(release)
+            if "config" in found and "web" in found and release.pin is None:
+                config, web = (self.number("web", found[name].commit) for name in ("config", "web"))
+                assert web >= config, environment
+
+    def everything_goes_on(self) -> None:
+        """Without holds and faults, what was accepted last runs everywhere."""
+        self.mend_app()
+        self.mend_template()
+        self.delete_the_branch()
+        self.run("rehydrate")
+        proposal = self.pending("production").proposal
+        if proposal is not None and proposal.by_person:
+            self.close()
+        for environment in self.accepted:
+            self.thaw(environment)
+            self.unpin(environment)
+        for _ in range(3):
+            self.run("rehydrate")
+            for branch in (BRANCH, "headgate/production/_rehydrate"):
+                self.merge_branch(branch, squash=False, keep=False)
+        self.nothing_is_lost_and_nothing_goes_back()
+        for environment, accepted in self.accepted.items():
+            assert self.pending(environment).is_empty, (environment, self.pending(environment))
+            for name, number in accepted.items():
+                rejected = self.rejected.get(name, 0) if environment == "production" else 0
+                assert self.newest[environment].get(name) == number or rejected >= number, (environment, name, number)
+        assert headgate("verify", "--manifests", self.remote.as_uri()).code == 0
+
+
+def losing(run: Callable[[], None], first: Callable[[], None]) -> None:
+    """Run something, with something else landing right before its first push."""
+    pushes: list[int] = []
+
+    def push(repository: Repository, remote: str, moves: list[Move], options: tuple[str, ...] = ()) -> None:
+        pushes.append(1)
+        if len(pushes) == 1:
+            first()
+        real_push(repository, remote, moves, options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workspace, "push", push)
+        run()
+
+
+def run_machine(examples: int, steps: int, *, derandomize: bool) -> None:
+    """Run sequences of so many steps."""
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=derandomize,
+        database=None,
+        phases=[Phase.generate],  # what fails is told as it was: to make it smaller takes longer than to read it
+    )
+    run_state_machine_as_test(Repositories, settings=chosen)
+
+
+@pytest.mark.usefixtures("clean_user")
+def test_laws_hold_on_real_git() -> None:
+    run_machine(2, 10, derandomize=True)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("clean_user")
+def test_laws_hold_on_real_git_in_more_sequences() -> None:
+    run_machine(15, 15, derandomize=False)
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("clean_user")
+def test_laws_hold_on_real_git_for_long() -> None:
+    run_machine(300, 20, derandomize=False)
