@@ -8,6 +8,7 @@ import pytest
 
 from headgate.errors import ConfigError, GuardError
 from headgate.hydration.output import Record, changes, is_current, object_changes, output_id, read_record
+from support.manifests import DEPLOYMENT, ManifestRepository
 from support.trees import tree_of
 
 if TYPE_CHECKING:
@@ -232,3 +233,42 @@ def test_broken_object_that_goes_is_told_by_its_file() -> None:
     what = changes(tree, FOLDER, {"b.yaml": SERVICE % 80}, "in2", max_removed_percent=50)
     (one,) = object_changes(tree, FOLDER, what)
     assert (one.action, one.name, one.file) == ("removed", "service-shop.yaml", "service-shop.yaml")
+
+
+# Files of somebody else's
+
+
+FOREIGN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (DEPLOYMENT, "a file that Headgate did not write has Deployment web too, which Flux would get twice"),
+        ("a: [\n", "a file that Headgate did not write, and that stops Flux from building the folder: not YAML"),
+        (
+            "a: b\n",
+            "a file that Headgate did not write, and that stops Flux from building the folder: not a Kubernetes",
+        ),
+    ],
+)
+def test_file_that_doubles_an_object_or_breaks_the_folder_stops_its_app(
+    manifests: ManifestRepository, text: str, message: str
+) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    for name in ("web", "good"):
+        manifests.app(name, "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n")
+        manifests.release(name, "dev", images={"web": "registry.example.com/acme/web"})
+    manifests.write({"deploy/dev/web/mine.yaml": text})
+    ran = manifests.hydrate()
+    assert ran.code == GuardError.code
+    assert f"web in dev: deploy/dev/web/mine.yaml: {message}" in ran.err
+    assert list(manifests.output()) == ["dev/good/deployment.apps-web.yaml", "dev/web/mine.yaml"]
+
+
+def test_other_objects_of_somebody_elses_may_lie_there(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT, "deploy/dev/web/mine.yaml": FOREIGN})
+    manifests.write({"deploy/dev/web/README.md": "x", "deploy/dev/web/kustomization.yaml": "resources: []\n"})
+    manifests.app("web", "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n")
+    manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
+    assert manifests.hydrate().code == 0

@@ -75,7 +75,8 @@ def test_an_edited_field_is_told_with_who_did_it(fleet: ManifestRepository, monk
     assert lines[2].startswith(f"  ~ {FILE} differs: Eve, 20")
     assert lines[2].endswith(f", {commit[:12]} Mend it quickly")
     assert [line.strip() for line in lines[3:6]] == ["spec.ports[0].port", "- 81", "+ 80"]
-    assert lines[6:] == ["2 app-environments: 1 as hydrated, 1 edited by hand"]
+    assert "'headgate rehydrate' writes it as it should be" in lines[6]
+    assert lines[7:] == ["2 app-environments: 1 as hydrated, 1 edited by hand"]
     (difference,) = verdict(fleet.path, "edited")["differences"]
     assert difference["last_commit"]["who"] == "Eve <test@example.com>"
     assert difference["by_hand"] is True
@@ -85,7 +86,9 @@ def test_an_edited_field_is_told_with_who_did_it(fleet: ManifestRepository, monk
 def test_missing_and_added_files_are_told(fleet: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     (fleet.path / FILE).unlink()
     removed = edit(fleet, monkeypatch, {}, "Bob")
-    added = edit(fleet, monkeypatch, {"deploy/dev/web/extra.yaml": "kind: Extra"})
+    added = edit(
+        fleet, monkeypatch, {"deploy/dev/web/extra.yaml": "{apiVersion: v1, kind: Extra, metadata: {name: x}}"}
+    )
 
     found = verdict(fleet.path, "edited")["differences"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate import tools
@@ -60,9 +60,10 @@ class Outcome:
 class Options:
     """What a person may ask for: everything anew, and to be let past the guards and the lock.
 
-    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``closed`` are environments that
-    take nothing by themselves at this time. ``trusted``: files whose records
-    are believed; a folder that differs from there is rendered, whatever its own record says of it.
+    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
+    are believed; a folder that differs from there is rendered, whatever its own record says of it. ``closed`` are
+    environments that take nothing by themselves at this time. ``kept`` are results by their inputs, for those who
+    try more than once.
     """
 
     everything: bool = False
@@ -71,6 +72,7 @@ class Options:
     explicit: bool = False
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
+    kept: dict[str, Hydrated] = field(default_factory=dict, compare=False)
 
     def believe(self, tree: Tree, folder: str) -> bool:
         """Whether what a folder's record says of it may be believed."""
@@ -81,7 +83,7 @@ AS_USUAL = Options()
 
 
 @dataclass(frozen=True)
-class _Finished:
+class Hydrated:
     """Objects of one app in one environment, before they are compared with anything."""
 
     planned: Planned
@@ -194,7 +196,7 @@ def _hydrate_planned(
     if not todo:
         return {}
     prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in todo]))
-    finished, errors = _render_all(configuration, todo, progress)
+    finished, errors = _render_all(configuration, todo, options.kept, progress)
     errors |= _unused_images(tree, configuration, finished)
     owners = {key: one.found for key, one in finished.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
@@ -210,10 +212,11 @@ def _hydrate_planned(
     return outcomes
 
 
-def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: Outcome, options: Options) -> Outcome:
+def _compared(tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: Options) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
     plan = one.planned
     try:
+        output.check_foreign(tree, blank.folder, one.files, plan.render.namespace)
         changes = output.changes(
             tree,
             blank.folder,
@@ -237,25 +240,28 @@ def _compared(tree: Tree, configuration: Configuration, one: _Finished, blank: O
 
 
 def _render_all(
-    configuration: Configuration, todo: Sequence[Planned], progress: Callable[[str, str], None]
-) -> tuple[dict[tuple[str, str], _Finished], dict[tuple[str, str], HeadgateError]]:
+    configuration: Configuration,
+    todo: Sequence[Planned],
+    kept: dict[str, Hydrated],
+    progress: Callable[[str, str], None],
+) -> tuple[dict[tuple[str, str], Hydrated], dict[tuple[str, str], HeadgateError]]:
     plans = {(plan.record.name, plan.environment): plan for plan in todo}
-    finished: dict[tuple[str, str], _Finished] = {}
+    finished = {key: replace(kept[plan.inputs], planned=plan) for key, plan in plans.items() if plan.inputs in kept}
     errors: dict[tuple[str, str], HeadgateError] = {}
     for name, engine in ENGINES.items():
-        batch = [plan.render for plan in todo if plan.render.engine == name]
+        batch = [plan.render for key, plan in plans.items() if plan.render.engine == name and key not in finished]
         with closing(engine(batch)) as results:  # whatever ends the loop, the engine has ended its work
             for result in results:
                 key = (result.render.app, result.render.environment)
                 progress(*key)
                 try:
-                    finished[key] = _finish(plans[key], result, configuration)
+                    finished[key] = kept[plans[key].inputs] = _finish(plans[key], result, configuration)
                 except HeadgateError as error:
                     errors[key] = error
     return finished, errors
 
 
-def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Finished:
+def _finish(plan: Planned, result: Result, configuration: Configuration) -> Hydrated:
     """Turn what was rendered into the app's objects and files."""
     if result.error is not None:
         raise result.error
@@ -274,7 +280,7 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Fin
         with_suffixes(found), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
     )
     check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
-    return _Finished(
+    return Hydrated(
         plan,
         placed.manifests,
         to_files(placed.manifests, namespace),
@@ -284,11 +290,11 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> _Fin
 
 
 def _unused_images(
-    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], _Finished]
+    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], Hydrated]
 ) -> dict[tuple[str, str], HeadgateError]:
     """Find images that no container uses in any environment: in what was just rendered, nor in what is there."""
     errors: dict[tuple[str, str], HeadgateError] = {}
-    by_app: dict[str, list[_Finished]] = {}
+    by_app: dict[str, list[Hydrated]] = {}
     for one in finished.values():
         by_app.setdefault(one.planned.record.name, []).append(one)
     for app, ones in by_app.items():
@@ -310,7 +316,7 @@ def _unused_images(
 
 
 def _is_used_elsewhere(
-    tree: Tree, configuration: Configuration, app: str, repository: str, ones: Sequence[_Finished]
+    tree: Tree, configuration: Configuration, app: str, repository: str, ones: Sequence[Hydrated]
 ) -> bool:
     here = {one.planned.environment for one in ones}
     record = configuration.apps[app]

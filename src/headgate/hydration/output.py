@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Place
+from headgate.objects.canonical import file_name
 from headgate.objects.diff import Field, fields
 from headgate.objects.manifest import manifests
 from headgate.repository.tree import MAX_FILE, blob_id
@@ -136,6 +137,46 @@ def changes(
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
         result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick, engine))
     return result
+
+
+_NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
+
+
+def foreign_files(tree: Tree, folder: str, record: Record) -> list[str]:
+    """Return the YAML files in an output folder that Headgate did not write: Flux applies them too."""
+    ours = {*record.files, RECORD}
+    below = [path.rpartition("/")[0] for path in tree.paths(folder) if path.endswith(f"/{RECORD}")]
+    nested = tuple(f"{other}/" for other in below if other != folder)
+    found = []
+    for path in tree.paths(folder):
+        name = path.removeprefix(f"{folder}/")
+        is_yaml = name.endswith((".yaml", ".yml")) and name.rpartition("/")[2] not in _NAMES_OF_KUSTOMIZE
+        if is_yaml and name not in ours and not path.startswith(nested):
+            found.append(path)
+    return found
+
+
+def check_foreign(tree: Tree, folder: str, files: Mapping[str, str], namespace: str) -> None:
+    """Refuse somebody's file that gives an object of ours twice, or that nobody can build. Raises GuardError."""
+    for path in foreign_files(tree, folder, read_record(tree, folder)):
+        if path.removeprefix(f"{folder}/") in files:
+            continue  # which `changes` refuses
+        try:
+            found = manifests(reading.objects(tree.read(path), path))
+        except HeadgateError as error:
+            raise GuardError(
+                f"a file that Headgate did not write, and that stops Flux from building the folder: {error.what}",
+                where=Place(path),
+                hint="correct it, or move it to a folder of its own",
+            ) from None
+        for manifest in found:
+            name = file_name(manifest, namespace)
+            if name in files:
+                raise GuardError(
+                    f"a file that Headgate did not write has {manifest} too, which Flux would get twice",
+                    where=Place(path),
+                    hint=f"delete it; {folder}/{name} is Headgate's",
+                )
 
 
 def removal(tree: Tree, folder: str) -> Changes:

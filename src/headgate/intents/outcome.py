@@ -14,6 +14,8 @@ from headgate.releases.release import RELEASE
 from headgate.repository.tree import blob_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome
     from headgate.releases.decide import Wanted
@@ -45,6 +47,10 @@ class Decision:
     def landed(self, failed: HeadgateError | None = None) -> Changes:
         """Return what is on record when the step's YAML is on the default branch; ``failed``: with less than all."""
         return write_pending(self.tree, self.folder, self.wanted.landing(self.brought, self._failure(failed)))
+
+    def waiting(self, parts: Sequence[str]) -> Changes:
+        """Return what is on record when the app lacks parts that were never handed off."""
+        return write_pending(self.tree, self.folder, self.wanted.waiting(f"waits for {', '.join(parts)}"))
 
     def failed(self, error: HeadgateError) -> Changes:
         """Return what is on record when the step could not be rendered."""

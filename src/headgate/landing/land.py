@@ -58,6 +58,7 @@ def land(
     ``intent_id`` replaces the intent's own in the trailer ``Headgate-Intent``. Raises ConflictError when it never
     came through, and what the intent raises.
     """
+    options = replace(options, kept={})  # what was rendered for a try that lost is not rendered again for the next
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
@@ -243,6 +244,8 @@ def _destination(
     branch = _branch(state, step, outcome)
     if decision is None:
         return branch, recorded, changes
+    if outcome.state == "waiting" and state.reviews(*step.owner):
+        return None, recorded | decision.waiting(outcome.waits_for), {}
     if branch is None:
         landed = decision.landed(failure)
         return None, recorded, {**landed, **changes}

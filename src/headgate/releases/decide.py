@@ -69,6 +69,12 @@ class Wanted:
         """Return what is pending when nothing is brought: it is held, or it failed."""
         return self._rest((), failure)
 
+    def waiting(self, reason: str) -> Pending:
+        """Return what is pending while the app is not complete: it is held until the last part comes."""
+        rest = self._rest(self.brings, None)
+        waits = (group.changed(reasons=(reason,), failure=None) for group in self.brings)
+        return replace(rest, held=stacked((*rest.held, *waits)))
+
     def _rest(self, brought: Sequence[Group], failure: Failure | None) -> Pending:
         """Return what is held and failed besides what is brought.
 

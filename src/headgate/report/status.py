@@ -63,6 +63,8 @@ def states(one: Standing) -> Iterator[Cell]:
         yield "stale: its inputs changed", "yellow"
     if one.state == "empty":
         yield f"waits for {', '.join(one.waits_for)}", "cyan"
+    if one.foreign:
+        yield f"not Headgate's: {', '.join(one.foreign[:3])}", "yellow"
     yield from _holds(one)
     if one.proposed is not None:
         yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
@@ -139,6 +141,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "proposed": proposed
         and {"branch": proposed.branch, "commit": proposed.commit, "release": _dump(proposed.release)},
         "edited_by_hand": one.edited,
+        "foreign_files": list(one.foreign),
         "waits_for": list(one.waits_for),
         "error": error_to_json(one.error) if one.error else None,
     }

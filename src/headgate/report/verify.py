@@ -31,6 +31,11 @@ _KINDS = {
     "added": ("+", "red", "is not Headgate's"),
     "record": ("~", "red", "does not fit the files"),
 }
+_WAYS_OUT = {
+    "stale": "'headgate rehydrate' hydrates it",
+    "edited": "'headgate rehydrate' writes it as it should be; what is meant belongs into values or the template",
+    "orphaned": "'headgate rehydrate' takes it away",
+}
 _MAX_FILES = 10
 
 
@@ -61,6 +66,9 @@ def _differences(terminal: Terminal, verdict: Verdict) -> None:
             terminal.fields(one.change)
     if len(verdict.differences) > len(shown):
         terminal.line(f"    and {len(verdict.differences) - len(shown)} more", "dim")
+    is_foreign = all(one.kind == "added" for one in verdict.differences)
+    way_out = "delete what is not wanted there, or move it to a folder of its own" if is_foreign else ""
+    terminal.line(f"  {way_out or _WAYS_OUT[verdict.state]}", "dim")
 
 
 def _who(one: Difference) -> str:

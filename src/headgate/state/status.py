@@ -39,7 +39,8 @@ class Standing:
     pinned or frozen: a change of a template or of values waits), ``failed`` (it cannot be rendered, see ``error``),
     ``empty`` (for the first hand-off of a part, see ``waits_for``) or ``unknown``. ``edited`` names files of the
     final YAML that are not as they were written. ``waiting`` is the release that it comes to with what is ``held``;
-    ``failed`` is what could not be rendered, and ``closed`` says that its windows are.
+    ``failed`` is what could not be rendered, and ``closed`` says that its windows are. ``foreign`` are files of
+    somebody else's in the folder of its final YAML, which Flux applies too.
     """
 
     app: str
@@ -54,6 +55,7 @@ class Standing:
     closed: str = ""
     proposed: Proposed | None = None
     edited: bool = False
+    foreign: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
     error: HeadgateError | None = None
 
@@ -152,6 +154,7 @@ def _standing(
     freeze = configuration.frozen.get(environment)
     held = freeze is not None or (release is not None and release.pin is not None)
     landed, pending = _pending(tree, record, environment)
+    folder = configuration.output_folder(record.name, environment)
     return Standing(
         record.name,
         environment,
@@ -164,7 +167,8 @@ def _standing(
         pending.failed,
         closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
         proposed,
-        is_edited(tree, configuration.output_folder(record.name, environment)),
+        is_edited(tree, folder),
+        _foreign(tree, folder),
         outcome.waits_for if outcome else (),
         problem or (outcome.error if outcome else None),
     )
@@ -194,6 +198,13 @@ def _pending(tree: Tree, record: AppRecord, environment: str) -> tuple[Released 
         return None, NOTHING_PENDING
     known = {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
     return landed, cleaned(landed or NOTHING, pending, known)
+
+
+def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
+    try:
+        return tuple(output.foreign_files(tree, folder, output.read_record(tree, folder)))
+    except HeadgateError:
+        return ()
 
 
 def is_edited(tree: Tree, folder: str) -> bool:
