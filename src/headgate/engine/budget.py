@@ -18,7 +18,7 @@ class Budget:
     seconds: float = 30
     memory: int = 1024 * MEBI
     bytes_in: int = 64 * MEBI
-    nodes: int = 1_000_000
+    nodes: int = 2_500_000
     objects: int = 5000
     bytes_out: int = 32 * MEBI
 

@@ -173,7 +173,7 @@ class SettingsLimits(Record):
     """Memory that one render may use, in MiB."""
     input_mebibytes: Annotated[int, Field(ge=1, le=4096)] = 64
     """YAML that one app may have read or rendered in one environment, in MiB."""
-    nodes: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    nodes: Annotated[int, Field(ge=1000, le=100_000_000)] = 2_500_000
     """Values, lists and maps in that YAML, once its aliases are followed."""
     objects: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Objects that one app may have in one environment."""
