@@ -291,7 +291,7 @@ def test_laws_hold_in_any_sequence(block: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("block", range(100))
+@pytest.mark.parametrize("block", range(20))
 def test_laws_hold_in_a_hundred_thousand_sequences(block: int) -> None:
-    for seed in range(block * 1000, (block + 1) * 1000):
+    for seed in range(block * 5000, (block + 1) * 5000):
         run_sequence(seed)

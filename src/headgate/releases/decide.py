@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.releases.pending import Pending, Proposal, compose, only_parts, without_parts
+from headgate.releases.pending import Pending, Proposal, absorbed, compose, only_parts, stacked, without_parts
 from headgate.releases.release import parts
 
 if TYPE_CHECKING:
@@ -81,29 +81,26 @@ class Wanted:
         What is tried is in the order in which it was accepted, but for what failed: that is newer than what is held,
         or it would not be there any more. So only what arrives takes the place of what failed.
         """
-        arriving = self.arriving if self.arriving is not None and (self.is_held or self.arriving in brought) else None
-        held_now = (arriving.changed(reasons=(self.hold,)),) if arriving is not None and self.is_held else ()
         tried = {id(group) for group in self.brings}
+        held = tuple(group for group in self.pending.held if id(group) not in tried)
+        failed = tuple(group for group in self.pending.failed if id(group) not in tried)
+        taken = {name for group in brought for name in group.parts}
+        held = without_parts(held, taken)
+        if self.arriving is not None and self.arriving in brought:
+            failed = without_parts(failed, self.arriving.parts)
+        if self.arriving is not None and self.is_held:
+            # What failed first: of what is left it has the newer parts.
+            failed, arriving = absorbed(failed, self.arriving.changed(reasons=(self.hold,)))
+            held, arriving = absorbed(held, arriving)
+            held = (*held, arriving)
+            taken |= arriving.parts.keys()
         failed_now: list[Group] = []
         for at, group in enumerate(self.brings):
             if group not in brought:
                 newer = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
                 failed_now += [_failed(left, failure) for left in (group.without(newer),) if left is not None]
-        taken = {name for group in (*brought, *held_now) for name in group.parts}
-        held = without_parts((group for group in self.pending.held if id(group) not in tried), taken)
-        failed = without_parts(
-            (group for group in self.pending.failed if id(group) not in tried), arriving.parts if arriving else ()
-        )
         rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
-        return replace(self.pending, held=(*held, *held_now), failed=stacked((*failed, *failed_now)), rejected=rejected)
-
-
-def stacked(groups: Sequence[Group]) -> tuple[Group, ...]:
-    """Return groups without the parts that a later one of them has."""
-    found: list[Group] = []
-    for group in groups:
-        found = [*without_parts(found, group.parts.keys()), group]
-    return tuple(found)
+        return replace(self.pending, held=held, failed=stacked((*failed, *failed_now)), rejected=rejected)
 
 
 def _failed(group: Group, failure: Failure | None) -> Group:
@@ -184,8 +181,7 @@ def _commit(newest: object, name: str) -> str:
 def withdrawn(pending: Pending, reason: str) -> Pending:
     """Return what is pending when nothing is proposed any more: its groups are held."""
     groups = tuple(group.changed(reasons=(reason,)) for group in pending.proposed)
-    taken = {name for group in pending.held for name in group.parts}
-    return replace(pending, proposal=None, held=(*without_parts(groups, taken), *pending.held))
+    return replace(pending, proposal=None, held=stacked((*groups, *pending.held)))
 
 
 def _explained(pending: Pending, refusal: Callable[[Group], str]) -> Pending:

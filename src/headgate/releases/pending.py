@@ -63,6 +63,20 @@ class Group:
             return None
         return self.changed(images=images, config=config)
 
+    def joined(self, earlier: Group) -> Group:
+        """Return it with the parts of an earlier group that it does not bring itself: from now on they are one."""
+        mine, theirs = self.record, earlier.record
+        config, files = (mine.config, self.files) if mine.config else (theirs.config, earlier.files)
+        record = mine.model_copy(
+            update={
+                "images": dict(sorted({**theirs.images, **mine.images}.items())),
+                "config": config,
+                "newest": {**theirs.newest, **mine.newest},
+                "template": mine.template or theirs.template,
+            }
+        )
+        return Group(record, files)
+
     def changed(self, **fields: Any) -> Group:
         """Return it with other values for fields of its record."""
         return replace(self, record=self.record.model_copy(update=fields))
@@ -159,6 +173,29 @@ def only_parts(groups: Iterable[Group], names: Collection[str]) -> tuple[Group, 
 def without_parts(groups: Iterable[Group], names: Collection[str]) -> tuple[Group, ...]:
     """Return groups without some parts."""
     return tuple(left for one in groups if (left := one.without(names)) is not None)
+
+
+def absorbed(earlier: Iterable[Group], later: Group) -> tuple[tuple[Group, ...], Group]:
+    """Return earlier groups that a later one leaves whole, and the later one with what is left of the others.
+
+    What is left of a group may not go on alone: its config would run with an older image than it was made for.
+    """
+    whole: list[Group] = []
+    for group in earlier:
+        if group.parts.keys().isdisjoint(later.parts):
+            whole.append(group)
+        elif (left := group.without(later.parts.keys())) is not None:
+            later = later.joined(left)
+    return tuple(whole), later
+
+
+def stacked(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """Return groups, of which later ones are newer, so that no part is in two of them."""
+    found: tuple[Group, ...] = ()
+    for group in groups:
+        whole, last = absorbed(found, group)
+        found = (*whole, last)
+    return found
 
 
 def read_pending(tree: Tree, folder: str, landed: Released | None) -> Pending:
