@@ -26,6 +26,7 @@ def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage
         "apps/web/releases/dev/release.yaml",
         "deploy/dev/web/.headgate.json",
         "deploy/dev/web/deployment.apps-web.yaml",
+        "headgate.lock",
     ]
     assert f"image: {IMAGE}:1.0@{DIGEST}" in stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
     release = yaml.safe_load(stage.show("main", "apps/web/releases/dev/release.yaml"))

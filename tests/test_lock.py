@@ -84,7 +84,7 @@ def test_upgrade_writes_these_versions() -> None:
 
 
 def test_engine_without_a_program_is_not_locked() -> None:
-    assert lock.changes(None, ["plain"], upgrade=False) == {}
+    assert lock.changes(None, ["plain"], upgrade=False, lands=False) == {}
 
 
 def test_what_lands_raises_a_lock_of_version_1_and_a_hydration_on_a_laptop_does_not() -> None:

@@ -53,7 +53,7 @@ def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool, lands: 
     updated = {**named, **here} if upgrade else {**here, **named}
     version = 2 if lands or lock is None else lock.version
     new = Lock.model_validate({"version": version, "output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
-    if new == lock or (lock is None and not updated):
+    if new == lock or (lock is None and not updated and not lands):
         return {}
     return {LOCK: (_HEADER + write({"version": version, **new.model_dump(exclude_defaults=True)})).encode()}
 

@@ -11,8 +11,9 @@ from headgate.intents.protocol import Applied, Step, identify
 from headgate.landing.land import land
 from headgate.landing.review_branches import ReviewBranches, commit_changes_id
 from headgate.landing.workspace import read_proposal, refreshed
-from headgate.layout import review_branch
+from headgate.layout import APPS, review_branch
 from headgate.model import ProposalRecord
+from headgate.releases.history import release_of
 from headgate.releases.pending import Proposal, group_of, read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, parts, read_released
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 def migrated(workspace: Workspace) -> Workspace:
     """Return a workspace whose default branch has on record what version 1.0.0 did not. Raises GitError."""
     lock = workspace.configuration.lock
-    if lock is None or lock.version > 1 or workspace.target is not None:
+    if (lock is not None and lock.version > 1) or workspace.target is not None:
         return workspace
+    if lock is None and not any(release_of(path) for path in workspace.tree.paths(APPS)):
+        return workspace  # nothing was ever released here
     land(workspace, _Migrate(workspace))
     return refreshed(workspace)
 

@@ -7,6 +7,7 @@ goes. Nothing else composes a release of what is pending.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from headgate.releases.pending import Pending, Proposal, absorbed, compose, only_parts, stacked, without_parts
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from headgate.model import Failure, ProposalRecord
     from headgate.releases.pending import Group
     from headgate.releases.release import Released
+
+
+_MOST_TRIED = 4
+"""Of more groups than these not every set is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +52,12 @@ class Wanted:
         return self.arriving is not None and self.arriving not in self.brings
 
     def candidates(self) -> list[tuple[Group, ...]]:
-        """Return the sets of groups to try, the best first: all, then each alone, since one may fail for itself."""
-        if len(self.brings) < 2:  # noqa: PLR2004
-            return [self.brings]
-        return [self.brings, *((group,) for group in reversed(self.brings))]
+        """Return the sets of groups to try, the best first: all, then fewer, since one may fail for itself."""
+        if not self.brings:
+            return [()]
+        newest_first = self.brings[::-1]
+        sizes = range(len(self.brings), 0, -1) if len(self.brings) <= _MOST_TRIED else (len(self.brings), 1)
+        return [chosen[::-1] for size in sizes for chosen in combinations(newest_first, size)]
 
     def release(self, brought: Sequence[Group]) -> Released:
         """Return the release that is landed or proposed with some of the groups that it brings."""
@@ -94,13 +101,17 @@ class Wanted:
             held, arriving = absorbed(held, arriving)
             held = (*held, arriving)
             taken |= arriving.parts.keys()
-        failed_now: list[Group] = []
+        were_held = {id(group) for group in self.pending.held}
+        older: list[Group] = []
+        newer: list[Group] = []
         for at, group in enumerate(self.brings):
             if group not in brought:
-                newer = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
-                failed_now += [_failed(left, failure) for left in (group.without(newer),) if left is not None]
+                superseded = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
+                left = group.without(superseded)
+                if left is not None:
+                    (older if id(group) in were_held else newer).append(_failed(left, failure))
         rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
-        return replace(self.pending, held=held, failed=stacked((*failed, *failed_now)), rejected=rejected)
+        return replace(self.pending, held=held, failed=stacked((*older, *failed, *newer)), rejected=rejected)
 
 
 def _failed(group: Group, failure: Failure | None) -> Group:

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
 RELEASE = "release.yaml"
 CONFIG = "config"
-
-
 WAITING = "waiting"
+"""Folder of the whole release that waited, in the form of version 1.0.0."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,6 @@ def release_file(record: AppRecord, environment: str) -> str:
 def config_folder(record: AppRecord, environment: str) -> str:
     """Return the folder with the app's own config in an environment."""
     return f"{record.release_folder(environment)}/{CONFIG}"
-
-
-def waiting_folder(record: AppRecord, environment: str) -> str:
-    """Return the folder of the release that waits while an environment is pinned or frozen."""
-    return f"{record.release_folder(environment)}/{WAITING}"
 
 
 def read_release(tree: Tree, record: AppRecord, environment: str) -> Release | None:
