@@ -284,7 +284,7 @@ def test_a_template_change_waits_for_what_is_pinned(both: Line) -> None:
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
     both.change({"templates/web/web.yaml": TEMPLATE.replace("COLOR", "green")})
     ran = both.run("rehydrate")
-    assert "web in production: waits: pinned by Ada: audit" in ran.out
+    assert "web in production: held: pinned by Ada: audit" in ran.out
     assert "green" in both.stage.show("main", "deploy/dev/web/configmap-web.yaml")
     assert "red" in both.stage.show("main", "deploy/production/web/configmap-web.yaml")
     both.run("unpin", "web", "--environment", "production")

@@ -167,7 +167,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert ended.code == 0
     held = f"the branch {BRANCH} holds a commit that Headgate did not make, or has replaced since ({theirs[:12]})"
-    assert f"web in production: waits: {held}" in ended.out
+    assert f"web in production: held: {held}" in ended.out
     assert "replicas: 3" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == theirs
     assert (one.state, one.description) == ("opened", before)
@@ -243,7 +243,7 @@ def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene)
         assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert ended.code == 0, ended.out
-    assert "web in production: waits: " in ended.out
+    assert "web in production: held: " in ended.out
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == forged
     assert (scene.requests(), one.description) == ([one], described)
     assert "eeee" not in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")

@@ -142,8 +142,8 @@ def test_what_is_pinned_or_frozen_waits_without_fault(
 
     ran = verify(fleet.path)
     assert ran.code == 0, ran.out
-    assert "web in dev: a change of its inputs waits until it is unpinned or thawed\n" in ran.out
-    assert ran.out.endswith("2 app-environments: 2 waiting until unpinned or thawed\n")
+    assert "web in dev: a change of its inputs is held until it is unpinned or thawed\n" in ran.out
+    assert ran.out.endswith("2 app-environments: 2 held\n")
 
     edit(fleet, monkeypatch, {FILE: (fleet.path / FILE).read_text().replace("80", "70")})
     assert verify(fleet.path).code == 1

@@ -117,7 +117,7 @@ def counts(outcome: Outcome) -> str:
     if told:
         return ", ".join(told)
     if outcome.state == "held":
-        return f"waits: {'; '.join(outcome.reasons)}"
+        return f"held: {'; '.join(outcome.reasons)}"
     return f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change"
 
 

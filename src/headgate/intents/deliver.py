@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.resolve import Resolved
@@ -86,16 +86,8 @@ class Deliver:
                 return step
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
         group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
-        replaces = _replaced(group, pending)
-        return bring(
-            state,
-            record,
-            environment,
-            group,
-            explicit=self.now,
-            unpinned=self.now,
-            reasons=(*reasons, *replaces),
-        )
+        step = bring(state, record, environment, group, explicit=self.now, unpinned=self.now, reasons=reasons)
+        return replace(step, reasons=(*step.reasons, *_replaced(group, pending))) if step.hydrates else step
 
     def _newer(
         self, acceptance: Acceptance, known: Mapping[str, Mapping[str, Newest]], rule: str, landed: Released

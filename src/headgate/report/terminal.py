@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.objects.diff import Field
 
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
-_STATES = {"superseded": "superseded", "held": "waits"}
+_STATES = {"superseded": "superseded", "held": "held"}
 _MAX_FIELDS = 4
 _MAX_OBJECTS = 10
 _MAX_LINES = 12
@@ -140,7 +140,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         "changed": "changed",
         "unchanged": "unchanged",
         "waiting": "waiting for a hand-off",
-        "held": "waiting until it is unpinned or thawed",
+        "held": "held",
+        "recorded": "on record",
         "superseded": "superseded",
         "failed": "failed",
     }

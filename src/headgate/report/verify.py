@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TITLES = {
     "stale": "its inputs changed, and it was not hydrated since",
     "edited": "edited by hand",
-    "waits": "a change of its inputs waits until it is unpinned or thawed",
+    "waits": "a change of its inputs is held until it is unpinned or thawed",
     "orphaned": "left from an app or environment that is gone",
     "empty": "nothing was handed off yet",
 }
@@ -84,7 +84,7 @@ def summary(found: Sequence[Verdict]) -> str:
         "equal": "as hydrated",
         "edited": "edited by hand",
         "stale": "stale",
-        "waits": "waiting until unpinned or thawed",
+        "waits": "held",
         "empty": "waiting for a hand-off",
         "failed": "failed",
     }
