@@ -292,7 +292,7 @@ def _draft(state: State, done: _Hydrated, intent_id: str, branch: str | None, sh
             done.intent.verb,
             outcomes,
             releases,
-            what=done.intent.what,
+            what=done.intent.what or ("" if outcomes else "what is under review"),
             intent=intent_id,
             actor=done.intent.actor,
             template=state.configuration.settings.commits.message,
