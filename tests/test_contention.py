@@ -22,7 +22,7 @@ from support.manifests import DEPLOYMENT, ManifestRepository, git
 IMAGE = "registry.example.com/acme/web"
 RACES = [
     pytest.param(5, 10, id="few, losing one connection in ten"),
-    pytest.param(20, 0, id="many", marks=pytest.mark.long),
+    pytest.param(20, 0, id="many", marks=pytest.mark.soak),
     pytest.param(20, 10, id="many, losing one connection in ten", marks=pytest.mark.long),
     pytest.param(50, 0, id="crowd", marks=pytest.mark.soak),
     pytest.param(50, 10, id="crowd, losing one connection in ten", marks=pytest.mark.soak),

@@ -404,7 +404,7 @@ def test_laws_hold_on_real_git() -> None:
     run_machine(2, 10, derandomize=True)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.usefixtures("clean_user")
 def test_laws_hold_on_real_git_in_more_sequences() -> None:
     run_machine(15, 15, derandomize=False)
