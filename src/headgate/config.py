@@ -106,16 +106,18 @@ class Apps(Mapping[str, "AppRecord"]):
 
         YAML can only hold it letter by letter, or where it has an escape, a tag, or another encoding than UTF-8.
         """
-        marks = (word.encode(), b"\\", b"!", b"\0")
-        may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
+        may = self._mentioning(word)
         self._find_all(may)
         return [self[name] for name in may if name in self]
 
     def broken_by(self, word: str) -> list[HeadgateError]:
         """Return the errors of the apps that cannot be used and whose app.yaml may hold a word."""
+        found = (self._find(name) for name in self._mentioning(word))
+        return [one for one in found if isinstance(one, HeadgateError)]
+
+    def _mentioning(self, word: str) -> list[str]:
         marks = (word.encode(), b"\\", b"!", b"\0")
-        may = [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
-        return [found for name in may if isinstance(found := self._find(name), HeadgateError)]
+        return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
 
     def _text(self, name: str) -> bytes:
         try:

@@ -12,10 +12,10 @@ from headgate.intents.protocol import Step
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.layout import review_branch
 from headgate.model import ProposalRecord
-from headgate.releases.decide import Hold, Wanted, decide
+from headgate.releases.decide import Hold, decide
 from headgate.releases.handoff import still_taken
 from headgate.releases.pending import write_pending
-from headgate.releases.release import CONFIG, NOTHING, write_released
+from headgate.releases.release import NOTHING, known_parts, write_released
 from headgate.releases.windows import closed
 from headgate.repository.tree import prefetch
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.releases.pending import Group, Pending
+    from headgate.releases.decide import Wanted
+    from headgate.releases.pending import Group, Pending, Proposal
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes
 
@@ -55,43 +56,6 @@ def closed_reason(state: State, environment: str) -> str:
     return closed(environment, state.configuration.environment(environment).windows, state.now)
 
 
-def known_parts(record: AppRecord, environment: str) -> set[str]:
-    """Return the names of the parts that an app has in an environment."""
-    return {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
-
-
-def wanted_of(
-    state: State,
-    record: AppRecord,
-    environment: str,
-    arriving: Group | None = None,
-    *,
-    explicit: bool = False,
-    retry: bool = False,
-    unpinned: bool = False,
-    past_holds: bool = False,
-) -> Wanted:
-    """Return what is wanted when something arrives, or nothing: see `releases.decide`."""
-    landed = state.released(record, environment) or NOTHING
-    if unpinned:
-        landed = landed.changed(pin=None)
-    pending = state.pending(record, environment)
-
-    def refusal(group: Group) -> str:
-        return still_taken(state.configuration, record, environment, group)
-
-    return decide(
-        landed,
-        pending,
-        arriving,
-        hold=None if past_holds else hold_of(state, record, environment, landed, pending),
-        explicit=explicit,
-        retry=retry or past_holds,
-        known=known_parts(record, environment),
-        refusal=refusal,
-    )
-
-
 def bring(
     state: State,
     record: AppRecord,
@@ -106,15 +70,19 @@ def bring(
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step that brings what is wanted to the default branch, to its proposal, or on record as held."""
-    wanted = wanted_of(
-        state,
-        record,
-        environment,
+    landed = state.released(record, environment) or NOTHING
+    if unpinned:
+        landed = landed.changed(pin=None)
+    pending = state.pending(record, environment)
+    wanted = decide(
+        landed,
+        pending,
         arriving,
+        hold=None if past_holds else hold_of(state, record, environment, landed, pending),
         explicit=explicit,
-        retry=retry,
-        unpinned=unpinned,
-        past_holds=past_holds,
+        retry=retry or past_holds,
+        known=known_parts(record, environment),
+        refusal=lambda group: still_taken(state.configuration, record, environment, group),
     )
     folder = record.release_folder(environment)
     more: Changes = dict(recorded or {})
@@ -128,8 +96,13 @@ def bring(
     if not wanted.hold:
         stays = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
         reasons += tuple(f"{group.name} stays held: {'; '.join(group.record.reasons)}" for group in stays)
-    if not wanted.brings and wanted.pending.proposal is not None:
-        return _again(state, record, environment, wanted, more, reasons)
+    proposal = wanted.pending.proposal
+    if not wanted.brings and proposal is not None:
+        step = _step(state, record, environment, wanted, (), more, reasons)
+        if _fits(state, record, environment, proposal, step):
+            kept = more | write_pending(state.tree, folder, wanted.pending)
+            return Step(record.name, environment, recorded=kept, hydrates=False, reasons=reasons)
+        return replace(step, after=wanted.release(()))
     steps = [_step(state, record, environment, wanted, brought, more, reasons) for brought in wanted.candidates()]
     return replace(steps[0], otherwise=tuple(steps[1:]))
 
@@ -187,28 +160,15 @@ def _with_template(
     return after.changed(template=version), copies
 
 
-def _again(
-    state: State,
-    record: AppRecord,
-    environment: str,
-    wanted: Wanted,
-    recorded: Changes,
-    reasons: tuple[str, ...],
-) -> Step:
-    """Return the step that makes an open proposal anew, or leaves it as it is where it fits."""
-    proposal = wanted.pending.proposal
-    if proposal is None:
-        raise ValueError("nothing is proposed")
-    folder = record.release_folder(environment)
+def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal, step: Step) -> bool:
+    """Whether an open proposal is what would be proposed now, and its branch is as we left it."""
     output = state.configuration.output_folder(record.name, environment)
-    step = _step(state, record, environment, wanted, (), recorded, reasons)
-    after = wanted.release(())
-    fits = proposal.record.replaces == replaced(state.tree, folder, output)
-    fits = fits and state.branches.is_there(review_branch(record.name, environment), proposal.record)
-    if fits and _inputs(state, record, environment, step.changes) == proposal.record.inputs:
-        kept = recorded | write_pending(state.tree, folder, wanted.pending)
-        return Step(record.name, environment, recorded=kept, hydrates=False, reasons=reasons)
-    return replace(step, after=after)
+    return (
+        proposal.record.replaces == replaced(state.tree, record.release_folder(environment), output)
+        and step.decision is not None
+        and step.decision.is_there
+        and proposal.record.inputs == _inputs(state, record, environment, step.changes)
+    )
 
 
 def _inputs(state: State, record: AppRecord, environment: str, changes: Changes) -> str:

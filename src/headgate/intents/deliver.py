@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.resolve import Resolved
-from headgate.errors import GitError, HeadgateError, RefusedError
+from headgate.errors import RefusedError
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.bring import bring
-from headgate.intents.protocol import Applied, Step, identify
+from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
 from headgate.releases.order import only_newer
-from headgate.releases.pending import compose
+from headgate.releases.pending import with_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
 from headgate.repository.tree import prefetch
@@ -64,7 +65,7 @@ class Deliver:
         record, environment = acceptance.record, acceptance.environment
         landed = state.released(record, environment) or NOTHING
         pending = state.pending(record, environment)
-        before = compose(landed, (*pending.proposed, *pending.held)).release
+        before = with_pending(landed, pending)
         check_tied(acceptance, self.hand_off)
         check_project_id(landed.release, acceptance, self.hand_off)
         check_project_id(before, acceptance, self.hand_off)
@@ -130,16 +131,7 @@ def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acce
     accepted = accepting(state.configuration, hand_off)
     owners = [(acceptance.record, acceptance.environment) for acceptance in accepted]
     prefetch(state.tree, input_paths(state.tree, owners) + output_folders(state.configuration, owners))
-
-    def step_or_error(acceptance: Acceptance) -> Step:
-        try:
-            return step(state, acceptance)
-        except GitError:
-            raise
-        except HeadgateError as error:
-            return Step(acceptance.record.name, acceptance.environment, hydrates=False, state="failed", error=error)
-
-    return Applied([step_or_error(acceptance) for acceptance in accepted])
+    return Applied([failing_alone(one.record.name, one.environment, partial(step, state, one)) for one in accepted])
 
 
 def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Resolved | None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError, RefusedError
 from headgate.hydration.plan import input_paths
-from headgate.intents.promote import Past, Promote, check_newer, compose_release, proven, resolved
+from headgate.intents.promote import Past, Promote, check_newer, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
+from headgate.releases.pending import with_pending
 from headgate.releases.release import NOTHING, parts
 from headgate.repository.tree import prefetch
 
@@ -103,7 +104,7 @@ def _due(
     landed = state.released(record, target) or NOTHING
     version = _version(state, record, target, released)
     pending = state.pending(record, target)
-    if _same(compose_release(landed.release, pending), released, version):
+    if _same(with_pending(landed, pending), released, version):
         return
     with histories(record.name, source) as history:
         since = landed_at(history)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import RefusedError
 from headgate.hydration.hydrate import Options, hydrate
-from headgate.intents.bring import bring, hold_of, known_parts
+from headgate.intents.bring import bring, hold_of
 from headgate.intents.protocol import Applied, Step, check_expected, expected_release, find_app, identify
 from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
 from headgate.releases.order import by_version
-from headgate.releases.pending import NO_FILES, compose, group_of
-from headgate.releases.release import NOTHING, Released, parts
+from headgate.releases.pending import NO_FILES, group_of, with_pending
+from headgate.releases.release import NOTHING, Released, known_parts, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,15 +81,10 @@ class Promote:
 
 def _is_there(landed: Release, pending: Pending, group: Group) -> bool:
     """Whether the target has all of it already, landed or pending."""
-    there = parts(compose_release(landed, pending))
+    there = parts(with_pending(Released(landed, NO_FILES), pending))
     template = group.record.template
     same = all(name in there and _same_part(there[name], part) for name, part in group.parts.items())
     return same and (template is None or template == landed.template)
-
-
-def compose_release(landed: Release, pending: Pending) -> Release:
-    """Return the release that an environment comes to when all that is pending has landed."""
-    return compose(Released(landed, NO_FILES), (*pending.proposed, *pending.held)).release
 
 
 def _same_part(one: Part, other: Part) -> bool:

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headgate.errors import RefusedError, did_you_mean
+from headgate.errors import GitError, HeadgateError, RefusedError, did_you_mean
 from headgate.releases.pending import NOTHING_PENDING, read_pending
 from headgate.releases.release import RELEASE, Released, read_released
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.model import ProposalRecord
@@ -125,6 +124,16 @@ class Step:
     def owner(self) -> tuple[str, str]:
         """App and environment."""
         return self.app, self.environment
+
+
+def failing_alone(app: str, environment: str, make: Callable[[], Step]) -> Step:
+    """Return a step, or one that failed, so that the others go on. Raises GitError: that concerns all."""
+    try:
+        return make()
+    except GitError:
+        raise
+    except HeadgateError as error:
+        return Step(app, environment, hydrates=False, state="failed", error=error)
 
 
 @dataclass(frozen=True)

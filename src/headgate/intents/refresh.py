@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError, HeadgateError
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.bring import bring, decided_by_person
 from headgate.intents.outcome import replaced
-from headgate.intents.protocol import Applied, Step, identify
+from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.intents.remove import removal
 from headgate.layout import review_branch
 from headgate.releases.pending import FAILED, HELD, PROPOSED
@@ -49,7 +49,7 @@ class Refresh:
         pairs = [(record, name) for record, name in state.configuration.pairs() if has_pending(state, record, name)]
         state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
         prefetch(state.tree, input_paths(state.tree, pairs) + output_folders(state.configuration, pairs))
-        steps = [step for pair in pairs for step in _refreshed(state, *pair)]
+        steps = [failing_alone(record.name, name, partial(refresh_step, state, record, name)) for record, name in pairs]
         return Applied(steps, spent=spent_branches(state, {(record.name, name) for record, name in pairs}))
 
 
@@ -63,15 +63,6 @@ def spent_branches(state: State, recorded: Collection[tuple[str, str]]) -> tuple
     """Return the branches that a merge left behind, of apps without a proposal on record."""
     others = [(record.name, name) for record, name in state.configuration.pairs()]
     return state.branches.spent([review_branch(*owner) for owner in others if owner not in recorded])
-
-
-def _refreshed(state: State, record: AppRecord, environment: str) -> list[Step]:
-    try:
-        return [refresh_step(state, record, environment)]
-    except GitError:
-        raise  # what concerns the repository concerns all
-    except HeadgateError as error:
-        return [Step(record.name, environment, hydrates=False, state="failed", error=error)]
 
 
 def refresh_step(state: State, record: AppRecord, environment: str) -> Step:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError, HeadgateError
 from headgate.hydration.hydrate import broken
 from headgate.hydration.output import RECORD
 from headgate.hydration.plan import input_paths
-from headgate.intents.bring import bring, closed_reason
-from headgate.intents.protocol import Applied, Step, check_environment, identify
+from headgate.intents.bring import closed_reason
+from headgate.intents.protocol import Applied, Step, check_environment, failing_alone, identify
 from headgate.intents.refresh import has_pending, refresh_step
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.layout import APPS, INPUTS, group_branch, review_branch
@@ -56,7 +56,9 @@ class Rehydrate:
         prefetch(state.tree, input_paths(state.tree, [one for one in pairs if (one[0].name, one[1]) in concerned]))
         state.branches.read_ahead([review_branch(app, name) for app, name in concerned])
         steps = [
-            _step(state, record, name) if (record.name, name) in concerned else Step(record.name, name)
+            failing_alone(record.name, name, partial(_concerned, state, record, name))
+            if (record.name, name) in concerned
+            else Step(record.name, name)
             for record, name in pairs
         ]
         steps += [*_orphans(state, chosen), *_left_releases(state)]
@@ -75,22 +77,10 @@ def _is_concerned(state: State, record: AppRecord, environment: str) -> bool:
     return pending or pins_template(state.configuration, environment)
 
 
-def _step(state: State, record: AppRecord, environment: str) -> Step:
-    try:
-        return _concerned(state, record, environment)
-    except GitError:
-        raise
-    except HeadgateError as error:
-        return Step(record.name, environment, hydrates=False, state="failed", error=error)
-
-
 def _concerned(state: State, record: AppRecord, environment: str) -> Step:
     before = state.released(record, environment) or NOTHING
-    pending = state.pending(record, environment)
-    if pending.proposal is not None and pending.proposal.by_person:
+    if not state.pending(record, environment).is_empty:
         return refresh_step(state, record, environment)
-    if not pending.is_empty:
-        return bring(state, record, environment, retry=True)
     if before.release.pin is not None:
         return Step(record.name, environment)
     return _first_template(state, record, environment, before)

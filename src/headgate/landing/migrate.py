@@ -14,18 +14,13 @@ from headgate.landing.workspace import read_proposal, refreshed
 from headgate.layout import APPS, review_branch
 from headgate.model import ProposalRecord
 from headgate.releases.history import release_of
-from headgate.releases.pending import Proposal, group_of, read_pending, write_pending
-from headgate.releases.release import NOTHING, WAITING, parts, read_released
+from headgate.releases.pending import Proposal, groups_between, read_pending, write_pending
+from headgate.releases.release import NOTHING, WAITING, read_released
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.landing.workspace import OpenProposal, Workspace
-    from headgate.model import ReleasedConfig, ReleasedImage
-    from headgate.releases.pending import Group
-    from headgate.releases.release import Released
 
 
 def migrated(workspace: Workspace) -> Workspace:
@@ -94,15 +89,5 @@ def _adopted(
     if pin is not None and before.release.pin != pin:
         decided = ProposalRecord(kind="roll-back", actor=pin.by, reason=pin.reason, **facts)
         return Proposal(decided, decided=after)
-    groups = tuple(_groups(before, after))
+    groups = tuple(groups_between(before, after))
     return Proposal(ProposalRecord(kind="release", **facts), groups) if groups else None
-
-
-def _groups(before: Released, after: Released) -> Iterator[Group]:
-    running = parts(before.release)
-    sources: dict[tuple[str, str], dict[str, ReleasedImage | ReleasedConfig]] = {}
-    for name, part in parts(after.release).items():
-        if part != running.get(name):
-            sources.setdefault((part.project, part.commit), {})[name] = part
-    for found in sources.values():
-        yield group_of(found, after.config, template=after.release.template)

@@ -7,13 +7,14 @@ rejected long ago, so a commit counts only while the record on the default branc
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headgate.config import parse
 from headgate.errors import HeadgateError
 from headgate.landing.proof import is_worded_as_ours
 from headgate.landing.workspace import branch_heads, fetch_proposed
-from headgate.layout import APPS, ENVIRONMENTS, LOCK, OURS, group_branch, review_branch
+from headgate.layout import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
 from headgate.model import ProposalRecord
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.repository import git
@@ -37,6 +38,20 @@ class ReviewBranches:
         """Read nothing yet."""
         self._workspace = workspace
         self._made: dict[str, str] = {}
+
+    @cached_property
+    def records(self) -> dict[str, ProposalRecord]:
+        """Return what the default branch has on record of each branch."""
+        return recorded_proposals(self._workspace.tree)
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Return the branches that are on record and there, with their commits. Raises GitError."""
+        return {branch: head for branch in sorted(self.records) if (head := self.head(branch))}
+
+    def is_recorded(self, branch: str) -> bool:
+        """Whether a branch holds what the default branch has on record of it."""
+        return branch in self.records and self.is_there(branch, self.records[branch])
 
     def head(self, branch: str) -> str:
         """Return the commit of a branch; empty where there is none. Raises GitError."""
@@ -68,8 +83,8 @@ class ReviewBranches:
         if not self.is_ours(branch, head):
             return False
         repository, base = self._workspace.repository, self._workspace.base
-        changed = _differing(repository, f"{head}^", head)
-        now = _differing(repository, base, head)
+        changed = git.changed_files(repository, f"{head}^", head)
+        now = git.changed_files(repository, base, head)
         return not any(path in now and not _is_record(path) for path in changed)
 
     def is_ours(self, branch: str, commit: str) -> bool:
@@ -94,15 +109,9 @@ class ReviewBranches:
 
 def commit_changes_id(workspace: Workspace, commit: str) -> str:
     """Identify what a commit changes: see `intents.outcome.changes_id`. The engines' lock is not part of it."""
-    found = _differing(workspace.repository, f"{commit}^", commit)
+    found = git.changed_files(workspace.repository, f"{commit}^", commit)
     lines = sorted(f"{path}\0{oid if oid.strip('0') else '-'}\n" for path, oid in found.items() if path != LOCK)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _differing(repository: git.Repository, old: str, new: str) -> dict[str, str]:
-    """Return the files in which two commits differ, with git's id of the new content."""
-    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
-    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
 
 
 def _is_record(path: str) -> bool:
@@ -132,8 +141,3 @@ def _branch_of(path: str) -> str:
     if parts[-2] == PROPOSED and parts[-4] == "releases":  # apps/.../APP/releases/ENV/proposed/proposal.yaml
         return review_branch(parts[-5], parts[-3])
     return ""
-
-
-def is_review_branch(branch: str) -> bool:
-    """Whether a branch is named as those for review."""
-    return branch.startswith(OURS)

@@ -179,14 +179,11 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
     elif proposal is not None and proposal.decided is not None and proposal.decided.runs == landed.runs:
         proposal = None
     rejected = {
-        name: one for name, one in pending.rejected.items() if name in known and one.commit != _commit(newest, name)
+        name: one
+        for name, one in pending.rejected.items()
+        if name in known and not (name in newest and newest[name].commit == one.commit)
     }
     return replace(pending, proposal=proposal, held=left(pending.held), failed=left(pending.failed), rejected=rejected)
-
-
-def _commit(newest: object, name: str) -> str:
-    found = newest.get(name) if hasattr(newest, "get") else None
-    return found.commit if found else ""
 
 
 def withdrawn(pending: Pending, reason: str) -> Pending:

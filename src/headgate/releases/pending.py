@@ -165,6 +165,11 @@ def compose(landed: Released, groups: Sequence[Group]) -> Released:
     return Released(release, files)
 
 
+def with_pending(landed: Released, pending: Pending) -> Release:
+    """Return what an app comes to when all that is proposed and held has landed."""
+    return compose(landed, (*pending.proposed, *pending.held)).release
+
+
 def only_parts(groups: Iterable[Group], names: Collection[str]) -> tuple[Group, ...]:
     """Return groups without parts that the app does not have any more."""
     return tuple(left for one in groups if (left := one.without(one.parts.keys() - names)) is not None)
@@ -233,17 +238,22 @@ def _proposal(tree: Tree, folder: str) -> Proposal | None:
 
 
 def _waiting(tree: Tree, folder: str, landed: Released | None) -> Iterator[Group]:
-    """Yield the groups of a whole release that waited: the parts that differ from what runs, by where they are from."""
+    """Yield the groups of a whole release that waited."""
     waiting = read_released(tree, f"{folder}/{WAITING}")
     if waiting is None:
         return
-    running = parts(landed.release if landed else None)
+    yield from groups_between(landed or NOTHING, waiting)
+
+
+def groups_between(before: Released, after: Released) -> Iterator[Group]:
+    """Yield the groups that one whole release has and another has not: its other parts, by where they are from."""
+    running = parts(before.release)
     sources: dict[tuple[str, str], dict[str, ReleasedImage | ReleasedConfig]] = {}
-    for name, part in parts(waiting.release).items():
+    for name, part in parts(after.release).items():
         if part != running.get(name):
             sources.setdefault((part.project, part.commit), {})[name] = part
     for found in sources.values():
-        yield group_of(found, waiting.config, template=waiting.release.template)
+        yield group_of(found, after.config, template=after.release.template)
 
 
 def group_of(found: Mapping[str, Any], files: Tree, **fields: Any) -> Group:

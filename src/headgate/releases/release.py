@@ -98,6 +98,11 @@ def newest_of(part: ReleasedImage | ReleasedConfig) -> Newest:
     return Newest.model_validate({"commit": part.commit, "ref": part.ref, "pipeline": part.pipeline, **image})
 
 
+def known_parts(record: AppRecord, environment: str) -> set[str]:
+    """Return the names of the parts that an app has in an environment."""
+    return {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
+
+
 def missing_parts(release: Release | None, record: AppRecord, environment: str) -> list[str]:
     """Return the parts that have not been handed off yet, without which the app cannot be hydrated here."""
     needed = [name for name, image in record.images(environment).items() if not image.optional]

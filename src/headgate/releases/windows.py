@@ -6,12 +6,13 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from headgate.model.fields import WEEKDAYS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.model import Window
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LOOK_AHEAD = 400  # days: longer than any exception that people write
 
 
@@ -30,7 +31,7 @@ def _is_open(window: Window, now: datetime) -> bool:
 
 
 def _span(window: Window, day: date) -> list[tuple[datetime, datetime]]:
-    if DAYS[day.weekday()] not in window.weekdays or _is_exception(window, day):
+    if WEEKDAYS[day.weekday()] not in window.weekdays or _is_exception(window, day):
         return []
     begin, end = _time(window.since), _time(window.to)
     last = day if end > begin else day + timedelta(1)

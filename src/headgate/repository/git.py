@@ -98,11 +98,12 @@ def _setting(key: str, value: str) -> str:
     """Write a setting as https://git-scm.com/docs/git-config#_syntax says."""
     section, _, name = key.rpartition(".")
     section, _, rest = section.partition(".")
-    head = f'[{section} "{_escaped(rest)}"]' if rest else f"[{section}]"
-    return f'{head}\n\t{name} = "{_escaped(value)}"\n'
+    head = f'[{section} "{escaped(rest)}"]' if rest else f"[{section}]"
+    return f'{head}\n\t{name} = "{escaped(value)}"\n'
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a value as it stands in quotes: https://git-scm.com/docs/git-config#_syntax."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
@@ -376,6 +377,12 @@ def commit_details(repository: Repository, commit: str) -> CommitDetails:
 def message_of(repository: Repository, commit: str) -> str:
     """Return a commit's message."""
     return commit_details(repository, commit).message
+
+
+def changed_files(repository: Repository, old: str, new: str) -> dict[str, str]:
+    """Return the files in which two commits differ, with git's id of the new content; zeros where it is gone."""
+    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
+    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
 
 
 def same_tree(repository: Repository, one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError, Place
 from headgate.persist import TRIES, pause, persistently
-from headgate.repository.git import NO_COMMIT, Repository, git, head, mask
+from headgate.repository.git import NO_COMMIT, Repository, escaped, git, head, mask
 from headgate.repository.tree import MEBI
 
 if TYPE_CHECKING:
@@ -134,8 +134,7 @@ def write_config(repository: Repository, *settings: tuple[str, str, str]) -> Non
     """
     text = ""
     for section, key, value in settings:
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        text += f'[{section}]\n\t{key} = "{escaped}"\n'
+        text += f'[{section}]\n\t{key} = "{escaped(value)}"\n'
     with (repository.path / "config").open("ab") as file:
         file.write(os.fsencode(text))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
 from headgate.intents.held import Closed, Reject
-from headgate.landing.review_branches import ReviewBranches, recorded_proposals
+from headgate.landing.review_branches import ReviewBranches
 from headgate.landing.workspace import branch_heads, read_proposal
 from headgate.layout import OURS
 from headgate.releases.pending import read_pending
@@ -50,9 +50,9 @@ def reconcile(
     ``errors``, and the others are gone on with. Raises GitLabError when they cannot even be listed.
     """
     requests = MergeRequests(gitlab, project, workspace.branch)
-    bench = Bench(requests, workspace, configuration, People(gitlab))
+    bench = Bench(requests, workspace, configuration, People(gitlab), ReviewBranches(workspace))
     found = {one.branch: one for one in requests.open()}
-    branches = our_branches(workspace)
+    branches = bench.branches.recorded
     done = Reconciled(dict(found))
     for branch, commit in branches.items():
         _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
@@ -74,7 +74,7 @@ def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reje
 
     Raises GitLabError.
     """
-    branches = our_branches(workspace)
+    branches = ReviewBranches(workspace).recorded
     owners = {branch: (app_of(branch), environment_of(branch)) for branch in branches if app_of(branch)}
     if not owners:
         return None
@@ -90,19 +90,6 @@ def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reje
 def _by_person(one: MergeRequest) -> bool:
     marks = read_marks(one.description)
     return marks is None or not marks.closed
-
-
-def our_branches(workspace: Workspace) -> dict[str, str]:
-    """Return the branches for review that are on record, with their commits. Raises GitError."""
-    heads = branch_heads(workspace)
-    records = recorded_proposals(workspace.tree)
-    return {branch: heads[ref] for branch in sorted(records) if (ref := f"refs/heads/{branch}") in heads}
-
-
-def _is_ours(workspace: Workspace, branch: str) -> bool:
-    """Whether a branch holds what the default branch has on record of it."""
-    record = recorded_proposals(workspace.tree).get(branch)
-    return record is not None and ReviewBranches(workspace).is_there(branch, record)
 
 
 def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
@@ -129,7 +116,7 @@ def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done
         return
     if _moved(bench.workspace, branch, commit):
         return  # who moved it tells GitLab too
-    if not _is_ours(bench.workspace, branch):
+    if not bench.branches.is_recorded(branch):
         done.told.append(f"{branch} holds a commit that Headgate did not make, so its merge request is left alone")
         return
     proposal = read_proposal(bench.workspace, branch, commit)
@@ -207,7 +194,7 @@ def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds:
 def _merged(bench: Bench, one: MergeRequest, commit: str, done: Reconciled, patience: Patience) -> None:
     """Merge what Headgate itself made, and nothing else."""
     requests = bench.requests
-    if not _is_ours(bench.workspace, one.branch):
+    if not bench.branches.is_recorded(one.branch):
         done.told.append(f"{one.name} is not merged by itself: nothing proves that Headgate made {commit[:12]}")
         return
     after, word = merge(requests, one, commit, patience)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from headgate.errors import GitLabError
-from headgate.landing.review_branches import ReviewBranches, recorded_proposals
+from headgate.landing.review_branches import ReviewBranches
 from headgate.review.mergerequest import MergeRequests
-from headgate.review.mergerequests import our_branches
 from headgate.review.upkeep import Reconciled
 
 if TYPE_CHECKING:
@@ -37,18 +36,17 @@ def push_options(configuration: Configuration, target: str) -> tuple[str, ...]:
 def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
     """Return the merge requests that are open, and say which branches have none, with the link that opens one."""
     requests = MergeRequests(by_job, project, workspace.branch)
-    branches = our_branches(workspace)
-    if not branches:
+    branches = ReviewBranches(workspace)
+    if not branches.recorded:
         return Reconciled()
     try:
         found = {one.branch: one for one in requests.open()}
     except GitLabError as error:
         return Reconciled(told=[f"whether merge requests are open is not known: {error}"])
-    made, records = ReviewBranches(workspace), recorded_proposals(workspace.tree)
     told = [
         f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
-        for branch in branches
-        if branch not in found and made.is_there(branch, records[branch])
+        for branch in branches.recorded
+        if branch not in found and branches.is_recorded(branch)
     ]
     return Reconciled(found, told)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.errors import HeadgateError
     from headgate.gitlab.people import People
+    from headgate.landing.review_branches import ReviewBranches
     from headgate.landing.workspace import OpenProposal, Workspace
     from headgate.report.appchange import AppChange
     from headgate.review.marks import Source
@@ -53,6 +54,7 @@ class Bench:
     workspace: Workspace
     configuration: Configuration
     people: People
+    branches: ReviewBranches
 
     def review(self, branch: str) -> Review:
         """Return how the merge requests of a branch's environment are made."""

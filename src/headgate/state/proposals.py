@@ -11,8 +11,8 @@ from headgate.layout import group_branch, review_branch
 from headgate.releases.decide import cleaned
 from headgate.releases.past import beside, fetch_beside
 from headgate.releases.pending import PROPOSAL, PROPOSED, compose, read_pending
-from headgate.releases.release import CONFIG, NOTHING, RELEASE, parts, read_released
-from headgate.repository.git import has_commit
+from headgate.releases.release import CONFIG, NOTHING, RELEASE, known_parts, parts, read_released
+from headgate.repository.git import changed_files, has_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[
     """Return the release that is proposed, None in its place for a removal; None where nothing is proposed."""
     folder = record.release_folder(environment)
     landed = read_released(tree, folder) or NOTHING
-    known = {*record.images(environment), *parts(landed.release), *([CONFIG] if record.app.config else [])}
+    known = known_parts(record, environment) | parts(landed.release).keys()
     proposal = cleaned(landed, read_pending(tree, folder, landed), known).proposal
     if proposal is None:
         return None
@@ -102,9 +102,9 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
 
 def _changed_by(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
     """Yield whose final YAML a proposal would change."""
-    changed = _differing(repository, base, commit)
+    changed = changed_files(repository, base, commit)
     if has_commit(repository, f"{commit}^"):  # what changed on the default branch since is not proposed
-        proposed = _differing(repository, f"{commit}^", commit)
+        proposed = changed_files(repository, f"{commit}^", commit)
         changed = {path: oid for path, oid in changed.items() if path in proposed}
     folders = {parent for path in changed for parent in _parents(path)}
     for record, environment in configuration.pairs():
@@ -117,9 +117,3 @@ def _parents(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rsplit("/", 1)[0]
         yield path
-
-
-def _differing(repository: Repository, old: str, new: str) -> dict[str, str]:
-    """Return the files in which two commits differ, with git's id of the new content."""
-    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
-    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}

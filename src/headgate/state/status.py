@@ -13,7 +13,7 @@ from headgate.releases.arrivals import arrivals
 from headgate.releases.decide import cleaned
 from headgate.releases.past import deepening
 from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending
-from headgate.releases.release import CONFIG, NOTHING, read_release, read_released, release_file
+from headgate.releases.release import NOTHING, known_parts, read_release, read_released, release_file
 from headgate.releases.windows import closed
 from headgate.state.proposals import open_proposals
 
@@ -196,8 +196,7 @@ def _pending(tree: Tree, record: AppRecord, environment: str) -> tuple[Released 
         pending = read_pending(tree, folder, landed)
     except HeadgateError:
         return None, NOTHING_PENDING
-    known = {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
-    return landed, cleaned(landed or NOTHING, pending, known)
+    return landed, cleaned(landed or NOTHING, pending, known_parts(record, environment))
 
 
 def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
