@@ -126,11 +126,11 @@ func TestRefusesChartsThatAreNotWhole(t *testing.T) {
 		"broken YAML in an archive":       {chartOf("web/charts/s.tgz", string(archived(t, map[string]string{"s/Chart.yaml": "a: *b"}))), notYAML, "", "web/charts/s.tgz/Chart.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := web
+			request := web
 			if _, ok := each.files["c0/Chart.yaml"]; ok {
-				asked = &helmRequest{Folder: "c0"}
+				request = &helmRequest{Folder: "c0"}
 			}
-			found := ask(each.files, asked)
+			found := ask(each.files, request)
 			if found.err == nil || found.err.Kind != each.kind || !strings.Contains(found.err.Message, each.message) || found.err.File != each.file {
 				t.Errorf("%+v", found.err)
 			}

@@ -24,13 +24,13 @@ type rendered struct {
 }
 
 // renderHelm gives the objects that 'helm template --include-crds' prints.
-func (s *state) renderHelm(asked *helmRequest, out *result) error {
+func (s *state) renderHelm(request *helmRequest, out *result) error {
 	defer listenToHelm(out)()
-	loaded, err := s.chart(asked.Tree, asked.Folder, out)
+	loaded, err := s.chart(request.Tree, request.Folder, out)
 	if err != nil {
 		return err
 	}
-	found, err := renderStable(loaded, asked, out, out.budget)
+	found, err := renderStable(loaded, request, out, out.budget)
 	if err != nil {
 		return err
 	}
@@ -47,13 +47,13 @@ func (s *state) renderHelm(asked *helmRequest, out *result) error {
 
 // chartText gives what 'helm template --include-crds' prints of a chart in a tree, piece by piece, for a kustomization
 // that inflates it. The caller reads the text, on its own budget.
-func (s *state) chartText(asked *helmRequest, charts tree, folder string, out *result) ([]rendered, error) {
+func (s *state) chartText(request *helmRequest, charts tree, folder string, out *result) ([]rendered, error) {
 	defer listenToHelm(out)()
 	loaded, err := loadChart(charts, folder, out)
 	if err != nil {
 		return nil, err
 	}
-	found, err := renderStable(loaded, asked, out, newBudget(out.budget.limits))
+	found, err := renderStable(loaded, request, out, newBudget(out.budget.limits))
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +71,11 @@ func (s *state) chartText(asked *helmRequest, charts tree, folder string, out *r
 type release struct {
 	loaded       *loadedChart
 	chart        *chart.Chart // with its dependencies by their aliases, without those that are switched off
-	asked        *helmRequest
+	request      *helmRequest
 	values       map[string]any // above the chart's own
 	capabilities *capabilities
 	sources      map[string]string // folders in the tree, by what Helm calls them
-	request      int
+	number       int               // of the request
 }
 
 // capabilities prints the same wherever it lies: within a map, a pointer alone is printed as its address.
@@ -83,10 +83,10 @@ type capabilities struct{ *common.Capabilities }
 
 func (c *capabilities) String() string { return fmt.Sprintf("%v", c.Capabilities) }
 
-func newRelease(loaded *loadedChart, asked *helmRequest, request int) (*release, error) {
-	r := &release{loaded: loaded, chart: clone(loaded.chart), asked: asked, sources: map[string]string{}, request: request}
-	if err := util.ValidateReleaseName(asked.Name); err != nil {
-		return nil, &failure{Kind: notConfig, Message: fmt.Sprintf("Helm: release name %q: %v", clip(asked.Name, 100), err)}
+func newRelease(loaded *loadedChart, request *helmRequest, number int) (*release, error) {
+	r := &release{loaded: loaded, chart: clone(loaded.chart), request: request, sources: map[string]string{}, number: number}
+	if err := util.ValidateReleaseName(request.Name); err != nil {
+		return nil, &failure{Kind: notConfig, Message: fmt.Sprintf("Helm: release name %q: %v", clip(request.Name, 100), err)}
 	}
 	if err := r.readValues(); err != nil {
 		return nil, err
@@ -106,17 +106,17 @@ func newRelease(loaded *loadedChart, asked *helmRequest, request int) (*release,
 }
 
 func (r *release) failed(message string) error {
-	return &failure{Kind: notRendered, Message: "Helm: " + message, File: path.Join(r.asked.Folder, "Chart.yaml")}
+	return &failure{Kind: notRendered, Message: "Helm: " + message, File: path.Join(r.request.Folder, "Chart.yaml")}
 }
 
 // readValues reads the merged layers. Images lie below them, where the chart has a map that they can go into.
 func (r *release) readValues() error {
-	values, err := loader.LoadValues(strings.NewReader(escaped(r.asked.Values)))
+	values, err := loader.LoadValues(strings.NewReader(escaped(r.request.Values)))
 	if err != nil {
 		return &failure{Kind: notProtocol, Message: "values: " + err.Error()}
 	}
-	if _, ok := r.loaded.chart.Values["images"].(map[string]any); ok && len(r.asked.Images) > 0 {
-		values = loader.MergeMaps(map[string]any{"images": r.asked.Images}, values)
+	if _, ok := r.loaded.chart.Values["images"].(map[string]any); ok && len(r.request.Images) > 0 {
+		values = loader.MergeMaps(map[string]any{"images": r.request.Images}, values)
 	}
 	r.values = values
 	return nil
@@ -143,14 +143,14 @@ func escaped(text string) string {
 
 func (r *release) setCapabilities() error {
 	known := common.DefaultCapabilities.Copy()
-	if r.asked.Kubernetes != "" {
-		version, err := common.ParseKubeVersion(r.asked.Kubernetes)
+	if r.request.Kubernetes != "" {
+		version, err := common.ParseKubeVersion(r.request.Kubernetes)
 		if err != nil {
-			return &failure{Kind: notConfig, Message: fmt.Sprintf("Helm: invalid kube version '%s': %v", clip(r.asked.Kubernetes, 100), err)}
+			return &failure{Kind: notConfig, Message: fmt.Sprintf("Helm: invalid kube version '%s': %v", clip(r.request.Kubernetes, 100), err)}
 		}
 		known.KubeVersion = *version
 	}
-	known.APIVersions = slices.Concat(known.APIVersions, common.VersionSet(r.asked.APIVersions))
+	known.APIVersions = slices.Concat(known.APIVersions, common.VersionSet(r.request.APIVersions))
 	r.capabilities = &capabilities{known}
 	return nil
 }
@@ -185,7 +185,7 @@ type rendering struct {
 
 // render renders the chart, as pkg/action/install.go of Helm does.
 func (r *release) render(with *chance, on *budget) (*rendering, error) {
-	options := common.ReleaseOptions{Name: r.asked.Name, Namespace: r.asked.Namespace, Revision: 1, IsInstall: true}
+	options := common.ReleaseOptions{Name: r.request.Name, Namespace: r.request.Namespace, Revision: 1, IsInstall: true}
 	top, err := valuesutil.ToRenderValuesWithSchemaValidation(r.chart, r.values, options, r.capabilities.Capabilities, true)
 	if err != nil {
 		return nil, r.failed(err.Error())
@@ -204,12 +204,12 @@ func (r *release) render(with *chance, on *budget) (*rendering, error) {
 		return nil, r.explain(err)
 	}
 	collected := &collector{}
-	shadow := &result{request: r.request, budget: on, writer: collected}
+	shadow := &result{request: r.number, budget: on, writer: collected}
 	if found.manifests, err = r.read(files, shadow); err != nil {
 		return nil, err
 	}
 	for _, manifest := range found.manifests {
-		if err := emitDocument(manifest.document, manifest.source, nil, r.asked.Hooks, shadow); err != nil {
+		if err := emitDocument(manifest.document, manifest.source, nil, r.request.Hooks, shadow); err != nil {
 			return nil, inFile(err, manifest.source, 0)
 		}
 	}

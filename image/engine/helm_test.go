@@ -38,14 +38,14 @@ func (g got) text() string {
 }
 
 // ask renders a chart in a process of its own.
-func ask(files tree, asked *helmRequest) got {
+func ask(files tree, request *helmRequest) got {
 	s := newState()
 	s.trees["t"] = files
-	return askAgain(s, asked, limits{})
+	return askAgain(s, request, limits{})
 }
 
-func askAgain(s *state, asked *helmRequest, budget limits) got {
-	request := *asked
+func askAgain(s *state, of *helmRequest, budget limits) got {
+	request := *of
 	request.Tree = "t"
 	if request.Name == "" {
 		request.Name, request.Namespace, request.Kubernetes = "web", "shop", "1.34"

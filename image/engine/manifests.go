@@ -28,7 +28,7 @@ func (r *release) read(files map[string]string, out *result) ([]manifest, error)
 		return strings.HasSuffix(name, notesSuffix) || strings.TrimSpace(text) == ""
 	})
 	if err := checkSize(files, out.budget); err != nil {
-		return nil, inFile(err, path.Join(r.asked.Folder, "Chart.yaml"), 0)
+		return nil, inFile(err, path.Join(r.request.Folder, "Chart.yaml"), 0)
 	}
 	var all []manifest
 	names := []string{}

@@ -14,9 +14,9 @@ import (
 )
 
 // readObjects gives the Kubernetes objects of files, lists unfolded.
-func readObjects(asked *objectsRequest, out *result) error {
-	for _, file := range asked.Files {
-		if err := emitStream(file.Text, file.File, asked.Strings, asked.Hooks, out); err != nil {
+func readObjects(request *objectsRequest, out *result) error {
+	for _, file := range request.Files {
+		if err := emitStream(file.Text, file.File, request.Strings, request.Hooks, out); err != nil {
 			return err
 		}
 	}

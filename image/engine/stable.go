@@ -11,8 +11,8 @@ import (
 
 // renderStable renders a chart, and refuses one that gives something else each time. A chart whose objects may come from a
 // function that draws random numbers or reads the clock is rendered once more, with other results of all these calls.
-func renderStable(loaded *loadedChart, asked *helmRequest, out *result, on *budget) (*rendering, error) {
-	r, err := newRelease(loaded, asked, out.request)
+func renderStable(loaded *loadedChart, request *helmRequest, out *result, on *budget) (*rendering, error) {
+	r, err := newRelease(loaded, request, out.request)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ const (
 // explain places an error of Helm's templates in the tree. The innermost of the places that Helm names comes last.
 func (r *release) explain(err error) *failure {
 	words := clip(err.Error(), maxWords)
-	found := &failure{Kind: notRendered, File: path.Join(r.asked.Folder, "Chart.yaml")}
+	found := &failure{Kind: notRendered, File: path.Join(r.request.Folder, "Chart.yaml")}
 	outside, text, inside := cutTpl(words)
 	places := r.placesIn(outside)
 	if len(places) > 0 {

@@ -16,8 +16,8 @@ func newNumberDecoder(from io.Reader) *json.Decoder {
 
 // readValues reads a values file as helm.sh/helm/v4/pkg/chart/v2/loader.LoadValues does (its documents are merged), but
 // keeps integers as they are: Helm gets the merged layers as text, Jinja2 and Kustomize get integers as integers.
-func readValues(asked *valuesRequest, out *result) error {
-	values, err := valuesIn(asked.Text, asked.File, out, asked.Lenient)
+func readValues(request *valuesRequest, out *result) error {
+	values, err := valuesIn(request.Text, request.File, out, request.Lenient)
 	if err != nil {
 		return err
 	}
@@ -77,8 +77,8 @@ func mergeMaps(lower, upper map[string]any) map[string]any {
 }
 
 // readConfig reads the documents of a configuration file: [{"line": 1, "value": ...}], with keys in their order.
-func readConfig(asked *fileRequest, out *result) error {
-	documents, err := readStream(asked.Text, asked.File, out, false)
+func readConfig(request *fileRequest, out *result) error {
+	documents, err := readStream(request.Text, request.File, out, false)
 	if err != nil {
 		return err
 	}
@@ -121,8 +121,8 @@ type place struct {
 }
 
 // locate finds a key path in a text, or the nearest thing above it that stands somewhere.
-func locate(asked *locateRequest, out *result) error {
-	pieces, err := split(asked.Text, "")
+func locate(request *locateRequest, out *result) error {
+	pieces, err := split(request.Text, "")
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func locate(asked *locateRequest, out *result) error {
 		if yaml3.Unmarshal([]byte(from.text), &root) != nil || len(root.Content) == 0 {
 			continue
 		}
-		found, reached := follow(root.Content[0], asked.Path)
+		found, reached := follow(root.Content[0], request.Path)
 		if reached > depth {
 			found.Line += from.line - 1
 			best, depth = found, reached

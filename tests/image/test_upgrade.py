@@ -83,7 +83,7 @@ def in_image(image: str, folder: Path, *args: str, code: int = 0) -> str:
     """Run Headgate in an image, without a network, on a folder of this machine."""
     options = ("--rm", "--network=none", f"--user={os.getuid()}:{os.getgid()}", "--env=HOME=/tmp")
     return run(
-        docker(), "run", *options, f"--volume={folder}:/work", "--workdir=/work", image, "headgate", *args, code=code
+        docker(), "run", *options, f"--volume={folder}:/srv", "--workdir=/srv", image, "headgate", *args, code=code
     )
 
 
@@ -100,11 +100,11 @@ def test_it_says_which_helm_it_has(older: Older, tmp_path: Path) -> None:
 
 
 def test_an_upgrade_is_refused_and_then_one_commit_that_shows_it(older: Older, tmp_path: Path) -> None:
-    in_image(OLDER_IMAGE, tmp_path, "demo", "--directory", "/work/demo")
+    in_image(OLDER_IMAGE, tmp_path, "demo", "--directory", "/srv/demo")
     repository = tmp_path / "demo/manifest-repo"
     before = recorded(repository)
     assert f"helm {older.helm}" in {engine for _, engine in before.values()}
-    hydrate = ("hydrate", "--repo", "/work/demo/manifest-repo", "--commit")
+    hydrate = ("hydrate", "--repo", "/srv/demo/manifest-repo", "--commit")
     assert f"hydrated with helm {older.helm} (here: {HERE})" in in_image(IMAGE, tmp_path, *hydrate, code=25)
 
     told = in_image(IMAGE, tmp_path, *hydrate, "--upgrade")

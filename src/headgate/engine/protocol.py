@@ -144,32 +144,32 @@ class Incoming:
 
     def take(self, line: bytes) -> Answer | None:
         """Take a line; return the answer when it is complete."""
-        told: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
-        if told.get("done"):
-            failure = told.get("error")
+        message: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
+        if message.get("done"):
+            failure = message.get("error")
             return Answer(
                 objects=() if failure else tuple(self.objects),
-                value=told.get("value"),
-                warnings=tuple(Warned(**one) for one in told.get("warnings") or ()),
+                value=message.get("value"),
+                warnings=tuple(Warned(**one) for one in message.get("warnings") or ()),
                 failure=_failure(failure) if failure else None,
             )
-        self.objects.append(self._object(told))
+        self.objects.append(self._object(message))
         return None
 
-    def _object(self, told: dict[str, Any]) -> EngineObject:
-        content = told.get("content", "")
-        if content and "object" not in told:
+    def _object(self, message: dict[str, Any]) -> EngineObject:
+        content = message.get("content", "")
+        if content and "object" not in message:
             return self.known[content]
         found = EngineObject(
-            data=told["object"],
-            source=told.get("source", ""),
-            hook=tuple(told.get("hook") or ()),
-            text=told.get("text", ""),
+            data=message["object"],
+            source=message.get("source", ""),
+            hook=tuple(message.get("hook") or ()),
+            text=message.get("text", ""),
         )
         if content:
             self.known[content] = found
         return found
 
 
-def _failure(told: dict[str, Any]) -> Failure:
-    return Failure(**{**told, "functions": tuple(told.get("functions") or ())})
+def _failure(message: dict[str, Any]) -> Failure:
+    return Failure(**{**message, "functions": tuple(message.get("functions") or ())})

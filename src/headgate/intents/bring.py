@@ -89,9 +89,9 @@ def bring(
     if not wanted.brings and wanted.hold:
         held = more | write_pending(state.tree, folder, wanted.holding())
         state_word = "held" if arriving is not None or wanted.pending.held else "unchanged"
-        told = (*reasons, wanted.hold) if state_word == "held" else reasons
+        messages = (*reasons, wanted.hold) if state_word == "held" else reasons
         return Step(
-            record.name, environment, wanted.landed, recorded=held, hydrates=False, state=state_word, reasons=told
+            record.name, environment, wanted.landed, recorded=held, hydrates=False, state=state_word, reasons=messages
         )
     if not wanted.hold:
         stays = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
