@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,9 @@ from headgate import process, stop
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 20
+_PIPE = 1 << 20
+"""Bytes that wait in a pipe, so that the program works on while its answers are looked at here."""
 _MAX_STDERR = 1 << 16
 _LAST_SECONDS = 5
 
@@ -37,6 +41,8 @@ class Dialogue:
         self._stdin, self._stdout, self._stderr = (
             process.descriptor(stream) for stream in (self._child.stdin, self._child.stdout, self._child.stderr)
         )
+        _widen(self._stdin)
+        _widen(self._stdout)
         self._pending = bytearray()
         self._partial = bytearray()
         self._words = bytearray()
@@ -115,6 +121,12 @@ class Dialogue:
             self._partial += rest
         elif len(self._words) < _MAX_STDERR:
             self._words += data
+
+
+def _widen(descriptor: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # an ordinary user may have so many of such pipes, and no more
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def exchange(dialogues: Collection[Dialogue], seconds: float) -> None:
