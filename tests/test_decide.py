@@ -41,6 +41,13 @@ def number_of(commit: str) -> int:
     return int(commit, 16)
 
 
+def yaml_of(released: Released) -> str:
+    """Return what a release is rendered to: every other version of a part changes nothing."""
+    return " ".join(
+        ("yaml", *(f"{name}={number_of(one.commit) // 2}" for name, one in parts(released.release).items()))
+    )
+
+
 @dataclass
 class Environment:
     """One app in one environment: what Headgate knows, and what the model remembers."""
@@ -80,13 +87,14 @@ class Environment:
         if not newer:
             return self.runs()
         for name in newer:
-            self.accepted[name] = number
+            self.accepted[name] = max(self.accepted.get(name, 0), number)
         self.companions.setdefault(number, frozenset(newer))
         if now:
             self.landed = self.landed.changed(pin=None)
-        self.settle(
-            decide(self.landed, self.pending, group(newer, number), hold=self.hold(), explicit=now, known=KNOWN)
-        )
+        failed = {name: number_of(one.commit) for name, one in self.pending.newest_failed.items()}
+        behind = [name for name in newer if failed.get(name, 0) > number]
+        arriving, hold = group(newer, number), self.hold()
+        self.settle(decide(self.landed, self.pending, arriving, hold=hold, explicit=now, known=KNOWN, behind=behind))
         return None
 
     def runs(self, *, retry: bool = False) -> None:
@@ -108,10 +116,15 @@ class Environment:
 
     def bring(self, wanted: Wanted, brought: tuple[Group, ...], after: Released, failure: Failure | None) -> None:
         """Land or propose what was rendered."""
-        if not self.reviewed or after.runs == self.landed.runs:
+        output, replaces = yaml_of(after), f"{yaml_of(self.landed)} {self.landed.runs}"
+        record, before = ProposalRecord(changes="x", output=output, replaces=replaces), wanted.pending.proposal
+        if not self.reviewed or output == yaml_of(self.landed):
             self.landed, self.pending = after, wanted.landing(brought, failure)
+        elif before is not None and before.record == record:
+            self.pending = wanted.keeping(brought, "equal", failure)
+            assert self.pending.proposal == before, "approvals last, and the merge meets no other record"
         else:
-            self.pending = wanted.proposing(brought, ProposalRecord(changes="x"), failure)
+            self.pending = wanted.proposing(brought, record, failure)
 
     def renders(self, released: Released) -> bool:
         """Whether no part of a release is of a version that cannot be rendered."""

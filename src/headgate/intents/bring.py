@@ -20,7 +20,7 @@ from headgate.releases.windows import closed
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
@@ -67,6 +67,7 @@ def bring(
     unpinned: bool = False,
     past_holds: bool = False,
     reasons: tuple[str, ...] = (),
+    behind: Collection[str] = (),
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step that brings what is wanted to the default branch, to its proposal, or on record as held."""
@@ -82,6 +83,7 @@ def bring(
         explicit=explicit,
         retry=retry or past_holds,
         known=known_parts(record, environment),
+        behind=behind,
         refusal=lambda group: still_taken(state.configuration, record, environment, group),
     )
     folder = record.release_folder(environment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.bring import bring
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
-from headgate.releases.order import only_newer
+from headgate.releases.order import compare, only_newer
 from headgate.releases.pending import with_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
     from headgate.releases.order import Decision
-    from headgate.releases.pending import Group, Pending
+    from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
 
@@ -87,8 +87,10 @@ class Deliver:
                 return step
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
         group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
-        step = bring(state, record, environment, group, explicit=self.now, unpinned=self.now, reasons=reasons)
-        return replace(step, reasons=(*step.reasons, *_replaced(group, pending))) if step.hydrates else step
+        behind = self._behind(taken, pending, rule)
+        return bring(
+            state, record, environment, group, explicit=self.now, unpinned=self.now, reasons=reasons, behind=behind
+        )
 
     def _newer(
         self, acceptance: Acceptance, known: Mapping[str, Mapping[str, Newest]], rule: str, landed: Released
@@ -102,6 +104,16 @@ class Deliver:
             allow_diverged=self.allow_diverged or self.now,
             running=landed.release if self.now else None,
         )
+
+    def _behind(self, taken: Acceptance, pending: Pending, rule: str) -> list[str]:
+        """Return the parts of which a newer version failed: that is tried again, and not forgotten."""
+        digests = {name: image.digest for name, image in taken.images.items()}
+        return [
+            name
+            for name, newest in pending.newest_failed.items()
+            if (name in digests or (name == CONFIG and taken.config is not None))
+            and compare(self.hand_off, digests.get(name), newest, rule, self.source).order == "older"
+        ]
 
     def _check_not_rejected(self, acceptance: Acceptance, pending: Pending) -> None:
         """Say that a person rejected this very version. Raises RefusedError."""
@@ -146,13 +158,3 @@ def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: App
     if values_only:
         return Resolved(files)
     return source.resolver.resolve(files, settings, environments, taken.config.path, owner)
-
-
-def _replaced(arriving: Group, pending: Pending) -> list[str]:
-    """Say which proposed parts a newer one takes the place of, so that their reviewers know."""
-    proposed = {name: part for group in pending.proposed for name, part in group.parts.items()}
-    return [
-        f"{name}: replaces {proposed[name].commit[:12]}, which was proposed"
-        for name, part in arriving.parts.items()
-        if name in proposed and proposed[name].commit != part.commit
-    ]

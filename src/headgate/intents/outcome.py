@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes, Tree
 
+EQUAL_TO_PROPOSED = "its YAML is equal to what is proposed"
+
 _MOST_MESSAGE = 500
 
 
@@ -32,6 +34,7 @@ class Decision:
 
     ``proposes`` is what its proposal is: the default is the groups that are pending; a person's word names its kind,
     actor and reason, and ``decided``, the release that it wants. ``is_there``: its branch holds what is on record.
+    ``is_equal``: so it does of the YAML that the step comes to.
     """
 
     tree: Tree
@@ -43,6 +46,7 @@ class Decision:
     proposes: ProposalRecord = field(default_factory=lambda: ProposalRecord(changes="-"))
     decided: Released | None = None
     is_there: bool = False
+    is_equal: bool = False
 
     def landed(self, failed: HeadgateError | None = None) -> Changes:
         """Return what is on record when the step's YAML is on the default branch; ``failed``: with less than all."""
@@ -50,7 +54,9 @@ class Decision:
 
     def waiting(self, parts: Sequence[str]) -> Changes:
         """Return what is on record when the app lacks parts that were never handed off."""
-        return write_pending(self.tree, self.folder, self.wanted.waiting(f"waits for {', '.join(parts)}"))
+        return write_pending(
+            self.tree, self.folder, self.wanted.keeping(self.wanted.brings, f"waits for {', '.join(parts)}")
+        )
 
     def failed(self, error: HeadgateError) -> Changes:
         """Return what is on record when the step could not be rendered."""
@@ -60,37 +66,60 @@ class Decision:
         self, changes: Changes, outcome: Outcome, failed: HeadgateError | None = None
     ) -> tuple[Changes, Changes]:
         """Return what is on record of a proposal, and what its branch changes: with the YAML, it ends the record."""
-        before = self.wanted.pending.proposal
-        proposes = self.proposes.model_copy(
+        proposes = self._proposes(outcome)
+        recorded = write_pending(self.tree, self.folder, self._proposing(proposes, failed))
+        on_branch: Changes = {**changes, **dict.fromkeys(self._ended(recorded))}
+        proposes = proposes.model_copy(update={"changes": changes_id(on_branch)})
+        return write_pending(self.tree, self.folder, self._proposing(proposes, failed)), on_branch
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """Say which proposed parts what arrives takes the place of, so that their reviewers know."""
+        proposed = {name: part for group in self.wanted.pending.proposed for name, part in group.parts.items()}
+        arriving = self.wanted.arriving.parts if self.wanted.arriving is not None else {}
+        return tuple(
+            f"{name}: replaces {proposed[name].commit[:12]}, which was proposed"
+            for name, part in arriving.items()
+            if name in proposed and proposed[name].commit != part.commit
+        )
+
+    def is_proposed_already(self, outcome: Outcome) -> bool:
+        """Whether the YAML that hydrating gave is under review already, on a branch that is as we left it."""
+        before, proposes = self.wanted.pending.proposal, self._proposes(outcome)
+        return (
+            self.is_there
+            and before is not None
+            and before.record.kind == proposes.kind == "release"
+            and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
+        )
+
+    def equal(self, failed: HeadgateError | None = None) -> Changes:
+        """Return what is on record when the step's YAML is under review already.
+
+        Neither the branch nor what is on record of it changes: approvals last, and the merge, which ends that record,
+        meets no other one. What the step brings is held, and lands after the merge without changing any YAML.
+        """
+        return write_pending(
+            self.tree, self.folder, self.wanted.keeping(self.brought, EQUAL_TO_PROPOSED, self._failure(failed))
+        )
+
+    def _proposes(self, outcome: Outcome) -> ProposalRecord:
+        return self.proposes.model_copy(
             update={
                 "output": output_id(outcome, self.tree, self.output),
                 "inputs": outcome.inputs or None,
                 "replaces": replaced(self.tree, self.folder, self.output),
             }
         )
-        pending = self._proposing(proposes, failed)
-        recorded = write_pending(self.tree, self.folder, pending)
-        ends = dict.fromkeys(self._paths_of_proposal(recorded))
-        on_branch: Changes = {**changes, **ends}
-        unchanged = (
-            self.is_there
-            and before is not None
-            and before.record.kind == proposes.kind == "release"
-            and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
-        )
-        if unchanged and before is not None:
-            # The same YAML under review already: approvals last. The newer release lands as a record after the merge.
-            return write_pending(self.tree, self.folder, self._proposing(before.record, failed)), {}
-        proposes = proposes.model_copy(update={"changes": changes_id(on_branch)})
-        return write_pending(self.tree, self.folder, self._proposing(proposes, failed)), on_branch
 
     def _proposing(self, record: ProposalRecord, failed: HeadgateError | None) -> Pending:
         if record.kind == "release":
             return self.wanted.proposing(self.brought, record, self._failure(failed))
         return replace(self.wanted.holding(), proposal=Proposal(record, decided=self.decided))
 
-    def _paths_of_proposal(self, recorded: Changes) -> list[str]:
-        folder = f"{self.folder}/{PROPOSED}"
+    def _ended(self, recorded: Changes) -> list[str]:
+        """Return the files that go with the merge: the proposal's record; with a removal all that is pending."""
+        folder = self.folder if self.proposes.kind == "removal" else f"{self.folder}/{PROPOSED}"
         there = {path for path in self.tree.paths(folder) if path not in recorded}
         return sorted(
             there | {path for path, data in recorded.items() if data is not None and path.startswith(f"{folder}/")}

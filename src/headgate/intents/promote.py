@@ -76,7 +76,12 @@ class Promote:
             check_newer(self.past, self.app, self.group, landed.release, pending, self.target)
         if _is_there(landed.release, pending, self.group):
             return Applied([Step(self.app, self.target, hydrates=False)])
-        return Applied([bring(state, record, self.target, self.group, recorded=self.copies)])
+        behind = [
+            name
+            for name, newest in pending.newest_failed.items()
+            if name in self.group.parts and self.past.compare(name, self.group.parts[name], newest) == "older"
+        ]
+        return Applied([bring(state, record, self.target, self.group, behind=behind, recorded=self.copies)])
 
 
 def _is_there(landed: Release, pending: Pending, group: Group) -> bool:

@@ -10,7 +10,7 @@ from headgate.engine import pool
 from headgate.errors import GitError, HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
-from headgate.intents.outcome import changes_id
+from headgate.intents.outcome import EQUAL_TO_PROPOSED, changes_id
 from headgate.intents.protocol import State
 from headgate.intents.template_versions import drop_unused
 from headgate.landing.review_branches import ReviewBranches, group_record_file, recorded_proposals
@@ -18,6 +18,7 @@ from headgate.landing.workspace import Draft, publish, until_landed
 from headgate.layout import OURS, review_branch
 from headgate.message import commit_message
 from headgate.model import ProposalRecord
+from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.releases.release import write_record
 from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch
@@ -95,7 +96,7 @@ def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    done = _around_others(state, _hydrated(state, intent, options, progress))
+    done = _around_proposals(state, _around_others(state, _hydrated(state, intent, options, progress)))
     drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
@@ -179,10 +180,11 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
 
 
 def _around_others(state: State, done: _Hydrated) -> _Hydrated:
-    """Let what belongs on a branch for many apps fail where that holds somebody else's commits; all else lands."""
+    """Let what belongs on a branch for review fail where that holds somebody else's commits; all else lands."""
     pairs = list(zip(done.applied.steps, done.outcomes, strict=True))
-    wanted = {step.branch for step, outcome in pairs if step.branch and _branch(state, step, outcome) == step.branch}
-    records = recorded_proposals(state.tree) if wanted or done.applied.emptied else {}
+    wanted = {branch: step for step, outcome in pairs if (branch := _branch(state, step, outcome))}
+    files = [_record_file(state, branch, wanted.get(branch)) for branch in {*wanted, *done.applied.emptied}]
+    records = recorded_proposals(state.tree.only(file for file in files if file in state.tree))
     problems = {
         branch: GitError(problem)
         for branch in sorted({*wanted, *done.applied.emptied})
@@ -196,6 +198,30 @@ def _around_others(state: State, done: _Hydrated) -> _Hydrated:
     ]
     emptied = tuple(branch for branch in done.applied.emptied if branch not in problems)
     return replace(done, applied=replace(done.applied, emptied=emptied), outcomes=outcomes)
+
+
+def _record_file(state: State, branch: str, step: Step | None) -> str:
+    """Return the file that has on record what is proposed on a branch."""
+    if step is None or step.branch == branch:
+        return group_record_file(branch.removeprefix(OURS).split("/")[0])
+    return f"{state.configuration.apps[step.app].release_folder(step.environment)}/{PROPOSED}/{PROPOSAL}"
+
+
+def _around_proposals(state: State, done: _Hydrated) -> _Hydrated:
+    """Hold what has the YAML that is under review already, and say what other YAML takes the place of."""
+    steps, outcomes = [], []
+    for step, outcome in zip(done.applied.steps, done.outcomes, strict=True):
+        decision = step.decision
+        if outcome.state == "changed" and decision is not None and decision.is_proposed_already(outcome):
+            word = "held" if decision.brought else "unchanged"
+            reasons = (*outcome.reasons, EQUAL_TO_PROPOSED)
+            steps.append(replace(step, decision=replace(decision, is_equal=True)))
+            outcomes.append(replace(outcome, state=word, changes=None, objects=(), reasons=reasons))
+        else:
+            replaces = decision.replaces if decision is not None and _branch(state, step, outcome) else ()
+            steps.append(step)
+            outcomes.append(replace(outcome, reasons=(*outcome.reasons, *replaces)))
+    return replace(done, applied=replace(done.applied, steps=steps), outcomes=outcomes)
 
 
 @dataclass
@@ -246,6 +272,8 @@ def _destination(
         return branch, recorded, changes
     if outcome.state == "waiting" and state.reviews(*step.owner):
         return None, recorded | decision.waiting(outcome.waits_for), {}
+    if decision.is_equal:
+        return None, recorded | decision.equal(failure), {}
     if branch is None:
         landed = decision.landed(failure)
         return None, recorded, {**landed, **changes}
@@ -257,7 +285,7 @@ def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _Shar
     """Return what is on record of proposals of template changes; their branches end it when they are merged."""
     found: Changes = {}
     for branch in done.applied.emptied:
-        file = group_record_file(branch.removeprefix(OURS).split("/")[0])
+        file = _record_file(state, branch, None)
         share = shares.get(branch)
         if share is None or not share.changes:
             found |= {file: None} if file in state.tree else {}

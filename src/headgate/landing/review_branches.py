@@ -38,6 +38,7 @@ class ReviewBranches:
         """Read nothing yet."""
         self._workspace = workspace
         self._made: dict[str, str] = {}
+        self._problems: dict[tuple[str, ProposalRecord | None], str] = {}
 
     @cached_property
     def records(self) -> dict[str, ProposalRecord]:
@@ -64,6 +65,11 @@ class ReviewBranches:
 
     def problem(self, branch: str, record: ProposalRecord | None) -> str:
         """Say why a branch may not be written: it holds something that is not ours, or not ours any more."""
+        if (branch, record) not in self._problems:
+            self._problems[branch, record] = self._problem(branch, record)
+        return self._problems[branch, record]
+
+    def _problem(self, branch: str, record: ProposalRecord | None) -> str:
         head = self.head(branch)
         if not head or (record is not None and self.is_there(branch, record)) or self._is_spent(branch, head):
             return ""

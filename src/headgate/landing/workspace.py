@@ -242,6 +242,7 @@ def _is_there(workspace: Workspace, old: str, new: str) -> bool:
     if git.NO_COMMIT in (old, new):
         return old == new
     repository = workspace.repository
+    fetch_proposed(workspace, [old])
     if not git.same_tree(repository, old, new):
         return False
     return git.has_commit(repository, f"{old}^") and git.same_tree(repository, f"{old}^", f"{new}^")

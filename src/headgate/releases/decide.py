@@ -37,13 +37,15 @@ class Hold:
 class Wanted:
     """What is wanted: what is landed, with the groups that are proposed already, and with those that it ``brings``.
 
-    ``arriving`` is one of these, or it is held. ``pending`` is as it was before.
+    ``arriving`` is one of these, or it is held; ``behind`` are those of its parts of which a newer version failed.
+    ``pending`` is as it was before.
     """
 
     landed: Released
     pending: Pending
     brings: tuple[Group, ...] = ()
     arriving: Group | None = None
+    behind: Collection[str] = ()
     hold: str = ""
 
     @property
@@ -76,28 +78,32 @@ class Wanted:
         """Return what is pending when nothing is brought: it is held, or it failed."""
         return self._rest((), failure)
 
-    def waiting(self, reason: str) -> Pending:
-        """Return what is pending while the app is not complete: it is held until the last part comes."""
-        rest = self._rest(self.brings, None)
-        waits = (group.changed(reasons=(reason,), failure=None) for group in self.brings)
+    def keeping(self, brought: Sequence[Group], reason: str, failure: Failure | None = None) -> Pending:
+        """Return what is pending when ``brought`` could go on, but is held for a reason that will pass by itself."""
+        rest = self._rest(brought, failure)
+        waits = (group.changed(reasons=(reason,), failure=None) for group in brought)
         return replace(rest, held=stacked((*rest.held, *waits)))
 
     def _rest(self, brought: Sequence[Group], failure: Failure | None) -> Pending:
         """Return what is held and failed besides what is brought.
 
         What is tried is in the order in which it was accepted, but for what failed: that is newer than what is held,
-        or it would not be there any more. So only what arrives takes the place of what failed.
+        or it would not be there any more. So only what arrives takes the place of what failed, unless that is newer.
         """
         tried = {id(group) for group in self.brings}
         held = tuple(group for group in self.pending.held if id(group) not in tried)
         failed = tuple(group for group in self.pending.failed if id(group) not in tried)
         taken = {name for group in brought for name in group.parts}
         held = without_parts(held, taken)
-        if self.arriving is not None and self.arriving in brought:
-            failed = without_parts(failed, self.arriving.parts)
+        newest = self.arriving.without(self.behind) if self.arriving is not None else None
+        if newest is not None and self.arriving in brought:
+            failed = without_parts(failed, newest.parts)
         if self.arriving is not None and self.is_held:
-            # What failed first: of what is left it has the newer parts.
-            failed, arriving = absorbed(failed, self.arriving.changed(reasons=(self.hold,)))
+            arriving = self.arriving.changed(reasons=(self.hold,))
+            if newest is not None and self.behind:
+                failed = without_parts(failed, newest.parts)
+            elif newest is not None:  # what failed first: of what is left it has the newer parts
+                failed, arriving = absorbed(failed, arriving)
             held, arriving = absorbed(held, arriving)
             held = (*held, arriving)
             taken |= arriving.parts.keys()
@@ -107,6 +113,7 @@ class Wanted:
         for at, group in enumerate(self.brings):
             if group not in brought:
                 superseded = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
+                superseded |= set(self.behind) if group is self.arriving else set()
                 left = group.without(superseded)
                 if left is not None:
                     (older if id(group) in were_held else newer).append(_failed(left, failure))
@@ -133,12 +140,14 @@ def decide(
     explicit: bool = False,
     retry: bool = False,
     known: Collection[str],
+    behind: Collection[str] = (),
     refusal: Callable[[Group], str] = lambda _group: "",
 ) -> Wanted:
     """Return what is wanted of an app in an environment when something arrives, or when nothing does.
 
     ``hold`` is why nothing goes on by itself; ``explicit``: a person wants what arrives all the same. ``retry``: what
-    failed is tried again. ``known`` are the parts that the app has; ``refusal`` says why a group that is held is not
+    failed is tried again. ``known`` are the parts that the app has, ``behind`` those that arrive though a newer version
+    of them failed; ``refusal`` says why a group that is held is not
     taken here any more.
     """
     before = cleaned(landed, pending, known)
@@ -156,6 +165,7 @@ def decide(
         pending=_explained(before, refusal) if hold is None else before,
         brings=(*free, *comes),
         arriving=arriving,
+        behind=behind,
         hold=hold.reason if hold else "",
     )
 

@@ -131,6 +131,11 @@ class Pending:
         taken = {name for group in (proposal.groups if proposal else ()) for name in group.parts}
         return replace(self, proposal=proposal, held=without_parts(self.held, taken))
 
+    @property
+    def newest_failed(self) -> dict[str, Newest]:
+        """Return the version of each part that failed. It is not in `newest`: what is older may go on all the same."""
+        return {name: newest_of(part) for group in self.failed for name, part in group.parts.items()}
+
     def newest(self) -> dict[str, dict[str, Newest]]:
         """Return the newest version of each part in each place, by what became of it in words."""
         places = {"is proposed": self.proposed, "is held": self.held}

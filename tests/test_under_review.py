@@ -1,0 +1,129 @@
+"""What happens to a proposal on real git when something else arrives: an equal version, a person's word, a push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headgate.errors import GitError
+from headgate.intents.outcome import EQUAL_TO_PROPOSED
+from support.cli import Ran, headgate
+from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git
+from support.stage import IMAGE, Stage, make_stage, write_app
+
+SETTINGS = """
+version: 1
+environments:
+  production: {takes: {branch: main}, delivery: review}
+"""
+BRANCH = "headgate/production/web"
+RELEASES = "apps/web/releases/production"
+
+
+def replicas(number: int) -> str:
+    """Return the app's YAML with so many replicas."""
+    return DEPLOYMENT.replace("spec:\n", f"spec:\n  replicas: {number}\n", 1)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, clean_user: None) -> Stage:
+    """Return an app whose one environment is reviewed, with one version that is landed and one that is proposed."""
+    manifests = ManifestRepository.make(tmp_path / "manifests")
+    manifests.write({"headgate.yaml": SETTINGS})
+    made = make_stage(tmp_path, manifests)
+    assert made.deliver().code == 0
+    merge(made)
+    write_app(made, {"deploy/web.yaml": replicas(3)})
+    assert made.deliver().code == 0
+    return made
+
+
+def merge(stage: Stage) -> None:
+    """Merge what is proposed, as a person does."""
+    work = stage.manifests.path
+    git(work, "fetch", "--quiet", "origin")
+    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+    git(work, "merge", "--quiet", "--no-ff", f"origin/{BRANCH}")
+    git(work, "push", "--quiet", "origin", "main", f":{BRANCH}")
+
+
+def run(stage: Stage, *args: str) -> Ran:
+    """Run a command on the remote."""
+    return headgate(*args, "--manifests", stage.remote.as_uri())
+
+
+def push_to_the_branch(stage: Stage) -> str:
+    """Commit on the branch for review, as somebody does who corrects it there; return that commit."""
+    tree = git(stage.remote, "rev-parse", f"{BRANCH}^{{tree}}")
+    theirs = git(stage.remote, "commit-tree", tree, "-p", BRANCH, "-m", "mine")
+    git(stage.remote, "update-ref", f"refs/heads/{BRANCH}", theirs)
+    return theirs
+
+
+def files(stage: Stage, folder: str) -> list[str]:
+    """Return the files in a folder of the default branch."""
+    return git(stage.remote, "ls-tree", "-r", "--name-only", "main", folder).splitlines()
+
+
+def newest(stage: Stage) -> str:
+    """Return the commit of the app's config that is on record as the newest landed."""
+    return str(yaml.safe_load(stage.show("main", f"{RELEASES}/release.yaml"))["newest"]["config"]["commit"])
+
+
+def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage: Stage) -> None:
+    branch, record = git(stage.remote, "rev-parse", BRANCH), stage.show("main", f"{RELEASES}/proposed/proposal.yaml")
+    proposed = stage.show("main", f"{RELEASES}/proposed/config/group.yaml")
+    write_app(stage, {"README.md": "another word"})
+    ran = stage.deliver()
+    assert ran.code == 0, ran.err
+    assert "held" in ran.out
+    assert EQUAL_TO_PROPOSED in ran.out
+    assert git(stage.remote, "rev-parse", BRANCH) == branch, "approvals last"
+    assert stage.show("main", f"{RELEASES}/proposed/proposal.yaml") == record
+    assert stage.show("main", f"{RELEASES}/proposed/config/group.yaml") == proposed, "the merge meets no other record"
+    held = yaml.safe_load(stage.show("main", f"{RELEASES}/held/config/group.yaml"))
+    assert held["reasons"] == [EQUAL_TO_PROPOSED]
+    assert EQUAL_TO_PROPOSED in run(stage, "status").out
+    head = git(stage.remote, "rev-parse", "main")
+    assert run(stage, "refresh").code == 0
+    assert git(stage.remote, "rev-parse", "main", BRANCH).split() == [head, branch], "again, it changes nothing"
+
+    merge(stage)
+    assert run(stage, "rehydrate").code == 0
+    assert newest(stage) == git(stage.app, "rev-parse", "HEAD")
+    assert files(stage, f"{RELEASES}/held") == files(stage, f"{RELEASES}/proposed") == []
+    assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
+    assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
+
+
+def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
+    write_app(stage, {"README.md": "another word"})
+    assert stage.deliver().code == 0
+    write_app(stage, {"deploy/web.yaml": replicas(4)})
+    assert stage.deliver().code == 0
+    assert files(stage, f"{RELEASES}/held") == []
+    assert "replicas: 4" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
+
+
+@pytest.mark.parametrize(
+    "command", [["remove", "web", "--environment", "production"], ["roll-back", "web", "--environment", "production"]]
+)
+def test_a_persons_word_leaves_somebodys_commit_alone(stage: Stage, command: list[str]) -> None:
+    if command[0] == "roll-back":
+        merge(stage)
+        write_app(stage, {"deploy/web.yaml": replicas(4)})
+        assert stage.deliver().code == 0
+        command = [*command, "--reason", "it is slow"]
+    theirs, main = push_to_the_branch(stage), git(stage.remote, "rev-parse", "main")
+    ran = run(stage, *command, "--by", "Eve")
+    assert ran.code == GitError.code
+    assert f"{BRANCH} holds a commit that Headgate did not make" in " ".join(ran.err.split())
+    assert git(stage.remote, "rev-parse", BRANCH, "main").split() == [theirs, main]
+
+
+def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_read_before(stage: Stage) -> None:
+    assert run(stage, "remove", "web", "--environment", "production", "--by", "Eve").code == 0
+    assert git(stage.remote, "ls-tree", "-r", "--name-only", BRANCH, "deploy", "apps/web") == ""
+    assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
