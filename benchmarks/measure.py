@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -181,6 +182,34 @@ def objects_printed(outputs: Path) -> int:
 def objects_in(folder: Path) -> int:
     """Count the objects in a folder with one object in each file."""
     return sum(1 for _ in folder.rglob("*.yaml"))
+
+
+class GitClock:
+    """A git in front of git that notes how long each call takes, but for those that stay and answer (`--batch`)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write it into a new folder."""
+        folder.mkdir()
+        self._noted = folder / "noted"
+        script = folder / "git"
+        script.write_text(
+            f"""#!/bin/bash
+case " $* " in *" --batch"*) exec {shutil.which("git")} "$@";; esac
+begin=$EPOCHREALTIME
+{shutil.which("git")} "$@"
+code=$?
+echo "$begin $EPOCHREALTIME" >> {self._noted}
+exit $code
+"""
+        )
+        script.chmod(0o755)
+        self.env = {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def seconds(self) -> float:
+        """Return how long the calls since the last time took together."""
+        lines = self._noted.read_text(encoding="utf-8").splitlines() if self._noted.exists() else []
+        self._noted.unlink(missing_ok=True)
+        return sum(float(end) - float(begin) for begin, end in (line.split() for line in lines))
 
 
 def prepare_bytecode(folder: Path) -> None:

@@ -30,7 +30,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a program, only this folder is there
 
 from benchmarks import repositories
-from benchmarks.measure import prepare_bytecode
+from benchmarks.measure import GitClock, prepare_bytecode
 
 GOAL = 1.0
 """Seconds beyond git for a repository in which nothing changed."""
@@ -48,9 +48,9 @@ class Cost:
 def run(repository: Path, *args: str) -> Cost:
     """Run Headgate once. Ends the benchmark when it fails."""
     with tempfile.TemporaryDirectory() as folder:
-        trace, config = Path(folder) / "trace", Path(folder) / "config"
-        config.write_text(f"[trace2]\n\teventTarget = {trace}\n[user]\n\tname = Ada\n\temail = ada@example.com\n")
-        env = {**os.environ, "GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_NOSYSTEM": "1"}
+        config, clock = Path(folder) / "config", GitClock(Path(folder) / "git")
+        config.write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n")
+        env = {**os.environ, **clock.env, "GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_NOSYSTEM": "1"}
         before, begin = os.times(), time.perf_counter()
         command = [sys.executable, "-m", "headgate", *args]
         done = subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
@@ -58,13 +58,7 @@ def run(repository: Path, *args: str) -> Cost:
         if done.returncode:
             raise SystemExit(f"headgate {' '.join(args)} failed:\n{done.stdout}{done.stderr}")
         cpu = (after.children_user + after.children_system) - (before.children_user + before.children_system)
-        return Cost(wall, cpu, _git_seconds(trace))
-
-
-def _git_seconds(trace: Path) -> float:
-    """Add up the time of the outermost git processes; those that git starts are within theirs."""
-    events = (json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines())
-    return sum(float(one["t_abs"]) for one in events if one["event"] == "atexit" and "/" not in one["sid"])
+        return Cost(wall, cpu, clock.seconds())
 
 
 def build(root: Path, apps: int) -> Path:

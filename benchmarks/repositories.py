@@ -109,6 +109,19 @@ def plain_shared(root: Path, apps: int) -> int:
     return _finish(root, apps, ENVIRONMENTS)
 
 
+def reviewed(root: Path, apps: int) -> int:
+    """Build: apps of one project with one image, from one template, in one environment that people review."""
+    _write(root / "templates/web", plain_config("web", ENVIRONMENTS[0], 0))
+    for name in app_names(apps):
+        text = "project: acme/web\nimages: {web: registry.example.com/acme/web}\ntemplate: web\n"
+        _write(root / "apps" / name, {"app.yaml": text})
+    renders = _finish(root, apps, ENVIRONMENTS[:1])
+    settings = root / "headgate.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("delivery: commit", "delivery: review"), "utf-8")
+    commit_all(root)
+    return renders
+
+
 def one_plain_app(root: Path) -> int:
     """Build: one app with plain YAML in one environment."""
     _app(root, "app-000", "config: deploy", {}, ENVIRONMENTS[:1])

@@ -430,6 +430,12 @@ class Repositories(RuleBasedStateMachine):
     # The laws
 
     @invariant()
+    def the_laws_hold(self) -> None:
+        """Look at what is there."""
+        self.what_went_left_nothing()
+        self.nothing_is_lost_and_nothing_goes_back()
+        self.groups_are_whole()
+
     def what_went_left_nothing(self) -> None:
         """Where the app is no more, there is nothing of it; there it begins anew when it is added again."""
         for environment in set(EVERYWHERE) - self.runs_in():
@@ -441,7 +447,6 @@ class Repositories(RuleBasedStateMachine):
             if environment == "production":
                 self.rejected.clear()
 
-    @invariant()
     def nothing_is_lost_and_nothing_goes_back(self) -> None:
         """Each newest version is landed or pending, and what was newest once is never forgotten."""
         for environment, accepted in self.accepted.items():
@@ -458,7 +463,6 @@ class Repositories(RuleBasedStateMachine):
                 rejected = self.rejected.get(name, 0) if environment == "production" else 0
                 assert there.get(name, 0) >= number or rejected >= number, (environment, name, there, number)
 
-    @invariant()
     def groups_are_whole(self) -> None:
         """No config runs with an older image of web than came with it, unless a person went back."""
         for environment in EVERYWHERE:
@@ -485,8 +489,7 @@ class Repositories(RuleBasedStateMachine):
             self.run("rehydrate")
             for branch in BRANCHES:
                 self.merge_branch(branch, squash=False, keep=False)
-        self.what_went_left_nothing()
-        self.nothing_is_lost_and_nothing_goes_back()
+        self.the_laws_hold()
         for environment in self.accepted.keys() & self.runs_in():
             self.the_newest_runs(environment)
         assert headgate("verify", "--manifests", self.remote.as_uri()).code == 0

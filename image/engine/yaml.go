@@ -158,7 +158,7 @@ func readDocument(from piece, file string, out *result, lenient bool) (*document
 		from: from, file: file, out: out, lenient: lenient, root: root,
 		sizes: map[*yaml3.Node]size{}, keys: map[*yaml3.Node]map[string]any{},
 	}
-	if maybeBareTag.MatchString(from.text) {
+	if strings.Contains(from.text, "!") && maybeBareTag.MatchString(from.text) {
 		check.lines = lineStarts(from.text)
 	}
 	measured, err := check.walk(root, nil, 0)
@@ -462,7 +462,9 @@ func (c *nodeCheck) key(node *yaml3.Node) (name string, read any, err error) {
 	return keyText(read), read, nil
 }
 
-// What go-yaml v2 may take for something else than a string looks like one of these.
+// What go-yaml v2 may take for something else than a string looks like one of these, and begins with one of ``begins``.
+const begins = "-+.0123456789~yYnNoOtTfF"
+
 var (
 	decimal     = regexp.MustCompile(`^(?:0|-?[1-9][0-9]{0,17})$`)
 	maybeNumber = regexp.MustCompile(`^[-+.0-9][-+.0-9A-Za-z_]*$`)
@@ -471,6 +473,9 @@ var (
 
 // plainKey returns what go-yaml v2 makes of a plain scalar as a key; false when it makes a key of it that has no JSON form.
 func plainKey(text string) (any, bool) {
+	if text != "" && strings.IndexByte(begins, text[0]) < 0 {
+		return text, true
+	}
 	if decimal.MatchString(text) {
 		number, err := strconv.Atoi(text)
 		return number, err == nil

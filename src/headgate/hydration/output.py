@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
@@ -58,15 +59,20 @@ def read_record(tree: Tree, folder: str) -> Record:
     if file not in tree:
         return Record()
     try:
-        data = json.loads(tree.read(file))
-        inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
-        return Record(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
+        return _parsed(tree.read(file))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             "not a record of Headgate",
             where=Place(file),
             hint="restore it from git; without it Headgate does not know which files are its own",
         ) from None
+
+
+@lru_cache(maxsize=4096)  # several look at the record of each folder
+def _parsed(text: bytes) -> Record:
+    data = json.loads(text)
+    inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
+    return Record(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
 
 
 def upgrade(before: Record, engine: str) -> str:

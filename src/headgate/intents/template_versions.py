@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.config import app_folders, parse
+from headgate.config import app_folders, parse_record
 from headgate.hydration.template import current_scope, dropped, kept, shared_template, version_of
 from headgate.layout import VERSIONS
 from headgate.model import GroupRecord, Release
@@ -51,5 +51,5 @@ def drop_unused(tree: Tree) -> Changes:
     prefetch(tree, records)
     for path in records:
         model: type[Release | GroupRecord] = GroupRecord if path.endswith(f"/{GROUP}") else Release
-        used.add(parse(tree.read(path), path, model)[0].template)
+        used.add(parse_record(tree.read(path), path, model).template)
     return dropped(tree, frozenset(version for version in used if version))

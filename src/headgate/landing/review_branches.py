@@ -10,7 +10,7 @@ import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from headgate.config import parse
+from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.landing.proof import is_worded_as_ours
 from headgate.landing.workspace import branch_heads, fetch_proposed
@@ -131,7 +131,7 @@ def recorded_proposals(tree: Tree) -> dict[str, ProposalRecord]:
         branch = _branch_of(path)
         if branch:
             try:
-                found[branch] = parse(tree.read(path), path, ProposalRecord)[0]
+                found[branch] = parse_record(tree.read(path), path, ProposalRecord)
             except HeadgateError:
                 continue  # whose record cannot be read is nobody's: who hydrates that app says so
     return found

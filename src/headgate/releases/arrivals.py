@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.config import parse
+from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.layout import APPS
 from headgate.model import Release
@@ -111,6 +111,6 @@ def _what_runs(text: str) -> str:
 
 def _read(data: bytes) -> object:
     try:
-        return list(running(parse(data, RELEASE, Release)[0]))
+        return list(running(parse_record(data, RELEASE, Release)))
     except HeadgateError:
         return data

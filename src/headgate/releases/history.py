@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from headgate.config import parse
+from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.layout import APPS
 from headgate.model import Release
@@ -209,7 +209,7 @@ def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, b
     oid = files.get(RELEASE)
     if oid is not None:
         try:
-            release = parse(releases[oid], f"{folder}/{RELEASE}", Release)[0]
+            release = parse_record(releases[oid], f"{folder}/{RELEASE}", Release)
             runs = _id([config, *running(release)])
         except HeadgateError as error:
             problem, runs = error.what, _id([config, oid])

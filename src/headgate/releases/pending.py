@@ -6,10 +6,13 @@ and promotions bring stands there by groups: the parts that came together, each 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.config import parse
+from headgate.config import parse_record
+from headgate.engine.reading import documents_request, read_ahead
+from headgate.errors import HeadgateError
 from headgate.model import GroupRecord, ProposalRecord, Rejected
 from headgate.releases.release import (
     CONFIG,
@@ -23,6 +26,7 @@ from headgate.releases.release import (
     write_record,
 )
 from headgate.repository.tree import Tree, prefetch
+from headgate.yamltext.plain import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -208,16 +212,32 @@ def stacked(groups: Iterable[Group]) -> tuple[Group, ...]:
     return found
 
 
+def read_records_ahead(tree: Tree, folders: Iterable[str]) -> None:
+    """Let all records in the folders of releases be read when they are asked for. What is wrong shows then."""
+    files = [f"{folder}/{name}" for folder in folders for name in _names(tree, folder) if _is_record(name)]
+    prefetch(tree, files)
+    with suppress(HeadgateError):
+        read_ahead(documents_request(data, file) for file in files if read_plain(data := tree.read(file)) is None)
+
+
 def read_pending(tree: Tree, folder: str, landed: Released | None) -> Pending:
     """Read what is pending beside a release. What waited in the form of version 1.0.0 is held."""
     if not any(path.startswith(_OURS) for path in _names(tree, folder)):
         return NOTHING_PENDING
     prefetch(tree, [f"{folder}/{place}" for place in (HELD, PROPOSED, FAILED, WAITING, REJECTED)])
     file = f"{folder}/{REJECTED}"
-    rejected = parse(tree.read(file), file, Rejected)[0].parts if file in tree else {}
+    rejected = parse_record(tree.read(file), file, Rejected).parts if file in tree else {}
     held = (*_groups(tree, f"{folder}/{HELD}"), *_waiting(tree, folder, landed))
     failed = tuple(_groups(tree, f"{folder}/{FAILED}"))
     return Pending(proposal=_proposal(tree, f"{folder}/{PROPOSED}"), held=held, failed=failed, rejected=rejected)
+
+
+def _is_record(name: str) -> bool:
+    """Whether a file in a release's folder is Headgate's own, and not one of the app's config."""
+    place, _, rest = name.partition("/")
+    if not rest:
+        return name in (RELEASE, REJECTED)
+    return rest in (PROPOSAL, RELEASE) if place == PROPOSED else place != CONFIG and rest.endswith(f"/{GROUP}")
 
 
 _OURS = (f"{HELD}/", f"{PROPOSED}/", f"{FAILED}/", f"{WAITING}/", REJECTED)
@@ -231,14 +251,14 @@ def _groups(tree: Tree, folder: str) -> Iterator[Group]:
     for path in tree.paths(folder):
         at, _, name = path.rpartition("/")
         if name == GROUP and at.count("/") == folder.count("/") + 1:
-            yield Group(parse(tree.read(path), path, GroupRecord)[0], tree.folder(f"{at}/{CONFIG}"))
+            yield Group(parse_record(tree.read(path), path, GroupRecord), tree.folder(f"{at}/{CONFIG}"))
 
 
 def _proposal(tree: Tree, folder: str) -> Proposal | None:
     file = f"{folder}/{PROPOSAL}"
     if file not in tree:
         return None
-    record = parse(tree.read(file), file, ProposalRecord)[0]
+    record = parse_record(tree.read(file), file, ProposalRecord)
     return Proposal(record, tuple(_groups(tree, folder)), read_released(tree, folder))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.config import parse
+from headgate.config import parse_record
 from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
 from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.write import write
@@ -56,7 +56,7 @@ def config_folder(record: AppRecord, environment: str) -> str:
 def read_release(tree: Tree, record: AppRecord, environment: str) -> Release | None:
     """Read an app's release in an environment; None before the first hand-off."""
     file = release_file(record, environment)
-    return parse(tree.read(file), file, Release)[0] if file in tree else None
+    return parse_record(tree.read(file), file, Release) if file in tree else None
 
 
 def read_released(tree: Tree, folder: str) -> Released | None:
@@ -65,7 +65,7 @@ def read_released(tree: Tree, folder: str) -> Released | None:
     if file not in tree:
         return None
     prefetch(tree, [file, f"{folder}/{CONFIG}"])
-    return Released(parse(tree.read(file), file, Release)[0], tree.folder(f"{folder}/{CONFIG}"))
+    return Released(parse_record(tree.read(file), file, Release), tree.folder(f"{folder}/{CONFIG}"))
 
 
 def write_released(tree: Tree, folder: str, released: Released | None) -> Changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.config import parse
+from headgate.config import parse_record
 from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration import output
 from headgate.intents.rehydrate import owner_of
@@ -113,7 +113,7 @@ def _release(tree: Tree, files: list[str]) -> Release | None:
     for file in files:
         if file in tree:
             try:
-                return parse(tree.read(file), file, Release)[0]
+                return parse_record(tree.read(file), file, Release)
             except HeadgateError:
                 continue
     return None

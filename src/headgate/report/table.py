@@ -36,6 +36,8 @@ def write_table(terminal: Terminal, titles: Sequence[str], rows: Sequence[Sequen
 
 def _width(text: str) -> int:
     """Count the columns of a text in a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
     )

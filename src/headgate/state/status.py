@@ -12,8 +12,8 @@ from headgate.hydration.hydrate import Options, hydrate
 from headgate.releases.arrivals import arrivals
 from headgate.releases.decide import cleaned
 from headgate.releases.past import deepening
-from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending
-from headgate.releases.release import NOTHING, known_parts, read_release, read_released, release_file
+from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending, read_records_ahead
+from headgate.releases.release import NOTHING, known_parts, read_released, release_file
 from headgate.releases.windows import closed
 from headgate.state.proposals import open_proposals
 
@@ -85,6 +85,7 @@ def read_status(
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
     landed = find_arrivals(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
     proposed = _proposals(workspace, configuration, tree, notes)
+    read_records_ahead(tree, [record.release_folder(environment) for record, environment in targets])
     standings = [
         _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
         for target in targets
@@ -149,11 +150,11 @@ def _standing(
     proposed: Proposed | None,
 ) -> Standing:
     record, environment = target
-    release, problem = _read(tree, record, environment)
+    landed, pending, problem = _read(tree, record, environment)
+    release = landed.release if landed else None
     outcome = outcomes.get(_owner(target))
     freeze = configuration.frozen.get(environment)
     held = freeze is not None or (release is not None and release.pin is not None)
-    landed, pending = _pending(tree, record, environment)
     folder = configuration.output_folder(record.name, environment)
     return Standing(
         record.name,
@@ -182,21 +183,15 @@ def _state(outcome: Outcome | None, *, held: bool) -> str:
     return "held" if held and state == "stale" else state
 
 
-def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | None, HeadgateError | None]:
-    try:
-        return read_release(tree, record, environment), None
-    except HeadgateError as error:
-        return None, error
-
-
-def _pending(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | None, Pending]:
-    folder = record.release_folder(environment)
+def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | None, Pending, HeadgateError | None]:
+    """Return what is landed and what is pending, as far as it can be read, and what is wrong with them."""
+    folder, landed = record.release_folder(environment), None
     try:
         landed = read_released(tree, folder)
-        pending = read_pending(tree, folder, landed)
-    except HeadgateError:
-        return None, NOTHING_PENDING
-    return landed, cleaned(landed or NOTHING, pending, known_parts(record, environment))
+        pending = cleaned(landed or NOTHING, read_pending(tree, folder, landed), known_parts(record, environment))
+    except HeadgateError as error:
+        return landed, NOTHING_PENDING, error
+    return landed, pending, None
 
 
 def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
