@@ -108,7 +108,8 @@ def test_branches_of_no_app_cost_a_run_nothing(tmp_path: Path) -> None:
 
     with make_scene(tmp_path) as scene:
         assert scene.hand_off().code == 0
-        cost(scene)
+        for _ in range(2):  # the first of the day looks at everything
+            cost(scene)
         alone = cost(scene)
         head = refs(scene.manifests)["refs/heads/main"]
         for number in range(15):

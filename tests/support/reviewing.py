@@ -107,7 +107,7 @@ class Scene:
             except HeadgateError as error:
                 code = error.code
                 out.write(str(error))
-        job.status = job.pipeline.status = "success"
+        job.status = job.pipeline.status = "failed" if code else "success"
         self.runs.append(Ended(code, out.getvalue()))
         return self.runs[-1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.commands import hold, promote, rehydrate, rollback, verify
@@ -16,6 +17,7 @@ from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import tell_hydration
 from headgate.feedback.jobreport import JobReport
 from headgate.gitlab.api import merge_request_path
+from headgate.gitlab.completed import completed_today
 from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
@@ -114,10 +116,16 @@ def _push(run: Run, report: JobReport) -> int:
 
 
 def _schedule(run: Run, report: JobReport) -> int:
-    """Verify, promote what is due, refresh what is proposed; the last of them tells of everything."""
+    """Verify, promote what is due, refresh what is proposed; the last of them tells of what is new.
+
+    Once a day it tells of everything, which completes what GitLab refused or lost.
+    """
+    gitlab, project = run.write, run.event.manifests
+    completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
+    scope = Scope(told=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.Request(run.address), report.verified)
     followed = promote.follow(_asked(run, report, completes=False))
-    return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: Scope(everything=True))))
+    return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: scope)))
 
 
 def _merge_request(run: Run, report: JobReport) -> int:

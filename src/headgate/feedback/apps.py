@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 class Scope:
     """Of which apps is told: of those that a run touched, of ``everything``, of what came with a push.
 
-    ``since`` is a commit: it counts, with all that came after it. ``sent`` is whose hand-off this run landed.
+    ``since`` is a commit: it counts, with all that came after it. Of what ``told`` holds all is told already, and only
+    what came after it counts. ``sent`` is whose hand-off this run landed.
     """
 
     everything: bool = False
     since: str = ""
+    told: str = ""
     sent: Told | None = None
 
 
@@ -106,7 +108,7 @@ def _words(one: Standing, gone: list[Told], outcome: Outcome | None, sent: Told 
     if outcome.state == "superseded":
         return words(one, [*gone, sent])
     said = words(one, gone)
-    if outcome.error is not None:
+    if outcome.error is not None and not any(word.state == "failed" for word in said):
         said = [word for word in said if (word.project, word.commit) != sent[:2]]
         said.append(failed(one, sent, outcome.error))
     return said
@@ -119,13 +121,13 @@ def _earlier(
 
     A run lands something itself, or runs since somebody pushed: then it is what was before that push.
     """
-    if not scope.since:
+    if not (scope.since or scope.told):
         return before.tree, []
-    repository = newest.repository
+    repository, base = newest.repository, scope.told or f"{scope.since}^"
     try:
-        fetch(repository, newest.remote, scope.since, depth=2)
-        changed = repository.git("diff-tree", "-r", "-z", "--name-only", f"{scope.since}^", newest.base)
-        earlier = git.tree_of_commit(repository, f"{scope.since}^")
+        fetch(repository, newest.remote, scope.told or scope.since, depth=2)
+        changed = repository.git("diff-tree", "-r", "-z", "--name-only", base, newest.base)
+        earlier = git.tree_of_commit(repository, base)
     except GitError:  # the first commit of all, or one that is gone
         return before.tree, []
     return earlier, list(owners_of(filter(None, changed.split("\0")), configuration))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.releases.pending import held_release, read_pending
-from headgate.releases.release import parts, read_release, read_released
+from headgate.releases.release import parts, read_released
 from headgate.report.history import version
 from headgate.report.markdown import plain
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headgate.errors import HeadgateError
     from headgate.model import Release, ReleasedConfig, ReleasedImage
     from headgate.releases.arrivals import Owner
+    from headgate.releases.pending import Group
     from headgate.repository.tree import Tree
     from headgate.review.marks import Source
     from headgate.state.proposals import Proposed
@@ -55,6 +56,7 @@ class Standing:
     release: Release | None
     waiting: Release | None
     held: str
+    failed: tuple[Group, ...]
     proposed: Release | None
     review_url: str
     url: str
@@ -81,14 +83,16 @@ def standings(
         record, proposal = configuration.apps[app], proposed.get((app, environment))
         landed = read_released(tree, record.release_folder(environment))
         pending = read_pending(tree, record.release_folder(environment), landed)
-        release = read_release(tree, record, environment)
+        release = landed.release if landed else None
         found.append(
             Standing(
                 (app, environment),
                 f"{app}/{environment}" if _shares(record, configuration) else environment,
                 release,
                 held_release(landed, pending.held),
-                _held(configuration, environment, release),
+                "; ".join(dict.fromkeys(reason for group in pending.held for reason in group.record.reasons))
+                or _held(configuration, environment, release),
+                pending.failed,
                 proposal.release if proposal else None,
                 review_at(proposal.branch) if proposal else "",
                 landed_at((app, environment)),
@@ -123,7 +127,7 @@ def _shares(record: AppRecord, configuration: Configuration) -> bool:
 def words(one: Standing, gone: Iterable[Told] = ()) -> list[Word]:
     """Return what each commit is told. ``gone`` are commits that something newer took the place of."""
     found: dict[Source, Word] = {}
-    for word in [*_gone(one, gone), *_running(one), *_waiting(one), *_proposed(one)]:
+    for word in [*_gone(one, gone), *_failed(one), *_running(one), *_waiting(one), *_proposed(one)]:
         key = (word.project, word.commit)
         if key not in found or _RANK.index(word.state) >= _RANK.index(found[key].state):
             found[key] = word
@@ -151,6 +155,13 @@ def _proposed(one: Standing) -> Iterator[Word]:
         if part != running.get(name):
             text = f"waits for review in {one.owner[1]}: {version(one.proposed)}"
             yield from _word(one, part, "pending", text, one.review_url)
+
+
+def _failed(one: Standing) -> Iterator[Word]:
+    for group in one.failed:
+        why = group.record.failure.message if group.record.failure else "it could not be rendered"
+        for part in group.parts.values():
+            yield from _word(one, part, "failed", f"not delivered to {one.owner[1]}: {why}", one.url)
 
 
 def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:

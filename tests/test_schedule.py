@@ -1,0 +1,74 @@
+"""What a scheduled pipeline looks at: once a day at everything, else at what is new since the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import ImageError
+from support.gitlab.gitside import refs
+from support.gitlab.mergeside import merge
+from support.reviewing import DEPLOYMENT, Scene, make_scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Return an app with one version that was reviewed and merged."""
+    with make_scene(tmp_path) as made:
+        assert made.hand_off().code == 0
+        merge(made.gitlab, made.the_request(), made.person)
+        assert made.pushed().code == 0
+        yield made
+
+
+def asked_of_the_app(scene: Scene) -> int:
+    """Run a schedule and count its requests to the app's project."""
+    scene.gitlab.requests.clear()
+    ended = scene.schedule()
+    assert ended.code == 0, ended.out
+    return sum(f"/projects/{scene.app.id}/" in one.path for one in scene.gitlab.requests)
+
+
+def test_only_the_first_run_of_a_day_looks_at_every_app(scene: Scene) -> None:
+    assert asked_of_the_app(scene) > 0
+    assert asked_of_the_app(scene) == 0
+    assert asked_of_the_app(scene) == 0
+
+
+def test_the_first_run_of_the_next_day_looks_again(scene: Scene) -> None:
+    asked_of_the_app(scene)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for one in scene.manifests.pipelines:
+        one.created_at = yesterday.isoformat()
+    assert asked_of_the_app(scene) > 0
+
+
+def test_a_run_after_one_that_failed_looks_again(scene: Scene) -> None:
+    asked_of_the_app(scene)
+    for one in scene.manifests.pipelines:
+        one.status = "failed"
+    assert asked_of_the_app(scene) > 0
+
+
+def test_what_was_merged_since_the_last_run_is_told(scene: Scene) -> None:
+    asked_of_the_app(scene)
+    assert scene.new_version().code == 0
+    commit = refs(scene.app)["refs/heads/main"]
+    assert scene.statuses(commit)["headgate: production"][0] == "pending"
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    assert asked_of_the_app(scene) > 0
+    assert scene.statuses(commit)["headgate: production"][0] == "success"
+    assert asked_of_the_app(scene) == 0
+
+
+def test_what_failed_is_told_by_later_runs_too(scene: Scene) -> None:
+    assert scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("acme/web", "acme/other")}).code != 0
+    commit = refs(scene.app)["refs/heads/main"]
+    told = scene.statuses(commit)["headgate: production"]
+    assert told[0] == "failed"
+    scene.app.statuses.clear()  # as if GitLab had lost it
+    assert scene.schedule().code == ImageError.code, "red, as long as it fails"
+    assert scene.statuses(commit)["headgate: production"] == told
