@@ -70,7 +70,7 @@ class Environment:
             return Hold(reason="frozen") if self.frozen else None
         if self.pending.proposal is not None and self.pending.proposal.by_person:
             return Hold(reason="a roll-back is under review")
-        return Hold(reason="somebody else's commits") if self.foreign else None
+        return Hold(reason="somebody else's commits", yields=False) if self.foreign else None
 
     def known(self) -> dict[str, int]:
         """Return the newest version of each part, landed, proposed, held or rejected."""

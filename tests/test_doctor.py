@@ -350,7 +350,7 @@ def test_what_is_wrong_is_found(
 @pytest.mark.parametrize(
     ("path", "checks"),
     [
-        (f"/projects/{M}/protected_branches", {"protected branch"}),
+        (f"/projects/{M}/protected_branches", {"protected branch", "records"}),
         (f"/projects/{M}/members/all", {"intake"}),
         (f"/projects/{M}/variables", {"tokens"}),
         (f"/projects/{A}/job_token_scope/allowlist", {"job token allowlist"}),
@@ -414,6 +414,33 @@ def test_a_mirror_must_be_protected_as_the_default_branch_is(installation: Insta
     assert ["may push to the mirror env/production" in one for one in told] == [True] * (installation.setup != "direct")
     installation.set(rules, {"message": "no"}, 403)
     assert ("mirrors", "cannot tell") in installation.findings()
+
+
+def test_what_is_pending_needs_a_branch_that_the_bot_may_push(installation: Installation) -> None:
+    path, rules = installation.repo / "headgate.yaml", f"/projects/{M}/protected_branches"
+    own = installation.gitlab.prepared[f"GET {rules}"]
+    assert isinstance(own, tuple)
+    nobody = {"access_level": 0, "access_level_description": "No one"}
+    closed = [{**one, "push_access_levels": [nobody]} for one in own[1]]
+    installation.set(rules, closed)
+    (found,) = [one for one in installation.wrong() if one["check"] == "records"]
+    assert found["told"] == "nobody may push main, so what is pending cannot be kept there"
+    assert "'records: branch' in headgate.yaml" in found["hint"]
+    path.write_text(path.read_text() + "records: branch\n")
+    (found,) = [one for one in installation.wrong() if one["check"] == "records"]
+    assert found["told"].startswith("headgate/_state is not protected")
+    installation.set(rules, [*closed, {**rule([MAINTAINERS], []), "name": "headgate/_state"}])
+    assert ("records", "ok") in installation.findings()
+
+
+def test_windows_need_a_schedule(installation: Installation) -> None:
+    path = installation.repo / "headgate.yaml"
+    window = "windows: {days: mon-thu, from: '09:00', to: '16:00'}"
+    path.write_text(path.read_text().replace("    delivery: review\n", f"    delivery: review\n    {window}\n"))
+    assert ("schedule", "ok") in installation.findings()
+    installation.set(f"/projects/{M}/pipeline_schedules", [])
+    (found,) = installation.wrong()
+    assert found["told"].endswith("what waits for the windows of production waits for the next push")
 
 
 def test_direct_needs_that_jobs_push(direct: Installation) -> None:

@@ -18,14 +18,24 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from ruamel.yaml import YAML
 
 from headgate.commands.landed import Asked, landed
+from headgate.errors import GitError
 from headgate.intents.held import Closed, Reject
 from headgate.landing import workspace
+from headgate.landing.records import with_records
+from headgate.layout import RECORDS_BRANCH
 from headgate.model import Release
-from headgate.releases.pending import Pending, read_pending
+from headgate.releases.pending import Pending, is_record, read_pending
 from headgate.releases.release import parts, read_released
 from headgate.repository.git import Repository, tree_of_commit
 from headgate.repository.remote import Move
@@ -79,8 +89,8 @@ BRANCHES = (
 )
 BRANCH = "headgate/production/shop"
 FOLDER = "apps/shop/releases/{}"
-ENDS_WELL = (0, 17, 27)
-"""What a command may end with here: done, a version that cannot be rendered, and refused."""
+ENDS_WELL = (0, 17, 27, GitError.code)
+"""What a command may end with here: done, a version that cannot be rendered, refused, somebody's commit in the way."""
 
 
 class Repositories(RuleBasedStateMachine):
@@ -109,9 +119,20 @@ class Repositories(RuleBasedStateMachine):
         self.rejected: dict[str, int] = {}
         self.newest: dict[str, dict[str, int]] = {"dev": {}, "production": {}}
         self.good = True
+        self.apart = False
         self.numbers = itertools.count(1)
+
+    @initialize(apart=st.booleans())
+    def begin(self, apart: bool) -> None:
+        """The first versions come. Where records are apart, no record is ever on the default branch."""
+        self.apart = apart
+        self.configure(SETTINGS)
         for project in self.commits:
             self.hand_off(project, self.build(project))
+
+    def configure(self, settings: str) -> None:
+        """Write headgate.yaml."""
+        self.edit({"headgate.yaml": f"{settings}\nrecords: branch\n" if self.apart else settings})
 
     def teardown(self) -> None:
         """Let everything go on, look, and remove the repositories."""
@@ -248,12 +269,12 @@ class Repositories(RuleBasedStateMachine):
         lines = SETTINGS.splitlines()
         at = next(i for i, line in enumerate(lines) if line.startswith(f"  {environment}:"))
         lines[at] = lines[at].replace("{takes", f"{{windows: [{SHUT.strip(' -')}], takes")
-        self.edit({"headgate.yaml": "\n".join(lines)})
+        self.configure("\n".join(lines))
 
     @rule()
     def windows_open(self) -> None:
         """The time comes at which every environment takes what was held."""
-        self.edit({"headgate.yaml": SETTINGS})
+        self.configure(SETTINGS)
         self.run("rehydrate")
 
     @rule(environment=ENVIRONMENTS)
@@ -402,7 +423,14 @@ class Repositories(RuleBasedStateMachine):
 
     def tree(self) -> Tree:
         """Return the files of the default branch."""
-        return tree_of_commit(Repository(self.remote, bare=True), self.head("main"))
+        files, records = self.tree_at("main"), self.tree_at(RECORDS_BRANCH)
+        assert not (self.apart and [path for path in files.paths() if is_record(path)])
+        return with_records(files, records) if self.apart else files
+
+    def tree_at(self, branch: str) -> Tree:
+        """Return the files of a branch, of which there are none where it is not."""
+        head = self.head(branch)
+        return tree_of_commit(Repository(self.remote, bare=True), head) if head else Tree({})
 
     def runs_in(self) -> set[str]:
         """Return the environments in which the app is."""
@@ -509,7 +537,7 @@ class Repositories(RuleBasedStateMachine):
             assert newest.get(name) == number or rejected >= number, (environment, name, number)
 
 
-def losing(run: Callable[[], None], first: Callable[[], None]) -> None:
+def losing(run: Callable[[], object], first: Callable[[], None]) -> None:
     """Run something, with something else landing right before its first push."""
     pushes: list[int] = []
 

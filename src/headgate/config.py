@@ -253,12 +253,18 @@ def load(tree: Tree) -> Configuration:
     prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, *(f"{folder}/app.yaml" for folder in folders)])
     if SETTINGS not in tree:
         raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
-    settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
-    check_settings(settings, text)
+    settings = read_settings(tree)
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
     configuration = Configuration(settings, Apps(tree, settings, folders), lock, _frozen(tree, settings))
     check_outputs(configuration)
     return configuration
+
+
+def read_settings(tree: Tree) -> Settings:
+    """Read and check headgate.yaml alone. Raises ConfigError, YamlError."""
+    settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
+    check_settings(settings, text)
+    return settings
 
 
 def _frozen(tree: Tree, settings: Settings) -> dict[str, Freeze]:

@@ -17,6 +17,10 @@ OURS = "headgate/"
 """What the names of our branches begin with."""
 
 
+RECORDS_BRANCH = f"{OURS}_state"
+"""The branch for what is pending, where that does not stand on the default branch."""
+
+
 def review_branch(app: str, environment: str) -> str:
     """Return the branch on which changes of an app wait for review."""
     return f"{OURS}{environment}/{app}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers
+from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.intake import intake
 from headgate.doctor.settings import auto_cancel, pipeline_variables, registry, schedules, settings, version, visible
 from headgate.doctor.tokens import allowlists, job_token_push, tokens
@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from headgate.doctor.finding import Finding
 
 CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
-    *(version, visible, settings, pipeline_variables, protected_branch, pushers, mergers, job_token_push, tokens),
+    *(
+        version,
+        visible,
+        settings,
+        pipeline_variables,
+        protected_branch,
+        records,
+        pushers,
+        mergers,
+        job_token_push,
+        tokens,
+    ),
     *(mirrors, allowlists, auto_cancel, registry, schedules, intake),
 )
 """The checks, in the order in which they are told."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headgate.doctor.finding import Finding, seen
+from headgate.layout import RECORDS_BRANCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,38 @@ def mirrors(examined: Examined) -> Iterator[Finding]:
             yield Finding(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
         else:
             yield Finding(name, "ok", project.path, f"the mirror {branch} is protected")
+
+
+def records(examined: Examined) -> Iterator[Finding]:
+    """What is pending can be kept, and nobody takes it back: on the default branch, or on one of its own."""
+    settings, project, name = examined.settings, examined.manifests, "records"
+    if settings is None:
+        return
+    is_apart = settings.records == "branch"
+    branch = RECORDS_BRANCH if is_apart else project.branch
+    rules = project.protecting(branch)
+    if rules is None:
+        yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+    elif is_apart and not rules:
+        yield Finding(
+            *(name, "wrong", project.path, f"{branch} is not protected: who pushes an old commit of it takes back"),
+            f"Settings > Repository > Protected branches: add {branch}, 'Allowed to push and merge': the bot",
+        )
+    elif not is_apart and rules and not any(_may_push(rule) for rule in rules):
+        yield Finding(
+            *(name, "wrong", project.path, f"nobody may push {branch}, so what is pending cannot be kept there"),
+            f"Settings > Repository > Protected branches: let the bot push {branch}; "
+            "or 'records: branch' in headgate.yaml, where all environments are reviewed",
+        )
+    else:
+        yield Finding(name, "ok", project.path, f"what is pending is kept on {branch}")
+
+
+def _may_push(rule: Any) -> bool:
+    return any(
+        entry.get("access_level") or entry.get("user_id") or entry.get("group_id") or entry.get("deploy_key_id")
+        for entry in rule.get("push_access_levels") or ()
+    )
 
 
 def pushers(examined: Examined) -> Iterator[Finding]:

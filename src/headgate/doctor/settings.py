@@ -138,7 +138,11 @@ def schedules(examined: Examined) -> Iterator[Finding]:
     if active:
         yield Finding(name, "ok", project.path, f"a pipeline runs by schedule: {active[0].get('cron')}")
     else:
+        environments = examined.settings.environments if examined.settings else {}
+        shut = [name for name, one in environments.items() if one.windows]
+        waits = f", and what waits for the windows of {', '.join(shut)} waits for the next push" if shut else ""
+        told = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
         yield Finding(
-            *(name, "wrong", project.path, f"no pipeline of {project.branch} runs by schedule, so nothing is verified"),
+            *(name, "wrong", project.path, told),
             "Build > Pipeline schedules",
         )

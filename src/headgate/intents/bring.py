@@ -45,7 +45,7 @@ def hold_of(state: State, record: AppRecord, environment: str, landed: Released,
     if proposal is not None and proposal.by_person:
         return Hold(reason=proposal.by_person)
     foreign = state.branches.problem(review_branch(record.name, environment), proposal.record if proposal else None)
-    return Hold(reason=foreign) if foreign else None
+    return Hold(reason=foreign, yields=False) if foreign else None
 
 
 def closed_reason(state: State, environment: str) -> str:
@@ -75,11 +75,12 @@ def bring(
     if unpinned:
         landed = landed.changed(pin=None)
     pending = state.pending(record, environment)
+    hold = hold_of(state, record, environment, landed, pending)
     wanted = decide(
         landed,
         pending,
         arriving,
-        hold=None if past_holds else hold_of(state, record, environment, landed, pending),
+        hold=None if hold is not None and past_holds and hold.yields else hold,
         explicit=explicit,
         retry=retry or past_holds,
         known=known_parts(record, environment),
@@ -130,6 +131,7 @@ def _step(
         wanted=wanted,
         brought=tuple(brought),
         is_there=proposal is not None and state.branches.is_there(branch, proposal.record),
+        has_records_apart=state.has_records_apart,
     )
     return Step(
         record.name,
@@ -208,5 +210,6 @@ def decided_by_person(
             {"kind": kind, "changes": "-", "actor": actor, "reason": reason or None}
         ),
         decided=after if kind == "roll-back" else None,
+        has_records_apart=state.has_records_apart,
     )
     return Step(record.name, environment, after, changes, dict(recorded or {}), decision=decision)

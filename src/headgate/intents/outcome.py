@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.hydration.output import RECORD
 from headgate.layout import LOCK
 from headgate.model import Failure, ProposalRecord
-from headgate.releases.pending import PROPOSED, Pending, Proposal, write_pending
+from headgate.releases.pending import PROPOSED, Pending, Proposal, is_record, write_pending
 from headgate.releases.release import RELEASE
 from headgate.repository.tree import blob_id
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EQUAL_TO_PROPOSED = "its YAML is equal to what is proposed"
 
+CHANGES_NOTHING = "it changes no YAML: it is recorded with the next merge"
+
 _MOST_MESSAGE = 500
 
 
@@ -34,7 +36,7 @@ class Decision:
 
     ``proposes`` is what its proposal is: the default is the groups that are pending; a person's word names its kind,
     actor and reason, and ``decided``, the release that it wants. ``is_there``: its branch holds what is on record.
-    ``is_equal``: so it does of the YAML that the step comes to.
+    ``stays``: why what it brings is held after all, now that its YAML is known.
     """
 
     tree: Tree
@@ -46,7 +48,8 @@ class Decision:
     proposes: ProposalRecord = field(default_factory=lambda: ProposalRecord(changes="-"))
     decided: Released | None = None
     is_there: bool = False
-    is_equal: bool = False
+    stays: str = ""
+    has_records_apart: bool = False
 
     def landed(self, failed: HeadgateError | None = None) -> Changes:
         """Return what is on record when the step's YAML is on the default branch; ``failed``: with less than all."""
@@ -68,7 +71,11 @@ class Decision:
         """Return what is on record of a proposal, and what its branch changes: with the YAML, it ends the record."""
         proposes = self._proposes(outcome)
         recorded = write_pending(self.tree, self.folder, self._proposing(proposes, failed))
-        on_branch: Changes = {**changes, **dict.fromkeys(self._ended(recorded))}
+        on_branch: Changes
+        if self.has_records_apart:  # which a merge does not end
+            on_branch = {path: data for path, data in changes.items() if not is_record(path)}
+        else:
+            on_branch = {**changes, **dict.fromkeys(self._ended(recorded))}
         proposes = proposes.model_copy(update={"changes": changes_id(on_branch)})
         return write_pending(self.tree, self.folder, self._proposing(proposes, failed)), on_branch
 
@@ -93,14 +100,14 @@ class Decision:
             and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
         )
 
-    def equal(self, failed: HeadgateError | None = None) -> Changes:
-        """Return what is on record when the step's YAML is under review already.
+    def staying(self, failed: HeadgateError | None = None) -> Changes:
+        """Return what is on record when what the step brings is held for the reason that ``stays`` tells.
 
-        Neither the branch nor what is on record of it changes: approvals last, and the merge, which ends that record,
-        meets no other one. What the step brings is held, and lands after the merge without changing any YAML.
+        Where its YAML is under review already, neither the branch nor what is on record of it changes: approvals last,
+        and the merge, which ends that record, meets no other one. What is held lands after it without changing YAML.
         """
         return write_pending(
-            self.tree, self.folder, self.wanted.keeping(self.brought, EQUAL_TO_PROPOSED, self._failure(failed))
+            self.tree, self.folder, self.wanted.keeping(self.brought, self.stays, self._failure(failed))
         )
 
     def _proposes(self, outcome: Outcome) -> ProposalRecord:

@@ -60,6 +60,7 @@ class State:
     """A manifest repository at one commit of its default branch, and the time.
 
     ``in_review``: this is the branch of a merge request, so what changes there is reviewed already.
+    ``has_records_apart``: what is pending stands on a branch of its own, since the default branch may not be pushed.
     """
 
     commit: str
@@ -67,6 +68,7 @@ class State:
     configuration: Configuration
     branches: Branches = field(default_factory=_NoBranches)
     in_review: bool = False
+    has_records_apart: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def released(self, record: AppRecord, environment: str) -> Released | None:

@@ -10,7 +10,7 @@ from headgate.engine import pool
 from headgate.errors import GitError, HeadgateError
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
-from headgate.intents.outcome import EQUAL_TO_PROPOSED, changes_id
+from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED, changes_id
 from headgate.intents.protocol import State
 from headgate.intents.template_versions import drop_unused
 from headgate.landing.review_branches import ReviewBranches, group_record_file, recorded_proposals
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.config import Configuration
+    from headgate.intents.outcome import Decision
     from headgate.intents.protocol import Applied, Intent, Step
     from headgate.landing.workspace import Delivered, Workspace
     from headgate.repository.tree import Changes, Tree
@@ -142,7 +143,8 @@ def read_state(workspace: Workspace) -> State:
     """Read a workspace's commit: its files, its configuration, and, when they are asked for, branches for review."""
     configuration = workspace.configuration
     if workspace.target is None:
-        return State(workspace.base, workspace.tree, configuration, ReviewBranches(workspace))
+        branches, is_apart = ReviewBranches(workspace), workspace.has_records_apart
+        return State(workspace.base, workspace.tree, configuration, branches, has_records_apart=is_apart)
     return State(workspace.base, workspace.tree, configuration.guarded_by(workspace.target), in_review=True)
 
 
@@ -209,19 +211,32 @@ def _record_file(state: State, branch: str, step: Step | None) -> str:
 
 def _around_proposals(state: State, done: _Hydrated) -> _Hydrated:
     """Hold what has the YAML that is under review already, and say what other YAML takes the place of."""
-    steps, outcomes = [], []
-    for step, outcome in zip(done.applied.steps, done.outcomes, strict=True):
-        decision = step.decision
-        if outcome.state == "changed" and decision is not None and decision.is_proposed_already(outcome):
-            word = "held" if decision.brought else "unchanged"
-            reasons = (*outcome.reasons, EQUAL_TO_PROPOSED)
-            steps.append(replace(step, decision=replace(decision, is_equal=True)))
-            outcomes.append(replace(outcome, state=word, changes=None, objects=(), reasons=reasons))
-        else:
-            replaces = decision.replaces if decision is not None and _branch(state, step, outcome) else ()
-            steps.append(step)
-            outcomes.append(replace(outcome, reasons=(*outcome.reasons, *replaces)))
+    pairs = [
+        _around_proposal(state, step, outcome) for step, outcome in zip(done.applied.steps, done.outcomes, strict=True)
+    ]
+    steps, outcomes = [step for step, _ in pairs], [outcome for _, outcome in pairs]
     return replace(done, applied=replace(done.applied, steps=steps), outcomes=outcomes)
+
+
+def _around_proposal(state: State, step: Step, outcome: Outcome) -> tuple[Step, Outcome]:
+    decision = step.decision
+    if decision is None:
+        return step, outcome
+    stays = _stays(state, step, decision, outcome)
+    if stays:
+        word, reasons = "held" if decision.brought else "unchanged", (*outcome.reasons, stays)
+        step = replace(step, decision=replace(decision, stays=stays))
+        return step, replace(outcome, state=word, changes=None, objects=(), reasons=reasons)
+    replaces = decision.replaces if _branch(state, step, outcome) else ()
+    return step, replace(outcome, reasons=(*outcome.reasons, *replaces))
+
+
+def _stays(state: State, step: Step, decision: Decision, outcome: Outcome) -> str:
+    """Say why what a step brings is held after all; nothing where it goes on."""
+    if outcome.state == "changed" and decision.is_proposed_already(outcome):
+        return EQUAL_TO_PROPOSED
+    by_review = state.has_records_apart and state.reviews(*step.owner)
+    return CHANGES_NOTHING if by_review and outcome.state == "unchanged" and decision.brought else ""
 
 
 @dataclass
@@ -272,8 +287,8 @@ def _destination(
         return branch, recorded, changes
     if outcome.state == "waiting" and state.reviews(*step.owner):
         return None, recorded | decision.waiting(outcome.waits_for), {}
-    if decision.is_equal:
-        return None, recorded | decision.equal(failure), {}
+    if decision.stays:
+        return None, recorded | decision.staying(failure), {}
     if branch is None:
         landed = decision.landed(failure)
         return None, recorded, {**landed, **changes}
@@ -290,7 +305,8 @@ def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _Shar
         if share is None or not share.changes:
             found |= {file: None} if file in state.tree else {}
             continue
-        share.changes[file] = None
+        if not state.has_records_apart:
+            share.changes[file] = None
         record = ProposalRecord(kind="templates", changes=changes_id(share.changes))
         data = write_record(record)
         found |= {file: data} if file not in state.tree or state.tree.read(file) != data else {}

@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from headgate.config import load
+from headgate.config import load, read_settings
 from headgate.errors import ConflictError, GitError, Place
+from headgate.landing.records import apart, read_records, with_records
 from headgate.landing.turns import line
+from headgate.layout import RECORDS_BRANCH, SETTINGS
 from headgate.repository import git
 from headgate.repository.commit import advance, identity, make_commit
 from headgate.repository.remote import ORIGIN, Move, clone, fetch, fetch_commits, push, remote_refs, upstream
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 
 Result = TypeVar("Result")
+_PROTECTED = "not allowed to push code to protected branches"
+"""GitLab's words: https://docs.gitlab.com/user/project/repository/branches/protected/."""
+_RECORDS_REF = f"refs/heads/{RECORDS_BRANCH}"
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,24 @@ class Workspace:
 
     @cached_property
     def tree(self) -> Tree:
-        """All files of the base commit, listed once."""
+        """All files of the base commit, listed once, with the records that stand on a branch of their own."""
+        if not self.has_records_apart:
+            return self._files
+        commit = branch_heads(self).get(_RECORDS_REF, git.NO_COMMIT)
+        if commit == git.NO_COMMIT:
+            return with_records(self._files, Tree({}))
+        if self.remote and not git.has_commit(self.repository, commit):
+            fetch(self.repository, self.remote, commit, depth=0 if self.is_checkout else 1)
+        return with_records(self._files, read_records(self.repository, commit, self.prover))
+
+    @cached_property
+    def _files(self) -> Tree:
         return git.tree_of_commit(self.repository, self.base)
+
+    @cached_property
+    def has_records_apart(self) -> bool:
+        """Whether what is pending stands on a branch of its own."""
+        return self.target is None and SETTINGS in self._files and read_settings(self._files).records == "branch"
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -193,6 +214,8 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     Those for review stand on top of the default branch's. A branch for review is replaced, and
     left alone when it holds the same files already. Raises ConflictError when a branch moved.
     """
+    if workspace.has_records_apart:
+        drafts = [one for draft in drafts for one in _with_records_apart(draft)]
     elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
     moves: list[Move] = []
@@ -200,7 +223,8 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
         old = elsewhere.get(ref, git.NO_COMMIT) if draft.branch else workspace.base
-        commit = _commit(workspace, base, draft, commits)
+        below = old if draft.branch == RECORDS_BRANCH else base
+        commit = _commit(workspace, below, draft, commits)
         if draft.branch is None:
             base = commit  # what is reviewed stands on the newest default branch
         elif _is_there(workspace, old, commit):
@@ -211,6 +235,15 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
         _check_untouched(workspace, drafts)
     _bring(workspace, moves)
     return delivered
+
+
+def _with_records_apart(draft: Draft) -> list[Draft]:
+    """Return a draft for the default branch as two, of which one has the records."""
+    if draft.branch is not None:
+        return [draft]
+    rest, records = apart(draft.changes)
+    both = (replace(draft, changes=rest), replace(draft, branch=RECORDS_BRANCH, changes=records))
+    return [one for one in both if one.changes]
 
 
 def _check_untouched(workspace: Workspace, drafts: Sequence[Draft]) -> None:
@@ -257,6 +290,21 @@ def branch_heads(workspace: Workspace) -> dict[str, str]:
     return workspace._heads  # noqa: SLF001
 
 
+def _push(workspace: Workspace, moves: Sequence[Move], options: tuple[str, ...]) -> None:
+    try:
+        push(workspace.repository, workspace.remote, moves, options)
+    except GitError as error:
+        if _PROTECTED not in str(error):
+            raise
+        way_out = "" if workspace.has_records_apart else f"'records: branch' in {SETTINGS} keeps what is pending apart"
+        raise GitError(
+            error.what,
+            where=error.where,
+            hint=f"Settings > Repository > Protected branches: let the bot push {workspace.branch}"
+            + (f"; where nobody may, and all is reviewed, {way_out}" if way_out else ""),
+        ) from None
+
+
 def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
     if not moves:
         return
@@ -264,7 +312,7 @@ def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
         proposes = any(move.ref != f"refs/heads/{workspace.branch}" for move in moves)
         told = workspace.push_options if proposes else None
         options = told(workspace.configuration, workspace.branch) if told else ()
-        push(workspace.repository, workspace.remote, [*moves, *workspace.along], options)
+        _push(workspace, [*moves, *workspace.along], options)
         workspace.along.clear()
     workspace._heads.clear()  # noqa: SLF001
     if not workspace.is_checkout:

@@ -244,6 +244,8 @@ class Settings(Record):
     """Guards against a change that is larger than anybody meant."""
     commits: Commits = Commits()
     """Who the commits are by, and their subject."""
+    records: Literal["default", "branch"] = "default"
+    """Where what is pending stands: on the default branch, or, if the bot may not push that, on `headgate/_state`."""
 
 
 class Lock(Record):

@@ -27,10 +27,14 @@ _MOST_TRIED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Why nothing goes on by itself, and whether what is proposed stays so meanwhile."""
+    """Why nothing goes on by itself, and whether what is proposed stays so meanwhile.
+
+    ``yields``: a person may want something to go on all the same.
+    """
 
     reason: str
     keeps_proposal: bool = True
+    yields: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +163,7 @@ def decide(
     if hold is None:
         waiting = (*before.held, *(before.failed if retry else ()))
         free = tuple(group for group in waiting if not refusal(group))
-    comes = (arriving,) if arriving is not None and (hold is None or explicit) else ()
+    comes = (arriving,) if arriving is not None and (hold is None or (explicit and hold.yields)) else ()
     return Wanted(
         landed=landed,
         pending=_explained(before, refusal) if hold is None else before,

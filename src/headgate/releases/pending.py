@@ -6,6 +6,7 @@ and promotions bring stands there by groups: the parts that came together, each 
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.config import parse_record
 from headgate.engine.reading import documents_request, read_ahead
 from headgate.errors import HeadgateError
+from headgate.layout import APPS, ENVIRONMENTS
 from headgate.model import GroupRecord, ProposalRecord, Rejected
 from headgate.releases.release import (
     CONFIG,
@@ -38,6 +40,15 @@ HELD, PROPOSED, FAILED = "held", "proposed", "failed"
 REJECTED = "rejected.yaml"
 GROUP, PROPOSAL = "group.yaml", "proposal.yaml"
 NO_FILES = Tree({})
+_RECORD = re.compile(
+    rf"{APPS}/(?:(?!releases/)[^/]+/)+releases/[^/]+/(?:(?:{HELD}|{PROPOSED}|{FAILED})/.+|{re.escape(REJECTED)})"
+    rf"|{ENVIRONMENTS}/[^/]+/{re.escape(PROPOSAL)}"
+)
+
+
+def is_record(path: str) -> bool:
+    """Whether a file of a manifest repository says what is pending."""
+    return _RECORD.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)

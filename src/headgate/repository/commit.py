@@ -51,6 +51,8 @@ def make_commit(
 ) -> str:
     """Make a commit of ``changes`` on top of ``base`` and return its id. No branch and no file is touched.
 
+    On top of `NO_COMMIT` it is the first one.
+
     ``changes`` name full paths; contents are stored as they are, without filters.
     Raises what `signing.signed` raises when the commit is to be signed.
     """
@@ -60,7 +62,7 @@ def make_commit(
         f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(),
         _data(message.encode()),
     ]
-    stream += [f"from {base}\n".encode()]
+    stream += [f"from {base}\n".encode()] if base != NO_COMMIT else []
     stream += [f"merge {parent}\n".encode() for parent in parents]
     for path, content in sorted(changes.items()):
         name = _quote(path)

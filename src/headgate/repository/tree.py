@@ -188,6 +188,10 @@ class Tree:
         """Return the tree with some of its files."""
         return Tree({path: self._blobs[path] for path in paths})
 
+    def joined(self, other: Tree) -> Tree:
+        """Return the tree with the files of another one, which count where both have one."""
+        return Tree({**self._blobs, **other._blobs})
+
     def with_changes(self, changes: Changes) -> Tree:
         """Return the tree with ``changes`` on top; a file keeps its mode."""
         blobs = {path: blob for path, blob in self._blobs.items() if path not in changes}
