@@ -8,6 +8,7 @@ import pytest
 from headgate.errors import DeniedError
 from headgate.model import Allow
 from headgate.objects.check import check_allowed
+from headgate.objects.kinds import denied_because
 from headgate.objects.manifest import Manifest, with_namespace
 from support.trees import one_object
 
@@ -68,6 +69,8 @@ DENIED = [
     ("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "an object of Flux"),
     ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "an object of Flux"),
     ("source.toolkit.fluxcd.io/v1", "GitRepository", "an object of Flux"),
+    ("notification.toolkit.fluxcd.io/v1beta3", "Alert", "an object of Flux"),
+    ("image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation", "an object of Flux"),
     ("argoproj.io/v1alpha1", "Application", "an object of Argo CD"),
     ("argoproj.io/v1alpha1", "ApplicationSet", "an object of Argo CD"),
     ("argoproj.io/v1alpha1", "AppProject", "an object of Argo CD"),
@@ -258,3 +261,11 @@ def test_secret_that_only_claims_to_be_encrypted_is_refused(sops: str) -> None:
         f"apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: shop}}\nstringData: {{a: hi}}\nsops: {sops}\n"
     )
     assert "a Secret in plain text" in str(refusal(one_object(text)))
+
+
+@pytest.mark.parametrize(
+    ("group", "is_flux"),
+    [("fluxcd.io", True), ("x.toolkit.fluxcd.io", True), ("notfluxcd.io", False), ("fluxcd.io.example.com", False)],
+)
+def test_every_group_of_flux_is_flux(group: str, *, is_flux: bool) -> None:
+    assert (denied_because(group, "Whatever", "namespace") == "an object of Flux") == is_flux

@@ -6,8 +6,10 @@ import pytest
 
 from headgate.config import load
 from headgate.errors import ConfigError, ForbiddenError, RefusedError
+from headgate.gitlab.api import GitLab, connect
 from headgate.gitlab.event import Form
 from headgate.gitlab.form import ACTIONS, check_form, check_permitted, concerned
+from headgate.gitlab.identity import access_level
 from headgate.repository.git import open_repository, tree_of_folder
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
@@ -38,6 +40,24 @@ def test_form_that_lacks_something_says_what(form: Form, words: str) -> None:
 @pytest.mark.parametrize("action", list(ACTIONS))
 def test_every_action_with_all_fields_is_taken(action: str) -> None:
     check_form(Form(action, "web", "dev", "production", "1", "why"))
+
+
+@pytest.mark.parametrize(
+    ("found", "level"),
+    [
+        ({"access_level": 40, "state": "active"}, 40),
+        ({"access_level": 40, "state": "blocked"}, 0),
+        ({"access_level": 40, "state": "awaiting"}, 0),
+        ({"access_level": 40}, 0),
+        (None, 0),
+    ],
+)
+def test_only_active_members_have_a_level(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, object] | None, level: int
+) -> None:
+    monkeypatch.setattr(GitLab, "find", lambda _gitlab, _path: found)
+    gitlab = connect("https://gitlab.example.com", "a token", "secret")
+    assert access_level(gitlab, "acme/manifests", 7) == level
 
 
 @pytest.mark.parametrize(

@@ -537,7 +537,7 @@ class Repositories(RuleBasedStateMachine):
             assert newest.get(name) == number or rejected >= number, (environment, name, number)
 
 
-def losing(run: Callable[[], object], first: Callable[[], None]) -> None:
+def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
     """Run something, with something else landing right before its first push."""
     pushes: list[int] = []
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from headgate.gitlab.api import GitLab
 from headgate.hydration.output import output_id
 from headgate.landing.proof import Prover
 from headgate.repository.commit import Identity
@@ -361,6 +363,22 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     assert "!1 is not merged by itself: nothing proves that Headgate made" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
+
+
+def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = GitLab.put
+
+    def put(gitlab: GitLab, path: str, body: Mapping[str, Any]) -> Any:
+        if path.endswith("/merge"):
+            one = last(merging)
+            one.sha = merging.push(merging.manifests, {"deploy/production/web/evil.yaml": "x"}, branch=BRANCH)
+        return asked(gitlab, path, body)
+
+    monkeypatch.setattr(GitLab, "put", put)
+    ended = merging.hand_off()
+    assert "GitLab did not merge !1 (its branch moved in the meantime" in ended.out
+    assert last(merging).state == "opened"
+    assert git(merging.manifests, "ls-tree", "main", "deploy/production/web/evil.yaml") == ""
 
 
 def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scene) -> None:

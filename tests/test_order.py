@@ -160,3 +160,37 @@ def test_a_tag_without_a_version_is_not_guessed(tag: str) -> None:
     made = HandOff("acme/web", "a" * 40, f"refs/tags/{tag}")
     verdict = compare(made, None, Newest(commit="b" * 40, ref="refs/tags/v1.0.0"), "semver", Unread())
     assert verdict.order == "unknown"
+
+
+class Tagged(Unread):
+    """A history in which commits have tags, and neither of two commits comes after the other."""
+
+    def __init__(self, **tags: str) -> None:
+        """Take the tags of commits, which are named by a letter."""
+        self.tags = tags
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """They diverged."""
+        return False
+
+    def tags_of(self, commit: str) -> list[str]:
+        """Return those on it or before it."""
+        return [f"refs/tags/{tag}" for tag in self.tags.get(commit[0], "").split()]
+
+
+@pytest.mark.parametrize(
+    ("tags", "ref", "expected"),
+    [
+        ({"a": "v1.1.0 v1.3.0"}, "refs/tags/v1.2.0", "newer"),
+        ({"a": "v1.1.0 v1.0.0"}, "refs/tags/v1.2.0", "older"),
+        ({"a": "v1.2.0"}, "refs/tags/v1.2.0", "diverged"),  # which of two commits after v1.2.0 is newer, no tag tells
+        ({}, "refs/tags/v1.2.0", "diverged"),
+        ({"a": "v1.3.0", "b": "v1.2.0"}, "refs/heads/main", "newer"),
+        ({"a": "v1.3.0"}, "refs/heads/main", "diverged"),
+    ],
+)
+def test_a_branch_beside_tags_is_compared_by_the_tags_before_it(tags: dict[str, str], ref: str, expected: str) -> None:
+    made = HandOff("acme/web", "a" * 40, "refs/heads/main")
+    newest = Newest(commit="b" * 40, ref=ref)
+    assert compare(made, None, newest, "semver", Tagged(**tags)).order == expected
+    assert compare(made, None, newest, "ancestry", Tagged(**tags)).order == "diverged"

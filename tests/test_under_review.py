@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,27 @@ def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage:
     assert files(stage, f"{RELEASES}/held") == files(stage, f"{RELEASES}/proposed") == []
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
+
+
+def test_a_proposal_is_made_anew_where_the_default_branch_changes_below_it(stage: Stage) -> None:
+    """Merged as it was, it would undo or mix what somebody did there meanwhile, without anybody reviewing that."""
+    yaml_file, work = "deploy/production/web/deployment.apps-web.yaml", stage.manifests.path
+    ways: list[Callable[[], Ran]] = [lambda: run(stage, "refresh"), lambda: equal_version(stage)]
+    for number, way in enumerate(ways):
+        git(work, "fetch", "--quiet", "origin")
+        git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+        text = (work / yaml_file).read_text()
+        stage.manifests.write({yaml_file: f"{text}# by hand {number}\n"}).commit("Edit by hand")
+        git(work, "push", "--quiet", "origin", "main")
+        assert way().code == 0
+        assert git(stage.remote, "rev-parse", f"{BRANCH}^") == git(stage.remote, "rev-parse", "main")
+        assert "by hand" not in stage.show(BRANCH, yaml_file)
+
+
+def equal_version(stage: Stage) -> Ran:
+    """Hand a version off whose YAML is the same."""
+    write_app(stage, {"README.md": "another word"})
+    return stage.deliver()
 
 
 def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
-from headgate.gitlab.sent import proven, sent
+from headgate.gitlab.sent import app_histories, proven, sent
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
 from headgate.landing.proof import Prover
@@ -56,9 +57,9 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     Terminal(sys.stdout).line(engine_line())
     login = found.branch_login if kind == "merge_request_event" else found.manifests_login
     report = JobReport(event.server)
-    with logged_in(login):
+    with logged_in(login), app_histories(found) as histories:
         try:
-            return _KINDS[kind](found, report)
+            return _KINDS[kind](replace(found, histories=histories), report)
         except HeadgateError as error:
             report.failed(error)
             raise
@@ -216,6 +217,7 @@ def _asked(
         finish,
         push_options=options,
         prover=_prover(run),
+        histories=run.histories,
     )
     return Asked(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
 

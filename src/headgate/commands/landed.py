@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.commands.hydrate import exit_code
@@ -16,6 +15,7 @@ from headgate.landing.migrate import migrated
 from headgate.landing.mirror import write_mirrors
 from headgate.landing.trailer import find_intent
 from headgate.landing.workspace import open_workspace, refreshed
+from headgate.releases import order
 from headgate.releases.past import open_history
 from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
@@ -40,7 +40,8 @@ class Around:
 
     ``check`` comes first, and stops it by an error; ``before`` says what people decided in GitLab meanwhile.
     ``complete`` comes last: it brings GitLab to what the repository holds, and gives what there is to say. ``branch``
-    is worked on instead of the default one. ``target``, ``push_options`` and ``prover`` are the workspace's.
+    is worked on instead of the default one. ``histories`` tell which of two commits of a project is newer. ``target``,
+    ``push_options`` and ``prover`` are the workspace's.
     """
 
     check: Callable[[Workspace], None] = lambda _workspace: None
@@ -50,6 +51,7 @@ class Around:
     target: Settings | None = None
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
     prover: Prover | None = None
+    histories: order.Histories = order.no_histories
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def _land(
 ) -> tuple[list[Landing], HeadgateError | None]:
     """Land an intent, with what follows from it and the mirrors; return also what went wrong after it."""
     first = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
-    landings, error = _with_what_follows(workspace, first, terminal)
+    landings, error = _with_what_follows(workspace, first, terminal, asked.around)
     mirrored = write_mirrors(workspace, landings[-1].configuration)
     landings.append(Landing([], (), list(mirrored.delivered), first.configuration))
     return landings, error or mirrored.error
@@ -133,19 +135,19 @@ def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:
 
 
 def _with_what_follows(
-    workspace: Workspace, first: Landing, terminal: Terminal
+    workspace: Workspace, first: Landing, terminal: Terminal, around: Around
 ) -> tuple[list[Landing], HeadgateError | None]:
     """Return the landing with those that followed, and what went wrong after it: it has landed all the same."""
     landings = [first]
     try:
-        for landing in _followed(workspace, first, terminal):
+        for landing in _followed(workspace, first, terminal, around):
             landings.append(landing)  # noqa: PERF402  one by one, since a later one may fail
     except HeadgateError as error:
         return landings, error
     return landings, None
 
 
-def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Iterator[Landing]:
+def _followed(workspace: Workspace, first: Landing, terminal: Terminal, around: Around) -> Iterator[Landing]:
     """Promote what follows by itself from what landed, environment by environment.
 
     It is derived from the default branch, so that a later run does what this one was not given the time for.
@@ -155,7 +157,7 @@ def _followed(workspace: Workspace, first: Landing, terminal: Terminal) -> Itera
     apps = list(dict.fromkeys(outcome.app for outcome in first.outcomes))
     for _ in first.configuration.settings.environments:
         newest = refreshed(workspace)
-        promotions = due(read_state(newest), apps, histories(newest), datetime.now(UTC))
+        promotions = due(read_state(newest), apps, histories(newest), around.histories)
         if not promotions:
             break
         landing = land(newest, Follow(tuple(promotions)), progress=terminal.progress)

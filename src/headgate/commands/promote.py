@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.commands.landed import Asked, histories, landed
@@ -37,14 +36,14 @@ def run(request: Request, asked: Asked) -> int:
 
         def resolve(workspace: Workspace) -> Promote:
             past = open_history(workspace.repository, workspace.remote, workspace.base, request.app, request.source)
-            history = stack.enter_context(app_source(request.repository, "")) if request.repository else None
+            named = stack.enter_context(app_source(request.repository, "")) if request.repository else None
             commits = commits_of(stack.enter_context(past))
             return promotion(
                 read_state(workspace),
                 request.app,
                 request.source,
                 request.target,
-                Past(commits, history),
+                Past(commits, (lambda _project: named) if named else asked.around.histories),
                 allow_older=request.allow_older,
                 actor=request.actor,
             )
@@ -59,6 +58,6 @@ def follow(asked: Asked) -> int:
         state = read_state(workspace)
         if not follows(state.configuration):
             return Follow(())
-        return Follow(tuple(due(state, list(state.configuration.apps), histories(workspace), datetime.now(UTC))))
+        return Follow(tuple(due(state, list(state.configuration.apps), histories(workspace), asked.around.histories)))
 
     return landed(asked, resolve)

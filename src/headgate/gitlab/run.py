@@ -11,6 +11,7 @@ from headgate.gitlab.api import connect
 from headgate.gitlab.identity import branch, running_job
 from headgate.layout import SETTINGS
 from headgate.registry.credentials import access as registry_access
+from headgate.releases.order import no_histories
 from headgate.repository.login import Login
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from headgate.gitlab.event import Event
     from headgate.gitlab.identity import RunningJob
     from headgate.model import Settings
+    from headgate.releases.order import Histories
 
 
 @dataclass(frozen=True)
 class Run:
     """A run: what it was told, its job, and GitLab by the job's token, by what reads apps, and by what writes.
 
-    ``write`` and ``branch`` are None without their tokens.
+    ``write`` and ``branch`` are None without their tokens. ``histories`` are those of the projects that hand off.
     """
 
     event: Event
@@ -33,6 +35,7 @@ class Run:
     read: GitLab
     write: GitLab | None
     branch: GitLab | None
+    histories: Histories = no_histories
 
     @property
     def address(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,7 @@ from headgate.releases.source import app_source
 from headgate.repository.login import logged_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import ExitStack
+    from collections.abc import Iterator, Sequence
 
     from headgate.config import Configuration
     from headgate.gitlab.claim import Claim
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.registry.credentials import Access
     from headgate.registry.digests import Resolved
     from headgate.releases.handoff import Acceptance
+    from headgate.releases.order import Histories
     from headgate.releases.source import AppSource
 
 
@@ -59,6 +60,24 @@ def sent(
     resolved = [resolve(image, reached.registries) for image in claimed.images]
     untied = _untied(resolved, accepted, found, reached.registries)
     return replace(claimed, images=tuple(one.reference for one in resolved), untied=untied), source
+
+
+@contextmanager
+def app_histories(run: Run) -> Iterator[Histories]:
+    """Give what opens the repository of a project that hands off, as this run may read it, once and when it is needed.
+
+    It is asked which of two commits is newer, and answers that it cannot tell where it may not be read.
+    """
+    found: dict[str, AppSource] = {}
+    with ExitStack() as stack:
+
+        def opened(project: str) -> AppSource:
+            if project not in found:
+                stack.enter_context(logged_in(run.manifests_login, run.reading_login(project)))
+                found[project] = stack.enter_context(app_source(run.repository(project), ""))
+            return found[project]
+
+        yield opened
 
 
 def _untied(

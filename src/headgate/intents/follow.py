@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError, RefusedError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.model import Release, Take
+    from headgate.releases import order
     from headgate.releases.history import History
     from headgate.releases.release import Released
 
@@ -70,8 +71,8 @@ def follows(configuration: Configuration) -> bool:
     return any(take.auto for takes in every for take in takes or ())
 
 
-def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) -> list[Promote]:
-    """Return the promotions of these apps that are due.
+def due(state: State, apps: Sequence[str], histories: Histories, of_projects: order.Histories) -> list[Promote]:
+    """Return the promotions of these apps that are due. ``of_projects`` gives the history of the projects of parts.
 
     A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
     been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
@@ -84,7 +85,9 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
     for record, target in pairs:
         takes = taken_by(state.configuration, record, target)
         try:
-            found += [one for take in takes if take.auto for one in _due(state, record, target, take, histories, now)]
+            found += [
+                one for take in takes if take.auto for one in _due(state, record, target, take, histories, of_projects)
+            ]
         except GitError:
             raise  # what concerns the repository concerns all
         except HeadgateError:
@@ -93,7 +96,7 @@ def due(state: State, apps: Sequence[str], histories: Histories, now: datetime) 
 
 
 def _due(
-    state: State, record: AppRecord, target: str, take: Take, histories: Histories, now: datetime
+    state: State, record: AppRecord, target: str, take: Take, histories: Histories, of_projects: order.Histories
 ) -> Iterator[Promote]:
     source = str(take.promotion)
     if source not in record.environments(state.configuration.settings):
@@ -108,8 +111,8 @@ def _due(
         return
     with histories(record.name, source) as history:
         since = landed_at(history)
-        past = Past(commits_of(history))
-    if since is None or since + delay(take.auto) > now:
+        past = Past(commits_of(history), of_projects)
+    if since is None or since + delay(take.auto) > state.now:
         return
     try:
         proven(state, record, source)

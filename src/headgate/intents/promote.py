@@ -12,7 +12,7 @@ from headgate.intents.protocol import Applied, Step, check_expected, expected_re
 from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
-from headgate.releases.order import by_version
+from headgate.releases.order import compare_versions, no_histories
 from headgate.releases.pending import NO_FILES, group_of, with_pending
 from headgate.releases.release import NOTHING, Released, known_parts, parts
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.model import Newest, Part, Release
-    from headgate.releases.order import History, Order
+    from headgate.releases.order import Histories, Order
     from headgate.releases.pending import Group, Pending
     from headgate.repository.tree import Changes
 
@@ -98,10 +98,10 @@ def _same_part(one: Part, other: Part) -> bool:
 
 @dataclass(frozen=True)
 class Past:
-    """What tells newer from older: the commits that the source ran, per part, oldest first; the app's history."""
+    """What tells newer from older: the commits that the source ran, by part, oldest first; else a project's history."""
 
     commits: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    history: History | None = None
+    histories: Histories = no_histories
 
     def compare(self, name: str, new: Part, old: Part | Newest) -> Order:
         """Return how a part stands to another."""
@@ -111,14 +111,7 @@ class Past:
         if new.commit in known and old.commit in known:
             # Each was newer than all before it when it was first there: the order in which they were is theirs.
             return "newer" if known.index(new.commit) > known.index(old.commit) else "older"
-        if self.history is not None:
-            if self.history.is_ancestor(old.commit, new.commit):
-                return "newer"
-            if self.history.is_ancestor(new.commit, old.commit):
-                return "older"
-        if new.ref.startswith("refs/tags/") and old.ref.startswith("refs/tags/"):
-            return by_version(new.ref, old.ref).order
-        return "unknown"
+        return compare_versions(new, old, self.histories(new.project))
 
 
 def promotion(

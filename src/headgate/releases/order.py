@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -27,6 +28,26 @@ class History(Protocol):
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
         """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
+
+
+Histories = Callable[[str], History | None]
+"""Gives the history of a project by its path; None where nobody can tell."""
+
+
+def no_histories(_project: str) -> None:
+    """Know no project's history."""
+
+
+class Version(Protocol):
+    """A version of a part: its commit and the branch or tag that it came from."""
+
+    @property
+    def commit(self) -> str:
+        """Its commit, in full."""
+
+    @property
+    def ref(self) -> str:
+        """Its branch or tag, in full."""
 
 
 Order = Literal["newer", "same", "older", "diverged", "unknown"]
@@ -115,10 +136,24 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
     return _by_ancestry(hand_off, newest.commit, history)
 
 
-def _by_versions(hand_off: HandOff, newest: Newest, history: History) -> Verdict | None:
+def compare_versions(new: Version, old: Version, history: History | None) -> Order:
+    """Compare two other commits of a project, whatever they came from: by the versions of their tags, else by ancestry.
+
+    ``unknown`` where nobody can tell.
+    """
+    is_tagged = any(one.ref.startswith(_TAGS) for one in (new, old))
+    found = _by_versions(new, old, history) if is_tagged else None
+    if found is None and history is not None:
+        found = _by_ancestry(new, old.commit, history)
+    return found.order if found is not None else "unknown"
+
+
+def _by_versions(hand_off: Version, newest: Version, history: History | None) -> Verdict | None:
     """Compare by versions; None where ancestry has to tell. Two tags with versions need no history."""
     if hand_off.ref.startswith(_TAGS) and newest.ref.startswith(_TAGS):
         return by_version(hand_off.ref, newest.ref)
+    if history is None:
+        return None
     tags = [
         ref if ref.startswith(_TAGS) and _version(ref) else _newest_tag(history.tags_of(commit))
         for ref, commit in ((hand_off.ref, hand_off.commit), (newest.ref, newest.commit))
@@ -153,7 +188,7 @@ def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdi
     )
 
 
-def _by_ancestry(hand_off: HandOff, newest: str, history: History) -> Verdict:
+def _by_ancestry(hand_off: Version, newest: str, history: History) -> Verdict:
     new = hand_off.commit
     forward = history.is_ancestor(newest, new)
     if forward:
