@@ -93,6 +93,23 @@ def test_a_promotion_in_a_race_is_compared_anew(tmp_path: Path, manifests: Manif
     assert line.running("production") == "3"
 
 
+def test_what_is_proposed_while_a_promotion_is_on_its_way_is_newer(
+    tmp_path: Path, manifests: ManifestRepository
+) -> None:
+    line = make_line(tmp_path, manifests, takes='[{tag: "v*"}, {promotion: dev}]', delivery="review")
+    first = line.deliver(1)
+    later = line.deliver(2)
+    for number, commit in enumerate((first, later), start=1):
+        git(line.stage.app, "tag", f"v{number}.0.0", commit)
+    line.run("roll-back", "web", "--environment", "dev", "--reason", "slow")
+
+    def newer() -> None:
+        assert line.hand_off(later, 2, "--ref", "refs/tags/v2.0.0").code == 0
+
+    losing(lambda: line.promote(27), newer)
+    assert line.running("production", "headgate/production/web") == "2"
+
+
 def test_no_history_is_asked_between_commits_that_the_source_ran() -> None:
     def part(letter: str) -> ReleasedConfig:
         return ReleasedConfig(path="deploy", project="acme/web", commit=letter * 40, ref="refs/heads/main")

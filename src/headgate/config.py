@@ -250,7 +250,7 @@ def load(tree: Tree) -> Configuration:
     What is wrong with one app stands in ``broken``: it fails alone.
     """
     folders = app_folders(tree)
-    prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, *(f"{folder}/app.yaml" for folder in folders)])
+    _read_ahead(tree, folders)
     if SETTINGS not in tree:
         raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
     settings = read_settings(tree)
@@ -258,6 +258,16 @@ def load(tree: Tree) -> Configuration:
     configuration = Configuration(settings, Apps(tree, settings, folders), lock, _frozen(tree, settings))
     check_outputs(configuration)
     return configuration
+
+
+def keeps_records_apart(tree: Tree) -> bool:
+    """Whether headgate.yaml says so; not where there is none. Raises ConfigError, YamlError."""
+    _read_ahead(tree, app_folders(tree))  # all that `load` reads next is fetched with it
+    return SETTINGS in tree and read_settings(tree).records == "branch"
+
+
+def _read_ahead(tree: Tree, folders: Sequence[str]) -> None:
+    prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, *(f"{folder}/app.yaml" for folder in folders)])
 
 
 def read_settings(tree: Tree) -> Settings:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from headgate.config import load, read_settings
+from headgate.config import keeps_records_apart, load
 from headgate.errors import ConflictError, GitError, Place
 from headgate.landing.records import apart, read_records, with_records
 from headgate.landing.turns import line
@@ -81,7 +81,7 @@ class Workspace:
     @cached_property
     def has_records_apart(self) -> bool:
         """Whether what is pending stands on a branch of its own."""
-        return self.target is None and SETTINGS in self._files and read_settings(self._files).records == "branch"
+        return self.target is None and keeps_records_apart(self._files)
 
     @cached_property
     def configuration(self) -> Configuration:
