@@ -98,7 +98,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
                 "version, environments, gitlab, registries, permissions, workloads, scopes, sandbox, dependencies, "
-                "limits, commits\n"
+                "limits, commits, records\n"
                 "  did you mean 'environments'?"
             ),
         ),
