@@ -113,9 +113,9 @@ def check(program: list[str], seeds: range, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_any_interleaving_ends_in_the_same_state(headgate_program: list[str], tmp_path: Path) -> None:
-    check(headgate_program, range(10), tmp_path)
+    check(headgate_program, range(20), tmp_path)
 
 
 @pytest.mark.soak
 def test_many_interleavings_end_in_the_same_state(headgate_program: list[str], tmp_path: Path) -> None:
-    check(headgate_program, range(10, 210), tmp_path)
+    check(headgate_program, range(20, 220), tmp_path)
