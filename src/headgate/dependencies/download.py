@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -141,25 +142,32 @@ def _get(url: str, headers: Mapping[str, str], where: Place, most: int, deadline
     import requests  # noqa: PLC0415  0.1 s, and only where something is fetched
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
+    from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415
+
     # What is sent as it is, is what its digest is of; and nothing is decompressed behind our back.
     sent = {"User-Agent": "headgate", "Accept-Encoding": "identity", **headers}
+    limit = TimeLimit()
     try:
-        with (
-            requests.Session() as session,
-            session.get(
+        with requests.Session() as session, closing(limit), limit(max(0.0, deadline - time.monotonic())):
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, TimedAdapter(limit))
+            with session.get(
                 url,
                 headers=sent,
                 auth=_no_login,
                 stream=True,
                 allow_redirects=False,
                 timeout=(_CONNECT, _SILENCE),
-            ) as response,
-        ):
-            if response.status_code in _PASSING:
-                raise _Passing(f"{response.status_code}", _wait(response))
-            body = _body(response, url, where, most, deadline)
-            return _Answer(response.status_code, response.headers.get("Location", ""), body)
-    except (requests.RequestException, HTTPError) as error:
+            ) as response:
+                if response.status_code in _PASSING:
+                    raise _Passing(f"{response.status_code}", _wait(response))
+                body = _body(response, url, where, most)
+                if not limit.is_over:  # else it may have been cut
+                    return _Answer(response.status_code, response.headers.get("Location", ""), body)
+        raise _too_late(url, where)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        if limit.is_over:
+            raise _too_late(url, where) from None
         raise _Passing(type(error).__name__) from None
 
 
@@ -168,7 +176,11 @@ def _no_login(request: PreparedRequest) -> PreparedRequest:
     return request
 
 
-def _body(response: Response, url: str, where: Place, most: int, deadline: float) -> bytes:
+def _too_late(url: str, where: Place) -> DependencyError:
+    return DependencyError(f"{url} takes longer than {_WHOLE} seconds", where=where)
+
+
+def _body(response: Response, url: str, where: Place, most: int) -> bytes:
     if response.status_code != _OK:
         most = min(most, MEBI)
     chunks: list[bytes] = []
@@ -178,8 +190,6 @@ def _body(response: Response, url: str, where: Place, most: int, deadline: float
         chunks.append(chunk)
         if size > most:
             raise TooLargeError(f"{url} is larger than {most // MEBI} MiB", where=where)
-        if time.monotonic() > deadline:
-            raise DependencyError(f"{url} takes longer than {_WHOLE} seconds", where=where)
     return b"".join(chunks)
 
 

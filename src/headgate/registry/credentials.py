@@ -37,6 +37,11 @@ class Patience:
     tries: int = 4
     longest_wait: int = 20
 
+    @property
+    def whole(self) -> float:
+        """Seconds after which an answer is too late, however it came: all tries with all waits."""
+        return self.seconds * self.tries + self.longest_wait * (self.tries - 1)
+
 
 @dataclass(frozen=True)
 class Access:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Session
 
     from headgate.registry.credentials import Access, Patience
+    from headgate.timelimit import TimeLimit
 
 MOST = 4 * 1024 * 1024
 """What one answer may hold, in bytes; as much as registries must take of a manifest:
@@ -69,6 +69,7 @@ class Http:
     host: str
     patience: Patience
     _session: Session = field(repr=False)
+    _limit: TimeLimit = field(repr=False)
 
     def send(self, question: Question, *, follow: bool = True) -> Answer:
         """Send a request and follow where it leads; the login only as long as scheme, host and port stay.
@@ -106,45 +107,50 @@ class Http:
         """Send one request. A body that breaks off is asked for once more; the other tries are urllib3's."""
         from requests import RequestException  # noqa: PLC0415  0.1 s
         from urllib3.exceptions import HTTPError, ProtocolError  # noqa: PLC0415
+        from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
         asked = origin(address)
         for is_last in (False, True):
             try:
                 return self._once(question, address, authorization)
             except (RequestException, HTTPError, OSError, UnicodeError) as error:
-                if is_last or not isinstance(error, ProtocolError):
-                    raise unreachable(self.host, asked.host if asked else self.host, error, self.patience) from None
+                if is_last or self._limit.is_over or not isinstance(error, ProtocolError):
+                    why = TooLateError() if self._limit.is_over else error
+                    raise unreachable(self.host, asked.host if asked else self.host, why, self.patience) from None
         raise AssertionError("the second try returns or raises")
 
     def _once(self, question: Question, address: str, authorization: str) -> Answer:
+        from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
+
         def authorize(request: PreparedRequest) -> PreparedRequest:
             # A function, also where there is nothing to say: else requests takes a login out of ~/.netrc.
             if authorization:
                 request.headers["Authorization"] = authorization
             return request
 
-        with self._session.request(
-            *(question.verb, address),
-            params=question.query if address == question.address else None,
-            headers={"Accept": question.accept, "Accept-Encoding": "identity"},  # a digest is of what was stored
-            auth=authorize,
-            timeout=self.patience.seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
+        with (
+            self._limit(self.patience.whole),
+            self._session.request(
+                *(question.verb, address),
+                params=question.query if address == question.address else None,
+                headers={"Accept": question.accept, "Accept-Encoding": "identity"},  # a digest is of what was stored
+                auth=authorize,
+                timeout=self.patience.seconds,
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+        ):
             body = b"" if question.verb == "HEAD" else self._body(answer.raw, question.most)
+            if self._limit.is_over:  # it may have been cut
+                raise TooLateError
             return Answer(answer.status_code, answer.headers, body)
 
     def _body(self, raw: Any, most: int) -> bytes:
-        from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
-
-        body, end = bytearray(), time.monotonic() + self.patience.seconds
+        body = bytearray()
         while piece := raw.read1(65536):
             body += piece
             if len(body) > most:
                 raise too_large(self.host, most)
-            if time.monotonic() > end:
-                raise TooLateError
         return bytes(body)
 
 
@@ -152,8 +158,9 @@ class Http:
 def open_http(host: str, access: Access) -> Iterator[Http]:
     """Yield HTTP for a registry. Proxies and certificates are the environment's, as everywhere in requests."""
     from requests import Session  # noqa: PLC0415  0.1 s
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415
     from urllib3 import Retry  # noqa: PLC0415
+
+    from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415
 
     patience = access.patience
     retry = Retry(
@@ -166,11 +173,12 @@ def open_http(host: str, access: Access) -> Iterator[Http]:
         backoff_max=patience.longest_wait,
         retry_after_max=patience.longest_wait,
     )
-    with Session() as session:
+    limit = TimeLimit()
+    with closing(limit), Session() as session:
         session.headers["User-Agent"] = "headgate"
         for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        yield Http(host, patience, session)
+            session.mount(scheme, TimedAdapter(limit, max_retries=retry))
+        yield Http(host, patience, session, limit)
 
 
 def origin(address: str) -> Origin | None:

@@ -1,0 +1,108 @@
+"""A host that answers a byte now and then: in headers, in bodies, while TLS is agreed on, and by a proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from headgate.dependencies import download
+from headgate.errors import DependencyError, Place, RegistryError
+from headgate.registry.credentials import Access, Patience
+from headgate.registry.http import Question, open_http
+
+BEGINNINGS = {
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+    "chunked body": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    "status line": b"HTTP/1.1 200 ",
+}
+LIMIT, MOST = 1.5, 8.0
+
+
+@contextmanager
+def slow_host(beginning: bytes) -> Iterator[str]:
+    """Serve an answer that goes on with a byte each fifth of a second, for as long as somebody listens."""
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(beginning)
+            while not over.wait(0.2):
+                connection.sendall(b"a")
+
+    def accept(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            over.set()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for seconds only."""
+    monkeypatch.setattr(download, "_WHOLE", LIMIT)
+    monkeypatch.setattr(download, "TRIES", 1)
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Check that it takes no longer than the limit and what ending takes."""
+    began = time.monotonic()
+    yield
+    assert LIMIT * 0.9 < time.monotonic() - began < MOST
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_a_download_ends_in_time(beginning: str) -> None:
+    with slow_host(BEGINNINGS[beginning]) as host:
+        access = download.Access(frozenset({host}))
+        with in_time(), pytest.raises(DependencyError) as caught:
+            download.download(f"http://{host}/index.yaml", access, Place("Chart.yaml"), most=10**7)
+    assert f"takes longer than {LIMIT} seconds" in str(caught.value)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("way", ["tls", "proxy"])
+def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with slow_host(b"\x16\x03\x03\x40\x00" if way == "tls" else b"HTTP/1.1 200 ") as host:
+        address = f"https://{host}/a"
+        if way == "proxy":
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{host}")
+            address = "https://charts.example.com/a"
+        known = download.Access(frozenset({host, "charts.example.com"}))
+        with in_time(), pytest.raises(DependencyError):
+            download.download(address, known, Place("Chart.yaml"), most=10**7)
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_a_registry_ends_in_time(beginning: str) -> None:
+    access = Access(patience=Patience(seconds=LIMIT, tries=1, longest_wait=1))
+    with slow_host(BEGINNINGS[beginning]) as host, open_http(host, access) as http:
+        began = time.monotonic()
+        with pytest.raises(RegistryError):
+            http.send(Question("GET", f"http://{host}/v2/"))
+        assert time.monotonic() - began < 2 * MOST
+
+
+def test_what_comes_in_time_is_whole_and_the_next_one_has_its_own_time() -> None:
+    body = b"x" * 100000
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body
+    access = Access(patience=Patience(seconds=LIMIT, tries=1, longest_wait=1))
+    with slow_host(whole) as host, open_http(host, access) as http:
+        for _ in range(3):
+            assert http.send(Question("GET", f"http://{host}/v2/")).body == body
+            time.sleep(LIMIT / 2)
