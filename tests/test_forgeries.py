@@ -13,7 +13,7 @@ from support.gitlab.gitside import git, refs
 from support.gitlab.idtokens import Keys, id_token
 from support.gitlab.mergeside import open_request
 from support.gitlab.runner import environment
-from support.gitlab.state import DEVELOPER, Pipeline, Protection, Variable
+from support.gitlab.state import DEVELOPER, MAINTAINER, Job, Pipeline, Protection, Variable
 from support.gitlab.web import Answer, Request, Server
 from support.keys import allowed, make_key
 from support.registry import Registry, push_image
@@ -389,6 +389,26 @@ def test_intent_that_somebody_wrote_beforehand_is_done_all_the_same(trust: Trust
     assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
     job.status = job.pipeline.status = "running"  # its answer was lost, and it is tried again
     again = trust.run(job, told)
+    assert (again.code, again.moved) == (0, []), again.out
+    assert "nothing to do: pipeline-" in again.out
+
+
+def test_intent_that_somebody_wrote_beforehand_is_done_in_the_intake_too(trust: Trust) -> None:
+    """No commit of the manifest repository is older than a pipeline of the intake: only the bot's hash tells."""
+    intake = trust.gitlab.project("acme/intake", {trust.dana: DEVELOPER, trust.max: MAINTAINER})
+    intake.variables["HEADGATE_TOKEN"] = trust.manifests.variables["HEADGATE_TOKEN"]
+    trust.gitlab.push(intake, {"README.md": "x"}, user=trust.max)
+    made = Pipeline(intake, "main", refs(intake)["refs/heads/main"], "web", trust.max, status="running")
+    config = {"id_tokens": {"HEADGATE_ID_TOKEN": {"aud": "headgate-run:acme/manifests"}}}
+    made.jobs.append(Job("hydrate", "deploy", config, made, status="running"))
+    intake.pipelines.append(made)
+    done = f"Fix a typo\n\nHeadgate-Intent: pipeline-{intake.id}-{made.id}\n"
+    trust.gitlab.push(trust.manifests, {"README.md": "typo"}, user=trust.max, message=done)
+    told = {"HEADGATE_ACTION": "freeze", "HEADGATE_ENVIRONMENT": "dev", "HEADGATE_REASON": "incident"}
+    ended = trust.run(made.jobs[0], told)
+    assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
+    made.status = made.jobs[0].status = "running"
+    again = trust.run(made.jobs[0], told)
     assert (again.code, again.moved) == (0, []), again.out
     assert "nothing to do: pipeline-" in again.out
 

@@ -15,6 +15,7 @@ from headgate.landing.proof import Prover
 from headgate.repository.commit import Identity
 from headgate.repository.git import Repository
 from headgate.review.marks import read_marks
+from headgate.review.mergerequest import MergeRequests
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
@@ -363,6 +364,24 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     assert "!1 is not merged by itself: nothing proves that Headgate made" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
+
+
+@pytest.mark.parametrize(("field", "value"), [("target", "release"), ("source", "mine"), ("state", "closed")])
+def test_what_somebody_changes_right_before_the_merge_is_not_merged(
+    merging: Scene, monkeypatch: pytest.MonkeyPatch, field: str, value: str
+) -> None:
+    looked = MergeRequests.newest
+    for branch in ("release", "mine"):
+        merging.push(merging.manifests, {"README.md": branch}, branch=branch)
+
+    def newest(requests: MergeRequests, number: int) -> Any:
+        setattr(last(merging), field, value)
+        return looked(requests, number)
+
+    monkeypatch.setattr(MergeRequests, "newest", newest)
+    ended = merging.hand_off()
+    assert "!1 is not merged by itself: somebody changed it" in ended.out
+    assert last(merging).merge_commit is None
 
 
 def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

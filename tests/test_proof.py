@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from headgate.errors import GitError
 from headgate.landing.proof import Prover
 from headgate.repository.commit import Identity, commit_tree, make_commit
-from headgate.repository.git import Repository, commit_details
+from headgate.repository.git import Repository, commit_details, parse_commit
 from support.manifests import ManifestRepository, git
 
 BRANCH = "headgate/production/web"
@@ -65,3 +66,31 @@ def test_nothing_of_it_can_be_changed(repository: Repository) -> None:
         {"message": found.message.replace("web to production", "api to production")},
     ):
         assert not prover.proves(repository, BRANCH, like(repository, commit, **changed)), changed
+
+
+TREE, PARENT = "a" * 40, "b" * 40
+REST = "author A <a@b> 0 +0000\ncommitter A <a@b> 0 +0000\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "tree", "parents"),
+    [
+        (f"tree {TREE}\nparent {PARENT}\n{REST}", TREE, (PARENT,)),
+        (f"tree {TREE}\nparent {PARENT}\nparent {TREE}\n{REST}", TREE, (PARENT, TREE)),
+        (f"tree {TREE}\n{REST}parent {PARENT}\n", TREE, ()),  # git sees none there
+        (f"tree {TREE}\n{REST}tree {PARENT}\n", TREE, ()),
+        (f"tree {TREE}\nauthor x\u2028parent {PARENT}\n", TREE, ()),
+        (f"tree {TREE}\nauthor x\x0bparent {PARENT}\n", TREE, ()),
+        (f"tree {TREE}\nparent {PARENT} \nparent {PARENT}\n{REST}", TREE, ()),
+        (f"tree {TREE}\nparent {PARENT.upper()}\n{REST}", TREE, ()),
+    ],
+)
+def test_a_commit_is_read_by_gits_rules(header: str, tree: str, parents: tuple[str, ...]) -> None:
+    found = parse_commit(f"{header}\nWords\n\nparent {PARENT}\n".encode(), "c" * 40)
+    assert (found.tree, found.parents, found.message) == (tree, parents, f"Words\n\nparent {PARENT}\n")
+
+
+@pytest.mark.parametrize("header", ["", f"parent {PARENT}\ntree {TREE}\n", f" tree {TREE}\n", f"tree {TREE[:10]}\n"])
+def test_what_is_no_commit_is_refused(header: str) -> None:
+    with pytest.raises(GitError):
+        parse_commit(f"{header}\nWords\n".encode(), "c" * 40)

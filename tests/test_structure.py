@@ -84,3 +84,19 @@ def test_yaml_is_not_read_where_templates_are_rendered() -> None:
     }
     assert "dump" in used
     assert not {name for name in used if any(word in name.lower() for word in ("load", "parse", "compose", "scan"))}
+
+
+def test_what_git_told_is_split_at_newlines_only() -> None:
+    """``splitlines`` and ``split`` without an argument split at what Unicode calls a line or a space, too."""
+    for package in ("repository", "landing", "releases"):
+        for file in (ROOT / package).glob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+                is_loose = called == "splitlines" or (called == "split" and not getattr(node, "args", ()))
+                assert not is_loose or (file.name, getattr(node, "lineno", 0)) in _words_for_people(file), file
+
+
+def _words_for_people(file: Path) -> set[tuple[str, int]]:
+    """Return where words are split that are only shown: what a program complained of."""
+    lines = file.read_text().split("\n")
+    return {(file.name, at) for at, line in enumerate(lines, start=1) if "words" in line or "stderr" in line}

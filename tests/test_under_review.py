@@ -149,3 +149,20 @@ def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_
     assert run(stage, "remove", "web", "--environment", "production", "--by", "Eve").code == 0
     assert git(stage.remote, "ls-tree", "-r", "--name-only", BRANCH, "deploy", "apps/web") == ""
     assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
+
+
+@pytest.mark.parametrize("odd", ["notes\u2028x", "notes\u0085x", "notes\u2029x", "\u3000", "caf\u00e9"])
+def test_a_branch_of_any_name_that_git_takes_stops_nothing(stage: Stage, odd: str) -> None:
+    for at in (odd, f"headgate/{odd}", f"headgate/production/{odd}"):
+        git(stage.remote, "update-ref", f"refs/heads/{at}", "main")
+    for command in (
+        ["refresh"],
+        ["rehydrate"],
+        ["freeze", "production", "--reason", "audit", "--by", "Eve"],
+        ["status"],
+    ):
+        ran = run(stage, *command)
+        assert ran.code == 0, ran.err
+    write_app(stage, {"deploy/web.yaml": replicas(5)})
+    assert stage.deliver(to=stage.remote.as_uri()).code == 0
+    assert "replicas: 5" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")

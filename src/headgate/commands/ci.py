@@ -140,7 +140,7 @@ def _merge_request(run: Run, report: JobReport) -> int:
     check_settings(target, run.event)
     if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
         ref = f"refs/merge-requests/{number}/head"
-        return verify.run(verify.Request(run.address, ref=ref, target=target), report.verified)
+        return verify.run(verify.Request(run.address, ref=ref, target=target, base=trusted), report.verified)
 
     def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
         report.add(workspace, landings)
@@ -151,13 +151,15 @@ def _merge_request(run: Run, report: JobReport) -> int:
     asked = Asked(run.address, signing_key=run.event.signing_key, around=around)
     # Here everybody sees what other versions of the engines change, before it is merged. And nobody brings final YAML
     # of his own with a record that fits it: only what is on the default branch already is believed.
-    return rehydrate.run(rehydrate.Request(upgrade=True, trusted=trusted), asked)
+    hydrated = rehydrate.run(rehydrate.Request(upgrade=True, trusted=trusted), asked)
+    stray = verify.Request(run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, strays=True)
+    return _worst(hydrated, verify.run(stray, report.verified))
 
 
 def _form(run: Run, report: JobReport) -> int:
     form, by = run.event.form, run.job.user_name
     check_form(form)
-    intent = f"pipeline-{run.job.project}-{run.job.pipeline}"
+    intent = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
     asked = _asked(run, report, intent=intent, check=lambda at: _permit(run, at))
     actions: dict[str, Callable[[], int]] = {
         "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment, actor=by), asked),

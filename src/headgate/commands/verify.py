@@ -15,18 +15,23 @@ from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
 from headgate.repository.tree import prefetch
 from headgate.state.reading import open_for_reading
-from headgate.state.verify import Verdict, is_whole, orphans, verdicts, with_touches
+from headgate.state.verify import Verdict, is_whole, orphans, strays, verdicts, with_touches, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.landing.workspace import Workspace
     from headgate.model import Settings
+    from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True)
 class Request:
-    """The command's arguments. ``ref`` is verified instead of the default branch, whose settings are ``target``."""
+    """The command's arguments. ``ref`` is verified instead of the default branch, whose settings are ``target``.
+
+    ``base`` are the default branch's files, where ``ref`` is to be merged into it; ``strays``: only what it brings that
+    no hydration wrote is looked for, since all else was hydrated right before.
+    """
 
     manifests: str = "."
     apps: tuple[str, ...] = ()
@@ -34,6 +39,8 @@ class Request:
     json: bool = False
     ref: str = ""
     target: Settings | None = None
+    base: Tree | None = None
+    strays: bool = False
     sandbox: bool = True
 
 
@@ -50,9 +57,12 @@ def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _fo
         configuration = configuration.guarded_by(request.target) if request.target else configuration
         configuration = configuration if request.sandbox else configuration.without_sandbox()
         targets = select(configuration, request.apps, request.environments)
-        found = verdicts(tree, configuration, targets, terminal.progress)
+        found = [] if request.strays else verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:
             found += orphans(tree, configuration)
+        if request.base is not None:
+            told = {difference.file for one in found for difference in one.differences}
+            found += without(strays(tree, configuration, request.base), told)
         found = _with_touches(workspace, found)
     failed = [
         Verdict(one.app, one.environment, one.folder, "failed", error=one.error)

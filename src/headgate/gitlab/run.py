@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from headgate.dependencies.download import Access, host_of
 from headgate.errors import ConfigError, Place, UntrustedError
 from headgate.gitlab.api import connect
 from headgate.gitlab.identity import branch, running_job
+from headgate.landing.trailer import INTENT
 from headgate.layout import SETTINGS
 from headgate.registry.credentials import access as registry_access
 from headgate.releases.order import no_histories
@@ -41,6 +44,17 @@ class Run:
     def address(self) -> str:
         """The manifest repository's address."""
         return self.repository(self.event.manifests)
+
+    def keyed(self, intent: str) -> str:
+        """Return an intent's id that nobody can write into a commit before: with a hash keyed by the bot's token.
+
+        Where there is no such token, jobs push by themselves, and in the manifest project: there it is enough that
+        commits from before the pipeline do not count.
+        """
+        key = self.event.tokens.write
+        if not key:
+            return intent
+        return f"{intent}-{hmac.digest(key.encode(), f'{INTENT} {intent}'.encode(), hashlib.sha256).hex()[:32]}"
 
     def repository(self, project: str) -> str:
         """Return the address of a project's repository."""
@@ -87,6 +101,12 @@ def open_run(event: Event) -> Run:
     read = connect(event.server, "HEADGATE_READ_TOKEN", tokens.read) if tokens.read else by_job
     write = connect(event.server, "HEADGATE_TOKEN", tokens.write) if tokens.write else None
     branches = connect(event.server, "HEADGATE_BRANCH_TOKEN", tokens.branch) if tokens.branch else None
+    if write is not None and branches is not None and write.user == branches.user:
+        raise UntrustedError(
+            "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN are of one user: what anybody pushes with the second, which "
+            "every branch is shown, GitLab calls the bot's own",
+            hint="make HEADGATE_BRANCH_TOKEN anew, as another user's",
+        )
     return Run(event, job, by_job, read, write, branches)
 
 

@@ -97,7 +97,7 @@ def _state(workspace: Workspace) -> tuple[str, dict[str, str]]:
         return "" if repository.git("remote") else workspace.branch, git.local_refs(repository)
     told = repository.git("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", _HEADS)
     tips, default = {}, "" if workspace.is_checkout else workspace.branch
-    for value, ref in (line.split("\t") for line in told.splitlines()):
+    for value, ref in (line.split("\t", 1) for line in git.lines(told)):
         if value.startswith("ref: "):
             default = value.removeprefix("ref: refs/heads/") if ref == "HEAD" else default
         else:
@@ -144,8 +144,8 @@ def _pairs(configuration: Configuration) -> list[tuple[str, str]]:
 def _folder_ids(workspace: Workspace, folders: list[str]) -> dict[str, str]:
     """Return the ids of those of the folders that are there, by one process."""
     asked = "".join(f"{workspace.base}:{folder}\n" for folder in folders).encode()
-    told = workspace.repository.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).splitlines()
-    answers = zip(folders, told, strict=True)
+    told = workspace.repository.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
+    answers = zip(folders, git.lines(told), strict=True)
     return {folder: answer.split(" ")[0] for folder, answer in answers if answer.endswith(" tree")}
 
 

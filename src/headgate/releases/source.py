@@ -105,7 +105,7 @@ class AppSource:
             merged = repository.git("for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/tags/")
         except GitError:
             return []
-        return merged.splitlines()
+        return git.lines(merged)
 
     def is_on(self, ref: str) -> bool | None:
         """Whether the commit is on a branch: its head, or before that. None where that cannot be read."""

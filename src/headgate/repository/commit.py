@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, Place, UnsafeFileError
-from headgate.repository.git import NO_COMMIT, git
+from headgate.repository.git import NO_COMMIT, git, lines
 from headgate.repository.signing import signed
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def make_trees(repository: Repository, folders: Sequence[Mapping[str, str]]) -> 
         stream += [b'ls ""\n']
     stream += [f"reset {ref}\nfrom {NO_COMMIT}\n\n".encode()]
     told = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream)) if filled else ""
-    made = iter([line.split()[2] for line in told.splitlines()])
+    made = iter([line.split("\t")[0].split(" ")[2] for line in lines(told)])
     return [next(made) if one else EMPTY_TREE for one in folders]
 
 

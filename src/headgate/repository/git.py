@@ -136,12 +136,12 @@ def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", mos
         done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:
         words = mask(error.stderr)
-        lines = words.removeprefix("fatal: ").splitlines()[:_WORDS]
+        told = words.removeprefix("fatal: ").splitlines()[:_WORDS]
         refused = refusal(args, words)
         if refused:
-            lines[-1] = refused.what  # in place of git's, which tells of a prompt or of a number
-        told = "; ".join(lines) or error.completed.code
-        raise GitError(f"git {args[0]} failed: {told}", hint=refused.hint if refused else "") from None
+            told[-1] = refused.what  # in place of git's, which tells of a prompt or of a number
+        why = "; ".join(told) or error.completed.code
+        raise GitError(f"git {args[0]} failed: {why}", hint=refused.hint if refused else "") from None
     return done.stdout
 
 
@@ -212,7 +212,7 @@ def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
 def _measured(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
     """Return the sizes of those blobs that are here."""
     out = git(["cat-file", "--batch-check"], cwd=repository.path, stdin=_lines(oids)).decode()
-    rows = [line.split(" ") for line in out.splitlines()]
+    rows = [line.split(" ") for line in lines(out)]
     return {row[0]: int(row[2]) for row in rows if row[1] != "missing"}
 
 
@@ -222,7 +222,8 @@ def _missing(repository: Repository, oid: str) -> GitError:
 
 def _fetch_blobs(repository: Repository, oids: Sequence[str], reason: GitError) -> None:
     """Fetch blobs in one request, from the remote that the rest of a partial clone came from; else raise ``reason``."""
-    listed = git(["config", "--list", "--name-only"], cwd=repository.path).decode().splitlines()
+    told = git(["config", "--list", "--name-only"], cwd=repository.path).decode("utf-8", "surrogateescape")
+    listed = lines(told)
     remotes = [key.removeprefix("remote.").removesuffix(".promisor") for key in listed if key.endswith(".promisor")]
     if not remotes:
         raise reason
@@ -246,18 +247,22 @@ def open_repository(path: Path) -> Repository:
     if not path.is_dir():
         raise GitError("no such folder", where=Place(str(path)))
     try:
-        answer = git(["rev-parse", "--is-bare-repository", "--show-toplevel"], cwd=path).decode().splitlines()
-        return Repository(Path(answer[1]))
+        answer = git(["rev-parse", "--is-bare-repository", "--show-toplevel"], cwd=path).decode(
+            "utf-8", "surrogateescape"
+        )
+        return Repository(Path(lines(answer)[1]))
     except GitError:
         pass
     try:
-        bare = git(["rev-parse", "--is-bare-repository", "--absolute-git-dir"], cwd=path).decode().splitlines()
+        bare = git(["rev-parse", "--is-bare-repository", "--absolute-git-dir"], cwd=path).decode(
+            "utf-8", "surrogateescape"
+        )
     except GitError as error:
         hint = "run it inside a checkout of the manifest repository, or name one with --repo"
         if "dubious ownership" in error.what:
             hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
         raise GitError("not a git repository", where=Place(str(path)), hint=hint) from None
-    return Repository(Path(bare[1]), bare=True)
+    return Repository(Path(lines(bare)[1]), bare=True)
 
 
 def head(repository: Repository, revision: str = "HEAD") -> str:
@@ -353,8 +358,8 @@ def check_clean(repository: Repository, paths: Sequence[str] = ()) -> None:
 
 def local_refs(repository: Repository) -> dict[str, str]:
     """Return where the local branches are."""
-    lines = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/").splitlines()
-    return dict(line.split(" ", 1) for line in lines)
+    told = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
+    return dict(line.rsplit(" ", 1) for line in lines(told))
 
 
 @dataclass(frozen=True)
@@ -368,10 +373,38 @@ class CommitDetails:
 
 def commit_details(repository: Repository, commit: str) -> CommitDetails:
     """Return a commit as it is stored, wherever history is cut off. Raises GitError when it is not here."""
-    header, _, message = repository.git("cat-file", "commit", commit).partition("\n\n")
-    facts = [line.partition(" ") for line in header.splitlines()]
-    parents = tuple(value for name, _, value in facts if name == "parent")
-    return CommitDetails(next(value for name, _, value in facts if name == "tree"), parents, message)
+    return parse_commit(git(["cat-file", "commit", commit], cwd=repository.path, most=repository.most), commit)
+
+
+def parse_commit(data: bytes, commit: str) -> CommitDetails:
+    """Read a commit by git's own rules: its tree first, then its parents, and nothing further down is one.
+
+    https://git-scm.com/docs/git-fsck (missingTree, badParentSha1). Raises GitError for what git does not take for one.
+    """
+    header, _, message = data.partition(b"\n\n")
+    rows = header.split(b"\n")
+    tree = _HEADER.fullmatch(rows[0])
+    if tree is None or tree[1] != b"tree":
+        raise GitError(f"the commit {commit[:12]} names no tree")
+    parents: list[str] = []
+    for row in rows[1:]:
+        found = _HEADER.fullmatch(row)
+        if found is None or found[1] != b"parent":
+            break
+        parents.append(found[2].decode())
+    return CommitDetails(tree[2].decode(), tuple(parents), message.decode("utf-8", "surrogateescape"))
+
+
+_HEADER = re.compile(rb"(tree|parent) ([0-9a-f]{40}(?:[0-9a-f]{24})?)")
+
+
+def lines(told: str) -> list[str]:
+    """Return the lines of what git told: they end with a newline, and with nothing else that is called a line's end.
+
+    A branch may have U+2028 in its name.
+    """
+    found = told.split("\n")
+    return found[:-1] if found[-1] == "" else found
 
 
 def message_of(repository: Repository, commit: str) -> str:

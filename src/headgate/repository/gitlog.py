@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from headgate.repository.git import lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -86,7 +88,7 @@ def _entries(tokens: deque[str]) -> Iterator[Logged]:
         commit, parents, seconds, who, subject = (tokens.popleft() for _ in range(5))
         files = []
         while tokens and tokens[0].lstrip("\n").startswith(":"):
-            _, _, old, new, _ = tokens.popleft().split()
+            _, _, old, new, _ = tokens.popleft().lstrip("\n").split(" ")
             files.append(FileChange(tokens.popleft(), _known(old), _known(new)))
         time = datetime.fromtimestamp(int(seconds), UTC)
         yield Logged(commit, parents.split(" ")[0], time, who, subject, tuple(files))
@@ -101,10 +103,10 @@ def cut(repository: Repository, head: str) -> str:
     file = repository.path / repository.git("rev-parse", "--git-path", "shallow")
     if not file.is_file():
         return ""
-    ends = set(file.read_text(encoding="ascii").split())
+    ends = set(lines(file.read_text(encoding="ascii")))
     # No parent is here of the commits at the cut, so that the line ends there.
-    lines = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head).split()
-    return next((commit for commit in lines if commit in ends), "")
+    told = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head)
+    return next((commit for commit in lines(told) if commit in ends), "")
 
 
 def contents(repository: Repository, oids: Sequence[str]) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError, Place
 from headgate.persist import TRIES, pause, persistently
-from headgate.repository.git import NO_COMMIT, Repository, escaped, git, head, mask
+from headgate.repository.git import NO_COMMIT, Repository, escaped, git, head, lines, mask
 from headgate.repository.tree import MEBI
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def remote_refs(repository: Repository, remote: str, *patterns: str) -> dict[str
     # Only with this flag the remote leaves all other refs out of its answer.
     only = ["--heads"] if all(pattern.startswith("refs/heads/") for pattern in patterns) else []
     args = ("ls-remote", "--quiet", "--refs", *only, "--end-of-options", remote, *patterns)
-    lines = persistently(lambda: repository.git(*args)).splitlines()
-    return {ref: oid for oid, ref in (line.split("\t") for line in lines)}
+    told = persistently(lambda: repository.git(*args))
+    return {ref: oid for oid, ref in (line.split("\t", 1) for line in lines(told))}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:
             raise GitError("the repository has no default branch yet", where=Place(mask(url)))
-        name, base = branches.splitlines()[0].split(" ")
+        name, base = lines(branches)[0].rsplit(" ", 1)
         yield Clone(repository, _absolute(url), name.removeprefix("refs/heads/"), base)
 
 

@@ -69,9 +69,12 @@ def merge(requests: MergeRequests, one: MergeRequest, commit: str, patience: Pat
 
     What keeps it from being merged is told and left to a later run. Raises GitLabError when GitLab does not answer.
     """
-    found = _decided(requests, one, commit, patience)
+    found = _decided(requests, one, commit, patience)  # as it is right before it is merged
     if found.state == "merged":
         return found, ""
+    if (found.state, found.branch, found.target) != ("opened", one.branch, requests.target):
+        where = f"it is {found.state}, from {found.branch} to {found.target}"
+        return found, f"{found.name} is not merged by itself: somebody changed it ({where})"
     if found.commit != commit or found.status in _UNDECIDED:
         return found, f"GitLab has not decided yet whether {found.name} may be merged; a later run asks again"
     if found.status != "mergeable" and found.status not in _PENDING:

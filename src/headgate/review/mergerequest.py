@@ -39,6 +39,7 @@ class MergeRequest:
     status: str
     merges_itself: bool
     reviewers: tuple[int, ...]
+    target: str
     closed_by: str = ""
 
     @property
@@ -60,6 +61,7 @@ def _of(found: Any) -> MergeRequest:
         found.get("detailed_merge_status") or "",
         bool(found.get("merge_when_pipeline_succeeds")),
         tuple(one["id"] for one in found.get("reviewers") or ()),
+        found["target_branch"],
         (found.get("closed_by") or {}).get("username") or "",
     )
 

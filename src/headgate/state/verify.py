@@ -124,6 +124,46 @@ def orphans(tree: Tree, configuration: Configuration) -> list[Verdict]:
     return found
 
 
+def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verdict]:
+    """Return what a merge request brings in and beside output folders that no hydration wrote: Flux applies it too.
+
+    ``base`` is what it is merged into: what is there already is nothing that it brings.
+    """
+    outputs = {configuration.output_folder(record.name, name): name for record, name in configuration.pairs()}
+    ours = {f"{folder}/{name}" for folder in outputs for name in (*output.read_record(tree, folder).files, RECORD)}
+    found: dict[str, list[Difference]] = {}
+    for path in tree.paths():
+        folder = _around(path, outputs)
+        if folder is None or path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):
+            continue
+        found.setdefault(folder, []).append(Difference(path, "added"))
+    return [Verdict("", outputs.get(folder, ""), folder, "edited", tuple(files)) for folder, files in found.items()]
+
+
+def without(found: Sequence[Verdict], files: Collection[str]) -> list[Verdict]:
+    """Return verdicts without files of which is told already, and without those of which nothing is left."""
+    left = [
+        replace(one, differences=tuple(difference for difference in one.differences if difference.file not in files))
+        for one in found
+    ]
+    return [one for one in left if one.differences]
+
+
+_APPLIED = (".yaml", ".yml", ".json", "/Kustomization")
+"""How the names end of what Flux and Kustomize read."""
+
+
+def _around(path: str, outputs: Mapping[str, str]) -> str | None:
+    """Return the output folder that a file is in, or the folder of output folders that it is beside of; or None."""
+    above = path.split("/")[:-1]
+    for depth in range(len(above), 0, -1):
+        folder = "/".join(above[:depth])
+        if folder in outputs:
+            return folder
+    parents = {folder.rpartition("/")[0] for folder in outputs} - {""}
+    return next((parent for parent in sorted(parents, key=len) if path.startswith(f"{parent}/")), None)
+
+
 def with_touches(found: Sequence[Verdict], repository: Repository, head: str) -> list[Verdict]:
     """Return the verdicts with the last commit that touched each file that differs, as far as git reaches back."""
     files = {difference.file for one in found for difference in one.differences}

@@ -221,7 +221,7 @@ def refs(project: Project) -> dict[str, str]:
         "for-each-ref",
         "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
     )
-    return dict(line.split(" ", 1) for line in told.splitlines())
+    return dict(line.rsplit(" ", 1) for line in told.split("\n") if line)
 
 
 def write_commit(

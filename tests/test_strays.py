@@ -1,0 +1,75 @@
+"""Objects that people write by hand in or beside the output folders, in merge requests: Flux applies them too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headgate.commands import ci
+from headgate.errors import UntrustedError
+from headgate.gitlab.event import Tokens
+from support.gitlab.gitside import refs
+from support.gitlab.mergeside import merge, open_request
+from support.reviewing import Ended, Scene, make_scene
+
+OBJECT = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n"
+RED = [
+    "deploy/production/web/evil.yaml",
+    "deploy/production/web/deeper/evil.yml",
+    "deploy/production/web/evil.json",
+    "deploy/production/web/kustomization.yaml",
+    "deploy/production/web/Kustomization",
+    "deploy/production/evil.yaml",
+    "deploy/production/kustomization.yml",
+    "deploy/production/gone/evil.yaml",
+    "deploy/dev/a/b/evil.yaml",
+]
+GREEN = ["deploy/production/README.md", "clusters/main/flux.yaml", "README.yaml"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Return an app that runs in dev and production."""
+    with make_scene(tmp_path) as made:
+        assert made.hand_off().code == 0
+        merge(made.gitlab, made.the_request(), made.person)
+        assert made.pushed().code == 0
+        yield made
+
+
+def both_ways(scene: Scene, files: dict[str, str | None]) -> list[Ended]:
+    """Open a merge request and run its pipeline where it hydrates the branch, and where it only looks."""
+    scene.push(scene.manifests, files, branch="mine")
+    one = open_request(scene.gitlab, scene.manifests, "mine", scene.person)
+    hydrated = scene.merge_request(one)
+    job = scene.job("merge_request_event", one.author, refs(scene.manifests)["refs/heads/mine"])
+    job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
+    return [hydrated, scene._as_job(job, Tokens(job.token), ci._merge_request)]
+
+
+@pytest.mark.parametrize("path", RED)
+def test_what_nobody_hydrated_is_red(scene: Scene, path: str) -> None:
+    for ended in both_ways(scene, {path: OBJECT}):
+        assert ended.code == 1, ended.out
+        assert path.rpartition("/")[2] in ended.out
+        assert "is not Headgate's" in ended.out
+
+
+def test_what_flux_does_not_read_is_green(scene: Scene) -> None:
+    for ended in both_ways(scene, dict.fromkeys(GREEN, OBJECT)):
+        assert ended.code == 0, ended.out
+
+
+def test_two_tokens_of_one_user_stop_the_run(scene: Scene) -> None:
+    job = scene.job("push")
+    ended = scene._as_job(job, Tokens(job.token, scene.token, branch=scene.token), ci._push)
+    assert ended.code == UntrustedError.code
+    assert "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN are of one user" in ended.out
+
+
+def test_what_is_there_already_is_nobodys_fault(scene: Scene) -> None:
+    scene.push(scene.manifests, {"deploy/production/kustomization.yaml": "resources: [web]\n"})
+    for ended in both_ways(scene, {"README.md": "A word"}):
+        assert ended.code == 0, ended.out
