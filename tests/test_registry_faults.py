@@ -303,6 +303,15 @@ class TestLogins:
         assert realm.asked[0].query == {"account": ["a"], "scope": ["repository:acme/shop:pull"], "service": ["s"]}
         assert there.logins == ["Bearer t0ken"]
 
+    @pytest.mark.parametrize(
+        "query", ["scope=repository:acme/other:push", "scope=a&scope=b&service=x", "offline_token=true"]
+    )
+    def test_a_realm_asks_for_no_more_by_its_own_query(self, site: Serve, query: str) -> None:
+        realm = site(in_turn(TOKEN))
+        there = site(behind_token(lambda: f"http://{realm.host}/token?account=a&{query}"))
+        assert resolve(reference(there.host), access(there.host, realm.host, login=True)).reference.digest
+        assert realm.asked[0].query == {"account": ["a"], "scope": ["repository:acme/shop:pull"], "service": ["s"]}
+
     def test_are_sent_to_a_realm_on_the_registrys_own_host(self, site: Serve) -> None:
         there: list[Site] = []
 

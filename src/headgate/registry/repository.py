@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import canonical_repository
@@ -96,6 +97,7 @@ class ImageRepository:
         """
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
+        realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
         question = Question("GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query)
         answer = self._http.send(question, follow=False)
         if answer.status in _DENIED:
@@ -119,6 +121,13 @@ def open_repository(repository: str, access: Access) -> Iterator[ImageRepository
     host = registry_host(host)
     with open_http(host, access) as http:
         yield ImageRepository(host, path, access, http)
+
+
+def _without(address: str, names: set[str]) -> str:
+    """Return an address without some parameters of its query: a realm may not ask for more by its own."""
+    parts = urlsplit(address)
+    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
 def _choose(challenges: tuple[Challenge, ...]) -> Challenge:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.errors import DirtyError, GitError, Place
 from headgate.persist import persistently
-from headgate.repository.login import login_config, refusal
+from headgate.repository.login import has_logins, login_config, refusal
 from headgate.repository.tree import (
     EXECUTABLE,
     GITLINK,
@@ -132,6 +132,8 @@ def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", mos
     """
     env = {**process.inherited(_INHERITED), **_FIXED, **login_config()}
     env |= {"GIT_CONFIG_GLOBAL": user_settings(str(cwd) if cwd else ""), "GIT_CONFIG_NOSYSTEM": "1"}
+    if has_logins():
+        env["HOME"] = os.devnull  # in a pipeline git has the logins that it was given, and none of ~/.netrc
     try:
         done = process.run(["git", *_CONFIG, *args], env=env, cwd=cwd, stdin=stdin, limits=process.Limits(output=most))
     except process.ProcessError as error:

@@ -50,6 +50,11 @@ def logged_in(*logins: Login) -> Iterator[None]:
 _logins: list[Login] = []
 
 
+def has_logins() -> bool:
+    """Whether git was given logins."""
+    return bool(_logins)
+
+
 def login_config() -> dict[str, str]:
     """Return git's configuration with the logins: https://git-scm.com/docs/git-config, GIT_CONFIG_COUNT."""
     pairs: list[tuple[str, str]] = []
