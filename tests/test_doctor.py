@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -431,6 +432,27 @@ def test_what_is_pending_needs_a_branch_that_the_bot_may_push(installation: Inst
     assert found["told"].startswith("headgate/_state is not protected")
     installation.set(rules, [*closed, {**rule([MAINTAINERS], []), "name": "headgate/_state"}])
     assert ("records", "ok") in installation.findings()
+
+
+@pytest.mark.parametrize(
+    ("proofs", "state", "words"),
+    [
+        ("trigger-jobs, id-token", "ok", "hand-offs are proved by"),
+        ("trigger-jobs", "by setup", "id-token does not count"),
+        ("id-token", "by setup", "trigger-jobs or upstream does not count"),
+        ("upstream", "wrong", ""),
+    ],
+)
+def test_what_proves_the_sender_must_count(installation: Installation, proofs: str, state: str, words: str) -> None:
+    path = installation.repo / "headgate.yaml"
+    path.write_text(re.sub(r"(\ngitlab:.*\n(  .*\n)*)", rf"\1  proofs: [{proofs}]\n", f"\n{path.read_text()}"))
+    found = [one for ones in installation.findings().values() for one in ones if one["check"] == "proof of sender"]
+    assert len(found) == 1
+    fits = (installation.setup == "token") == (proofs == "id-token")
+    expected = ("ok" if fits else "wrong") if state == "by setup" else state
+    assert found[0]["state"] == expected, found
+    if expected == state or not fits:
+        assert words in found[0]["told"]
 
 
 def test_windows_need_a_schedule(installation: Installation) -> None:

@@ -498,7 +498,7 @@ def test_merge_request_of_a_fork_is_only_verified(trust: Trust) -> None:
 def test_id_token_of_a_running_job_proves_the_sender(trust: Trust) -> None:
     upstream = trust.upstream()
     token = id_token(
-        trust.gitlab.keys, trust.gitlab.url, upstream.jobs[0], "headgate:acme/manifests", is_protected=True
+        trust.gitlab.keys, trust.gitlab.url, upstream.jobs[1], "headgate:acme/manifests", is_protected=True
     )
     ended = trust.triggered(upstream, is_linked=False, source="trigger", token=token)
     assert ended.moved == ["heads/main"], ended.out
@@ -517,7 +517,7 @@ def test_id_token_of_a_running_job_proves_the_sender(trust: Trust) -> None:
 )
 def test_id_token_that_proves_nothing_is_refused(trust: Trust, how: str, words: str) -> None:
     upstream = trust.upstream()
-    job = (trust.upstream(trust.other) if how == "other project" else upstream).jobs[0]
+    job = (trust.upstream(trust.other) if how == "other project" else upstream).jobs[1]
     keys = Keys(trust.gitlab.keys.kid) if how == "other key" else trust.gitlab.keys
     audience = "headgate:acme/other" if how == "other audience" else "headgate:acme/manifests"
     issuer = "https://evil.example.net" if how == "other issuer" else trust.gitlab.url

@@ -96,7 +96,7 @@ class Scene:
         return self._as_job(job, Tokens(job.token, self.token if token is None else token), action)
 
     def _as_job(self, job: Job, tokens: Tokens, action: Callable[[Run, JobReport], int]) -> Ended:
-        event = Event(self.gitlab.url, "platform/manifests", "", Form(), 0, tokens, {})
+        event = Event(self.gitlab.url, "platform/manifests", "", Form(), 0, 0, tokens, {})
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:

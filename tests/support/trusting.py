@@ -82,13 +82,14 @@ class Trust:
         return commit
 
     def upstream(self, project: Project | None = None, **fields: Any) -> Pipeline:
-        """Make a running pipeline of an app's project, with a trigger job."""
+        """Make a running pipeline of an app's project, with a trigger job, and another job that runs."""
         found = project or self.shop
         sha = fields.pop("sha", "") or refs(found)["refs/heads/main"]
         made = Pipeline(
             found, fields.pop("ref", "main"), sha, fields.pop("source", "push"), self.dana, **fields, status="running"
         )
         made.jobs.append(Job("deliver", "deploy", {"trigger": {}}, made, status="running"))
+        made.jobs.append(Job("build", "build", {"script": ["true"]}, made, status="running"))
         found.pipelines.append(made)
         return made
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from headgate.feedback.word import Told
-    from headgate.gitlab.identity import Sender
     from headgate.gitlab.run import Run
+    from headgate.gitlab.sender import Sender
     from headgate.intents.held import Reject
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
@@ -93,6 +93,8 @@ def _hand_off(run: Run, report: JobReport) -> int:
         def resolve(workspace: Workspace) -> Deliver:
             claim, found = proven(run, workspace.configuration)
             senders.append(found)
+            short = f"{found.path}@{found.commit[:12]}"
+            Terminal(sys.stdout).line(f"sent by pipeline {found.pipeline} of {short}: {found.proof}")
             hand_off, source = sent(run, workspace.configuration, claim, found, stack)
             taken.append(hand_off)
             return Deliver(hand_off, source)

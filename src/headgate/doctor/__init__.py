@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.intake import intake
 from headgate.doctor.settings import auto_cancel, pipeline_variables, registry, schedules, settings, version, visible
-from headgate.doctor.tokens import allowlists, job_token_push, tokens
+from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
         job_token_push,
         tokens,
     ),
-    *(mirrors, allowlists, auto_cancel, registry, schedules, intake),
+    *(mirrors, proofs, allowlists, auto_cancel, registry, schedules, intake),
 )
 """The checks, in the order in which they are told."""
 

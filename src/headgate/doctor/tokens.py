@@ -82,6 +82,29 @@ def _token(project: str, key: str, variable: Any) -> Finding:
     return Finding("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
 
 
+def proofs(examined: Examined) -> Iterator[Finding]:
+    """What proves the sender in this set-up counts, and nothing weaker than it needs to."""
+    told = examined.settings.gitlab if examined.settings else None
+    if told is None:
+        return
+    name, path = "proof of sender", examined.manifests.path
+    needed = ("id-token",) if examined.setup == "token" else ("trigger-jobs", "upstream")
+    counting = [one for one in needed if one in told.proofs]
+    if not counting:
+        yield Finding(
+            *(name, "wrong", path, f"{' or '.join(needed)} does not count, so that every hand-off is refused"),
+            f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *told.proofs]))}]}}",
+        )
+    elif counting == ["upstream"]:
+        yield Finding(
+            *(name, "wrong", path, "what GitLab puts into the job counts: who sets variables here can write it"),
+            "headgate.yaml: gitlab: {proofs: [trigger-jobs, id-token]}, where the job token or HEADGATE_READ_TOKEN may "
+            "read the apps' pipelines; docs/trust.md says when it does not matter",
+        )
+    else:
+        yield Finding(name, "ok", path, f"hand-offs are proved by {counting[0]}")
+
+
 def allowlists(examined: Examined) -> Iterator[Finding]:
     """Jobs that take hand-offs can read the apps, and not everybody's jobs can read these projects."""
     name, runner = "job token allowlist", examined.runs_in

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from headgate.config import Configuration
     from headgate.feedback.word import Standing
-    from headgate.gitlab.identity import Sender
     from headgate.gitlab.run import Run
+    from headgate.gitlab.sender import Sender
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.protocol import State
     from headgate.landing.land import Landing

@@ -42,7 +42,7 @@ class Form:
 class Event:
     """A job's surroundings: GitLab's address, the manifest project, what the pipeline was told, and tokens.
 
-    ``upstream`` is the pipeline that is said to have triggered this one; 0 when none is named.
+    ``upstream`` is the pipeline that is said to have triggered this one, of ``upstream_project``; 0 when none is named.
     ``registry_variables`` are those from which the logins to registries come, ``signing_key`` is the file of the key
     that signs commits.
     """
@@ -52,6 +52,7 @@ class Event:
     handoff: str
     form: Form
     upstream: int
+    upstream_project: int
     tokens: Tokens
     registry_variables: Mapping[str, str] = field(repr=False)
     signing_key: str = ""
@@ -73,17 +74,23 @@ def read_event(environ: Mapping[str, str]) -> Event:
         environ.get("HEADGATE_ID_TOKEN", ""),
     )
     form = Form(**{name: environ.get(f"HEADGATE_{name.upper()}", "") for name in Form.__dataclass_fields__})
-    upstream = environ.get("CI_UPSTREAM_PIPELINE_ID", "")
     return Event(
         server,
         manifests,
         environ.get("HEADGATE_HANDOFF", ""),
         form,
-        int(upstream) if re.fullmatch(r"[0-9]{1,18}", upstream) else 0,
+        _number(environ, "CI_UPSTREAM_PIPELINE_ID"),
+        _number(environ, "CI_UPSTREAM_PROJECT_ID"),
         tokens,
         {name: environ[name] for name in _REGISTRY if name in environ},
         environ.get("HEADGATE_SIGNING_KEY", ""),
     )
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    """Return a variable that is a number in GitLab; 0 where it is not there or something else."""
+    told = environ.get(name, "")
+    return int(told) if re.fullmatch(r"[0-9]{1,18}", told) else 0
 
 
 _REGISTRY = (

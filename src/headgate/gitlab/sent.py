@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import UntrustedError
 from headgate.gitlab.claim import parse_claim
-from headgate.gitlab.identity import sender
 from headgate.gitlab.run import check_settings
+from headgate.gitlab.sender import Upstream, Witness, sender
 from headgate.objects.images import canonical_repository
 from headgate.registry.digests import resolve, revision
 from headgate.registry.tied import why_untied
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from headgate.config import Configuration
     from headgate.gitlab.claim import Claim
-    from headgate.gitlab.identity import Sender
     from headgate.gitlab.run import Run
+    from headgate.gitlab.sender import Sender
     from headgate.objects.images import Reference
     from headgate.registry.credentials import Access
     from headgate.registry.digests import Resolved
@@ -36,7 +36,11 @@ def proven(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
     """Return what this pipeline was told, and who told it, by GitLab's own word. Raises UntrustedError."""
     check_settings(configuration.settings, run.event)
     claim = parse_claim(run.event.handoff)
-    return claim, sender(claim, run.job, run.read, run.event.manifests, run.event.upstream)
+    gitlab = configuration.settings.gitlab
+    proofs = gitlab.proofs if gitlab is not None else ()
+    upstream = Upstream(run.event.upstream_project, run.event.upstream)
+    readers = list(dict.fromkeys((run.by_job, run.read)))
+    return claim, sender(claim, run.job, run.event.manifests, Witness(readers, proofs, upstream))
 
 
 def sent(

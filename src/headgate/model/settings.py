@@ -201,6 +201,13 @@ class Commits(Record):
     """Subject: a text with `{action}`, `{apps}`, `{environments}` and `{what}`. Body and trailers are Headgate's."""
 
 
+Proofs = Annotated[
+    tuple[Literal["trigger-jobs", "id-token", "upstream"], ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple, json_schema_input_type=list[Literal["trigger-jobs", "id-token", "upstream"]]),
+]
+
+
 class GitLab(Record):
     """Where this repository is, so that no variable of a pipeline decides where tokens go."""
 
@@ -210,6 +217,14 @@ class GitLab(Record):
     """Path of the project that holds this repository."""
     registry: Host | None = None
     """Host of its container registry, to which job tokens go: `registry.example.com`."""
+    proofs: Proofs = ("trigger-jobs", "id-token")
+    """What proves who sent a hand-off: `trigger-jobs`, or `upstream` in its place; `id-token`."""
+
+    @model_validator(mode="after")
+    def _one_of_triggers(self) -> GitLab:
+        if {"trigger-jobs", "upstream"} <= set(self.proofs):
+            raise ValueError("upstream in place of trigger-jobs, not beside it: else the weaker one would count")
+        return self
 
 
 class Registry(Record):

@@ -30,6 +30,7 @@ UNDOCUMENTED = {
         "doc/api/merge_requests.md#cancel-merge-when-pipeline-succeeds"
     ),
     "/api/v4/projects/{id}/jobs/{job_id}/cancel": "doc/api/jobs.md#cancel-a-job",
+    "/api/v4/projects/{id}/pipelines/{pipeline_id}/trigger_jobs": "doc/api/jobs.md (19.2)",
     "/api/v4/projects/{id}/events": "doc/api/events.md#list-a-projects-visible-events",
     "/api/v4/users": "doc/api/users.md#list-users",
     "/api/v4/user": "doc/api/users.md#list-current-user",

@@ -49,6 +49,8 @@ class Double:
     violations: list[str] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     """Quick actions and mentions that GitLab would have carried out."""
+    version: str = "18.11.2"
+    """Which GitLab it is: some calls are newer than others."""
     unchecked_reads: int = 1
     """How often a merge request's mergeability is asked for before GitLab knows it."""
     ca_file: str = ""
@@ -175,6 +177,26 @@ class Double:
         """Whether a job's token may be used on a project: https://docs.gitlab.com/ci/jobs/ci_job_token/."""
         own = job.pipeline.project
         return own is project or own.path in project.allowlist
+
+    def job_refusal(self, job: Job, project: Project, permission: str) -> str:
+        """Return GitLab's words where a job's token may not do something in a project; none where it may.
+
+        Read in GitLab's source, 18.11: lib/api/helpers.rb and app/policies (facts, part 12).
+        """
+        own = job.pipeline.project
+        if not self.is_allowed(job, project):
+            return f"403 Forbidden - Authentication by CI/CD job token not allowed from {own.path} to {project.path}."
+        allowed = project.job_permissions.get(own.path)
+        if own is project or allowed is None or permission in allowed:
+            return ""
+        return (
+            f"403 Forbidden - Insufficient permissions to access this resource in project {project.path}. "
+            f"The following token permission is required: {permission}."
+        )
+
+    def is_newer_than(self, *version: int) -> bool:
+        """Whether this GitLab is of a version, or newer."""
+        return tuple(int(part) for part in self.version.split(".")[: len(version)]) >= version
 
     def tag_protection(self, project: Project, tag: str) -> int:
         """Return the level that a protected tag asks for; 0 for one that is not protected."""

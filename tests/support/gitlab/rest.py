@@ -34,13 +34,17 @@ Handler = Callable[[Call], Answer]
 
 @dataclass(frozen=True)
 class Route:
-    """A call below ``/api/v4``: the level that it needs in the project, and whether a job token may make it."""
+    """A call below ``/api/v4``: the level that it needs in the project, and whether a job token may make it.
+
+    That is a permission's name where the project can withhold it from jobs of others. ``since`` is GitLab's version.
+    """
 
     method: str
     path: str
     handler: Handler
     level: int = REPORTER
-    job_token: bool = False
+    job_token: bool | str = False
+    since: tuple[int, ...] = ()
 
 
 NOT_FOUND = Answer(404, {"message": "404 Not found"})
@@ -75,7 +79,7 @@ def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | 
             double, request, [person(double, one) for one in double.users if one.name == request.query.get("username")]
         )
     if path == "/version":
-        return Answer(200, {"version": "18.11.2", "revision": "0000000"})
+        return Answer(200, {"version": double.version, "revision": "0000000"})
     return None
 
 
@@ -83,19 +87,28 @@ def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer
     assert who.user is not None
     for route in ROUTES:
         match = re.fullmatch(route.path, path)
-        if route.method != request.method or match is None:
+        if route.method != request.method or match is None or not double.is_newer_than(*route.since):
             continue
         found = double.find_project(match[1])
         if found is None or found.level(who.user) < REPORTER:
             return Answer(404, {"message": "404 Project Not Found"})
-        if who.job is not None and not (route.job_token and double.is_allowed(who.job, found)):
-            return Answer(404 if not route.job_token else 403, {"message": "403 Forbidden"})
-        if who.token is not None and not _has_scope(who.token.scopes, request.method):
-            return Answer(403, {"error": "insufficient_scope"})
-        if found.level(who.user) < route.level:
-            return Answer(403, {"message": "403 Forbidden"})
+        refusal = _refusal(double, request, who, route, found)
+        if refusal is not None:
+            return refusal
         return route.handler(Call(double, request, who, found, tuple(unquote(part) for part in match.groups()[1:])))
     return NOT_FOUND
+
+
+def _refusal(double: Double, request: Request, who: Who, route: Route, project: Project) -> Answer | None:
+    """Return what GitLab answers to a token that may not make a call in a project that its user sees."""
+    assert who.user is not None
+    if who.job is not None and not route.job_token:
+        return Answer(401, {"message": "401 Unauthorized"})
+    if who.job is not None and (why := double.job_refusal(who.job, project, str(route.job_token))):
+        return Answer(403, {"message": why})
+    if who.token is not None and not _has_scope(who.token.scopes, request.method):
+        return Answer(403, {"error": "insufficient_scope"})
+    return Answer(403, {"message": "403 Forbidden"}) if project.level(who.user) < route.level else None
 
 
 def _has_scope(scopes: tuple[str, ...], method: str) -> bool:
@@ -358,11 +371,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_P}/variables", _variables, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope", _scope, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope/allowlist", _allowlist, MAINTAINER),
-    Route("GET", f"{_P}/repository/branches", _branches, job_token=True),
-    Route("GET", f"{_P}/repository/branches/([^/]+)", _branch, job_token=True),
-    Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token=True),
-    Route("GET", f"{_P}/repository/commits/([^/]+)", _commit, job_token=True),
-    Route("GET", f"{_P}/repository/commits/([^/]+)/merge_requests", _commit_requests, job_token=True),
+    Route("GET", f"{_P}/repository/branches", _branches, job_token="read_repositories"),
+    Route("GET", f"{_P}/repository/branches/([^/]+)", _branch),
+    Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token="read_repositories"),
+    Route("GET", f"{_P}/repository/commits/([^/]+)", _commit, job_token="read_repositories"),
+    Route("GET", f"{_P}/repository/commits/([^/]+)/merge_requests", _commit_requests, job_token="read_repositories"),
     Route("GET", f"{_P}/repository/commits/([^/]+)/statuses", _statuses),
     Route("POST", f"{_P}/statuses/([^/]+)", _set_status, DEVELOPER),
     Route("GET", f"{_P}/deployments", _deployments, job_token=True),
@@ -370,7 +383,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", f"{_P}/deployments/([0-9]+)", _change_deployment, DEVELOPER, job_token=True),
     Route("GET", f"{_P}/environments", _environments, job_token=True),
     Route("POST", f"{_P}/environments", _make_environment, DEVELOPER, job_token=True),
-    *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restpipelines.ROUTES),
+    *(Route(method, _P + path, *rest) for method, path, *rest in restpipelines.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in mergeside.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restfiles.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restsettings.ROUTES),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from support.gitlab import pipelines
@@ -88,6 +87,19 @@ def _bridges(call: Call) -> Answer:
     return paged(call, shown)
 
 
+def _jobs(call: Call) -> Answer:
+    """List a pipeline's jobs, without its trigger jobs: https://docs.gitlab.com/api/jobs/#list-pipeline-jobs."""
+    from support.gitlab.rest import paged  # noqa: PLC0415
+
+    found = _find(call)
+    if found is None:
+        return Answer(404, {"message": "404 Not found"})
+    scope = call.request.query.get("scope")
+    wanted = [scope] if isinstance(scope, str) else scope
+    jobs = [job for job in found.jobs if not job.is_bridge and (not wanted or job.status in wanted)]
+    return paged(call, [job_entity(call.double, job) for job in jobs])
+
+
 def _job(call: Call) -> Answer:
     jobs = (job for pipeline in call.project.pipelines for job in pipeline.jobs)
     found = next((job for job in jobs if str(job.id) == call.parts[0]), None)
@@ -130,11 +142,13 @@ def _create(call: Call) -> Answer:
     return Answer(400, {"message": {"base": made.errors}}) if made.errors else Answer(201, detailed(call.double, made))
 
 
-ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
-    ("GET", "/pipelines", _pipelines, REPORTER, True),
-    ("GET", "/pipelines/([0-9]+)", _pipeline, REPORTER, True),
+ROUTES: tuple[tuple[Any, ...], ...] = (
+    ("GET", "/pipelines", _pipelines, REPORTER, "read_pipelines"),
+    ("GET", "/pipelines/([0-9]+)", _pipeline, REPORTER, "read_pipelines"),
     ("GET", "/pipelines/([0-9]+)/variables", _variables, MAINTAINER, False),
-    ("GET", "/pipelines/([0-9]+)/bridges", _bridges, REPORTER, True),
-    ("GET", "/jobs/([0-9]+)", _job, REPORTER, True),
+    ("GET", "/pipelines/([0-9]+)/bridges", _bridges, REPORTER, "read_pipelines"),
+    ("GET", "/pipelines/([0-9]+)/trigger_jobs", _bridges, REPORTER, "read_pipelines", (19, 2)),
+    ("GET", "/pipelines/([0-9]+)/jobs", _jobs, REPORTER, "read_jobs"),
+    ("GET", "/jobs/([0-9]+)", _job, REPORTER, False),
     ("POST", "/pipeline", _create, DEVELOPER, False),
 )

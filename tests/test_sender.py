@@ -1,0 +1,246 @@
+"""What proves who sent a hand-off, on several versions of GitLab and with several tokens; and what only cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.gitlab.gitside import refs
+from support.gitlab.idtokens import id_token
+from support.gitlab.state import MAINTAINER, REPORTER, Pipeline, Variable
+from support.registry import Registry
+from support.trusting import SETTINGS, Ended, Trust, make_trust
+
+UNTRUSTED = 31
+VERSIONS = ("18.10.0", "18.11.2", "19.0.1", "19.3.0")
+NEW = ("19.3.0",)
+
+
+@pytest.fixture
+def trust(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trust]:
+    monkeypatch.chdir(tmp_path)
+    with make_trust(tmp_path, registry) as made:
+        yield made
+
+
+def refused(ended: Ended, *words: str) -> None:
+    """Check that a hand-off was refused for these reasons, and changed nothing."""
+    assert (ended.code, ended.moved) == (UNTRUSTED, []), ended.out
+    for one in words:
+        assert one in " ".join(ended.out.split()), ended.out
+
+
+def configure(trust: Trust, proofs: str) -> None:
+    """Say in headgate.yaml what proves the sender."""
+    text = SETTINGS.format(url=trust.gitlab.url)
+    trust.gitlab.push(
+        trust.manifests,
+        {"headgate.yaml": text.replace("project: acme/manifests}", f"project: acme/manifests, proofs: [{proofs}]}}")},
+        user=trust.max,
+    )
+
+
+def give_read_token(trust: Trust, level: int = REPORTER) -> None:
+    """Give the manifest project a token that reads the app."""
+    reader = trust.gitlab.user("reader")
+    if level:
+        trust.shop.members[reader.id] = level
+    trust.manifests.variables["HEADGATE_READ_TOKEN"] = Variable(
+        trust.gitlab.token(reader, "read_api", "read_repository")
+    )
+
+
+def by_id_token(trust: Trust, upstream: Pipeline) -> Ended:
+    """Hand off as the component does with a trigger token."""
+    job = upstream.jobs[1]
+    token = id_token(trust.gitlab.keys, trust.gitlab.url, job, "headgate:acme/manifests", is_protected=True)
+    return trust.triggered(upstream, is_linked=False, source="trigger", token=token)
+
+
+# --- trigger jobs
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_trigger_jobs_prove_it_to_the_job_token(trust: Trust, version: str) -> None:
+    trust.gitlab.version = version
+    ended = trust.hand_off()
+    assert ended.moved == ["heads/main"], ended.out
+    assert "of acme/shop@" in ended.out
+    assert "proved by its trigger jobs, read with the job token" in ended.out
+    asked = {one.path.rsplit("/", 1)[1] for one in trust.gitlab.requests if one.status == 200}
+    assert ("trigger_jobs" in asked, "bridges" in asked) == (version in NEW, version not in NEW)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_the_job_token_may_not_look_the_read_token_does(trust: Trust, version: str) -> None:
+    trust.gitlab.version = version
+    trust.shop.allowlist.clear()
+    give_read_token(trust)
+    ended = trust.hand_off()
+    assert ended.moved == ["heads/main"], ended.out
+    assert "read with HEADGATE_READ_TOKEN" in ended.out
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_not_on_the_allowlist_may_not_look(trust: Trust, version: str) -> None:
+    trust.gitlab.version = version
+    trust.shop.allowlist.clear()
+    refused(
+        trust.hand_off(),
+        "nobody here may look who sent this hand-off",
+        "not allowed from acme/manifests to acme/shop",
+        "Settings > CI/CD > Job token permissions: add project",
+        "or give this project the variable HEADGATE_READ_TOKEN",
+    )
+
+
+@pytest.mark.parametrize("missing", ["read_pipelines", "read_repositories"])
+def test_a_permission_that_is_missing_is_named(trust: Trust, missing: str) -> None:
+    every = {"read_pipelines", "read_jobs", "read_repositories"}
+    trust.shop.job_permissions["acme/manifests"] = every - {missing}
+    refused(trust.hand_off(), "may look who sent", f"token permission is required: {missing}", "let project")
+
+
+def test_a_person_who_may_not_read_the_app_is_named(trust: Trust) -> None:
+    del trust.shop.members[trust.dana.id]
+    refused(trust.hand_off(), "may look who sent", "let dana, who runs this job, read project")
+
+
+def test_a_call_that_takes_no_job_token_is_no_forgery(trust: Trust) -> None:
+    trust.gitlab.fail("GET", "/pipelines", 401, times=9)
+    refused(trust.hand_off(), "may look who sent", "let jobs of project")
+
+
+def test_a_read_token_that_may_not_look_either_is_named(trust: Trust) -> None:
+    trust.shop.allowlist.clear()
+    give_read_token(trust, level=0)
+    refused(
+        trust.hand_off(),
+        "may look who sent",
+        "asked with HEADGATE_READ_TOKEN",
+        "let HEADGATE_READ_TOKEN's user be Reporter",
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("by_read_token", [True, False])
+def test_a_forgery_is_called_one_whoever_looks(trust: Trust, version: str, *, by_read_token: bool) -> None:
+    trust.gitlab.version = version
+    if by_read_token:
+        trust.shop.allowlist.clear()
+        give_read_token(trust)
+    forged = trust.triggered(trust.upstream(), is_linked=False)
+    refused(forged, "triggered this pipeline", "or the hand-off is forged")
+    assert "may look who sent" not in forged.out
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("call", ["pipelines/[0-9]+", "pipelines/[0-9]+/.*s", "repository/branches"])
+def test_no_refusal_leads_to_what_the_variables_say(trust: Trust, status: int, call: str) -> None:
+    """GitLab's variables about the upstream are there, and prove nothing as long as nobody says that they do."""
+    trust.gitlab.fail("GET", f"/projects/{trust.shop.id}/{call}$", status, times=50)
+    ended = trust.hand_off()
+    assert (ended.code, ended.moved) == (UNTRUSTED, []), ended.out
+
+
+def test_a_trigger_job_that_ran_again_proves_only_its_newest_pipeline(trust: Trust) -> None:
+    upstream = trust.upstream()
+    first = trust.job("pipeline", trust.dana, upstream=upstream.jobs[0])
+    again = trust.job("pipeline", trust.dana, upstream=upstream.jobs[0])
+    upstream.jobs[0].downstream = again.pipeline
+    refused(trust.run(first, {"HEADGATE_HANDOFF": trust.claim(upstream)}), "triggered this pipeline")
+    assert trust.run(again, {"HEADGATE_HANDOFF": trust.claim(upstream)}).moved == ["heads/main"]
+
+
+def test_a_fork_is_another_project(trust: Trust) -> None:
+    fork = trust.gitlab.project("dana/shop", {trust.dana: MAINTAINER})
+    commit = trust.gitlab.push(fork, {"src": "x"}, user=trust.dana)
+    upstream = trust.upstream(fork, sha=commit)
+    upstream.jobs[0].downstream = None
+    ended = trust.triggered(upstream, project=str(trust.shop.id), commit=trust.head)
+    refused(ended, "triggered this pipeline")
+
+
+# --- id_tokens
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_id_token_proves_it_to_a_job_token_alone(trust: Trust, version: str) -> None:
+    trust.gitlab.version = version
+    ended = by_id_token(trust, trust.upstream())
+    assert ended.moved == ["heads/main"], ended.out
+    assert "proved by the id_token of its running job, read with the job token" in ended.out
+
+
+@pytest.mark.parametrize("missing", ["read_pipelines", "read_jobs", "read_repositories"])
+def test_an_id_token_needs_that_somebody_may_look(trust: Trust, missing: str) -> None:
+    every = {"read_pipelines", "read_jobs", "read_repositories"}
+    trust.shop.job_permissions["acme/manifests"] = every - {missing}
+    refused(by_id_token(trust, trust.upstream()), "may look who sent", missing)
+    give_read_token(trust)
+    assert by_id_token(trust, trust.upstream()).moved == ["heads/main"]
+
+
+def test_a_trigger_job_is_no_job_that_has_an_id_token(trust: Trust) -> None:
+    upstream = trust.upstream()
+    upstream.jobs[1].status = "success"
+    refused(by_id_token(trust, upstream), "does not run any more")
+
+
+@pytest.mark.parametrize(("proofs", "by_token"), [("trigger-jobs", True), ("upstream", True), ("id-token", False)])
+def test_what_does_not_count_is_refused_with_the_setting(trust: Trust, proofs: str, *, by_token: bool) -> None:
+    configure(trust, proofs)
+    ended = by_id_token(trust, trust.upstream()) if by_token else trust.hand_off()
+    refused(ended, "does not count here", "gitlab: {proofs: [trigger-jobs, id-token]}")
+
+
+# --- what GitLab put into the job
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_it_counts_what_gitlab_put_into_the_job_proves_it(trust: Trust, version: str) -> None:
+    trust.gitlab.version = version
+    configure(trust, "upstream, id-token")
+    trust.shop.job_permissions["acme/manifests"] = {"read_jobs", "read_repositories"}
+    ended = trust.hand_off()
+    assert ended.moved == ["heads/main"], ended.out
+    assert "told by GitLab in this job's variables, with its pipeline's jobs" in ended.out
+
+
+def test_where_it_counts_it_must_be_of_the_claimed_project_and_commit(trust: Trust) -> None:
+    configure(trust, "upstream")
+    old, _ = trust.head, trust.change()
+    refused(trust.triggered(trust.upstream(), commit=old), "ran for")
+    other = trust.triggered(trust.upstream(trust.other), project=str(trust.shop.id), commit=trust.head)
+    refused(other, f"names project {trust.shop.id}, but GitLab says that project {trust.other.id}")
+
+
+@pytest.mark.parametrize("told", [{}, {"CI_UPSTREAM_PIPELINE_ID": ""}, {"CI_UPSTREAM_PIPELINE_ID": "x"}])
+def test_where_it_counts_and_is_missing_nothing_proves_it(trust: Trust, told: dict[str, str]) -> None:
+    configure(trust, "upstream")
+    upstream = trust.upstream()
+    job = trust.job("pipeline", trust.dana)
+    refused(trust.run(job, {"HEADGATE_HANDOFF": trust.claim(upstream), **told}), "GitLab put nothing into this job")
+
+
+def test_a_pipeline_that_somebody_triggered_by_api_has_no_upstream(trust: Trust) -> None:
+    configure(trust, "upstream")
+    upstream = trust.upstream()
+    told = {"CI_UPSTREAM_PROJECT_ID": str(trust.shop.id), "CI_UPSTREAM_PIPELINE_ID": str(upstream.id)}
+    job = trust.job("trigger", trust.dana)
+    refused(trust.run(job, {"HEADGATE_HANDOFF": trust.claim(upstream), **told}), "GitLab put nothing into this job")
+
+
+@pytest.mark.parametrize("where", ["project", "group", "pipeline"])
+def test_upstream_variables_that_somebody_set_prove_nothing_by_default(trust: Trust, where: str) -> None:
+    """On the way ``upstream`` they would: who controls them could push anyway, as docs/trust.md says."""
+    upstream = trust.upstream()
+    told = {"CI_UPSTREAM_PROJECT_ID": str(trust.shop.id), "CI_UPSTREAM_PIPELINE_ID": str(upstream.id)}
+    if where == "project":
+        trust.manifests.variables |= {name: Variable(value) for name, value in told.items()}
+        told = {}
+    job = trust.job("pipeline", trust.dana)
+    refused(trust.run(job, {"HEADGATE_HANDOFF": trust.claim(upstream), **told}), "triggered this pipeline")
+    assert refs(trust.manifests)
