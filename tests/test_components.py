@@ -112,6 +112,7 @@ def test_hostile_text_is_refused(name: str, one: str) -> None:
         return
     for text in HOSTILE:
         harmless = one in ("images", "image") and text == "a$b"  # a variable's name, whose value GitLab puts in
+        harmless |= one == "stage" and text == "a&b"  # the name of a stage, which nothing else reads
         if not harmless:
             with pytest.raises(ConfigurationError, match=f"`{one}` input"):
                 filled(name, **{one.replace("-", "_"): text})
@@ -208,8 +209,33 @@ def test_a_token_is_made_for_the_manifest_project() -> None:
 def test_a_trigger_job_has_only_what_gitlab_allows_there() -> None:
     """https://docs.gitlab.com/ci/yaml/#trigger."""
     (job,) = resolved(filled("deliver")).values()
-    assert set(job) <= {"inherit", "trigger", "rules", "stage", "variables", "needs", "when", "environment"}
+    allowed = {"inherit", "interruptible", "trigger", "rules", "stage", "variables", "needs", "when", "environment"}
+    assert set(job) <= allowed
     assert job["inherit"] == {"variables": False}
+    assert job["trigger"]["forward"] == {"yaml_variables": False}, "else the app's variables restrict who may trigger"
+    assert job["interruptible"] is False, "else a newer pipeline of the app cancels a hand-off"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_and_prefixes_are_what_people_have(name: str) -> None:
+    for stage in ("deploy", "deploy:prod", "Build & push", "1. test"):
+        (job,) = resolved(filled(name, stage=stage)).values()
+        assert job["stage"] == stage
+    assert list(resolved(filled(name, job_prefix="shop: "))) == [f"shop: {name}"]
+    for hidden in (".", ".hidden ", " .", "/"):
+        with pytest.raises(ConfigurationError, match="`job-prefix` input"):
+            filled(name, job_prefix=hidden)
+
+
+@pytest.mark.parametrize(("name", "one"), INPUTS)
+def test_every_input_has_a_bound(name: str, one: str) -> None:
+    declared = component(name).inputs[one]
+    if one in ("handoff", "sender", "manifests", "server") or "regex" not in declared:
+        return  # paths and addresses, which GitLab itself bounds, and what carries a token
+    assert not matches(declared["regex"], "a" * 1001)
+    bounds = [int(found) for found in re.findall(r",([0-9]+)\}", declared["regex"])]
+    assert bounds
+    assert max(bounds) <= 1000, "RE2 repeats nothing more often"
 
 
 def test_two_includes_with_prefixes_do_not_mix() -> None:

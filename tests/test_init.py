@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def test_what_is_told_is_written(tmp_path: Path) -> None:
         (("--version", "main"), "the version is 'main'"),
         (("--component", "headgate"), "the component is 'headgate'"),
         (("--intake", "acme/a\nb"), "the intake is"),
-        (("--app-project", "shop"), "a project's path"),
+        (("--app-project", "shop"), "the app's project (--app-project) is 'shop'"),
         (("--image", "shop:1.0"), "without tag"),
         (("--app", "Shop"), "Shop"),
         (("--registry", "https://registry.example.com"), "a host such as"),
@@ -241,6 +242,41 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert ran.code == 10, ran.out
     assert words in ran.err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("server", "project", "words"),
+    [
+        ("gitlab.example.com", "acme/manifests", "the server (--server) is 'gitlab.example.com', expected an address"),
+        ("https://gitlab.example.com", "manifests", "the project (--project) is 'manifests', expected the path"),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_given(tmp_path: Path, server: str, project: str, words: str) -> None:
+    ran = headgate("init", str(tmp_path / "new"), "--server", server, "--project", project, "--setup", "direct")
+    assert ran.code == 10
+    assert words in " ".join(ran.err.split())
+
+
+def test_another_app_gets_what_is_new_only(tmp_path: Path, setup: str) -> None:
+    first = init(tmp_path, setup)
+    second = init(tmp_path, setup, "--app", "api", "--app-project", "acme/api")
+    assert "wrote       apps/api/app.yaml" in second.out
+    assert "acme/api" in second.out
+    told = second.out.partition("What is to be done in GitLab")[2]
+    assert "Protected branches" in first.out
+    assert "Protected branches" not in told
+    assert "Pipeline schedules" not in told
+    assert f"headgate doctor --setup {setup}" in told
+
+
+def test_more_environments_than_a_form_has_options(tmp_path: Path) -> None:
+    names = [f"e{number}" for number in range(60)]
+    given = [word for name in names for word in ("--environment", f"{name}:commit")]
+    assert init(tmp_path, "direct", *given).code == 0
+    inputs = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text().partition("---")[0])["spec"]["inputs"]
+    for one in ("environment", "from"):
+        assert "options" not in inputs[one]
+        assert re.fullmatch(inputs[one]["regex"], "e59")
 
 
 def test_there_are_three_set_ups(tmp_path: Path) -> None:

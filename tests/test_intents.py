@@ -190,6 +190,13 @@ def test_a_promotion_that_nobody_configured_is_refused(line: Line) -> None:
     assert "web in dev takes no promotion from production" in ran.err
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u202e", "\u200f", "\u2066", "\x85", "\ufeff", "\n"])
+def test_a_reason_has_no_mark_that_turns_lines_or_their_direction(line: Line, mark: str) -> None:
+    line.deliver(1)
+    for command in (["freeze", "dev"], ["pin", "web", "--environment", "dev"]):
+        assert "expected one line" in line.run(*command, "--reason", f"a{mark}b", code=10).err
+
+
 def test_nothing_to_promote_is_refused(line: Line) -> None:
     assert "web was never released in dev" in line.promote(27).err
 

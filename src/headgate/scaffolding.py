@@ -31,6 +31,8 @@ _CLOSED: Mapping[Setup, str] = {
     "intake": '$CI_PIPELINE_SOURCE == "pipeline" || $CI_PIPELINE_SOURCE == "trigger"',
     "token": '$CI_PIPELINE_SOURCE == "pipeline"',
 }
+_MOST_OPTIONS = 50
+"""An input takes no more: https://docs.gitlab.com/ci/inputs/#define-input-parameters-with-specinputs."""
 _CLOSED_AT_INTAKE = '$CI_PIPELINE_SOURCE != "pipeline" && $CI_PIPELINE_SOURCE != "web"'
 
 
@@ -95,7 +97,9 @@ def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: boo
         wanted,
         where=wanted.intake if at_intake else wanted.project,
         closed=_CLOSED_AT_INTAKE if at_intake else _CLOSED[wanted.setup],
-        environment_names=json.dumps(["", *environments]),
+        environment_choice=f"options: {json.dumps(['', *environments])}"
+        if len(environments) < _MOST_OPTIONS
+        else "regex: ^[a-z0-9-]{0,63}$",
     )
 
 
@@ -104,14 +108,18 @@ def app_lines(wanted: Installation) -> str:
     return _text("app.token.yml" if wanted.setup == "token" else "app.pipeline.yml", wanted)
 
 
-def steps(wanted: Installation) -> str:
-    """Return what is to be done in GitLab, with the names that its settings have there."""
-    return _text(f"steps/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
+def steps(wanted: Installation, *, for_another_app: bool = False) -> str:
+    """Return what is to be done in GitLab, with the names that its settings have there: all, or what an app adds."""
+    folder = "steps/app" if for_another_app else "steps"
+    return _text(f"{folder}/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
 
 
 def _check(wanted: Installation) -> None:
     version = r"~latest|[0-9]+(\.[0-9]+){0,2}|[0-9a-f]{40}"
     for what, value, pattern, expected in (
+        ("server (--server)", wanted.server, _SERVER, "an address such as https://gitlab.example.com"),
+        ("project (--project)", wanted.project, _PROJECT, "the path of a project, such as acme/manifests"),
+        ("app's project (--app-project)", wanted.app_project, _PROJECT, "the path of a project, such as acme/shop"),
         ("version", wanted.version, version, "1, 1.2.3 or a commit in full"),
         ("component", wanted.components, _PROJECT, "the path of a project, such as headgate/headgate"),
         ("intake", wanted.intake, _PROJECT, "the path of a project, such as acme/intake"),
@@ -120,6 +128,7 @@ def _check(wanted: Installation) -> None:
             raise ConfigError(f"the {what} is {value!r}, expected {expected}")
 
 
+_SERVER = r"https?://[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*"
 _PROJECT = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)+"
 
 

@@ -48,6 +48,7 @@ def run(request: Request) -> int:
     wanted = _installation(request)
     files = first_files(wanted, _known_environments(request.directory)) | _template()
     there = {path for path in files if _is_there(request, path)}
+    is_another_app = SETTINGS in there and any(path.startswith(f"{APPS}/") for path in files.keys() - there)
     new = {path: text.encode() for path, text in files.items() if path not in there}
     request.directory.mkdir(parents=True, exist_ok=True)
     folder.apply(request.directory, dict(new))
@@ -61,7 +62,7 @@ def run(request: Request) -> int:
     )
     terminal.line(app_lines(wanted))
     terminal.line("What is to be done in GitLab:\n", "bold")
-    terminal.line(steps(wanted))
+    terminal.line(steps(wanted, for_another_app=is_another_app))
     return 0
 
 
