@@ -11,6 +11,7 @@ import pytest
 from headgate.errors import ImageError
 from support.gitlab.gitside import refs
 from support.gitlab.mergeside import merge
+from support.gitlab.state import Pipeline
 from support.reviewing import DEPLOYMENT, Scene, make_scene
 
 
@@ -62,6 +63,18 @@ def test_what_was_merged_since_the_last_run_is_told(scene: Scene) -> None:
     assert asked_of_the_app(scene) > 0
     assert scene.statuses(commit)["headgate: production"][0] == "success"
     assert asked_of_the_app(scene) == 0
+
+
+def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene) -> None:
+    """The commit ran again meanwhile, in a newer pipeline, of which GitLab would take it without being told."""
+    commit = scene.push(scene.app, {"src": "2"})
+    own, again = (Pipeline(scene.app, "main", commit, "push", scene.bot, id=one) for one in (1002, 90002))
+    scene.app.pipelines += [own, again]
+    assert scene.hand_off().code == 0
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    assert scene.pushed().code == 0
+    told = [(one["pipeline_id"], one["status"]) for one in scene.app.statuses if one["name"] == "headgate: production"]
+    assert told[-2:] == [(1002, "pending"), (1002, "success")]
 
 
 def test_what_failed_is_told_by_later_runs_too(scene: Scene) -> None:

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 def send_statuses(gitlab: GitLab, words: Sequence[Word], refusals: Refusals) -> int:
     """Let each commit have the status that its words say. Returns how many were sent."""
-    known: dict[tuple[int, str], dict[str, Any] | None] = {}
+    known: dict[tuple[int, str], list[dict[str, Any]] | None] = {}
     sent = 0
     for word in words:
         key, attempt = (word.project, word.commit), partial(refusals.attempt, word.project, "commit statuses")
         if key not in known:
-            known[key] = attempt(partial(_newest, gitlab, word))
-        newest = known[key]
-        if newest is not None:
-            before = newest.get(status_name(word))
+            known[key] = attempt(partial(_statuses, gitlab, word))
+        statuses = known[key]
+        if statuses is not None:
+            before = _newest(statuses, word)
             if not _says(before, word) and (word.ref or before is not None):
                 sent += bool(attempt(partial(_send, gitlab, word, before)))
     return sent
@@ -40,13 +40,21 @@ def status_name(word: Word) -> str:
     return f"headgate: {word.name}"
 
 
-def _newest(gitlab: GitLab, word: Word) -> dict[str, Any]:
-    """Return the newest status of each name: https://docs.gitlab.com/api/commits/#list-commit-statuses."""
-    found: dict[str, Any] = {}
+def _statuses(gitlab: GitLab, word: Word) -> list[dict[str, Any]]:
+    """Return a commit's statuses, the oldest first: https://docs.gitlab.com/api/commits/#list-commit-statuses."""
     path = f"{project_path(word.project)}/repository/commits/{word.commit}/statuses"
-    for one in sorted(gitlab.each(path, {"all": "true"}), key=lambda one: int(one["id"])):
-        found[one["name"]] = one
-    return found
+    return sorted(gitlab.each(path, {"all": "true"}), key=lambda one: int(one["id"]))
+
+
+def _newest(statuses: Sequence[dict[str, Any]], word: Word) -> dict[str, Any] | None:
+    """Return the newest status of a word's name, in the pipeline that it belongs to where that has one.
+
+    A commit has more pipelines than one when it ran again: what it says in another one is not found there by people.
+    """
+    named = [one for one in statuses if one["name"] == status_name(word)]
+    own = [one for one in named if word.pipeline and one.get("pipeline_id") == word.pipeline]
+    found = own or named
+    return found[-1] if found else None
 
 
 def _says(known: Any, word: Word) -> bool:
@@ -76,17 +84,22 @@ def _post(gitlab: GitLab, word: Word, state: str) -> None:
         "ref": short_ref(word.ref),
         "target_url": word.url,
         "description": word.text,
+        **({"pipeline_id": word.pipeline} if word.pipeline else {}),
     }
-    for tried in range(1, TRIES):
+    for tried in range(1, TRIES + 1):
         try:
             gitlab.post(f"{project_path(word.project)}/statuses/{word.commit}", body)
         except GitLabError as error:
-            if error.status != _BUSY:  # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
+            if error.status == _NOT_FOUND and body.pop("pipeline_id", 0):
+                continue  # that pipeline was deleted, or is of another ref: GitLab takes the newest one, or makes one
+            if (
+                error.status != _BUSY or tried == TRIES
+            ):  # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
                 raise
             pause(tried)
         else:
             return
-    gitlab.post(f"{project_path(word.project)}/statuses/{word.commit}", body)
 
 
+_NOT_FOUND = 404
 _BUSY = 409

@@ -32,7 +32,8 @@ class Word:
     """What one commit is told for one app and environment.
 
     ``name`` is the environment's, with the app's where several apps are one project's. ``state`` is GitLab's for
-    a status, ``deployed`` says that the environment runs this commit of the project.
+    a status, ``deployed`` says that the environment runs this commit of the project. ``pipeline`` is the one that
+    handed the commit off; 0 where that is not known.
     """
 
     project: int
@@ -45,6 +46,7 @@ class Word:
     text: str
     url: str
     deployed: bool = False
+    pipeline: int = 0
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ def _word(
 ) -> Iterator[Word]:
     if part.project_id is not None:  # handed off by hand: nobody said which project of GitLab it is
         yield Word(
-            part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed
+            *(part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed),
+            pipeline=part.pipeline or 0,
         )
 
 

@@ -87,6 +87,7 @@ def status(double: Double, one: dict[str, Any]) -> dict[str, Any]:
     """Show a commit's status: https://docs.gitlab.com/api/commits/#commit-status."""
     return {
         **{key: one[key] for key in ("id", "sha", "ref", "name", "status", "target_url", "description", "created_at")},
+        "pipeline_id": one["pipeline_id"],
         "started_at": None,
         "finished_at": None,
         "allow_failure": False,

@@ -198,7 +198,12 @@ def _set_status(call: Call) -> Answer:
     if len(body.get("description") or "") > 255:
         return Answer(400, {"message": {"description": ["is too long (maximum is 255 characters)"]}})
     name = body.get("name") or body.get("context") or "default"
-    before = [one for one in call.project.statuses if (one["sha"], one["name"]) == (sha, name)]
+    pipeline = _pipeline_of_status(call, sha, body)
+    if pipeline is None:
+        return Answer(404, {"message": "404 Pipeline Not Found"})
+    before = [
+        one for one in call.project.statuses if (one["sha"], one["name"], one["pipeline_id"]) == (sha, name, pipeline)
+    ]
     if before and (before[-1]["status"], body["state"]) in (("pending", "pending"), ("running", "pending")):
         # app/services/ci/create_commit_status_service.rb changes an unfinished one, by the events of its state machine
         return Answer(400, {"message": f"Cannot transition status via :enqueue from :{before[-1]['status']}"})
@@ -210,9 +215,19 @@ def _set_status(call: Call) -> Answer:
         "author": call.who.user,
         "created_at": now(),
     }
-    made |= {key: body.get(key) for key in ("ref", "target_url", "description", "pipeline_id")}
+    made |= {key: body.get(key) for key in ("ref", "target_url", "description")} | {"pipeline_id": pipeline}
     call.project.statuses.append(made)
     return Answer(201, status(call.double, made))
+
+
+def _pipeline_of_status(call: Call, sha: str, body: dict[str, Any]) -> int | None:
+    """Return the pipeline that a status lands in: the newest of its commit and ref, else a new one (facts, part 12)."""
+    ref = body.get("ref")
+    fits = [one for one in call.project.pipelines if one.sha == sha and ref in (None, one.ref)]
+    if body.get("pipeline_id") is not None:
+        return next((one.id for one in fits if one.id == body["pipeline_id"]), None)
+    known = [*(one.id for one in fits), *(one["pipeline_id"] for one in call.project.statuses if one["sha"] == sha)]
+    return max(known, default=0) or number()
 
 
 # --- deployments and environments
