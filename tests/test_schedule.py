@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import ImageError
-from support.gitlab.gitside import refs
+from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
 from support.gitlab.state import Pipeline
 from support.reviewing import DEPLOYMENT, Scene, make_scene
@@ -65,6 +65,49 @@ def test_what_was_merged_since_the_last_run_is_told(scene: Scene) -> None:
     assert asked_of_the_app(scene) == 0
 
 
+def with_more_apps(scene: Scene, number: int) -> None:
+    """Add apps of other projects that run in dev, as the app does."""
+    files: dict[str, str | None] = {}
+    listed = git(scene.manifests, "ls-tree", "-r", "--name-only", "main", "apps/web").splitlines()
+    kept = [path for path in listed if "/releases/" not in path or "/releases/dev/" in path]
+    texts = {path: git(scene.manifests, "show", f"main:{path}") + "\n" for path in kept}
+    for app in (f"app-{at}" for at in range(number)):
+        for path, text in texts.items():
+            more = "environments: [dev]\n" if path.endswith("app.yaml") else ""
+            files[path.replace("/web/", f"/{app}/")] = text.replace("project: acme/web", f"project: acme/{app}") + more
+    scene.push(scene.manifests, files)
+
+
+def costs(scene: Scene) -> dict[str, int]:
+    """Count what a schedule, a push and a hand-off ask of GitLab, git's requests among it."""
+    found = {}
+    for _ in range(2):  # the first of the day looks at everything
+        scene.gitlab.requests.clear()
+        scene.schedule()
+    found["schedule"] = len(scene.gitlab.requests)
+    scene.gitlab.requests.clear()
+    scene.pushed(scene.push(scene.manifests, {"README.md": f"{len(found)}"}))
+    found["push"] = len(scene.gitlab.requests)
+    scene.push(scene.app, {"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 5")})
+    scene.gitlab.requests.clear()
+    assert scene.hand_off().code == 0
+    found["hand-off"] = len(scene.gitlab.requests)
+    return found
+
+
+def test_no_run_costs_more_for_apps_that_did_not_change(tmp_path: Path) -> None:
+    found = []
+    for number in (0, 20):
+        with make_scene(tmp_path / str(number)) as scene:
+            assert scene.hand_off().code == 0
+            merge(scene.gitlab, scene.the_request(), scene.person)
+            assert scene.pushed().code == 0
+            with_more_apps(scene, number)
+            scene.pushed()
+            found.append(costs(scene))
+    assert found[0] == found[1], found
+
+
 def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene) -> None:
     """The commit ran again meanwhile, in a newer pipeline, of which GitLab would take it without being told."""
     commit = scene.push(scene.app, {"src": "2"})
@@ -73,7 +116,8 @@ def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene)
     assert scene.hand_off().code == 0
     merge(scene.gitlab, scene.the_request(), scene.person)
     assert scene.pushed().code == 0
-    told = [(one["pipeline_id"], one["status"]) for one in scene.app.statuses if one["name"] == "headgate: production"]
+    told = [(one["pipeline_id"], one["status"]) for one in scene.app.statuses if one["sha"] == commit]
+    told = [one for one in told if one[0] == 1002 or one[0] == 90002]
     assert told[-2:] == [(1002, "pending"), (1002, "success")]
 
 
