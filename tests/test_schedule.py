@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,42 @@ def test_no_run_costs_more_for_apps_that_did_not_change(tmp_path: Path) -> None:
             scene.pushed()
             found.append(costs(scene))
     assert found[0] == found[1], found
+
+
+def describe(scene: Scene, facts: str) -> None:
+    """Say in headgate.yaml what GitLab is told of production."""
+    text = git(scene.manifests, "show", "main:headgate.yaml")
+    at = text.index("  production:")
+    changed = text[:at] + text[at:].replace("delivery: review", f"gitlab: {facts}, delivery: review", 1)
+    changed = changed if changed != text else text[:at] + text[at:].replace(":", f":\n    gitlab: {facts}", 1)
+    scene.push(scene.manifests, {"headgate.yaml": f"{changed}\n"})
+
+
+def deploy(scene: Scene) -> dict[str, Any]:
+    """Deliver a version to production, and return GitLab's environment."""
+    assert scene.new_version().code == 0
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    assert scene.pushed().code == 0
+    return next(one for one in scene.app.environments if one["name"] == "production")
+
+
+def test_an_environment_has_its_tier_and_what_its_dashboard_shows(scene: Scene) -> None:
+    scene.app.agents.add(7)
+    path = "kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
+    describe(scene, f"{{tier: production, agent: 7, namespace: '{{app}}', flux: '{path}/{{app}}-{{environment}}'}}")
+    found = deploy(scene)
+    assert (found["tier"], found["cluster_agent_id"], found["kubernetes_namespace"]) == ("production", 7, "web")
+    assert found["flux_resource_path"] == f"{path}/web-production"
+    scene.gitlab.requests.clear()
+    deploy(scene)
+    assert not [one for one in scene.gitlab.requests if one.method == "PUT" and "/environments/" in one.path]
+
+
+def test_an_agent_of_another_project_is_told_and_delivers_all_the_same(scene: Scene) -> None:
+    describe(scene, "{tier: production, agent: 8}")
+    assert deploy(scene).get("cluster_agent_id") is None
+    assert "environments of project" in scene.runs[-1].out
+    assert scene.app.deployments[-1]["environment"] == "production"
 
 
 def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from headgate.errors import GitError, HeadgateError
 from headgate.feedback.appnote import write_app_notes
 from headgate.feedback.deployments import record_deployments
+from headgate.feedback.environments import describe_environments
 from headgate.feedback.statuses import send_statuses
 from headgate.feedback.word import MOST, Told, Word, failed, standings, words
 from headgate.gitlab.refusals import Refusals
@@ -22,7 +23,7 @@ from headgate.state.proposals import open_proposals
 from headgate.state.status import find_arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.config import Configuration
     from headgate.feedback.word import Standing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
+    from headgate.model import Environment
     from headgate.releases.arrivals import Owner
     from headgate.repository.tree import Tree
     from headgate.review.upkeep import Reconciled
@@ -70,7 +72,7 @@ def report(
     for one in _standings(run, newest, state, touched, done):
         gone = _gone(earlier, state.configuration, one.owner, done)
         told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
-    yield from _send(run, told)
+    yield from _send(run, told, state.configuration.settings.environments)
 
 
 def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
@@ -86,10 +88,14 @@ def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
     send_statuses(run.write, [word], Refusals())
 
 
-def _send(run: Run, told: Sequence[tuple[Standing, Sequence[Word]]]) -> Iterator[str]:
+def _send(
+    run: Run, told: Sequence[tuple[Standing, Sequence[Word]]], environments: Mapping[str, Environment]
+) -> Iterator[str]:
     refusals = Refusals()
     every = [word for _, said in told for word in said]
-    counts = {"deployments": record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)}
+    deployed = record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)
+    described = describe_environments(run.write or run.by_job, deployed, environments, refusals)
+    counts = {"deployments": len(deployed), "environments": described}
     if run.write is not None:
         counts["commit statuses"] = send_statuses(run.write, every, refusals)
         counts["notes"] = write_app_notes(run.write, told, run.event.manifests, refusals)

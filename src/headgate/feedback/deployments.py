@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from headgate.gitlab.refusals import Refusals
 
 
-def record_deployments(gitlabs: Sequence[GitLab], words: Sequence[Word], refusals: Refusals) -> int:
-    """Let the newest deployment of each environment be the commit that runs there. Returns how many were recorded.
+def record_deployments(gitlabs: Sequence[GitLab], words: Sequence[Word], refusals: Refusals) -> list[Word]:
+    """Let the newest deployment of each environment be the commit that runs there. Returns what was recorded.
 
     ``gitlabs`` are the tokens by which it is tried, one after the other.
     """
-    recorded = 0
+    recorded = []
     for word in words:
         if word.deployed:
             done = refusals.attempt(word.project, "deployments", partial(_by_one_of, gitlabs, word))
-            recorded += bool(done)
+            recorded += [word] if done else []
     return recorded
 
 

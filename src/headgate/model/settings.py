@@ -132,6 +132,25 @@ class Window(Record):
 Windows = Annotated[tuple[Window, ...], BeforeValidator(listed, json_schema_input_type=Window | list[Window])]
 
 
+class DeployedTo(Record):
+    """What GitLab is told of an environment in the apps' projects. `{app}` and `{environment}` stand for the names."""
+
+    tier: Literal["production", "staging", "testing", "development", "other"] | None = None
+    """Its tier, by which GitLab counts deployments (DORA). Default: what GitLab guesses from the name."""
+    agent: Annotated[int, Field(gt=0)] | None = None
+    """Number of the GitLab agent whose cluster the dashboard shows: one of the app's own project."""
+    namespace: Text | None = None
+    """Namespace that the dashboard shows."""
+    flux: Text | None = None
+    """Flux' object that the dashboard follows: `kustomize.toolkit.fluxcd.io/v1/namespaces/NS/kustomizations/NAME`."""
+
+    @model_validator(mode="after")
+    def _dashboard(self) -> DeployedTo:
+        if self.flux is not None and self.namespace is None:
+            raise ValueError("flux only beside namespace")
+        return self
+
+
 class Environment(Record):
     """One environment: what it accepts, and how its YAML is delivered."""
 
@@ -153,6 +172,8 @@ class Environment(Record):
     """How merge requests are made."""
     output: Output = Output()
     """Where the final YAML goes."""
+    gitlab: DeployedTo | None = None
+    """What GitLab's pages of environments show: tier, and the Kubernetes dashboard."""
 
 
 class Dependencies(Record):

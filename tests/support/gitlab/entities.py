@@ -100,6 +100,8 @@ def environment(one: dict[str, Any]) -> dict[str, Any]:
     """Show an environment: https://docs.gitlab.com/api/environments/."""
     return {
         **{key: one.get(key) for key in ("id", "name", "external_url", "tier")},
+        **{key: one.get(key) for key in ("kubernetes_namespace", "flux_resource_path")},
+        "cluster_agent": {"id": one["cluster_agent_id"]} if one.get("cluster_agent_id") else None,
         "slug": one["name"].replace("/", "-"),
         "state": "available",
     }

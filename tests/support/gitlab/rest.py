@@ -275,8 +275,33 @@ def _environments(call: Call) -> Answer:
     return paged(call, [environment(one) for one in call.project.environments if wanted in (None, one["name"])])
 
 
+_FACTS = ("tier", "kubernetes_namespace", "flux_resource_path", "cluster_agent_id")
+
+
+def _wrong_facts(call: Call, body: dict[str, Any]) -> Answer | None:
+    """Refuse an agent of another project, and a Flux path without namespace (facts, part 12)."""
+    if body.get("cluster_agent_id") is not None and body["cluster_agent_id"] not in call.project.agents:
+        return Answer(400, {"message": "cluster agent doesn't exist or is not authorized for this project"})
+    if body.get("flux_resource_path") and not body.get("kubernetes_namespace"):
+        return Answer(400, {"message": {"kubernetes_namespace": ["is required"]}})
+    return None
+
+
+def _change_environment(call: Call) -> Answer:
+    found = next((one for one in call.project.environments if str(one["id"]) == call.parts[0]), None)
+    if found is None:
+        return NOT_FOUND
+    body = call.request.json()
+    wrong = _wrong_facts(call, {**found, **body})
+    if wrong is None:
+        found.update({key: body[key] for key in _FACTS if key in body})
+    return wrong or Answer(200, environment(found))
+
+
 def _make_environment(call: Call) -> Answer:
     body = call.request.json()
+    if wrong := _wrong_facts(call, body):
+        return wrong
     if any(one["name"] == body["name"] for one in call.project.environments):
         return Answer(400, {"message": {"name": ["has already been taken"]}})
     made = {"id": number(), "external_url": None, "tier": None, **body}
@@ -398,6 +423,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", f"{_P}/deployments/([0-9]+)", _change_deployment, DEVELOPER, job_token=True),
     Route("GET", f"{_P}/environments", _environments, job_token=True),
     Route("POST", f"{_P}/environments", _make_environment, DEVELOPER, job_token=True),
+    Route("PUT", f"{_P}/environments/([0-9]+)", _change_environment, DEVELOPER, job_token=True),
     *(Route(method, _P + path, *rest) for method, path, *rest in restpipelines.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in mergeside.ROUTES),
     *(Route(method, _P + path, handler, level, job) for method, path, handler, level, job in restfiles.ROUTES),

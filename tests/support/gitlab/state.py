@@ -88,6 +88,7 @@ class Project:
     protected_tags: dict[str, int] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     allowlist: set[str] = field(default_factory=set)
+    agents: set[int] = field(default_factory=set)
     job_permissions: dict[str, set[str]] = field(default_factory=dict)
     """What jobs of a project on the allowlist may do here, where that is not the default permissions."""
     job_token_push: bool = False
