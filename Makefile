@@ -8,7 +8,7 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-go test-long soak test-gitlab lint schema tools judges readers registry apiserver staticcheck release-tools \
+.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools judges readers registry apiserver staticcheck release-tools \
     rehearsal gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
@@ -31,6 +31,9 @@ soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random
 
 test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that a real GitLab can run, on one or on the double
 	$(VENV)/bin/pytest -q -m long tests/live
+
+gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run a GitLab to play with, with an app and a manifest repository
+	cd tests && ../$(VENV)/bin/python -m support.playground
 
 lint: $(VENV)/.ready staticcheck ## check style, types, shell scripts and YAML
 	image/lint-engine $(TOOLS)

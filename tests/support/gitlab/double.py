@@ -56,6 +56,8 @@ class Double:
     ca_file: str = ""
     execute: Callable[[Task], tuple[str, int]] = in_shell
     """How its runner runs a job: `support.containers` has another way."""
+    pages: Callable[[Request], Answer | None] = lambda _request: None
+    """What answers requests for web pages."""
     registry: str = ""
     """Host of the container registry; empty: there is none."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -228,6 +230,9 @@ class Double:
     def _answer(self, request: Request) -> Answer:
         if ".git/" in request.path:
             return gitside.answer_git(self, request)
+        page = self.pages(request)
+        if page is not None:
+            return page
         if request.path == "/oauth/discovery/keys":
             return Answer(200, self.keys.public())
         if request.path == "/jwt/auth":
