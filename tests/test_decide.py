@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headgate.model import Failure, Pin, ProposalRecord, Rejection, ReleasedConfig, ReleasedImage
-from headgate.releases.decide import Hold, Wanted, decide, withdrawn
+from headgate.releases.decide import Hold, Wanted, cleaned, decide, withdrawn
 from headgate.releases.pending import Group, Pending, Proposal, compose, group_of
 from headgate.releases.release import CONFIG, NOTHING, Released, newest_of, parts
 from headgate.repository.tree import MemoryBlob, Tree
@@ -309,3 +309,81 @@ def test_laws_hold_in_any_sequence(block: int) -> None:
 def test_laws_hold_in_a_hundred_thousand_sequences(block: int) -> None:
     for seed in range(block * 5000, (block + 1) * 5000):
         run_sequence(seed)
+
+
+# --- single decisions, of which a sequence rarely depends
+
+
+def names(groups: Iterable[Group]) -> list[str]:
+    return ["+".join(sorted(one.parts)) for one in groups]
+
+
+def test_all_is_tried_first_and_then_less_and_less_the_newest_kept_longest() -> None:
+    web, api, config = group(["web"], 1), group(["api"], 2), group([CONFIG], 3)
+    wanted = decide(NOTHING, Pending(held=(web, api)), config, known=KNOWN)
+    assert [names(one) for one in wanted.candidates()] == [
+        ["web", "api", "config"],
+        ["api", "config"],
+        ["web", "config"],
+        ["web", "api"],
+        ["config"],
+        ["api"],
+        ["web"],
+    ]
+
+
+@pytest.mark.parametrize(("count", "tried"), [(0, 1), (1, 1), (4, 15), (5, 6), (9, 10)])
+def test_of_many_groups_not_every_set_is_tried(count: int, tried: int) -> None:
+    every = [f"image-{number}" for number in range(count)]
+    held = tuple(group([name], number) for number, name in enumerate(every, start=1))
+    wanted = decide(NOTHING, Pending(held=held), known=set(every))
+    found = wanted.candidates()
+    assert (len(found), len(found[0])) == (tried, count)
+    assert names(found[-1]) == every[:1]
+
+
+@pytest.mark.parametrize(("message", "since"), [("a template fails", "0"), ("it fails otherwise", "1")])
+def test_the_same_error_again_is_no_news(message: str, since: str) -> None:
+    failed = group(["web"], 2).changed(failure=FAILURE)
+    again = decide(NOTHING, Pending(failed=(failed,)), retry=True, known=KNOWN)
+    after = again.holding(Failure(code=17, message=message, since="1" * 40))
+    (left,) = after.failed
+    assert left.record.failure is not None
+    assert (left.record.failure.message, left.record.failure.since) == (message, since * 40)
+
+
+def test_why_a_group_is_not_taken_any_more_is_on_record_unless_something_else_holds_it() -> None:
+    held = Pending(held=(group(["web"], 1).changed(reasons=("frozen",)),))
+    freed = decide(NOTHING, held, known=KNOWN, refusal=lambda _group: "no environment takes it any more")
+    assert [one.record.reasons for one in freed.pending.held] == [("no environment takes it any more",)]
+    assert freed.brings == ()
+    shut = decide(NOTHING, held, hold=Hold(reason="frozen"), known=KNOWN, refusal=lambda _group: "no environment")
+    assert [one.record.reasons for one in shut.pending.held] == [("frozen",)]
+
+
+@pytest.mark.parametrize(("yields", "goes_on"), [(True, True), (False, False)])
+def test_a_persons_word_goes_past_what_yields(yields: bool, goes_on: bool) -> None:
+    hold = Hold(reason="x", yields=yields) if not yields else Hold(reason="pinned")
+    arriving = group(["web"], 1)
+    assert (
+        decide(NOTHING, Pending(), arriving, hold=hold, explicit=True, known=KNOWN).brings == (arriving,)
+    ) == goes_on
+    assert decide(NOTHING, Pending(), arriving, hold=hold, known=KNOWN).is_held
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_roll_back_that_was_merged_is_proposed_no_more(merged: bool) -> None:
+    old, new = compose(NOTHING, [group(["web"], 1)]), compose(NOTHING, [group(["web"], 2)])
+    record = ProposalRecord(kind="roll-back", changes="x", actor="Eve")
+    pending = Pending(proposal=Proposal(record, decided=old))
+    assert (cleaned(old if merged else new, pending, KNOWN).proposal is None) == merged
+
+
+def test_a_rejection_is_forgotten_when_that_very_version_runs_or_the_part_is_gone() -> None:
+    def rejection(name: str, number: int) -> Rejection:
+        return Rejection(**newest_of(part(name, number)).model_dump(), by="Eve")
+
+    rejected = {"web": rejection("web", 2), "api": rejection("api", 2), "gone": rejection("api", 2)}
+    landed = compose(NOTHING, [group(["web"], 2), group(["api"], 1)])
+    assert list(cleaned(landed, Pending(rejected=rejected), KNOWN).rejected) == ["api"]
+    assert list(cleaned(NOTHING, Pending(rejected=rejected), KNOWN).rejected) == ["web", "api"]

@@ -144,7 +144,19 @@ class Unread:
 
 
 VERSIONS = ["v1.0.0-alpha", "v1.0.0-alpha.1", "v1.0.0-alpha.beta", "v1.0.0-beta.2", "v1.0.0-beta.11", "v1.0.0-rc.1"]
-VERSIONS += ["v1.0.0", "v1.0.1", "v1.2.0", "v1.10.0", "v2.0.0"]
+VERSIONS += ["v1.0.0-rc.1.1", "v1.0.0-rc1", "v1.0.0-rc1a", "v1.0.0-rc2", "v1.0.0-rc10", "v1.0.0-rca", "v1.0.0"]
+VERSIONS += [
+    "v1.0.0+1",
+    "v1.0.0+9",
+    "v1.0.0+10",
+    "v1.0.0.1",
+    "v1.0.0.2",
+    "v1.0.0.10",
+    "v1.0.1",
+    "v1.2.0",
+    "v1.10.0",
+    "v2.0.0",
+]
 
 
 @pytest.mark.parametrize(("older", "newer"), list(pairwise(VERSIONS)))
@@ -176,6 +188,22 @@ class Tagged(Unread):
     def tags_of(self, commit: str) -> list[str]:
         """Return those on it or before it."""
         return [f"refs/tags/{tag}" for tag in self.tags.get(commit[0], "").split()]
+
+
+@pytest.mark.parametrize("pipelines", [(None, None), (None, 2), (1, None)])
+def test_a_rebuild_without_both_pipelines_cannot_be_ordered(pipelines: tuple[int | None, int | None]) -> None:
+    new, old = pipelines
+    made = HandOff("acme/web", "a" * 40, "refs/heads/main", pipeline=new)
+    newest = Newest(commit="a" * 40, ref="refs/heads/main", pipeline=old, digest=DIGEST)
+    assert compare(made, OTHER_DIGEST, newest, "ancestry", Unread()).order == "diverged"
+    assert compare(made, DIGEST, newest, "ancestry", Unread()).order == "same"
+
+
+def test_a_tag_without_a_version_has_the_newest_version_before_it() -> None:
+    made = HandOff("acme/web", "a" * 40, "refs/heads/main")
+    newest = Newest(commit="b" * 40, ref="refs/tags/nightly")
+    assert compare(made, None, newest, "semver", Tagged(a="v1.3.0", b="v1.2.0")).order == "newer"
+    assert compare(made, None, newest, "semver", Tagged(a="v1.1.0", b="v1.2.0")).order == "older"
 
 
 @pytest.mark.parametrize(
