@@ -462,7 +462,7 @@ func (c *nodeCheck) key(node *yaml3.Node) (name string, read any, err error) {
 	return keyText(read), read, nil
 }
 
-// What go-yaml v2 may take for something else than a string looks like one of these, and begins with one of ``begins``.
+// What go-yaml v2 may take for something else than a string looks like one of these, and begins with one of “begins“.
 const begins = "-+.0123456789~yYnNoOtTfF"
 
 var (
