@@ -455,6 +455,18 @@ def test_what_proves_the_sender_must_count(installation: Installation, proofs: s
         assert words in found[0]["told"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "state"), [("^(Deliver|Hydrate) ", "ok"), ("^[A-Z]+-[0-9]+: ", "wrong"), ("(?P<", "cannot tell")]
+)
+def test_titles_must_fit_what_the_project_merges(installation: Installation, pattern: str, state: str) -> None:
+    installation.change(M, merge_request_title_regex=pattern)
+    assert ("merge request titles", state) in installation.findings()
+    if state == "wrong":
+        path = installation.repo / "headgate.yaml"
+        path.write_text(f"{path.read_text()}commits: {{message: 'OPS-1: {{action}} {{apps}}'}}\n")
+        assert ("merge request titles", "ok") in installation.findings()
+
+
 def test_windows_need_a_schedule(installation: Installation) -> None:
     path = installation.repo / "headgate.yaml"
     window = "windows: {days: mon-thu, from: '09:00', to: '16:00'}"

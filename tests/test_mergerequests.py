@@ -342,6 +342,14 @@ def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -
     quiet(merging)
 
 
+def test_where_nothing_is_merged_but_by_the_train_it_is_put_on_it(merging: Scene) -> None:
+    merging.manifests.must_use_train = True
+    ended = merging.hand_off()
+    assert "!1 merges by itself, and waits for its turn in the merge train" in ended.out
+    assert (last(merging).state, last(merging).auto_merge) == ("opened", True)
+    quiet(merging)
+
+
 def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 422)
     merging.hand_off()

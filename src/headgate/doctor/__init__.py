@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.intake import intake
-from headgate.doctor.settings import auto_cancel, pipeline_variables, registry, schedules, settings, version, visible
+from headgate.doctor.settings import (
+    auto_cancel,
+    pipeline_variables,
+    registry,
+    schedules,
+    settings,
+    titles,
+    version,
+    visible,
+)
 from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
         job_token_push,
         tokens,
     ),
-    *(mirrors, proofs, allowlists, auto_cancel, registry, schedules, intake),
+    *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
 )
 """The checks, in the order in which they are told."""
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from headgate.doctor.finding import Finding, everything, ours, seen
+from headgate.message import subject
 from headgate.scaffolding import CI, INTAKE_CI
 
 if TYPE_CHECKING:
@@ -123,6 +124,29 @@ def registry(examined: Examined) -> Iterator[Finding]:
         yield Finding(name, "cannot tell", project, f"GitLab does not say whether its registry is {told}")
     else:
         yield Finding(name, "ok", project, f"the registry is {told}" if told else "no image is in GitLab's registry")
+
+
+def titles(examined: Examined) -> Iterator[Finding]:
+    """Titles of merge requests fit the project's pattern, without which GitLab merges nothing."""
+    name, project = "merge request titles", examined.manifests
+    pattern = str((project.facts or {}).get("merge_request_title_regex") or "")
+    if not pattern:
+        return
+    template = examined.settings.commits.message if examined.settings else None
+    sample = subject("Deliver", ["shop"], ["production"], what="acme/shop@0123456789ab", template=template)
+    try:
+        fits = re.search(pattern, sample) is not None
+    except re.error:  # GitLab's RE2 knows what Python does not
+        yield Finding(name, "cannot tell", project.path, f"whether '{sample}' fits {pattern!r}")
+        return
+    if fits:
+        yield Finding(name, "ok", project.path, f"'{sample}' fits {pattern!r}")
+    else:
+        yield Finding(
+            *(name, "wrong", project.path, f"'{sample}' does not fit {pattern!r}, so that it cannot be merged"),
+            "headgate.yaml: commits: {message: ...}, with what the pattern asks for; or Settings > Merge requests > "
+            "'Merge request title must match regex'",
+        )
 
 
 def schedules(examined: Examined) -> Iterator[Finding]:

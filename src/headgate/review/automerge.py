@@ -100,10 +100,14 @@ def _decided(requests: MergeRequests, one: MergeRequest, commit: str, patience: 
 
 def _asked(requests: MergeRequests, one: MergeRequest) -> tuple[MergeRequest, str]:
     waits_for = _PENDING.get(one.status, "")
-    wanted = {"sha": one.commit, "should_remove_source_branch": True}
-    wanted |= {"auto_merge": True} if waits_for else {}
     try:
-        requests.gitlab.put(f"{requests.path}/{one.number}/merge", wanted)
+        try:
+            _put(requests, one, by_itself=bool(waits_for))
+        except GitLabError as error:
+            if waits_for or error.status != _NOT_ALLOWED or not _has_train(requests):
+                raise
+            waits_for = "its turn in the merge train"
+            _put(requests, one, by_itself=True)
     except GitLabError as error:
         found = requests.newest(one.number)  # its answer may have been lost, or it was tried twice
         if found.state == "merged":
@@ -115,6 +119,23 @@ def _asked(requests: MergeRequests, one: MergeRequest) -> tuple[MergeRequest, st
         return replace(one, merges_itself=True), f"{one.name} merges by itself, and waits for {waits_for}"
     return replace(one, state="merged"), f"merged {one.name}"
 
+
+def _put(requests: MergeRequests, one: MergeRequest, *, by_itself: bool) -> None:
+    wanted = {"sha": one.commit, "should_remove_source_branch": True}
+    wanted |= {"auto_merge": True} if by_itself else {}
+    requests.gitlab.put(f"{requests.path}/{one.number}/merge", wanted)
+
+
+def _has_train(requests: MergeRequests) -> bool:
+    """Whether the project merges by trains: where it must, GitLab merges nothing at once.
+
+    https://docs.gitlab.com/ci/pipelines/merge_trains/
+    """
+    found = requests.gitlab.get(project_path(requests.project))
+    return bool(found.get("merge_trains_enabled"))
+
+
+_NOT_ALLOWED = 405
 
 # https://docs.gitlab.com/api/merge_requests/#merge-a-merge-request
 _REFUSALS = {

@@ -37,6 +37,7 @@ def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str,
         "path_with_namespace": found.path,
         "default_branch": found.default_branch,
         "visibility": "private",
+        "merge_trains_enabled": found.must_use_train,
         "web_url": f"{double.url}/{found.path}",
         "http_url_to_repo": f"{double.url}/{found.path}.git",
     }

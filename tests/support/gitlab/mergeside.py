@@ -274,10 +274,16 @@ def _merge(call: Call) -> Answer:
     protection = call.project.protection(found.target)
     if protection and call.project.level(user) < protection.merge:
         return Answer(401, {"message": "401 Unauthorized"})
-    if state in ("ci_still_running", "ci_must_pass", "not_approved") and body.get("auto_merge"):
+    waits = [
+        "ci_still_running",
+        "ci_must_pass",
+        "not_approved",
+        *(["mergeable"] if call.project.must_use_train else []),
+    ]
+    if state in waits and body.get("auto_merge"):
         found.auto_merge = True
         return Answer(200, entity(call.double, found))
-    if state != "mergeable":
+    if state != "mergeable" or call.project.must_use_train:
         return Answer(405, {"message": "405 Method Not Allowed"})
     found.remove_source_branch = bool(body.get("should_remove_source_branch", found.remove_source_branch))
     merge(call.double, found, user)

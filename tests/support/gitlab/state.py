@@ -89,6 +89,8 @@ class Project:
     variables: dict[str, Variable] = field(default_factory=dict)
     allowlist: set[str] = field(default_factory=set)
     agents: set[int] = field(default_factory=set)
+    must_use_train: bool = False
+    """Whether nothing is merged but by the merge train, which here only takes what is put on it."""
     job_permissions: dict[str, set[str]] = field(default_factory=dict)
     """What jobs of a project on the allowlist may do here, where that is not the default permissions."""
     job_token_push: bool = False
