@@ -467,6 +467,17 @@ def test_titles_must_fit_what_the_project_merges(installation: Installation, pat
         assert ("merge request titles", "ok") in installation.findings()
 
 
+def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installation: Installation) -> None:
+    installation.set("/user", {"id": 7, "username": "bot"})
+    two = [variable("HEADGATE_TOKEN"), variable("HEADGATE_BRANCH_TOKEN", protected=False)]
+    installation.set(f"/projects/{M}/variables", two)
+    assert not [one for one in installation.wrong() if "one user" in one["told"]], "hidden, as they should be"
+    installation.set(f"/projects/{M}/variables", [{**one, "value": f"s3cret-{one['key']}"} for one in two])
+    (found,) = [one for one in installation.wrong() if "one user" in one["told"]]
+    assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"
+    assert "s3cret" not in installation.doctor().out
+
+
 def test_windows_need_a_schedule(installation: Installation) -> None:
     path = installation.repo / "headgate.yaml"
     window = "windows: {days: mon-thu, from: '09:00', to: '16:00'}"

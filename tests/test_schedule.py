@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headgate.errors import ImageError
+from headgate.errors import ConfigError, ImageError
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
 from support.gitlab.state import Pipeline
@@ -107,6 +107,33 @@ def test_no_run_costs_more_for_apps_that_did_not_change(tmp_path: Path) -> None:
             scene.pushed()
             found.append(costs(scene))
     assert found[0] == found[1], found
+
+
+def test_records_apart_need_the_bot_and_make_no_merge_request_of_their_own(tmp_path: Path) -> None:
+    with make_scene(tmp_path) as scene:
+        text = git(scene.manifests, "show", "main:headgate.yaml")
+        scene.push(scene.manifests, {"headgate.yaml": f"{text}\nrecords: branch\n"})
+        refused = scene.hand_off(token="")
+        assert refused.code == ConfigError.code
+        assert "there is no HEADGATE_TOKEN" in refused.out
+        assert scene.hand_off().code == 0
+        assert [one.source for one in scene.requests()] == ["headgate/production/web"]
+        assert "headgate/_state" in git(scene.manifests, "branch", "--list", "--format=%(refname:short)")
+        merge(scene.gitlab, scene.the_request(), scene.person)
+        assert scene.pushed().code == 0
+        assert git(scene.manifests, "ls-tree", "-r", "--name-only", "headgate/_state") == ""
+        assert "proposed" not in git(scene.manifests, "ls-tree", "-r", "--name-only", "main")
+
+
+def test_an_old_commit_of_the_records_that_somebody_wrote_stops_the_run(tmp_path: Path) -> None:
+    with make_scene(tmp_path) as scene:
+        text = git(scene.manifests, "show", "main:headgate.yaml")
+        scene.push(scene.manifests, {"headgate.yaml": f"{text}\nrecords: branch\n"})
+        assert scene.hand_off().code == 0
+        scene.push(scene.manifests, {"apps/web/releases/production/rejected.yaml": "version: 1\n"}, "headgate/_state")
+        ended = scene.schedule()
+        assert ended.code != 0
+        assert "headgate/_state holds a commit that Headgate did not make" in " ".join(ended.out.split())
 
 
 def describe(scene: Scene, facts: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from headgate.commands import hold, promote, rehydrate, rollback, verify
 from headgate.commands.landed import Around, Asked, landed
 from headgate.commands.version import engine_line
-from headgate.errors import ConfigError, HeadgateError, SeveralError, UntrustedError
+from headgate.errors import ConfigError, HeadgateError, Place, SeveralError, UntrustedError
 from headgate.feedback.apps import Scope, tell_sender
 from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import tell_hydration
@@ -28,7 +28,7 @@ from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import Wanted
 from headgate.landing.proof import Prover
 from headgate.landing.workspace import open_workspace
-from headgate.layout import OURS
+from headgate.layout import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
@@ -195,7 +195,15 @@ def _level(run: Run) -> int:
 
 
 def _check(run: Run, workspace: Workspace) -> None:
-    check_settings(workspace.configuration.settings, run.event)
+    settings = workspace.configuration.settings
+    check_settings(settings, run.event)
+    if settings.records == "branch" and run.write is None:
+        raise ConfigError(
+            "with 'records: branch' what is pending stands on a branch that the bot alone pushes, and there is no "
+            "HEADGATE_TOKEN",
+            where=Place(SETTINGS),
+            hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",
+        )
 
 
 def _asked(

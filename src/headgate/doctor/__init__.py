@@ -16,7 +16,7 @@ from headgate.doctor.settings import (
     version,
     visible,
 )
-from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens
+from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens, two_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
         mergers,
         job_token_push,
         tokens,
+        two_users,
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
-from headgate.gitlab.api import project_path
+from headgate.gitlab.api import connect, project_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headgate.gitlab.api import GitLab
     from headgate.model import Settings
@@ -41,6 +42,8 @@ class Project:
     allowed: frozenset[str] | None = None
     limited: bool | None = None
     schedules: tuple[Mapping[str, Any], ...] | None = None
+    users: Mapping[str, int] = field(default_factory=dict)
+    """Whose the tokens among its variables are, as far as GitLab shows their values to who asks."""
 
     @property
     def branch(self) -> str:
@@ -121,7 +124,18 @@ def _project(gitlab: GitLab, path: str) -> Project:
         _allowed(gitlab, at),
         _limited(gitlab, at),
         _listed(gitlab, f"{at}/pipeline_schedules"),
+        _users(gitlab, variables or ()),
     )
+
+
+def _users(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Ask each of the tokens that write whose it is. One whose value is hidden, or that is none, is left out."""
+    found = {}
+    for one in variables:
+        if one["key"] in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN") and one.get("value"):
+            with suppress(GitLabError):
+                found[one["key"]] = connect(gitlab.url, one["key"], str(one["value"])).user
+    return found
 
 
 def _app(gitlab: GitLab, path: str) -> Project:

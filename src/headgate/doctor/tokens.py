@@ -82,6 +82,16 @@ def _token(project: str, key: str, variable: Any) -> Finding:
     return Finding("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
 
 
+def two_users(examined: Examined) -> Iterator[Finding]:
+    """The token that every branch is shown is another user's than the bot's, whose pushes count as Headgate's."""
+    for project in seen(examined):
+        if len(project.users) > 1 and len(set(project.users.values())) == 1:
+            yield Finding(
+                *("tokens", "wrong", project.path, f"{' and '.join(sorted(project.users))} are of one user"),
+                "make HEADGATE_BRANCH_TOKEN anew, as another user's: each project access token has a user of its own",
+            )
+
+
 def proofs(examined: Examined) -> Iterator[Finding]:
     """What proves the sender in this set-up counts, and nothing weaker than it needs to."""
     told = examined.settings.gitlab if examined.settings else None
