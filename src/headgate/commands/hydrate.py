@@ -50,6 +50,7 @@ class Request:
 def run(request: Request) -> int:
     """Hydrate and return the exit code: 0, 1 when ``check`` found a change, else the error's."""
     repository = git.open_repository(request.repo)
+    git.use_names_of(repository)
     if request.commit:
         git.check_clean(repository)
     base = git.head(repository) if request.commit else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from headgate.errors import ConfigError, Place
 from headgate.layout import TEMPLATES, VERSIONS
 from headgate.model import Template
 from headgate.render.values import read_layer
-from headgate.repository.tree import Tree, check_input, prefetch, safe_files
+from headgate.repository.tree import Tree, check_input, object_id, prefetch, safe_files
 
 if TYPE_CHECKING:
     from headgate.repository.tree import Blob, Changes
@@ -113,7 +112,7 @@ def dropped(tree: Tree, used: frozenset[str]) -> Changes:
 
 
 def git_tree_id(tree: Tree) -> str:
-    """Return the id that git gives a folder with these files (SHA-1): what ``git rev-parse COMMIT:FOLDER`` prints.
+    """Return the id that git gives a folder with these files: what ``git rev-parse COMMIT:FOLDER`` prints.
 
     https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
     """
@@ -129,7 +128,7 @@ def git_tree_id(tree: Tree) -> str:
         # git sorts a folder as if its name ended with a slash
         entries.append((os.fsencode(f"{name}/"), _entry("40000", name, git_tree_id(Tree(blobs)))))
     data = b"".join(entry for _, entry in sorted(entries))
-    return hashlib.sha1(b"tree %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return object_id(b"tree", data)
 
 
 def _entry(mode: str, name: str, oid: str) -> bytes:

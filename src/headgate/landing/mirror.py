@@ -12,7 +12,7 @@ from headgate.layout import SETTINGS
 from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
 from headgate.repository import git
-from headgate.repository.commit import EMPTY_TREE, commit_tree, identity, make_trees
+from headgate.repository.commit import commit_tree, empty_tree, identity, make_trees
 from headgate.repository.remote import Move, push
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _moves(workspace: Workspace, commits: Commits, one: _Wanted, tree: str, tip:
     exists = tip != git.NO_COMMIT
     if exists:
         _check_ours(workspace, one.branch, tip)
-    if tree == (workspace.repository.git("rev-parse", f"{tip}^{{tree}}") if exists else EMPTY_TREE):
+    if tree == (workspace.repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()):
         return []
     by, parents = identity(commits, workspace.signing_key), [tip] if exists else []
     message = _message(workspace, one, commits.message)

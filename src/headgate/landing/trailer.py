@@ -25,7 +25,7 @@ def find_intent(workspace: Workspace, intent: str, after: str = "") -> str:
     """
     if not workspace.remote:
         return _find(workspace.repository, "HEAD", intent, after)
-    with scratch(workspace.remote_url) as fresh:
+    with scratch(workspace.remote_url, like=workspace.base) as fresh:
         return _find(fresh, fetch_recent(fresh, ORIGIN, f"refs/heads/{workspace.branch}", LOOKED_BACK), intent, after)
 
 

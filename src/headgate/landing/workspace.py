@@ -16,7 +16,7 @@ from headgate.layout import RECORDS_BRANCH, SETTINGS
 from headgate.repository import git
 from headgate.repository.commit import advance, identity, make_commit
 from headgate.repository.remote import ORIGIN, Move, clone, fetch, fetch_commits, push, remote_refs, upstream
-from headgate.repository.tree import Tree
+from headgate.repository.tree import Tree, name_objects_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -129,23 +129,13 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
         current = git.current_branch(repository)
         if not current:
             raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
-        check_object_names(git.head(repository), manifests)
+        git.use_names_of(repository)
         remote = upstream(repository, current)
         yield Workspace(repository, current, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
         return
     with clone(manifests, branch) as fresh:
-        check_object_names(fresh.base, manifests)
+        name_objects_as(fresh.base)
         yield Workspace(fresh.repository, fresh.branch, fresh.base, ORIGIN, is_checkout=False, signing_key=signing_key)
-
-
-def check_object_names(commit: str, manifests: str) -> None:
-    """Refuse a repository whose objects have other names than those that are compared here. Raises GitError."""
-    if len(commit) != len(git.NO_COMMIT):
-        raise GitError(
-            "the manifest repository names its objects by SHA-256, which is not supported",
-            where=Place(git.mask(manifests)),
-            hint="use a repository with SHA-1 (git init --object-format=sha1), which is GitLab's default",
-        )
 
 
 def _checkout(manifests: str) -> Repository | None:

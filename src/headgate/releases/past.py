@@ -10,6 +10,7 @@ from headgate.errors import GitError
 from headgate.releases.history import read_history
 from headgate.repository import gitlog
 from headgate.repository.remote import scratch, write_config
+from headgate.repository.tree import no_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +73,7 @@ def _deeper(fresh: Repository, repository: Repository, end: str, depths: Sequenc
 def beside(repository: Repository, remote: str) -> Iterator[Repository]:
     """Make a temporary bare repository that fetches from a remote of ``repository`` as that does (`fetch_beside`)."""
     address = _address(repository, remote)
-    with scratch(address) as fresh:
+    with scratch(address, like=no_object()) as fresh:
         _set_up(fresh, repository, address)
         yield fresh
 

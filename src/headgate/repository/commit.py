@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headgate.errors import GitError, Place, UnsafeFileError
 from headgate.repository.git import NO_COMMIT, git, lines
 from headgate.repository.signing import signed
+from headgate.repository.tree import no_object, object_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from headgate.model import Commits, Person
     from headgate.repository.git import Repository
     from headgate.repository.tree import Changes
-
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The tree without files, which git knows without being told."""
 
 _MAX_NAME = 255
 
@@ -70,7 +68,7 @@ def make_commit(
             stream.append(b"D " + name + b"\n")
         else:
             stream += [b"M 100644 inline " + name + b"\n", _data(content)]
-    stream.append(f"\nget-mark :1\nreset {ref}\nfrom {NO_COMMIT}\n\n".encode())
+    stream.append(f"\nget-mark :1\nreset {ref}\nfrom {no_object()}\n\n".encode())
     commit = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
     if not by.signing_key:
         return commit
@@ -90,10 +88,15 @@ def make_trees(repository: Repository, folders: Sequence[Mapping[str, str]]) -> 
         stream += [b"deleteall\n"]
         stream += [b"M 040000 " + oid.encode() + b" " + _quote(path) + b"\n" for path, oid in sorted(one.items())]
         stream += [b'ls ""\n']
-    stream += [f"reset {ref}\nfrom {NO_COMMIT}\n\n".encode()]
+    stream += [f"reset {ref}\nfrom {no_object()}\n\n".encode()]
     told = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream)) if filled else ""
     made = iter([line.split("\t")[0].split(" ")[2] for line in lines(told)])
-    return [next(made) if one else EMPTY_TREE for one in folders]
+    return [next(made) if one else empty_tree() for one in folders]
+
+
+def empty_tree() -> str:
+    """Return the id of the tree without files, which git knows without being told."""
+    return object_id(b"tree", b"")
 
 
 def commit_tree(

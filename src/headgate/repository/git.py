@@ -26,6 +26,7 @@ from headgate.repository.tree import (
     MemoryBlob,
     StoredBlob,
     Tree,
+    name_objects_as,
 )
 
 if TYPE_CHECKING:
@@ -265,6 +266,11 @@ def open_repository(path: Path) -> Repository:
             hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
         raise GitError("not a git repository", where=Place(str(path)), hint=hint) from None
     return Repository(Path(lines(bare)[1]), bare=True)
+
+
+def use_names_of(repository: Repository) -> None:
+    """Name objects as a repository does, whose manifests a run works on: by SHA-1, or by SHA-256."""
+    name_objects_as(repository.git("rev-parse", "--show-object-format"))
 
 
 def head(repository: Repository, revision: str = "HEAD") -> str:

@@ -112,13 +112,15 @@ def _clone(url: str, folder: Path, branch: str) -> None:
 
 
 @contextmanager
-def scratch(url: str, *, most: int = 0) -> Iterator[Repository]:
+def scratch(url: str, *, most: int = 0, like: str = "") -> Iterator[Repository]:
     """Make an empty bare repository whose remote ``origin`` is ``url``, for as long as the block lasts.
 
-    ``most`` limits the bytes of one fetch of contents; 0 is no limit.
+    ``most`` limits the bytes of one fetch of contents; 0 is no limit. Objects are named ``like`` a commit: by SHA-1
+    where none is given.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        git(["init", "--quiet", "--bare", "--template=", folder])
+        names = "sha256" if len(like) > len(NO_COMMIT) else "sha1"
+        git(["init", "--quiet", "--bare", "--template=", f"--object-format={names}", folder])
         repository = Repository(Path(folder), bare=True, most=most)
         write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
         yield repository

@@ -127,8 +127,30 @@ class StoredBlob(NamedTuple):
 
 
 def blob_id(data: bytes) -> str:
-    """Return git's object id (SHA-1) of a file with this content."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    """Return git's object id of a file with this content, as the manifest repository names its objects."""
+    return object_id(b"blob", data)
+
+
+def object_id(kind: bytes, data: bytes) -> str:
+    """Return the id of an object: https://git-scm.com/docs/hash-function-transition."""
+    return _hashes[-1](kind + b" %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def name_objects_as(example: str) -> None:
+    """Name objects as the one in this example, a commit's id or git's word for it: by SHA-1, or by SHA-256.
+
+    One run works on one manifest repository.
+    """
+    _hashes[:] = [hashlib.sha256 if example == "sha256" or len(example) == _LONG else hashlib.sha1]
+
+
+def no_object() -> str:
+    """Return the id of no object: zeros, as many as ids are long."""
+    return "0" * (_hashes[-1]().digest_size * 2)
+
+
+_LONG = hashlib.sha256().digest_size * 2
+_hashes = [hashlib.sha1]
 
 
 class Tree:

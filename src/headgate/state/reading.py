@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
-from headgate.landing.workspace import Workspace, check_object_names, open_workspace
+from headgate.landing.workspace import Workspace, open_workspace
 from headgate.repository import git
 from headgate.repository.remote import fetch, upstream
 
@@ -33,7 +33,7 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
         return
     repository = git.open_repository(Path(manifests))
     branch = git.current_branch(repository)
-    check_object_names(git.head(repository), manifests)
+    git.use_names_of(repository)
     remote = upstream(repository, branch) or _origin(repository)
     yield Workspace(repository, branch, git.head(repository), remote, is_checkout=not repository.bare)
 
