@@ -99,11 +99,12 @@ def replay_gitopscli(url: str, file: str) -> float:
 def change_one_file(manifests: str, file: str) -> float:
     """Change one file with Headgate's functions, in a process of its own; return the seconds it took."""
     from headgate.landing.workspace import Draft, open_workspace, publish  # noqa: PLC0415
-    from headgate.repository.tree import prefetch  # noqa: PLC0415  only this process pays for it
+    from headgate.repository.git import tree_of_commit  # noqa: PLC0415  only this process pays for it
+    from headgate.repository.tree import prefetch  # noqa: PLC0415
 
     begin = time.perf_counter()
     with open_workspace(manifests) as workspace:
-        tree = workspace.tree
+        tree = tree_of_commit(workspace.repository, workspace.base)
         prefetch(tree, [file])
         changed = tree.read(file) + f"# {time.time_ns()}\n".encode()
         publish(workspace, [Draft(None, {file: changed}, f"changed a value in {file}")])

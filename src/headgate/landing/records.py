@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
+def may_be_apart(changes: Changes) -> bool:
+    """Whether `apart` may take something out of changes: all others go on without a look at the configuration."""
+    return changes.keys() <= {LOCK} or any(map(is_record, changes))
+
+
 def apart(changes: Changes) -> tuple[Changes, Changes]:
     """Return what of changes goes to the default branch, and what to the branch for records.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headgate.config import keeps_records_apart, load
 from headgate.errors import ConflictError, GitError, Place
-from headgate.landing.records import apart, read_records, with_records
+from headgate.landing.records import apart, may_be_apart, read_records, with_records
 from headgate.landing.turns import line
 from headgate.layout import RECORDS_BRANCH, SETTINGS
 from headgate.repository import git
@@ -204,7 +204,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     Those for review stand on top of the default branch's. A branch for review is replaced, and
     left alone when it holds the same files already. Raises ConflictError when a branch moved.
     """
-    if workspace.has_records_apart:
+    if any(may_be_apart(draft.changes) for draft in drafts if draft.branch is None) and workspace.has_records_apart:
         drafts = [one for draft in drafts for one in _with_records_apart(draft)]
     elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
