@@ -164,8 +164,8 @@ def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> N
 
 def test_every_check_says_something(intake: Installation) -> None:
     names = {check for check, _ in intake.findings()}
-    # 'visible' and 'two_users' speak up only for what is not, 'mirrors' and 'titles' where there are some; 'sandbox' is of
-    # this machine.
+    # Some speak up only where there is something: 'visible', 'two_users', 'mirrors', 'titles'. 'sandbox' is of this
+    # machine.
     assert len(names - {"sandbox"}) == len(CHECKS) - 4
 
 
