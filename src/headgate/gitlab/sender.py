@@ -84,7 +84,7 @@ class _Pipeline:
 
 
 _Look = Callable[["GitLab"], _Pipeline]
-"""Returns the pipeline that a token sees to be the sender. Raises _MayNotLookError, and UntrustedError."""
+"""Returns the pipeline that a token sees to be the sender. Raises UntrustedError, and GitLabError."""
 _Way = Callable[["Claim", "RunningJob", str, Witness], tuple[_Look, str]]
 """Gives what is looked at, and in words what it proves it by."""
 
@@ -100,8 +100,10 @@ def sender(claim: Claim, job: RunningJob, manifests: str, witness: Witness) -> S
     for reader in witness.readers:
         try:
             return _sender(claim, reader, look(reader), proof)
-        except _MayNotLookError as refused:
-            refusals.append((reader, refused.error))
+        except GitLabError as error:
+            if not error.is_hidden:
+                raise
+            refusals.append((reader, error))
     told = "; ".join(error.what for _, error in refusals)
     raise UntrustedError(
         f"nobody here may look who sent this hand-off of project {claim.project} ({told})",
@@ -144,14 +146,6 @@ def _way(claim: Claim, proofs: Sequence[str]) -> _Way:
     )
 
 
-class _MayNotLookError(Exception):
-    """A token may not read what would prove or refute: 401, 403 or 404."""
-
-    def __init__(self, error: GitLabError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def _opening(claim: Claim, job: RunningJob, refusals: Sequence[tuple[GitLab, GitLabError]]) -> str:
     """Say what lets a token look: https://docs.gitlab.com/ci/jobs/ci_job_token/."""
     words = " ".join(error.what for _, error in refusals)
@@ -176,30 +170,6 @@ def _opening(claim: Claim, job: RunningJob, refusals: Sequence[tuple[GitLab, Git
 _NOT_FOUND = 404
 
 
-def _hidden(error: GitLabError) -> bool:
-    return error.status in (401, 403, _NOT_FOUND)
-
-
-def _get(gitlab: GitLab, path: str) -> Any:
-    """Return what is at a path. Raises _MayNotLookError where this token may not read it."""
-    try:
-        return gitlab.get(path)
-    except GitLabError as error:
-        if _hidden(error):
-            raise _MayNotLookError(error) from None
-        raise
-
-
-def _each(gitlab: GitLab, path: str, query: dict[str, Any] | None = None) -> Iterator[Any]:
-    """Yield the entries of a list. Raises _MayNotLookError where this token may not read it."""
-    try:
-        yield from gitlab.each(path, query or {})
-    except GitLabError as error:
-        if _hidden(error):
-            raise _MayNotLookError(error) from None
-        raise
-
-
 # --- by trigger jobs
 
 _MOST_PIPELINES = 100
@@ -209,23 +179,24 @@ def _by_trigger_jobs(claim: Claim, job: RunningJob, _manifests: str, witness: Wi
     hint = witness.upstream.pipeline
 
     def look(reader: GitLab) -> _Pipeline:
-        pipeline = _triggering(claim, job, reader, hint)
-        return _of(_get(reader, f"{project_path(claim.project)}/pipelines/{pipeline}"))
+        return _of(_triggering(claim, job, reader, hint))
 
     return look, "proved by its trigger jobs"
 
 
-def _triggering(claim: Claim, job: RunningJob, gitlab: GitLab, hint: int) -> int:
+def _triggering(claim: Claim, job: RunningJob, gitlab: GitLab, hint: int) -> Any:
     """Return the app's pipeline, for the commit, whose trigger job started this pipeline.
 
-    https://docs.gitlab.com/api/jobs/#list-all-trigger-jobs-for-a-pipeline. The one that is said to be it comes first.
+    https://docs.gitlab.com/api/jobs/#list-all-trigger-jobs-for-a-pipeline. The one that is said to be it comes first;
+    what is not there may be a wrong name.
     """
-    listing = _TriggerJobs(gitlab, claim.project)
-    if hint and _is_there(gitlab, claim, hint) and listing.started(hint, job):
-        return hint
+    pipelines, listing = f"{project_path(claim.project)}/pipelines", _TriggerJobs(gitlab, claim.project)
+    found = gitlab.find(f"{pipelines}/{hint}") if hint else None
+    if found is not None and listing.started(hint, job):
+        return found
     for pipeline in islice(_pipelines_of(claim, gitlab), _MOST_PIPELINES):
         if pipeline != hint and listing.started(pipeline, job):
-            return pipeline
+            return gitlab.get(f"{pipelines}/{pipeline}")
     raise UntrustedError(
         f"no pipeline of project {claim.project} for commit {claim.commit[:12]} triggered this pipeline",
         hint="hand off with the component 'deliver', whose trigger GitLab itself records; or the hand-off is forged: "
@@ -233,21 +204,11 @@ def _triggering(claim: Claim, job: RunningJob, gitlab: GitLab, hint: int) -> int
     )
 
 
-def _is_there(gitlab: GitLab, claim: Claim, pipeline: int) -> bool:
-    """Whether a pipeline that somebody named is one of the project: what is not there may be a wrong name."""
-    try:
-        return gitlab.find(f"{project_path(claim.project)}/pipelines/{pipeline}") is not None
-    except GitLabError as error:
-        if _hidden(error):
-            raise _MayNotLookError(error) from None
-        raise
-
-
 def _pipelines_of(claim: Claim, gitlab: GitLab) -> Iterator[int]:
     """Yield the pipelines of a commit, child pipelines last, which GitLab lists only when they are asked for."""
     path = f"{project_path(claim.project)}/pipelines"
     for more in ({}, {"source": "parent_pipeline"}):
-        yield from (int(one["id"]) for one in _each(gitlab, path, {"sha": claim.commit, **more}))
+        yield from (int(one["id"]) for one in gitlab.each(path, {"sha": claim.commit, **more}))
 
 
 class _TriggerJobs:
@@ -268,9 +229,9 @@ class _TriggerJobs:
     def _of(self, pipeline: int) -> list[Any]:
         while True:
             try:
-                return list(_each(self._gitlab, f"{self._path}/{pipeline}/{self._names[0]}"))
-            except _MayNotLookError as refused:
-                if len(self._names) == 1 or refused.error.status != _NOT_FOUND:
+                return list(self._gitlab.each(f"{self._path}/{pipeline}/{self._names[0]}"))
+            except GitLabError as error:
+                if len(self._names) == 1 or error.status != _NOT_FOUND:
                     raise
                 del self._names[0]  # this GitLab does not have it
 
@@ -289,13 +250,13 @@ def _by_id_token(claim: Claim, _job: RunningJob, manifests: str, witness: Witnes
 
     def look(reader: GitLab) -> _Pipeline:
         # No job token may read a single job, but it may list those of a pipeline.
-        running = _each(reader, f"{path}/jobs", {"scope": "running"})
+        running = reader.each(f"{path}/jobs", {"scope": "running"})
         if not any(int(one["id"]) == its_job for one in running):
             raise UntrustedError(
                 f"the hand-off's id_token is of job {its_job}, which does not run any more",
                 hint="run the app's pipeline again: a hand-off counts while the job that sends it runs",
             )
-        return _of(_get(reader, path))
+        return _of(reader.get(path))
 
     return look, "proved by the id_token of its running job"
 
@@ -317,7 +278,7 @@ def _by_upstream(claim: Claim, job: RunningJob, _manifests: str, witness: Witnes
     path = f"{project_path(claim.project)}/pipelines/{told.pipeline}/jobs"
 
     def look(reader: GitLab) -> _Pipeline:
-        one = next(_each(reader, path, {"per_page": 1, "include_retried": "true"}), None)
+        one = next(reader.each(path, {"per_page": 1, "include_retried": "true"}), None)
         if one is None:
             raise UntrustedError(
                 f"pipeline {told.pipeline} of project {claim.project} has no job but its trigger job, so that nothing "
@@ -360,7 +321,7 @@ _CACHED = 35
 def _is_protected(gitlab: GitLab, project: int, ref: str, commit: str) -> bool:
     """Whether a branch or tag is protected.
 
-    Raises UntrustedError when it is gone, or a tag is elsewhere by now, and _MayNotLookError.
+    Raises UntrustedError when it is gone, or a tag is elsewhere by now, and GitLabError.
     """
     found = _ref(gitlab, project, ref)
     if found is None:
@@ -371,15 +332,10 @@ def _is_protected(gitlab: GitLab, project: int, ref: str, commit: str) -> bool:
 
 
 def _ref(gitlab: GitLab, project: int, ref: str) -> Any | None:
-    try:
-        if ref.startswith(TAGS):
-            return gitlab.find(f"{project_path(project)}/repository/tags/{quoted(short_ref(ref))}")
+    if ref.startswith(TAGS):
+        return gitlab.find(f"{project_path(project)}/repository/tags/{quoted(short_ref(ref))}")
+    found = branch(gitlab, project, short_ref(ref))
+    if found is None:  # it may be newer than what GitLab has cached
+        time.sleep(_CACHED)
         found = branch(gitlab, project, short_ref(ref))
-        if found is None:  # it may be newer than what GitLab has cached
-            time.sleep(_CACHED)
-            found = branch(gitlab, project, short_ref(ref))
-    except GitLabError as error:
-        if _hidden(error):
-            raise _MayNotLookError(error) from None
-        raise
     return found
