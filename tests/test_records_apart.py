@@ -10,8 +10,8 @@ from headgate.errors import GitError
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED
 from headgate.layout import RECORDS_BRANCH
 from support.cli import Ran, headgate
-from support.manifests import DEPLOYMENT, ManifestRepository, git
-from support.stage import Stage, make_stage, write_app
+from support.manifests import ManifestRepository, git
+from support.stage import Stage, make_stage, merge_proposal, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -31,11 +31,6 @@ done
 """
 
 
-def replicas(number: int) -> str:
-    """Return the app's YAML with so many replicas."""
-    return DEPLOYMENT.replace("spec:\n", f"spec:\n  replicas: {number}\n", 1)
-
-
 @pytest.fixture
 def stage(tmp_path: Path, clean_user: None) -> Stage:
     """Return an app in a repository whose default branch refuses pushes, but for merges."""
@@ -49,21 +44,12 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
     return made
 
 
-def run(stage: Stage, *args: str) -> Ran:
-    """Run a command on the remote."""
-    return headgate(*args, "--manifests", stage.remote.as_uri())
-
-
 def merge(stage: Stage) -> None:
     """Merge what is proposed, as GitLab does for a person; a push pipeline follows."""
-    work = stage.manifests.path
-    git(work, "fetch", "--quiet", "origin")
-    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-    git(work, "merge", "--quiet", "--no-ff", f"origin/{BRANCH}")
     (stage.remote / "allowed").touch()
-    git(work, "push", "--quiet", "origin", "main", f":{BRANCH}")
+    merge_proposal(stage)
     (stage.remote / "allowed").unlink()
-    assert run(stage, "rehydrate").code == 0
+    assert stage.run("rehydrate").code == 0
 
 
 def records(stage: Stage) -> list[str]:
@@ -86,11 +72,11 @@ def test_versions_are_proposed_superseded_merged_and_recorded_without_a_push_to_
     assert git(stage.remote, "rev-parse", "main") == before
     assert f"{RELEASES}/proposed/config/group.yaml" in records(stage)
     assert git(stage.remote, "diff", "--name-only", "main", BRANCH, "--", "*proposed*") == "", "no record is reviewed"
-    assert "proposed: 1.0" in run(stage, "status").out
+    assert "proposed: 1.0" in stage.run("status").out
     merge(stage)
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
     assert records(stage) == []
-    assert "proposed" not in run(stage, "status").out
+    assert "proposed" not in stage.run("status").out
 
 
 def test_what_is_equal_and_what_changes_nothing_is_held_there(stage: Stage) -> None:
@@ -99,7 +85,7 @@ def test_what_is_equal_and_what_changes_nothing_is_held_there(stage: Stage) -> N
     assert EQUAL_TO_PROPOSED in stage.deliver().out
     merge(stage)
     assert [path for path in records(stage) if path.endswith("group.yaml")] == [f"{RELEASES}/held/config/group.yaml"]
-    assert CHANGES_NOTHING in run(stage, "status").out
+    assert CHANGES_NOTHING in stage.run("status").out
     assert new_version(stage, 3).code == 0
     merge(stage)
     assert records(stage) == []
@@ -108,7 +94,7 @@ def test_what_is_equal_and_what_changes_nothing_is_held_there(stage: Stage) -> N
 def test_a_removal_leaves_no_record(stage: Stage) -> None:
     assert new_version(stage, 2).code == 0
     merge(stage)
-    assert run(stage, "remove", "web", "--by", "Eve").code == 0
+    assert stage.run("remove", "web", "--by", "Eve").code == 0
     assert new_version(stage, 3).code == 0
     assert f"{RELEASES}/held/config/group.yaml" in records(stage), "what arrives meanwhile is held"
     merge(stage)
@@ -137,7 +123,7 @@ def test_two_hand_offs_of_which_one_loses_the_race_both_stay(stage: Stage) -> No
 def test_what_only_the_default_branch_can_hold_is_refused_with_the_way_out(stage: Stage) -> None:
     assert new_version(stage, 2).code == 0
     merge(stage)
-    ran = run(stage, "pin", "web", "--environment", "production", "--reason", "audit", "--by", "Eve")
+    ran = stage.run("pin", "web", "--environment", "production", "--reason", "audit", "--by", "Eve")
     assert ran.code == GitError.code
     assert "let the bot push main" in " ".join(ran.err.split())
 

@@ -13,16 +13,13 @@ from headgate.errors import ConfigError, ImageError
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
 from support.gitlab.state import Pipeline
-from support.reviewing import DEPLOYMENT, Scene, make_scene
+from support.reviewing import DEPLOYMENT, Scene, make_merged_scene, make_scene
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """Return an app with one version that was reviewed and merged."""
-    with make_scene(tmp_path) as made:
-        assert made.hand_off().code == 0
-        merge(made.gitlab, made.the_request(), made.person)
-        assert made.pushed().code == 0
+    with make_merged_scene(tmp_path) as made:
         yield made
 
 

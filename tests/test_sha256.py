@@ -10,7 +10,7 @@ import pytest
 from headgate.repository import tree
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, ManifestRepository, git
-from support.stage import IMAGE, Stage, write_app
+from support.stage import IMAGE, Stage, merge_proposal, write_app
 
 SETTINGS = """
 version: 1
@@ -78,15 +78,6 @@ def deliver(stage: Stage, way: str, number: int) -> None:
     assert ran.code == 0, ran.out + ran.err
 
 
-def merge(stage: Stage) -> None:
-    """Merge what is proposed."""
-    work = stage.manifests.path
-    git(work, "fetch", "--quiet", "origin")
-    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-    git(work, "merge", "--quiet", "--no-ff", f"origin/{BRANCH}")
-    git(work, "push", "--quiet", "origin", "main", f":{BRANCH}")
-
-
 def test_versions_are_delivered_proposed_merged_and_rolled_back(stage: Stage, way: str) -> None:
     for number in (2, 3):
         deliver(stage, way, number)
@@ -94,7 +85,7 @@ def test_versions_are_delivered_proposed_merged_and_rolled_back(stage: Stage, wa
     assert ":3@" in stage.show("main", DEV)
     assert ":3@" in stage.show(BRANCH, DEV.replace("/dev/", "/production/"))
     assert ":3@" in git(stage.remote, "show", f"env/dev:{mirrored(stage)}")
-    merge(stage)
+    merge_proposal(stage)
     run(stage, way, "rehydrate")
     assert "proposed" not in run(stage, way, "status")
     run(stage, way, "roll-back", "web", "--environment", "dev", "--reason", "slow", "--by", "Eve")

@@ -11,8 +11,8 @@ from headgate.commands import ci
 from headgate.errors import UntrustedError
 from headgate.gitlab.event import Tokens
 from support.gitlab.gitside import refs
-from support.gitlab.mergeside import merge, open_request
-from support.reviewing import Ended, Scene, make_scene
+from support.gitlab.mergeside import open_request
+from support.reviewing import Ended, Scene, make_merged_scene
 
 OBJECT = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n"
 RED = [
@@ -32,10 +32,7 @@ GREEN = ["deploy/production/README.md", "clusters/main/flux.yaml", "README.yaml"
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """Return an app that runs in dev and production."""
-    with make_scene(tmp_path) as made:
-        assert made.hand_off().code == 0
-        merge(made.gitlab, made.the_request(), made.person)
-        assert made.pushed().code == 0
+    with make_merged_scene(tmp_path) as made:
         yield made
 
 

@@ -10,9 +10,9 @@ import yaml
 
 from headgate.errors import GitError
 from headgate.intents.outcome import EQUAL_TO_PROPOSED
-from support.cli import Ran, headgate
-from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git
-from support.stage import IMAGE, Stage, make_stage, write_app
+from support.cli import Ran
+from support.manifests import DIGEST, ManifestRepository, git
+from support.stage import IMAGE, Stage, make_stage, merge_proposal, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -23,11 +23,6 @@ BRANCH = "headgate/production/web"
 RELEASES = "apps/web/releases/production"
 
 
-def replicas(number: int) -> str:
-    """Return the app's YAML with so many replicas."""
-    return DEPLOYMENT.replace("spec:\n", f"spec:\n  replicas: {number}\n", 1)
-
-
 @pytest.fixture
 def stage(tmp_path: Path, clean_user: None) -> Stage:
     """Return an app whose one environment is reviewed, with one version that is landed and one that is proposed."""
@@ -35,24 +30,10 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
     manifests.write({"headgate.yaml": SETTINGS})
     made = make_stage(tmp_path, manifests)
     assert made.deliver().code == 0
-    merge(made)
+    merge_proposal(made)
     write_app(made, {"deploy/web.yaml": replicas(3)})
     assert made.deliver().code == 0
     return made
-
-
-def merge(stage: Stage) -> None:
-    """Merge what is proposed, as a person does."""
-    work = stage.manifests.path
-    git(work, "fetch", "--quiet", "origin")
-    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-    git(work, "merge", "--quiet", "--no-ff", f"origin/{BRANCH}")
-    git(work, "push", "--quiet", "origin", "main", f":{BRANCH}")
-
-
-def run(stage: Stage, *args: str) -> Ran:
-    """Run a command on the remote."""
-    return headgate(*args, "--manifests", stage.remote.as_uri())
 
 
 def push_to_the_branch(stage: Stage) -> str:
@@ -86,13 +67,13 @@ def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage:
     assert stage.show("main", f"{RELEASES}/proposed/config/group.yaml") == proposed, "the merge meets no other record"
     held = yaml.safe_load(stage.show("main", f"{RELEASES}/held/config/group.yaml"))
     assert held["reasons"] == [EQUAL_TO_PROPOSED]
-    assert EQUAL_TO_PROPOSED in run(stage, "status").out
+    assert EQUAL_TO_PROPOSED in stage.run("status").out
     head = git(stage.remote, "rev-parse", "main")
-    assert run(stage, "refresh").code == 0
+    assert stage.run("refresh").code == 0
     assert git(stage.remote, "rev-parse", "main", BRANCH).split() == [head, branch], "again, it changes nothing"
 
-    merge(stage)
-    assert run(stage, "rehydrate").code == 0
+    merge_proposal(stage)
+    assert stage.run("rehydrate").code == 0
     assert newest(stage) == git(stage.app, "rev-parse", "HEAD")
     assert files(stage, f"{RELEASES}/held") == files(stage, f"{RELEASES}/proposed") == []
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
@@ -102,7 +83,7 @@ def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage:
 def test_a_proposal_is_made_anew_where_the_default_branch_changes_below_it(stage: Stage) -> None:
     """Merged as it was, it would undo or mix what somebody did there meanwhile, without anybody reviewing that."""
     yaml_file, work = "deploy/production/web/deployment.apps-web.yaml", stage.manifests.path
-    ways: list[Callable[[], Ran]] = [lambda: run(stage, "refresh"), lambda: equal_version(stage)]
+    ways: list[Callable[[], Ran]] = [lambda: stage.run("refresh"), lambda: equal_version(stage)]
     for number, way in enumerate(ways):
         git(work, "fetch", "--quiet", "origin")
         git(work, "checkout", "--quiet", "-B", "main", "origin/main")
@@ -134,19 +115,19 @@ def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
 )
 def test_a_persons_word_leaves_somebodys_commit_alone(stage: Stage, command: list[str]) -> None:
     if command[0] == "roll-back":
-        merge(stage)
+        merge_proposal(stage)
         write_app(stage, {"deploy/web.yaml": replicas(4)})
         assert stage.deliver().code == 0
         command = [*command, "--reason", "it is slow"]
     theirs, main = push_to_the_branch(stage), git(stage.remote, "rev-parse", "main")
-    ran = run(stage, *command, "--by", "Eve")
+    ran = stage.run(*command, "--by", "Eve")
     assert ran.code == GitError.code
     assert f"{BRANCH} holds a commit that Headgate did not make" in " ".join(ran.err.split())
     assert git(stage.remote, "rev-parse", BRANCH, "main").split() == [theirs, main]
 
 
 def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_read_before(stage: Stage) -> None:
-    assert run(stage, "remove", "web", "--environment", "production", "--by", "Eve").code == 0
+    assert stage.run("remove", "web", "--environment", "production", "--by", "Eve").code == 0
     assert git(stage.remote, "ls-tree", "-r", "--name-only", BRANCH, "deploy", "apps/web") == ""
     assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
 
@@ -161,7 +142,7 @@ def test_a_branch_of_any_name_that_git_takes_stops_nothing(stage: Stage, odd: st
         ["freeze", "production", "--reason", "audit", "--by", "Eve"],
         ["status"],
     ):
-        ran = run(stage, *command)
+        ran = stage.run(*command)
         assert ran.code == 0, ran.err
     write_app(stage, {"deploy/web.yaml": replicas(5)})
     assert stage.deliver(to=stage.remote.as_uri()).code == 0

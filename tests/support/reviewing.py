@@ -23,6 +23,7 @@ from headgate.releases.source import app_source
 from headgate.repository.login import logged_in
 from support.gitlab.double import Double, serve_gitlab
 from support.gitlab.gitside import refs, write_commit
+from support.gitlab.mergeside import merge
 from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Project, User
 
 BRANCH = "headgate/production/web"
@@ -183,6 +184,16 @@ def make_scene(folder: Path, review: str = "{}", app_yaml: str = APP) -> Iterato
         scene = Scene(gitlab, folder, bot, person, manifests, app, gitlab.token(bot, "api"))
         scene.push(manifests, {"headgate.yaml": settings(gitlab.url, review), "apps/web/app.yaml": app_yaml})
         scene.push(app, {"deploy/web.yaml": DEPLOYMENT, "README.md": "web"})
+        yield scene
+
+
+@contextmanager
+def make_merged_scene(folder: Path) -> Iterator[Scene]:
+    """Return what make_scene does, with one version in dev that was also reviewed and merged for production."""
+    with make_scene(folder) as scene:
+        assert scene.hand_off().code == 0
+        merge(scene.gitlab, scene.the_request(), scene.person)
+        assert scene.pushed().code == 0
         yield scene
 
 

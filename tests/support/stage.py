@@ -36,6 +36,10 @@ class Stage:
             *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
         )
 
+    def run(self, *args: str) -> Ran:
+        """Run a command on the remote."""
+        return headgate(*args, "--manifests", self.remote.as_uri())
+
     def show(self, revision: str, path: str) -> str:
         """Return a file of the remote."""
         return git(self.remote, "show", f"{revision}:{path}")
@@ -52,6 +56,20 @@ def write_app(stage: Stage, files: dict[str, str]) -> None:
         (stage.app / name).write_text(text)
     git(stage.app, "add", "--all", "--force")
     git(stage.app, "commit", "--quiet", "--message", "Change")
+
+
+def replicas(number: int) -> str:
+    """Return the app's YAML with so many replicas."""
+    return DEPLOYMENT.replace("spec:\n", f"spec:\n  replicas: {number}\n", 1)
+
+
+def merge_proposal(stage: Stage, branch: str = "headgate/production/web") -> None:
+    """Merge the branch of a proposal into main and delete it, as a person does on GitLab."""
+    work = stage.manifests.path
+    git(work, "fetch", "--quiet", "origin")
+    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+    git(work, "merge", "--quiet", "--no-ff", f"origin/{branch}")
+    git(work, "push", "--quiet", "origin", "main", f":{branch}")
 
 
 def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = APP) -> Stage:
