@@ -133,10 +133,11 @@ def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verdict
     ours = {f"{folder}/{name}" for folder in outputs for name in (*output.read_record(tree, folder).files, RECORD)}
     found: dict[str, list[Difference]] = {}
     for path in tree.paths():
-        folder = _around(path, outputs)
-        if folder is None or path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):
+        if path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):
             continue
-        found.setdefault(folder, []).append(Difference(path, "added"))
+        folder = _around(path, outputs)  # last: it looks at every output folder
+        if folder is not None:
+            found.setdefault(folder, []).append(Difference(path, "added"))
     return [Verdict("", outputs.get(folder, ""), folder, "edited", tuple(files)) for folder, files in found.items()]
 
 
