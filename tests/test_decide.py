@@ -11,7 +11,7 @@ import pytest
 
 from headgate.model import Failure, Pin, ProposalRecord, Rejection, ReleasedConfig, ReleasedImage
 from headgate.releases.decide import Hold, Wanted, cleaned, decide, withdrawn
-from headgate.releases.pending import Group, Pending, Proposal, compose, group_of
+from headgate.releases.pending import Group, Pending, Proposal, compose, group_of, versions_of
 from headgate.releases.release import CONFIG, NOTHING, Released, newest_of, parts
 from headgate.repository.tree import MemoryBlob, Tree
 
@@ -91,7 +91,7 @@ class Environment:
         self.companions.setdefault(number, frozenset(newer))
         if now:
             self.landed = self.landed.changed(pin=None)
-        failed = {name: number_of(one.commit) for name, one in self.pending.newest_failed.items()}
+        failed = {name: number_of(one.commit) for name, one in versions_of(self.pending.failed).items()}
         behind = [name for name in newer if failed.get(name, 0) > number]
         arriving, hold = group(newer, number), self.hold()
         self.settle(decide(self.landed, self.pending, arriving, hold=hold, explicit=now, known=KNOWN, behind=behind))

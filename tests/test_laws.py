@@ -115,9 +115,11 @@ class Repositories(RuleBasedStateMachine):
         for project in self.commits:
             (self.folder / project / "deploy").mkdir(parents=True)
             git(self.folder / project, "init", "--quiet", "--initial-branch=main")
-        self.accepted: dict[str, dict[str, int]] = {"dev": {}, "production": {}}
-        self.rejected: dict[str, int] = {}
-        self.newest: dict[str, dict[str, int]] = {"dev": {}, "production": {}}
+        self.hotfixes: dict[str, float] = {}
+        self.known_hotfixes: dict[str, float] = {}
+        self.accepted: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
+        self.rejected: dict[str, float] = {}
+        self.newest: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.good = True
         self.apart = False
         self.numbers = itertools.count(1)
@@ -205,6 +207,51 @@ class Repositories(RuleBasedStateMachine):
     def late(self, project: str, back: int) -> None:
         """One of the last versions comes once more."""
         self.hand_off(project, max(1, len(self.commits[project]) - back))
+
+    @precondition(lambda self: self.good and not self.hotfixes and len(self.commits["api"]) > 1)
+    @rule()
+    def hotfix(self) -> None:
+        """A commit comes that is neither older nor newer than the newest one, wherever that was accepted."""
+        api = self.folder / "api"
+        tree = git(api, "rev-parse", "HEAD^{tree}")
+        commit = git(api, "commit-tree", tree, "-p", "HEAD^", "-m", f"hotfix {next(self.numbers)}")
+        git(api, "update-ref", "refs/heads/hotfix", commit)
+        number = len(self.commits["api"]) - 0.5
+        self.hotfixes[commit] = self.known_hotfixes[commit] = number
+        image = f"registry.example.com/acme/api:hotfix@sha256:{next(self.numbers):064x}"
+        self.run(
+            *("deliver", "--project", "acme/api", "--commit", commit, "--source", str(api), "--by", "Ada"),
+            *("--image", image),
+        )
+        self.nothing_diverged_is_lost()
+
+    @precondition(lambda self: self.good)
+    @rule(environment=ENVIRONMENTS)
+    def take_the_hotfix(self, environment: str) -> None:
+        """A person decides for the hotfix; then it is merged, so that the branches are one again."""
+        if self.pending(environment).diverged:
+            self.ask("deliver-held", environment, "--reason", "urgent")
+            assert not self.pending(environment).diverged
+            self.merge_the_hotfix()
+
+    @precondition(lambda self: self.good)
+    @rule()
+    def merge_the_hotfix(self) -> None:
+        """The hotfix is merged, so the next version is newer than both."""
+        if self.hotfixes:
+            git(self.folder / "api", "merge", "--quiet", "--strategy", "ours", "--no-commit", "hotfix")
+            self.hotfixes.clear()
+            self.hand_off("api", self.build("api"))
+            assert not any(self.pending(environment).diverged for environment in self.accepted)
+
+    def nothing_diverged_is_lost(self) -> None:
+        """What diverged and was not decided on is there, in some place."""
+        for environment in self.accepted.keys() & self.runs_in():
+            release, pending = self.release(environment), self.pending(environment)
+            groups = (*pending.proposed, *pending.held, *pending.failed, *pending.diverged)
+            there = {part.commit for group in groups for part in group.parts.values()}
+            there |= {newest.commit for newest in release.newest.values()}
+            assert self.hotfixes.keys() <= there, environment
 
     @rule(project=PROJECTS)
     def now(self, project: str) -> None:
@@ -447,8 +494,10 @@ class Repositories(RuleBasedStateMachine):
         tree, folder = self.tree(), FOLDER.format(environment)
         return read_pending(tree, folder, read_released(tree, folder))
 
-    def number(self, project: str, commit: str) -> int:
-        """Return which version of a project a commit is."""
+    def number(self, project: str, commit: str) -> float:
+        """Return which version of a project a commit is; a hotfix is between two of them."""
+        if commit in self.known_hotfixes:
+            return self.known_hotfixes[commit]
         return self.commits[project.removeprefix("acme/")].index(commit) + 1
 
     def left(self, environment: str) -> list[str]:
@@ -484,7 +533,7 @@ class Repositories(RuleBasedStateMachine):
                 assert newest.get(name, 0) >= number, (environment, name)
             self.newest[environment] = newest
             there = dict(newest)
-            for group in (*pending.proposed, *pending.held, *pending.failed):
+            for group in (*pending.proposed, *pending.held, *pending.failed, *pending.diverged):
                 for name, part in group.parts.items():
                     there[name] = max(there.get(name, 0), self.number(part.project, part.commit))
             for name, number in accepted.items():
@@ -505,6 +554,7 @@ class Repositories(RuleBasedStateMachine):
         if not self.good:
             self.mend_app()
         self.mend_template()
+        self.merge_the_hotfix()
         self.delete_the_branch()
         self.windows_open()
         proposal = self.pending("production").proposal

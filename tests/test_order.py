@@ -52,21 +52,6 @@ def test_history_decides_and_no_clock(stage: Stage, monkeypatch: pytest.MonkeyPa
     assert running(stage) == "2"
 
 
-def test_diverged_is_refused_with_the_way_out(stage: Stage) -> None:
-    base = build(stage, 1)
-    main = build(stage, 2)
-    assert hand_off(stage, main, 2).code == 0
-    git(stage.app, "switch", "--quiet", "--create", "hotfix", base)
-    hotfix = build(stage, 3)
-    ran = hand_off(stage, hotfix, 3)
-    assert ran.code == RefusedError.code
-    assert f"neither of {hotfix[:12]} and {main[:12]} comes after the other" in ran.err
-    assert "--allow-diverged" in ran.err
-    assert running(stage) == "2"
-    assert hand_off(stage, hotfix, 3, "--allow-diverged").code == 0
-    assert running(stage) == "3"
-
-
 def test_a_history_that_cannot_be_read_is_refused(stage: Stage) -> None:
     assert hand_off(stage, build(stage, 1), 1).code == 0
     git(stage.app, "checkout", "--quiet", "--orphan", "anew")

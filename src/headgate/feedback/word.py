@@ -57,6 +57,7 @@ class Standing:
     name: str
     release: Release | None
     waiting: Release | None
+    held_groups: tuple[Group, ...]
     held: str
     failed: tuple[Group, ...]
     proposed: Release | None
@@ -92,8 +93,8 @@ def standings(
                 f"{app}/{environment}" if _shares(record, configuration) else environment,
                 release,
                 held_release(landed, pending.held),
-                "; ".join(dict.fromkeys(reason for group in pending.held for reason in group.record.reasons))
-                or _held(configuration, environment, release),
+                (*pending.held, *pending.diverged),
+                _held(configuration, environment, release),
                 pending.failed,
                 proposal.release if proposal else None,
                 review_at(proposal.branch) if proposal else "",
@@ -146,9 +147,11 @@ def _running(one: Standing) -> Iterator[Word]:
 
 def _waiting(one: Standing) -> Iterator[Word]:
     running = parts(one.release)
-    for name, part in parts(one.waiting).items():
-        if part != running.get(name):
-            yield from _word(one, part, "pending", f"waits for {one.owner[1]}: {one.held}", one.url)
+    for group in one.held_groups:
+        why = "; ".join(group.record.reasons) or one.held
+        for name, part in group.parts.items():
+            if part != running.get(name):
+                yield from _word(one, part, "pending", f"waits for {one.owner[1]}: {why}", one.url)
 
 
 def _proposed(one: Standing) -> Iterator[Word]:
@@ -168,7 +171,8 @@ def _failed(one: Standing) -> Iterator[Word]:
 
 def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:
     newest = one.proposed or one.waiting or one.release
-    every = [part for release in (one.release, one.waiting, one.proposed) for part in parts(release).values()]
+    every = [part for release in (one.release, one.proposed) for part in parts(release).values()]
+    every += [part for group in one.held_groups for part in group.parts.values()]
     there = {(part.project_id, part.commit) for part in every}
     projects = {part.project_id for part in every}
     for project, commit, ref in gone:

@@ -68,6 +68,7 @@ def bring(
     past_holds: bool = False,
     reasons: tuple[str, ...] = (),
     behind: Collection[str] = (),
+    overtakes: Collection[str] = (),
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step that brings what is wanted to the default branch, to its proposal, or on record as held."""
@@ -85,6 +86,8 @@ def bring(
         retry=retry or past_holds,
         known=known_parts(record, environment),
         behind=behind,
+        overtakes=overtakes,
+        past_order=past_holds,
         refusal=lambda group: still_taken(state.configuration, record, environment, group),
     )
     folder = record.release_folder(environment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from headgate.intents.bring import bring
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
 from headgate.releases.order import compare, only_newer
-from headgate.releases.pending import with_pending
+from headgate.releases.pending import absorbed, versions_of, with_pending, write_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
 from headgate.repository.tree import prefetch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
-    from headgate.releases.order import Decision
+    from headgate.releases.order import Decision, Order
     from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
@@ -71,13 +71,26 @@ class Deliver:
         check_project_id(before, acceptance, self.hand_off)
         rule = order_rule(state.configuration, acceptance)
         accepted = {"was released already": landed.release.newest, **pending.newest()}
-        decision = self._newer(acceptance, accepted | _rejected(pending), rule, landed)
+        newer = partial(
+            only_newer,
+            acceptance,
+            self.hand_off,
+            accepted,
+            rule,
+            self.source,
+            failed=versions_of(pending.failed),
+            past_order=self.allow_diverged or self.now,
+            running=landed.release if self.now else None,
+        )
+        decision = newer(rejected=pending.rejected)
         taken = decision.acceptance
         if taken.has_parts and pending.rejected:
             # A rebuild of what was rejected brings its companions too, which are as they were then.
-            again = self._newer(acceptance, accepted | _rejected(pending, but=self.hand_off.commit), rule, landed)
-            taken = again.acceptance
+            others = {name: one for name, one in pending.rejected.items() if one.commit != self.hand_off.commit}
+            taken = newer(rejected=others).acceptance
         reasons = (*decision.superseded, *decision.notes)
+        if decision.diverged:
+            return self._diverged(state, replace(decision, acceptance=taken), landed, pending, rule)
         if not taken.has_parts:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
@@ -87,32 +100,49 @@ class Deliver:
                 return step
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
         group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
-        behind = self._behind(taken, pending, rule)
         return bring(
-            state, record, environment, group, explicit=self.now, unpinned=self.now, reasons=reasons, behind=behind
+            state,
+            record,
+            environment,
+            group,
+            explicit=self.now,
+            unpinned=self.now,
+            reasons=reasons,
+            # Of these a newer version failed: that is tried again, and not forgotten.
+            behind=self._compared(taken, versions_of(pending.failed), rule, "older"),
+            overtakes=self._compared(taken, versions_of(pending.diverged), rule, "newer", "same"),
         )
 
-    def _newer(
-        self, acceptance: Acceptance, known: Mapping[str, Mapping[str, Newest]], rule: str, landed: Released
-    ) -> Decision:
-        return only_newer(
-            acceptance,
-            self.hand_off,
-            known,
-            rule,
-            self.source,
-            allow_diverged=self.allow_diverged or self.now,
-            running=landed.release if self.now else None,
+    def _diverged(self, state: State, decision: Decision, landed: Released, pending: Pending, rule: str) -> Step:
+        """Return the step that holds what is neither older nor newer, for a person to decide."""
+        record, environment = decision.acceptance.record, decision.acceptance.environment
+        held = {"is held": versions_of(pending.diverged)}
+        left = only_newer(decision.acceptance, self.hand_off, held, rule, self.source, past_order=True)
+        taken, superseded = left.acceptance, (*decision.superseded, *left.superseded)
+        if not taken.has_parts:
+            reasons, outdated = (superseded, "superseded") if left.superseded else (decision.diverged, "held")
+            return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
+        files = config_files(state, taken, self.hand_off, self.source)
+        group = handed_off(taken, self.hand_off, with_pending(landed, pending), files)
+        diverged, group = absorbed(pending.diverged, group.changed(reasons=decision.diverged))
+        after = replace(pending, diverged=(*diverged, group))
+        return Step(
+            record.name,
+            environment,
+            recorded=write_pending(state.tree, record.release_folder(environment), after),
+            hydrates=False,
+            state="held",
+            reasons=(*superseded, *decision.diverged, _DECIDES),
         )
 
-    def _behind(self, taken: Acceptance, pending: Pending, rule: str) -> list[str]:
-        """Return the parts of which a newer version failed: that is tried again, and not forgotten."""
+    def _compared(self, taken: Acceptance, known: Mapping[str, Newest], rule: str, *orders: Order) -> list[str]:
+        """Return the parts that stand to what is ``known`` in one of these orders."""
         digests = {name: image.digest for name, image in taken.images.items()}
         return [
             name
-            for name, newest in pending.newest_failed.items()
+            for name, newest in known.items()
             if (name in digests or (name == CONFIG and taken.config is not None))
-            and compare(self.hand_off, digests.get(name), newest, rule, self.source).order == "older"
+            and compare(self.hand_off, digests.get(name), newest, rule, self.source).order in orders
         ]
 
     def _check_not_rejected(self, acceptance: Acceptance, pending: Pending) -> None:
@@ -129,10 +159,7 @@ class Deliver:
                 )
 
 
-def _rejected(pending: Pending, but: str = "") -> dict[str, Mapping[str, Newest]]:
-    """Return what was rejected, but for the versions of one commit."""
-    found = {name: one for name, one in pending.rejected.items() if one.commit != but}
-    return {"was rejected": found} if found else {}
+_DECIDES = "a person decides: deliver-held delivers it, discard-held drops it"
 
 
 def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:

@@ -46,7 +46,7 @@ class DeliverHeld:
         check_person(self.actor, self.reason)
         record = find_app(state.configuration, self.app, self.environment)
         pending = state.pending(record, self.environment)
-        if not (pending.held or pending.failed):
+        if not (pending.held or pending.diverged or pending.failed):
             return Applied([Step(self.app, self.environment, hydrates=False)])
         landed = state.released(record, self.environment)
         recorded: Changes = {}
@@ -82,11 +82,11 @@ class DiscardHeld:
         check_person(self.actor, self.reason)
         record = find_app(state.configuration, self.app, self.environment)
         pending = state.pending(record, self.environment)
-        groups = (*pending.held, *pending.failed)
+        groups = (*pending.held, *pending.diverged, *pending.failed)
         if not groups:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         rejected = {**pending.rejected, **_rejections(groups, self.actor)}
-        left = replace(pending, held=(), failed=(), rejected=rejected)
+        left = replace(pending, held=(), diverged=(), failed=(), rejected=rejected)
         recorded = write_pending(state.tree, record.release_folder(self.environment), left)
         return Applied([Step(self.app, self.environment, recorded=recorded, hydrates=False, state="recorded")])
 

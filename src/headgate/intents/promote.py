@@ -13,7 +13,7 @@ from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
 from headgate.releases.order import compare_versions, no_histories
-from headgate.releases.pending import NO_FILES, group_of, with_pending
+from headgate.releases.pending import NO_FILES, group_of, versions_of, with_pending
 from headgate.releases.release import NOTHING, Released, known_parts, parts
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Promote:
             return Applied([Step(self.app, self.target, hydrates=False)])
         behind = [
             name
-            for name, newest in pending.newest_failed.items()
+            for name, newest in versions_of(pending.failed).items()
             if name in self.group.parts and self.past.compare(name, self.group.parts[name], newest) == "older"
         ]
         return Applied([bring(state, record, self.target, self.group, behind=behind, recorded=self.copies)])

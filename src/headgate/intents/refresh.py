@@ -12,7 +12,7 @@ from headgate.intents.outcome import replaced
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.intents.remove import removal
 from headgate.layout import review_branch
-from headgate.releases.pending import FAILED, HELD, PROPOSED
+from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED
 from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
 
@@ -56,7 +56,7 @@ class Refresh:
 def has_pending(state: State, record: AppRecord, environment: str) -> bool:
     """Whether anything is proposed, held or failed; told by the names of files, for there are thousands of apps."""
     folder = record.release_folder(environment)
-    return any(state.tree.paths(f"{folder}/{place}") for place in (HELD, PROPOSED, FAILED, WAITING))
+    return any(state.tree.paths(f"{folder}/{place}") for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING))
 
 
 def spent_branches(state: State, recorded: Collection[tuple[str, str]]) -> tuple[str, ...]:

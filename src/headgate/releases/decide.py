@@ -95,8 +95,10 @@ class Wanted:
         or it would not be there any more. So only what arrives takes the place of what failed, unless that is newer.
         """
         tried = {id(group) for group in self.brings}
-        held = tuple(group for group in self.pending.held if id(group) not in tried)
-        failed = tuple(group for group in self.pending.failed if id(group) not in tried)
+        held, diverged, failed = (
+            tuple(group for group in groups if id(group) not in tried)
+            for groups in (self.pending.held, self.pending.diverged, self.pending.failed)
+        )
         taken = {name for group in brought for name in group.parts}
         held = without_parts(held, taken)
         newest = self.arriving.without(self.behind) if self.arriving is not None else None
@@ -122,7 +124,13 @@ class Wanted:
                 if left is not None:
                     (older if id(group) in were_held else newer).append(_failed(left, failure))
         rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
-        return replace(self.pending, held=held, failed=stacked((*older, *failed, *newer)), rejected=rejected)
+        return replace(
+            self.pending,
+            held=held,
+            diverged=diverged,
+            failed=stacked((*older, *failed, *newer)),
+            rejected=rejected,
+        )
 
 
 def _failed(group: Group, failure: Failure | None) -> Group:
@@ -145,23 +153,26 @@ def decide(
     retry: bool = False,
     known: Collection[str],
     behind: Collection[str] = (),
+    overtakes: Collection[str] = (),
+    past_order: bool = False,
     refusal: Callable[[Group], str] = lambda _group: "",
 ) -> Wanted:
     """Return what is wanted of an app in an environment when something arrives, or when nothing does.
 
     ``hold`` is why nothing goes on by itself; ``explicit``: a person wants what arrives all the same. ``retry``: what
-    failed is tried again. ``known`` are the parts that the app has, ``behind`` those that arrive though a newer version
-    of them failed; ``refusal`` says why a group that is held is not
-    taken here any more.
+    failed is tried again; ``past_order``: what diverged goes on, as the newest. ``known`` are the parts that the app
+    has, ``behind`` those that arrive though a newer version of them failed, ``overtakes`` those that are newer than
+    what diverged; ``refusal`` says why a group that is held is not taken here any more.
     """
     before = cleaned(landed, pending, known)
+    before = replace(before, diverged=without_parts(before.diverged, overtakes))
     if hold is not None and not hold.keeps_proposal and before.proposal is not None:
         before = withdrawn(before, hold.reason)
     if arriving is not None and explicit and before.proposal is not None and before.proposal.by_person:
         before = replace(before, proposal=None)
     free: tuple[Group, ...] = ()
     if hold is None:
-        waiting = (*before.held, *(before.failed if retry else ()))
+        waiting = (*before.held, *(before.failed if retry else ()), *(before.diverged if past_order else ()))
         free = tuple(group for group in waiting if not refusal(group))
     comes = (arriving,) if arriving is not None and (hold is None or (explicit and hold.yields)) else ()
     return Wanted(
@@ -197,7 +208,14 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
         for name, one in pending.rejected.items()
         if name in known and not (name in newest and newest[name].commit == one.commit)
     }
-    return replace(pending, proposal=proposal, held=left(pending.held), failed=left(pending.failed), rejected=rejected)
+    return replace(
+        pending,
+        proposal=proposal,
+        held=left(pending.held),
+        diverged=left(pending.diverged),
+        failed=left(pending.failed),
+        rejected=rejected,
+    )
 
 
 def withdrawn(pending: Pending, reason: str) -> Pending:

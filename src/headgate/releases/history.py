@@ -13,7 +13,7 @@ from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.layout import APPS
 from headgate.model import Release
-from headgate.releases.pending import FAILED, HELD, PROPOSED, REJECTED
+from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED, REJECTED
 from headgate.releases.release import CONFIG, RELEASE, WAITING, parts
 from headgate.repository.gitlog import ABSENT, below, contents, cut, like, log
 
@@ -31,7 +31,7 @@ NOTHING = ""
 # The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
 _PATH = re.compile(
     rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
-    rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{CONFIG}|{WAITING}|{HELD}|{PROPOSED}|{FAILED})/.+)",
+    rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{CONFIG}|{WAITING}|{HELD}|{DIVERGED}|{PROPOSED}|{FAILED})/.+)",
     re.DOTALL,
 )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from headgate.errors import RefusedError
@@ -63,11 +65,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is left of an acceptance: the parts that are newer; and why others are superseded."""
+    """What is left of an acceptance: the parts that are not older; and why others are superseded.
+
+    ``diverged`` says why a person has to decide: parts of it are neither older nor newer than what is known.
+    """
 
     acceptance: Acceptance
     superseded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    diverged: tuple[str, ...] = ()
+
+
+_NONE: Mapping[str, Newest] = MappingProxyType({})
 
 
 def only_newer(
@@ -77,27 +86,34 @@ def only_newer(
     rule: str,
     history: History,
     *,
-    allow_diverged: bool = False,
+    rejected: Mapping[str, Newest] = _NONE,
+    failed: Mapping[str, Newest] = _NONE,
+    past_order: bool = False,
     running: Release | None = None,
 ) -> Decision:
     """Keep the parts of a hand-off that are newer than all that is ``known``: the newest ones by what became of them.
 
     The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
-    back, and a person asks for it. Older is superseded, with the reason. Raises RefusedError, with the way out,
-    where neither is newer (a hotfix branch, a squash merge), or where that cannot be told.
+    back, and a person asks for it. Older is superseded, with the reason. What is neither (a hotfix branch, a squash
+    merge) has diverged, from what ``failed`` too; but from what was ``rejected`` it may. ``past_order``: a person wants
+    it, whatever it diverged from. Raises RefusedError, with the way out, where the order cannot be told.
     """
     images, config = dict(accepted.images), accepted.config
     superseded: list[str] = []
     notes: list[str] = []
+    diverged: list[str] = []
     for name in [*images, *([CONFIG] if config else [])]:
         digest = images[name].digest if name in images else None
-        told = {words: compare(hand_off, digest, newest.get(name), rule, history) for words, newest in known.items()}
-        words, worst = max(told.items(), key=lambda one: _SEVERITY.index(one[1].order))
-        if worst.order in ("diverged", "unknown") and not allow_diverged:
+        versions = {words: newest.get(name) for words, newest in known.items()}
+        against = partial(compare, hand_off, digest, rule=rule, history=history)
+        words, worst = _most_severe(against, versions, rejected.get(name), failed.get(name))
+        if worst.order == "unknown" and not past_order:
             raise RefusedError(
                 f"'{name}': {worst.reason}",
                 hint="if this version is meant to replace the other: --allow-diverged",
             )
+        if worst.order == "diverged" and not past_order:
+            diverged.append(f"{name}: {worst.reason}")
         if worst.order == "same" and running is not None and not _runs(running, name, hand_off):
             continue
         if worst.order == "newer" and worst.reason:
@@ -107,7 +123,26 @@ def only_newer(
         if worst.order in ("older", "same"):
             images.pop(name, None)
             config = None if name == CONFIG else config
-    return Decision(replace(accepted, images=images, config=config), tuple(superseded), tuple(notes))
+    left = replace(accepted, images=images, config=config)
+    return Decision(left, tuple(superseded), tuple(notes), tuple(diverged))
+
+
+def _most_severe(
+    against: Callable[[Newest | None], Verdict],
+    known: Mapping[str, Newest | None],
+    rejected: Newest | None,
+    failed: Newest | None,
+) -> tuple[str, Verdict]:
+    """Return the verdict on a part that decides, and what became of the version that it was compared with."""
+    verdicts = {words: against(newest) for words, newest in known.items()}
+    if against(failed).order == "diverged":  # what is older or newer than what failed may go on
+        verdicts["failed"] = against(failed)
+    from_rejected = against(rejected)
+    if from_rejected.order in ("same", "older"):  # a person decided already, whatever it diverged from
+        verdicts = {words: verdict for words, verdict in verdicts.items() if verdict.order != "diverged"}
+    if from_rejected.order != "diverged":
+        verdicts["was rejected"] = from_rejected
+    return max(verdicts.items(), key=lambda item: _SEVERITY.index(item[1].order))
 
 
 def _runs(running: Release, name: str, hand_off: HandOff) -> bool:

@@ -1,4 +1,4 @@
-"""What is accepted for an app in an environment and has not landed: proposed, held and failed; and what was rejected.
+"""What is accepted for an app in an environment and has not landed: proposed, held, failed; and what was rejected.
 
 All of it stands on the default branch, in the folder of the release, so that one commit says everything. What hand-offs
 and promotions bring stands there by groups: the parts that came together, each in one group of a place at most.
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from headgate.model import Newest, Rejection, Release, ReleasedConfig, ReleasedImage
     from headgate.repository.tree import Changes
 
-HELD, PROPOSED, FAILED = "held", "proposed", "failed"
+HELD, DIVERGED, PROPOSED, FAILED = "held", "diverged", "proposed", "failed"
 REJECTED = "rejected.yaml"
 GROUP, PROPOSAL = "group.yaml", "proposal.yaml"
 NO_FILES = Tree({})
 _RECORD = re.compile(
-    rf"{APPS}/(?:(?!releases/)[^/]+/)+releases/[^/]+/(?:(?:{HELD}|{PROPOSED}|{FAILED})/.+|{re.escape(REJECTED)})"
+    rf"{APPS}/(?:(?!releases/)[^/]+/)+releases/[^/]+/(?:(?:{HELD}|{DIVERGED}|{PROPOSED}|{FAILED})/.+|{re.escape(REJECTED)})"
     rf"|{ENVIRONMENTS}/[^/]+/{re.escape(PROPOSAL)}"
 )
 
@@ -124,10 +124,14 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """All that is pending for an app in an environment, and the newest version of each part that was rejected."""
+    """All that is pending for an app in an environment, and the newest version of each part that was rejected.
+
+    ``diverged`` is held too, until a person decides: it is neither older nor newer than what was accepted before it.
+    """
 
     proposal: Proposal | None = None
     held: tuple[Group, ...] = ()
+    diverged: tuple[Group, ...] = ()
     failed: tuple[Group, ...] = ()
     rejected: Mapping[str, Rejection] = field(default_factory=dict)
 
@@ -139,29 +143,28 @@ class Pending:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits and nothing failed."""
-        return not (self.proposal or self.held or self.failed)
+        return not (self.proposal or self.held or self.diverged or self.failed)
 
     def with_proposal(self, proposal: Proposal | None) -> Pending:
         """Return it with a proposal; what that brings is held no more."""
         taken = {name for group in (proposal.groups if proposal else ()) for name in group.parts}
         return replace(self, proposal=proposal, held=without_parts(self.held, taken))
 
-    @property
-    def newest_failed(self) -> dict[str, Newest]:
-        """Return the version of each part that failed. It is not in `newest`: what is older may go on all the same."""
-        return {name: newest_of(part) for group in self.failed for name, part in group.parts.items()}
-
     def newest(self) -> dict[str, dict[str, Newest]]:
-        """Return the newest version of each part in each place, by what became of it in words."""
-        places = {"is proposed": self.proposed, "is held": self.held}
-        found = {
-            words: {name: newest_of(part) for one in groups for name, part in one.parts.items()}
-            for words, groups in places.items()
-        }
+        """Return the newest version of each part that is proposed or held, by what became of it in words.
+
+        What failed or diverged is not in it: what is older than that may go on all the same.
+        """
+        found = {"is proposed": versions_of(self.proposed), "is held": versions_of(self.held)}
         return {words: newest for words, newest in found.items() if newest}
 
 
 NOTHING_PENDING = Pending()
+
+
+def versions_of(groups: Iterable[Group]) -> dict[str, Newest]:
+    """Return the version of each part of some groups."""
+    return {name: newest_of(part) for group in groups for name, part in group.parts.items()}
 
 
 def compose(landed: Released, groups: Sequence[Group]) -> Released:
@@ -235,12 +238,17 @@ def read_pending(tree: Tree, folder: str, landed: Released | None) -> Pending:
     """Read what is pending beside a release. What waited in the form of version 1.0.0 is held."""
     if not any(path.startswith(_OURS) for path in _names(tree, folder)):
         return NOTHING_PENDING
-    prefetch(tree, [f"{folder}/{place}" for place in (HELD, PROPOSED, FAILED, WAITING, REJECTED)])
+    prefetch(tree, [f"{folder}/{place}" for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING, REJECTED)])
     file = f"{folder}/{REJECTED}"
     rejected = parse_record(tree.read(file), file, Rejected).parts if file in tree else {}
-    held = (*_groups(tree, f"{folder}/{HELD}"), *_waiting(tree, folder, landed))
-    failed = tuple(_groups(tree, f"{folder}/{FAILED}"))
-    return Pending(proposal=_proposal(tree, f"{folder}/{PROPOSED}"), held=held, failed=failed, rejected=rejected)
+    diverged, failed = (tuple(_groups(tree, f"{folder}/{place}")) for place in (DIVERGED, FAILED))
+    return Pending(
+        proposal=_proposal(tree, f"{folder}/{PROPOSED}"),
+        held=(*_groups(tree, f"{folder}/{HELD}"), *_waiting(tree, folder, landed)),
+        diverged=diverged,
+        failed=failed,
+        rejected=rejected,
+    )
 
 
 def _is_record(name: str) -> bool:
@@ -251,7 +259,7 @@ def _is_record(name: str) -> bool:
     return rest in (PROPOSAL, RELEASE) if place == PROPOSED else place != CONFIG and rest.endswith(f"/{GROUP}")
 
 
-_OURS = (f"{HELD}/", f"{PROPOSED}/", f"{FAILED}/", f"{WAITING}/", REJECTED)
+_OURS = (f"{HELD}/", f"{DIVERGED}/", f"{PROPOSED}/", f"{FAILED}/", f"{WAITING}/", REJECTED)
 
 
 def _names(tree: Tree, folder: str) -> Iterator[str]:
@@ -302,7 +310,8 @@ def group_of(found: Mapping[str, Any], files: Tree, **fields: Any) -> Group:
 def write_pending(tree: Tree, folder: str, pending: Pending) -> Changes:
     """Return the changes that make a release's folder hold just what is pending. Nothing when it does already."""
     files: dict[str, bytes] = {}
-    for place, groups in ((HELD, pending.held), (FAILED, pending.failed), (PROPOSED, pending.proposed)):
+    places = {HELD: pending.held, DIVERGED: pending.diverged, FAILED: pending.failed, PROPOSED: pending.proposed}
+    for place, groups in places.items():
         for group in groups:
             files |= _group_files(f"{folder}/{place}/{group.name}", group)
     if pending.proposal is not None:

@@ -164,7 +164,7 @@ def _standing(
         arrival,
         freeze,
         held_release(landed, pending.held),
-        pending.held,
+        (*pending.held, *pending.diverged),
         pending.failed,
         closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
         proposed,
