@@ -344,11 +344,26 @@ func encryptedText(found document, tokens []string, one head, out *result) (stri
 	if why := readersDiffer(root.Content[0], false); why != "" {
 		return "", ambiguous(name, why)
 	}
+	if strings.Count(kept, "\t") > tabsInBlocks(root.Content[0]) {
+		return "", ambiguous(name, "it has a tab outside of block scalars, which not all readers take for white space")
+	}
 	again, err := readStream(kept, "", &result{budget: newBudget(out.budget.limits)}, false)
 	if err != nil || len(again) != 1 || string(again[0].json) != string(found.json) {
 		return "", ambiguous(name, "what its template put in changes its structure")
 	}
 	return kept, nil
+}
+
+// tabsInBlocks counts the tabs in literal block scalars: there they are text to all readers. SOPS writes them nowhere else.
+func tabsInBlocks(node *yaml3.Node) int {
+	found := 0
+	if node.Style&yaml3.LiteralStyle != 0 {
+		found = strings.Count(node.Value, "\t")
+	}
+	for _, inner := range node.Content {
+		found += tabsInBlocks(inner)
+	}
+	return found
 }
 
 // withoutBlankEnds cuts off blank lines before and after a text, whose last line keeps its line break, or gets one.

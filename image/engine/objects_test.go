@@ -343,12 +343,23 @@ func TestEncryptedObjectThatIsAmbiguousIsRefused(t *testing.T) {
 		"more: 2026-01-01\n":           "not all readers take '2026-01-01'",
 		"more: 2026-1-1 10:00:00 +1\n": "not all readers take '2026-1-1 10:00:00 +1'",
 		"more: 1:30\n":                 "not all readers take '1:30'",
+		"more: 'x'\t# why\n":           "a tab outside of block scalars",
+		"more: {a: x,\tb: x}\n":        "a tab outside of block scalars",
+		"more:\t|\n  a\tb\n":           "a tab outside of block scalars",
 	} {
 		answers, found := emit(sops+added, limits{})
 		if found == nil || !strings.Contains(found.Message, why) {
 			t.Errorf("%q: %d taken, %+v", added, len(answers), found)
 		} else if found.Kind == notObject && !strings.HasPrefix(found.Message, "Secret db is encrypted, so it would stay as it is, but ") {
 			t.Errorf("%q: %+v", added, found)
+		}
+	}
+}
+
+func TestTabsOfABlockScalarStay(t *testing.T) {
+	for _, added := range []string{"more: |\n  all:\n  \tgo build\n", "more: \"a\\tb\"\n"} {
+		if found := textOf(t, sops+added); found != sops+added {
+			t.Errorf("%q is kept as %q", added, found)
 		}
 	}
 }
