@@ -98,7 +98,7 @@ def replay_gitopscli(url: str, file: str) -> float:
 
 def change_one_file(manifests: str, file: str) -> float:
     """Change one file with Headgate's functions, in a process of its own; return the seconds it took."""
-    from headgate.landing.workspace import Draft, open_workspace, publish  # noqa: PLC0415
+    from headgate.landing.workspace import PreparedCommit, open_workspace, publish  # noqa: PLC0415
     from headgate.repository.git import tree_of_commit  # noqa: PLC0415  only this process pays for it
     from headgate.repository.tree import prefetch  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ def change_one_file(manifests: str, file: str) -> float:
         tree = tree_of_commit(workspace.repository, workspace.base)
         prefetch(tree, [file])
         changed = tree.read(file) + f"# {time.time_ns()}\n".encode()
-        publish(workspace, [Draft(None, {file: changed}, f"changed a value in {file}")])
+        publish(workspace, [PreparedCommit(None, {file: changed}, f"changed a value in {file}")])
     return time.perf_counter() - begin
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from failure import ReleaseError, ended
-from headgate.errors import Place
+from headgate.errors import Location
 
 CHANGELOG = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
 UNRELEASED = "Unreleased"
@@ -23,11 +23,11 @@ def notes_of(text: str, title: str) -> str:
     if len(found) != 1:
         raise ReleaseError(
             f"{len(found) or 'no'} section{'s' if found else ''} '## {title}'",
-            where=Place(CHANGELOG.name),
+            where=Location(CHANGELOG.name),
             hint=f"the release takes its notes from there: rename '## {UNRELEASED}' to '## {title} (DATE)'",
         )
     if not found[0]:
-        raise ReleaseError(f"nothing stands under '## {title}'", where=Place(CHANGELOG.name))
+        raise ReleaseError(f"nothing stands under '## {title}'", where=Location(CHANGELOG.name))
     return f"{found[0]}\n"
 
 

@@ -9,13 +9,13 @@ import tarfile
 import pytest
 
 from headgate.dependencies.archive import unpack, without_archives
-from headgate.errors import Place, RenderError, TooLargeError, UnsafeFileError
+from headgate.errors import Location, RenderError, TooLargeError, UnsafeFileError
 from headgate.repository.tree import MEBI, MemoryBlob, Tree
 from support.trees import tree_of
 
 CHART = b"apiVersion: v2\nname: redis\nversion: 1.0.0\n"
 OWNER = "web"
-PLACE = Place("deploy/charts/redis-1.0.0.tgz")
+PLACE = Location("deploy/charts/redis-1.0.0.tgz")
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:

@@ -13,8 +13,8 @@ import yaml
 
 from headgate.dependencies.basefetch import fetch_bases
 from headgate.dependencies.bases import RemoteBase
-from headgate.dependencies.download import Access
-from headgate.errors import ConfigError, DependencyError, Place, TooLargeError, UnsafeFileError
+from headgate.dependencies.download import DownloadAccess
+from headgate.errors import ConfigError, DependencyError, Location, TooLargeError, UnsafeFileError
 from support.brought import config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
 from support.charts import config_map, objects
 from support.charts import write as write_files
@@ -327,10 +327,10 @@ def test_a_password_goes_to_its_host_only(tmp_path: Path) -> None:
     with serve_files(tmp_path) as ours, serve_files(tmp_path) as other:
         hosts = frozenset({ours.host, other.host})
         for server in (ours, other):
-            access = Access(hosts, {ours.host: ("me", "secret")})
+            access = DownloadAccess(hosts, {ours.host: ("me", "secret")})
             base = RemoteBase(f"{server.url}/acme/platform.git", "web", commit)
             with pytest.raises(DependencyError) as refused:
-                fetch_bases([(base, Place("kustomization.yaml"))], access, "web")
+                fetch_bases([(base, Location("kustomization.yaml"))], access, "web")
             assert "secret" not in str(refused.value)
         basic = "Basic " + base64.b64encode(b"me:secret").decode()
         assert ours.site.logins

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from headgate.dependencies.download import Access
+from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.ocichart import pull
 from headgate.dependencies.requirements import Requirement, digests
 from headgate.dependencies.resolve import Resolver
-from headgate.errors import DependencyError, HeadgateError, Place
+from headgate.errors import DependencyError, HeadgateError, Location
 from headgate.model import Settings
-from headgate.registry.credentials import Access as Registries
 from headgate.registry.credentials import Credential
+from headgate.registry.credentials import RegistryAccess as Registries
 from support.brought import config_of, deliver, delivered, hydrated_again, locked, released, stage_with
 from support.charts import REDIS, chart_yaml, helm, objects, write
 from support.manifests import ManifestRepository
@@ -51,10 +51,10 @@ def needing(host: str, version: str = "^1.2.0") -> str:
 
 def requirement(host: str, version: str = "1.2.3") -> Requirement:
     """Return redis at a version."""
-    return Requirement("redis", version, f"oci://{host}/acme/charts", "", Place("deploy/Chart.lock"))
+    return Requirement("redis", version, f"oci://{host}/acme/charts", "", Location("deploy/Chart.lock"))
 
 
-def pulled(host: str, access: Access, version: str = "1.2.3", digest: str = "") -> bytes:
+def pulled(host: str, access: DownloadAccess, version: str = "1.2.3", digest: str = "") -> bytes:
     """Pull redis."""
     return pull(f"oci://{host}/acme/charts/redis:{version}", digest, requirement(host, version), access)
 
@@ -84,7 +84,7 @@ def test_charts_of_a_registry_are_brought_along_and_give_what_helm_gives(
 
 def test_a_version_with_a_plus(tmp_path: Path, registry: Registry) -> None:
     archive = push(tmp_path, registry.host, "1.2.3+build.7")
-    access = Access(frozenset({registry.host}))
+    access = DownloadAccess(frozenset({registry.host}))
     assert pulled(registry.host, access, "1.2.3+build.7") == archive.read_bytes()
 
 
@@ -100,7 +100,7 @@ def test_a_registry_that_is_not_allowed(tmp_path: Path, manifests: ManifestRepos
 def test_what_is_not_in_the_registry(tmp_path: Path, registry: Registry) -> None:
     push(tmp_path, registry.host)
     push_image(registry, "acme/charts/redis", "9.9.9")
-    access = Access(frozenset({registry.host}))
+    access = DownloadAccess(frozenset({registry.host}))
     with pytest.raises(DependencyError, match=r"has no redis 4\.0\.0"):
         pulled(registry.host, access, "4.0.0")
     with pytest.raises(DependencyError, match=r"has as redis 9\.9\.9 is no chart"):
@@ -117,9 +117,9 @@ def test_a_registry_with_a_password(tmp_path: Path) -> None:
         helm(tmp_path, "push", str(archive), f"oci://{registry.host}/acme/charts", PLAIN)
         hosts = frozenset({registry.host})
         with pytest.raises(DependencyError, match="denied acme/charts/redis"):
-            pulled(registry.host, Access(hosts))
+            pulled(registry.host, DownloadAccess(hosts))
         logins = Registries((Credential("the robot", registry.host, *ROBOT),))
-        assert pulled(registry.host, Access(hosts, registries=logins)) == archive.read_bytes()
+        assert pulled(registry.host, DownloadAccess(hosts, registries=logins)) == archive.read_bytes()
 
 
 def test_a_registry_with_tokens(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_registry_with_tokens(tmp_path: Path) -> None:
         push_chart(guarded.registry, archive)
         realms = {host: frozenset({guarded.tokens.host})}
         logins = Registries((Credential("the robot", host, *ROBOT),), realms)
-        assert pulled(host, Access(frozenset({host}), registries=logins)) == archive
+        assert pulled(host, DownloadAccess(frozenset({host}), registries=logins)) == archive
 
 
 def push_chart(registry: Registry, archive: bytes) -> None:
@@ -155,7 +155,7 @@ def test_an_archive_that_is_not_what_the_manifest_says(body: bytes) -> None:
         return Reply(200, json.dumps(manifest).encode() if "/manifests/" in asked.path else body)
 
     with serve(answer) as site, pytest.raises(DependencyError, match=r"it was changed|sends more than 10240 KiB"):
-        pulled(site.host, Access(frozenset({site.host})))
+        pulled(site.host, DownloadAccess(frozenset({site.host})))
 
 
 def test_an_index_that_leads_to_a_registry(tmp_path: Path, registry: Registry) -> None:

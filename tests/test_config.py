@@ -5,8 +5,8 @@ import pytest
 from headgate.config import AppRecord, load, load_template, parse
 from headgate.consistency import promotion_cycle
 from headgate.errors import ConfigError, HeadgateError, ImageError, YamlError
-from headgate.layout import LOCK
 from headgate.model import Lock, Release
+from headgate.paths import LOCK
 from support.trees import COMMIT, DIGEST, HEADGATE, configuration, repository, tree_of
 
 SHOP = "registry.example.com/acme/shop"

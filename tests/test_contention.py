@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.landing.turns import TICKETS
+from headgate.landing.push_queue import TICKETS
 from support.cli import headgate
 from support.githttp import GitServer, allow_partial, serve
 from support.manifests import DEPLOYMENT, ManifestRepository, git

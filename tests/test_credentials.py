@@ -8,7 +8,7 @@ import pytest
 
 from headgate.errors import ConfigError
 from headgate.model import Settings
-from headgate.registry.credentials import Access, access, credentials, registry_host
+from headgate.registry.credentials import RegistryAccess, access, credentials, registry_host
 
 SECRET = "s3cret-of-robot"
 AUTH = base64.b64encode(f"robot:{SECRET}".encode()).decode()
@@ -62,7 +62,9 @@ def test_a_password_may_hold_colons() -> None:
 
 
 def test_logins_for_gitlab_go_to_gitlabs_registry_in_this_order() -> None:
-    found = Access(credentials({**docker({"registry.example.com": {"auth": AUTH}}), **GITLAB}, "registry.example.com"))
+    found = RegistryAccess(
+        credentials({**docker({"registry.example.com": {"auth": AUTH}}), **GITLAB}, "registry.example.com")
+    )
     assert told(found.of("registry.example.com")) == [
         ("DOCKER_AUTH_CONFIG", "registry.example.com", "robot", SECRET),
         ("HEADGATE_READ_TOKEN", "registry.example.com", "headgate", "read-token"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.objects.manifest import Manifest
-from headgate.report.danger import dangers
+from headgate.report.risk import dangers
 from support.trees import one_object
 
 POD = "spec: {template: {spec: {%s}}}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headgate.model import Failure, Pin, ProposalRecord, Rejection, ReleasedConfig, ReleasedImage
+from headgate.model import FailureRecord, PinRecord, ProposalRecord, Rejection, ReleasedConfig, ReleasedImage
 from headgate.releases.decide import Hold, Wanted, cleaned, decide, withdrawn
 from headgate.releases.pending import Group, Pending, Proposal, compose, group_of, versions_of
 from headgate.releases.release import CONFIG, NOTHING, Released, newest_of, parts
@@ -18,7 +18,7 @@ from headgate.repository.tree import MemoryBlob, Tree
 PARTS = {"web": ("web",), "api": ("api",), "both": ("web", CONFIG), "config": (CONFIG,)}
 """What a hand-off may bring: ``both`` are an image and the config of one commit."""
 KNOWN = {"web", "api", CONFIG}
-FAILURE = Failure(code=17, message="a template fails", since="0" * 40)
+FAILURE = FailureRecord(code=17, message="a template fails", since="0" * 40)
 
 
 def part(name: str, number: int) -> ReleasedImage | ReleasedConfig:
@@ -114,7 +114,7 @@ class Environment:
                 return
         self.pending = wanted.holding(FAILURE)
 
-    def bring(self, wanted: Wanted, brought: tuple[Group, ...], after: Released, failure: Failure | None) -> None:
+    def bring(self, wanted: Wanted, brought: tuple[Group, ...], after: Released, failure: FailureRecord | None) -> None:
         """Land or propose what was rendered."""
         output, replaces = yaml_of(after), f"{yaml_of(self.landed)} {self.landed.runs}"
         record, before = ProposalRecord(changes="x", output=output, replaces=replaces), wanted.pending.proposal
@@ -156,7 +156,7 @@ class Environment:
         if "web" not in self.landed.release.newest or self.foreign:
             return
         to = compose(NOTHING, [group(("web",), 1)])
-        decided = to.changed(pin=Pin(by="Eve", reason="slow", since="0" * 40), newest=self.landed.release.newest)
+        decided = to.changed(pin=PinRecord(by="Eve", reason="slow", since="0" * 40), newest=self.landed.release.newest)
         hold = Hold(reason="a roll-back came before it", keeps_proposal=False)
         wanted = decide(self.landed, self.pending, hold=hold, known=KNOWN)
         if self.reviewed and decided.runs != self.landed.runs:
@@ -175,7 +175,7 @@ class Environment:
 
     def pins(self) -> None:
         """A person pins the app."""
-        self.landed = self.landed.changed(pin=Pin(by="Eve", reason="audit", since="0" * 40))
+        self.landed = self.landed.changed(pin=PinRecord(by="Eve", reason="audit", since="0" * 40))
         self.pending = withdrawn(self.pending, "pinned by Eve")
 
     def unpins(self) -> None:
@@ -346,7 +346,7 @@ def test_of_many_groups_not_every_set_is_tried(count: int, tried: int) -> None:
 def test_the_same_error_again_is_no_news(message: str, since: str) -> None:
     failed = group(["web"], 2).changed(failure=FAILURE)
     again = decide(NOTHING, Pending(failed=(failed,)), retry=True, known=KNOWN)
-    after = again.holding(Failure(code=17, message=message, since="1" * 40))
+    after = again.holding(FailureRecord(code=17, message=message, since="1" * 40))
     (left,) = after.failed
     assert left.record.failure is not None
     assert (left.record.failure.message, left.record.failure.since) == (message, since * 40)

@@ -14,7 +14,7 @@ from headgate.hydration.output import ObjectChange
 from headgate.objects.diff import Field
 from headgate.report.appchange import AppChange, ObjectEffect, app_changes
 from headgate.report.describe import MOST, counts, describe
-from headgate.report.fold import fold
+from headgate.report.grouping import fold
 from headgate.repository.tree import Tree
 from support.trees import repository
 

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from headgate import persist
-from headgate.dependencies.download import Access, download, host_of
-from headgate.errors import DependencyError, Place, TooLargeError
+from headgate import retry
+from headgate.dependencies.download import DownloadAccess, download, host_of
+from headgate.errors import DependencyError, Location, TooLargeError
 from headgate.repository.tree import MEBI
 from support.fileserver import FileServer, serve_files
 from support.web import Asked, Reply
 
-PLACE = Place("deploy/Chart.lock")
+PLACE = Location("deploy/Chart.lock")
 SECRET = "Basic " + base64.b64encode(b"me:secret").decode()
 
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a tenth between tries."""
-    monkeypatch.setattr(persist, "_FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "_FIRST_WAIT", 0.02)
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def other(tmp_path: Path) -> Iterator[FileServer]:
         yield running
 
 
-def allow(*servers: FileServer, logins: tuple[FileServer, ...] = ()) -> Access:
+def allow(*servers: FileServer, logins: tuple[FileServer, ...] = ()) -> DownloadAccess:
     """Return access to these servers, with a password to some."""
-    return Access(frozenset(one.host for one in servers), {one.host: ("me", "secret") for one in logins})
+    return DownloadAccess(frozenset(one.host for one in servers), {one.host: ("me", "secret") for one in logins})
 
 
-def get(server: FileServer, path: str, access: Access | None = None, most: int = MEBI) -> bytes:
+def get(server: FileServer, path: str, access: DownloadAccess | None = None, most: int = MEBI) -> bytes:
     """Download."""
     return download(f"{server.url}{path}", access or allow(server), PLACE, most=most)
 
@@ -79,7 +79,7 @@ def test_it_is_not_tried_for_ever(server: FileServer) -> None:
 
 
 def test_a_host_that_is_gone(server: FileServer) -> None:
-    access = Access(frozenset({"127.0.0.1:9"}))
+    access = DownloadAccess(frozenset({"127.0.0.1:9"}))
     with pytest.raises(DependencyError, match="did not answer: ConnectionError"):
         download("http://127.0.0.1:9/a", access, PLACE, most=MEBI)
 
@@ -123,7 +123,7 @@ def test_redirects_to_what_is_no_https(server: FileServer) -> None:
     for target in ("http://charts.example.com/a", "file:///etc/passwd", "gopher://x/"):
         server.replies["/away"] = lambda _, target=target: Reply(302, headers={"Location": target})  # type: ignore[misc]
         with pytest.raises(DependencyError, match="no address that is read from"):
-            get(server, "/away", Access(frozenset({server.host, "charts.example.com"})))
+            get(server, "/away", DownloadAccess(frozenset({server.host, "charts.example.com"})))
 
 
 def test_a_password_goes_to_its_host_only(server: FileServer, other: FileServer) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.errors import KINDS, ConfigError, HeadgateError, Place, bounded, did_you_mean, first_few
+from headgate.errors import KINDS, ConfigError, HeadgateError, Location, bounded, did_you_mean, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +46,10 @@ def test_every_kind_of_error_says_what_it_is() -> None:
     [
         (ConfigError("it broke"), "it broke"),
         (ConfigError("it broke", hint="mend it"), "it broke\n  mend it"),
-        (ConfigError("it broke", where=Place("a.yaml")), "a.yaml: it broke"),
-        (ConfigError("it broke", where=Place("a.yaml", 3)), "a.yaml:3: it broke"),
+        (ConfigError("it broke", where=Location("a.yaml")), "a.yaml: it broke"),
+        (ConfigError("it broke", where=Location("a.yaml", 3)), "a.yaml:3: it broke"),
         (
-            ConfigError("it broke", where=Place("a.yaml", 3, "b.c"), hint="mend it"),
+            ConfigError("it broke", where=Location("a.yaml", 3, "b.c"), hint="mend it"),
             "a.yaml:3: b.c: it broke\n  mend it",
         ),
     ],
@@ -60,7 +60,7 @@ def test_error_says_where_what_and_what_to_do(error: HeadgateError, text: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_error_crosses_process_borders_whole(kind: type[HeadgateError]) -> None:
-    error = kind("it broke", where=Place("a.yaml", 3, "b"), hint="mend it")
+    error = kind("it broke", where=Location("a.yaml", 3, "b"), hint="mend it")
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.what, copy.where, copy.hint) == (kind, error.what, error.where, error.hint)
 
@@ -76,7 +76,7 @@ LONG = {
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_an_error_quotes_its_text_is_bounded(kind: type[HeadgateError], text: str) -> None:
-    error = kind(text, where=Place("a.yaml", 3, text), hint=text)
+    error = kind(text, where=Location("a.yaml", 3, text), hint=text)
     for one in (error.what, error.hint, str(error.where)):
         assert len(one) <= 8000
         assert one.count("\n") < 50

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from headgate.config import load
-from headgate.dependencies.resolve import Resolved
+from headgate.dependencies.resolve import ResolvedConfig
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
-from headgate.model import Config, Take
+from headgate.model import AcceptRule, Config
 from headgate.objects.images import Reference
 from headgate.releases.handoff import Acceptance, HandOff, accepting, check, full_ref, handed_off, takes
 from headgate.releases.pending import compose
@@ -123,32 +123,32 @@ def test_project_that_is_none_is_refused(project: str) -> None:
 @pytest.mark.parametrize(
     ("take", "ref"),
     [
-        (Take(branch="main"), "refs/heads/main"),
-        (Take(branch="release/*"), "refs/heads/release/1.0"),
-        (Take(branch="*"), "refs/heads/a/b"),
-        (Take(tag="v*"), "refs/tags/v1.0"),
-        (Take(tag="v[0-9].*"), "refs/tags/v1.0"),
+        (AcceptRule(branch="main"), "refs/heads/main"),
+        (AcceptRule(branch="release/*"), "refs/heads/release/1.0"),
+        (AcceptRule(branch="*"), "refs/heads/a/b"),
+        (AcceptRule(tag="v*"), "refs/tags/v1.0"),
+        (AcceptRule(tag="v[0-9].*"), "refs/tags/v1.0"),
     ],
 )
-def test_ref_is_taken(take: Take, ref: str) -> None:
+def test_ref_is_taken(take: AcceptRule, ref: str) -> None:
     assert takes(take, ref)
 
 
 @pytest.mark.parametrize(
     ("take", "ref"),
     [
-        (Take(branch="main"), "refs/tags/main"),
-        (Take(branch="*"), "refs/tags/main"),
-        (Take(branch="main"), "refs/heads/main2"),
-        (Take(branch="main"), "refs/heads/Main"),
-        (Take(branch="main"), "refs/heads/x/main"),
-        (Take(branch="main"), "main"),
-        (Take(tag="v*"), "refs/heads/v1.0"),
-        (Take(tag="v*"), "refs/tags/web-v1.0"),
-        (Take(promotion="dev"), "refs/heads/dev"),
+        (AcceptRule(branch="main"), "refs/tags/main"),
+        (AcceptRule(branch="*"), "refs/tags/main"),
+        (AcceptRule(branch="main"), "refs/heads/main2"),
+        (AcceptRule(branch="main"), "refs/heads/Main"),
+        (AcceptRule(branch="main"), "refs/heads/x/main"),
+        (AcceptRule(branch="main"), "main"),
+        (AcceptRule(tag="v*"), "refs/heads/v1.0"),
+        (AcceptRule(tag="v*"), "refs/tags/web-v1.0"),
+        (AcceptRule(promotion="dev"), "refs/heads/dev"),
     ],
 )
-def test_other_ref_is_not_taken(take: Take, ref: str) -> None:
+def test_other_ref_is_not_taken(take: AcceptRule, ref: str) -> None:
     assert not takes(take, ref)
 
 
@@ -306,7 +306,7 @@ def apply(tree: Tree, what: HandOff, config_files: Tree | None = None, environme
 def changed(tree: Tree, one: Acceptance, what: HandOff, config_files: Tree | None) -> Changes:
     folder = one.record.release_folder(one.environment)
     before = read_released(tree, folder) or NOTHING
-    config = None if config_files is None else Resolved(config_files)
+    config = None if config_files is None else ResolvedConfig(config_files)
     return write_released(tree, folder, compose(before, [handed_off(one, what, before.release, config)]))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate.releases.history import History, landed_at, read_history
-from headgate.releases.past import open_history
+from headgate.releases.deepen import open_history
+from headgate.releases.history import ReleaseHistory, landed_at, read_history
 from headgate.repository import git as hgit
 from headgate.repository.gitlog import cut
 from support.manifests import ManifestRepository, git
@@ -17,12 +17,12 @@ ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
 IMAGES = {"web": "registry.example.com/acme/web"}
 
 
-def history(path: Path, app: str = "web", environment: str = "dev") -> History:
+def history(path: Path, app: str = "web", environment: str = "dev") -> ReleaseHistory:
     repository = hgit.open_repository(path)
     return read_history(repository, hgit.head(repository), app, environment)
 
 
-def commits(found: History) -> list[str | None]:
+def commits(found: ReleaseHistory) -> list[str | None]:
     """Return the source commits of all versions, newest first, by their first digit."""
     return [step.release.images["web"].commit[0] if step.release else None for step in found.versions]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.engine.protocol import Request
-from headgate.engine.reading import ask
+from headgate.engine.reading import send
 from headgate.errors import ManifestError, RenderError
 from headgate.objects.hooks import with_suffixes, without_hooks
 from headgate.objects.manifest import manifests
@@ -24,7 +24,7 @@ INSTALLING = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"]
 def rendered(*texts: str, hooks: str | None) -> list[Manifest]:
     """Return the objects of a render, as far as they belong in the output."""
     files = [{"file": "templates/web/migrate.yaml", "text": text} for text in texts]
-    found = ask(Request(kind="objects", body={"files": files, "hooks": hooks or ""})).objects
+    found = send(Request(kind="objects", body={"files": files, "hooks": hooks or ""})).objects
     return without_hooks(manifests(found), hooks, "apps/shop/app.yaml")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headgate.errors import ConfigError, ImageError
 from headgate.model import Image
-from headgate.objects.images import Reference, canonical_repository, for_templates, parse_reference, pin, uses
+from headgate.objects.images import Reference, canonical_repository, for_templates, parse_reference, set_digests, uses
 from headgate.yamltext.valuepath import parse, select
 from support.trees import DIGEST, one_object, released
 
@@ -48,13 +48,15 @@ def own(*repositories: str, **by_name: Image) -> dict[str, Image]:
 
 def pinned(image: str, repository: str = SHOP) -> str:
     manifest = running(image)
-    assert pin([manifest], {"shop": Image(repository=repository)}, {"shop": released(repository)}, {}) == {"shop"}
+    assert set_digests([manifest], {"shop": Image(repository=repository)}, {"shop": released(repository)}, {}) == {
+        "shop"
+    }
     return str(image_of(manifest))
 
 
 def refusal(image: str, images: dict[str, Image], *handed_off: str) -> str:
     with pytest.raises(ImageError) as caught:
-        pin([running(image)], images, {name: released(images[name].repository) for name in handed_off}, {})
+        set_digests([running(image)], images, {name: released(images[name].repository) for name in handed_off}, {})
     return str(caught.value)
 
 
@@ -162,7 +164,7 @@ def test_image_with_a_short_name_is_pinned(written: str) -> None:
 )
 def test_image_of_somebody_else_stays_as_it_is(image: str) -> None:
     manifest = running(image)
-    assert pin([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
+    assert set_digests([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
     assert image_of(manifest) == image.strip("'")
 
 
@@ -209,14 +211,14 @@ def test_no_spelling_of_an_own_image_stays_as_it_is(capitals: list[bool], odd: s
     spelled = "".join(char.upper() if big else char for char, big in zip(SHOP, capitals, strict=True))
     manifest = running(json.dumps(f"{spelled[:position]}{odd}{spelled[position:]}:unreleased"))
     with contextlib.suppress(ImageError):
-        pin([manifest], own(SHOP), {"shop": released(SHOP)}, {})
+        set_digests([manifest], own(SHOP), {"shop": released(SHOP)}, {})
         assert image_of(manifest) == f"{SHOP}:1.0@{DIGEST}"
 
 
 def test_spelling_without_end_is_told_apart_in_time() -> None:
     for image in ("." * 100_000, "a-" * 100_000, "a/" * 100_000 + "A", "@" * 100_000, " a" * 50_000):
         manifest = running(json.dumps(image))
-        assert pin([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
+        assert set_digests([manifest], own(SHOP), {"shop": released(SHOP)}, {}) == set()
 
 
 POD = """{
@@ -251,7 +253,7 @@ def with_pod_at(path: str, kind: str, api_version: str) -> Manifest:
 )
 def test_every_container_and_image_volume_of_every_workload_is_pinned(api_version: str, kind: str, path: str) -> None:
     manifest = with_pod_at(path, kind, api_version)
-    assert pin([manifest], own("shop"), {"shop": released("shop")}, {}) == {"shop"}
+    assert set_digests([manifest], own("shop"), {"shop": released("shop")}, {}) == {"shop"}
 
     ((holder, key),) = select(manifest.data, parse(path))
     found = holder[key]
@@ -283,16 +285,18 @@ ROLLOUT = """
 def test_custom_workload_is_pinned_where_the_configuration_says_so() -> None:
     manifest = one_object(ROLLOUT)
     released_images = {"shop": released("shop")}
-    assert pin([manifest], own("shop"), released_images, {}) == set()
-    assert pin([manifest], own("shop"), released_images, {"Rollout.argoproj.io": "spec.template.spec"}) == {"shop"}
+    assert set_digests([manifest], own("shop"), released_images, {}) == set()
+    assert set_digests([manifest], own("shop"), released_images, {"Rollout.argoproj.io": "spec.template.spec"}) == {
+        "shop"
+    }
     assert image_of(manifest) == f"shop:1.0@{DIGEST}"
 
 
 def test_single_image_of_a_custom_resource_is_pinned() -> None:
     manifest = one_object(ROLLOUT)
-    assert pin([manifest], own("shop"), {"shop": released("shop")}, {"Rollout.argoproj.io": "spec.images[*].name"}) == {
-        "shop"
-    }
+    assert set_digests(
+        [manifest], own("shop"), {"shop": released("shop")}, {"Rollout.argoproj.io": "spec.images[*].name"}
+    ) == {"shop"}
     assert [one["name"] for one in manifest.data["spec"]["images"]] == [f"shop:1.0@{DIGEST}", "nginx"]
 
 
@@ -306,14 +310,14 @@ def encrypted(image: str) -> Manifest:
 def test_encrypted_workload_of_other_images_is_not_touched(image: str) -> None:
     manifest = encrypted(image)
     before = deepcopy(manifest.data)
-    assert pin([manifest], own("shop", SHOP), {"shop": released("shop")}, {}) == set()
+    assert set_digests([manifest], own("shop", SHOP), {"shop": released("shop")}, {}) == set()
     assert manifest.data == before
 
 
 @pytest.mark.parametrize("image", [f"{SHOP}:x", SHOP.upper().replace("ACME/SHOP", "acme/shop"), f"{SHOP}@{DIGEST}"])
 def test_encrypted_workload_that_runs_an_own_image_is_refused(image: str) -> None:
     with pytest.raises(ImageError) as caught:
-        pin([encrypted(image)], own(SHOP), {"shop": released(SHOP)}, {})
+        set_digests([encrypted(image)], own(SHOP), {"shop": released(SHOP)}, {})
     assert str(caught.value) == (
         f"deploy/shop.yaml: Deployment shop/shop is encrypted and runs {image}, an image of this app's, "
         "whose digest cannot be set there\n"
@@ -328,7 +332,7 @@ def tagged() -> dict[str, Image]:
 def test_pattern_of_tags_tells_images_of_one_repository_apart() -> None:
     web, worker = running(f"{SHOP}:web-old"), running(f"{SHOP}:worker-old")
     both = {"web": released(SHOP, "web-1"), "worker": released(SHOP, "worker-1", digest=OTHER_DIGEST)}
-    assert pin([web, worker], tagged(), both, {}) == {"web", "worker"}
+    assert set_digests([web, worker], tagged(), both, {}) == {"web", "worker"}
     assert image_of(web) == f"{SHOP}:web-1@{DIGEST}"
     assert image_of(worker) == f"{SHOP}:worker-1@{OTHER_DIGEST}"
 
@@ -337,7 +341,7 @@ def test_pattern_of_tags_is_more_exact_than_none() -> None:
     images = own(SHOP, web=Image(repository=SHOP, tag="web-*"))
     both = {"shop": released(SHOP, "1.0"), "web": released(SHOP, "web-1")}
     shop, web = running(f"{SHOP}:0.9"), running(f"{SHOP}:web-0.9")
-    assert pin([shop, web], images, both, {}) == {"shop", "web"}
+    assert set_digests([shop, web], images, both, {}) == {"shop", "web"}
     assert image_of(shop) == f"{SHOP}:1.0@{DIGEST}"
     assert image_of(web) == f"{SHOP}:web-1@{DIGEST}"
 

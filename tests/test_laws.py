@@ -28,17 +28,17 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from headgate.commands.landed import Asked, landed
+from headgate.commands.run_intent import RunOptions, run_intent
 from headgate.errors import GitError
-from headgate.intents.held import Closed, Reject
+from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing import workspace
 from headgate.landing.records import with_records
-from headgate.layout import RECORDS_BRANCH
 from headgate.model import Release
+from headgate.paths import RECORDS_BRANCH
 from headgate.releases.pending import Pending, is_record, read_pending
 from headgate.releases.release import parts, read_released
 from headgate.repository.git import Repository, tree_of_commit
-from headgate.repository.remote import Move
+from headgate.repository.remote import RefUpdate
 from headgate.repository.remote import push as real_push
 from headgate.repository.tree import Tree
 from support.cli import Ran, headgate
@@ -388,8 +388,8 @@ class Repositories(RuleBasedStateMachine):
         for group in self.pending("production").proposed:
             for name, part in group.parts.items():
                 self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
-        asked = Asked(self.remote.as_uri())
-        assert landed(asked, lambda _: Reject((Closed("shop", "production", "eve", "!1"),))) == 0
+        asked = RunOptions(self.remote.as_uri())
+        assert run_intent(asked, lambda _: Reject((ClosedRequest("shop", "production", "eve", "!1"),))) == 0
 
     @rule()
     def template(self) -> None:
@@ -591,7 +591,7 @@ def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
     """Run something, with something else landing right before its first push."""
     pushes: list[int] = []
 
-    def push(repository: Repository, remote: str, moves: list[Move], options: tuple[str, ...] = ()) -> None:
+    def push(repository: Repository, remote: str, moves: list[RefUpdate], options: tuple[str, ...] = ()) -> None:
         pushes.append(1)
         if len(pushes) == 1:
             first()

@@ -7,9 +7,9 @@ import pytest
 from headgate.config import parse
 from headgate.errors import LockError
 from headgate.hydration import lock
-from headgate.layout import LOCK
 from headgate.model import Lock
 from headgate.objects.canonical import OUTPUT_FORMAT
+from headgate.paths import LOCK
 
 HERE = version("jinja2")
 HEADER = (

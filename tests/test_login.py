@@ -10,14 +10,14 @@ import pytest
 from headgate.errors import GitError
 from headgate.repository.git import NO_COMMIT, Repository
 from headgate.repository.login import Login, logged_in
-from headgate.repository.remote import Move, clone, push
+from headgate.repository.remote import RefUpdate, clone, push
 from support.gitlab import Double, serve_gitlab
 from support.gitlab.state import DEVELOPER, REPORTER, Project
 
 
 @pytest.fixture
 def gitlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
-    monkeypatch.setattr("headgate.persist.TRIES", 1)
+    monkeypatch.setattr("headgate.retry.TRIES", 1)
     monkeypatch.setattr("headgate.repository.remote.TRIES", 1)
     with serve_gitlab(tmp_path / "gitlab") as double:
         yield double
@@ -61,7 +61,7 @@ def test_token_that_may_not_write_is_told_with_gitlabs_words(gitlab: Double) -> 
     address = f"{gitlab.url}/acme/manifests.git"
     commit = gitlab.commit(project, "main")
     with logged_in(Login(address, "headgate", token, "HEADGATE_TOKEN")), pytest.raises(GitError) as caught:
-        push(Repository(project.folder, bare=True), address, [Move("refs/heads/new", commit, NO_COMMIT)])
+        push(Repository(project.folder, bare=True), address, [RefUpdate("refs/heads/new", commit, NO_COMMIT)])
     assert "You are not allowed to push code to this project" in caught.value.what
     assert caught.value.what.endswith(f"; {address} refused HEADGATE_TOKEN")
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.engine.protocol import Request
-from headgate.engine.reading import ask
+from headgate.engine.reading import send
 from headgate.errors import ManifestError, YamlError
 from headgate.objects.canonical import file_name, to_files, to_text
 from headgate.objects.manifest import Manifest, manifests
@@ -70,7 +70,7 @@ def test_text_after_the_end_of_a_document_is_broken_too() -> None:
 def filled(text: str, *strings: str) -> list[Manifest]:
     """Return the objects of what Jinja2 printed, with the strings whose tokens are in it."""
     body = {"files": [{"file": "web.yaml", "text": text}], "strings": list(strings)}
-    return manifests(ask(Request(kind="objects", body=body)).objects)
+    return manifests(send(Request(kind="objects", body=body)).objects)
 
 
 def test_string_of_a_value_cannot_break_out_of_its_place() -> None:

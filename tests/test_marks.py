@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.model import Review
-from headgate.review.marks import Marks, described, read_marks, settings_id
+from headgate.review.description import ProposalMetadata, described, read_marks, settings_id
 
-MARKS = Marks("a" * 40, "0123456789abcdef", ((12, "b" * 40), (13, "c" * 40)), frozen=True)
+MARKS = ProposalMetadata("a" * 40, "0123456789abcdef", ((12, "b" * 40), (13, "c" * 40)), frozen=True)
 people = st.text(alphabet=st.characters(blacklist_characters="\r")).filter(lambda text: "headgate:" not in text)
 
 
 def test_marks_come_back() -> None:
     assert read_marks(described("", MARKS, "text", "notice")) == MARKS
-    assert read_marks(described("", Marks())) == Marks()
+    assert read_marks(described("", ProposalMetadata())) == ProposalMetadata()
     assert read_marks("no part of ours") is None
 
 
@@ -22,17 +22,17 @@ def test_marks_come_back() -> None:
 def test_what_people_wrote_stays(before: str, after: str) -> None:
     first = described("", MARKS, "one", "frozen")
     edited = f"{before}\n\n{first}\n\n{after}"
-    again = described(edited, Marks("d" * 40), "two", "")
+    again = described(edited, ProposalMetadata("d" * 40), "two", "")
     assert again.startswith(before.strip())
     assert again.endswith(after.strip())
     assert "one" not in again.replace(before, "").replace(after, "")
-    assert read_marks(again) == Marks("d" * 40)
-    assert described(again, Marks("d" * 40), "two", "") == again
+    assert read_marks(again) == ProposalMetadata("d" * 40)
+    assert described(again, ProposalMetadata("d" * 40), "two", "") == again
 
 
 def test_only_the_notice_changes() -> None:
     first = described("mine", MARKS, "the text", "frozen by somebody")
-    thawed = described(first, Marks("a" * 40), notice="")
+    thawed = described(first, ProposalMetadata("a" * 40), notice="")
     assert "frozen by somebody" not in thawed
     assert "the text" in thawed
     assert thawed.endswith("mine")

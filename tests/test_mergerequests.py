@@ -11,11 +11,11 @@ import pytest
 
 from headgate.gitlab.api import GitLab
 from headgate.hydration.output import output_id
-from headgate.landing.proof import Prover
+from headgate.landing.proof import ProofKey
 from headgate.repository.commit import Identity
 from headgate.repository.git import Repository
-from headgate.review.marks import read_marks
-from headgate.review.mergerequest import MergeRequests
+from headgate.review.api import MergeRequests
+from headgate.review.description import read_marks
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
@@ -216,7 +216,7 @@ def linked_elsewhere(scene: Scene, head: str) -> str:
 def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene, spoil: Callable[[Scene, str], str]) -> None:
     scene.hand_off()
     made = spoil(scene, refs(scene.manifests)[f"refs/heads/{BRANCH}"])
-    prover = Prover.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
+    prover = ProofKey.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
     proven = prover.proven(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", proven)
     scene.app.statuses.clear()

@@ -7,7 +7,7 @@ import pytest
 from headgate.config import load
 from headgate.errors import ConfigError, ManifestError
 from headgate.objects.kinds import DEFINITION, KUBERNETES, THIRD_PARTY, scope_of
-from headgate.objects.manifest import Manifest, Placed, with_namespace
+from headgate.objects.manifest import Manifest, ScopedObjects, with_namespace
 from support.trees import HEADGATE, one_object, repository
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def placed(
     scopes: Mapping[str, Scope] | None = None,
     own_config: bool = False,
     allowed: tuple[str, ...] = (),
-) -> Placed:
+) -> ScopedObjects:
     return with_namespace(found, "shop", scopes or {}, own_config=own_config, allowed=allowed)
 
 
-def scopes_of(result: Placed) -> list[tuple[str, Scope | None]]:
+def scopes_of(result: ScopedObjects) -> list[tuple[str, Scope | None]]:
     return [(str(manifest), scope) for manifest, scope in result.scoped]
 
 

@@ -9,7 +9,7 @@ import pytest
 from headgate.errors import RefusedError
 from headgate.model import Newest
 from headgate.releases.handoff import HandOff
-from headgate.releases.order import compare
+from headgate.releases.version_order import compare
 from support.cli import Ran
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import ConfigError, GuardError
-from headgate.hydration.output import Record, changes, is_current, object_changes, output_id, read_record
+from headgate.hydration.output import OutputRecord, changes, is_current, object_changes, output_id, read_record
 from support.manifests import DEPLOYMENT, ManifestRepository
 from support.trees import tree_of
 
@@ -79,7 +79,7 @@ def test_only_what_differs_is_written() -> None:
         f"{FOLDER}/c.yaml": None,
     }
     after = hydrated("a", "b", "c").with_changes(found)
-    assert read_record(after, FOLDER) == Record(
+    assert read_record(after, FOLDER) == OutputRecord(
         "in2", output_id(after, FOLDER, ("a.yaml", "b.yaml", "d.yaml")), ("a.yaml", "b.yaml", "d.yaml")
     )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.intents.promote import Past
+from headgate.intents.promote import PartOrder
 from headgate.model import Newest, ReleasedConfig
-from headgate.releases.order import compare_versions
+from headgate.releases.version_order import compare_versions
 from support.manifests import ManifestRepository, git
 from support.stage import write_app
 from test_intents import Line, make_line
@@ -114,7 +114,7 @@ def test_no_history_is_asked_between_commits_that_the_source_ran() -> None:
     def part(letter: str) -> ReleasedConfig:
         return ReleasedConfig(path="deploy", project="acme/web", commit=letter * 40, ref="refs/heads/main")
 
-    past = Past({"config": ["a" * 40, "b" * 40]}, lambda _: Unread())
+    past = PartOrder({"config": ["a" * 40, "b" * 40]}, lambda _: Unread())
     assert past.compare("config", part("b"), part("a")) == "newer"
     assert past.compare("config", part("a"), part("b")) == "older"
     assert past.compare("config", part("c"), part("b")) == "unknown"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import GitError
-from headgate.landing.proof import Prover
+from headgate.landing.proof import ProofKey
 from headgate.repository.commit import Identity, commit_tree, make_commit
 from headgate.repository.git import Repository, commit_details, parse_commit
 from support.manifests import ManifestRepository, git
@@ -25,7 +25,7 @@ def repository(tmp_path: Path, clean_user: None) -> Repository:
     return Repository(made.path / ".git", bare=False)
 
 
-def proven(repository: Repository, prover: Prover) -> str:
+def proven(repository: Repository, prover: ProofKey) -> str:
     """Return a commit with its proof."""
     base = git(repository.path.parent, "rev-parse", "HEAD")
     bare = make_commit(repository, base, {"b": b"x"}, WORDS)
@@ -40,7 +40,7 @@ def like(repository: Repository, commit: str, **changed: object) -> str:
 
 
 def test_it_is_proven_on_its_branch_by_its_secret_in_its_repository(repository: Repository) -> None:
-    prover = Prover.of("secret", "https://gitlab.example.com/a.git", lambda _branch, _commit: False)
+    prover = ProofKey.of("secret", "https://gitlab.example.com/a.git", lambda _branch, _commit: False)
     commit = proven(repository, prover)
     assert prover.proves(repository, BRANCH, commit)
     assert prover.proves(repository, BRANCH, like(repository, commit)), "when it was made does not count"
@@ -49,12 +49,12 @@ def test_it_is_proven_on_its_branch_by_its_secret_in_its_repository(repository: 
         ("other", "https://gitlab.example.com/a.git"),
         ("secret", "https://gitlab.example.com/b.git"),
     ):
-        other = Prover.of(secret, address, lambda _branch, _commit: False)
+        other = ProofKey.of(secret, address, lambda _branch, _commit: False)
         assert not other.proves(repository, BRANCH, commit)
 
 
 def test_nothing_of_it_can_be_changed(repository: Repository) -> None:
-    prover = Prover.of("secret", "https://gitlab.example.com/a.git", lambda _branch, _commit: False)
+    prover = ProofKey.of("secret", "https://gitlab.example.com/a.git", lambda _branch, _commit: False)
     commit = proven(repository, prover)
     older = git(repository.path.parent, "rev-parse", "HEAD~")
     found = commit_details(repository, commit)

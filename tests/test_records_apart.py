@@ -8,7 +8,7 @@ import pytest
 
 from headgate.errors import GitError
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED
-from headgate.layout import RECORDS_BRANCH
+from headgate.paths import RECORDS_BRANCH
 from support.cli import Ran, headgate
 from support.manifests import ManifestRepository, git
 from support.stage import Stage, make_stage, merge_proposal, replicas, write_app

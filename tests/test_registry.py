@@ -12,7 +12,7 @@ import pytest
 from headgate.errors import ConfigError, RegistryError
 from headgate.model import Settings
 from headgate.objects.images import Reference, parse_reference
-from headgate.registry.credentials import Access, Credential, access
+from headgate.registry.credentials import Credential, RegistryAccess, access
 from headgate.registry.digests import resolve, revision
 from support.registry import (
     DOCKER,
@@ -29,7 +29,7 @@ from support.registry import (
 from support.tokens import SERVICE, Guarded, serve_guarded
 
 COMMIT, OTHER = "1a" * 20, "2b" * 20
-ANYBODY = Access()
+ANYBODY = RegistryAccess()
 
 
 def image(registry: Registry, name: str = "main") -> Reference:
@@ -187,20 +187,20 @@ def login(registry: Registry, secret: str = ROBOT[1], name: str = "DOCKER_AUTH_C
 
 class TestPassword:
     def test_opens(self, locked: Registry) -> None:
-        reach = Access((login(locked),))
+        reach = RegistryAccess((login(locked),))
         assert revision(resolve(image(locked), reach), reach) == COMMIT
 
     def test_that_is_denied_gives_way_to_the_next(self, locked: Registry) -> None:
-        reach = Access((login(locked, "wr0ng-one"), login(locked, name="HEADGATE_READ_TOKEN")))
+        reach = RegistryAccess((login(locked, "wr0ng-one"), login(locked, name="HEADGATE_READ_TOKEN")))
         assert resolve(image(locked), reach).reference.digest
 
     def test_is_asked_for_where_there_is_none(self, locked: Registry) -> None:
         with pytest.raises(RegistryError, match="asked without a login") as caught:
-            resolve(image(locked), Access((Credential("DOCKER_AUTH_CONFIG", "elsewhere.example.com", *ROBOT),)))
+            resolve(image(locked), RegistryAccess((Credential("DOCKER_AUTH_CONFIG", "elsewhere.example.com", *ROBOT),)))
         assert f"put a login for {locked.host} in DOCKER_AUTH_CONFIG" in caught.value.hint
 
     def test_that_is_wrong_is_named_and_not_shown(self, locked: Registry) -> None:
-        reach = Access((login(locked, "wr0ng-one"), login(locked, "wr0ng-two", "the job token")))
+        reach = RegistryAccess((login(locked, "wr0ng-one"), login(locked, "wr0ng-two", "the job token")))
         with pytest.raises(
             RegistryError, match="with DOCKER_AUTH_CONFIG, the job token, and without a login"
         ) as caught:
@@ -222,10 +222,10 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
         yield running
 
 
-def with_logins(guarded: Guarded, *logins: tuple[str, str], realms: bool = True) -> Access:
+def with_logins(guarded: Guarded, *logins: tuple[str, str], realms: bool = True) -> RegistryAccess:
     host = guarded.registry.host
     names = {JOB: "the job token", DEPLOY: "the deploy token"}
-    return Access(
+    return RegistryAccess(
         tuple(Credential(names.get(one, "DOCKER_AUTH_CONFIG"), host, *one) for one in logins),
         {host: frozenset({guarded.tokens.host})} if realms else {},
     )

@@ -16,8 +16,8 @@ import pytest
 from headgate.certificates import trusted_certificates
 from headgate.errors import RegistryError
 from headgate.objects.images import Reference
-from headgate.registry.credentials import Access, Credential, Patience
-from headgate.registry.digests import Resolved, resolve, revision
+from headgate.registry.credentials import Credential, RegistryAccess, RetryLimits
+from headgate.registry.digests import ResolvedImage, resolve, revision
 from headgate.registry.repository import open_repository
 from support.certificates import authority, server_context
 from support.registry import DOCKER, OCI, REVISION, sha256
@@ -26,7 +26,7 @@ from support.web import Asked, Reply, Site, serve
 COMMIT = "1a" * 20
 MANIFEST = f"{OCI}manifest.v1+json"
 INDEX = f"{OCI}index.v1+json"
-PATIENCE = Patience(seconds=0.5, tries=2, longest_wait=1)
+PATIENCE = RetryLimits(seconds=0.5, tries=2, longest_wait=1)
 SECRET = "s3cret-of-robot"
 
 Serve = Callable[[Callable[[Asked], Reply]], Site]
@@ -43,9 +43,9 @@ def reference(host: str) -> Reference:
     return Reference(f"{host}/acme/shop", "main")
 
 
-def access(host: str = "", *realms: str, login: bool = False, patience: Patience = PATIENCE) -> Access:
+def access(host: str = "", *realms: str, login: bool = False, patience: RetryLimits = PATIENCE) -> RegistryAccess:
     logins = (Credential("DOCKER_AUTH_CONFIG", host, "robot", SECRET),) if login else ()
-    return Access(logins, {host: frozenset(realms)}, patience=patience)
+    return RegistryAccess(logins, {host: frozenset(realms)}, patience=patience)
 
 
 def manifest(body: bytes = b'{"schemaVersion": 2}', kind: str = MANIFEST, **headers: str) -> Reply:
@@ -129,12 +129,12 @@ class TestTries:
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         with pytest.raises(RegistryError, match=r"registry\.example\.com has no address"):
-            resolve(reference("registry.example.com"), access(patience=Patience(0.5, 1, 1)))
+            resolve(reference("registry.example.com"), access(patience=RetryLimits(0.5, 1, 1)))
 
     def test_an_answer_without_end_is_not_read(self, site: Serve) -> None:
         there = site(lambda asked: Reply(200, b"" if asked.verb == "HEAD" else b" " * 5_000_000))
         with pytest.raises(RegistryError, match="sends more than 4096 KiB"):
-            resolve(reference(there.host), access(patience=Patience(10, 1, 1)))
+            resolve(reference(there.host), access(patience=RetryLimits(10, 1, 1)))
 
     @pytest.mark.parametrize("status", [400, 405, 416])
     def test_an_answer_that_the_specification_does_not_know_is_said(self, site: Serve, status: int) -> None:
@@ -209,8 +209,8 @@ def stored(*contents: bytes, kind: str = MANIFEST) -> Callable[[Asked], Reply]:
     return answer
 
 
-def resolved(host: str, content: bytes, kind: str = MANIFEST) -> Resolved:
-    return Resolved(Reference(f"{host}/acme/shop", "main", sha256(content)), kind)
+def resolved(host: str, content: bytes, kind: str = MANIFEST) -> ResolvedImage:
+    return ResolvedImage(Reference(f"{host}/acme/shop", "main", sha256(content)), kind)
 
 
 def encoded(value: Any) -> bytes:
@@ -427,7 +427,7 @@ class TestAddresses:
         ],
     )
     def test_are_https_but_on_this_machine(self, repository: str, address: str) -> None:
-        with open_repository(repository, Access()) as found:
+        with open_repository(repository, RegistryAccess()) as found:
             assert found.address == address
 
     @pytest.mark.parametrize("location", ["http://registry.example.com/", "ftp://127.0.0.1/", "https://a@127.0.0.1/"])
@@ -463,7 +463,7 @@ class TestCertificates:
     def test_of_an_unknown_authority_are_not_trusted(self, host: str) -> None:
         start = time.monotonic()
         with pytest.raises(RegistryError, match=f"{host} cannot be trusted: unable to get local issuer") as caught:
-            resolve(reference(host), access(patience=Patience(5, 5, 20)))
+            resolve(reference(host), access(patience=RetryLimits(5, 5, 20)))
         assert "SSL_CERT_FILE" in caught.value.hint
         assert time.monotonic() - start < 5, "it is not asked again: pauses alone would take seven seconds"
 

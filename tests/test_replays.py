@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headgate.commands import ci, hold, rollback
-from headgate.intents.rollback import Wanted
+from headgate.intents.rollback import RollBackRequest
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge
 from support.reviewing import APP, BRANCH, DEPLOYMENT, Ended, Scene, make_scene
@@ -57,7 +57,7 @@ def by_form(scene: Scene, what: str, *args: object) -> Ended:
 def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
     landed(scene, scene.hand_off())
     bad = landed(scene, replicas(scene, 6))
-    landed(scene, by_form(scene, "roll-back", Wanted("web", "production", "1", "maria", "it is slow")))
+    landed(scene, by_form(scene, "roll-back", RollBackRequest("web", "production", "1", "maria", "it is slow")))
     if not is_pinned:
         assert by_form(scene, "unpin", "web", "production").code == 0
     before = refs(scene.manifests)["refs/heads/main"]

@@ -8,27 +8,27 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.errors import ConfigError, Place
+from headgate.errors import ConfigError, Location
 from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.files import report_files, to_counts
-from headgate.report.junit import Case, of_outcome, of_verdict, to_junit
+from headgate.report.junit import TestCase, of_outcome, of_verdict, to_junit
 from headgate.report.quality import issues, to_code_quality
-from headgate.state.verify import Difference, Verdict
+from headgate.state.verify import Difference, Verification
 
 FAILED = Outcome(
     "web",
     "dev",
     "deploy/dev/web",
     "failed",
-    error=ConfigError("wrong\x1b[31m", where=Place("apps/web/app.yaml", 3, "images"), hint="mend it"),
+    error=ConfigError("wrong\x1b[31m", where=Location("apps/web/app.yaml", 3, "images"), hint="mend it"),
 )
 
 
 @given(st.text(), st.text())
 def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
-    root = ET.fromstring(to_junit([Case("web", "dev", "a.yaml", what or "x", details)]))
+    root = ET.fromstring(to_junit([TestCase("web", "dev", "a.yaml", what or "x", details)]))
     assert root.get("failures") == "1"
     assert root.find(".//testcase").get("name") == "web in dev"  # type: ignore[union-attr]
 
@@ -47,11 +47,11 @@ def test_junit_of_outcomes() -> None:
 
 
 def test_junit_of_what_was_verified() -> None:
-    wrong = Verdict("web", "dev", "deploy/dev/web", "edited", (Difference("deploy/dev/web/a.yaml", "changed"),))
+    wrong = Verification("web", "dev", "deploy/dev/web", "edited", (Difference("deploy/dev/web/a.yaml", "changed"),))
     case = of_verdict(wrong)
     assert case.failure == "deploy/dev/web is edited"
     assert case.details == "changed: deploy/dev/web/a.yaml"
-    assert not of_verdict(Verdict("web", "dev", "deploy/dev/web", "equal")).failure
+    assert not of_verdict(Verification("web", "dev", "deploy/dev/web", "equal")).failure
 
 
 def test_code_quality_names_file_and_line_once() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from headgate.releases.arrivals import arrivals
 from headgate.releases.history import landed_at, read_history
+from headgate.releases.last_change import last_changes
 from headgate.report.table import age
 from headgate.repository import git as hgit
 from support.cli import headgate
@@ -191,7 +191,7 @@ def test_landings_agree_with_each_history(fleet: ManifestRepository) -> None:
     head = hgit.head(repository)
     wanted = {("web", "dev"), ("web", "production"), ("api", "dev"), ("other", "dev")}
 
-    found = arrivals(repository, head, wanted)
+    found = last_changes(repository, head, wanted)
 
     assert set(found) == wanted - {("other", "dev")}
     for owner, landing in found.items():
@@ -212,10 +212,10 @@ def test_canonical_releases_are_compared_by_what_runs(manifests: ManifestReposit
     manifests.write({file: text.replace("pipeline: 1", "pipeline: 2")}).commit("Pipeline")
     manifests.write({file: text.replace("newest:", "newest:\n  api:\n    commit: x")}).commit("Newest")
     repository = hgit.open_repository(manifests.path)
-    (found,) = arrivals(repository, hgit.head(repository), {("web", "dev")}).values()
+    (found,) = last_changes(repository, hgit.head(repository), {("web", "dev")}).values()
     assert found.commit == git(manifests.path, "rev-parse", "HEAD~2")
     manifests.write({file: text.replace("'1.0'", "'1.1'")}).commit("Tag")
-    (found,) = arrivals(repository, hgit.head(repository), {("web", "dev")}).values()
+    (found,) = last_changes(repository, hgit.head(repository), {("web", "dev")}).values()
     assert found.commit == git(manifests.path, "rev-parse", "HEAD")
 
 

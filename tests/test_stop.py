@@ -142,15 +142,15 @@ def test_deliver_that_is_told_to_stop_delivers_nothing(
 
 RUNNER = """
 import sys
-from headgate import process, stop
+from headgate import process, signals
 
 def work():
-    with stop.put_off():
+    with signals.put_off():
         print("written", flush=True)
         sys.stdin.readline()
     process.run(["/bin/sh", "-c", sys.argv[1]], env={"PATH": "/usr/bin:/bin"})
 
-stop.end_when_told(work)
+signals.end_when_told(work)
 """
 
 

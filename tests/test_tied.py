@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.registry.tied import names_commit, names_tag, why_untied
+from headgate.registry.provenance import names_commit, names_tag, provenance_problem
 
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 OTHER = "f" * 40
@@ -25,7 +25,7 @@ OTHER = "f" * 40
 )
 def test_a_tag_with_the_beginning_of_the_commit_names_it(tag: str) -> None:
     assert names_commit(tag, COMMIT)
-    assert why_untied(tag, COMMIT) == ""
+    assert provenance_problem(tag, COMMIT) == ""
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_tag_with_the_beginning_of_the_commit_names_it(tag: str) -> None:
 )
 def test_a_tag_with_something_else_does_not_name_the_commit(tag: str) -> None:
     assert not names_commit(tag, COMMIT)
-    assert why_untied(tag, COMMIT)
+    assert provenance_problem(tag, COMMIT)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_tag_with_something_else_does_not_name_the_commit(tag: str) -> None:
 )
 def test_the_tag_of_the_pipeline_ties(tag: str, pipeline_tag: str, pattern: str) -> None:
     assert names_tag(tag, pipeline_tag, pattern)
-    assert why_untied(tag, OTHER, pipeline_tag, pattern) == ""
+    assert provenance_problem(tag, OTHER, pipeline_tag, pattern) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,21 +83,21 @@ def test_the_tag_of_the_pipeline_ties(tag: str, pipeline_tag: str, pattern: str)
 )
 def test_another_tag_than_the_pipelines_does_not_tie(tag: str, pipeline_tag: str, pattern: str) -> None:
     assert not names_tag(tag, pipeline_tag, pattern)
-    assert why_untied(tag, OTHER, pipeline_tag, pattern)
+    assert provenance_problem(tag, OTHER, pipeline_tag, pattern)
 
 
 def test_a_revision_ties_only_as_the_whole_commit() -> None:
-    assert why_untied("latest", COMMIT, revision=COMMIT) == ""
-    assert why_untied("", COMMIT, revision=COMMIT) == ""
+    assert provenance_problem("latest", COMMIT, revision=COMMIT) == ""
+    assert provenance_problem("", COMMIT, revision=COMMIT) == ""
     for wrong in (COMMIT[:39], OTHER, COMMIT.upper(), f"{COMMIT}\n", "", None):
-        assert why_untied("latest", COMMIT, revision=wrong)
+        assert provenance_problem("latest", COMMIT, revision=wrong)
 
 
 def test_the_reason_says_what_was_looked_at() -> None:
-    assert why_untied("latest", COMMIT, "v1.2.0") == (
+    assert provenance_problem("latest", COMMIT, "v1.2.0") == (
         "its tag 'latest' does not hold 1a2b3c4d and is not the tag v1.2.0, "
         "and its label org.opencontainers.image.revision is not set"
     )
-    assert why_untied("", COMMIT, revision="a\x1b[31m") == (
+    assert provenance_problem("", COMMIT, revision="a\x1b[31m") == (
         "it has no tag, and its label org.opencontainers.image.revision is 'a\\x1b[31m'"
     )

@@ -21,9 +21,9 @@ def main() -> None:
     atexit.register(gc.freeze)
     # Else Pydantic searches all that is installed for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    from headgate.stop import end_when_told  # noqa: PLC0415
+    from headgate.signals import handle_signals  # noqa: PLC0415
 
-    end_when_told(_run)
+    handle_signals(_run)
 
 
 def _run() -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
-from headgate.engine.reading import Text, documents, documents_request, read_ahead
-from headgate.errors import ConfigError, HeadgateError, Place
+from headgate.engine.reading import SourceText, documents, documents_request, read_ahead
+from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
-from headgate.layout import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
-from headgate.model import App, AppEnvironment, Freeze, Lock, Record, Settings, Template
+from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
+from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
 from headgate.repository.tree import prefetch
 from headgate.yamltext.plain import read_plain
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.model import Environment, Image, Mirror
     from headgate.repository.tree import Tree
 
-RecordType = TypeVar("RecordType", bound=Record)
+RecordType = TypeVar("RecordType", bound=StrictModel)
 
 
 _NOTHING_ELSE = AppEnvironment()
@@ -37,9 +37,9 @@ class AppRecord:
     name: str
     folder: str
     app: App
-    text: Text
+    text: SourceText
 
-    def place(self, *path: str | int) -> Place:
+    def place(self, *path: str | int) -> Location:
         """Return where a key of app.yaml stands."""
         return self.text.place(path)
 
@@ -166,7 +166,7 @@ class Apps(Mapping[str, "AppRecord"]):
 def _there_twice(name: str, first: str, folder: str) -> ConfigError:
     return ConfigError(
         f"the app '{name}' is there twice, expected a unique name",
-        where=Place(f"{folder}/app.yaml"),
+        where=Location(f"{folder}/app.yaml"),
         hint=f"the other one is {first}/app.yaml",
     )
 
@@ -178,7 +178,7 @@ class Configuration:
     settings: Settings
     apps: Apps
     lock: Lock | None
-    frozen: dict[str, Freeze] = field(default_factory=dict)
+    frozen: dict[str, FreezeRecord] = field(default_factory=dict)
 
     @property
     def broken(self) -> dict[str, HeadgateError]:
@@ -222,13 +222,13 @@ class Configuration:
         return [(app, name) for app in apps for name in app.environments(self.settings)]
 
 
-def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, Text]:
+def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, SourceText]:
     """Read one file into its record. Raises ConfigError or YamlError for the first thing that is wrong."""
     read = documents(data, file)
     if len(read) != 1:
         found = "nothing" if not read else f"{len(read)} YAML documents"
-        raise ConfigError(f"expected one YAML document, found {found}", where=Place(file))
-    text, values = Text(data, file), read[0].data
+        raise ConfigError(f"expected one YAML document, found {found}", where=Location(file))
+    text, values = SourceText(data, file), read[0].data
     try:
         return model.model_validate(values), text
     except ValidationError as error:
@@ -252,7 +252,9 @@ def load(tree: Tree) -> Configuration:
     folders = app_folders(tree)
     _read_ahead(tree, folders)
     if SETTINGS not in tree:
-        raise ConfigError("the file is missing", where=Place(SETTINGS), hint="it makes a folder a manifest repository")
+        raise ConfigError(
+            "the file is missing", where=Location(SETTINGS), hint="it makes a folder a manifest repository"
+        )
     settings = read_settings(tree)
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
     configuration = Configuration(settings, Apps(tree, settings, folders), lock, _frozen(tree, settings))
@@ -277,9 +279,9 @@ def read_settings(tree: Tree) -> Settings:
     return settings
 
 
-def _frozen(tree: Tree, settings: Settings) -> dict[str, Freeze]:
+def _frozen(tree: Tree, settings: Settings) -> dict[str, FreezeRecord]:
     files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
-    return {name: parse_record(tree.read(file), file, Freeze) for name, file in files.items() if file in tree}
+    return {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
 
 
 def app_folders(tree: Tree) -> list[str]:
@@ -303,7 +305,7 @@ def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppReco
     return record
 
 
-def load_template(tree: Tree, folder: str) -> Template:
+def load_template(tree: Tree, folder: str) -> TemplateSettings:
     """Read the template.yaml of a template's folder; without one, everything is default."""
     file = f"{folder}/template.yaml"
-    return parse(tree.read(file), file, Template)[0] if file in tree else Template()
+    return parse(tree.read(file), file, TemplateSettings)[0] if file in tree else TemplateSettings()

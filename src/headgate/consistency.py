@@ -6,25 +6,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.errors import ConfigError, ImageError, Place, did_you_mean
-from headgate.layout import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
+from headgate.errors import ConfigError, ImageError, Location, did_you_mean
 from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
 from headgate.objects.images import canonical_repository
 from headgate.objects.kinds import KUBERNETES
+from headgate.paths import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.engine.reading import Text
-    from headgate.model import Settings, Take
+    from headgate.engine.reading import SourceText
+    from headgate.model import AcceptRule, Settings
     from headgate.repository.tree import Tree
     from headgate.yamltext.valuepath import KeyPath
 
 
-def check_settings(settings: Settings, text: Text) -> None:
+def check_settings(settings: Settings, text: SourceText) -> None:
     """Check what headgate.yaml says across its keys. Raises ConfigError."""
     known = list(settings.environments)
     for name, environment in settings.environments.items():
@@ -46,7 +46,7 @@ def check_settings(settings: Settings, text: Text) -> None:
         )
 
 
-def _check_message(settings: Settings, text: Text) -> None:
+def _check_message(settings: Settings, text: SourceText) -> None:
     template, path = settings.commits.message, ("commits", "message")
     try:
         unknown = unknown_field(template or "")
@@ -60,7 +60,7 @@ def _check_message(settings: Settings, text: Text) -> None:
         raise _unknown("field", unknown, list(FIELDS), text.place(path))
 
 
-def _check_scopes(settings: Settings, text: Text) -> None:
+def _check_scopes(settings: Settings, text: SourceText) -> None:
     for name, scope in settings.scopes.items():
         if KUBERNETES.get(name, scope) != scope:
             raise ConfigError(
@@ -70,7 +70,7 @@ def _check_scopes(settings: Settings, text: Text) -> None:
             )
 
 
-def _sources(takes: Iterable[Take] | None) -> list[str]:
+def _sources(takes: Iterable[AcceptRule] | None) -> list[str]:
     return [take.promotion for take in takes or () if take.promotion]
 
 
@@ -130,7 +130,7 @@ def check_app_name(name: str, file: str) -> None:
     if not re.fullmatch(LABEL, name):
         raise ConfigError(
             f"the folder's name {name!r} is the app's name, expected at most 63 characters a-z, 0-9 and '-'",
-            where=Place(file),
+            where=Location(file),
             hint="rename the folder",
         )
 
@@ -166,7 +166,7 @@ def _check_matchers(record: AppRecord, environment: str) -> None:
             )
 
 
-def _unknown(what: str, name: str, known: list[str], where: Place) -> ConfigError:
+def _unknown(what: str, name: str, known: list[str], where: Location) -> ConfigError:
     expected = ", ".join(known) or "none is there yet"
     return ConfigError(
         f"there is no {what} '{name}', expected one of: {expected}",
@@ -198,7 +198,7 @@ def check_outputs(configuration: Configuration) -> None:
         if folder.split("/")[0] in (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK):
             raise ConfigError(
                 f"the output folder {folder} lies among the inputs, expected one of its own, as 'deploy/...'",
-                where=Place(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
+                where=Location(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
             )
         outputs.append(_Claim(record, environment, folder))
         mirror = configuration.mirror(record.name, environment)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where in a file something was found. ``line`` counts from 1; 0 means the whole file."""
 
     file: str
@@ -52,7 +52,7 @@ class HeadgateError(Exception):
     code: ClassVar[int] = 1
     title: ClassVar[str] = "error"
 
-    def __init__(self, what: str, *, where: Place | None = None, hint: str = "") -> None:
+    def __init__(self, what: str, *, where: Location | None = None, hint: str = "") -> None:
         """Keep the three parts apart, so that every report can lay them out in its own way."""
         super().__init__(bounded(what))
         self.what = bounded(what)
@@ -69,7 +69,7 @@ class HeadgateError(Exception):
         return _rebuild, (type(self), self.what, self.where, self.hint)
 
 
-def _rebuild(kind: type[HeadgateError], what: str, where: Place | None, hint: str) -> HeadgateError:
+def _rebuild(kind: type[HeadgateError], what: str, where: Location | None, hint: str) -> HeadgateError:
     return kind(what, where=where, hint=hint)
 
 
@@ -212,7 +212,7 @@ class GitLabError(HeadgateError):
     code = 28
     title = "GitLab refused or did not answer"
 
-    def __init__(self, what: str, *, where: Place | None = None, hint: str = "", status: int = 0) -> None:
+    def __init__(self, what: str, *, where: Location | None = None, hint: str = "", status: int = 0) -> None:
         """Keep the status, by which callers tell what is missing from what is forbidden."""
         super().__init__(what, where=where, hint=hint)
         self.status = status
@@ -234,7 +234,7 @@ class RegistryError(HeadgateError):
     code = 29
     title = "a registry refused, did not answer, or does not have the image"
 
-    def __init__(self, what: str, *, where: Place | None = None, hint: str = "", status: int = 0) -> None:
+    def __init__(self, what: str, *, where: Location | None = None, hint: str = "", status: int = 0) -> None:
         """Keep the status, by which callers tell what is missing from what is forbidden."""
         super().__init__(what, where=where, hint=hint)
         self.status = status

@@ -14,7 +14,7 @@ from headgate.model.fields import PATTERNS
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from headgate.engine.reading import Text
+    from headgate.engine.reading import SourceText
     from headgate.yamltext.valuepath import KeyPath
 
 _EXPECTED = {
@@ -32,7 +32,7 @@ _EXPECTED = {
 }
 
 
-def explain(error: ValidationError, data: Any, text: Text, model: type[BaseModel]) -> ConfigError:
+def explain(error: ValidationError, data: Any, text: SourceText, model: type[BaseModel]) -> ConfigError:
     """Return the first thing that is wrong; a misspelled key comes before the key that is missing for it."""
     problems = error.errors()
     problem: Any = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
@@ -68,7 +68,7 @@ def _expected(problem: Any) -> str:
     return str(problem["msg"]).removeprefix("Input should be ")
 
 
-def _unknown_key(problem: Any, data: Any, text: Text, model: type[BaseModel]) -> ConfigError:
+def _unknown_key(problem: Any, data: Any, text: SourceText, model: type[BaseModel]) -> ConfigError:
     *above, key = problem["loc"]
     if problem["loc"] == ("engines",):
         return ConfigError(_NO_ENGINES, where=text.place(("engines",)), hint=_INSTEAD_OF_ENGINES)

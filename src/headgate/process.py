@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from headgate import stop
+from headgate import signals
 from headgate.errors import ExhaustedError, ToolError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run(
     Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when there is
     no such program, Stopped when this process is told to stop: the program is told too, and ended.
     """
-    stop.check()
+    signals.check()
     if not shutil.which(args[0], path=env.get("PATH", "")):
         reason = errno.EACCES if Path(args[0]).is_file() else errno.ENOENT
         raise ToolError(f"{args[0]} cannot be run: {os.strerror(reason)}")
@@ -119,8 +119,8 @@ def run(
         given.write(stdin)
         given.seek(0)
         files = _Files(given, out, err)
-        heeds = not stop.is_put_off()
-        with stop.put_off():  # an exception of a signal must not lose a child that has just begun
+        heeds = not signals.is_put_off()
+        with signals.deferred():  # an exception of a signal must not lose a child that has just begun
             child = _start([*_limited(limits), *args], env, cwd, files)
             try:
                 in_time = _ends_within(child, limits.seconds, heeds=heeds)
@@ -143,9 +143,9 @@ def start_piped(args: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen
 
     ``env`` is its whole environment. Raises ToolError when it cannot be run, Stopped when this process is told to stop.
     """
-    stop.check()
+    signals.check()
     pipes = _Files(subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
-    with stop.put_off():  # an exception of a signal must not lose a child that has just begun
+    with signals.deferred():  # an exception of a signal must not lose a child that has just begun
         return _start(args, env, None, pipes)
 
 
@@ -216,18 +216,18 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool)
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         if heeds:
-            poll.register(stop.pipe(), select.POLLIN)
+            poll.register(signals.pipe(), select.POLLIN)
         ready = dict(poll.poll(seconds * 1000))
         if ready and descriptor not in ready:
-            _tell(child)
-            poll.unregister(stop.pipe())
+            _signal_child(child)
+            poll.unregister(signals.pipe())
             poll.poll(_LAST_SECONDS * 1000)
         return bool(ready)
     finally:
         os.close(descriptor)
 
 
-def _tell(child: subprocess.Popen[bytes]) -> None:
+def _signal_child(child: subprocess.Popen[bytes]) -> None:
     """Tell a program and all that it started to end, so that git removes its locks."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from headgate.config import parse
 from headgate.errors import ConfigError
-from headgate.layout import APPS, SETTINGS
 from headgate.model import App, Settings
+from headgate.paths import APPS, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

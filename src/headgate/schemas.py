@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model import (
     App,
-    Freeze,
+    FreezeRecord,
     GroupRecord,
     Lock,
     ProposalRecord,
-    Record,
     Rejected,
     Release,
     Settings,
-    Template,
+    StrictModel,
+    TemplateSettings,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILES: dict[str, type[Record]] = {
+FILES: dict[str, type[StrictModel]] = {
     "headgate.yaml": Settings,
     "headgate.lock": Lock,
     "app.yaml": App,
-    "template.yaml": Template,
+    "template.yaml": TemplateSettings,
     "release.yaml": Release,
-    "frozen.yaml": Freeze,
+    "frozen.yaml": FreezeRecord,
     "group.yaml": GroupRecord,
     "proposal.yaml": ProposalRecord,
     "rejected.yaml": Rejected,
@@ -40,7 +40,7 @@ _ATTRIBUTES = {"from": "since", "except": "exceptions"}
 """Keys that are words of Python's, with their names there."""
 
 
-def schema(model: type[Record]) -> dict[str, Any]:
+def schema(model: type[StrictModel]) -> dict[str, Any]:
     """Return the JSON Schema of a file, with the text below each field as its description."""
     result = model.model_json_schema(mode="validation")
     texts = _field_texts()

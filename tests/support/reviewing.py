@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headgate.commands import ci
-from headgate.commands.landed import landed
+from headgate.commands.run_intent import run_intent
 from headgate.errors import HeadgateError
 from headgate.feedback.apps import Scope
 from headgate.feedback.jobreport import JobReport
@@ -124,7 +124,7 @@ class Scene:
         def action(run: Run, report: JobReport) -> int:
             scope = Scope(sent=(self.app.id, sent, "refs/heads/main"))
             with app_source(str(self.app.folder), sent) as source:
-                return landed(ci._asked(run, report, lambda: scope), lambda _: Deliver(hand_off, source))
+                return run_intent(ci._asked(run, report, lambda: scope), lambda _: Deliver(hand_off, source))
 
         return self.run(action, "pipeline", token=token)
 

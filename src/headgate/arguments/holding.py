@@ -35,9 +35,9 @@ def pin(
 ) -> None:
     """Keep an app as it is in an environment: what arrives is held."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, json=json, signing_key=signing_key)
+    asked = RunOptions(manifests, intent, json=json, signing_key=signing_key)
     finish(lambda: command.pin(name, environment, by or person(manifests), reason, asked))
 
 
@@ -54,9 +54,9 @@ def unpin(
 ) -> None:
     """Let an app take what reaches it again, beginning with what was held."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, diff, json, signing_key)
+    asked = RunOptions(manifests, intent, diff, json, signing_key)
     finish(lambda: command.unpin(name, environment, asked, by or person_if_known(manifests)))
 
 
@@ -72,9 +72,9 @@ def freeze(
 ) -> None:
     """Keep a whole environment as it is: what arrives is held; where people review, the merge is."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, json=json, signing_key=signing_key)
+    asked = RunOptions(manifests, intent, json=json, signing_key=signing_key)
     finish(lambda: command.freeze(environment, by or person(manifests), reason, asked))
 
 
@@ -90,9 +90,9 @@ def thaw(
 ) -> None:
     """Let an environment take what reaches it again, beginning with what was held."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, diff, json, signing_key)
+    asked = RunOptions(manifests, intent, diff, json, signing_key)
     finish(lambda: command.thaw(environment, asked, by or person_if_known(manifests)))
 
 
@@ -110,9 +110,9 @@ def deliver_held(
 ) -> None:
     """Deliver what is held or failed for an app, past pin, freeze, windows and order."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, diff, json, signing_key)
+    asked = RunOptions(manifests, intent, diff, json, signing_key)
     finish(lambda: command.deliver_held(name, environment, by or person(manifests), reason, asked))
 
 
@@ -130,9 +130,9 @@ def discard_held(
 ) -> None:
     """Discard what is held or failed for an app: only newer versions are taken."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, diff, json, signing_key)
+    asked = RunOptions(manifests, intent, diff, json, signing_key)
     finish(lambda: command.discard_held(name, environment, by or person(manifests), reason, asked))
 
 
@@ -152,7 +152,7 @@ def remove(
 ) -> None:
     """Remove an app with its releases and its YAML, or take it out of an environment."""
     from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
 
-    asked = Asked(manifests, intent, diff, json, signing_key)
+    asked = RunOptions(manifests, intent, diff, json, signing_key)
     finish(lambda: command.remove(name, tuple(environments or ()), asked, by or person_if_known(manifests)))

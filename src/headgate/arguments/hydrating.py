@@ -33,7 +33,7 @@ def hydrate(
         raise typer.BadParameter("--check writes nothing, so it cannot go with --commit")
     from headgate.commands import hydrate as command  # noqa: PLC0415
 
-    request = command.Request(
+    request = command.HydrateCommandOptions(
         repo,
         tuple(apps or ()),
         tuple(environments or ()),

@@ -22,7 +22,7 @@ from headgate.arguments.program import (
 )
 
 
-class Template(StrEnum):
+class TemplateChoice(StrEnum):
     """Which template a roll-back takes."""
 
     THEN = "then"
@@ -55,11 +55,13 @@ def deliver(
 ) -> None:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
 
     actor = by or person_if_known(manifests)
-    request = command.Request(project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now, actor)
-    finish(lambda: command.run(request, Asked(manifests, intent, diff, json, signing_key)))
+    request = command.DeliverOptions(
+        project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now, actor
+    )
+    finish(lambda: command.run(request, RunOptions(manifests, intent, diff, json, signing_key)))
 
 
 @app.command()
@@ -82,11 +84,11 @@ def promote(
 ) -> None:
     """Promote what an app runs in one environment to another: commit, or propose where that is reviewed."""
     from headgate.commands import promote as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person_if_known  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
 
     actor = by or person_if_known(manifests)
-    request = command.Request(name, source, target, repository, allow_older, actor)
-    finish(lambda: command.run(request, Asked(manifests, intent, diff, json, signing_key)))
+    request = command.PromoteOptions(name, source, target, repository, allow_older, actor)
+    finish(lambda: command.run(request, RunOptions(manifests, intent, diff, json, signing_key)))
 
 
 @app.command("roll-back")
@@ -98,8 +100,8 @@ def roll_back(
         str, typer.Option("--to", metavar="COMMIT|STEPS", help="A commit (the manifest repository's or the app's).")
     ] = "1",
     template: Annotated[
-        Template, typer.Option("--template", help="The template as it was then, or as it is now.")
-    ] = Template.THEN,
+        TemplateChoice, typer.Option("--template", help="The template as it was then, or as it is now.")
+    ] = TemplateChoice.THEN,
     by: By = "",
     manifests: Manifests = ".",
     intent: IntentId = "",
@@ -109,14 +111,14 @@ def roll_back(
 ) -> None:
     """Run an earlier release of an app again, pinned until 'unpin' or 'deliver --now'."""
     from headgate.commands import rollback as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked, person  # noqa: PLC0415
-    from headgate.intents.rollback import Wanted  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.intents.rollback import RollBackRequest  # noqa: PLC0415
 
-    current = template is Template.CURRENT
+    current = template is TemplateChoice.CURRENT
     finish(
         lambda: command.run(
-            Wanted(name, environment, to, by or person(manifests), reason, current),
-            Asked(manifests, intent, diff, json, signing_key),
+            RollBackRequest(name, environment, to, by or person(manifests), reason, current),
+            RunOptions(manifests, intent, diff, json, signing_key),
         )
     )
 
@@ -135,19 +137,19 @@ def rehydrate(
 ) -> None:
     """Hydrate the app-environments whose inputs changed, and commit, or propose where that is reviewed."""
     from headgate.commands import rehydrate as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions  # noqa: PLC0415
 
-    request = command.Request(tuple(environments or ()), everything, allow_removals)
-    finish(lambda: command.run(request, Asked(manifests, "", diff, json, signing_key)))
+    request = command.RehydrateOptions(tuple(environments or ()), everything, allow_removals)
+    finish(lambda: command.run(request, RunOptions(manifests, "", diff, json, signing_key)))
 
 
 @app.command()
 def refresh(manifests: Manifests = ".", diff: Diff = False, json: Json = False, signing_key: SigningKey = "") -> None:
     """Bring open proposals up to date with the default branch; those that became empty go."""
     from headgate.commands import rehydrate as command  # noqa: PLC0415
-    from headgate.commands.landed import Asked  # noqa: PLC0415
+    from headgate.commands.run_intent import RunOptions  # noqa: PLC0415
 
-    finish(lambda: command.refresh(Asked(manifests, "", diff, json, signing_key)))
+    finish(lambda: command.refresh(RunOptions(manifests, "", diff, json, signing_key)))
 
 
 @app.command()

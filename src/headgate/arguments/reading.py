@@ -19,7 +19,7 @@ def status(
     """Show what runs where and since when, and what waits, is pinned, stale, proposed or edited by hand."""
     from headgate.commands import status as command  # noqa: PLC0415
 
-    request = command.Request(name or "", manifests, json)
+    request = command.StatusOptions(name or "", manifests, json)
     finish(lambda: command.run(request))
 
 
@@ -34,7 +34,7 @@ def history(
     """Show who delivered what of an app, when and from which commit, newest first."""
     from headgate.commands import history as command  # noqa: PLC0415
 
-    request = command.Request(name, manifests, environment, limit, json)
+    request = command.HistoryOptions(name, manifests, environment, limit, json)
     finish(lambda: command.run(request))
 
 
@@ -52,7 +52,7 @@ def verify(
     """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
     from headgate.commands import verify as command  # noqa: PLC0415
 
-    request = command.Request(
+    request = command.VerifyOptions(
         manifests, tuple(apps or ()), tuple(environments or ()), json, sandbox=sandboxed(no_sandbox)
     )
     finish(lambda: command.run(request))

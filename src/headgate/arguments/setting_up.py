@@ -42,7 +42,7 @@ def init(
     """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
     from headgate.commands import init as command  # noqa: PLC0415
 
-    request = command.Request(
+    request = command.InitOptions(
         *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
         *(version, components),
     )
@@ -72,5 +72,5 @@ def doctor(
     """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
     from headgate.commands import doctor as command  # noqa: PLC0415
 
-    request = command.Request(repo, setup, server, project, intake, token_variable, json)
+    request = command.DoctorOptions(repo, setup, server, project, intake, token_variable, json)
     finish(lambda: command.run(request))

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.commands import hold, promote, rehydrate, rollback, verify
-from headgate.commands.landed import Around, Asked, landed
+from headgate.commands.run_intent import PipelineHooks, RunOptions, run_intent
 from headgate.commands.version import engine_line
-from headgate.errors import ConfigError, HeadgateError, Place, SeveralError, UntrustedError
-from headgate.feedback.apps import Scope, tell_sender
+from headgate.errors import ConfigError, HeadgateError, Location, SeveralError, UntrustedError
+from headgate.feedback.apps import Scope, report_to_sender
 from headgate.feedback.completion import complete
-from headgate.feedback.hydrationnote import tell_hydration
+from headgate.feedback.hydrationnote import comment_hydration
 from headgate.feedback.jobreport import JobReport
 from headgate.gitlab.api import merge_request_path
 from headgate.gitlab.completed import completed_today
@@ -23,26 +23,26 @@ from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
-from headgate.gitlab.sent import app_histories, proven, sent
+from headgate.gitlab.verified_handoff import app_histories, proven, sent
 from headgate.intents.deliver import Deliver
-from headgate.intents.rollback import Wanted
-from headgate.landing.proof import Prover
+from headgate.intents.rollback import RollBackRequest
+from headgate.landing.proof import ProofKey
 from headgate.landing.workspace import open_workspace
-from headgate.layout import OURS, SETTINGS
+from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import was_pushed_by_us
-from headgate.review.mergerequests import closed_by_people
-from headgate.review.unopened import push_options
+from headgate.review.reconcile import closed_by_people
+from headgate.review.without_token import push_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from headgate.feedback.word import Told
+    from headgate.feedback.commit_report import CommitRef
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
-    from headgate.intents.held import Reject
+    from headgate.intents.decide_held import Reject
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.releases.handoff import HandOff
@@ -100,22 +100,22 @@ def _hand_off(run: Run, report: JobReport) -> int:
             return Deliver(hand_off, source)
 
         try:
-            code = landed(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
+            code = run_intent(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
         except HeadgateError as error:
             for one in senders:  # nobody else is told: a claim that is not proved is nobody's
-                tell_sender(run, one, error)
+                report_to_sender(run, one, error)
             raise
-        tell_sender(run, senders[0], None)
+        report_to_sender(run, senders[0], None)
         return code
 
 
-def _told(hand_off: HandOff) -> Told | None:
+def _told(hand_off: HandOff) -> CommitRef | None:
     return None if hand_off.project_id is None else (hand_off.project_id, hand_off.commit, hand_off.ref)
 
 
 def _push(run: Run, report: JobReport) -> int:
     asked = _asked(run, report, lambda: Scope(since=run.job.commit))
-    return _worst(rehydrate.run(rehydrate.Request(), asked), rehydrate.refresh(_asked(run, report)))
+    return _worst(rehydrate.run(rehydrate.RehydrateOptions(), asked), rehydrate.refresh(_asked(run, report)))
 
 
 def _schedule(run: Run, report: JobReport) -> int:
@@ -126,7 +126,7 @@ def _schedule(run: Run, report: JobReport) -> int:
     gitlab, project = run.write, run.event.manifests
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
     scope = Scope(told=completed) if completed else Scope(everything=True)
-    verified = verify.run(verify.Request(run.address), report.verified)
+    verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     followed = promote.follow(_asked(run, report, completes=False))
     return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: scope)))
 
@@ -142,19 +142,19 @@ def _merge_request(run: Run, report: JobReport) -> int:
     check_settings(target, run.event)
     if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
         ref = f"refs/merge-requests/{number}/head"
-        return verify.run(verify.Request(run.address, ref=ref, target=target, base=trusted), report.verified)
+        return verify.run(verify.VerifyOptions(run.address, ref=ref, target=target, base=trusted), report.verified)
 
     def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
         report.add(workspace, landings)
         if run.branch is not None:
-            yield from tell_hydration(run.branch, run.event.manifests, found, workspace)
+            yield from comment_hydration(run.branch, run.event.manifests, found, workspace)
 
-    around = Around(complete=tell, branch=branch, target=target)
-    asked = Asked(run.address, signing_key=run.event.signing_key, around=around)
+    around = PipelineHooks(complete=tell, branch=branch, target=target)
+    asked = RunOptions(run.address, signing_key=run.event.signing_key, around=around)
     # Here everybody sees what other versions of the engines change, before it is merged. And nobody brings final YAML
     # of his own with a record that fits it: only what is on the default branch already is believed.
-    hydrated = rehydrate.run(rehydrate.Request(upgrade=True, trusted=trusted), asked)
-    stray = verify.Request(run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, strays=True)
+    hydrated = rehydrate.run(rehydrate.RehydrateOptions(upgrade=True, trusted=trusted), asked)
+    stray = verify.VerifyOptions(run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, strays=True)
     return _worst(hydrated, verify.run(stray, report.verified))
 
 
@@ -164,8 +164,12 @@ def _form(run: Run, report: JobReport) -> int:
     intent = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
     asked = _asked(run, report, intent=intent, check=lambda at: _permit(run, at))
     actions: dict[str, Callable[[], int]] = {
-        "promote": lambda: promote.run(promote.Request(form.app, form.source, form.environment, actor=by), asked),
-        "roll-back": lambda: rollback.run(Wanted(form.app, form.environment, form.to or "1", by, form.reason), asked),
+        "promote": lambda: promote.run(
+            promote.PromoteOptions(form.app, form.source, form.environment, actor=by), asked
+        ),
+        "roll-back": lambda: rollback.run(
+            RollBackRequest(form.app, form.environment, form.to or "1", by, form.reason), asked
+        ),
         "pin": lambda: hold.pin(form.app, form.environment, by, form.reason, asked),
         "unpin": lambda: hold.unpin(form.app, form.environment, asked, by),
         "freeze": lambda: hold.freeze(form.environment, by, form.reason, asked),
@@ -174,7 +178,7 @@ def _form(run: Run, report: JobReport) -> int:
         "deliver-held": lambda: hold.deliver_held(form.app, form.environment, by, form.reason, asked),
         "discard-held": lambda: hold.discard_held(form.app, form.environment, by, form.reason, asked),
         "rehydrate": lambda: rehydrate.run(
-            rehydrate.Request([form.environment] if form.environment else [], everything=True), asked
+            rehydrate.RehydrateOptions([form.environment] if form.environment else [], everything=True), asked
         ),
     }
     return actions[form.action]()
@@ -201,7 +205,7 @@ def _check(run: Run, workspace: Workspace) -> None:
         raise ConfigError(
             "with 'records: branch' what is pending stands on a branch that the bot alone pushes, and there is no "
             "HEADGATE_TOKEN",
-            where=Place(SETTINGS),
+            where=Location(SETTINGS),
             hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",
         )
 
@@ -214,7 +218,7 @@ def _asked(
     check: Callable[[Workspace], None] | None = None,
     *,
     completes: bool = True,
-) -> Asked:
+) -> RunOptions:
     """Return the options of a run that lands on the default branch, and brings GitLab up to it (``completes``)."""
 
     def finish(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
@@ -223,7 +227,7 @@ def _asked(
             yield from complete(run, workspace, landings, scope())
 
     options = push_options if run.write is None else None
-    around = Around(
+    around = PipelineHooks(
         check or (lambda at: _check(run, at)),
         lambda at: _rejected(run, at),
         finish,
@@ -231,7 +235,7 @@ def _asked(
         prover=_prover(run),
         histories=run.histories,
     )
-    return Asked(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
+    return RunOptions(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
 
 
 def _rejected(run: Run, workspace: Workspace) -> Reject | None:
@@ -239,12 +243,12 @@ def _rejected(run: Run, workspace: Workspace) -> Reject | None:
     return closed_by_people(run.write, run.event.manifests, workspace) if run.write is not None else None
 
 
-def _prover(run: Run) -> Prover | None:
+def _prover(run: Run) -> ProofKey | None:
     """Return what proves commits for review by the bot's token; with the job's token everybody pushes as himself."""
     gitlab, project = run.write, run.event.manifests
     if gitlab is None:
         return None
-    return Prover.of(run.event.tokens.write, run.address, lambda at, one: was_pushed_by_us(gitlab, project, at, one))
+    return ProofKey.of(run.event.tokens.write, run.address, lambda at, one: was_pushed_by_us(gitlab, project, at, one))
 
 
 def _worst(*codes: int) -> int:

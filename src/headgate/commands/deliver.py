@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.commands.landed import Asked, landed
+from headgate.commands.run_intent import RunOptions, run_intent
 from headgate.errors import ConfigError
 from headgate.intents.deliver import Deliver
 from headgate.objects.images import parse_reference
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class DeliverOptions:
     """The command's arguments."""
 
     project: str
@@ -33,7 +33,7 @@ class Request:
     actor: str = ""
 
 
-def run(request: Request, asked: Asked) -> int:
+def run(request: DeliverOptions, asked: RunOptions) -> int:
     """Hand off, hydrate, commit, push; return the exit code: 0, or the error's."""
     hand_off = handoff.HandOff(
         request.project,
@@ -45,7 +45,7 @@ def run(request: Request, asked: Asked) -> int:
     )
     handoff.check(hand_off)
     with app_source(request.source, request.commit) as source:
-        return landed(asked, lambda _: Deliver(hand_off, source, request.allow_diverged, request.now))
+        return run_intent(asked, lambda _: Deliver(hand_off, source, request.allow_diverged, request.now))
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.commands import deliver, hydrate
-from headgate.commands.landed import Asked
-from headgate.errors import GuardError, Place
+from headgate.commands.run_intent import RunOptions
+from headgate.errors import GuardError, Location
 from headgate.report.terminal import Terminal
 from headgate.repository import git
 
@@ -71,7 +71,7 @@ def run(directory: Path | None) -> int:
         _PORTS_AND_PROBE,
         "Probe web services",
     )
-    code = hydrate.run(hydrate.Request(stage.manifests.path, commit=True, diff=True))
+    code = hydrate.run(hydrate.HydrateCommandOptions(stage.manifests.path, commit=True, diff=True))
     _show_commit(stage, "HEAD", "deploy/production/shop")
 
     say("\nLook around:", "bold")
@@ -86,7 +86,7 @@ def _folder(directory: Path | None) -> Path:
     if directory is None:
         return Path(tempfile.mkdtemp(prefix="headgate-demo-"))
     if directory.exists() and any(directory.iterdir()):
-        raise GuardError("the folder is not empty", where=Place(str(directory)), hint="name a new or empty folder")
+        raise GuardError("the folder is not empty", where=Location(str(directory)), hint="name a new or empty folder")
     directory.mkdir(parents=True, exist_ok=True)
     return directory.resolve()
 
@@ -131,8 +131,8 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
         f"--source app-repo --image ...",
         "dim",
     )
-    request = deliver.Request(PROJECT, commit, ref, str(stage.app.path), images)
-    deliver.run(request, Asked(str(stage.remote), diff=diff))
+    request = deliver.DeliverOptions(PROJECT, commit, ref, str(stage.app.path), images)
+    deliver.run(request, RunOptions(str(stage.remote), diff=diff))
     stage.manifests.git("fetch", "--quiet", "origin")
     if ref.startswith("refs/heads/"):
         stage.manifests.git("merge", "--quiet", "--ff-only", "origin/main")

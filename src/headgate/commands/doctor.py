@@ -15,7 +15,7 @@ from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError
 from headgate.gitlab.api import connect
-from headgate.layout import SETTINGS
+from headgate.paths import SETTINGS
 from headgate.report.terminal import Terminal
 from headgate.repository import git
 from headgate.scaffolding import CI, INTAKE_CI, as_setup
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class DoctorOptions:
     """The command's arguments; what is empty comes from the checkout."""
 
     repo: Path
@@ -41,7 +41,7 @@ class Request:
     json: bool = False
 
 
-def run(request: Request, environ: Mapping[str, str] = os.environ) -> int:
+def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
     """Show what each check says, and return 1 when something is wrong."""
     terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.repo)
     setup = as_setup(request.setup or ("intake" if INTAKE_CI in checkout.ci else "token"))
@@ -60,7 +60,7 @@ def run(request: Request, environ: Mapping[str, str] = os.environ) -> int:
     gitlab = connect(server, request.token_variable, secret)
     intake = (request.intake or f"{project}-intake") if setup == "intake" else ""
     findings = [*diagnose(examine(gitlab, setup, project, intake, checkout)), sandbox(checkout.settings)]
-    _tell(terminal, findings)
+    _print_findings(terminal, findings)
     if request.json:
         print(json.dumps({"version": 1, "findings": [asdict(one) for one in findings]}, indent=2))  # noqa: T201
     return 1 if any(one.state == "wrong" for one in findings) else 0
@@ -95,7 +95,7 @@ def _apps(configuration: Configuration) -> tuple[tuple[str, ...], tuple[str, ...
 _STYLES = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
 
 
-def _tell(terminal: Terminal, findings: Sequence[Finding]) -> None:
+def _print_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
     for one in findings:
         place = f"{one.project}: " if one.project else ""
         terminal.pieces((f"{one.state:<12}", _STYLES[one.state]), (f"{one.check}: {place}{one.told}", ""))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
 from headgate.errors import ConfigError, HeadgateError, did_you_mean
-from headgate.layout import SETTINGS
 from headgate.model import Settings
+from headgate.paths import SETTINGS
+from headgate.releases.deepen import deepening
 from headgate.releases.history import read_histories
-from headgate.releases.past import deepening
-from headgate.report.history import SHORT, Entry, history_to_json, write_history
+from headgate.report.history import SHORT, HistoryEntry, history_to_json, write_history
 from headgate.report.terminal import Terminal
 from headgate.state.reading import open_for_reading
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
-    from headgate.releases.history import History, Step
+    from headgate.releases.history import ReleaseHistory, ReleaseStep
     from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True)
-class Request:
+class HistoryOptions:
     """The command's arguments."""
 
     app: str
@@ -36,7 +36,7 @@ class Request:
     json: bool = False
 
 
-def run(request: Request) -> int:
+def run(request: HistoryOptions) -> int:
     """Show the history of an app and return 0. Raises ConfigError when there never was such an app."""
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
@@ -53,9 +53,9 @@ def run(request: Request) -> int:
     return 0
 
 
-def _histories(workspace: Workspace, request: Request) -> dict[str, History]:
+def _histories(workspace: Workspace, request: HistoryOptions) -> dict[str, ReleaseHistory]:
     """Read so much of the past as there are steps to show."""
-    found: dict[str, History] = {}
+    found: dict[str, ReleaseHistory] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
         for repository in repositories:
             found = read_histories(repository, workspace.base, request.app)
@@ -73,7 +73,7 @@ def _environments(tree: Tree) -> list[str]:
         return []
 
 
-def _shown(request: Request, histories: Mapping[str, History], apps: Sequence[str]) -> list[str]:
+def _shown(request: HistoryOptions, histories: Mapping[str, ReleaseHistory], apps: Sequence[str]) -> list[str]:
     """Return the environments to show. Raises ConfigError for an app or an environment that never was."""
     if request.app not in apps and not histories:
         raise ConfigError(
@@ -89,7 +89,7 @@ def _shown(request: Request, histories: Mapping[str, History], apps: Sequence[st
     return [request.environment] if request.environment else list(histories)
 
 
-def _entries(histories: Mapping[str, History], ordered: Sequence[str], name: str) -> tuple[Entry, ...]:
+def _entries(histories: Mapping[str, ReleaseHistory], ordered: Sequence[str], name: str) -> tuple[HistoryEntry, ...]:
     """Return what is told of an environment: the steps that changed what runs, or who may change it."""
     history = histories[name]
     before = [histories[other] for other in ordered[: ordered.index(name)]]
@@ -102,7 +102,9 @@ def _entries(histories: Mapping[str, History], ordered: Sequence[str], name: str
     return tuple(entries)
 
 
-def _entry(history: History, before: Sequence[History], step: Step, *, pin_changed: bool) -> Entry:
+def _entry(
+    history: ReleaseHistory, before: Sequence[ReleaseHistory], step: ReleaseStep, *, pin_changed: bool
+) -> HistoryEntry:
     same = history.same_as(step)
     first = next((other.environment for other in reversed(before) if _had_before(other, step)), "")
     notes = []
@@ -115,10 +117,10 @@ def _entry(history: History, before: Sequence[History], step: Step, *, pin_chang
     if pin_changed:
         pin = step.release.pin if step.release else None
         notes.append(f"pinned by {pin.by}: {pin.reason}" if pin else "unpinned")
-    return Entry(step, same.commit if same else "", first, tuple(notes))
+    return HistoryEntry(step, same.commit if same else "", first, tuple(notes))
 
 
-def _had_before(other: History, step: Step) -> bool:
+def _had_before(other: ReleaseHistory, step: ReleaseStep) -> bool:
     """Whether another environment had the same parts, from the same refs, with an earlier commit: a promotion."""
     if step.release is None or not step.is_version:
         return False

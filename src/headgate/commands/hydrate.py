@@ -6,11 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate import config, stop
+from headgate import config, signals
 from headgate.engine import pool
 from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
 from headgate.hydration import lock
-from headgate.hydration.hydrate import Options, broken, hydrate
+from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
 from headgate.releases.release import read_release
 from headgate.report.json import outcomes_to_json
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class HydrateCommandOptions:
     """The command's arguments."""
 
     repo: Path
@@ -47,7 +47,7 @@ class Request:
     sandbox: bool = True
 
 
-def run(request: Request) -> int:
+def run(request: HydrateCommandOptions) -> int:
     """Hydrate and return the exit code: 0, 1 when ``check`` found a change, else the error's."""
     repository = git.open_repository(request.repo)
     git.use_names_of(repository)
@@ -63,7 +63,7 @@ def run(request: Request) -> int:
     targets = select(configuration, request.apps, request.environments)
 
     terminal = Terminal(sys.stdout, quiet=request.json)
-    options = Options(request.everything, request.allow_removals, request.upgrade)
+    options = HydrateOptions(request.everything, request.allow_removals, request.upgrade)
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
     outcomes += broken(configuration, request.apps)
 
@@ -79,7 +79,7 @@ def run(request: Request) -> int:
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:
-        with stop.put_off():
+        with signals.deferred():
             folder.apply(repository.path, changes)
     if request.json:
         print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself

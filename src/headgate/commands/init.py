@@ -10,8 +10,8 @@ from headgate import __version__
 from headgate.commands.demo import examples
 from headgate.config import parse
 from headgate.errors import ConfigError
-from headgate.layout import APPS, SETTINGS, TEMPLATES
 from headgate.model import Settings
+from headgate.paths import APPS, SETTINGS, TEMPLATES
 from headgate.report.terminal import Terminal
 from headgate.repository import folder
 from headgate.scaffolding import Installation, app_lines, as_setup, first_files, likely_registry, steps
@@ -25,7 +25,7 @@ _ENVIRONMENTS = ("dev:commit", "production:review")
 
 
 @dataclass(frozen=True)
-class Request:
+class InitOptions:
     """The command's arguments; what is empty is derived from the others."""
 
     directory: Path
@@ -42,7 +42,7 @@ class Request:
     components: str = "headgate/headgate"
 
 
-def run(request: Request) -> int:
+def run(request: InitOptions) -> int:
     """Write what is not there yet, and tell the rest. Nothing that is there is changed."""
     terminal = Terminal(sys.stdout)
     wanted = _installation(request)
@@ -66,7 +66,7 @@ def run(request: Request) -> int:
     return 0
 
 
-def _installation(request: Request) -> Installation:
+def _installation(request: InitOptions) -> Installation:
     """Return the installation that is asked for, with what was not said derived. Raises ConfigError."""
     server, group = request.server.rstrip("/"), request.project.rpartition("/")[0]
     app = request.app or request.app_project.rpartition("/")[2] or "shop"
@@ -108,7 +108,7 @@ def _template() -> dict[str, str]:
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
-def _is_there(request: Request, path: str) -> bool:
+def _is_there(request: InitOptions, path: str) -> bool:
     """Whether a file stays as it is: it is there, or it is of a template or of a first app where others are already."""
     directory = request.directory
     if path.startswith(f"{TEMPLATES}/"):

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.commands.landed import Asked, histories, landed
-from headgate.intents.follow import Follow, due, follows
-from headgate.intents.promote import Past, Promote, promotion
+from headgate.commands.run_intent import RunOptions, histories, run_intent
+from headgate.intents.auto_promote import Follow, due, follows
+from headgate.intents.promote import PartOrder, Promote, promotion
 from headgate.landing.land import read_state
+from headgate.releases.deepen import open_history
 from headgate.releases.history import commits_of
-from headgate.releases.past import open_history
 from headgate.releases.source import app_source
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class PromoteOptions:
     """The command's arguments. ``repository`` is the app's, where that is to tell newer from older."""
 
     app: str
@@ -30,7 +30,7 @@ class Request:
     actor: str = ""
 
 
-def run(request: Request, asked: Asked) -> int:
+def run(request: PromoteOptions, asked: RunOptions) -> int:
     """Promote and return the exit code: 0, or the error's."""
     with ExitStack() as stack:
 
@@ -43,15 +43,15 @@ def run(request: Request, asked: Asked) -> int:
                 request.app,
                 request.source,
                 request.target,
-                Past(commits, (lambda _project: named) if named else asked.around.histories),
+                PartOrder(commits, (lambda _project: named) if named else asked.around.histories),
                 allow_older=request.allow_older,
                 actor=request.actor,
             )
 
-        return landed(asked, resolve)
+        return run_intent(asked, resolve)
 
 
-def follow(asked: Asked) -> int:
+def follow(asked: RunOptions) -> int:
     """Promote what is due of all apps, which an earlier run left or which had to wait; return the exit code."""
 
     def resolve(workspace: Workspace) -> Follow:
@@ -60,4 +60,4 @@ def follow(asked: Asked) -> int:
             return Follow(())
         return Follow(tuple(due(state, list(state.configuration.apps), histories(workspace), asked.around.histories)))
 
-    return landed(asked, resolve)
+    return run_intent(asked, resolve)

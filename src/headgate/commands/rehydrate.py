@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.commands.landed import Asked, landed
-from headgate.hydration.hydrate import Options
+from headgate.commands.run_intent import RunOptions, run_intent
+from headgate.hydration.hydrate import HydrateOptions
 from headgate.intents.refresh import Refresh
 from headgate.intents.rehydrate import Rehydrate
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class RehydrateOptions:
     """The command's arguments. ``upgrade``: other versions of the engines than the locked ones are no error.
 
-    ``trusted``: files whose records are believed (`Options`).
+    ``trusted``: files whose records are believed (`HydrateOptions`).
     """
 
     environments: Sequence[str] = ()
@@ -30,12 +30,12 @@ class Request:
     trusted: Tree | None = None
 
 
-def run(request: Request, asked: Asked) -> int:
+def run(request: RehydrateOptions, asked: RunOptions) -> int:
     """Hydrate what changed, and return the exit code: 0, or that of what could not be rendered."""
-    options = Options(request.everything, request.allow_removals, request.upgrade, trusted=request.trusted)
-    return landed(asked, lambda _: Rehydrate(tuple(request.environments)), options)
+    options = HydrateOptions(request.everything, request.allow_removals, request.upgrade, trusted=request.trusted)
+    return run_intent(asked, lambda _: Rehydrate(tuple(request.environments)), options)
 
 
-def refresh(asked: Asked) -> int:
+def refresh(asked: RunOptions) -> int:
     """Bring open proposals up to date, and return the exit code."""
-    return landed(asked, lambda _: Refresh())
+    return run_intent(asked, lambda _: Refresh())

@@ -10,16 +10,16 @@ from headgate import config
 from headgate.commands.hydrate import select
 from headgate.hydration.hydrate import broken
 from headgate.hydration.output import RECORD
-from headgate.layout import INPUTS, LOCK, SETTINGS
+from headgate.paths import INPUTS, LOCK, SETTINGS
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal
 from headgate.repository.tree import Tree, prefetch
 from headgate.state.reading import open_for_reading
-from headgate.state.status import Standing, Status, read_status
+from headgate.state.status import AppStatus, Status, read_status
 
 
 @dataclass(frozen=True)
-class Request:
+class StatusOptions:
     """The command's arguments."""
 
     app: str = ""
@@ -27,7 +27,7 @@ class Request:
     json: bool = False
 
 
-def run(request: Request) -> int:
+def run(request: StatusOptions) -> int:
     """Show the table and return 0. Raises ConfigError for an app that is not there."""
     terminal = Terminal(sys.stdout, quiet=request.json)
     apps = (request.app,) if request.app else ()
@@ -38,7 +38,7 @@ def run(request: Request) -> int:
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)
     unusable = [
-        Standing(one.app, one.environment, None, "failed", error=one.error) for one in broken(configuration, apps)
+        AppStatus(one.app, one.environment, None, "failed", error=one.error) for one in broken(configuration, apps)
     ]
     whole = Status((*status.standings, *unusable), status.notes)
     terminal.end_progress()

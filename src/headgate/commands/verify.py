@@ -10,12 +10,12 @@ from headgate import config
 from headgate.commands.hydrate import select
 from headgate.errors import GitError, SeveralError
 from headgate.hydration.hydrate import broken
-from headgate.releases.past import deepening
+from headgate.releases.deepen import deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
 from headgate.repository.tree import prefetch
 from headgate.state.reading import open_for_reading
-from headgate.state.verify import Verdict, is_whole, orphans, strays, verdicts, with_touches, without
+from headgate.state.verify import Verification, is_whole, orphans, strays, verdicts, with_touches, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class VerifyOptions:
     """The command's arguments. ``ref`` is verified instead of the default branch, whose settings are ``target``.
 
     ``base`` are the default branch's files, where ``ref`` is to be merged into it; ``strays``: only what it brings that
@@ -44,7 +44,7 @@ class Request:
     sandbox: bool = True
 
 
-def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _found: None) -> int:
+def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] = lambda _found: None) -> int:
     """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error.
 
     ``hear`` is given what was found.
@@ -65,7 +65,7 @@ def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _fo
             found += without(strays(tree, configuration, request.base), told)
         found = _with_touches(workspace, found)
     failed = [
-        Verdict(one.app, one.environment, one.folder, "failed", error=one.error)
+        Verification(one.app, one.environment, one.folder, "failed", error=one.error)
         for one in broken(configuration, request.apps)
     ]
     found += failed
@@ -78,7 +78,7 @@ def run(request: Request, hear: Callable[[Sequence[Verdict]], None] = lambda _fo
     return _exit_code(found)
 
 
-def _exit_code(found: Sequence[Verdict]) -> int:
+def _exit_code(found: Sequence[Verification]) -> int:
     codes = {one.error.code for one in found if one.error is not None}
     if codes:
         return codes.pop() if len(codes) == 1 else SeveralError.code
@@ -88,7 +88,7 @@ def _exit_code(found: Sequence[Verdict]) -> int:
 _DEPTHS = (50, 500)
 
 
-def _with_touches(workspace: Workspace, found: Sequence[Verdict]) -> list[Verdict]:
+def _with_touches(workspace: Workspace, found: Sequence[Verification]) -> list[Verification]:
     told = list(found)
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:

@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from headgate.engine.reading import documents
-from headgate.errors import HeadgateError, Place, RenderError, TooLargeError, UnsafeFileError
+from headgate.errors import HeadgateError, Location, RenderError, TooLargeError, UnsafeFileError
 from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MemoryBlob, Tree
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def without_archives(files: Tree, label: str, owner: str, depth: int = 0) -> Tre
     if not archives:
         return files
     if depth > _MAX_NESTING:
-        raise TooLargeError(f"archives nested deeper than {_MAX_NESTING}", where=Place(f"{label}/{archives[0][0]}"))
+        raise TooLargeError(f"archives nested deeper than {_MAX_NESTING}", where=Location(f"{label}/{archives[0][0]}"))
     packed = {match[0] for match in archives}
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths() if path not in packed}
     for match in archives:
-        where = Place(f"{label}/{match[0]}")
+        where = Location(f"{label}/{match[0]}")
         unpacked = unpack(files.read(match[0]), where)
         folder = f"{match['parent']}/{chart_name(unpacked, owner)}"
         if folder.endswith("/") or any(path.startswith(f"{folder}/") for path in blobs):
@@ -62,7 +62,7 @@ def chart_name(files: Mapping[str, bytes], owner: str) -> str:
     return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 
-def unpack(data: bytes, where: Place) -> dict[str, bytes]:
+def unpack(data: bytes, where: Location) -> dict[str, bytes]:
     """Return the files of a chart's archive, without the folder that all of them are in.
 
     Raises what `without_archives` does.
@@ -82,7 +82,7 @@ def unpack(data: bytes, where: Place) -> dict[str, bytes]:
     return files
 
 
-def _decompressed(data: bytes, where: Place) -> bytes:
+def _decompressed(data: bytes, where: Location) -> bytes:
     """Decompress before anything is parsed: the headers of a tar file may claim, and have, any size."""
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
         content = stream.read(_MAX_TAR + 1)
@@ -91,7 +91,7 @@ def _decompressed(data: bytes, where: Place) -> bytes:
     return content
 
 
-def _path(member: tarfile.TarInfo, where: Place) -> str:
+def _path(member: tarfile.TarInfo, where: Location) -> str:
     parts = posixpath.normpath(member.name).split("/")
     unsafe = member.name.startswith("/") or ".." in member.name.split("/") or "\\" in member.name
     if not member.isreg() or member.issparse() or unsafe or not member.name.isprintable():
@@ -106,7 +106,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return content.read() if content else b""
 
 
-def _check_total(blobs: Iterable[Blob], where: Place) -> None:
+def _check_total(blobs: Iterable[Blob], where: Location) -> None:
     total = sum(blob.size for blob in blobs if isinstance(blob, MemoryBlob))
     if total > MAX_FOLDER:
         raise TooLargeError("the archive unpacks to more than may be read", where=where)

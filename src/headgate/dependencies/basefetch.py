@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headgate.dependencies.closure import closure
 from headgate.dependencies.download import check_host
 from headgate.dependencies.kustomization import file_in
-from headgate.errors import DependencyError, GitError, Place, TooLargeError, UnsafeFileError
+from headgate.errors import DependencyError, GitError, Location, TooLargeError, UnsafeFileError
 from headgate.repository import git
 from headgate.repository.login import Login, logged_in
 from headgate.repository.remote import ORIGIN, fetch, scratch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.dependencies.bases import RemoteBase
-    from headgate.dependencies.download import Access
+    from headgate.dependencies.download import DownloadAccess
 
 _MAX_BASES = 50
 _MAX_DEPTH = 10
@@ -35,7 +35,7 @@ class Fetched:
     files: dict[str, bytes]
 
 
-def fetch_bases(wanted: Sequence[tuple[RemoteBase, Place]], access: Access, owner: str) -> Fetched:
+def fetch_bases(wanted: Sequence[tuple[RemoteBase, Location]], access: DownloadAccess, owner: str) -> Fetched:
     """Fetch bases, and the bases that they build on, for an app (``owner``). Each comes with the place that names it.
 
     Raises DependencyError for a host that is not allowed and for what is not there, ConfigError for a base of a base
@@ -69,10 +69,10 @@ class _Base:
     """The files that one base builds on, and the bases elsewhere that it does."""
 
     files: dict[str, bytes]
-    bases: tuple[tuple[RemoteBase, Place], ...]
+    bases: tuple[tuple[RemoteBase, Location], ...]
 
 
-def _base(tree: Tree, base: RemoteBase, where: Place, owner: str) -> _Base:
+def _base(tree: Tree, base: RemoteBase, where: Location, owner: str) -> _Base:
     label = f"{base.address}@{base.commit[:12]}"
     if not file_in(tree, base.path):
         raise DependencyError(f"there is no kustomization in {base}", where=where)
@@ -84,7 +84,7 @@ def _base(tree: Tree, base: RemoteBase, where: Place, owner: str) -> _Base:
     return _Base({path: kept.read(path) for path in kept.paths()}, found.remote)
 
 
-def _repository(stack: ExitStack, base: RemoteBase, access: Access, where: Place) -> Tree:
+def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, where: Location) -> Tree:
     """Return the files of a base's repository at the commit: its contents come when they are asked for."""
     host = check_host(base.address, access, where)
     failures: list[GitError] = []
@@ -106,11 +106,11 @@ def _addresses(address: str) -> list[str]:
     return [address] if address.endswith(".git") or "/_git/" in address else [f"{address}.git", address]
 
 
-def _check_count(known: dict[RemoteBase, int], depth: int, where: Place) -> None:
+def _check_count(known: dict[RemoteBase, int], depth: int, where: Location) -> None:
     if len(known) > _MAX_BASES or depth > _MAX_DEPTH:
         raise TooLargeError(f"more than {_MAX_BASES} bases, or nested deeper than {_MAX_DEPTH}", where=where)
 
 
-def _check_size(files: dict[str, bytes], where: Place) -> None:
+def _check_size(files: dict[str, bytes], where: Location) -> None:
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_FOLDER:
         raise TooLargeError(f"bases of more than {MAX_FILES} files or {MAX_FOLDER // MEBI} MiB", where=where)

@@ -13,7 +13,7 @@ from headgate.errors import DependencyError
 from headgate.repository.tree import MAX_FILE, MEBI
 
 if TYPE_CHECKING:
-    from headgate.dependencies.download import Access
+    from headgate.dependencies.download import DownloadAccess
     from headgate.dependencies.requirements import Requirement
 
 MAX_ARCHIVE = MAX_FILE
@@ -24,7 +24,7 @@ Index = dict[str, Any]
 """What a chart repository has: a list of versions by the name of a chart."""
 
 
-def read_index(repository: str, access: Access, needed: Requirement, owner: str) -> Index:
+def read_index(repository: str, access: DownloadAccess, needed: Requirement, owner: str) -> Index:
     """Read what a chart repository has; ``needed``, of the app ``owner``, asks for it.
 
     Raises what `download` and `documents` do.
@@ -53,7 +53,7 @@ def archive_of(needed: Requirement, index: Index) -> tuple[str, str]:
     return urls[0] if host_is_named else _below(needed.repository, urls[0]), str(entry.get("digest") or "")
 
 
-def fetch_archive(url: str, digest: str, needed: Requirement, access: Access) -> bytes:
+def fetch_archive(url: str, digest: str, needed: Requirement, access: DownloadAccess) -> bytes:
     """Return a chart's archive. Raises what `download` does, and DependencyError for another one than ``digest``."""
     data = download(url, access, needed.where, most=MAX_ARCHIVE)
     if digest:

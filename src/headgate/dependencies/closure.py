@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.dependencies.kustomization import FOLDER_FIELDS, PLUGIN_FIELDS, file_in, read_kustomization
 from headgate.engine.reading import documents
-from headgate.errors import ConfigError, Place, TooLargeError
+from headgate.errors import ConfigError, Location, TooLargeError
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ class Closure:
     """What kustomizations build on: files of their tree, bases elsewhere, and what leads out of the tree."""
 
     files: frozenset[str]
-    remote: tuple[tuple[RemoteBase, Place], ...]
-    outside: tuple[tuple[str, Place], ...]
+    remote: tuple[tuple[RemoteBase, Location], ...]
+    outside: tuple[tuple[str, Location], ...]
 
 
 @dataclass
 class _Found:
     files: set[str]
-    remote: dict[RemoteBase, Place]
-    outside: dict[str, Place]
+    remote: dict[RemoteBase, Location]
+    outside: dict[str, Location]
     folders: list[str]
 
 
@@ -49,7 +49,7 @@ def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner
         fresh = [folder for folder in dict.fromkeys(found.folders) if folder not in seen and file_in(tree, folder)]
         seen.update(fresh)
         if len(seen) > _MAX_FOLDERS:
-            raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Place(named(fresh[0])))
+            raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Location(named(fresh[0])))
         prefetch(tree, [file_in(tree, folder) for folder in fresh])
         found.folders = []
         for folder in fresh:
@@ -59,7 +59,7 @@ def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner
 
 def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, found: _Found) -> None:
     file = file_in(tree, folder)
-    where = Place(named(file))
+    where = Location(named(file))
     found.files.add(file)
     read = read_kustomization(tree.read(file), where.file, owner)
     for field, entry in read.entries:

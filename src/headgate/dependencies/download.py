@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from headgate.errors import DependencyError, TooLargeError
-from headgate.persist import TRIES, pause
-from headgate.registry.credentials import Access as Registries
+from headgate.registry.credentials import RegistryAccess as Registries
 from headgate.repository.login import basic
 from headgate.repository.tree import MEBI
+from headgate.retry import TRIES, pause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from requests import PreparedRequest, Response
 
-    from headgate.errors import Place
+    from headgate.errors import Location
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _CONNECT, _SILENCE, _WHOLE = 10, 30, 300
@@ -33,7 +33,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True)
-class Access:
+class DownloadAccess:
     """Which hosts may be asked, and the user and password for some of them. A host has its port, unless it is 443.
 
     ``registries`` are the logins of those that are registries.
@@ -65,7 +65,7 @@ class _Passing(Exception):  # noqa: N818  no error yet: it is tried again
         self.wait = wait
 
 
-def host_of(url: str, where: Place) -> str:
+def host_of(url: str, where: Location) -> str:
     """Return the host of an address, with its port unless that is the usual one.
 
     Raises DependencyError for an address of another kind: https, or http on this machine, without a password.
@@ -84,7 +84,7 @@ def host_of(url: str, where: Place) -> str:
     return name if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{name}:{port}"
 
 
-def check_host(url: str, access: Access, where: Place) -> str:
+def check_host(url: str, access: DownloadAccess, where: Location) -> str:
     """Return the host of an address that may be read from. Raises DependencyError for another, with what allows it."""
     host = host_of(url, where)
     if host not in access.hosts:
@@ -97,7 +97,7 @@ def check_host(url: str, access: Access, where: Place) -> str:
     return host
 
 
-def download(url: str, access: Access, where: Place, *, most: int) -> bytes:
+def download(url: str, access: DownloadAccess, where: Location, *, most: int) -> bytes:
     """Return what is at an address, asked for again where that may help. Redirects lead to allowed hosts only.
 
     ``most`` is how many bytes it may have; more is a TooLargeError. ``where`` is what names it, for messages.
@@ -127,7 +127,7 @@ _HINTS = {
 }
 
 
-def _follow(url: str, access: Access, where: Place, most: int) -> _Answer:
+def _follow(url: str, access: DownloadAccess, where: Location, most: int) -> _Answer:
     deadline = time.monotonic() + _WHOLE
     for _ in range(_MAX_REDIRECTS + 1):
         host = check_host(url, access, where)
@@ -138,7 +138,7 @@ def _follow(url: str, access: Access, where: Place, most: int) -> _Answer:
     raise DependencyError(f"{url}: more than {_MAX_REDIRECTS} redirects", where=where)
 
 
-def _get(url: str, headers: Mapping[str, str], where: Place, most: int, deadline: float) -> _Answer:
+def _get(url: str, headers: Mapping[str, str], where: Location, most: int, deadline: float) -> _Answer:
     import requests  # noqa: PLC0415  0.1 s, and only where something is fetched
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
@@ -176,11 +176,11 @@ def _no_login(request: PreparedRequest) -> PreparedRequest:
     return request
 
 
-def _too_late(url: str, where: Place) -> DependencyError:
+def _too_late(url: str, where: Location) -> DependencyError:
     return DependencyError(f"{url} takes longer than {_WHOLE} seconds", where=where)
 
 
-def _body(response: Response, url: str, where: Place, most: int) -> bytes:
+def _body(response: Response, url: str, where: Location, most: int) -> bytes:
     if response.status_code != _OK:
         most = min(most, MEBI)
     chunks: list[bytes] = []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from headgate.dependencies.bases import RemoteBase
 from headgate.engine.protocol import Request
-from headgate.engine.reading import ask, decoded
-from headgate.errors import ConfigError, Place, RenderError
+from headgate.engine.reading import decoded, send
+from headgate.errors import ConfigError, Location, RenderError
 
 if TYPE_CHECKING:
     from headgate.repository.tree import Tree
@@ -38,7 +38,7 @@ def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
             return root
     raise RenderError(
         f"no kustomization.yaml, neither in overlays/{environment} nor in the folder itself",
-        where=Place(label),
+        where=Location(label),
         hint=f"add overlays/{environment}/kustomization.yaml",
     )
 
@@ -53,12 +53,12 @@ def file_in(scope: Tree, folder: str) -> str:
 def read_kustomization(data: bytes, file: str, owner: str) -> Kustomization:
     """Read a kustomization file that ``owner`` wrote. Raises what the engine says of it."""
     body = {"file": file, "text": decoded(data, file)}
-    value = ask(Request(kind="kustomization", body=body, owner=owner)).value
+    value = send(Request(kind="kustomization", body=body, owner=owner)).value
     entries = tuple((one["field"], one["path"]) for one in value["entries"] or ())
     remote: dict[str, RemoteBase | ConfigError] = {}
     for one in value["remote"] or ():
         if one.get("problem"):
-            remote[one["entry"]] = ConfigError(one["problem"], where=Place(file), hint=one.get("hint", ""))
+            remote[one["entry"]] = ConfigError(one["problem"], where=Location(file), hint=one.get("hint", ""))
         else:
             remote[one["entry"]] = RemoteBase(one["address"], one.get("path", ""), one["commit"])
     return Kustomization(entries, remote)

@@ -12,9 +12,9 @@ from headgate.errors import ConfigError, DependencyError, RegistryError
 from headgate.registry.repository import open_repository
 
 if TYPE_CHECKING:
-    from headgate.dependencies.download import Access
+    from headgate.dependencies.download import DownloadAccess
     from headgate.dependencies.requirements import Requirement
-    from headgate.registry.http import Answer
+    from headgate.registry.http import RegistryResponse
     from headgate.registry.repository import ImageRepository
 
 OCI = "oci://"
@@ -25,7 +25,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _OK, _NOT_FOUND = 200, 404
 
 
-def pull(url: str, digest: str, needed: Requirement, access: Access) -> bytes:
+def pull(url: str, digest: str, needed: Requirement, access: DownloadAccess) -> bytes:
     """Return the archive of a chart in a registry: ``oci://HOST/PATH/NAME:VERSION``, without a tag the needed version.
 
     ``digest`` is what the archive must have, where that is known beforehand. A registry that is allowed may lead to
@@ -55,7 +55,7 @@ def _pulled(repository: ImageRepository, tag: str, needed: Requirement) -> bytes
     return blob.body
 
 
-def _answered(answer: Answer, needed: Requirement) -> Answer:
+def _answered(answer: RegistryResponse, needed: Requirement) -> RegistryResponse:
     if answer.status == _NOT_FOUND:
         raise DependencyError(f"{needed.repository} has no {needed.name} {needed.version}", where=needed.where)
     if answer.status != _OK:

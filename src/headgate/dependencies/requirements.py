@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine.reading import documents
-from headgate.errors import ConfigError, Place, TooLargeError, UnsafeFileError
+from headgate.errors import ConfigError, Location, TooLargeError, UnsafeFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Requirement:
     version: str
     repository: str
     folder: str
-    where: Place
+    where: Location
 
 
 def dependencies(chart: Tree, label: str, owner: str) -> Iterator[dict[str, Any]]:
@@ -73,7 +73,7 @@ def local_chart(folder: str, repository: str, label: str) -> str:
     if target.startswith(("..", "/")) or target == ".":
         raise UnsafeFileError(
             f"the dependency {repository} leaves the folder that may be read",
-            where=Place(f"{label}/Chart.yaml"),
+            where=Location(f"{label}/Chart.yaml"),
             hint="put the chart into charts/ of this one",
         )
     return target
@@ -93,7 +93,7 @@ def lacking(files: Tree, label: str, owner: str) -> list[Requirement]:
             continue
         seen.add(folder)
         if len(seen) > _MAX_CHARTS:
-            raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Place(f"{label}/Chart.yaml"))
+            raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Location(f"{label}/Chart.yaml"))
         chart, name = files.folder(folder), posixpath.join(label, folder).rstrip("/")
         present = vendored(chart, owner)
         for one in dependencies(chart, name, owner):
@@ -118,11 +118,11 @@ def _locked(
     if not missing:
         return []
     locked = _checked_lock(chart, required, names, label, owner)
-    where = Place(f"{label}/{lock}")
+    where = Location(f"{label}/{lock}")
     return [_requirement(locked[number], folder, where) for number in missing]
 
 
-def _requirement(locked: dict[str, Any], folder: str, where: Place) -> Requirement:
+def _requirement(locked: dict[str, Any], folder: str, where: Location) -> Requirement:
     name, version = str(locked.get("name")), str(locked.get("version"))
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise ConfigError(f"{name!r} {version!r} is no chart with an exact version", where=where)
@@ -142,13 +142,15 @@ def _checked_lock(
     if lock not in chart:
         raise ConfigError(
             f"there is no {lock}, which says the exact versions of the charts from elsewhere",
-            where=Place(f"{label}/{file}"),
+            where=Location(f"{label}/{file}"),
             hint=hint,
         )
     locked = _listed(chart, lock, label, owner)
     same = [one.get("name") for one in required] == [one.get("name") for one in locked]
     if not same or _digest_of(chart, lock, label, owner) not in digests(required, locked):
-        raise ConfigError(f"it does not fit {file}, which has changed since", where=Place(f"{label}/{lock}"), hint=hint)
+        raise ConfigError(
+            f"it does not fit {file}, which has changed since", where=Location(f"{label}/{lock}"), hint=hint
+        )
     return locked
 
 

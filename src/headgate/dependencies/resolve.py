@@ -16,11 +16,11 @@ from headgate.dependencies.archive import without_archives
 from headgate.dependencies.basefetch import fetch_bases
 from headgate.dependencies.chartrepo import Index, archive_of, fetch_archive, read_index
 from headgate.dependencies.closure import closure
-from headgate.dependencies.download import Access
+from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.ocichart import OCI, pull
 from headgate.dependencies.requirements import Requirement, lacking
 from headgate.engine.reading import documents
-from headgate.errors import DependencyError, HeadgateError, Place, UnsafeFileError
+from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
 from headgate.model import ReleasedDependency
 from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
 
@@ -38,11 +38,11 @@ class Plan:
     """What a config needs that it does not hold: charts at exact versions, bases at commits with who names them."""
 
     charts: tuple[Requirement, ...] = ()
-    bases: tuple[tuple[RemoteBase, Place], ...] = ()
+    bases: tuple[tuple[RemoteBase, Location], ...] = ()
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedConfig:
     """A config with all that it builds on, and what of that came from elsewhere."""
 
     files: Tree
@@ -58,7 +58,7 @@ def plan(files: Tree, environments: Sequence[str], label: str, owner: str) -> Pl
     if files.paths(bases.FOLDER):
         raise UnsafeFileError(
             "a folder that only a hand-off fills, with what it fetched",
-            where=Place(f"{label}/{bases.FOLDER}"),
+            where=Location(f"{label}/{bases.FOLDER}"),
             hint="call it otherwise",
         )
     if "Chart.yaml" in files:
@@ -74,10 +74,12 @@ class Resolver:
     ``access`` has the logins; which hosts may be asked is headgate.yaml's to say.
     """
 
-    access: Access = field(default_factory=Access)
-    _known: dict[tuple[str, ...], Resolved | HeadgateError] = field(default_factory=dict, repr=False)
+    access: DownloadAccess = field(default_factory=DownloadAccess)
+    _known: dict[tuple[str, ...], ResolvedConfig | HeadgateError] = field(default_factory=dict, repr=False)
 
-    def resolve(self, files: Tree, settings: Settings, environments: Sequence[str], label: str, owner: str) -> Resolved:
+    def resolve(
+        self, files: Tree, settings: Settings, environments: Sequence[str], label: str, owner: str
+    ) -> ResolvedConfig:
         """Return the config of an app (``owner``) with all that it builds on.
 
         Raises what `plan` does, DependencyError for what is not to be had, and UnsafeFileError and TooLargeError for
@@ -98,9 +100,9 @@ class Resolver:
         return found
 
 
-def _resolved(files: Tree, needed: Plan, access: Access, label: str, owner: str) -> Resolved:
+def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, owner: str) -> ResolvedConfig:
     if not needed.charts and not needed.bases:
-        return Resolved(files)
+        return ResolvedConfig(files)
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
     fetched = fetch_bases(needed.bases, access, owner)
     blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
@@ -119,10 +121,10 @@ def _resolved(files: Tree, needed: Plan, access: Access, label: str, owner: str)
         )
     whole = Tree(blobs)
     check_input(whole, label, arrives=True)
-    return Resolved(whole, tuple(found))
+    return ResolvedConfig(whole, tuple(found))
 
 
-def _archive(one: Requirement, access: Access, indexes: dict[str, Index], owner: str) -> bytes:
+def _archive(one: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
     """Fetch a chart's archive. The index of a repository is read once."""
     if one.repository.startswith(OCI):
         return pull(f"{one.repository.rstrip('/')}/{one.name}:{one.version}", "", one, access)

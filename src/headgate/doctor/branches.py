@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headgate.doctor.finding import Finding, seen
-from headgate.layout import RECORDS_BRANCH
+from headgate.paths import RECORDS_BRANCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Person:
+class Member:
     """A member of a project, with the access level there."""
 
     name: str
@@ -37,7 +37,7 @@ class Project:
     path: str
     facts: Mapping[str, Any] | None
     rules: tuple[Mapping[str, Any], ...] | None = None
-    members: tuple[Person, ...] | None = None
+    members: tuple[Member, ...] | None = None
     variables: Mapping[str, Mapping[str, Any]] | None = None
     allowed: frozenset[str] | None = None
     limited: bool | None = None
@@ -109,7 +109,7 @@ def examine(gitlab: GitLab, setup: Setup, manifests: str, intake: str, checkout:
 
 def _project(gitlab: GitLab, path: str) -> Project:
     at = project_path(path)
-    facts = _asked(gitlab, at)
+    facts = _fetch(gitlab, at)
     if facts is None:
         return Project(path, None)
     variables = _listed(gitlab, f"{at}/variables")
@@ -119,7 +119,7 @@ def _project(gitlab: GitLab, path: str) -> Project:
         path,
         facts,
         _listed(gitlab, f"{at}/protected_branches"),
-        None if members is None else tuple(Person(one["username"], int(one["access_level"])) for one in active),
+        None if members is None else tuple(Member(one["username"], int(one["access_level"])) for one in active),
         None if variables is None else {one["key"]: one for one in variables},
         _allowed(gitlab, at),
         _limited(gitlab, at),
@@ -140,7 +140,7 @@ def _users(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 def _app(gitlab: GitLab, path: str) -> Project:
     at = project_path(path)
-    facts = _asked(gitlab, at)
+    facts = _fetch(gitlab, at)
     if facts is None:
         return Project(path, None)
     return Project(path, facts, allowed=_allowed(gitlab, at), limited=_limited(gitlab, at))
@@ -159,11 +159,11 @@ def _allowed(gitlab: GitLab, at: str) -> frozenset[str] | None:
 
 
 def _limited(gitlab: GitLab, at: str) -> bool | None:
-    scope = _asked(gitlab, f"{at}/job_token_scope")
+    scope = _fetch(gitlab, f"{at}/job_token_scope")
     return None if scope is None else bool(scope["inbound_enabled"])
 
 
-def _asked(gitlab: GitLab, path: str) -> Any | None:
+def _fetch(gitlab: GitLab, path: str) -> Any | None:
     try:
         return gitlab.get(path)
     except GitLabError as error:

@@ -41,10 +41,10 @@ def intake(examined: Examined) -> Iterator[Finding]:
             *(name, "wrong", project.path, "Developers may not run its pipelines, so no app can hand off"),
             "Settings > Repository > Protected branches > 'Allowed to merge': Developers + Maintainers",
         )
-    yield from _too_mighty(project, examined.manifests)
+    yield from _overprivileged(project, examined.manifests)
 
 
-def _too_mighty(project: Project, manifests: Project) -> Iterator[Finding]:
+def _overprivileged(project: Project, manifests: Project) -> Iterator[Finding]:
     """Who could change the intake's settings, and so use its token, without the same role in the manifest project."""
     if project.members is None or manifests.members is None:
         yield Finding("intake", "cannot tell", project.path, "this token is not told who its members are")

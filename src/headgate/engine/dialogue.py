@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
-from headgate import process, stop
+from headgate import process, signals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -135,8 +135,8 @@ def exchange(dialogues: Collection[Dialogue], seconds: float) -> None:
     owners: dict[int, Dialogue] = {}
     for dialogue in dialogues:
         owners |= dialogue.register(poll)
-    poll.register(stop.pipe(), select.POLLIN)
+    poll.register(signals.pipe(), select.POLLIN)
     for descriptor, _ in poll.poll(max(0.0, seconds) * 1000):
         if descriptor in owners:
             owners[descriptor].go_on(descriptor)
-    stop.check()
+    signals.check()

@@ -11,8 +11,8 @@ from headgate.engine.budget import USUAL, Budget
 from headgate.errors import (
     ConfigError,
     HeadgateError,
+    Location,
     ManifestError,
-    Place,
     RenderError,
     TooLargeError,
     UnsafeFileError,
@@ -62,7 +62,7 @@ class EngineObject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Warned:
+class EngineWarning:
     """Something to look at that stops nothing. ``file`` is named as in the request."""
 
     message: str
@@ -85,7 +85,7 @@ class Failure:
     def error(self, named: Callable[[str], str] = str, label: str = "") -> HeadgateError:
         """Return the error for people. ``named`` gives a file its name in the repository, ``label`` stands for none."""
         file = named(self.file) if self.file else label
-        where = Place(file, self.line) if file else None
+        where = Location(file, self.line) if file else None
         return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=self.hint)
 
 
@@ -107,7 +107,7 @@ class Answer:
 
     objects: tuple[EngineObject, ...] = ()
     value: Any = None
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[EngineWarning, ...] = ()
     failure: Failure | None = None
     error: HeadgateError | None = None
     """What ended the process: no verdict of the engine's."""
@@ -136,7 +136,7 @@ def _line(message: dict[str, Any]) -> bytes:
 
 
 @dataclass
-class Incoming:
+class RenderedObject:
     """The answer to one request while it arrives. ``known`` are the objects that the engine sends once only."""
 
     known: dict[str, EngineObject]
@@ -150,7 +150,7 @@ class Incoming:
             return Answer(
                 objects=() if failure else tuple(self.objects),
                 value=message.get("value"),
-                warnings=tuple(Warned(**one) for one in message.get("warnings") or ()),
+                warnings=tuple(EngineWarning(**one) for one in message.get("warnings") or ()),
                 failure=_failure(failure) if failure else None,
             )
         self.objects.append(self._object(message))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from headgate.engine import pool
 from headgate.engine.budget import USUAL
 from headgate.engine.protocol import Request
-from headgate.errors import Place, YamlError
+from headgate.errors import Location, YamlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from headgate.engine.budget import Budget
-    from headgate.engine.protocol import Answer, EngineObject, Warned
+    from headgate.engine.protocol import Answer, EngineObject, EngineWarning
     from headgate.yamltext.valuepath import KeyPath
 
 
@@ -34,7 +34,7 @@ def decoded(data: bytes | str, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise YamlError("not UTF-8 text", where=Place(file, line)) from None
+        raise YamlError("not UTF-8 text", where=Location(file, line)) from None
 
 
 def documents_request(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> Request:
@@ -56,26 +56,26 @@ def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget =
 
     Raises YamlError for what is not YAML, TooLargeError above the budget.
     """
-    answer = ask(documents_request(data, file, owner=owner, budget=budget))
+    answer = send(documents_request(data, file, owner=owner, budget=budget))
     return [Document(one["value"], one["line"]) for one in answer.value]
 
 
 def values(
     data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
-) -> tuple[dict[str, Any], tuple[Warned, ...]]:
+) -> tuple[dict[str, Any], tuple[EngineWarning, ...]]:
     """Read a values file as Helm does, and what is to be warned of.
 
     ``lenient`` takes the last of equal keys, as Helm does, with a warning; else they are an error.
     Raises YamlError, ConfigError for what is no mapping, TooLargeError.
     """
-    answer = ask(values_request(data, file, owner=owner, lenient=lenient, budget=budget))
+    answer = send(values_request(data, file, owner=owner, lenient=lenient, budget=budget))
     return answer.value, answer.warnings
 
 
 def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
     """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
     body = {"files": [{"file": file, "text": decoded(data, file)}]}
-    return ask(Request(kind="objects", body=body, owner=owner)).objects
+    return send(Request(kind="objects", body=body, owner=owner)).objects
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}
@@ -90,7 +90,7 @@ def _key(request: Request) -> tuple[object, ...]:
     return (request.kind, request.owner, request.budget, *map(str, request.body.values()))
 
 
-def ask(request: Request) -> Answer:
+def send(request: Request) -> Answer:
     """Return an answer that is no failure. Raises the failure's error."""
     answer = _ahead.pop(_key(request), None) if _ahead else None
     if answer is None:
@@ -103,18 +103,18 @@ def ask(request: Request) -> Answer:
 
 
 @dataclass(frozen=True)
-class Text:
+class SourceText:
     """The text of a file, in which places are looked up when somebody must be told of one."""
 
     data: bytes
     file: str
     owner: str = ""
 
-    def place(self, path: Sequence[str | int]) -> Place:
+    def place(self, path: Sequence[str | int]) -> Location:
         """Return where ``path`` stands in it, or the nearest thing above it that stands somewhere."""
         from headgate.yamltext.valuepath import dotted  # noqa: PLC0415  only for errors
 
-        return Place(self.file, self._find(path)["line"], dotted(tuple(path)))
+        return Location(self.file, self._find(path)["line"], dotted(tuple(path)))
 
     def scalar(self, path: KeyPath) -> str:
         """Return how the scalar at ``path`` is written, without quotes; an empty string when there is none."""
@@ -122,6 +122,6 @@ class Text:
 
     def _find(self, path: Sequence[str | int]) -> dict[str, Any]:
         text = self.data.decode("utf-8-sig", "replace")
-        answer = ask(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
+        answer = send(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
         found: dict[str, Any] = answer.value
         return found

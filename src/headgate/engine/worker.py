@@ -14,7 +14,7 @@ from headgate.engine.protocol import (
     VERSION,
     Answer,
     EngineObject,
-    Incoming,
+    RenderedObject,
     engine_command,
     request_message,
     tree_message,
@@ -44,7 +44,7 @@ class Worker:
         self._known: dict[str, EngineObject] = {}
         self._trees: set[str] = set()
         self._unsent: deque[Request] = deque()
-        self._sent: deque[tuple[Request, Incoming]] = deque()
+        self._sent: deque[tuple[Request, RenderedObject]] = deque()
         self._number = 0
         self._since = time.monotonic()
         self.answered = 0
@@ -95,7 +95,7 @@ class Worker:
                 self.dialogue.send(tree_message(tree))
             self._number += 1
             self.dialogue.send(request_message(self._number, request))
-            self._sent.append((request, Incoming(self._known)))
+            self._sent.append((request, RenderedObject(self._known)))
 
     @property
     def seconds_left(self) -> float:

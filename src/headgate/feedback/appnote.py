@@ -6,7 +6,7 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headgate.feedback.word import shown
+from headgate.feedback.commit_report import shown
 from headgate.gitlab.api import merge_request_path, project_path
 from headgate.gitlab.notes import keep_note
 from headgate.report.markdown import cell, link, prose
@@ -14,14 +14,14 @@ from headgate.report.markdown import cell, link, prose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.feedback.word import Standing, Word
+    from headgate.feedback.commit_report import AppState, CommitReport
     from headgate.gitlab.api import GitLab
-    from headgate.gitlab.refusals import Refusals
-    from headgate.review.marks import Source
+    from headgate.gitlab.best_effort import Refusals
+    from headgate.review.description import Source
 
 
 def write_app_notes(
-    gitlab: GitLab, told: Sequence[tuple[Standing, Sequence[Word]]], manifests: str, refusals: Refusals
+    gitlab: GitLab, told: Sequence[tuple[AppState, Sequence[CommitReport]]], manifests: str, refusals: Refusals
 ) -> int:
     """Let each merged merge request of these commits have a note of ours. Returns how many changed.
 
@@ -55,7 +55,7 @@ def _is_merged_into(one: Mapping[str, Any], project: int) -> bool:
     return bool(one["state"] == "merged" and one["target_project_id"] == project)
 
 
-def _table(source: Source, told: Sequence[tuple[Standing, Sequence[Word]]], manifests: str) -> str:
+def _table(source: Source, told: Sequence[tuple[AppState, Sequence[CommitReport]]], manifests: str) -> str:
     rows = ["| App | Environment | |", "|---|---|---|"]
     for standing, words in told:
         own = next((one for one in words if (one.project, one.commit) == source), None)

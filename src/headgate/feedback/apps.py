@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from headgate.errors import GitError, HeadgateError
 from headgate.feedback.appnote import write_app_notes
+from headgate.feedback.commit_report import MOST, CommitRef, CommitReport, app_states, commit_reports, failed
 from headgate.feedback.deployments import record_deployments
 from headgate.feedback.environments import describe_environments
 from headgate.feedback.statuses import send_statuses
-from headgate.feedback.word import MOST, Told, Word, failed, standings, words
-from headgate.gitlab.refusals import Refusals
-from headgate.layout import review_branch
+from headgate.gitlab.best_effort import Refusals
+from headgate.paths import review_branch
 from headgate.releases.release import parts, read_release, release_file
 from headgate.report.appchange import owners_of
 from headgate.report.markdown import plain
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.config import Configuration
-    from headgate.feedback.word import Standing
+    from headgate.feedback.commit_report import AppState
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
     from headgate.hydration.hydrate import Outcome
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.model import Environment
-    from headgate.releases.arrivals import Owner
+    from headgate.releases.last_change import Owner
     from headgate.repository.tree import Tree
-    from headgate.review.upkeep import Reconciled
+    from headgate.review.update import ReviewResult
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Scope:
     everything: bool = False
     since: str = ""
     told: str = ""
-    sent: Told | None = None
+    sent: CommitRef | None = None
 
 
 def report(
@@ -60,7 +60,7 @@ def report(
     state: State,
     landings: Sequence[Landing],
     scope: Scope,
-    done: Reconciled,
+    done: ReviewResult,
 ) -> Iterator[str]:
     """Tell the apps' projects, and yield what there is to say of that. ``before`` is as it was before the run."""
     earlier, came = _earlier(before, newest, scope, state.configuration)
@@ -68,14 +68,14 @@ def report(
     if not touched:
         return
     outcomes = {(one.app, one.environment): one for landing in landings for one in landing.outcomes}
-    told: list[tuple[Standing, list[Word]]] = []
+    told: list[tuple[AppState, list[CommitReport]]] = []
     for one in _standings(run, newest, state, touched, done):
         gone = _gone(earlier, state.configuration, one.owner, done)
         told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
     yield from _send(run, told, state.configuration.settings.environments)
 
 
-def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
+def report_to_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
     """Tell the app's commit, by a status of its own, why its hand-off was refused as a whole.
 
     Without an error, that it was taken after all, where it had been refused before.
@@ -84,12 +84,12 @@ def tell_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
         return
     state, text = ("failed", plain(f"refused: {error.what}", MOST)) if error else ("success", "taken")
     ref = sender.ref if error else ""  # without one, only a status that is there already is changed
-    word = Word(sender.project, sender.commit, ref, "", "", "hand-off", state, text, run.job.address)
+    word = CommitReport(sender.project, sender.commit, ref, "", "", "hand-off", state, text, run.job.address)
     send_statuses(run.write, [word], Refusals())
 
 
 def _send(
-    run: Run, told: Sequence[tuple[Standing, Sequence[Word]]], environments: Mapping[str, Environment]
+    run: Run, told: Sequence[tuple[AppState, Sequence[CommitReport]]], environments: Mapping[str, Environment]
 ) -> Iterator[str]:
     refusals = Refusals()
     every = [word for _, said in told for word in said]
@@ -107,13 +107,13 @@ def _send(
     yield from refusals.told
 
 
-def _words(one: Standing, gone: list[Told], outcome: Outcome | None, sent: Told | None) -> list[Word]:
+def _words(one: AppState, gone: list[CommitRef], outcome: Outcome | None, sent: CommitRef | None) -> list[CommitReport]:
     """Return what commits are told of one app and environment; also that of this run's hand-off, if it did not land."""
     if sent is None or outcome is None:
-        return words(one, gone)
+        return commit_reports(one, gone)
     if outcome.state == "superseded":
-        return words(one, [*gone, sent])
-    said = words(one, gone)
+        return commit_reports(one, [*gone, sent])
+    said = commit_reports(one, gone)
     if outcome.error is not None and not any(word.state == "failed" for word in said):
         said = [word for word in said if (word.project, word.commit) != sent[:2]]
         said.append(failed(one, sent, outcome.error))
@@ -156,7 +156,9 @@ def _touched(
     return [(record.name, name) for record in known for name in record.environments(configuration.settings)]
 
 
-def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: Reconciled) -> list[Standing]:
+def _standings(
+    run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: ReviewResult
+) -> list[AppState]:
     project = f"{run.event.server}/{run.event.manifests}/-"
 
     def landed_at(owner: Owner) -> str:
@@ -173,20 +175,20 @@ def _standings(run: Run, newest: Workspace, state: State, touched: Sequence[Owne
     apps = state.configuration.apps
     released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
     landed = find_arrivals(newest, released)
-    return standings(state.tree, state.configuration, touched, proposed, landed_at, review_at)
+    return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at)
 
 
-def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: Reconciled) -> list[Told]:
+def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: ReviewResult) -> list[CommitRef]:
     """Return the commits whose place something newer may have taken: what ran before, and what was proposed.
 
-    Whether it did is seen by what runs now (`words`).
+    Whether it did is seen by what runs now (`commit_reports`).
     """
     app, environment = owner
     try:
         release = read_release(earlier, configuration.apps[app], environment)
     except HeadgateError:
         release = None
-    found: list[Told] = [
+    found: list[CommitRef] = [
         (part.project_id, part.commit, part.ref) for part in parts(release).values() if part.project_id is not None
     ]
     found += [(project, commit, "") for project, commit in done.gone.get(review_branch(app, environment), ())]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from headgate.feedback.apps import report
 from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
-from headgate.review.mergerequests import reconcile
-from headgate.review.unopened import unopened
+from headgate.review.reconcile import reconcile
+from headgate.review.without_token import unopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.run import Run
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
-    from headgate.review.upkeep import Reconciled
+    from headgate.review.update import ReviewResult
 
 
 def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope: Scope) -> Iterator[str]:
@@ -43,7 +43,7 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
         raise done.errors[0]
 
 
-def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> Reconciled:
+def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> ReviewResult:
     if run.write is None:
         return unopened(run.by_job, run.event.manifests, newest)
     return reconcile(run.write, run.event.manifests, newest, configuration)

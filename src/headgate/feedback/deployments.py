@@ -12,12 +12,14 @@ from headgate.releases.handoff import TAGS, short_ref
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.feedback.word import Word
+    from headgate.feedback.commit_report import CommitReport
     from headgate.gitlab.api import GitLab
-    from headgate.gitlab.refusals import Refusals
+    from headgate.gitlab.best_effort import Refusals
 
 
-def record_deployments(gitlabs: Sequence[GitLab], words: Sequence[Word], refusals: Refusals) -> list[Word]:
+def record_deployments(
+    gitlabs: Sequence[GitLab], words: Sequence[CommitReport], refusals: Refusals
+) -> list[CommitReport]:
     """Let the newest deployment of each environment be the commit that runs there. Returns what was recorded.
 
     ``gitlabs`` are the tokens by which it is tried, one after the other.
@@ -30,7 +32,7 @@ def record_deployments(gitlabs: Sequence[GitLab], words: Sequence[Word], refusal
     return recorded
 
 
-def _by_one_of(gitlabs: Sequence[GitLab], word: Word) -> bool:
+def _by_one_of(gitlabs: Sequence[GitLab], word: CommitReport) -> bool:
     for gitlab in gitlabs[:-1]:
         try:
             return _record(gitlab, word)
@@ -40,7 +42,7 @@ def _by_one_of(gitlabs: Sequence[GitLab], word: Word) -> bool:
     return _record(gitlabs[-1], word)
 
 
-def _record(gitlab: GitLab, word: Word) -> bool:
+def _record(gitlab: GitLab, word: CommitReport) -> bool:
     """Record one, unless the newest one of its environment is the same. Raises GitLabError.
 
     https://docs.gitlab.com/api/deployments/#create-a-deployment
@@ -64,7 +66,7 @@ def _record(gitlab: GitLab, word: Word) -> bool:
     return True
 
 
-def _is_newest(gitlab: GitLab, path: str, word: Word) -> bool:
+def _is_newest(gitlab: GitLab, path: str, word: CommitReport) -> bool:
     query = {"environment": word.name, "order_by": "id", "sort": "desc", "per_page": 1}
     found = gitlab.get(path, query)
     return bool(found) and (found[0]["sha"], found[0]["status"]) == (word.commit, "success")

@@ -13,14 +13,14 @@ from headgate.gitlab.api import project_path
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.feedback.word import Word
+    from headgate.feedback.commit_report import CommitReport
     from headgate.gitlab.api import GitLab
-    from headgate.gitlab.refusals import Refusals
+    from headgate.gitlab.best_effort import Refusals
     from headgate.model import Environment
 
 
 def describe_environments(
-    gitlab: GitLab, words: Sequence[Word], environments: Mapping[str, Environment], refusals: Refusals
+    gitlab: GitLab, words: Sequence[CommitReport], environments: Mapping[str, Environment], refusals: Refusals
 ) -> int:
     """Let the environments of what was just deployed be as headgate.yaml says. Returns how many changed.
 
@@ -35,7 +35,7 @@ def describe_environments(
     return changed
 
 
-def _wanted(word: Word, environment: Environment | None) -> dict[str, Any]:
+def _wanted(word: CommitReport, environment: Environment | None) -> dict[str, Any]:
     told = environment.gitlab if environment else None
     if told is None:
         return {}
@@ -55,7 +55,7 @@ def _wanted(word: Word, environment: Environment | None) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _describe(gitlab: GitLab, word: Word, wanted: Mapping[str, Any]) -> bool:
+def _describe(gitlab: GitLab, word: CommitReport, wanted: Mapping[str, Any]) -> bool:
     """Make or change one environment, where it differs. Raises GitLabError.
 
     https://docs.gitlab.com/api/environments/

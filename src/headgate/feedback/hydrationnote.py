@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
 
 
-def tell_hydration(gitlab: GitLab, project: str, request: Any, workspace: Workspace) -> Iterator[str]:
+def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Workspace) -> Iterator[str]:
     """Write the note, and yield what there is to say. ``request`` is the merge request, ``workspace`` at its branch.
 
     Where the token may not write notes, that is told. Raises GitError.

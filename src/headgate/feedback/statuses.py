@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
-from headgate.persist import TRIES, pause
 from headgate.releases.handoff import short_ref
+from headgate.retry import TRIES, pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.feedback.word import Word
+    from headgate.feedback.commit_report import CommitReport
     from headgate.gitlab.api import GitLab
-    from headgate.gitlab.refusals import Refusals
+    from headgate.gitlab.best_effort import Refusals
 
 
-def send_statuses(gitlab: GitLab, words: Sequence[Word], refusals: Refusals) -> int:
+def send_statuses(gitlab: GitLab, words: Sequence[CommitReport], refusals: Refusals) -> int:
     """Let each commit have the status that its words say. Returns how many were sent."""
     known: dict[tuple[int, str], list[dict[str, Any]] | None] = {}
     sent = 0
@@ -35,18 +35,18 @@ def send_statuses(gitlab: GitLab, words: Sequence[Word], refusals: Refusals) -> 
     return sent
 
 
-def status_name(word: Word) -> str:
+def status_name(word: CommitReport) -> str:
     """Return the name of a status: ``headgate: dev``, or ``headgate: shop/dev``."""
     return f"headgate: {word.name}"
 
 
-def _statuses(gitlab: GitLab, word: Word) -> list[dict[str, Any]]:
+def _statuses(gitlab: GitLab, word: CommitReport) -> list[dict[str, Any]]:
     """Return a commit's statuses, the oldest first: https://docs.gitlab.com/api/commits/#list-commit-statuses."""
     path = f"{project_path(word.project)}/repository/commits/{word.commit}/statuses"
     return sorted(gitlab.each(path, {"all": "true"}), key=lambda one: int(one["id"]))
 
 
-def _newest(statuses: Sequence[dict[str, Any]], word: Word) -> dict[str, Any] | None:
+def _newest(statuses: Sequence[dict[str, Any]], word: CommitReport) -> dict[str, Any] | None:
     """Return the newest status of a word's name, in the pipeline that it belongs to where that has one.
 
     A commit has more pipelines than one when it ran again: what it says in another one is not found there by people.
@@ -57,7 +57,7 @@ def _newest(statuses: Sequence[dict[str, Any]], word: Word) -> dict[str, Any] | 
     return found[-1] if found else None
 
 
-def _says(known: Any, word: Word) -> bool:
+def _says(known: Any, word: CommitReport) -> bool:
     return known is not None and (known["status"], known.get("description"), known.get("target_url")) == (
         word.state,
         word.text,
@@ -65,7 +65,7 @@ def _says(known: Any, word: Word) -> bool:
     )
 
 
-def _send(gitlab: GitLab, word: Word, before: Any) -> bool:
+def _send(gitlab: GitLab, word: CommitReport, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
     GitLab changes a pending one in place and knows no step from pending to pending (its CreateCommitStatusService),
@@ -77,7 +77,7 @@ def _send(gitlab: GitLab, word: Word, before: Any) -> bool:
     return True
 
 
-def _post(gitlab: GitLab, word: Word, state: str) -> None:
+def _post(gitlab: GitLab, word: CommitReport, state: str) -> None:
     body = {
         "state": state,
         "name": status_name(word),

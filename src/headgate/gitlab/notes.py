@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError
-from headgate.persist import pause
+from headgate.retry import pause
 
 if TYPE_CHECKING:
     from typing import Any

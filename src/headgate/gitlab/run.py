@@ -7,14 +7,14 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.dependencies.download import Access, host_of
-from headgate.errors import ConfigError, Place, UntrustedError
+from headgate.dependencies.download import DownloadAccess, host_of
+from headgate.errors import ConfigError, Location, UntrustedError
 from headgate.gitlab.api import connect
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
-from headgate.layout import SETTINGS
+from headgate.paths import SETTINGS
 from headgate.registry.credentials import access as registry_access
-from headgate.releases.order import no_histories
+from headgate.releases.version_order import no_histories
 from headgate.repository.login import Login
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.event import Event
     from headgate.gitlab.identity import RunningJob
     from headgate.model import Settings
-    from headgate.releases.order import Histories
+    from headgate.releases.version_order import Histories
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,13 @@ class Run:
         """Return who git is at a repository that is only read: who reads, or the job."""
         return self._login(project, "HEADGATE_READ_TOKEN", self.event.tokens.read)
 
-    def access(self, settings: Settings) -> Access:
+    def access(self, settings: Settings) -> DownloadAccess:
         """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
         login = self.reading_login("")
-        at_gitlab = {host_of(self.event.server, Place(SETTINGS)): (login.user, login.password)}
-        return Access(credentials=at_gitlab, registries=registry_access(settings, self.event.registry_variables))
+        at_gitlab = {host_of(self.event.server, Location(SETTINGS)): (login.user, login.password)}
+        return DownloadAccess(
+            credentials=at_gitlab, registries=registry_access(settings, self.event.registry_variables)
+        )
 
     @property
     def branch_login(self) -> Login:
@@ -133,7 +135,7 @@ def check_settings(settings: Settings, event: Event) -> None:
     if told is None:
         raise ConfigError(
             "gitlab is missing, by which runs in pipelines are checked",
-            where=Place(SETTINGS),
+            where=Location(SETTINGS),
             hint=f"add 'gitlab: {{url: {event.server}, project: {event.manifests}}}'",
         )
     if (told.url, told.project) != (event.server, event.manifests):

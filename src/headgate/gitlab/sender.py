@@ -61,7 +61,7 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class Witness:
+class Verifier:
     """Who can be asked (GitLab by each token that may read projects, in turn), what counts, what the job was told."""
 
     readers: Sequence[GitLab]
@@ -85,11 +85,11 @@ class _Pipeline:
 
 _Look = Callable[["GitLab"], _Pipeline]
 """Returns the pipeline that a token sees to be the sender. Raises UntrustedError, and GitLabError."""
-_Way = Callable[["Claim", "RunningJob", str, Witness], tuple[_Look, str]]
+_Way = Callable[["Claim", "RunningJob", str, Verifier], tuple[_Look, str]]
 """Gives what is looked at, and in words what it proves it by."""
 
 
-def sender(claim: Claim, job: RunningJob, manifests: str, witness: Witness) -> Sender:
+def sender(claim: Claim, job: RunningJob, manifests: str, witness: Verifier) -> Sender:
     """Return who sent a hand-off to this job.
 
     Raises UntrustedError when that is not who it says, when a pipeline of a kind that hands nothing off sent it, and,
@@ -175,7 +175,7 @@ _NOT_FOUND = 404
 _MOST_PIPELINES = 100
 
 
-def _by_trigger_jobs(claim: Claim, job: RunningJob, _manifests: str, witness: Witness) -> tuple[_Look, str]:
+def _by_trigger_jobs(claim: Claim, job: RunningJob, _manifests: str, witness: Verifier) -> tuple[_Look, str]:
     hint = witness.upstream.pipeline
 
     def look(reader: GitLab) -> _Pipeline:
@@ -239,7 +239,7 @@ class _TriggerJobs:
 # --- by an id_token
 
 
-def _by_id_token(claim: Claim, _job: RunningJob, manifests: str, witness: Witness) -> tuple[_Look, str]:
+def _by_id_token(claim: Claim, _job: RunningJob, manifests: str, witness: Verifier) -> tuple[_Look, str]:
     """Return the pipeline that an ``id_token`` proves, while the job that has it is running."""
     url = witness.readers[0].url
     claims = verified(claim.token, url, audience(manifests))
@@ -264,7 +264,7 @@ def _by_id_token(claim: Claim, _job: RunningJob, manifests: str, witness: Witnes
 # --- by what GitLab put into the job
 
 
-def _by_upstream(claim: Claim, job: RunningJob, _manifests: str, witness: Witness) -> tuple[_Look, str]:
+def _by_upstream(claim: Claim, job: RunningJob, _manifests: str, witness: Verifier) -> tuple[_Look, str]:
     told = witness.upstream
     if job.source != "pipeline" or not told.pipeline:
         raise UntrustedError(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from headgate import tools
 from headgate.engine import pool
-from headgate.errors import GuardError, HeadgateError, ImageError, Place
+from headgate.errors import GuardError, HeadgateError, ImageError, Location
 from headgate.hydration import lock, output
 from headgate.hydration.cluster import conflicts
-from headgate.hydration.plan import NotPlanned, Planned, Planner, input_paths, output_folders
+from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
-from headgate.objects.images import pin
+from headgate.objects.images import set_digests
 from headgate.objects.manifest import manifests, with_namespace
 from headgate.render import ENGINES
 from headgate.repository.tree import MAX_FILE, prefetch
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Options:
+class HydrateOptions:
     """What a person may ask for: everything anew, and to be let past the guards and the lock.
 
     ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
@@ -79,7 +79,7 @@ class Options:
         return self.trusted is None or self.trusted.folder(folder).id == tree.folder(folder).id
 
 
-AS_USUAL = Options()
+AS_USUAL = HydrateOptions()
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def hydrate(
     tree: Tree,
     configuration: Configuration,
     targets: Sequence[Target],
-    options: Options = AS_USUAL,
+    options: HydrateOptions = AS_USUAL,
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Outcome]:
     """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
@@ -143,7 +143,7 @@ def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outco
 
 
 def _quickly_unchanged(
-    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner, options: Options
+    tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner, options: HydrateOptions
 ) -> dict[tuple[str, str], Outcome]:
     """Find what is as it was by the ids of files alone. Of these no warnings are told: they were with the change."""
     found = {}
@@ -157,11 +157,13 @@ def _quickly_unchanged(
     return found
 
 
-def _settled(tree: Tree, configuration: Configuration, plan: Planned | NotPlanned, options: Options) -> Outcome | None:
+def _settled(
+    tree: Tree, configuration: Configuration, plan: Planned | Unplannable, options: HydrateOptions
+) -> Outcome | None:
     """Return what can be told of a plan without rendering it; None where it is to be rendered."""
     folder = configuration.output_folder(plan.record.name, plan.environment)
     blank = Outcome(plan.record.name, plan.environment, folder, "failed")
-    if isinstance(plan, NotPlanned):
+    if isinstance(plan, Unplannable):
         return replace(blank, state="failed" if plan.error else "waiting", error=plan.error, waits_for=plan.waits_for)
     blank = replace(blank, engine=plan.render.engine, inputs=plan.inputs)
 
@@ -170,12 +172,12 @@ def _settled(tree: Tree, configuration: Configuration, plan: Planned | NotPlanne
         return plan.environment in options.closed and commits
 
     try:
-        hold = plan.held or (f"{plan.environment} is outside of its windows" if is_closed(plan) else "")
+        hold = plan.hold_reason or (f"{plan.environment} is outside of its windows" if is_closed(plan) else "")
         if hold and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
             if not options.believe(tree, folder):
                 raise GuardError(
                     "its final YAML is not the default branch's, and nothing is rendered anew while it is held",
-                    where=Place(folder),
+                    where=Location(folder),
                     hint=f"restore this folder from the default branch ({hold})",
                 )
             return replace(blank, state="held", reasons=(hold,))
@@ -190,7 +192,7 @@ def _hydrate_planned(
     tree: Tree,
     configuration: Configuration,
     todo: Sequence[Planned],
-    options: Options,
+    options: HydrateOptions,
     progress: Callable[[str, str], None],
 ) -> dict[tuple[str, str], Outcome]:
     if not todo:
@@ -212,7 +214,9 @@ def _hydrate_planned(
     return outcomes
 
 
-def _compared(tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: Options) -> Outcome:
+def _compared(
+    tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: HydrateOptions
+) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
     plan = one.planned
     try:
@@ -271,10 +275,10 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> Hydr
     if not found:
         raise GuardError(
             "rendered nothing",
-            where=Place(plan.render.label),
+            where=Location(plan.render.label),
             hint="to take the app away, remove it from its environments",
         )
-    used = pin(found, plan.images, plan.render.images, settings.workloads)
+    used = set_digests(found, plan.images, plan.render.images, settings.workloads)
     namespace, allow = plan.render.namespace, plan.record.app.allow
     placed = with_namespace(
         with_suffixes(found), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds

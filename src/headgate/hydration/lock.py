@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate import tools
-from headgate.errors import LockError, Place
-from headgate.layout import LOCK
+from headgate.errors import Location, LockError
 from headgate.model import Lock
 from headgate.objects.canonical import OUTPUT_FORMAT
+from headgate.paths import LOCK
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
     if differing:
         raise LockError(
             f"the repository was hydrated with {', '.join(differing)}",
-            where=Place(LOCK),
+            where=Location(LOCK),
             hint="use those versions, or upgrade in a merge request, whose pipeline hydrates anew; "
             "without GitLab run 'headgate hydrate --upgrade' and review what it changes",
         )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
-from headgate.errors import ConfigError, GuardError, HeadgateError, Place
+from headgate.errors import ConfigError, GuardError, HeadgateError, Location
 from headgate.objects.canonical import file_name
 from headgate.objects.diff import Field, fields
 from headgate.objects.manifest import manifests
@@ -28,7 +28,7 @@ _ALWAYS_ALLOWED = 3
 
 
 @dataclass(frozen=True)
-class Record:
+class OutputRecord:
     """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256.
 
     ``engine`` names what rendered it, with its version: ``helm 4.3.1``.
@@ -53,29 +53,29 @@ class ObjectChange:
     fields: tuple[Field, ...]
 
 
-def read_record(tree: Tree, folder: str) -> Record:
+def read_record(tree: Tree, folder: str) -> OutputRecord:
     """Read the record of an output folder; an empty one when nothing was hydrated there yet."""
     file = f"{folder}/{RECORD}"
     if file not in tree:
-        return Record()
+        return OutputRecord()
     try:
         return _parsed(tree.read(file))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             "not a record of Headgate",
-            where=Place(file),
+            where=Location(file),
             hint="restore it from git; without it Headgate does not know which files are its own",
         ) from None
 
 
 @lru_cache(maxsize=4096)  # several look at the record of each folder
-def _parsed(text: bytes) -> Record:
+def _parsed(text: bytes) -> OutputRecord:
     data = json.loads(text)
     inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
-    return Record(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
+    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
 
 
-def upgrade(before: Record, engine: str) -> str:
+def upgrade(before: OutputRecord, engine: str) -> str:
     """Tell of another version of the same engine: ``helm 4.3.0 -> 4.3.1``; nothing where none was recorded."""
     name, _, old = before.engine.partition(" ")
     same, _, new = engine.partition(" ")
@@ -131,7 +131,7 @@ def changes(
         path = f"{folder}/{name}"
         if path in tree and name not in owned:
             raise GuardError(
-                "a file in the way that Headgate did not write", where=Place(path), hint="move or delete it"
+                "a file in the way that Headgate did not write", where=Location(path), hint="move or delete it"
             )
         if path not in tree or tree.blob(path).oid != blob_id(data):
             result[path] = data
@@ -141,14 +141,14 @@ def changes(
     if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(Record(inputs, identity, names, quick, engine))
+        result[f"{folder}/{RECORD}"] = _record_text(OutputRecord(inputs, identity, names, quick, engine))
     return result
 
 
 _NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
 
 
-def foreign_files(tree: Tree, folder: str, record: Record) -> list[str]:
+def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
     """Return the YAML files in an output folder that Headgate did not write: Flux applies them too."""
     ours = {*record.files, RECORD}
     below = [path.rpartition("/")[0] for path in tree.paths(folder) if path.endswith(f"/{RECORD}")]
@@ -172,7 +172,7 @@ def check_foreign(tree: Tree, folder: str, files: Mapping[str, str], namespace: 
         except HeadgateError as error:
             raise GuardError(
                 f"a file that Headgate did not write, and that stops Flux from building the folder: {error.what}",
-                where=Place(path),
+                where=Location(path),
                 hint="correct it, or move it to a folder of its own",
             ) from None
         for manifest in found:
@@ -180,7 +180,7 @@ def check_foreign(tree: Tree, folder: str, files: Mapping[str, str], namespace: 
             if name in files:
                 raise GuardError(
                     f"a file that Headgate did not write has {manifest} too, which Flux would get twice",
-                    where=Place(path),
+                    where=Location(path),
                     hint=f"delete it; {folder}/{name} is Headgate's",
                 )
 
@@ -196,12 +196,12 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
     if len(removed) > _ALWAYS_ALLOWED and len(removed) * 100 > len(owned) * max_removed_percent:
         raise GuardError(
             f"would remove {len(removed)} of {len(owned)} objects: {', '.join(removed[:4])}, ...",
-            where=Place(folder),
+            where=Location(folder),
             hint="if it is meant: --allow-removals",
         )
 
 
-def _record_text(record: Record) -> bytes:
+def _record_text(record: OutputRecord) -> bytes:
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
     data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
     data |= {"files": list(record.files)}

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from headgate import __version__
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
-from headgate.errors import ConfigError, HeadgateError, Place
+from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.hydration.template import current_scope, own_config, shared_template, unread
-from headgate.layout import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.model import Release
 from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.objects.images import canonical_repository
+from headgate.paths import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
 from headgate.render.protocol import Render
@@ -49,12 +49,12 @@ class Planned:
     engine: str
     """What renders it, with its version: ``helm 4.3.1``."""
     warnings: tuple[str, ...]
-    held: str = ""
+    hold_reason: str = ""
     """Why nothing reaches it by itself: pinned or frozen, by whom."""
 
 
 @dataclass(frozen=True)
-class NotPlanned:
+class Unplannable:
     """An app in an environment that cannot be hydrated: it waits for a part, or something is wrong with it."""
 
     record: AppRecord
@@ -66,7 +66,7 @@ class NotPlanned:
 _NO_RELEASE = Release()
 
 
-def held(configuration: Configuration, record: AppRecord, environment: str, release: Release | None) -> str:
+def hold_reason(configuration: Configuration, record: AppRecord, environment: str, release: Release | None) -> str:
     """Say why no change of inputs reaches an app by itself: pinned or frozen, by whom; or nothing.
 
     Where people review, a freeze holds the merge, not what is proposed.
@@ -124,16 +124,16 @@ class Planner:
                         requests[file] = values_request(self.tree.read(file), file, owner=owner, budget=budget)
         read_ahead(requests.values())
 
-    def plan(self, record: AppRecord, environment: str) -> Planned | NotPlanned:
+    def plan(self, record: AppRecord, environment: str) -> Planned | Unplannable:
         """Plan one app in one environment."""
         try:
             release = read_release(self.tree, record, environment)
             missing = missing_parts(release, record, environment)
             if missing:
-                return NotPlanned(record, environment, waits_for=tuple(missing))
+                return Unplannable(record, environment, waits_for=tuple(missing))
             return self._planned(record, environment, release or _NO_RELEASE)
         except HeadgateError as error:
-            return NotPlanned(record, environment, error=error)
+            return Unplannable(record, environment, error=error)
 
     def quick(self, record: AppRecord, environment: str) -> tuple[str, str] | None:
         """Identify by the ids of files all that an app depends on here, before any of them is parsed.
@@ -220,7 +220,7 @@ class Planner:
             quick=self._quick(record, environment, source, engine),
             engine=f"{engine} {self.version_of(engine)}".rstrip(),
             warnings=tuple(shadowed(layers)),
-            held=held(self.configuration, record, environment, release),
+            hold_reason=hold_reason(self.configuration, record, environment, release),
         )
 
     def _source(self, record: AppRecord, config: Source | None, version: str | None) -> Source:
@@ -322,18 +322,18 @@ def _check_schema(source: Source, values: dict[str, Any]) -> None:
     file = f"{source.label}/{source.template.values_schema}"
     path = str(source.template.values_schema)
     if path not in source.files:
-        where = Place(f"{source.label}/template.yaml", 0, "values_schema")
+        where = Location(f"{source.label}/template.yaml", 0, "values_schema")
         raise ConfigError(f"there is no file {path} in the template", where=where)
     merged = without_nulls(merge_all([source.defaults, values]))
     try:
         schema = json.loads(source.files.read(path))
         jsonschema.validate(merged, schema)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg}", where=Place(file, error.lineno)) from None
+        raise ConfigError(f"not JSON: {error.msg}", where=Location(file, error.lineno)) from None
     except jsonschema.SchemaError as error:
-        raise ConfigError(f"not a JSON Schema: {error.message}", where=Place(file)) from None
+        raise ConfigError(f"not a JSON Schema: {error.message}", where=Location(file)) from None
     except jsonschema.ValidationError as error:
         at = dotted(tuple(error.absolute_path)) or "the values"
         raise ConfigError(
-            f"{at}: {error.message}", where=Place(file), hint="the values do not fit this schema"
+            f"{at}: {error.message}", where=Location(file), hint="the values do not fit this schema"
         ) from None

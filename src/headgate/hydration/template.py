@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from headgate.config import load_template
-from headgate.errors import ConfigError, Place
-from headgate.layout import TEMPLATES, VERSIONS
-from headgate.model import Template
+from headgate.errors import ConfigError, Location
+from headgate.model import TemplateSettings
+from headgate.paths import TEMPLATES, VERSIONS
 from headgate.render.values import read_layer
 from headgate.repository.tree import Tree, check_input, object_id, prefetch, safe_files
 
@@ -28,7 +28,7 @@ class Source:
     folder: str
     label: str
     files: Tree
-    template: Template
+    template: TemplateSettings
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def own_config(tree: Tree, folder: str) -> Source:
 def unread(tree: Tree, folder: str) -> Source:
     """Return the app's own config in a release without looking into it: enough to know it again by its id."""
     files = tree.folder(folder)
-    return Source(files, "", folder, files, Template())
+    return Source(files, "", folder, files, TemplateSettings())
 
 
 def current_scope(tree: Tree) -> Tree:
@@ -80,7 +80,7 @@ def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = No
     if not files.paths():
         raise ConfigError(
             f"there is no folder {label}, which a release names",
-            where=Place(root),
+            where=Location(root),
             hint="restore it from git, or roll the app back or deliver it anew",
         )
     if version is not None:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headgate.dependencies.resolve import Resolved
+from headgate.dependencies.resolve import ResolvedConfig
 from headgate.errors import RefusedError
 from headgate.hydration.plan import input_paths, output_folders
-from headgate.intents.bring import bring
+from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
-from headgate.releases.order import compare, only_newer
 from headgate.releases.pending import absorbed, versions_of, with_pending, write_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
+from headgate.releases.version_order import compare, only_newer
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import State
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
-    from headgate.releases.order import Decision, Order
     from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
+    from headgate.releases.version_order import NewerParts, Order
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ class Deliver:
         if not taken.has_parts:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
-            step = bring(state, record, environment)
+            step = advance(state, record, environment)
             outdated = "superseded" if decision.superseded else "unchanged"
             if step.hydrates and step.decision is not None and step.decision.brought:
                 return step
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
         group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
-        return bring(
+        return advance(
             state,
             record,
             environment,
@@ -113,7 +113,7 @@ class Deliver:
             overtakes=self._compared(taken, versions_of(pending.diverged), rule, "newer", "same"),
         )
 
-    def _diverged(self, state: State, decision: Decision, landed: Released, pending: Pending, rule: str) -> Step:
+    def _diverged(self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: str) -> Step:
         """Return the step that holds what is neither older nor newer, for a person to decide."""
         record, environment = decision.acceptance.record, decision.acceptance.environment
         held = {"is held": versions_of(pending.diverged)}
@@ -173,7 +173,7 @@ def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acce
     return Applied([failing_alone(one.record.name, one.environment, partial(step, state, one)) for one in accepted])
 
 
-def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> Resolved | None:
+def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> ResolvedConfig | None:
     """Read the app's config at the commit, with what it builds on elsewhere; None where the hand-off brings none."""
     if taken.config is None:
         return None
@@ -183,5 +183,5 @@ def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: App
     owner = taken.record.name
     files = snapshot(source.files, taken.config, label, owner=owner, environments=environments, values_only=values_only)
     if values_only:
-        return Resolved(files)
+        return ResolvedConfig(files)
     return source.resolver.resolve(files, settings, environments, taken.config.path, owner)

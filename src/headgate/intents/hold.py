@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.hydration.plan import input_paths
-from headgate.intents.bring import bring
+from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, check_environment, check_expected, find_app, identify
-from headgate.layout import ENVIRONMENTS, FROZEN
-from headgate.model import Freeze as Frozen
-from headgate.model import Pin as Pinned
+from headgate.model import FreezeRecord, PinRecord
+from headgate.paths import ENVIRONMENTS, FROZEN
 from headgate.releases.decide import withdrawn
 from headgate.releases.handoff import check_person
 from headgate.releases.pending import write_pending
@@ -58,7 +57,7 @@ class Pin:
         if pin is not None and (pin.by, pin.reason) == (self.by, self.reason):
             return Applied([Step(self.app, self.environment, hydrates=False)])
         check_expected(state, record, self.environment, self.expected)
-        pinned = Pinned(by=self.by, reason=self.reason, since=state.commit)
+        pinned = PinRecord(by=self.by, reason=self.reason, since=state.commit)
         after = now.changed(pin=pinned)
         folder = record.release_folder(self.environment)
         pending = withdrawn(state.pending(record, self.environment), f"pinned by {self.by}: {self.reason}")
@@ -90,7 +89,7 @@ class Unpin:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         unpinned = now.changed(pin=None)
         recorded: Changes = {f"{record.release_folder(self.environment)}/{RELEASE}": write_record(unpinned.release)}
-        return Applied([bring(state, record, self.environment, unpinned=True, recorded=recorded)])
+        return Applied([advance(state, record, self.environment, unpinned=True, recorded=recorded)])
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class Freeze:
         before = state.configuration.frozen.get(self.environment)
         if before is not None:
             return Applied(told=(f"{self.environment} is frozen already, by {before.by}: {before.reason}",))
-        frozen = Frozen(by=self.by, reason=self.reason, since=state.commit)
+        frozen = FreezeRecord(by=self.by, reason=self.reason, since=state.commit)
         file = f"{ENVIRONMENTS}/{self.environment}/{FROZEN}"
         told = f"{self.environment} is frozen until 'headgate thaw {self.environment}'"
         return Applied(recorded={file: write_record(frozen)}, told=(told,))
@@ -159,5 +158,5 @@ class Thaw:
         thawed = state.thawed(self.environment)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
         prefetch(state.tree, input_paths(state.tree, pairs))
-        steps = [bring(thawed, *pair) for pair in pairs]
+        steps = [advance(thawed, *pair) for pair in pairs]
         return Applied(steps, recorded, (f"{self.environment} is not frozen any more",))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate.hydration.output import RECORD
-from headgate.layout import LOCK
-from headgate.model import Failure, ProposalRecord
+from headgate.model import FailureRecord, ProposalRecord
+from headgate.paths import LOCK
 from headgate.releases.pending import PROPOSED, Pending, Proposal, is_record, write_pending
 from headgate.releases.release import RELEASE
 from headgate.repository.tree import blob_id
@@ -132,11 +132,11 @@ class Decision:
             there | {path for path, data in recorded.items() if data is not None and path.startswith(f"{folder}/")}
         )
 
-    def _failure(self, error: HeadgateError | None) -> Failure | None:
+    def _failure(self, error: HeadgateError | None) -> FailureRecord | None:
         if error is None:
             return None
         message = " ".join(str(error).split())[:_MOST_MESSAGE]
-        return Failure(code=error.code, message=message, since=self.commit)
+        return FailureRecord(code=error.code, message=message, since=self.commit)
 
 
 def changes_id(changes: Changes) -> str:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import RefusedError
-from headgate.hydration.hydrate import Options, hydrate
-from headgate.intents.bring import bring, hold_of
+from headgate.hydration.hydrate import HydrateOptions, hydrate
+from headgate.intents.advance import advance, hold_of
 from headgate.intents.protocol import Applied, Step, check_expected, expected_release, find_app, identify
 from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
-from headgate.releases.order import compare_versions, no_histories
 from headgate.releases.pending import NO_FILES, group_of, versions_of, with_pending
 from headgate.releases.release import NOTHING, Released, known_parts, parts
+from headgate.releases.version_order import compare_versions, no_histories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.model import Newest, Part, Release
-    from headgate.releases.order import Histories, Order
     from headgate.releases.pending import Group, Pending
+    from headgate.releases.version_order import Histories, Order
     from headgate.repository.tree import Changes
 
 
@@ -41,7 +41,7 @@ class Promote:
     group: Group
     copies: Changes
     expected: str
-    past: Past
+    past: PartOrder
     automatic: bool = False
     allow_older: bool = False
     actor: str = ""
@@ -81,7 +81,7 @@ class Promote:
             for name, newest in versions_of(pending.failed).items()
             if name in self.group.parts and self.past.compare(name, self.group.parts[name], newest) == "older"
         ]
-        return Applied([bring(state, record, self.target, self.group, behind=behind, recorded=self.copies)])
+        return Applied([advance(state, record, self.target, self.group, behind=behind, recorded=self.copies)])
 
 
 def _is_there(landed: Release, pending: Pending, group: Group) -> bool:
@@ -97,7 +97,7 @@ def _same_part(one: Part, other: Part) -> bool:
 
 
 @dataclass(frozen=True)
-class Past:
+class PartOrder:
     """What tells newer from older: the commits that the source ran, by part, oldest first; else a project's history."""
 
     commits: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def promotion(
     app: str,
     source: str,
     target: str,
-    past: Past,
+    past: PartOrder,
     *,
     allow_older: bool = False,
     actor: str = "",
@@ -146,7 +146,7 @@ def resolved(
     source: str,
     target: str,
     released: Released,
-    past: Past,
+    past: PartOrder,
     *,
     automatic: bool = False,
     actor: str = "",
@@ -185,7 +185,7 @@ def proven(state: State, record: AppRecord, source: str) -> Released:
     released = state.released(record, source)
     if released is None:
         raise RefusedError(f"{record.name} was never released in {source}")
-    (outcome,) = hydrate(state.tree, state.configuration, [(record, source)], Options())
+    (outcome,) = hydrate(state.tree, state.configuration, [(record, source)], HydrateOptions())
     if outcome.error is not None:
         raise outcome.error
     if outcome.state in ("changed", "waiting"):
@@ -196,7 +196,7 @@ def proven(state: State, record: AppRecord, source: str) -> Released:
     return released
 
 
-def check_newer(past: Past, app: str, group: Group, landed: Release, pending: Pending, target: str) -> None:
+def check_newer(past: PartOrder, app: str, group: Group, landed: Release, pending: Pending, target: str) -> None:
     """Refuse what is older than a version that an environment has anywhere, or what cannot be told from it."""
     running: dict[str, Mapping[str, Part | Newest]] = {f"runs in {target}": parts(landed)}
     places = running | dict(pending.newest()) | ({"was rejected": pending.rejected} if pending.rejected else {})

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.hydration.plan import input_paths, output_folders
-from headgate.intents.bring import bring, decided_by_person
+from headgate.intents.advance import advance, decided_by_person
 from headgate.intents.outcome import replaced
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.intents.remove import removal
-from headgate.layout import review_branch
+from headgate.paths import review_branch
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED
 from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
@@ -69,7 +69,7 @@ def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
     """Return the step that brings an app's proposal up to date."""
     proposal = state.pending(record, environment).proposal
     if proposal is None or not proposal.by_person:
-        return bring(state, record, environment, retry=True)
+        return advance(state, record, environment, retry=True)
     return _decided_again(state, record, environment, proposal)
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from headgate.hydration.hydrate import broken
 from headgate.hydration.output import RECORD
 from headgate.hydration.plan import input_paths
-from headgate.intents.bring import closed_reason
+from headgate.intents.advance import closed_reason
 from headgate.intents.protocol import Applied, Step, check_environment, failing_alone, identify
 from headgate.intents.refresh import has_pending, refresh_step
 from headgate.intents.template_versions import current_version, pins_template
-from headgate.layout import APPS, INPUTS, group_branch, review_branch
+from headgate.paths import APPS, INPUTS, group_branch, review_branch
 from headgate.releases.history import release_of
 from headgate.releases.release import NOTHING, write_released
 from headgate.repository.tree import prefetch

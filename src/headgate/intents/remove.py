@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.intents.appedit import without_environments
-from headgate.intents.bring import decided_by_person
+from headgate.intents.advance import decided_by_person
+from headgate.intents.edit_app_yaml import without_environments
 from headgate.intents.protocol import Applied, find_app, identify
 from headgate.releases.release import NOTHING
 

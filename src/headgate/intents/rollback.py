@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import load
 from headgate.errors import HeadgateError, RefusedError
-from headgate.intents.bring import decided_by_person
+from headgate.intents.advance import decided_by_person
 from headgate.intents.protocol import (
     Applied,
     Step,
@@ -18,8 +18,8 @@ from headgate.intents.protocol import (
     identify,
 )
 from headgate.intents.template_versions import carried_version, current_version, pins_template
-from headgate.layout import ENVIRONMENTS, SETTINGS, TEMPLATES
-from headgate.model import Pin
+from headgate.model import PinRecord
+from headgate.paths import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.releases.handoff import check_person
 from headgate.releases.release import NOTHING, Released, missing_parts, parts, read_released, write_released
 from headgate.repository import git
@@ -28,8 +28,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
-    from headgate.releases.history import History
-    from headgate.releases.history import Step as PastStep
+    from headgate.releases.history import ReleaseHistory, ReleaseStep
     from headgate.repository.tree import Changes, Tree
 
 
@@ -70,7 +69,7 @@ class RollBack:
         if now.release.pin is not None and now.runs == self.after.runs:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         check_expected(state, record, self.environment, self.expected)
-        pin = Pin(by=self.by, reason=self.reason, since=state.commit)
+        pin = PinRecord(by=self.by, reason=self.reason, since=state.commit)
         after = self.after.changed(pin=pin, newest=now.release.newest)
         changes = write_released(state.tree, record.release_folder(self.environment), after)
         step = decided_by_person(
@@ -88,7 +87,7 @@ class RollBack:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RollBackRequest:
     """What a person asks for: back ``to`` a commit (ours or the app's) or so many steps, with its template or not."""
 
     app: str
@@ -99,7 +98,7 @@ class Wanted:
     current_template: bool = False
 
 
-def roll_back(state: State, wanted: Wanted, past: History) -> RollBack:
+def roll_back(state: State, wanted: RollBackRequest, past: ReleaseHistory) -> RollBack:
     """Resolve a roll-back. ``past`` is the history of the app's release in the environment, as far as needed.
 
     Raises RefusedError when there is no such release, or when steps are counted from one that was rolled back
@@ -141,7 +140,7 @@ def _is_number(text: str) -> bool:
 _SHORTEST_COMMIT = 5
 
 
-def _by_steps(wanted: Wanted, past: History, now: Released, app: tuple[AppRecord, str]) -> PastStep:
+def _by_steps(wanted: RollBackRequest, past: ReleaseHistory, now: Released, app: tuple[AppRecord, str]) -> ReleaseStep:
     pinned = now.release.pin
     newest = now.release.newest
     if pinned and any(
@@ -164,7 +163,7 @@ def _by_steps(wanted: Wanted, past: History, now: Released, app: tuple[AppRecord
     return different[steps - 1]
 
 
-def _by_commit(wanted: Wanted, past: History) -> PastStep:
+def _by_commit(wanted: RollBackRequest, past: ReleaseHistory) -> ReleaseStep:
     if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_COMMIT},64}}", wanted.to):
         raise RefusedError(
             f"'{wanted.to}' is no number of steps and no commit", hint=f"expected one such as {_known(past)}"
@@ -181,13 +180,13 @@ def _by_commit(wanted: Wanted, past: History) -> PastStep:
     )
 
 
-def _known(past: History) -> str:
+def _known(past: ReleaseHistory) -> str:
     told = [step.commit[:12] for step in past.versions if step.release is not None][:8]
     return ", ".join(told) or "there is none"
 
 
 def _template(
-    state: State, tree: Tree, record: AppRecord, found: Released, wanted: Wanted
+    state: State, tree: Tree, record: AppRecord, found: Released, wanted: RollBackRequest
 ) -> tuple[str | None, Changes]:
     """Return the version of the template to name, and its files: none where it is the current one anyway."""
     if record.app.template is None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse_record
 from headgate.hydration.template import current_scope, dropped, kept, shared_template, version_of
-from headgate.layout import VERSIONS
 from headgate.model import GroupRecord, Release
+from headgate.paths import VERSIONS
 from headgate.releases.pending import GROUP
 from headgate.releases.release import RELEASE
 from headgate.repository.tree import prefetch

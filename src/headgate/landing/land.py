@@ -9,15 +9,15 @@ from headgate import config
 from headgate.engine import pool
 from headgate.errors import GitError, HeadgateError
 from headgate.hydration import lock, output
-from headgate.hydration.hydrate import AS_USUAL, Options, Outcome, hydrate
+from headgate.hydration.hydrate import AS_USUAL, HydrateOptions, Outcome, hydrate
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED, changes_id
 from headgate.intents.protocol import State
 from headgate.intents.template_versions import drop_unused
 from headgate.landing.review_branches import ReviewBranches, group_record_file, recorded_proposals
-from headgate.landing.workspace import Draft, publish, until_landed
-from headgate.layout import OURS, review_branch
+from headgate.landing.workspace import PreparedCommit, publish, until_landed
 from headgate.message import commit_message
 from headgate.model import ProposalRecord
+from headgate.paths import OURS, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.releases.release import write_record
 from headgate.releases.windows import is_open
@@ -52,7 +52,7 @@ def land(
     intent: Intent,
     *,
     intent_id: str = "",
-    options: Options = AS_USUAL,
+    options: HydrateOptions = AS_USUAL,
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> Landing:
     """Apply an intent to the newest commit, hydrate what it touches, and push; again while somebody is faster.
@@ -94,7 +94,7 @@ class _Hydrated:
 
 
 def _attempt(
-    workspace: Workspace, intent: Intent, intent_id: str, options: Options, progress: Callable[[str, str], None]
+    workspace: Workspace, intent: Intent, intent_id: str, options: HydrateOptions, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
     done = _around_proposals(state, _around_others(state, _hydrated(state, intent, options, progress)))
@@ -103,7 +103,7 @@ def _attempt(
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
 
 
-def _hydrated(state: State, intent: Intent, options: Options, progress: Callable[[str, str], None]) -> _Hydrated:
+def _hydrated(state: State, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]) -> _Hydrated:
     pool.require_sandbox(required=state.configuration.settings.sandbox == "required")  # before an app's files are read
     applied = intent.apply(state)
     environments = {} if state.in_review else state.configuration.settings.environments
@@ -240,35 +240,35 @@ def _stays(state: State, step: Step, decision: Decision, outcome: Outcome) -> st
 
 
 @dataclass
-class _Share:
+class _BranchChanges:
     """What the steps bring to one branch. ``changes`` of a branch for review are those of its own commit."""
 
     changes: Changes = field(default_factory=dict)
     steps: list[tuple[Step, Outcome]] = field(default_factory=list)
 
 
-def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[Draft]:
+def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[PreparedCommit]:
     """Return one draft for all that lands at once, and one for each proposal.
 
     A release lands only with its YAML, not when that cannot be rendered. Where it changes no YAML, and where it
     is held, it is only recorded: that needs no review, since nothing runs otherwise for it. What is on record of
     proposals and failures goes to the default branch too, in the same push.
     """
-    shares: dict[str | None, _Share] = {None: _Share(dict(done.applied.recorded))}
+    shares: dict[str | None, _BranchChanges] = {None: _BranchChanges(dict(done.applied.recorded))}
     for step, outcome in zip(done.applied.steps, done.outcomes, strict=True):
         branch, recorded, changes = _destination(state, step, outcome, done.failures.get(step.owner))
         if recorded or (changes and branch is None):
             shares[None].changes |= recorded | (changes if branch is None else {})
             shares[None].steps.append((step, outcome))
         if changes and branch is not None:
-            share = shares.setdefault(branch, _Share())
+            share = shares.setdefault(branch, _BranchChanges())
             share.changes |= changes
             share.steps.append((step, outcome))
     shares[None].changes |= _group_records(state, done, shares)
     emptied = [*done.applied.spent, *_emptied(state, shares[None].changes)]
     emptied = [branch for branch in dict.fromkeys(emptied) if branch not in shares]
     drafts = [_draft(state, done, intent_id, branch, share, upgrade=upgrade) for branch, share in shares.items()]
-    return [*(draft for draft in drafts if draft.changes), *(Draft(branch, {}, "") for branch in emptied)]
+    return [*(draft for draft in drafts if draft.changes), *(PreparedCommit(branch, {}, "") for branch in emptied)]
 
 
 def _destination(
@@ -296,7 +296,7 @@ def _destination(
     return branch, recorded | record, on_branch
 
 
-def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _Share]) -> Changes:
+def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _BranchChanges]) -> Changes:
     """Return what is on record of proposals of template changes; their branches end it when they are merged."""
     found: Changes = {}
     for branch in done.applied.emptied:
@@ -320,7 +320,9 @@ def _emptied(state: State, changes: Changes) -> list[str]:
     return [branch for branch, record in before.items() if state.branches.is_there(branch, record)]
 
 
-def _draft(state: State, done: _Hydrated, intent_id: str, branch: str | None, share: _Share, *, upgrade: bool) -> Draft:
+def _draft(
+    state: State, done: _Hydrated, intent_id: str, branch: str | None, share: _BranchChanges, *, upgrade: bool
+) -> PreparedCommit:
     changes = dict(share.changes)
     outcomes = list({step.owner: outcome for step, outcome in share.steps}.values())
     engines = {outcome.engine for outcome in outcomes if outcome.state in ("changed", "unchanged")} - {""}
@@ -329,7 +331,7 @@ def _draft(state: State, done: _Hydrated, intent_id: str, branch: str | None, sh
     if branch is None and changes:
         changes |= drop_unused(state.tree.with_changes(changes))
     releases = {step.owner: step.after.release for step, _ in share.steps if step.after}
-    return Draft(
+    return PreparedCommit(
         branch,
         changes,
         commit_message(

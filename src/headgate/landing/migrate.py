@@ -11,8 +11,8 @@ from headgate.intents.protocol import Applied, Step, identify
 from headgate.landing.land import land
 from headgate.landing.review_branches import ReviewBranches, commit_changes_id
 from headgate.landing.workspace import read_proposal, refreshed
-from headgate.layout import APPS, review_branch
 from headgate.model import ProposalRecord
+from headgate.paths import APPS, review_branch
 from headgate.releases.history import release_of
 from headgate.releases.pending import Proposal, groups_between, read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, read_released

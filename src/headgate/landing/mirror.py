@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
 from headgate.landing.workspace import Delivered, refreshed, until_landed
-from headgate.layout import SETTINGS
 from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
+from headgate.paths import SETTINGS
 from headgate.repository import git
 from headgate.repository.commit import commit_tree, empty_tree, identity, make_trees
-from headgate.repository.remote import Move, push
+from headgate.repository.remote import RefUpdate, push
 
 if TYPE_CHECKING:
     from headgate.config import Configuration
@@ -33,7 +33,7 @@ class Mirrored:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _MirrorTarget:
     """What a mirror branch is to hold: the ids of folders by their paths there, and whose they are."""
 
     branch: str
@@ -74,7 +74,7 @@ def _attempt(workspace: Workspace, configuration: Configuration, known: str) -> 
     configuration = _current(newest, configuration, known)
     wanted = _wanted(newest, configuration)
     _fetch(newest, [tips[one.ref] for one in wanted if one.ref in tips])
-    moves: list[Move] = []
+    moves: list[RefUpdate] = []
     errors: list[HeadgateError] = []
     for one, tree in zip(wanted, make_trees(newest.repository, [one.folders for one in wanted]), strict=True):
         try:
@@ -116,13 +116,13 @@ def _current(newest: Workspace, configuration: Configuration, known: str) -> Con
     return newest.configuration
 
 
-def _wanted(workspace: Workspace, configuration: Configuration) -> list[_Wanted]:
+def _wanted(workspace: Workspace, configuration: Configuration) -> list[_MirrorTarget]:
     """Return what each mirror is to hold, in the order of the environments."""
     mirrored = [(*pair, mirror) for pair in _pairs(configuration) if (mirror := configuration.mirror(*pair))]
     sources = [configuration.output_folder(app, environment) for app, environment, _ in mirrored]
     found = _folder_ids(workspace, sources)
     every = [configuration.mirror("", environment) for environment in configuration.settings.environments]
-    wanted = {one.branch: _Wanted(one.branch, {}, [], []) for one in every if one is not None}
+    wanted = {one.branch: _MirrorTarget(one.branch, {}, [], []) for one in every if one is not None}
     for (app, environment, mirror), source in zip(mirrored, sources, strict=True):
         one = wanted[mirror.branch]
         if source in found:
@@ -157,7 +157,7 @@ def _fetch(workspace: Workspace, tips: list[str]) -> None:
         workspace.repository.git("fetch", *options, workspace.remote, *missing)
 
 
-def _moves(workspace: Workspace, commits: Commits, one: _Wanted, tree: str, tip: str) -> list[Move]:
+def _moves(workspace: Workspace, commits: Commits, one: _MirrorTarget, tree: str, tip: str) -> list[RefUpdate]:
     """Return the move of one mirror: none when it holds this already, or when there is nothing to repeat yet.
 
     Raises GitError when its newest commit is not Headgate's.
@@ -169,7 +169,7 @@ def _moves(workspace: Workspace, commits: Commits, one: _Wanted, tree: str, tip:
         return []
     by, parents = identity(commits, workspace.signing_key), [tip] if exists else []
     message = _message(workspace, one, commits.message)
-    return [Move(one.ref, commit_tree(workspace.repository, tree, message, parents=parents, by=by), tip)]
+    return [RefUpdate(one.ref, commit_tree(workspace.repository, tree, message, parents=parents, by=by), tip)]
 
 
 def _check_ours(workspace: Workspace, branch: str, tip: str) -> None:
@@ -181,7 +181,7 @@ def _check_ours(workspace: Workspace, branch: str, tip: str) -> None:
         )
 
 
-def _message(workspace: Workspace, one: _Wanted, template: str | None) -> str:
+def _message(workspace: Workspace, one: _MirrorTarget, template: str | None) -> str:
     source = f"{workspace.branch}@{workspace.base[:12]}"
     apps, environments = list(dict.fromkeys(one.apps)), list(dict.fromkeys(one.environments))
     title = subject("Mirror", apps, environments, what=source, template=template)
@@ -189,7 +189,7 @@ def _message(workspace: Workspace, one: _Wanted, template: str | None) -> str:
     return compose(title, [told], [f"{TRAILER}: {workspace.base}"])
 
 
-def _bring(workspace: Workspace, moves: list[Move]) -> tuple[list[Move], list[HeadgateError]]:
+def _bring(workspace: Workspace, moves: list[RefUpdate]) -> tuple[list[RefUpdate], list[HeadgateError]]:
     """Move all at once, or, when that is refused, each for itself. Return what moved and what was refused."""
     try:
         _push(workspace, moves)
@@ -201,7 +201,7 @@ def _bring(workspace: Workspace, moves: list[Move]) -> tuple[list[Move], list[He
     return moves, []
 
 
-def _push(workspace: Workspace, moves: list[Move]) -> None:
+def _push(workspace: Workspace, moves: list[RefUpdate]) -> None:
     if workspace.remote and moves:
         push(workspace.repository, workspace.remote, moves)
     for move in moves if not workspace.remote else ():

@@ -28,7 +28,7 @@ _OURS = re.compile(r"^Headgate-Environment: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Prover:
+class ProofKey:
     """Proves commits with a secret, and tells which ones are proven.
 
     ``pushed`` is asked of a branch and a commit without proof, from before the secret was another: whether
@@ -39,9 +39,9 @@ class Prover:
     pushed: Callable[[str, str], bool] = lambda _branch, _commit: False
 
     @staticmethod
-    def of(secret: str, repository: str, pushed: Callable[[str, str], bool]) -> Prover:
+    def of(secret: str, repository: str, pushed: Callable[[str, str], bool]) -> ProofKey:
         """Return the prover of one repository, named by its address: what is proven there holds nowhere else."""
-        return Prover(hmac.digest(secret.encode(), f"{PROOF} {repository}".encode(), hashlib.sha256), pushed)
+        return ProofKey(hmac.digest(secret.encode(), f"{PROOF} {repository}".encode(), hashlib.sha256), pushed)
 
     def proven(self, repository: Repository, branch: str, commit: str, by: Identity) -> str:
         """Return a commit of the same files on the same parent, with the proof for a branch."""

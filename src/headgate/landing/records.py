@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError, Place
-from headgate.layout import LOCK, RECORDS_BRANCH
+from headgate.errors import GitError, Location
+from headgate.paths import LOCK, RECORDS_BRANCH
 from headgate.releases.pending import is_record
 from headgate.repository import git
 
 if TYPE_CHECKING:
-    from headgate.landing.proof import Prover
+    from headgate.landing.proof import ProofKey
     from headgate.repository.git import Repository
     from headgate.repository.tree import Changes, Tree
 
@@ -41,12 +41,12 @@ def with_records(tree: Tree, records: Tree) -> Tree:
     return own.joined(records.only(path for path in records.paths() if is_record(path)))
 
 
-def read_records(repository: Repository, commit: str, prover: Prover | None) -> Tree:
+def read_records(repository: Repository, commit: str, prover: ProofKey | None) -> Tree:
     """Return the files of a commit of the branch for records. Raises GitError where we did not make it."""
     if prover is not None and not prover.proves(repository, RECORDS_BRANCH, commit):
         raise GitError(
             f"the branch {RECORDS_BRANCH} holds a commit that Headgate did not make ({commit[:12]})",
-            where=Place(RECORDS_BRANCH),
+            where=Location(RECORDS_BRANCH),
             hint="push its last commit by Headgate there again, and protect the branch: only the bot pushes it; "
             "or delete it, if what was held, proposed or rejected may be forgotten",
         )

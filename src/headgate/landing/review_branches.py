@@ -14,8 +14,8 @@ from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.landing.proof import is_worded_as_ours
 from headgate.landing.workspace import branch_heads, fetch_proposed
-from headgate.layout import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
 from headgate.model import ProposalRecord
+from headgate.paths import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.repository import git
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from headgate.config import keeps_records_apart, load
-from headgate.errors import ConflictError, GitError, Place
+from headgate.errors import ConflictError, GitError, Location
+from headgate.landing.push_queue import line
 from headgate.landing.records import apart, may_be_apart, read_records, with_records
-from headgate.landing.turns import line
-from headgate.layout import RECORDS_BRANCH, SETTINGS
+from headgate.paths import RECORDS_BRANCH, SETTINGS
 from headgate.repository import git
 from headgate.repository.commit import advance, identity, make_commit
-from headgate.repository.remote import ORIGIN, Move, clone, fetch, fetch_commits, push, remote_refs, upstream
+from headgate.repository.remote import ORIGIN, RefUpdate, clone, fetch, fetch_commits, push, remote_refs, upstream
 from headgate.repository.tree import Tree, name_objects_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headgate.config import Configuration
-    from headgate.landing.proof import Prover
+    from headgate.landing.proof import ProofKey
     from headgate.model import Commits, Settings
     from headgate.repository.git import Repository
     from headgate.repository.tree import Changes
@@ -52,9 +52,9 @@ class Workspace:
     """headgate.yaml of the branch that this one is to be merged into: its limits hold, and nothing is proposed."""
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
     """Says what the remote is told when a branch for review is pushed, by the configuration and the branch."""
-    prover: Prover | None = None
+    prover: ProofKey | None = None
     """Proves what is committed to branches for review; without it they are taken as they stand."""
-    along: list[Move] = field(default_factory=list, compare=False)
+    along: list[RefUpdate] = field(default_factory=list, compare=False)
     _heads: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -108,7 +108,7 @@ class Delivered:
 
 
 @dataclass(frozen=True)
-class Draft:
+class PreparedCommit:
     """Changes that become one commit on a branch; None is the default branch. Without changes the branch goes."""
 
     branch: str | None
@@ -128,7 +128,7 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
     if repository is not None:
         current = git.current_branch(repository)
         if not current:
-            raise GitError("HEAD is on no branch", where=Place(manifests), hint="check a branch out first")
+            raise GitError("HEAD is on no branch", where=Location(manifests), hint="check a branch out first")
         git.use_names_of(repository)
         remote = upstream(repository, current)
         yield Workspace(repository, current, git.head(repository), remote, is_checkout=True, signing_key=signing_key)
@@ -197,7 +197,7 @@ def fetch_proposed(workspace: Workspace, commits: Sequence[str]) -> None:
         fetch_commits(workspace.repository, workspace.remote, missing, depth=0 if workspace.is_checkout else 2)
 
 
-def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | None = None) -> list[Delivered]:
+def publish(workspace: Workspace, drafts: Sequence[PreparedCommit], commits: Commits | None = None) -> list[Delivered]:
     """Make the commits, and bring them to their branches: all in one push, or none of them.
 
     ``commits`` says whom they are by.
@@ -208,7 +208,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
         drafts = [one for draft in drafts for one in _with_records_apart(draft)]
     elsewhere = branch_heads(workspace) if any(draft.branch for draft in drafts) else {}
     delivered: list[Delivered] = []
-    moves: list[Move] = []
+    moves: list[RefUpdate] = []
     base = workspace.base
     for draft in sorted(drafts, key=lambda draft: draft.branch or ""):
         ref = f"refs/heads/{draft.branch or workspace.branch}"
@@ -219,7 +219,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
             base = commit  # what is reviewed stands on the newest default branch
         elif _is_there(workspace, old, commit):
             continue
-        moves.append(Move(ref, commit, old))
+        moves.append(RefUpdate(ref, commit, old))
         delivered.append(Delivered(draft.branch or workspace.branch, commit))
     if workspace.is_checkout:
         _check_untouched(workspace, drafts)
@@ -227,7 +227,7 @@ def publish(workspace: Workspace, drafts: Sequence[Draft], commits: Commits | No
     return delivered
 
 
-def _with_records_apart(draft: Draft) -> list[Draft]:
+def _with_records_apart(draft: PreparedCommit) -> list[PreparedCommit]:
     """Return a draft for the default branch as two, of which one has the records."""
     if draft.branch is not None:
         return [draft]
@@ -236,7 +236,7 @@ def _with_records_apart(draft: Draft) -> list[Draft]:
     return [one for one in both if one.changes]
 
 
-def _check_untouched(workspace: Workspace, drafts: Sequence[Draft]) -> None:
+def _check_untouched(workspace: Workspace, drafts: Sequence[PreparedCommit]) -> None:
     """Raise DirtyError when somebody changed a file of the checkout that is to be written. Others may differ."""
     paths = [path for draft in drafts if draft.branch is None for path in draft.changes]
     for at in range(0, len(paths), _PATHS_AT_ONCE):
@@ -246,7 +246,7 @@ def _check_untouched(workspace: Workspace, drafts: Sequence[Draft]) -> None:
 _PATHS_AT_ONCE = 2000  # so that a command line does not become too long
 
 
-def _commit(workspace: Workspace, base: str, draft: Draft, commits: Commits | None) -> str:
+def _commit(workspace: Workspace, base: str, draft: PreparedCommit, commits: Commits | None) -> str:
     """Return the draft's commit, or `NO_COMMIT` for a branch that goes."""
     if not draft.changes:
         return git.NO_COMMIT
@@ -280,7 +280,7 @@ def branch_heads(workspace: Workspace) -> dict[str, str]:
     return workspace._heads  # noqa: SLF001
 
 
-def _push(workspace: Workspace, moves: Sequence[Move], options: tuple[str, ...]) -> None:
+def _push(workspace: Workspace, moves: Sequence[RefUpdate], options: tuple[str, ...]) -> None:
     try:
         push(workspace.repository, workspace.remote, moves, options)
     except GitError as error:
@@ -295,7 +295,7 @@ def _push(workspace: Workspace, moves: Sequence[Move], options: tuple[str, ...])
         ) from None
 
 
-def _bring(workspace: Workspace, moves: Sequence[Move]) -> None:
+def _bring(workspace: Workspace, moves: Sequence[RefUpdate]) -> None:
     if not moves:
         return
     if workspace.remote:

@@ -1,37 +1,48 @@
 """The files of a manifest repository, declared once: what is read, checked, documented and given as JSON Schema."""
 
-from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, Template
-from headgate.model.fields import Record
-from headgate.model.pending import Failure, GroupRecord, ProposalRecord, Rejected, Rejection
-from headgate.model.release import Freeze, Newest, Part, Pin, Release, ReleasedConfig, ReleasedDependency, ReleasedImage
+from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
+from headgate.model.fields import StrictModel
+from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
+from headgate.model.release import (
+    FreezeRecord,
+    Newest,
+    Part,
+    PinRecord,
+    Release,
+    ReleasedConfig,
+    ReleasedDependency,
+    ReleasedImage,
+)
 from headgate.model.settings import (
+    AcceptRule,
+    CommitIdentity,
     Commits,
     Dependencies,
     Environment,
-    GitLab,
+    GitLabSettings,
     Lock,
     Mirror,
     Output,
-    Person,
     Registry,
     Review,
     Settings,
     SettingsLimits,
-    Take,
     Window,
 )
 
 __all__ = [
+    "AcceptRule",
     "Allow",
     "App",
     "AppEnvironment",
+    "CommitIdentity",
     "Commits",
     "Config",
     "Dependencies",
     "Environment",
-    "Failure",
-    "Freeze",
-    "GitLab",
+    "FailureRecord",
+    "FreezeRecord",
+    "GitLabSettings",
     "Granted",
     "GroupRecord",
     "Image",
@@ -40,10 +51,8 @@ __all__ = [
     "Newest",
     "Output",
     "Part",
-    "Person",
-    "Pin",
+    "PinRecord",
     "ProposalRecord",
-    "Record",
     "Registry",
     "Rejected",
     "Rejection",
@@ -54,7 +63,7 @@ __all__ = [
     "Review",
     "Settings",
     "SettingsLimits",
-    "Take",
-    "Template",
+    "StrictModel",
+    "TemplateSettings",
     "Window",
 ]

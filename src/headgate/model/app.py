@@ -14,9 +14,9 @@ from headgate.model.fields import (
     KindName,
     Name,
     Project,
-    Record,
     Repository,
     SafeFolder,
+    StrictModel,
     Text,
     Texts,
     ValuePath,
@@ -27,7 +27,7 @@ from headgate.model.fields import (
 from headgate.model.settings import Takes
 
 
-class Image(Record):
+class Image(StrictModel):
     """One image of an app: which containers run it, and who may hand it off."""
 
     repository: Repository
@@ -40,7 +40,7 @@ class Image(Record):
     """Whether it is fine that no container uses it."""
 
 
-class Config(Record):
+class Config(StrictModel):
     """The app's own config: a folder of its repository."""
 
     path: SafeFolder
@@ -51,7 +51,7 @@ class Config(Record):
     """Patterns of the files to take (`*.yaml`, `templates/*`). Default: all."""
 
 
-class Granted(Record):
+class Granted(StrictModel):
     """One path of values that an app may set."""
 
     path: ValuePath
@@ -60,7 +60,7 @@ class Granted(Record):
     """Allow line breaks, control characters and `{{` in strings."""
 
 
-class Allow(Record):
+class Allow(StrictModel):
     """What an app's own config may render beyond workloads in its namespace."""
 
     namespaces: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
@@ -79,7 +79,7 @@ Grants = Annotated[
 ]
 
 
-class AppEnvironment(Record):
+class AppEnvironment(StrictModel):
     """What one app does differently in one environment."""
 
     delivery: Delivery | None = None
@@ -104,7 +104,7 @@ AppEnvironments = Annotated[
 ]
 
 
-class App(Record):
+class App(StrictModel):
     """app.yaml: one app, the projects that own its parts, its template or config, and its environments."""
 
     project: Project | None = None
@@ -140,7 +140,7 @@ class App(Record):
         return self
 
 
-class Template(Record):
+class TemplateSettings(StrictModel):
     """template.yaml: optional facts about a shared template."""
 
     engine: Engine | None = None

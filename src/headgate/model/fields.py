@@ -192,7 +192,7 @@ DateRange = Annotated[
 ]
 
 
-class Record(BaseModel):
+class StrictModel(BaseModel):
     """What all files have in common: unknown keys are errors, types are not guessed, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

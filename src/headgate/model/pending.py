@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from headgate.model.fields import Commit, Name, Record, Text, Tree, as_tuple
+from headgate.model.fields import Commit, Name, StrictModel, Text, Tree, as_tuple
 from headgate.model.release import Newest, ReleasedConfig, ReleasedImage
 
 
-class Failure(Record):
+class FailureRecord(StrictModel):
     """Why a group could not be rendered."""
 
     code: int
@@ -24,7 +24,7 @@ class Failure(Record):
     """Commit of the manifest repository on which it was first tried."""
 
 
-class GroupRecord(Record):
+class GroupRecord(StrictModel):
     """group.yaml: the parts that one hand-off or promotion brought, accepted and not landed."""
 
     version: Literal[1] = 1
@@ -41,11 +41,11 @@ class GroupRecord(Record):
     """Environment that it was promoted from."""
     reasons: Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])] = ()
     """Why it is held."""
-    failure: Failure | None = None
+    failure: FailureRecord | None = None
     """Why it failed."""
 
 
-class ProposalRecord(Record):
+class ProposalRecord(StrictModel):
     """proposal.yaml: what Headgate last put on a branch for review. The branch is made from it, not the other way."""
 
     version: Literal[1] = 1
@@ -75,7 +75,7 @@ class Rejection(Newest):
     """The merge request: `!12`."""
 
 
-class Rejected(Record):
+class Rejected(StrictModel):
     """rejected.yaml: what people rejected by closing a merge request."""
 
     version: Literal[1] = 1

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from headgate.model.fields import Commit, Digest, Name, Project, Record, Text, Tree, as_tuple
+from headgate.model.fields import Commit, Digest, Name, Project, StrictModel, Text, Tree, as_tuple
 
 
-class Part(Record):
+class Part(StrictModel):
     """Where a part of a release came from."""
 
     project: Project
@@ -43,7 +43,7 @@ class ReleasedImage(Part):
         return f"{self.repository}:{self.tag}@{self.digest}"
 
 
-class ReleasedDependency(Record):
+class ReleasedDependency(StrictModel):
     """A chart or a Kustomize base from elsewhere, that an app's config was completed with."""
 
     url: Text
@@ -71,7 +71,7 @@ class ReleasedConfig(Part):
     """What it was completed with from elsewhere."""
 
 
-class Newest(Record):
+class Newest(StrictModel):
     """The newest that was ever released of a part, which a rollback does not lower."""
 
     commit: Commit
@@ -86,7 +86,7 @@ class Newest(Record):
     """Digest of the image."""
 
 
-class Pin(Record):
+class PinRecord(StrictModel):
     """Why automatic hand-offs do not reach an app here."""
 
     by: Text
@@ -97,7 +97,7 @@ class Pin(Record):
     """Commit of the manifest repository from which on it holds."""
 
 
-class Freeze(Record):
+class FreezeRecord(StrictModel):
     """frozen.yaml: why automatic hand-offs reach no app of an environment."""
 
     version: Literal[1] = 1
@@ -110,7 +110,7 @@ class Freeze(Record):
     """Commit of the manifest repository from which on it holds."""
 
 
-class Release(Record):
+class Release(StrictModel):
     """release.yaml: what one app runs in one environment. Written by Headgate, and by nobody else."""
 
     version: Literal[1] = 1
@@ -121,7 +121,7 @@ class Release(Record):
     """The app's config."""
     newest: Mapping[Name, Newest] = Field(default_factory=dict)
     """The newest ever released, per part (`config` for the config)."""
-    pin: Pin | None = None
+    pin: PinRecord | None = None
     """Set while automatic hand-offs do not reach the app here."""
     template: Tree | None = None
     """git's id of the template's files (`templates/.versions/ID/`), where templates travel with releases."""

@@ -25,8 +25,8 @@ from headgate.model.fields import (
     Name,
     PersonName,
     Project,
-    Record,
     SafeFolder,
+    StrictModel,
     Text,
     Texts,
     TimeZone,
@@ -38,7 +38,7 @@ from headgate.model.fields import (
 )
 
 
-class Take(Record):
+class AcceptRule(StrictModel):
     """One kind of hand-off that an environment accepts: a branch, a tag or a promotion."""
 
     branch: Text | None = None
@@ -55,7 +55,7 @@ class Take(Record):
     """Whether the branch or tag must be protected in GitLab."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Take:
+    def _one_source(self) -> AcceptRule:
         if sum(source is not None for source in (self.branch, self.tag, self.promotion)) != 1:
             raise ValueError("exactly one of branch, tag and promotion")
         if self.auto and self.promotion is None:
@@ -64,12 +64,12 @@ class Take(Record):
 
 
 Takes = Annotated[
-    tuple[Take, ...],
-    BeforeValidator(listed, json_schema_input_type=Take | list[Take]),
+    tuple[AcceptRule, ...],
+    BeforeValidator(listed, json_schema_input_type=AcceptRule | list[AcceptRule]),
 ]
 
 
-class Review(Record):
+class Review(StrictModel):
     """How the merge requests of a reviewed environment are made."""
 
     labels: Texts = ()
@@ -84,7 +84,7 @@ class Review(Record):
     """Merge as soon as GitLab says that it may be merged."""
 
 
-class Mirror(Record):
+class Mirror(StrictModel):
     """A branch that repeats an environment's YAML after it is on the default branch."""
 
     branch: Branch
@@ -93,7 +93,7 @@ class Mirror(Record):
     """Folder of an app on that branch; may hold `{environment}` and `{app}`."""
 
 
-class Output(Record):
+class Output(StrictModel):
     """Where the final YAML goes."""
 
     path: SafeFolder = "deploy/{environment}/{app}"
@@ -102,7 +102,7 @@ class Output(Record):
     """A branch on which the same YAML is wanted too."""
 
 
-class Window(Record):
+class Window(StrictModel):
     """Days and times at which an environment takes what reaches it by itself."""
 
     days: Days = "mon-sun"
@@ -132,7 +132,7 @@ class Window(Record):
 Windows = Annotated[tuple[Window, ...], BeforeValidator(listed, json_schema_input_type=Window | list[Window])]
 
 
-class DeployedTo(Record):
+class DeployedTo(StrictModel):
     """What GitLab is told of an environment in the apps' projects. `{app}` and `{environment}` stand for the names."""
 
     tier: Literal["production", "staging", "testing", "development", "other"] | None = None
@@ -151,7 +151,7 @@ class DeployedTo(Record):
         return self
 
 
-class Environment(Record):
+class Environment(StrictModel):
     """One environment: what it accepts, and how its YAML is delivered."""
 
     takes: Takes = ()
@@ -176,14 +176,14 @@ class Environment(Record):
     """What GitLab's pages of environments show: tier, and the Kubernetes dashboard."""
 
 
-class Dependencies(Record):
+class Dependencies(StrictModel):
     """What an app's own config may bring along from elsewhere when it is handed off."""
 
     hosts: Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])] = ()
     """Hosts of charts and of Kustomize bases, with a port where it is not 443: `charts.example.com`. Default: none."""
 
 
-class SettingsLimits(Record):
+class SettingsLimits(StrictModel):
     """Guards against a change that is larger than anybody meant."""
 
     removed_percent: Annotated[int, Field(ge=0, le=100)] = 50
@@ -202,7 +202,7 @@ class SettingsLimits(Record):
     """Final YAML that one app may have in one environment, in MiB."""
 
 
-class Person(Record):
+class CommitIdentity(StrictModel):
     """Who a commit is by."""
 
     name: PersonName
@@ -211,12 +211,12 @@ class Person(Record):
     """Address, one that the project's push rules know."""
 
 
-class Commits(Record):
+class Commits(StrictModel):
     """Who the commits of Headgate are by, and their subject."""
 
-    author: Person | None = None
+    author: CommitIdentity | None = None
     """Author of every commit. Default: who git's configuration names."""
-    committer: Person | None = None
+    committer: CommitIdentity | None = None
     """Committer of every commit; signatures are checked against its address. Default: as for the author."""
     message: Text | None = None
     """Subject: a text with `{action}`, `{apps}`, `{environments}` and `{what}`. Body and trailers are Headgate's."""
@@ -229,7 +229,7 @@ Proofs = Annotated[
 ]
 
 
-class GitLab(Record):
+class GitLabSettings(StrictModel):
     """Where this repository is, so that no variable of a pipeline decides where tokens go."""
 
     url: Url
@@ -242,27 +242,27 @@ class GitLab(Record):
     """What proves who sent a hand-off: `trigger-jobs`, or `upstream` in its place; `id-token`."""
 
     @model_validator(mode="after")
-    def _one_of_triggers(self) -> GitLab:
+    def _one_of_triggers(self) -> GitLabSettings:
         if {"trigger-jobs", "upstream"} <= set(self.proofs):
             raise ValueError("upstream in place of trigger-jobs, not beside it: else the weaker one would count")
         return self
 
 
-class Registry(Record):
+class Registry(StrictModel):
     """What a registry may have of us."""
 
     realms: Hosts = ()
     """Other hosts that may be asked for tokens with its credentials: `auth.example.com`."""
 
 
-class Settings(Record):
+class Settings(StrictModel):
     """headgate.yaml: the environments, how each is delivered, and who may do what."""
 
     version: Literal[1]
     """Version of this file's format."""
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
-    gitlab: GitLab | None = None
+    gitlab: GitLabSettings | None = None
     """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
     registries: Mapping[Host, Registry] = Field(default_factory=dict)
     """Registries by host, where more is to be said of one: which other hosts get its credentials."""
@@ -284,7 +284,7 @@ class Settings(Record):
     """Where what is pending stands: on the default branch, or, if the bot may not push that, on `headgate/_state`."""
 
 
-class Lock(Record):
+class Lock(StrictModel):
     """headgate.lock: the versions that hydrated this repository. Another version refuses to."""
 
     version: Literal[1, 2] = 1

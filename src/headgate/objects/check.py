@@ -11,7 +11,7 @@ from headgate.yamltext import valuepath
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.errors import Place
+    from headgate.errors import Location
     from headgate.model import Allow
     from headgate.objects.kinds import Scope
     from headgate.objects.manifest import Manifest
@@ -32,7 +32,7 @@ def check_allowed(
     problems: list[str] = []
     kinds: list[str] = []
     namespaces: list[str] = []
-    places: list[Place | None] = []
+    places: list[Location | None] = []
     for manifest, scope in found:
         before = len(problems)
         reason = _plain_secret(manifest)

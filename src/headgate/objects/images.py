@@ -77,7 +77,7 @@ def canonical_repository(repository: str) -> str:
 
 
 @dataclass(frozen=True)
-class Use:
+class ImageUse:
     """One place in an object that names an image."""
 
     holder: Any
@@ -89,7 +89,7 @@ class Use:
         return self.holder[self.key]
 
 
-def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[Use]:
+def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[ImageUse]:
     """Yield every place of an object that names an image.
 
     ``workloads`` says for custom resources where their pod spec, or one image, is. In what SOPS encrypted, what it
@@ -100,27 +100,27 @@ def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[Use]:
         return
     for holder, key in valuepath.select(manifest.data, valuepath.parse(path)):
         if isinstance(holder[key], str):
-            yield Use(holder, key)
+            yield ImageUse(holder, key)
         elif isinstance(holder[key], dict):
             yield from _pod_uses(holder[key])
 
 
-def _pod_uses(pod: dict[str, Any]) -> Iterator[Use]:
+def _pod_uses(pod: dict[str, Any]) -> Iterator[ImageUse]:
     for field in CONTAINERS:
         for container in _dicts(pod.get(field)):
             if isinstance(container.get("image"), str):
-                yield Use(container, "image")
+                yield ImageUse(container, "image")
     for volume in _dicts(pod.get("volumes")):  # https://kubernetes.io/docs/tasks/configure-pod-container/image-volumes/
         image = volume.get("image")
         if isinstance(image, dict) and isinstance(image.get("reference"), str):
-            yield Use(image, "reference")
+            yield ImageUse(image, "reference")
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def pin(
+def set_digests(
     found: Sequence[Manifest],
     images: Mapping[str, Image],
     released: Mapping[str, ReleasedImage],

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ManifestError, Place, first_few
+from headgate.errors import Location, ManifestError, first_few
 from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by
 from headgate.yamltext.write import write
 
@@ -48,9 +48,9 @@ class Manifest:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> Location | None:
         """Where it came from."""
-        return Place(self.source) if self.source else None
+        return Location(self.source) if self.source else None
 
 
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -66,7 +66,7 @@ def manifests(found: Iterable[EngineObject]) -> list[Manifest]:
 
 
 def _manifest(found: EngineObject) -> Manifest:
-    data, where = found.data, Place(found.source) if found.source else None
+    data, where = found.data, Location(found.source) if found.source else None
     group, _, _ = data["apiVersion"].rpartition("/")
     kind, metadata = data["kind"], data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -91,7 +91,7 @@ def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
     )
 
 
-def check_name(name: str, kind: str, where: Place | None) -> None:
+def check_name(name: str, kind: str, where: Location | None) -> None:
     """Refuse names that Kubernetes refuses for every kind.
 
     https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
@@ -111,7 +111,7 @@ def _shown(data: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Placed:
+class ScopedObjects:
     """Objects in their namespaces, each with its scope, which is None when nobody knows it."""
 
     scoped: tuple[tuple[Manifest, Scope | None], ...]
@@ -130,7 +130,7 @@ def with_namespace(
     *,
     own_config: bool,
     allowed: Collection[str],
-) -> Placed:
+) -> ScopedObjects:
     """Fill the namespace in where a namespaced object lacks it, and clear it on cluster-scoped objects.
 
     ``configured`` is ``scopes`` in headgate.yaml. CRDs among the objects define scopes too; those of an app's own
@@ -145,7 +145,7 @@ def with_namespace(
     pairs = list(zip(found, scopes, strict=True))
     cleared = [str(manifest) for manifest, scope in pairs if scope == "cluster" and manifest.namespace]
     warning = f"a cluster-scoped object has no namespace, so it is left out: {', '.join(first_few(cleared))}"
-    return Placed(
+    return ScopedObjects(
         tuple((_with_namespace(manifest, scope, namespace), scope) for manifest, scope in pairs),
         (warning,) if cleared else (),
     )

@@ -30,7 +30,7 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryLimits:
     """How long to wait for a registry: seconds for an answer, tries, and the longest wait between two of them."""
 
     seconds: float = 30
@@ -44,7 +44,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Access:
+class RegistryAccess:
     """How registries are reached. ``credentials`` of one host are tried in their order.
 
     ``realms`` says for a registry's host which others may be asked for tokens with its credentials.
@@ -52,7 +52,7 @@ class Access:
 
     credentials: tuple[Credential, ...] = ()
     realms: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    patience: Patience = Patience()
+    patience: RetryLimits = RetryLimits()
 
     def of(self, host: str) -> tuple[Credential, ...]:
         """Return the logins for a registry, in the order in which they are tried."""
@@ -63,7 +63,7 @@ class Access:
         return self.realms.get(host, frozenset())
 
 
-def access(settings: Settings, variables: Mapping[str, str]) -> Access:
+def access(settings: Settings, variables: Mapping[str, str]) -> RegistryAccess:
     """Return how registries are reached, by headgate.yaml and a job's variables. Raises ConfigError.
 
     GitLab's registry asks for tokens at GitLab's own address: https://docs.gitlab.com/administration/packages/
@@ -76,7 +76,7 @@ def access(settings: Settings, variables: Mapping[str, str]) -> Access:
         gitlab_registry = registry_host(settings.gitlab.registry)
         own = {urlsplit(settings.gitlab.url).netloc}
         realms[gitlab_registry] = realms.get(gitlab_registry, frozenset()) | own
-    return Access(credentials(variables, gitlab_registry), realms)
+    return RegistryAccess(credentials(variables, gitlab_registry), realms)
 
 
 def credentials(variables: Mapping[str, str], gitlab_registry: str = "") -> tuple[Credential, ...]:

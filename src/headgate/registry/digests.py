@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
-from headgate.registry.refusals import missing, unexpected
+from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 
 if TYPE_CHECKING:
     from headgate.objects.images import Reference
-    from headgate.registry.credentials import Access
-    from headgate.registry.http import Answer
+    from headgate.registry.credentials import RegistryAccess
+    from headgate.registry.http import RegistryResponse
     from headgate.registry.repository import ImageRepository
 
 INDEXES = (
@@ -37,7 +37,7 @@ _OK, _NOT_FOUND = 200, 404
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedImage:
     """An image that is there. ``reference`` has its digest: of an index, the whole index's."""
 
     reference: Reference
@@ -49,7 +49,7 @@ class Resolved:
         return self.media_type in INDEXES
 
 
-def resolve(reference: Reference, access: Access) -> Resolved:
+def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
     """Ask the registry for an image's digest.
 
     A digest that the reference has already must be there, and its tag must point to it. Raises ConfigError for a
@@ -74,7 +74,7 @@ def resolve(reference: Reference, access: Access) -> Resolved:
             "that the push printed, under a tag that is never used again",
         )
     digest, media_type = found[0]
-    return Resolved(replace(reference, digest=digest), media_type)
+    return ResolvedImage(replace(reference, digest=digest), media_type)
 
 
 def _find(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def _find(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
     return digest, media_type
 
 
-def revision(resolved: Resolved, access: Access) -> str | None:
+def revision(resolved: ResolvedImage, access: RegistryAccess) -> str | None:
     """Return the commit that an image says it was built from: its label ``org.opencontainers.image.revision``.
 
     An annotation of the manifest or index goes before the label, which an image inherits from what it is built
@@ -146,7 +146,7 @@ def _blob(repository: ImageRepository, reference: Reference, digest: str) -> dic
     return _json(answer.body, reference)
 
 
-def _check_status(answer: Answer, repository: ImageRepository, reference: Reference) -> None:
+def _check_status(answer: RegistryResponse, repository: ImageRepository, reference: Reference) -> None:
     if answer.status == _NOT_FOUND:
         raise missing(reference)
     if answer.status != _OK:
@@ -171,7 +171,7 @@ def _contradiction(repository: ImageRepository, told: str, digest: str) -> Regis
     )
 
 
-def _media_type(answer: Answer) -> str:
+def _media_type(answer: RegistryResponse) -> str:
     return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from headgate.errors import RegistryError
-from headgate.registry.refusals import limited, too_large, unreachable
+from headgate.registry.errors import limited, too_large, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from requests import PreparedRequest, Session
 
-    from headgate.registry.credentials import Access, Patience
+    from headgate.registry.credentials import RegistryAccess, RetryLimits
     from headgate.timelimit import TimeLimit
 
 MOST = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Question:
+class RegistryRequest:
     """One request. ``authorization`` is sent to the host of ``address``, and to no other.
 
     ``most`` is how many bytes the answer may have.
@@ -54,7 +54,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RegistryResponse:
     """What came back: HTTP's status, headers whose names have no case, and the body."""
 
     status: int
@@ -67,11 +67,11 @@ class Http:
     """HTTP for the sake of one registry."""
 
     host: str
-    patience: Patience
+    patience: RetryLimits
     _session: Session = field(repr=False)
     _limit: TimeLimit = field(repr=False)
 
-    def send(self, question: Question, *, follow: bool = True) -> Answer:
+    def send(self, question: RegistryRequest, *, follow: bool = True) -> RegistryResponse:
         """Send a request and follow where it leads; the login only as long as scheme, host and port stay.
 
         Raises RegistryError for what comes to no answer, and for 429 and a broken server after several tries.
@@ -103,7 +103,7 @@ class Http:
         is_local = found is not None and is_loopback(found.host) and is_loopback(self.host)
         return found if found is not None and (found.scheme == "https" or is_local) else None
 
-    def _exchange(self, question: Question, address: str, authorization: str) -> Answer:
+    def _exchange(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
         """Send one request. A body that breaks off is asked for once more; the other tries are urllib3's."""
         from requests import RequestException  # noqa: PLC0415  0.1 s
         from urllib3.exceptions import HTTPError, ProtocolError  # noqa: PLC0415
@@ -119,7 +119,7 @@ class Http:
                     raise unreachable(self.host, asked.host if asked else self.host, why, self.patience) from None
         raise AssertionError("the second try returns or raises")
 
-    def _once(self, question: Question, address: str, authorization: str) -> Answer:
+    def _once(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
         def authorize(request: PreparedRequest) -> PreparedRequest:
@@ -143,7 +143,7 @@ class Http:
             body = b"" if question.verb == "HEAD" else self._body(answer.raw, question.most)
             if self._limit.is_over:  # it may have been cut
                 raise TooLateError
-            return Answer(answer.status_code, answer.headers, body)
+            return RegistryResponse(answer.status_code, answer.headers, body)
 
     def _body(self, raw: Any, most: int) -> bytes:
         body = bytearray()
@@ -155,7 +155,7 @@ class Http:
 
 
 @contextmanager
-def open_http(host: str, access: Access) -> Iterator[Http]:
+def open_http(host: str, access: RegistryAccess) -> Iterator[Http]:
     """Yield HTTP for a registry. Proxies and certificates are the environment's, as everywhere in requests."""
     from requests import Session  # noqa: PLC0415  0.1 s
     from urllib3 import Retry  # noqa: PLC0415

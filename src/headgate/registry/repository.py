@@ -13,15 +13,15 @@ from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import canonical_repository
 from headgate.registry.challenge import Challenge, parse_challenges
 from headgate.registry.credentials import DOCKER_HUB, registry_host
-from headgate.registry.http import MOST, Origin, Question, is_loopback, open_http, origin
-from headgate.registry.refusals import denied, elsewhere
+from headgate.registry.errors import denied, elsewhere
+from headgate.registry.http import MOST, Origin, RegistryRequest, is_loopback, open_http, origin
 from headgate.repository.login import basic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.registry.credentials import Access, Credential
-    from headgate.registry.http import Answer, Http
+    from headgate.registry.credentials import Credential, RegistryAccess
+    from headgate.registry.http import Http, RegistryResponse
 
 _DENIED = (401, 403)
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -34,7 +34,7 @@ class ImageRepository:
 
     host: str
     path: str
-    access: Access
+    access: RegistryAccess
     _http: Http = field(repr=False)
     _authorization: str = field(default="", repr=False)
 
@@ -44,13 +44,13 @@ class ImageRepository:
         host = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         return f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{self.path}"
 
-    def ask(self, verb: str, path: str, accept: str = "*/*", most: int = MOST) -> Answer:
+    def ask(self, verb: str, path: str, accept: str = "*/*", most: int = MOST) -> RegistryResponse:
         """Return the answer for a path below the repository, logged in when the registry asks for it.
 
         Each login for the host is tried, and nobody's at last. What 404 and others mean is for the caller to say.
         ``most`` is how many bytes it may have. Raises RegistryError.
         """
-        question = Question(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
+        question = RegistryRequest(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
         answer = self._http.send(question)
         if answer.status not in _DENIED:
             return answer
@@ -98,7 +98,9 @@ class ImageRepository:
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
         realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
-        question = Question("GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query)
+        question = RegistryRequest(
+            "GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query
+        )
         answer = self._http.send(question, follow=False)
         if answer.status in _DENIED:
             return ""
@@ -113,7 +115,7 @@ class ImageRepository:
 
 
 @contextmanager
-def open_repository(repository: str, access: Access) -> Iterator[ImageRepository]:
+def open_repository(repository: str, access: RegistryAccess) -> Iterator[ImageRepository]:
     """Yield a repository, by its name in image references. Raises ConfigError for a name that no registry has."""
     host, _, path = canonical_repository(repository).partition("/")
     if not _PATH.fullmatch(path):

@@ -16,7 +16,7 @@ from headgate.releases.release import parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from headgate.model import Failure, ProposalRecord
+    from headgate.model import FailureRecord, ProposalRecord
     from headgate.releases.pending import Group
     from headgate.releases.release import Released
 
@@ -69,26 +69,28 @@ class Wanted:
         """Return the release that is landed or proposed with some of the groups that it brings."""
         return compose(self.landed, (*self.pending.proposed, *brought))
 
-    def landing(self, brought: Sequence[Group], failure: Failure | None = None) -> Pending:
+    def landing(self, brought: Sequence[Group], failure: FailureRecord | None = None) -> Pending:
         """Return what is pending when ``brought``, and what was proposed, is on the default branch."""
         return replace(self._rest(brought, failure), proposal=None)
 
-    def proposing(self, brought: Sequence[Group], record: ProposalRecord, failure: Failure | None = None) -> Pending:
+    def proposing(
+        self, brought: Sequence[Group], record: ProposalRecord, failure: FailureRecord | None = None
+    ) -> Pending:
         """Return what is pending when ``brought`` is proposed, beside what was proposed already."""
         groups = stacked((*self.pending.proposed, *(group.accepted for group in brought)))
         return replace(self._rest(brought, failure), proposal=Proposal(record, groups))
 
-    def holding(self, failure: Failure | None = None) -> Pending:
+    def holding(self, failure: FailureRecord | None = None) -> Pending:
         """Return what is pending when nothing is brought: it is held, or it failed."""
         return self._rest((), failure)
 
-    def keeping(self, brought: Sequence[Group], reason: str, failure: Failure | None = None) -> Pending:
+    def keeping(self, brought: Sequence[Group], reason: str, failure: FailureRecord | None = None) -> Pending:
         """Return what is pending when ``brought`` could go on, but is held for a reason that will pass by itself."""
         rest = self._rest(brought, failure)
         waits = (group.changed(reasons=(reason,), failure=None) for group in brought)
         return replace(rest, held=stacked((*rest.held, *waits)))
 
-    def _rest(self, brought: Sequence[Group], failure: Failure | None) -> Pending:
+    def _rest(self, brought: Sequence[Group], failure: FailureRecord | None) -> Pending:
         """Return what is held and failed besides what is brought.
 
         What is tried is in the order in which it was accepted, but for what failed: that is newer than what is held,
@@ -133,7 +135,7 @@ class Wanted:
         )
 
 
-def _failed(group: Group, failure: Failure | None) -> Group:
+def _failed(group: Group, failure: FailureRecord | None) -> Group:
     """Return a group as one that failed. The same error again changes nothing."""
     old = group.record.failure
     if failure is None or (

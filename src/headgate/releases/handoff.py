@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.dependencies.resolve import Resolved
-    from headgate.model import Config, Release, Take
+    from headgate.dependencies.resolve import ResolvedConfig
+    from headgate.model import AcceptRule, Config, Release
     from headgate.objects.images import Reference
     from headgate.releases.pending import Group
 
@@ -91,7 +91,7 @@ def short_ref(ref: str) -> str:
     return ref.removeprefix(TAGS if ref.startswith(TAGS) else BRANCHES)
 
 
-def takes(take: Take, ref: str) -> bool:
+def takes(take: AcceptRule, ref: str) -> bool:
     """Whether an entry of ``takes`` accepts hand-offs of a ref."""
     if take.branch is not None:
         return ref.startswith(BRANCHES) and fnmatchcase(short_ref(ref), take.branch)
@@ -100,7 +100,7 @@ def takes(take: Take, ref: str) -> bool:
     return False
 
 
-def _accepts(take: Take, hand_off: HandOff) -> bool:
+def _accepts(take: AcceptRule, hand_off: HandOff) -> bool:
     return takes(take, hand_off.ref) and not (take.protected and hand_off.is_protected is False)
 
 
@@ -149,7 +149,7 @@ def order_rule(configuration: Configuration, accepted: Acceptance) -> str:
     return "ancestry"
 
 
-def taken_by(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[Take]:
+def taken_by(configuration: Configuration, record: AppRecord, environment: str) -> Sequence[AcceptRule]:
     """Return what an app takes in an environment: its own list, or the environment's."""
     own = record.here(environment).takes
     return own if own is not None else configuration.environment(environment).takes
@@ -204,7 +204,7 @@ def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Accep
     return Acceptance(record, environment, images, config if own else None)
 
 
-def _if_protected(take: Take, hand_off: HandOff) -> str:
+def _if_protected(take: AcceptRule, hand_off: HandOff) -> str:
     return " where protected" if take.protected and not take.promotion and hand_off.is_protected is False else ""
 
 
@@ -273,7 +273,7 @@ def check_project_id(before: Release, accepted: Acceptance, hand_off: HandOff) -
             )
 
 
-def handed_off(accepted: Acceptance, hand_off: HandOff, before: Release, config_files: Resolved | None) -> Group:
+def handed_off(accepted: Acceptance, hand_off: HandOff, before: Release, config_files: ResolvedConfig | None) -> Group:
     """Return the group of parts that a hand-off brings. ``before`` knows the projects' numbers in GitLab."""
     numbers = {name: part.project_id for name, part in parts(before).items() if part.project == hand_off.project}
     came_from: dict[str, Any] = {"project": hand_off.project, "commit": hand_off.commit, "ref": hand_off.ref}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
 from headgate.errors import HeadgateError
-from headgate.layout import APPS
 from headgate.model import Release
+from headgate.paths import APPS
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED, REJECTED
 from headgate.releases.release import CONFIG, RELEASE, WAITING, parts
 from headgate.repository.gitlog import ABSENT, below, contents, cut, like, log
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headgate.repository.gitlog import Logged
 
 NOTHING = ""
-"""What `Step.runs` is where the app is not released."""
+"""What `ReleaseStep.runs` is where the app is not released."""
 
 # The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
 _PATH = re.compile(
@@ -37,7 +37,7 @@ _PATH = re.compile(
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """One commit of the default branch that changed an app's release in an environment, and what it was from then on.
 
     ``release`` is None where there is none (any more), or where it cannot be read, as ``problem`` then says.
@@ -60,7 +60,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class History:
+class ReleaseHistory:
     """The steps of an app's release in an environment, newest first.
 
     ``cut`` is the commit at which git's history ends in a shallow repository, or empty: what was before is not known,
@@ -71,16 +71,16 @@ class History:
     repository: Repository
     app: str
     environment: str
-    steps: tuple[Step, ...]
+    steps: tuple[ReleaseStep, ...]
     cut: str = ""
-    oldest: Step | None = None
+    oldest: ReleaseStep | None = None
 
     @cached_property
-    def versions(self) -> tuple[Step, ...]:
+    def versions(self) -> tuple[ReleaseStep, ...]:
         """The steps that changed what runs."""
         return tuple(step for step in self.steps if step.is_version)
 
-    def same_as(self, step: Step) -> Step | None:
+    def same_as(self, step: ReleaseStep) -> ReleaseStep | None:
         """Return the nearest earlier version with which a step runs the same: it went back to that one."""
         if step.runs == NOTHING:
             return None
@@ -88,7 +88,7 @@ class History:
         return next((one for one in earlier if one.runs == step.runs), None)
 
 
-def read_history(repository: Repository, head: str, app: str, environment: str) -> History:
+def read_history(repository: Repository, head: str, app: str, environment: str) -> ReleaseHistory:
     """Return the history of an app's release in an environment, as far as it is in the repository.
 
     It is followed through moves of the app's folder; one that was removed and came back elsewhere begins anew there.
@@ -98,7 +98,7 @@ def read_history(repository: Repository, head: str, app: str, environment: str) 
     return _history(repository, logged, app, environment, cut(repository, head))
 
 
-def read_histories(repository: Repository, head: str, app: str) -> dict[str, History]:
+def read_histories(repository: Repository, head: str, app: str) -> dict[str, ReleaseHistory]:
     """Return the history of an app in each environment that it was ever released in (`read_history`)."""
     logged = _logged(repository, head, app)
     found = {release_of(change.path) for one in logged for change in one.files}
@@ -141,14 +141,16 @@ def _holds_releases(folder: str) -> bool:
     return found is not None and found[0] == f"{folder}/releases/any"
 
 
-def _history(repository: Repository, logged: Sequence[Logged], app: str, environment: str, end: str) -> History:
+def _history(repository: Repository, logged: Sequence[Logged], app: str, environment: str, end: str) -> ReleaseHistory:
     own = [one for one in logged if any(_is_of(change.path, app, environment) for change in one.files)]
     steps = _steps(repository, own, app, environment)
     whole = tuple(step for step in steps if step.commit != end)
-    return History(repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None))
+    return ReleaseHistory(
+        repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None)
+    )
 
 
-def commits_of(history: History) -> dict[str, list[str]]:
+def commits_of(history: ReleaseHistory) -> dict[str, list[str]]:
     """Return, per part, the commits that an environment ran, in the order of their first time there."""
     found: dict[str, list[str]] = {}
     for step in reversed((*history.versions, *([history.oldest] if history.oldest else []))):
@@ -157,7 +159,7 @@ def commits_of(history: History) -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(commits)) for name, commits in found.items()}
 
 
-def landed_at(history: History) -> datetime | None:
+def landed_at(history: ReleaseHistory) -> datetime | None:
     """Return when what an app runs last changed on the default branch; None when that is not known."""
     return history.versions[0].time if history.versions else None
 
@@ -173,12 +175,12 @@ def release_of(path: str) -> tuple[str, str, str, str] | None:
     return (match["folder"], match["app"], match["env"], match["file"]) if match else None
 
 
-def _steps(repository: Repository, logged: Sequence[Logged], app: str, environment: str) -> list[Step]:
+def _steps(repository: Repository, logged: Sequence[Logged], app: str, environment: str) -> list[ReleaseStep]:
     """Go from the oldest commit to the newest, and keep which files there are."""
     changed = [change for one in logged for change in one.files]
     releases = contents(repository, [one.new for one in changed if one.new and one.path.endswith(f"/{RELEASE}")])
     files: dict[str, str] = {}
-    steps: list[Step] = []
+    steps: list[ReleaseStep] = []
     before = NOTHING
     for one in reversed(logged):
         folder = _applied(files, one, app, environment)
@@ -203,7 +205,7 @@ def _applied(files: dict[str, str], one: Logged, app: str, environment: str) -> 
     return folder
 
 
-def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, bytes]) -> Step:
+def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, bytes]) -> ReleaseStep:
     config = _id([(name, oid) for name, oid in sorted(files.items()) if name.startswith(f"{CONFIG}/")])
     release, problem, runs = None, "", NOTHING
     oid = files.get(RELEASE)
@@ -213,7 +215,11 @@ def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, b
             runs = _id([config, *running(release)])
         except HeadgateError as error:
             problem, runs = error.what, _id([config, oid])
-    return Step(one.commit, one.parent, one.time, one.who, one.subject, folder, release, config, runs, False, problem)  # noqa: FBT003
+    return ReleaseStep(
+        *(one.commit, one.parent, one.time, one.who, one.subject, folder, release, config, runs),
+        is_version=False,
+        problem=problem,
+    )
 
 
 def running(release: Release) -> Iterable[object]:

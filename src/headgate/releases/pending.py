@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from headgate.config import parse_record
 from headgate.engine.reading import documents_request, read_ahead
 from headgate.errors import HeadgateError
-from headgate.layout import APPS, ENVIRONMENTS
 from headgate.model import GroupRecord, ProposalRecord, Rejected
+from headgate.paths import APPS, ENVIRONMENTS
 from headgate.releases.release import (
     CONFIG,
     NOTHING,

@@ -12,7 +12,7 @@ from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
     from headgate.config import AppRecord
-    from headgate.model.fields import Record
+    from headgate.model.fields import StrictModel
     from headgate.repository.tree import Changes
 
 HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off.\n"
@@ -79,7 +79,7 @@ def write_released(tree: Tree, folder: str, released: Released | None) -> Change
     return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 
-def write_record(record: Record) -> bytes:
+def write_record(record: StrictModel) -> bytes:
     """Return the canonical text of a file that Headgate alone writes."""
     data = record.model_dump(mode="json", exclude_defaults=True)
     return (HEADER + write({"version": 1, **data})).encode()

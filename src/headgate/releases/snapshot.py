@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from headgate.engine.reading import documents
-from headgate.errors import ConfigError, Place, UnsafeFileError
+from headgate.errors import ConfigError, Location, UnsafeFileError
 from headgate.repository.tree import Tree, check_input
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def snapshot(
     files = source.folder(config.path)
     wanted = [path for path in files.paths() if _is_wanted(path, config, environments, values_only=values_only)]
     if not files.paths():
-        raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Place(config.path))
+        raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Location(config.path))
     kept = Tree({path: files.blob(path) for path in wanted})
     check_input(kept, config.path, arrives=True)
     for name in _OURS:
         if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}", owner):
             raise UnsafeFileError(
                 "a file that belongs to the manifest repository, where alone it has an effect",
-                where=Place(f"{config.path}/{name}"),
+                where=Location(f"{config.path}/{name}"),
                 hint="remove it from the app's config",
             )
     return kept

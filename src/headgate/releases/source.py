@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.dependencies.download import Access
+from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.resolve import Resolver
 from headgate.errors import GitError
 from headgate.repository import git
@@ -143,13 +143,13 @@ class AppSource:
 
 
 @contextmanager
-def app_source(address: str, commit: str, access: Access | None = None) -> Iterator[AppSource]:
+def app_source(address: str, commit: str, access: DownloadAccess | None = None) -> Iterator[AppSource]:
     """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for.
 
     ``access`` has the logins for what its config builds on elsewhere: see `Resolver`.
     """
     with ExitStack() as stack:
-        yield AppSource(address, commit, Resolver(access or Access()), stack)
+        yield AppSource(address, commit, Resolver(access or DownloadAccess()), stack)
 
 
 def _is_copy(repository: Repository) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.dependencies import kustomization
-from headgate.errors import Place, RenderError
+from headgate.errors import Location, RenderError
 from headgate.render import helm, jinja, kustomize, plain
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def engine_of(source: Tree, environment: str, label: str) -> str:
         return "plain"
     raise RenderError(
         "nothing to render",
-        where=Place(label),
+        where=Location(label),
         hint="expected Chart.yaml (Helm), kustomization.yaml (Kustomize), *.yaml.j2 (Jinja2) or *.yaml",
     )
 
@@ -45,7 +45,7 @@ def _check_overlays(source: Tree, environment: str, label: str) -> None:
     if folders:
         raise RenderError(
             f"there are kustomizations in {', '.join(folders[:4])}, and none says what {environment} builds",
-            where=Place(label),
+            where=Location(label),
             hint=f"add overlays/{environment}/kustomization.yaml there, with 'resources: [../../{folders[0]}]'; "
             "or a kustomization.yaml at the top",
         )

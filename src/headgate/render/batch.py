@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.engine.pool import converse
-from headgate.errors import HeadgateError, Place
+from headgate.errors import HeadgateError, Location
 from headgate.render.protocol import Result
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def render_batch(
 
 def placed(error: HeadgateError, render: Render) -> HeadgateError:
     """Return an error of a render with a place, which is the source where it has none."""
-    return error if error.where else type(error)(error.what, where=Place(render.label), hint=error.hint)
+    return error if error.where else type(error)(error.what, where=Location(render.label), hint=error.hint)
 
 
 def _result(
@@ -47,7 +47,7 @@ def _result(
     named: Callable[[str], str] | None,
 ) -> Result:
     warnings = tuple(
-        f"{Place(named(one.file) if named else one.file, one.line)}: {one.message}" if one.file else one.message
+        f"{Location(named(one.file) if named else one.file, one.line)}: {one.message}" if one.file else one.message
         for one in answer.warnings
     )
     if answer.error is not None:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from headgate.engine.protocol import Request
-from headgate.errors import ConfigError, Place
+from headgate.errors import ConfigError, Location
 from headgate.objects.images import for_templates
 from headgate.render.batch import render_batch
 from headgate.yamltext import valuepath
@@ -31,7 +31,7 @@ def _request(render: Render) -> Request:
     if not render.kubernetes:
         raise ConfigError(
             "'kubernetes' is missing, expected the version that Helm shall assume",
-            where=Place("headgate.yaml", 0, f"environments.{render.environment}"),
+            where=Location("headgate.yaml", 0, f"environments.{render.environment}"),
             hint='for example: kubernetes: "1.34"',
         )
     body = {

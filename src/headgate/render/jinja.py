@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.engine import pool
 from headgate.engine.protocol import Request
 from headgate.engine.reading import decoded
-from headgate.errors import HeadgateError, Place, RenderError, YamlError
+from headgate.errors import HeadgateError, Location, RenderError, YamlError
 from headgate.objects.images import for_templates
 from headgate.render import plain
 from headgate.render.batch import placed, render_batch
@@ -111,7 +111,7 @@ def _templates(source: Tree, one: Render) -> Tree:
     texts = {path: decoded(source.read(path), one.file(path)) for path in paths}
     for path, text in texts.items():
         if "\ue000" in text or "\ue001" in text:
-            raise RenderError("holds a character of Unicode's private use area", where=Place(one.file(path)))
+            raise RenderError("holds a character of Unicode's private use area", where=Location(one.file(path)))
     return Tree({path: MemoryBlob(text.encode()) for path, text in texts.items()})
 
 

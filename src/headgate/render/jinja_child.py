@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
 
 
-class Text(str):
+class OwnText(str):
     """Text of a template's own making: of a macro, a block, or a filter that writes YAML. It is printed as it is,
     since the values in it are tokens already.
     """
@@ -40,7 +40,7 @@ class Text(str):
     __slots__ = ()
 
 
-class Strings:
+class StringTokens:
     """The strings of one render. A string is printed as a token and takes its place after the text is parsed."""
 
     def __init__(self) -> None:
@@ -65,20 +65,20 @@ class Strings:
         return self.token(value) if isinstance(value, str) else value
 
 
-class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
+class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     """A sandbox in which templates change nothing and read nothing but their own files."""
 
-    strings: Strings
+    strings: StringTokens
 
     @staticmethod
-    def concat(parts: Iterable[str]) -> Text:
+    def concat(parts: Iterable[str]) -> OwnText:
         """Join what a macro, a block or a whole template printed (Jinja2 calls this for all of them)."""
-        return Text("".join(parts))
+        return OwnText("".join(parts))
 
     @jinja2.pass_context  # which also keeps Jinja2 from printing constants while it compiles
     def finalize_value(self, _context: jinja2.runtime.Context, value: Any) -> Any:
         """Print a value so that it stays in its place."""
-        if isinstance(value, Text):
+        if isinstance(value, OwnText):
             return str(value)
         if isinstance(value, str):
             return self.strings.token(value)
@@ -89,9 +89,9 @@ class Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         raise jinja2.TemplateRuntimeError(f"a {type(value).__name__} cannot be printed")
 
 
-def make_environment(templates: dict[str, str]) -> Environment:
+def make_environment(templates: dict[str, str]) -> Sandbox:
     """Return the environment of one source."""
-    made = Environment(
+    made = Sandbox(
         # Templates carry their names as file names, which error traces then show.
         loader=jinja2.FunctionLoader(lambda name: (templates[name], name, None) if name in templates else None),
         optimized=False,  # filters that make tokens must run for each render
@@ -114,7 +114,9 @@ def make_environment(templates: dict[str, str]) -> Environment:
         b64encode=lambda text: base64.b64encode(_bytes(made.strings, text)).decode(),
         b64decode=lambda text: base64.b64decode(_bytes(made.strings, text)).decode(),
         sha256=lambda text: hashlib.sha256(_bytes(made.strings, text)).hexdigest(),
-        trim=lambda text, chars=None: Text(text.strip(chars)) if isinstance(text, Text) else str(text).strip(chars),
+        trim=lambda text, chars=None: (
+            OwnText(text.strip(chars)) if isinstance(text, OwnText) else str(text).strip(chars)
+        ),
         quote=lambda value: made.strings.whole(str(value)),
     )
     return made
@@ -127,7 +129,7 @@ class _Dumper(yaml.CSafeDumper):
         return True
 
 
-def _to_yaml(strings: Strings, value: Any, indent: int) -> Text:
+def _to_yaml(strings: StringTokens, value: Any, indent: int) -> OwnText:
     text: str = yaml.dump(
         strings.tokens_in(value),
         Dumper=_Dumper,
@@ -137,28 +139,26 @@ def _to_yaml(strings: Strings, value: Any, indent: int) -> Text:
         width=1 << 30,
         indent=indent,
     )
-    return Text(text.removesuffix("\n").removesuffix("\n..."))
+    return OwnText(text.removesuffix("\n").removesuffix("\n..."))
 
 
-def _indent(strings: Strings, text: Any, width: int, *, first: bool, blank: bool) -> Any:
-    if not isinstance(text, Text):
+def _indent(strings: StringTokens, text: Any, width: int, *, first: bool, blank: bool) -> Any:
+    if not isinstance(text, OwnText):
         # A string stays one scalar, which takes the indentation of its place when it is written.
         return strings.whole(str(text))
     pad = " " * width
     lines = str(text).split("\n")
     indented = [pad + line if (number or first) and (line or blank) else line for number, line in enumerate(lines)]
-    return Text("\n".join(indented))
+    return OwnText("\n".join(indented))
 
 
-def _bytes(strings: Strings, text: Any) -> bytes:
+def _bytes(strings: StringTokens, text: Any) -> bytes:
     return strings.whole(str(text)).encode()
 
 
-def render(
-    environment: Environment, templates: dict[str, str], suffixes: tuple[str, ...], context: Any
-) -> dict[str, Any]:
+def render(environment: Sandbox, templates: dict[str, str], suffixes: tuple[str, ...], context: Any) -> dict[str, Any]:
     """Render the templates with these suffixes, all with one context."""
-    environment.strings = Strings()
+    environment.strings = StringTokens()
     texts = []
     name = ""
     try:
@@ -261,7 +261,7 @@ def main() -> None:
     sys.meta_path.clear()  # without the lock, too, nothing else is imported: a render is the same
     _write_line({"protocol": 1, **first_line})
     trees: dict[str, dict[str, str]] = {}
-    environments: dict[str, Environment] = {}
+    environments: dict[str, Sandbox] = {}
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "tree" in message:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headgate.engine.protocol import Request
 from headgate.engine.reading import decoded
-from headgate.errors import Place, RenderError
+from headgate.errors import Location, RenderError
 from headgate.render.batch import render_batch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
 def _request(render: Render) -> Request:
     files = files_of(render)
     if not files:
-        raise RenderError("no YAML file to render", where=Place(render.label))
+        raise RenderError("no YAML file to render", where=Location(render.label))
     body = {"files": files, "hooks": render.hooks}
     return Request(kind="objects", body=body, owner=render.owner, budget=render.budget)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
 from headgate.engine.budget import USUAL
-from headgate.engine.reading import Text
+from headgate.engine.reading import SourceText
 from headgate.errors import GrantError
 from headgate.yamltext import valuepath
 from headgate.yamltext.valuepath import dotted
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from headgate.engine.budget import Budget
-    from headgate.engine.protocol import Warned
+    from headgate.engine.protocol import EngineWarning
     from headgate.model import Granted
     from headgate.repository.tree import Tree
     from headgate.yamltext.valuepath import KeyPath
@@ -28,8 +28,8 @@ class Layer:
     """The values of one file, as Helm reads it. The grant holds for those that the app's repository wrote."""
 
     values: dict[str, Any]
-    text: Text
-    warnings: tuple[Warned, ...] = ()
+    text: SourceText
+    warnings: tuple[EngineWarning, ...] = ()
 
     @property
     def from_app(self) -> bool:
@@ -51,7 +51,7 @@ def read_layer(
     data = tree.read(file)
     name = named or file
     values, warnings = reading.values(data, name, owner=owner, lenient=lenient, budget=budget)
-    return Layer(values, Text(data, name, owner), warnings) if values else None
+    return Layer(values, SourceText(data, name, owner), warnings) if values else None
 
 
 def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:

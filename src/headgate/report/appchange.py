@@ -13,7 +13,7 @@ from headgate.model import Release
 from headgate.objects.encrypted import is_encrypted
 from headgate.releases.history import release_of
 from headgate.releases.release import RELEASE
-from headgate.report.danger import dangers
+from headgate.report.risk import dangers
 from headgate.repository.tree import differing, prefetch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.hydration.output import ObjectChange
     from headgate.objects.manifest import Manifest
-    from headgate.releases.arrivals import Owner
+    from headgate.releases.last_change import Owner
     from headgate.repository.tree import Changes, Tree
 
 

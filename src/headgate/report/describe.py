@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from headgate.releases.release import CONFIG, parts
-from headgate.report.fold import fold
+from headgate.report.grouping import fold
 from headgate.report.history import SHORT
 from headgate.report.markdown import block, code, details, in_html, link, prose
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headgate.hydration.output import ObjectChange
     from headgate.model import ReleasedConfig, ReleasedImage
     from headgate.report.appchange import AppChange, ObjectEffect
-    from headgate.report.fold import Fold
+    from headgate.report.grouping import ChangeGroup
 
 MOST = 100_000
 """Characters of a description. GitLab takes 1,048,576: https://docs.gitlab.com/administration/instance_limits/."""
@@ -139,7 +139,7 @@ def object_name(change: ObjectChange) -> str:
     return f"{change.namespace}/{change.name}" if change.namespace else change.name
 
 
-def _section(one: Fold, most: int, *, is_only: bool) -> str:
+def _section(one: ChangeGroup, most: int, *, is_only: bool) -> str:
     """Return the objects of apps that change alike; an empty text where there is no room for it."""
     first = one.changes[0]
     if not first.objects:
@@ -160,7 +160,7 @@ def _section(one: Fold, most: int, *, is_only: bool) -> str:
     return details(title, f"{names}{body}", is_open=is_only)
 
 
-def _title(one: Fold) -> str:
+def _title(one: ChangeGroup) -> str:
     first = one.changes[0]
     if len(one.apps) == 1:
         return f"{in_html(first.app)} in {in_html(first.environment)}"
@@ -172,7 +172,7 @@ def _few_counts(change: AppChange) -> str:
     return ", ".join(f"{by_action[one]} {one}" for one in ("added", "changed", "removed") if by_action[one])
 
 
-def _names(one: Fold) -> str:
+def _names(one: ChangeGroup) -> str:
     names = [code(app) for app in one.apps[:_MOST_APPS]]
     more = f" and {len(one.apps) - len(names)} more" if len(one.apps) > len(names) else ""
     alike = "" if one.changes[0].objects else ": no object changes"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.model import Release
-    from headgate.releases.history import Step
+    from headgate.releases.history import ReleaseStep
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
 
@@ -23,17 +23,17 @@ _TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryEntry:
     """A step and what is to be said of it: the commit that it went back to, the environment that had it first."""
 
-    step: Step
+    step: ReleaseStep
     back_to: str = ""
     as_in: str = ""
     notes: tuple[str, ...] = ()
 
 
 def write_history(
-    terminal: Terminal, app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapping[str, str]
+    terminal: Terminal, app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str]
 ) -> None:
     """Write what an app ran in each environment, newest first."""
     if not entries:
@@ -47,7 +47,7 @@ def write_history(
             terminal.line(f"  what was before {cuts[environment][:SHORT]} is not in this repository", "yellow")
 
 
-def _row(one: Entry) -> list[Cell]:
+def _row(one: HistoryEntry) -> list[Cell]:
     step = one.step
     gone = step.release is None and not step.problem
     dim = "" if step.is_version else "dim"
@@ -88,7 +88,7 @@ def source(release: Release | None) -> str:
     return ", ".join(f"{'+'.join(names)} {one}" for one, names in by_source.items())
 
 
-def history_to_json(app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapping[str, str]) -> str:
+def history_to_json(app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str]) -> str:
     """Return the same as JSON. Version 1; keys are only ever added."""
     environments = [
         {"environment": name, "cut": cuts.get(name) or None, "steps": [_step(one) for one in found]}
@@ -97,7 +97,7 @@ def history_to_json(app: str, entries: Mapping[str, Sequence[Entry]], cuts: Mapp
     return json.dumps({"version": 1, "app": app, "environments": environments}, indent=2)
 
 
-def _step(one: Entry) -> dict[str, Any]:
+def _step(one: HistoryEntry) -> dict[str, Any]:
     step = one.step
     return {
         "commit": step.commit,

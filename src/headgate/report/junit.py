@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.hydration.hydrate import Outcome
-    from headgate.state.verify import Verdict
+    from headgate.state.verify import Verification
 
 
 @dataclass(frozen=True)
-class Case:
+class TestCase:
     """One app in one environment. ``failure`` says what is wrong, ``details`` the rest; ``skipped`` why it waits."""
 
     app: str
@@ -31,31 +31,31 @@ class Case:
     skipped: str = ""
 
 
-def of_outcome(one: Outcome) -> Case:
+def of_outcome(one: Outcome) -> TestCase:
     """Return the case of a hydration."""
     if one.error is not None:
         file = one.error.where.file if one.error.where else ""
-        return Case(one.app, one.environment, file, one.error.what, str(one.error))
+        return TestCase(one.app, one.environment, file, one.error.what, str(one.error))
     waits = one.reasons or tuple(f"waits for {part}" for part in one.waits_for)
-    return Case(one.app, one.environment, skipped="; ".join(waits) if one.state in _SKIPPED else "")
+    return TestCase(one.app, one.environment, skipped="; ".join(waits) if one.state in _SKIPPED else "")
 
 
 _SKIPPED = ("waiting", "held", "superseded")
 
 
-def of_verdict(one: Verdict) -> Case:
+def of_verdict(one: Verification) -> TestCase:
     """Return the case of a verification."""
     app, environment = one.app or one.folder, one.environment
     if one.error is not None:
         file = one.error.where.file if one.error.where else ""
-        return Case(app, environment, file, one.error.what, str(one.error))
+        return TestCase(app, environment, file, one.error.what, str(one.error))
     if one.is_wrong:
         files = "\n".join(f"{difference.kind}: {difference.file}" for difference in one.differences)
-        return Case(app, environment, one.folder, f"{one.folder} is {one.state}", files)
-    return Case(app, environment)
+        return TestCase(app, environment, one.folder, f"{one.folder} is {one.state}", files)
+    return TestCase(app, environment)
 
 
-def to_junit(cases: Sequence[Case]) -> str:
+def to_junit(cases: Sequence[TestCase]) -> str:
     """Return cases as XML. Characters that XML does not know, and such as nobody sees, are written by their number."""
     failures, skipped = sum(bool(one.failure) for one in cases), sum(bool(one.skipped) for one in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped)}

@@ -21,7 +21,7 @@ _MOST = 500
 
 
 @dataclass(frozen=True)
-class Issue:
+class QualityIssue:
     """One thing that is wrong in a file. ``severity`` is one of GitLab's words: ``info``, ``minor``, ``major``..."""
 
     check: str
@@ -31,28 +31,28 @@ class Issue:
     what: str
 
 
-def issues(outcomes: Iterable[Outcome]) -> list[Issue]:
+def issues(outcomes: Iterable[Outcome]) -> list[QualityIssue]:
     """Return what is wrong in which file: errors, and warnings that name a place. Each once, for however many apps."""
     return list(dict.fromkeys(issue for one in outcomes for issue in _issues(one)))
 
 
-def _issues(one: Outcome) -> Iterator[Issue]:
+def _issues(one: Outcome) -> Iterator[QualityIssue]:
     error = one.error
     if error is not None and error.where is not None and error.where.file:
         what = f"{error.where.key}: {error.what}" if error.where.key else error.what
-        yield Issue(type(error).__name__, "major", error.where.file, error.where.line or 1, what)
+        yield QualityIssue(type(error).__name__, "major", error.where.file, error.where.line or 1, what)
     for warning in one.warnings:
         match = _PLACE.fullmatch(warning)
         if match:
-            yield Issue("warning", "minor", match["file"], int(match["line"]), match["what"])
+            yield QualityIssue("warning", "minor", match["file"], int(match["line"]), match["what"])
 
 
-def to_code_quality(found: Iterable[Issue]) -> str:
+def to_code_quality(found: Iterable[QualityIssue]) -> str:
     """Return issues as JSON. A fingerprint names the same issue in every run, wherever its line is by then."""
     return json.dumps([_entry(one) for one in found], indent=1) + "\n"
 
 
-def _entry(one: Issue) -> dict[str, Any]:
+def _entry(one: QualityIssue) -> dict[str, Any]:
     fingerprint = hashlib.sha256(f"{one.check}\0{one.file}\0{one.what}".encode("utf-8", "replace")).hexdigest()
     return {
         "description": one_line(one.what, _MOST),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
-    from headgate.state.status import Standing, Status
+    from headgate.state.status import AppStatus, Status
 
 _TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
 
@@ -32,7 +32,7 @@ def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
     terminal.line(summary(status), "" if status.standings else "dim")
 
 
-def _row(one: Standing, now: datetime) -> list[Cell]:
+def _row(one: AppStatus, now: datetime) -> list[Cell]:
     facts = list(states(one))
     style = next((known for known in ("red", "yellow", "cyan") if any(style == known for _, style in facts)), "")
     return [
@@ -50,7 +50,7 @@ def commits(release: Release | None) -> list[str]:
     return list(dict.fromkeys(part.commit[:SHORT] for part in parts(release).values()))
 
 
-def states(one: Standing) -> Iterator[Cell]:
+def states(one: AppStatus) -> Iterator[Cell]:
     """Say what is out of the ordinary, the worst first."""
     if one.error is not None:
         yield f"fails: {str(one.error).splitlines()[0]}", "red"
@@ -70,7 +70,7 @@ def states(one: Standing) -> Iterator[Cell]:
         yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
 
 
-def _holds(one: Standing) -> Iterator[Cell]:
+def _holds(one: AppStatus) -> Iterator[Cell]:
     if one.pin is not None:
         yield f"pinned by {one.pin.by}: {one.pin.reason}", "yellow"
     if one.freeze is not None:
@@ -103,7 +103,7 @@ def summary(status: Status) -> str:
 _WORDS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
 
 
-def _words(one: Standing) -> Iterator[str]:
+def _words(one: AppStatus) -> Iterator[str]:
     facts = {
         "failing": one.error is not None,
         "edited by hand": one.edited,
@@ -124,7 +124,7 @@ def status_to_json(status: Status) -> str:
     return json.dumps(data, indent=2)
 
 
-def _standing(one: Standing) -> dict[str, Any]:
+def _standing(one: AppStatus) -> dict[str, Any]:
     landing, proposed = one.landing, one.proposed
     return {
         "app": one.app,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.report.terminal import Terminal
-    from headgate.state.verify import Difference, Verdict
+    from headgate.state.verify import Difference, Verification
 
 _TITLES = {
     "stale": "its inputs changed, and it was not hydrated since",
@@ -39,7 +39,7 @@ _WAYS_OUT = {
 _MAX_FILES = 10
 
 
-def write_verdicts(terminal: Terminal, found: Sequence[Verdict]) -> None:
+def write_verdicts(terminal: Terminal, found: Sequence[Verification]) -> None:
     """Write what differs, object by object and field by field, and what cannot be rendered; then the sum."""
     if any(one.is_wrong for one in found):
         terminal.line("- as committed, + as hydrated now", "dim")
@@ -55,7 +55,7 @@ def write_verdicts(terminal: Terminal, found: Sequence[Verdict]) -> None:
     terminal.line(summary(found))
 
 
-def _differences(terminal: Terminal, verdict: Verdict) -> None:
+def _differences(terminal: Terminal, verdict: Verification) -> None:
     shown = verdict.differences if verdict.state == "edited" else verdict.differences[:_MAX_FILES]
     for one in shown:
         mark, style, words = _KINDS[one.kind]
@@ -78,7 +78,7 @@ def _who(one: Difference) -> str:
     return f": {last.who.rsplit(' <', 1)[0]}, {moment(last.time)}, {last.commit[:SHORT]} {last.subject}"
 
 
-def summary(found: Sequence[Verdict]) -> str:
+def summary(found: Sequence[Verification]) -> str:
     """Say in one line how many there are of what."""
     words = {
         "equal": "as hydrated",
@@ -95,12 +95,12 @@ def summary(found: Sequence[Verdict]) -> str:
     return (f"{number} app-environments: {', '.join(told)}" if told else "nothing to verify") + left
 
 
-def verdicts_to_json(found: Sequence[Verdict]) -> str:
+def verdicts_to_json(found: Sequence[Verification]) -> str:
     """Return the same as JSON. Version 1; keys are only ever added."""
     return json.dumps({"version": 1, "apps": [_verdict(one) for one in found]}, indent=2)
 
 
-def _verdict(one: Verdict) -> dict[str, Any]:
+def _verdict(one: Verification) -> dict[str, Any]:
     return {
         "app": one.app or None,
         "environment": one.environment or None,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError, Place, UnsafeFileError
+from headgate.errors import GitError, Location, UnsafeFileError
 from headgate.repository.git import NO_COMMIT, git, lines
 from headgate.repository.signing import signed
 from headgate.repository.tree import no_object, object_id
@@ -15,7 +15,7 @@ from headgate.repository.tree import no_object, object_id
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.model import Commits, Person
+    from headgate.model import CommitIdentity, Commits
     from headgate.repository.git import Repository
     from headgate.repository.tree import Changes
 
@@ -26,8 +26,8 @@ _MAX_NAME = 255
 class Identity:
     """Who a commit is by, and the file of the key that signs it. What is left out, git's configuration says."""
 
-    author: Person | None = None
-    committer: Person | None = None
+    author: CommitIdentity | None = None
+    committer: CommitIdentity | None = None
     signing_key: str = ""
 
 
@@ -114,7 +114,7 @@ def _write(repository: Repository, commit: bytes, by: Identity) -> str:
     return repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=content)
 
 
-def _person(repository: Repository, role: str, person: Person | None) -> str:
+def _person(repository: Repository, role: str, person: CommitIdentity | None) -> str:
     """Return who it is by, and when: of the configuration, of git, or ourselves where git does not know either."""
     try:
         told = repository.git("var", f"GIT_{role}_IDENT")
@@ -131,10 +131,10 @@ def _data(content: bytes) -> bytes:
 
 def _quote(path: str) -> bytes:
     if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in path.split("/")):
-        raise UnsafeFileError("not a path inside the repository", where=Place(path))
+        raise UnsafeFileError("not a path inside the repository", where=Location(path))
     raw = path.encode("utf-8", "surrogateescape")
     if max(map(len, raw.split(b"/"))) > _MAX_NAME:
-        raise UnsafeFileError(f"a name above {_MAX_NAME} bytes, which no file system holds", where=Place(path))
+        raise UnsafeFileError(f"a name above {_MAX_NAME} bytes, which no file system holds", where=Location(path))
     raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     return b'"' + raw + b'"'
 

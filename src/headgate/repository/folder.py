@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from headgate.errors import Place, UnsafeFileError
+from headgate.errors import Location, UnsafeFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def apply(root: Path, changes: Changes) -> None:
 def _check_inside(root: Path, path: str, checked: set[str]) -> None:
     parts = path.split("/")
     if any(part in ("", ".", "..", ".git") for part in parts):
-        raise UnsafeFileError("not a path inside the repository", where=Place(path))
+        raise UnsafeFileError("not a path inside the repository", where=Location(path))
     for depth in range(1, len(parts) + 1):
         at = "/".join(parts[:depth])
         if at in checked:
@@ -48,7 +48,7 @@ def _check_inside(root: Path, path: str, checked: set[str]) -> None:
         if os.path.islink(f"{root}/{at}"):  # noqa: PTH114  thousands of them: Path is slow
             raise UnsafeFileError(
                 "a symlink on the way to a file of the output",
-                where=Place(at),
+                where=Location(at),
                 hint="replace it by a folder",
             )
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
-from headgate.errors import DirtyError, GitError, Place
-from headgate.persist import persistently
+from headgate.errors import DirtyError, GitError, Location
 from headgate.repository.login import has_logins, login_config, refusal
 from headgate.repository.tree import (
     EXECUTABLE,
@@ -28,6 +27,7 @@ from headgate.repository.tree import (
     Tree,
     name_objects_as,
 )
+from headgate.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -220,7 +220,7 @@ def _measured(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
 
 
 def _missing(repository: Repository, oid: str) -> GitError:
-    return GitError(f"the object {oid} is missing in the repository", where=Place(str(repository.path)))
+    return GitError(f"the object {oid} is missing in the repository", where=Location(str(repository.path)))
 
 
 def _fetch_blobs(repository: Repository, oids: Sequence[str], reason: GitError) -> None:
@@ -248,7 +248,7 @@ def _batch(out: bytes) -> Iterator[tuple[str, bytes]]:
 def open_repository(path: Path) -> Repository:
     """Find the repository that ``path`` is in. Raises GitError when there is none."""
     if not path.is_dir():
-        raise GitError("no such folder", where=Place(str(path)))
+        raise GitError("no such folder", where=Location(str(path)))
     try:
         answer = git(["rev-parse", "--is-bare-repository", "--show-toplevel"], cwd=path).decode(
             "utf-8", "surrogateescape"
@@ -264,7 +264,7 @@ def open_repository(path: Path) -> Repository:
         hint = "run it inside a checkout of the manifest repository, or name one with --repo"
         if "dubious ownership" in error.what:
             hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
-        raise GitError("not a git repository", where=Place(str(path)), hint=hint) from None
+        raise GitError("not a git repository", where=Location(str(path)), hint=hint) from None
     return Repository(Path(lines(bare)[1]), bare=True)
 
 
@@ -359,7 +359,7 @@ def check_clean(repository: Repository, paths: Sequence[str] = ()) -> None:
         more = f" and {len(files) - 3} more" if len(files) > 3 else ""  # noqa: PLR2004
         raise DirtyError(
             f"uncommitted changes: {', '.join(files[:3])}{more}",
-            where=Place(str(repository.path)),
+            where=Location(str(repository.path)),
             hint="commit or stash them first, so that the commit holds what was hydrated and nothing else",
         )
 

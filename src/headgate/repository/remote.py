@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.errors import ConflictError, GitError, Place
-from headgate.persist import TRIES, pause, persistently
+from headgate.errors import ConflictError, GitError, Location
 from headgate.repository.git import NO_COMMIT, Repository, escaped, git, head, lines, mask
 from headgate.repository.tree import MEBI
+from headgate.retry import TRIES, pause, persistently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
-class Move:
+class RefUpdate:
     """One ref of a push: to ``new``, when it is at ``old``. `NO_COMMIT`: it does not exist, or is to be removed."""
 
     ref: str
@@ -28,7 +28,7 @@ class Move:
     old: str
 
 
-def push(repository: Repository, remote: str, moves: Sequence[Move], options: Sequence[str] = ()) -> None:
+def push(repository: Repository, remote: str, moves: Sequence[RefUpdate], options: Sequence[str] = ()) -> None:
     """Push all moves or none, again and again while nothing moves, since a connection may have broken.
 
     ``options`` are what the remote is told beside it: https://docs.gitlab.com/topics/git/commit/#push-options.
@@ -56,7 +56,7 @@ def push(repository: Repository, remote: str, moves: Sequence[Move], options: Se
             return
 
 
-def _push(repository: Repository, remote: str, moves: Sequence[Move], options: Sequence[str]) -> None:
+def _push(repository: Repository, remote: str, moves: Sequence[RefUpdate], options: Sequence[str]) -> None:
     leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
     specs = [f"{'' if move.new == NO_COMMIT else move.new}:{move.ref}" for move in moves]
     # Without a search for deltas, for which git would fetch old contents into a partial clone.
@@ -99,7 +99,7 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
         persistently(lambda: _clone(_absolute(url), repository.path, branch))
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:
-            raise GitError("the repository has no default branch yet", where=Place(mask(url)))
+            raise GitError("the repository has no default branch yet", where=Location(mask(url)))
         name, base = lines(branches)[0].rsplit(" ", 1)
         yield Clone(repository, _absolute(url), name.removeprefix("refs/heads/"), base)
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from headgate import process
-from headgate.errors import ConfigError, Place, ToolError
+from headgate.errors import ConfigError, Location, ToolError
 
 _MAX_KEY = 64 * 1024
 
@@ -83,5 +83,5 @@ def _words(done: process.Completed, folder: str) -> str:
 
 def _unusable(key_file: str, what: str) -> ConfigError:
     return ConfigError(
-        what, where=Place(key_file), hint="give --signing-key or HEADGATE_SIGNING_KEY the file of a private SSH key"
+        what, where=Location(key_file), hint="give --signing-key or HEADGATE_SIGNING_KEY the file of a private SSH key"
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from headgate.errors import Place, TooLargeError, UnsafeFileError
+from headgate.errors import Location, TooLargeError, UnsafeFileError
 from headgate.repository.names import collision, is_gits_own, unportable
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Tree:
         """
         blob = self._blobs[path]
         if blob.mode == GITLINK:
-            raise _submodule(Place(path))
+            raise _submodule(Location(path))
         if blob.size > MAX_FILE:
             raise _too_large(path, blob.size)
         return blob.read()
@@ -273,7 +273,7 @@ def check_input(tree: Tree, label: str, *, arrives: bool = False) -> None:
     and names that a checkout cannot hold, TooLargeError above a limit.
     """
     if len(tree) > MAX_FILES:
-        raise TooLargeError(f"{len(tree)} files, at most {MAX_FILES} are read", where=Place(label))
+        raise TooLargeError(f"{len(tree)} files, at most {MAX_FILES} are read", where=Location(label))
     blobs = {path: tree.blob(path) for path in tree.paths()}
     for path, blob in blobs.items():
         _check_path(path, blob.mode, label)
@@ -292,7 +292,7 @@ def _check_sizes(blobs: Mapping[str, Blob], label: str) -> None:
         total += blob.size
     if total > MAX_FOLDER:
         raise TooLargeError(
-            f"{total / MEBI:.0f} MiB in all, at most {MAX_FOLDER // MEBI} MiB are read", where=Place(label)
+            f"{total / MEBI:.0f} MiB in all, at most {MAX_FOLDER // MEBI} MiB are read", where=Location(label)
         )
 
 
@@ -312,7 +312,7 @@ def safe_files(tree: Tree) -> Tree:
 
 
 def _check_path(path: str, mode: str, label: str) -> None:
-    where = Place(f"{label}/{path}")
+    where = Location(f"{label}/{path}")
     parts = path.split("/")
     if mode not in (REGULAR, EXECUTABLE):
         raise _symlink(where) if mode == SYMLINK else _submodule(where)
@@ -327,7 +327,7 @@ def _check_path(path: str, mode: str, label: str) -> None:
     if max(len(_raw(part)) for part in parts) > MAX_NAME or len(_raw(path)) > MAX_PATH:
         raise TooLargeError(
             f"a name above {MAX_NAME} bytes or a path above {MAX_PATH}, which not every checkout could hold",
-            where=Place(f"{label}/{path[:MAX_NAME]}..."),
+            where=Location(f"{label}/{path[:MAX_NAME]}..."),
             hint="rename the file",
         )
     if len(parts) > MAX_DEPTH:
@@ -340,7 +340,7 @@ def _check_portable(paths: Sequence[str], label: str) -> None:
         if reasons:
             raise UnsafeFileError(
                 f"a name that not every checkout could hold: {reasons[0]}",
-                where=Place(f"{label}/{path}"),
+                where=Location(f"{label}/{path}"),
                 hint="rename the file",
             )
     found = collision(paths)
@@ -348,7 +348,7 @@ def _check_portable(paths: Sequence[str], label: str) -> None:
         raise UnsafeFileError(
             f"a name that differs only by case or by the spelling of Unicode from {label}/{found[0]}, "
             "so some checkouts could hold only one of them",
-            where=Place(f"{label}/{found[1]}"),
+            where=Location(f"{label}/{found[1]}"),
             hint="rename one of them",
         )
 
@@ -357,18 +357,18 @@ def _raw(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def _symlink(where: Place) -> UnsafeFileError:
+def _symlink(where: Location) -> UnsafeFileError:
     return UnsafeFileError("a symlink, which is never followed", where=where, hint="put the file itself in its place")
 
 
-def _submodule(where: Place) -> UnsafeFileError:
+def _submodule(where: Location) -> UnsafeFileError:
     return UnsafeFileError("a submodule, which is never followed", where=where, hint="put its files in its place")
 
 
 def _too_large(path: str, size: int) -> TooLargeError:
     return TooLargeError(
         f"{size / MEBI:.1f} MiB, a file may have {MAX_FILE // MEBI} MiB",
-        where=Place(path),
+        where=Location(path),
         hint="Kubernetes takes no object above 1.5 MiB; keep other files out of this folder",
     )
 

@@ -11,7 +11,7 @@ from headgate.gitlab.api import project_path
 
 if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
-    from headgate.review.mergerequest import MergeRequest, MergeRequests
+    from headgate.review.api import MergeRequest, MergeRequests
 
 # https://docs.gitlab.com/api/merge_requests/#merge-status
 _UNDECIDED = ("unchecked", "checking", "preparing", "approvals_syncing", "cannot_be_merged_rechecking", "")
@@ -47,15 +47,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class Deadline:
     """Until when is waited: by `time.monotonic`."""
 
     until: float
 
     @staticmethod
-    def of(seconds: float) -> Patience:
+    def of(seconds: float) -> Deadline:
         """Wait for so long from now on."""
-        return Patience(time.monotonic() + seconds)
+        return Deadline(time.monotonic() + seconds)
 
     def pause(self, tried: int) -> bool:
         """Wait a while, longer each time. Returns whether there is time left."""
@@ -64,7 +64,7 @@ class Patience:
         return left > 0
 
 
-def merge(requests: MergeRequests, one: MergeRequest, commit: str, patience: Patience) -> tuple[MergeRequest, str]:
+def merge(requests: MergeRequests, one: MergeRequest, commit: str, patience: Deadline) -> tuple[MergeRequest, str]:
     """Ask GitLab to merge, now or as soon as it may be, exactly ``commit``; return it as it is then, and a word.
 
     What keeps it from being merged is told and left to a later run. Raises GitLabError when GitLab does not answer.
@@ -82,10 +82,10 @@ def merge(requests: MergeRequests, one: MergeRequest, commit: str, patience: Pat
         return found, f"{found.name} cannot be merged by itself: {why}"
     if found.merges_itself:
         return found, ""
-    return _asked(requests, found)
+    return _request_merge(requests, found)
 
 
-def _decided(requests: MergeRequests, one: MergeRequest, commit: str, patience: Patience) -> MergeRequest:
+def _decided(requests: MergeRequests, one: MergeRequest, commit: str, patience: Deadline) -> MergeRequest:
     """Return a merge request when GitLab has seen the commit and decided, or as it is when there is no more time.
 
     Both come after a push, not with it: https://docs.gitlab.com/api/merge_requests/#preparation-steps.
@@ -98,7 +98,7 @@ def _decided(requests: MergeRequests, one: MergeRequest, commit: str, patience: 
     return found
 
 
-def _asked(requests: MergeRequests, one: MergeRequest) -> tuple[MergeRequest, str]:
+def _request_merge(requests: MergeRequests, one: MergeRequest) -> tuple[MergeRequest, str]:
     waits_for = _PENDING.get(one.status, "")
     try:
         try:

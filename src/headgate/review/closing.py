@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING
 
 from headgate.gitlab.notes import keep_note
 from headgate.report.markdown import prose
-from headgate.review.marks import Marks, described, read_marks
+from headgate.review.description import ProposalMetadata, described, read_marks
 
 if TYPE_CHECKING:
-    from headgate.review.mergerequest import MergeRequest, MergeRequests
+    from headgate.review.api import MergeRequest, MergeRequests
 
 
 def close(requests: MergeRequests, one: MergeRequest, why: str) -> None:
     """Say why, and close it. Raises GitLabError."""
     _say(requests, one, why)
-    requests.change(one, {"state_event": "close", "description": _told(one)})
+    requests.change(one, {"state_event": "close", "description": _is_commented(one)})
 
 
-def tell_closed(requests: MergeRequests, one: MergeRequest, why: str) -> None:
+def comment_closed(requests: MergeRequests, one: MergeRequest, why: str) -> None:
     """Say why one of ours is closed, where nobody did: GitLab closes those whose branch goes. Raises GitLabError."""
     marks = read_marks(one.description)
     if marks is None or marks.closed:
         return
     _say(requests, one, why)
-    requests.change(one, {"description": _told(one)})
+    requests.change(one, {"description": _is_commented(one)})
 
 
 def _say(requests: MergeRequests, one: MergeRequest, why: str) -> None:
     keep_note(requests.gitlab, f"{requests.path}/{one.number}", "closed", f"Closed by Headgate: {prose(why)}.")
 
 
-def _told(one: MergeRequest) -> str:
-    return described(one.description, replace(read_marks(one.description) or Marks(), closed=True))
+def _is_commented(one: MergeRequest) -> str:
+    return described(one.description, replace(read_marks(one.description) or ProposalMetadata(), closed=True))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.landing.workspace import branch_heads
-from headgate.layout import group_branch, review_branch
+from headgate.paths import group_branch, review_branch
 from headgate.releases.decide import cleaned
-from headgate.releases.past import beside, fetch_beside
+from headgate.releases.deepen import fetch_beside, history_clone
 from headgate.releases.pending import PROPOSAL, PROPOSED, compose, read_pending
 from headgate.releases.release import CONFIG, NOTHING, RELEASE, known_parts, parts, read_released
 from headgate.repository.git import changed_files, has_commit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
-    from headgate.releases.arrivals import Owner
+    from headgate.releases.last_change import Owner
     from headgate.repository.git import Repository
     from headgate.repository.tree import Tree
 
@@ -95,7 +95,7 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
     if not workspace.remote or not commits:
         yield workspace.repository
         return
-    with beside(workspace.repository, workspace.remote) as fresh:
+    with history_clone(workspace.repository, workspace.remote) as fresh:
         fetch_beside(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2)
         yield fresh
 

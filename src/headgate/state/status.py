@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
-from headgate.hydration.hydrate import Options, hydrate
-from headgate.releases.arrivals import arrivals
+from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.releases.decide import cleaned
-from headgate.releases.past import deepening
+from headgate.releases.deepen import deepening
+from headgate.releases.last_change import last_changes
 from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending, read_records_ahead
 from headgate.releases.release import NOTHING, known_parts, read_released, release_file
 from headgate.releases.windows import closed
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
-    from headgate.model import Freeze, Pin, Release
-    from headgate.releases.arrivals import Arrival, Owner
+    from headgate.model import FreezeRecord, PinRecord, Release
+    from headgate.releases.last_change import LastChange, Owner
     from headgate.releases.pending import Group, Pending
     from headgate.releases.release import Released
     from headgate.repository.tree import Tree
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
+class AppStatus:
     """One app in one environment.
 
     ``state`` is ``current``, ``stale`` (what is there is not what its inputs give now), ``held`` (the same, but it is
@@ -47,8 +47,8 @@ class Standing:
     environment: str
     release: Release | None
     state: str
-    landing: Arrival | None = None
-    freeze: Freeze | None = None
+    landing: LastChange | None = None
+    freeze: FreezeRecord | None = None
     waiting: Release | None = None
     held: tuple[Group, ...] = ()
     failed: tuple[Group, ...] = ()
@@ -60,7 +60,7 @@ class Standing:
     error: HeadgateError | None = None
 
     @property
-    def pin(self) -> Pin | None:
+    def pin(self) -> PinRecord | None:
         """Why no hand-off reaches it by itself."""
         return self.release.pin if self.release else None
 
@@ -69,7 +69,7 @@ class Standing:
 class Status:
     """All standings. ``notes`` say what could not be found out."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[AppStatus, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -105,7 +105,7 @@ def _outcomes(
     notes: list[str],
 ) -> dict[Owner, Outcome]:
     try:
-        found = hydrate(tree, configuration, targets, Options(allow_removals=True, explicit=True), progress)
+        found = hydrate(tree, configuration, targets, HydrateOptions(allow_removals=True, explicit=True), progress)
     except (LockError, ToolError) as error:
         notes.append(f"whether the final YAML is current is not known: {error}")
         return {}
@@ -115,15 +115,15 @@ def _outcomes(
 _DEPTHS = (50, 500)  # ages are worth no more
 
 
-def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
+def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, LastChange]:
     """Return when what runs last changed, where that is not long ago; the past is fetched as far as it is needed."""
-    found: dict[Owner, Arrival] = {}
+    found: dict[Owner, LastChange] = {}
     if not wanted:
         return found
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
-                found = arrivals(repository, workspace.base, wanted)
+                found = last_changes(repository, workspace.base, wanted)
                 if len(found) == len(wanted):
                     break
         except HeadgateError:  # the remote does not answer: what is here must do
@@ -146,9 +146,9 @@ def _standing(
     configuration: Configuration,
     target: Target,
     outcomes: Mapping[Owner, Outcome],
-    arrival: Arrival | None,
+    arrival: LastChange | None,
     proposed: Proposed | None,
-) -> Standing:
+) -> AppStatus:
     record, environment = target
     landed, pending, problem = _read(tree, record, environment)
     release = landed.release if landed else None
@@ -156,7 +156,7 @@ def _standing(
     freeze = configuration.frozen.get(environment)
     held = freeze is not None or (release is not None and release.pin is not None)
     folder = configuration.output_folder(record.name, environment)
-    return Standing(
+    return AppStatus(
         record.name,
         environment,
         release,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.hydration import output
-from headgate.hydration.hydrate import Options, hydrate
+from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.hydration.output import RECORD
-from headgate.hydration.plan import held
-from headgate.layout import INPUTS
+from headgate.hydration.plan import hold_reason
+from headgate.paths import INPUTS
 from headgate.releases.release import read_release
 from headgate.repository.gitlog import below, pieces
 from headgate.state.status import is_edited
@@ -44,7 +44,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """How one app in one environment compares.
 
     ``state`` is ``equal``, ``stale`` (its inputs changed and it was not hydrated since), ``edited`` (by hand),
@@ -70,9 +70,9 @@ def verdicts(
     configuration: Configuration,
     targets: Sequence[Target],
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
-) -> list[Verdict]:
+) -> list[Verification]:
     """Hydrate the targets anew and compare. Nothing is written. Raises LockError, ToolError."""
-    options = Options(everything=True, allow_removals=True, explicit=True)
+    options = HydrateOptions(everything=True, allow_removals=True, explicit=True)
     outcomes = hydrate(tree, configuration, targets, options, progress)
     return [_verdict(tree, configuration, target, one) for target, one in zip(targets, outcomes, strict=True)]
 
@@ -80,8 +80,8 @@ def verdicts(
 _STATES = {"failed": "failed", "waiting": "empty"}
 
 
-def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outcome) -> Verdict:
-    blank = Verdict(one.app, one.environment, one.folder, _STATES.get(one.state, "equal"), error=one.error)
+def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outcome) -> Verification:
+    blank = Verification(one.app, one.environment, one.folder, _STATES.get(one.state, "equal"), error=one.error)
     if one.state in _STATES:
         return blank
     kinds = {"added": "missing", "changed": "changed", "removed": "left"}
@@ -97,7 +97,7 @@ def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outc
         "edited"
         if edited or added
         else "waits"
-        if held(configuration, target[0], one.environment, release)
+        if hold_reason(configuration, target[0], one.environment, release)
         else "stale"
     )
     return replace(blank, state=state, differences=(*found, *added))
@@ -109,7 +109,7 @@ def _added(tree: Tree, folder: str) -> list[Difference]:
     return [Difference(path, "added") for path in tree.paths(folder) if path not in ours]
 
 
-def orphans(tree: Tree, configuration: Configuration) -> list[Verdict]:
+def orphans(tree: Tree, configuration: Configuration) -> list[Verification]:
     """Return the output folders whose app or environment is gone. Of a broken app nothing is known."""
     environments = list(configuration.settings.environments)
     unknown = [path.rsplit("/", 1)[1] for path in configuration.broken]
@@ -120,11 +120,11 @@ def orphans(tree: Tree, configuration: Configuration) -> list[Verdict]:
         folder = path.removesuffix(f"/{RECORD}")
         if folder != path and folder not in alive and path.split("/", 1)[0] not in INPUTS:
             differences = tuple(Difference(one, "left") for one in tree.paths(folder) if one != path)
-            found.append(Verdict("", "", folder, "orphaned", differences or (Difference(path, "left"),)))
+            found.append(Verification("", "", folder, "orphaned", differences or (Difference(path, "left"),)))
     return found
 
 
-def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verdict]:
+def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verification]:
     """Return what a merge request brings in and beside output folders that no hydration wrote: Flux applies it too.
 
     ``base`` is what it is merged into: what is there already is nothing that it brings.
@@ -138,10 +138,12 @@ def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verdict
         folder = _around(path, outputs)  # last: it looks at every output folder
         if folder is not None:
             found.setdefault(folder, []).append(Difference(path, "added"))
-    return [Verdict("", outputs.get(folder, ""), folder, "edited", tuple(files)) for folder, files in found.items()]
+    return [
+        Verification("", outputs.get(folder, ""), folder, "edited", tuple(files)) for folder, files in found.items()
+    ]
 
 
-def without(found: Sequence[Verdict], files: Collection[str]) -> list[Verdict]:
+def without(found: Sequence[Verification], files: Collection[str]) -> list[Verification]:
     """Return verdicts without files of which is told already, and without those of which nothing is left."""
     left = [
         replace(one, differences=tuple(difference for difference in one.differences if difference.file not in files))
@@ -165,7 +167,7 @@ def _around(path: str, outputs: Mapping[str, str]) -> str | None:
     return next((parent for parent in sorted(parents, key=len) if path.startswith(f"{parent}/")), None)
 
 
-def with_touches(found: Sequence[Verdict], repository: Repository, head: str) -> list[Verdict]:
+def with_touches(found: Sequence[Verification], repository: Repository, head: str) -> list[Verification]:
     """Return the verdicts with the last commit that touched each file that differs, as far as git reaches back."""
     files = {difference.file for one in found for difference in one.differences}
     touches = _last_touches(repository, head, files, [one.folder for one in found if one.differences])
@@ -186,7 +188,7 @@ def _last_touches(
     return found
 
 
-def _touched(verdict: Verdict, touches: Mapping[str, Logged]) -> tuple[Difference, ...]:
+def _touched(verdict: Verification, touches: Mapping[str, Logged]) -> tuple[Difference, ...]:
     """Tell by hand from hydration: a hydration writes its record in the same commit."""
     record = f"{verdict.folder}/{RECORD}"
     told = []
@@ -199,6 +201,6 @@ def _touched(verdict: Verdict, touches: Mapping[str, Logged]) -> tuple[Differenc
     return tuple(told)
 
 
-def is_whole(found: Sequence[Verdict]) -> bool:
+def is_whole(found: Sequence[Verification]) -> bool:
     """Whether the last commit is known of all that differs."""
     return all(difference.touched is not None for one in found for difference in one.differences)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.releases.handoff import Acceptance, HandOff
 
 
-class History(Protocol):
+class CommitHistory(Protocol):
     """The history of an app's repository."""
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
@@ -32,7 +32,7 @@ class History(Protocol):
         """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
 
 
-Histories = Callable[[str], History | None]
+Histories = Callable[[str], CommitHistory | None]
 """Gives the history of a project by its path; None where nobody can tell."""
 
 
@@ -40,7 +40,7 @@ def no_histories(_project: str) -> None:
     """Know no project's history."""
 
 
-class Version(Protocol):
+class SourceVersion(Protocol):
     """A version of a part: its commit and the branch or tag that it came from."""
 
     @property
@@ -56,7 +56,7 @@ Order = Literal["newer", "same", "older", "diverged", "unknown"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """How a part stands to the newest one, and why in words."""
 
     order: Order
@@ -64,7 +64,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Decision:
+class NewerParts:
     """What is left of an acceptance: the parts that are not older; and why others are superseded.
 
     ``diverged`` says why a person has to decide: parts of it are neither older nor newer than what is known.
@@ -84,13 +84,13 @@ def only_newer(
     hand_off: HandOff,
     known: Mapping[str, Mapping[str, Newest]],
     rule: str,
-    history: History,
+    history: CommitHistory,
     *,
     rejected: Mapping[str, Newest] = _NONE,
     failed: Mapping[str, Newest] = _NONE,
     past_order: bool = False,
     running: Release | None = None,
-) -> Decision:
+) -> NewerParts:
     """Keep the parts of a hand-off that are newer than all that is ``known``: the newest ones by what became of them.
 
     The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
@@ -124,15 +124,15 @@ def only_newer(
             images.pop(name, None)
             config = None if name == CONFIG else config
     left = replace(accepted, images=images, config=config)
-    return Decision(left, tuple(superseded), tuple(notes), tuple(diverged))
+    return NewerParts(left, tuple(superseded), tuple(notes), tuple(diverged))
 
 
 def _most_severe(
-    against: Callable[[Newest | None], Verdict],
+    against: Callable[[Newest | None], Comparison],
     known: Mapping[str, Newest | None],
     rejected: Newest | None,
     failed: Newest | None,
-) -> tuple[str, Verdict]:
+) -> tuple[str, Comparison]:
     """Return the verdict on a part that decides, and what became of the version that it was compared with."""
     verdicts = {words: against(newest) for words, newest in known.items()}
     if against(failed).order == "diverged":  # what is older or newer than what failed may go on
@@ -153,7 +153,9 @@ def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
 _SEVERITY = ("newer", "same", "older", "diverged", "unknown")
 
 
-def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, history: History) -> Verdict:
+def compare(
+    hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, history: CommitHistory
+) -> Comparison:
     """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
 
     The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
@@ -161,7 +163,7 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
     commits name, where both have one; where these are equal, or one has none, ancestry does.
     """
     if newest is None:
-        return Verdict("newer")
+        return Comparison("newer")
     if hand_off.commit == newest.commit:
         return _same_commit(hand_off, digest, newest)
     if rule == "semver":
@@ -171,7 +173,7 @@ def compare(hand_off: HandOff, digest: str | None, newest: Newest | None, rule: 
     return _by_ancestry(hand_off, newest.commit, history)
 
 
-def compare_versions(new: Version, old: Version, history: History | None) -> Order:
+def compare_versions(new: SourceVersion, old: SourceVersion, history: CommitHistory | None) -> Order:
     """Compare two other commits of a project, whatever they came from: by the versions of their tags, else by ancestry.
 
     ``unknown`` where nobody can tell.
@@ -183,7 +185,7 @@ def compare_versions(new: Version, old: Version, history: History | None) -> Ord
     return found.order if found is not None else "unknown"
 
 
-def _by_versions(hand_off: Version, newest: Version, history: History | None) -> Verdict | None:
+def _by_versions(hand_off: SourceVersion, newest: SourceVersion, history: CommitHistory | None) -> Comparison | None:
     """Compare by versions; None where ancestry has to tell. Two tags with versions need no history."""
     if hand_off.ref.startswith(_TAGS) and newest.ref.startswith(_TAGS):
         return by_version(hand_off.ref, newest.ref)
@@ -205,37 +207,37 @@ def _newest_tag(tags: Iterable[str]) -> str:
     return max((tag for tag in tags if _version(tag)), key=lambda tag: _version(tag) or ((), (), ()), default="")
 
 
-def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Verdict:
+def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Comparison:
     if digest == newest.digest:
-        return Verdict("same")
+        return Comparison("same")
     if hand_off.pipeline is None or newest.pipeline is None:
-        return Verdict(
+        return Comparison(
             "diverged",
             f"commit {hand_off.commit[:12]} was released with another digest, and which of the two was built later "
             "cannot be told without the numbers of both pipelines",
         )
     if hand_off.pipeline > newest.pipeline:
-        return Verdict("newer")
-    return Verdict(
+        return Comparison("newer")
+    return Comparison(
         "older",
         f"commit {hand_off.commit[:12]} was released with another digest by pipeline {newest.pipeline}; "
         "a rebuild needs a newer pipeline",
     )
 
 
-def _by_ancestry(hand_off: Version, newest: str, history: History) -> Verdict:
+def _by_ancestry(hand_off: SourceVersion, newest: str, history: CommitHistory) -> Comparison:
     new = hand_off.commit
     forward = history.is_ancestor(newest, new)
     if forward:
-        return Verdict("newer")
+        return Comparison("newer")
     backward = history.is_ancestor(new, newest)
     if forward is None or backward is None:
         if history.replaces(newest, new, hand_off.ref):
-            return Verdict("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
-        return Verdict("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
+            return Comparison("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
+        return Comparison("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
     if backward:
-        return Verdict("older", f"commit {new[:12]} is older than {newest[:12]}")
-    return Verdict("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
+        return Comparison("older", f"commit {new[:12]} is older than {newest[:12]}")
+    return Comparison("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
 
 
 # https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, with what people also
@@ -250,17 +252,17 @@ _Piece = tuple[bool, int, str]
 _Key = tuple[tuple[int, ...], tuple[_Piece, ...], tuple[_Piece, ...]]
 
 
-def by_version(new: str, newest: str) -> Verdict:
+def by_version(new: str, newest: str) -> Comparison:
     """Compare two refs by the versions in their names."""
     mine, theirs = _version(new), _version(newest)
     if mine is None or theirs is None:
         odd = new if mine is None else newest
-        return Verdict("unknown", f"{odd} holds no version such as 1.2.3, by which tags are ordered here")
+        return Comparison("unknown", f"{odd} holds no version such as 1.2.3, by which tags are ordered here")
     if mine == theirs:
-        return Verdict("diverged", f"{new} is the version that was released already, from another commit")
+        return Comparison("diverged", f"{new} is the version that was released already, from another commit")
     if mine > theirs:
-        return Verdict("newer")
-    return Verdict("older", f"{new} is older than {newest}")
+        return Comparison("newer")
+    return Comparison("older", f"{new} is older than {newest}")
 
 
 def _version(ref: str) -> _Key | None:

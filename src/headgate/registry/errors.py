@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.objects.images import Reference
-    from headgate.registry.credentials import Patience
+    from headgate.registry.credentials import RetryLimits
 
 _NOT_FOUND = 404
 _TOO_MANY = 429
@@ -85,7 +85,7 @@ def too_large(host: str, most: int) -> RegistryError:
     )
 
 
-def unreachable(registry: str, host: str, error: Exception, patience: Patience) -> RegistryError:
+def unreachable(registry: str, host: str, error: Exception, patience: RetryLimits) -> RegistryError:
     """Say why there was no answer. ``host`` is another one than the registry's for tokens and redirects."""
     who = host if host == registry else f"{host}, to which {registry} leads,"
     chain = list(_chain(error))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
-from headgate.layout import OURS
-from headgate.persist import TRIES, pause
+from headgate.paths import OURS
+from headgate.retry import TRIES, pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

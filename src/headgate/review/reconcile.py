@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
-from headgate.intents.held import Closed, Reject
+from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing.review_branches import ReviewBranches
 from headgate.landing.workspace import branch_heads, read_proposal
-from headgate.layout import OURS
+from headgate.paths import OURS
 from headgate.releases.pending import read_pending
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
 from headgate.repository.tree import differing
-from headgate.review.automerge import Patience, merge
-from headgate.review.closing import close, tell_closed
-from headgate.review.marks import read_marks, settings_id
-from headgate.review.mergerequest import MergeRequests
-from headgate.review.upkeep import Bench, Reconciled, again, app_of, environment_of, opened, thawed_or_frozen
+from headgate.review.api import MergeRequests
+from headgate.review.automerge import Deadline, merge
+from headgate.review.closing import close, comment_closed
+from headgate.review.description import read_marks, settings_id
+from headgate.review.update import ReviewContext, ReviewResult, again, app_of, environment_of, opened, thawed_or_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import OpenProposal, Workspace
-    from headgate.review.mergerequest import MergeRequest
+    from headgate.review.api import MergeRequest
 
 SECONDS = 60.0
 """How long a run waits, in all, until GitLab has decided what may be merged."""
@@ -43,17 +43,17 @@ def reconcile(
     configuration: Configuration,
     *,
     seconds: float = SECONDS,
-) -> Reconciled:
+) -> ReviewResult:
     """Bring the merge requests of a project to what its branches hold now.
 
     ``workspace`` is at the newest commit of the default branch. What fails for one merge request is kept in
     ``errors``, and the others are gone on with. Raises GitLabError when they cannot even be listed.
     """
     requests = MergeRequests(gitlab, project, workspace.branch)
-    bench = Bench(requests, workspace, configuration, People(gitlab), ReviewBranches(workspace))
+    bench = ReviewContext(requests, workspace, configuration, People(gitlab), ReviewBranches(workspace))
     found = {one.branch: one for one in requests.open()}
     branches = bench.branches.recorded
-    done = Reconciled(dict(found))
+    done = ReviewResult(dict(found))
     for branch, commit in branches.items():
         _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
     for branch, one in found.items():
@@ -62,7 +62,9 @@ def reconcile(
     for one in requests.closed():
         if one.branch not in branches:
             _each(
-                done, one.branch, lambda o=one: tell_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch))
+                done,
+                one.branch,
+                lambda o=one: comment_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch)),
             )
     _merge(bench, branches, done, seconds)
     done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
@@ -80,7 +82,7 @@ def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reje
         return None
     requests = MergeRequests(gitlab, project, workspace.branch)
     found = [
-        Closed(*owners[one.branch], one.closed_by or "somebody", one.name)
+        ClosedRequest(*owners[one.branch], one.closed_by or "somebody", one.name)
         for one in requests.closed()
         if one.branch in owners and one.commit == branches[one.branch] and _by_person(one)
     ]
@@ -99,7 +101,7 @@ def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
     return marks is not None and head in (NO_COMMIT, marks.commit) and not _moved(workspace, one.branch, head)
 
 
-def _each(done: Reconciled, branch: str, action: Any) -> None:
+def _each(done: ReviewResult, branch: str, action: Any) -> None:
     try:
         action()
     except HeadgateError as error:
@@ -107,7 +109,7 @@ def _each(done: Reconciled, branch: str, action: Any) -> None:
         done.told.append(f"the merge request of {branch} is left to a later run")
 
 
-def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done: Reconciled) -> None:
+def _kept(bench: ReviewContext, branch: str, commit: str, one: MergeRequest | None, done: ReviewResult) -> None:
     """Let a branch have its merge request, as it should be."""
     review = bench.review(branch)
     marks = read_marks(one.description) if one else None
@@ -139,14 +141,14 @@ def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
     return remote_refs(workspace.repository, workspace.remote, ref).get(ref, NO_COMMIT) != commit
 
 
-def _changes_anything(bench: Bench, proposal: OpenProposal) -> bool:
+def _changes_anything(bench: ReviewContext, proposal: OpenProposal) -> bool:
     """Whether the default branch does not hold already what is proposed."""
     newest = bench.workspace.tree
     paths = differing(proposal.base, proposal.tree)
     return any(newest.oid(path) != proposal.tree.oid(path) for path in paths)
 
 
-def _closed(bench: Bench, branch: str, one: MergeRequest, done: Reconciled) -> None:
+def _closed(bench: ReviewContext, branch: str, one: MergeRequest, done: ReviewResult) -> None:
     why = _why(bench, branch)
     close(bench.requests, one, why)
     marks = read_marks(one.description)
@@ -155,7 +157,7 @@ def _closed(bench: Bench, branch: str, one: MergeRequest, done: Reconciled) -> N
     done.told.append(f"closed {one.name} for {branch}: {why}")
 
 
-def _rejected(bench: Bench, one: MergeRequest) -> str:
+def _rejected(bench: ReviewContext, one: MergeRequest) -> str:
     """Say that a person rejected what a merge request brought; nothing where nobody did."""
     app, environment = app_of(one.branch), environment_of(one.branch)
     if app not in bench.configuration.apps:
@@ -166,7 +168,7 @@ def _rejected(bench: Bench, one: MergeRequest) -> str:
     return f"rejected by {found.by or 'somebody'}; a newer version is proposed anew" if found else ""
 
 
-def _why(bench: Bench, branch: str) -> str:
+def _why(bench: ReviewContext, branch: str) -> str:
     """Say why nothing is left of a branch to review, by what stands on the default branch."""
     environment, _, app = branch.removeprefix(OURS).partition("/")
     at = f"{bench.workspace.branch} ({bench.workspace.base[:12]})"
@@ -182,8 +184,8 @@ def _why(bench: Bench, branch: str) -> str:
     return f"superseded: {at} holds it already, or something newer"
 
 
-def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds: float) -> None:
-    patience = Patience.of(seconds)
+def _merge(bench: ReviewContext, branches: Mapping[str, str], done: ReviewResult, seconds: float) -> None:
+    patience = Deadline.of(seconds)
     for branch, one in list(done.open.items()):
         review = bench.review(branch)
         if branch in branches and review.auto_merge and not one.is_draft and not bench.notice(branch):
@@ -191,7 +193,7 @@ def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds:
             _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, done, patience))
 
 
-def _merged(bench: Bench, one: MergeRequest, commit: str, done: Reconciled, patience: Patience) -> None:
+def _merged(bench: ReviewContext, one: MergeRequest, commit: str, done: ReviewResult, patience: Deadline) -> None:
     """Merge what Headgate itself made, and nothing else."""
     requests = bench.requests
     if not bench.branches.is_recorded(one.branch):

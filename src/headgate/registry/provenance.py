@@ -29,7 +29,9 @@ def names_tag(tag: str, pipeline_tag: str, pattern: str = "") -> bool:
     return tag in names
 
 
-def why_untied(tag: str, commit: str, pipeline_tag: str = "", pattern: str = "", revision: str | None = None) -> str:
+def provenance_problem(
+    tag: str, commit: str, pipeline_tag: str = "", pattern: str = "", revision: str | None = None
+) -> str:
     """Say why nothing shows that an image was built from a commit; an empty string when something does.
 
     ``commit`` is the id in full, ``pipeline_tag`` the git tag that the pipeline ran for, ``revision`` what the image

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from headgate.config import AppRecord, Configuration
     from headgate.errors import HeadgateError
     from headgate.model import Release, ReleasedConfig, ReleasedImage
-    from headgate.releases.arrivals import Owner
+    from headgate.releases.last_change import Owner
     from headgate.releases.pending import Group
     from headgate.repository.tree import Tree
-    from headgate.review.marks import Source
+    from headgate.review.description import Source
     from headgate.state.proposals import Proposed
 
 MOST = 255
@@ -28,7 +28,7 @@ _RANK = ("canceled", "failed", "success", "pending")
 
 
 @dataclass(frozen=True)
-class Word:
+class CommitReport:
     """What one commit is told for one app and environment.
 
     ``name`` is the environment's, with the app's where several apps are one project's. ``state`` is GitLab's for
@@ -50,7 +50,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Standing:
+class AppState:
     """What is known of one app in one environment. ``url`` leads to what brought what runs there."""
 
     owner: Owner
@@ -65,18 +65,18 @@ class Standing:
     url: str
 
 
-Told = tuple[int, str, str]
+CommitRef = tuple[int, str, str]
 """A project's number, a commit of it, and its ref in full; an empty one where that is not known."""
 
 
-def standings(
+def app_states(
     tree: Tree,
     configuration: Configuration,
     owners: Iterable[Owner],
     proposed: Mapping[Owner, Proposed],
     landed_at: Callable[[Owner], str],
     review_at: Callable[[str], str],
-) -> list[Standing]:
+) -> list[AppState]:
     """Return what is known of these apps and environments.
 
     ``landed_at`` gives the address of what brought what runs there, ``review_at`` that of a branch's merge request.
@@ -88,7 +88,7 @@ def standings(
         pending = read_pending(tree, record.release_folder(environment), landed)
         release = landed.release if landed else None
         found.append(
-            Standing(
+            AppState(
                 (app, environment),
                 f"{app}/{environment}" if _shares(record, configuration) else environment,
                 release,
@@ -127,9 +127,9 @@ def _shares(record: AppRecord, configuration: Configuration) -> bool:
     return False
 
 
-def words(one: Standing, gone: Iterable[Told] = ()) -> list[Word]:
+def commit_reports(one: AppState, gone: Iterable[CommitRef] = ()) -> list[CommitReport]:
     """Return what each commit is told. ``gone`` are commits that something newer took the place of."""
-    found: dict[Source, Word] = {}
+    found: dict[Source, CommitReport] = {}
     for word in [*_gone(one, gone), *_failed(one), *_running(one), *_waiting(one), *_proposed(one)]:
         key = (word.project, word.commit)
         if key not in found or _RANK.index(word.state) >= _RANK.index(found[key].state):
@@ -137,7 +137,7 @@ def words(one: Standing, gone: Iterable[Told] = ()) -> list[Word]:
     return list(found.values())
 
 
-def _running(one: Standing) -> Iterator[Word]:
+def _running(one: AppState) -> Iterator[CommitReport]:
     deployed = _leading(one.release)
     for part in parts(one.release).values():
         pin = f", {one.held}" if one.release and one.release.pin else ""
@@ -145,7 +145,7 @@ def _running(one: Standing) -> Iterator[Word]:
         yield from _word(one, part, "success", text, one.url, deployed=(part.project_id, part.commit) in deployed)
 
 
-def _waiting(one: Standing) -> Iterator[Word]:
+def _waiting(one: AppState) -> Iterator[CommitReport]:
     running = parts(one.release)
     for group in one.held_groups:
         why = "; ".join(group.record.reasons) or one.held
@@ -154,7 +154,7 @@ def _waiting(one: Standing) -> Iterator[Word]:
                 yield from _word(one, part, "pending", f"waits for {one.owner[1]}: {why}", one.url)
 
 
-def _proposed(one: Standing) -> Iterator[Word]:
+def _proposed(one: AppState) -> Iterator[CommitReport]:
     running = parts(one.release)
     for name, part in parts(one.proposed).items():
         if part != running.get(name):
@@ -162,14 +162,14 @@ def _proposed(one: Standing) -> Iterator[Word]:
             yield from _word(one, part, "pending", text, one.review_url)
 
 
-def _failed(one: Standing) -> Iterator[Word]:
+def _failed(one: AppState) -> Iterator[CommitReport]:
     for group in one.failed:
         why = group.record.failure.message if group.record.failure else "it could not be rendered"
         for part in group.parts.values():
             yield from _word(one, part, "failed", f"not delivered to {one.owner[1]}: {why}", one.url)
 
 
-def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:
+def _gone(one: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
     newest = one.proposed or one.waiting or one.release
     every = [part for release in (one.release, one.proposed) for part in parts(release).values()]
     every += [part for group in one.held_groups for part in group.parts.values()]
@@ -178,20 +178,20 @@ def _gone(one: Standing, gone: Iterable[Told]) -> Iterator[Word]:
     for project, commit, ref in gone:
         if (project, commit) not in there and project in projects:  # of no project that is not this app's
             text = plain(f"superseded in {one.owner[1]} by {version(newest)}", MOST)
-            yield Word(project, commit, ref, *one.owner, one.name, "canceled", text, one.review_url or one.url)
+            yield CommitReport(project, commit, ref, *one.owner, one.name, "canceled", text, one.review_url or one.url)
 
 
-def failed(one: Standing, sent: Told, error: HeadgateError) -> Word:
+def failed(one: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
     """Return what a commit is told whose hand-off could not be rendered."""
     text = plain(f"not delivered to {one.owner[1]}: {error.what}", MOST)
-    return Word(*sent, *one.owner, one.name, "failed", text, one.url)
+    return CommitReport(*sent, *one.owner, one.name, "failed", text, one.url)
 
 
 def _word(
-    one: Standing, part: ReleasedImage | ReleasedConfig, state: str, text: str, url: str, *, deployed: bool = False
-) -> Iterator[Word]:
+    one: AppState, part: ReleasedImage | ReleasedConfig, state: str, text: str, url: str, *, deployed: bool = False
+) -> Iterator[CommitReport]:
     if part.project_id is not None:  # handed off by hand: nobody said which project of GitLab it is
-        yield Word(
+        yield CommitReport(
             *(part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed),
             pipeline=part.pipeline or 0,
         )
@@ -207,6 +207,6 @@ def _leading(release: Release | None) -> set[tuple[int | None, str]]:
     return {(project, part.commit) for project, part in found.items()}
 
 
-def shown(one: Standing) -> str:
+def shown(one: AppState) -> str:
     """Say in few words what runs, for those whose commit does not."""
     return f"runs {version(one.release)}" if one.release else "nothing was released yet"

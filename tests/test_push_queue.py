@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import GitError
-from headgate.landing import turns
+from headgate.landing import push_queue
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, Stage
 
-FIRST = f"{turns.TICKETS}0000000000000-{'a' * 16}"
-LATER = f"{turns.TICKETS}9999999999999-{'b' * 16}"
-ODD = f"{turns.TICKETS}mine"
+FIRST = f"{push_queue.TICKETS}0000000000000-{'a' * 16}"
+LATER = f"{push_queue.TICKETS}9999999999999-{'b' * 16}"
+ODD = f"{push_queue.TICKETS}mine"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def behind(stage: Stage) -> Path:
 
 
 def tickets(stage: Stage) -> list[str]:
-    return git(stage.remote, "for-each-ref", "--format=%(refname)", turns.TICKETS).splitlines()
+    return git(stage.remote, "for-each-ref", "--format=%(refname)", push_queue.TICKETS).splitlines()
 
 
 def forge(stage: Stage, *names: str) -> None:
@@ -48,7 +48,7 @@ def test_who_was_refused_lands_and_leaves_no_ticket(stage: Stage, behind: Path) 
 def test_a_ticket_whose_holder_does_not_come_is_passed_over_and_taken_away(
     stage: Stage, behind: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "_LONGEST_PATIENCE", 0.1)
+    monkeypatch.setattr(push_queue, "_LONGEST_PATIENCE", 0.1)
     forge(stage, FIRST)
     assert stage.deliver(to=str(behind)).code == 0
     assert len(stage.log()) == 3
@@ -64,7 +64,7 @@ def test_later_tickets_and_odd_names_are_left_alone(stage: Stage, behind: Path) 
 def test_where_tickets_are_refused_it_lands_all_the_same(stage: Stage, behind: Path) -> None:
     hook = stage.remote / "hooks/update"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f'#!/bin/sh\ncase "$1" in {turns.TICKETS}*) exit 1;; esac\n')
+    hook.write_text(f'#!/bin/sh\ncase "$1" in {push_queue.TICKETS}*) exit 1;; esac\n')
     hook.chmod(0o755)
     assert stage.deliver(to=str(behind)).code == 0
     assert len(stage.log()) == 3

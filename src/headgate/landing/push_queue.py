@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError
-from headgate.persist import pause
 from headgate.repository.git import NO_COMMIT
-from headgate.repository.remote import Move, push, remote_refs
-from headgate.stop import put_off
+from headgate.repository.remote import RefUpdate, push, remote_refs
+from headgate.retry import pause
+from headgate.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ _LONGEST = 1200.0
 
 
 @dataclass
-class Line:
+class PushQueue:
     """The line of those who wait for a branch, as one of them sees it.
 
     ``along`` are refs that the next push of the branch removes too, our own ticket first; who pushes empties it.
@@ -47,7 +47,7 @@ class Line:
     repository: Repository
     remote: str
     ref: str
-    along: list[Move] = field(default_factory=list)
+    along: list[RefUpdate] = field(default_factory=list)
     pace: float = _FIRST_PACE
     refused: int = 0
     without_ticket: int = 0
@@ -75,9 +75,9 @@ class Line:
 
     def _take_ticket(self, base: str, again: str = "") -> None:
         ticket = again or f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}"
-        self.along[:] = [Move(ticket, NO_COMMIT, base)]
+        self.along[:] = [RefUpdate(ticket, NO_COMMIT, base)]
         try:
-            push(self.repository, self.remote, [Move(ticket, base, NO_COMMIT)])
+            push(self.repository, self.remote, [RefUpdate(ticket, base, NO_COMMIT)])
         except (GitError, ConflictError):
             self.along.clear()
             self.without_ticket += 1
@@ -101,7 +101,7 @@ class Line:
                 self._learn(before[1] - position if before[0] else 0, now - quiet_since)
                 quiet_since, before = now, (head, position)
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
-                self.along[1:] = [Move(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
+                self.along[1:] = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
                 return head
             time.sleep(self._nap(position))
 
@@ -122,12 +122,12 @@ class Line:
 
 
 @contextmanager
-def line(repository: Repository, remote: str, ref: str) -> Iterator[Line]:
+def line(repository: Repository, remote: str, ref: str) -> Iterator[PushQueue]:
     """Stand in line for a branch, for as long as the block lasts. However it ends, no ticket of ours stays."""
-    one = Line(repository, remote, ref)
+    one = PushQueue(repository, remote, ref)
     try:
         yield one
     finally:
         if one.along:
-            with put_off(), contextlib.suppress(GitError, ConflictError):
+            with deferred(), contextlib.suppress(GitError, ConflictError):
                 push(repository, remote, one.along[:1])

@@ -36,7 +36,7 @@ class Stopped(BaseException):
 
 _told: list[signal.Signals] = []  # empty until a signal came
 _pipe = os.pipe()
-_held = threading.local()  # how many `put_off` this thread is in
+_held = threading.local()  # how many `deferred` this thread is in
 
 
 def pipe() -> int:
@@ -45,18 +45,18 @@ def pipe() -> int:
 
 
 def check() -> None:
-    """Raise Stopped when this process was told to stop, unless the thread is in `put_off`."""
+    """Raise Stopped when this process was told to stop, unless the thread is in `deferred`."""
     if _told and not is_put_off():
         raise Stopped(_told[0])
 
 
 def is_put_off() -> bool:
-    """Whether this thread is in `put_off`."""
+    """Whether this thread is in `deferred`."""
     return _depth() > 0
 
 
 @contextmanager
-def put_off() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Let the block end before Stopped is raised: what is half done at its end must not be."""
     _held.depth = _depth() + 1
     try:
@@ -78,7 +78,7 @@ def _receive(number: int, _frame: FrameType | None) -> None:
     check()
 
 
-def end_when_told(work: Callable[[], None]) -> None:
+def handle_signals(work: Callable[[], None]) -> None:
     """Run ``work``; when told to stop, clean up, say so in a line, and exit. A signal that is ignored stays so."""
     for one in SIGNALS:
         if signal.getsignal(one) != signal.SIG_IGN:

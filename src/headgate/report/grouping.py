@@ -15,7 +15,7 @@ _APP = "\0"
 
 
 @dataclass(frozen=True)
-class Fold:
+class ChangeGroup:
     """Apps of one environment that change alike; the first one is shown for all."""
 
     changes: tuple[AppChange, ...]
@@ -26,13 +26,13 @@ class Fold:
         return [one.app for one in self.changes]
 
 
-def fold(changes: Sequence[AppChange]) -> list[Fold]:
+def fold(changes: Sequence[AppChange]) -> list[ChangeGroup]:
     """Put together what changes alike: the same objects by the same fields, but for the app's name in theirs."""
     found: dict[object, list[AppChange]] = {}
     for change in changes:
         key = (change.environment, tuple(_key(change.app, one) for one in change.objects))
         found.setdefault(key, []).append(change)
-    return [Fold(tuple(alike)) for alike in found.values()]
+    return [ChangeGroup(tuple(alike)) for alike in found.values()]
 
 
 def _key(app: str, one: ObjectEffect) -> object:

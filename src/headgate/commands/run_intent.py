@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from headgate.commands.hydrate import exit_code
 from headgate.errors import ConfigError, GitError, HeadgateError
-from headgate.hydration.hydrate import AS_USUAL, Options
-from headgate.intents.follow import Follow, due, follows
+from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
+from headgate.intents.auto_promote import Follow, due, follows
 from headgate.landing.land import Landing, land, read_state
 from headgate.landing.migrate import migrated
 from headgate.landing.mirror import write_mirrors
 from headgate.landing.trailer import find_intent
 from headgate.landing.workspace import open_workspace, refreshed
-from headgate.releases import order
-from headgate.releases.past import open_history
+from headgate.releases import version_order
+from headgate.releases.deepen import open_history
 from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.repository import git
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from headgate.config import Configuration
-    from headgate.intents.follow import Histories
+    from headgate.intents.auto_promote import Histories
     from headgate.intents.protocol import Intent
-    from headgate.landing.proof import Prover
+    from headgate.landing.proof import ProofKey
     from headgate.landing.workspace import Workspace
     from headgate.model import Settings
-    from headgate.releases.history import History
+    from headgate.releases.history import ReleaseHistory
 
 
 @dataclass(frozen=True)
-class Around:
+class PipelineHooks:
     """What a run in a pipeline does around an intent.
 
     ``check`` comes first, and stops it by an error; ``before`` says what people decided in GitLab meanwhile.
@@ -50,12 +50,12 @@ class Around:
     branch: str = ""
     target: Settings | None = None
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
-    prover: Prover | None = None
-    histories: order.Histories = order.no_histories
+    prover: ProofKey | None = None
+    histories: version_order.Histories = version_order.no_histories
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunOptions:
     """The options of every such command. ``intent`` is an id: what was landed with it is not done again.
 
     ``after`` is a commit of the default branch from before the intent.
@@ -66,11 +66,11 @@ class Asked:
     diff: bool = False
     json: bool = False
     signing_key: str = ""
-    around: Around = Around()
+    around: PipelineHooks = PipelineHooks()
     after: str = ""
 
 
-def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Options = AS_USUAL) -> int:
+def run_intent(asked: RunOptions, resolve: Callable[[Workspace], Intent], options: HydrateOptions = AS_USUAL) -> int:
     """Resolve an intent on a manifest repository, land it with what follows from it, and tell; return the exit code."""
     terminal = Terminal(sys.stdout, quiet=asked.json)
     around = asked.around
@@ -85,12 +85,12 @@ def landed(asked: Asked, resolve: Callable[[Workspace], Intent], options: Option
             landings, error = _land(workspace, resolve(workspace), asked, options, terminal)
         completed = _completed(workspace, landings, around)
     errors = [one for one in (error, completed.error) if one is not None]
-    _tell([*landings, completed.landing], errors, terminal, asked, pushed=bool(workspace.remote))
+    _print_result([*landings, completed.landing], errors, terminal, asked, pushed=bool(workspace.remote))
     code = exit_code([one for landing in landings for one in landing.outcomes])
     return code or next((one.code for one in errors), 0)
 
 
-def _brought_up_to_date(workspace: Workspace, around: Around, terminal: Terminal) -> Workspace:
+def _brought_up_to_date(workspace: Workspace, around: PipelineHooks, terminal: Terminal) -> Workspace:
     """Put on record what people said in merge requests since the last run, before anything is decided."""
     intent = around.before(workspace)
     if intent is None:
@@ -101,7 +101,7 @@ def _brought_up_to_date(workspace: Workspace, around: Around, terminal: Terminal
 
 
 def _land(
-    workspace: Workspace, intent: Intent, asked: Asked, options: Options, terminal: Terminal
+    workspace: Workspace, intent: Intent, asked: RunOptions, options: HydrateOptions, terminal: Terminal
 ) -> tuple[list[Landing], HeadgateError | None]:
     """Land an intent, with what follows from it and the mirrors; return also what went wrong after it."""
     first = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
@@ -117,7 +117,7 @@ class _Completed:
     error: HeadgateError | None = None
 
 
-def _completed(workspace: Workspace, landings: Sequence[Landing], around: Around) -> _Completed:
+def _completed(workspace: Workspace, landings: Sequence[Landing], around: PipelineHooks) -> _Completed:
     """Bring what is outside of the repository up to it. What has landed has landed: an error is told, not raised."""
     configuration = landings[-1].configuration
     told: list[str] = []
@@ -135,7 +135,7 @@ def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:
 
 
 def _with_what_follows(
-    workspace: Workspace, first: Landing, terminal: Terminal, around: Around
+    workspace: Workspace, first: Landing, terminal: Terminal, around: PipelineHooks
 ) -> tuple[list[Landing], HeadgateError | None]:
     """Return the landing with those that followed, and what went wrong after it: it has landed all the same."""
     landings = [first]
@@ -147,7 +147,7 @@ def _with_what_follows(
     return landings, None
 
 
-def _followed(workspace: Workspace, first: Landing, terminal: Terminal, around: Around) -> Iterator[Landing]:
+def _followed(workspace: Workspace, first: Landing, terminal: Terminal, around: PipelineHooks) -> Iterator[Landing]:
     """Promote what follows by itself from what landed, environment by environment.
 
     It is derived from the default branch, so that a later run does what this one was not given the time for.
@@ -169,14 +169,14 @@ def _followed(workspace: Workspace, first: Landing, terminal: Terminal, around: 
 def histories(workspace: Workspace) -> Histories:
     """Return what opens the history of an app's release in an environment."""
 
-    def opened(app: str, environment: str) -> AbstractContextManager[History]:
+    def opened(app: str, environment: str) -> AbstractContextManager[ReleaseHistory]:
         return open_history(workspace.repository, workspace.remote, workspace.base, app, environment)
 
     return opened
 
 
-def _tell(
-    landings: list[Landing], errors: Sequence[HeadgateError], terminal: Terminal, asked: Asked, *, pushed: bool
+def _print_result(
+    landings: list[Landing], errors: Sequence[HeadgateError], terminal: Terminal, asked: RunOptions, *, pushed: bool
 ) -> None:
     for landing in landings:
         for line in landing.told:

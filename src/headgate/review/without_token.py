@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from headgate.errors import GitLabError
 from headgate.landing.review_branches import ReviewBranches
-from headgate.review.mergerequest import MergeRequests
-from headgate.review.upkeep import Reconciled
+from headgate.review.api import MergeRequests
+from headgate.review.update import ReviewResult
 
 if TYPE_CHECKING:
     from headgate.config import Configuration
@@ -33,22 +33,22 @@ def push_options(configuration: Configuration, target: str) -> tuple[str, ...]:
     return tuple(options)
 
 
-def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
+def unopened(by_job: GitLab, project: str, workspace: Workspace) -> ReviewResult:
     """Return the merge requests that are open, and say which branches have none, with the link that opens one."""
     requests = MergeRequests(by_job, project, workspace.branch)
     branches = ReviewBranches(workspace)
     if not branches.recorded:
-        return Reconciled()
+        return ReviewResult()
     try:
         found = {one.branch: one for one in requests.open()}
     except GitLabError as error:
-        return Reconciled(told=[f"whether merge requests are open is not known: {error}"])
+        return ReviewResult(told=[f"whether merge requests are open is not known: {error}"])
     told = [
         f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
         for branch in branches.recorded
         if branch not in found and branches.is_recorded(branch)
     ]
-    return Reconciled(found, told)
+    return ReviewResult(found, told)
 
 
 def _new(url: str, project: str, branch: str, target: str) -> str:

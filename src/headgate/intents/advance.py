@@ -10,8 +10,8 @@ from headgate.hydration.plan import Planned, Planner, input_paths
 from headgate.intents.outcome import Decision, replaced
 from headgate.intents.protocol import Step
 from headgate.intents.template_versions import current_version, pins_template
-from headgate.layout import review_branch
 from headgate.model import ProposalRecord
+from headgate.paths import review_branch
 from headgate.releases.decide import Hold, decide
 from headgate.releases.handoff import still_taken
 from headgate.releases.pending import write_pending
@@ -56,7 +56,7 @@ def closed_reason(state: State, environment: str) -> str:
     return closed(environment, state.configuration.environment(environment).windows, state.now)
 
 
-def bring(
+def advance(
     state: State,
     record: AppRecord,
     environment: str,

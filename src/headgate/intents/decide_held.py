@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.intents.bring import bring
+from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, find_app, identify
 from headgate.model import Rejection
 from headgate.releases.handoff import check_person
@@ -53,7 +53,7 @@ class DeliverHeld:
         if landed is not None and landed.release.pin is not None:
             file = f"{record.release_folder(self.environment)}/{RELEASE}"
             recorded[file] = write_record(landed.changed(pin=None).release)
-        return Applied([bring(state, record, self.environment, past_holds=True, unpinned=True, recorded=recorded)])
+        return Applied([advance(state, record, self.environment, past_holds=True, unpinned=True, recorded=recorded)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class DiscardHeld:
 
 
 @dataclass(frozen=True)
-class Closed:
+class ClosedRequest:
     """A merge request that a person closed without merging it."""
 
     app: str
@@ -105,7 +105,7 @@ class Closed:
 class Reject:
     """Proposals whose merge requests people closed: exactly their commits are rejected, and what was held goes on."""
 
-    closed: tuple[Closed, ...]
+    closed: tuple[ClosedRequest, ...]
     verb: str = "Reject"
     what: str = ""
     actor: str = ""
@@ -122,7 +122,7 @@ class Reject:
         return Applied(steps, told=tuple(f"{one.request} was closed by {one.actor}: rejected" for one in self.closed))
 
 
-def _reject(state: State, closed: Closed) -> Step | None:
+def _reject(state: State, closed: ClosedRequest) -> Step | None:
     if closed.app not in state.configuration.apps:
         return None
     record = state.configuration.apps[closed.app]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
 from headgate.errors import HeadgateError
-from headgate.layout import APPS
 from headgate.model import Release
+from headgate.paths import APPS
 from headgate.releases.history import release_of, running
 from headgate.releases.release import CONFIG, HEADER, RELEASE
 from headgate.repository.gitlog import ABSENT, below, contents, pieces
@@ -26,7 +26,7 @@ Owner = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Arrival:
+class LastChange:
     """The commit that brought what runs now."""
 
     commit: str
@@ -34,18 +34,18 @@ class Arrival:
     who: str
 
 
-def arrivals(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, Arrival]:
+def last_changes(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, LastChange]:
     """Return when what runs last changed, for those of the apps and environments for which git still knows.
 
     Raises GitError.
     """
-    found: dict[Owner, Arrival] = {}
+    found: dict[Owner, LastChange] = {}
     for logged in pieces(repository, head, [below(APPS)]):
         touched = [one for one in _of_owners(logged, wanted) if one[1] not in found]
         texts = _newest_texts(repository, touched)
         for one, owner, changes in touched:
             if owner not in found and _changes_what_runs(repository, changes, texts):
-                found[owner] = Arrival(one.commit, one.time, one.who)
+                found[owner] = LastChange(one.commit, one.time, one.who)
         if len(found) == len(wanted):
             break
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError, RefusedError
 from headgate.hydration.plan import input_paths
-from headgate.intents.promote import Past, Promote, check_newer, proven, resolved
+from headgate.intents.promote import PartOrder, Promote, check_newer, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.releases.handoff import taken_by
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord, Configuration
     from headgate.intents.protocol import State
-    from headgate.model import Release, Take
-    from headgate.releases import order
-    from headgate.releases.history import History
+    from headgate.model import AcceptRule, Release
+    from headgate.releases import version_order
+    from headgate.releases.history import ReleaseHistory
     from headgate.releases.release import Released
 
-Histories = Callable[[str, str], AbstractContextManager["History"]]
+Histories = Callable[[str, str], AbstractContextManager["ReleaseHistory"]]
 """Gives the history of an app's release in an environment."""
 
 
@@ -71,7 +71,7 @@ def follows(configuration: Configuration) -> bool:
     return any(take.auto for takes in every for take in takes or ())
 
 
-def due(state: State, apps: Sequence[str], histories: Histories, of_projects: order.Histories) -> list[Promote]:
+def due(state: State, apps: Sequence[str], histories: Histories, of_projects: version_order.Histories) -> list[Promote]:
     """Return the promotions of these apps that are due. ``of_projects`` gives the history of the projects of parts.
 
     A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
@@ -96,7 +96,12 @@ def due(state: State, apps: Sequence[str], histories: Histories, of_projects: or
 
 
 def _due(
-    state: State, record: AppRecord, target: str, take: Take, histories: Histories, of_projects: order.Histories
+    state: State,
+    record: AppRecord,
+    target: str,
+    take: AcceptRule,
+    histories: Histories,
+    of_projects: version_order.Histories,
 ) -> Iterator[Promote]:
     source = str(take.promotion)
     if source not in record.environments(state.configuration.settings):
@@ -111,7 +116,7 @@ def _due(
         return
     with histories(record.name, source) as history:
         since = landed_at(history)
-        past = Past(commits_of(history), of_projects)
+        past = PartOrder(commits_of(history), of_projects)
     if since is None or since + delay(take.auto) > state.now:
         return
     try:
@@ -136,7 +141,7 @@ def _version(state: State, record: AppRecord, target: str, released: Released) -
     return released.release.template or current_version(state.tree, record)[0]
 
 
-def _is_newer(running: Release, released: Released, version: str | None, past: Past) -> bool:
+def _is_newer(running: Release, released: Released, version: str | None, past: PartOrder) -> bool:
     newest, ours = running.newest, parts(released.release)
     orders = {past.compare(name, part, newest[name]) if name in newest else "newer" for name, part in ours.items()}
     return orders <= {"newer", "same"} and ("newer" in orders or version != running.template)

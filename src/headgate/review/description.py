@@ -21,7 +21,7 @@ Source = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Marks:
+class ProposalMetadata:
     """What a description says of itself.
 
     ``commit`` is the one that it describes, ``settings`` identifies how the merge request was to be made, ``sources``
@@ -41,14 +41,14 @@ def settings_id(review: Review) -> str:
     return hashlib.sha256(f"{_FORMAT} {review.model_dump_json()}".encode()).hexdigest()[:16]
 
 
-def read_marks(description: str) -> Marks | None:
+def read_marks(description: str) -> ProposalMetadata | None:
     """Return what a description says of itself; None when no part of it is ours."""
     match = _BEGIN.search(description)
     if match is None:
         return None
     facts = dict(fact.split("=", 1) for fact in match[1].split())
     sources = re.findall(r"(\d{1,18}):([0-9a-f]{40,64})", facts.get("sources", ""))
-    return Marks(
+    return ProposalMetadata(
         facts.get("commit", ""),
         facts.get("settings", ""),
         tuple((int(project), commit) for project, commit in sources),
@@ -57,7 +57,7 @@ def read_marks(description: str) -> Marks | None:
     )
 
 
-def described(description: str, marks: Marks, text: str | None = None, notice: str | None = None) -> str:
+def described(description: str, marks: ProposalMetadata, text: str | None = None, notice: str | None = None) -> str:
     """Return a description with our part made anew; before what people wrote, where there is none yet.
 
     ``text`` and ``notice`` are Markdown without our marks; None: as they are.
@@ -68,7 +68,7 @@ def described(description: str, marks: Marks, text: str | None = None, notice: s
     return "\n\n".join(filter(None, [before, "\n\n".join(filter(None, ours)), after]))
 
 
-def _begin(marks: Marks) -> str:
+def _begin(marks: ProposalMetadata) -> str:
     sources = ",".join(f"{project}:{commit}" for project, commit in marks.sources)
     facts = {"commit": marks.commit, "settings": marks.settings, "sources": sources}
     facts |= {"frozen": "yes" if marks.frozen else "", "closed": "yes" if marks.closed else ""}

@@ -15,7 +15,7 @@ from headgate.repository.tree import no_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from headgate.releases.history import History
+    from headgate.releases.history import ReleaseHistory
     from headgate.repository.git import Repository
 
 _ALL = 2**31 - 1  # how git itself says it: https://git-scm.com/docs/shallow
@@ -30,8 +30,8 @@ def open_history(
     head: str,
     app: str,
     environment: str,
-    enough: Callable[[History], bool] = lambda _history: False,
-) -> Iterator[History]:
+    enough: Callable[[ReleaseHistory], bool] = lambda _history: False,
+) -> Iterator[ReleaseHistory]:
     """Read the history of an app's release (`read_history`) until it is ``enough``, or whole.
 
     ``remote`` is where a shallow repository came from, by name or address; without one, what is there must do.
@@ -58,7 +58,7 @@ def deepening(
     if not end or not remote:
         yield iter([repository])
         return
-    with beside(repository, remote) as fresh:
+    with history_clone(repository, remote) as fresh:
         yield _deeper(fresh, repository, end, depths)
 
 
@@ -70,7 +70,7 @@ def _deeper(fresh: Repository, repository: Repository, end: str, depths: Sequenc
 
 
 @contextmanager
-def beside(repository: Repository, remote: str) -> Iterator[Repository]:
+def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
     """Make a temporary bare repository that fetches from a remote of ``repository`` as that does (`fetch_beside`)."""
     address = _address(repository, remote)
     with scratch(address, like=no_object()) as fresh:
@@ -115,5 +115,5 @@ def _address(repository: Repository, remote: str) -> str:
         address = repository.git("config", "--get", f"remote.{remote}.url")
     except GitError:
         address = remote
-    beside = repository.path / address
-    return str(beside.resolve()) if "://" not in address and beside.is_dir() else address
+    history_clone = repository.path / address
+    return str(history_clone.resolve()) if "://" not in address and history_clone.is_dir() else address

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import HeadgateError
 from headgate.objects.images import canonical_repository, parse_reference, uses
 from headgate.objects.kinds import POD_SPECS
-from headgate.releases.order import by_version
+from headgate.releases.version_order import by_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.layout import OURS
 from headgate.model import Review
+from headgate.paths import OURS
 from headgate.releases.release import parts
 from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
 from headgate.repository import git
+from headgate.review.api import as_draft, as_ready
 from headgate.review.automerge import stop
-from headgate.review.marks import Marks, described, read_marks, settings_id
-from headgate.review.mergerequest import as_draft, as_ready
+from headgate.review.description import ProposalMetadata, described, read_marks, settings_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from headgate.landing.review_branches import ReviewBranches
     from headgate.landing.workspace import OpenProposal, Workspace
     from headgate.report.appchange import AppChange
-    from headgate.review.marks import Source
-    from headgate.review.mergerequest import MergeRequest, MergeRequests
+    from headgate.review.api import MergeRequest, MergeRequests
+    from headgate.review.description import Source
 
 _MOST_TITLE = 200
 
 
 @dataclass(frozen=True)
-class Reconciled:
+class ReviewResult:
     """The open merge requests by branch, what there is to say, and what went wrong.
 
     ``changed`` are the branches whose merge request changed, ``merged`` those of them that are merged now: then the
@@ -47,7 +47,7 @@ class Reconciled:
 
 
 @dataclass(frozen=True)
-class Bench:
+class ReviewContext:
     """What all branches are reconciled with."""
 
     requests: MergeRequests
@@ -81,7 +81,7 @@ def app_of(branch: str) -> str:
     return "" if name.startswith("_") else name
 
 
-def opened(bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], done: Reconciled) -> None:
+def opened(bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], done: ReviewResult) -> None:
     """Open a merge request for a proposal, unless somebody closed that very one. Raises GitLabError."""
     branch, review = proposal.branch, bench.review(proposal.branch)
     refused = [one for one in bench.requests.closed(branch) if one.commit == proposal.commit]
@@ -109,11 +109,11 @@ def opened(bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], d
 
 
 def again(
-    bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], one: MergeRequest, done: Reconciled
+    bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], one: MergeRequest, done: ReviewResult
 ) -> None:
     """Bring a merge request to what its branch holds now, or to other settings. What people changed stays."""
     review = bench.review(proposal.branch)
-    before = read_marks(one.description) or Marks()
+    before = read_marks(one.description) or ProposalMetadata()
     notice = bench.notice(proposal.branch)
     freezes = bool(notice) and not one.is_draft
     frozen = freezes or (before.frozen and one.is_draft and bool(notice))
@@ -136,7 +136,7 @@ def again(
     done.told.append(f"updated {one.name} for {proposal.branch}: {one.url}")
 
 
-def thawed_or_frozen(bench: Bench, one: MergeRequest, marks: Marks) -> MergeRequest:
+def thawed_or_frozen(bench: ReviewContext, one: MergeRequest, marks: ProposalMetadata) -> MergeRequest:
     """Make a merge request a draft while its environment is frozen, and ready again if we made it one."""
     notice = bench.notice(one.branch)
     if notice and one.merges_itself:
@@ -152,8 +152,12 @@ def thawed_or_frozen(bench: Bench, one: MergeRequest, marks: Marks) -> MergeRequ
     return bench.requests.change(one, {"title": title, "description": description})
 
 
-def _marks(bench: Bench, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool) -> Marks:
-    return Marks(proposal.commit, settings_id(bench.review(proposal.branch)), tuple(_sources(changes)), frozen)
+def _marks(
+    bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool
+) -> ProposalMetadata:
+    return ProposalMetadata(
+        proposal.commit, settings_id(bench.review(proposal.branch)), tuple(_sources(changes)), frozen
+    )
 
 
 def _sources(changes: Sequence[AppChange]) -> Iterator[Source]:
@@ -170,16 +174,16 @@ def _sources(changes: Sequence[AppChange]) -> Iterator[Source]:
 _MOST_SOURCES = 200
 
 
-def _title(bench: Bench, proposal: OpenProposal) -> str:
+def _title(bench: ReviewContext, proposal: OpenProposal) -> str:
     message = git.message_of(bench.workspace.repository, proposal.commit)
     return plain(message.split("\n", 1)[0], _MOST_TITLE)
 
 
-def _text(bench: Bench, changes: Sequence[AppChange]) -> str:
+def _text(bench: ReviewContext, changes: Sequence[AppChange]) -> str:
     return describe(changes, bench.requests.gitlab.url)
 
 
-def _people(bench: Bench, review: Review, already: Sequence[int]) -> Mapping[str, list[int]]:
+def _people(bench: ReviewContext, review: Review, already: Sequence[int]) -> Mapping[str, list[int]]:
     found: dict[str, list[int]] = {}
     reviewers = bench.people.numbers(review.reviewers)
     if reviewers:

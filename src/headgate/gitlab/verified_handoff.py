@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from headgate.errors import UntrustedError
 from headgate.gitlab.claim import parse_claim
 from headgate.gitlab.run import check_settings
-from headgate.gitlab.sender import Upstream, Witness, sender
+from headgate.gitlab.sender import Upstream, Verifier, sender
 from headgate.objects.images import canonical_repository
 from headgate.registry.digests import resolve, revision
-from headgate.registry.tied import why_untied
+from headgate.registry.provenance import provenance_problem
 from headgate.releases.handoff import BRANCHES, TAGS, HandOff, accepting, check, short_ref
 from headgate.releases.source import app_source
 from headgate.repository.login import logged_in
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
     from headgate.objects.images import Reference
-    from headgate.registry.credentials import Access
-    from headgate.registry.digests import Resolved
+    from headgate.registry.credentials import RegistryAccess
+    from headgate.registry.digests import ResolvedImage
     from headgate.releases.handoff import Acceptance
-    from headgate.releases.order import Histories
     from headgate.releases.source import AppSource
+    from headgate.releases.version_order import Histories
 
 
 def proven(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
@@ -40,7 +40,7 @@ def proven(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
     proofs = gitlab.proofs if gitlab is not None else ()
     upstream = Upstream(run.event.upstream_project, run.event.upstream)
     readers = list(dict.fromkeys((run.by_job, run.read)))
-    return claim, sender(claim, run.job, run.event.manifests, Witness(readers, proofs, upstream))
+    return claim, sender(claim, run.job, run.event.manifests, Verifier(readers, proofs, upstream))
 
 
 def sent(
@@ -85,16 +85,16 @@ def app_histories(run: Run) -> Iterator[Histories]:
 
 
 def _untied(
-    images: Sequence[Resolved], accepted: Sequence[Acceptance], found: Sender, reached: Access
+    images: Sequence[ResolvedImage], accepted: Sequence[Acceptance], found: Sender, reached: RegistryAccess
 ) -> dict[Reference, str]:
     """Say of each image why nothing shows that it was built from the commit. Its label is only read if it must be."""
     tag = short_ref(found.ref) if found.ref.startswith(TAGS) else ""
     told: dict[Reference, str] = {}
     for image in images:
         patterns = {"", *_patterns(image.reference, accepted)}
-        if any(not why_untied(image.reference.tag, found.commit, tag, pattern) for pattern in patterns):
+        if any(not provenance_problem(image.reference.tag, found.commit, tag, pattern) for pattern in patterns):
             continue
-        why = why_untied(image.reference.tag, found.commit, tag, revision=revision(image, reached))
+        why = provenance_problem(image.reference.tag, found.commit, tag, revision=revision(image, reached))
         told |= {image.reference: why} if why else {}
     return told
 
