@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headgate.gitlab.claim import PATTERN, Claim, parse_claim, write_claim
-from headgate.gitlab.form import ACTIONS
 from headgate.gitlab.identity import audience
+from headgate.model.actions import ACTIONS
 from headgate.objects.images import parse_reference
 from support.components import (
     NAMES,

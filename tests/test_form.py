@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from headgate.commands.ci import FORM
 from headgate.config import load
 from headgate.errors import ConfigError, ForbiddenError, RefusedError
 from headgate.gitlab.api import GitLab, connect
 from headgate.gitlab.event import Form
-from headgate.gitlab.form import ACTIONS, check_form, check_permitted, concerned
+from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level
+from headgate.model.actions import ACTIONS
 from headgate.repository.git import open_repository, tree_of_folder
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
@@ -95,3 +97,7 @@ def test_all_that_is_concerned_is_asked_for(manifests: ManifestRepository) -> No
     assert concerned(Form("freeze", environment="dev"), configuration) == ["dev"]
     with pytest.raises(RefusedError, match="no environment 'prod'"):
         concerned(Form("freeze", environment="prod"), configuration)
+
+
+def test_each_action_of_the_form_is_done_by_the_job() -> None:
+    assert list(FORM) == list(ACTIONS)

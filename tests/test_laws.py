@@ -28,7 +28,8 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from headgate.commands.run_intent import RunOptions, run_intent
+from headgate.commands.options import RunOptions
+from headgate.commands.run import run_intent
 from headgate.errors import GitError
 from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing import workspace
@@ -388,8 +389,8 @@ class Repositories(RuleBasedStateMachine):
         for group in self.pending("production").proposed:
             for name, part in group.parts.items():
                 self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
-        asked = RunOptions(self.remote.as_uri())
-        assert run_intent(asked, lambda _: Reject((ClosedRequest("shop", "production", "eve", "!1"),))) == 0
+        options = RunOptions(manifests=self.remote.as_uri())
+        assert run_intent(options, lambda *_: Reject((ClosedRequest("shop", "production", "eve", "!1"),))) == 0
 
     @rule()
     def template(self) -> None:

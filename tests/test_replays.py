@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate.commands import ci, hold, rollback
+from headgate.commands import ci, verbs
+from headgate.commands.run import Resolve
+from headgate.feedback.apps import Scope
 from headgate.intents.rollback import RollBackRequest
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge
@@ -47,19 +49,18 @@ def push_again(scene: Scene, commit: str) -> None:
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", commit)
 
 
-def by_form(scene: Scene, what: str, *args: object) -> Ended:
+def by_form(scene: Scene, resolve: Resolve) -> Ended:
     """Run an action of the form."""
-    actions = {"roll-back": rollback.run, "unpin": hold.unpin, "remove": hold.remove}
-    return scene.run(lambda run, report: actions[what](*args, ci._asked(run, report)))  # type: ignore[operator]
+    return scene.run(lambda run, report: ci.run_job(run, report, resolve, Scope()))
 
 
 @pytest.mark.parametrize("is_pinned", [True, False])
 def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
     landed(scene, scene.hand_off())
     bad = landed(scene, replicas(scene, 6))
-    landed(scene, by_form(scene, "roll-back", RollBackRequest("web", "production", "1", "maria", "it is slow")))
+    landed(scene, by_form(scene, verbs.go_back(RollBackRequest("web", "production", "1", "maria", "it is slow"))))
     if not is_pinned:
-        assert by_form(scene, "unpin", "web", "production").code == 0
+        assert by_form(scene, verbs.unpin("web", "production", "maria")).code == 0
     before = refs(scene.manifests)["refs/heads/main"]
     push_again(scene, bad)
     for _ in range(2):
@@ -72,7 +73,7 @@ def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_
 
 def test_a_removal_that_was_undone_does_not_come_again(scene: Scene) -> None:
     landed(scene, scene.hand_off())
-    removal = landed(scene, by_form(scene, "remove", "web", ["production"]))
+    removal = landed(scene, by_form(scene, verbs.remove("web", ["production"], "maria")))
     scene.pushed(scene.push(scene.manifests, {"apps/web/app.yaml": APP}))
     landed(scene, replicas(scene, 3))
     push_again(scene, removal)

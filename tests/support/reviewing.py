@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headgate.commands import ci
-from headgate.commands.run_intent import run_intent
 from headgate.errors import HeadgateError
 from headgate.feedback.apps import Scope
 from headgate.feedback.jobreport import JobReport
@@ -124,7 +123,7 @@ class Scene:
         def action(run: Run, report: JobReport) -> int:
             scope = Scope(sent=(self.app.id, sent, "refs/heads/main"))
             with app_source(str(self.app.folder), sent) as source:
-                return run_intent(ci._asked(run, report, lambda: scope), lambda _: Deliver(hand_off, source))
+                return ci.run_job(run, report, lambda *_: Deliver(hand_off, source), scope)
 
         return self.run(action, "pipeline", token=token)
 
@@ -135,17 +134,17 @@ class Scene:
 
     def pushed(self, sha: str = "") -> Ended:
         """Run the pipeline of a push to the default branch."""
-        return self.run(ci._push, "push", sha=sha)
+        return self.run(ci.push, "push", sha=sha)
 
     def schedule(self) -> Ended:
         """Run a scheduled pipeline."""
-        return self.run(ci._schedule, "schedule")
+        return self.run(ci.schedule, "schedule")
 
     def merge_request(self, one: MergeRequest) -> Ended:
         """Run the pipeline of a merge request, which has the token that writes its branch and notes, and no other."""
         job = self.job("merge_request_event", one.author, refs(self.manifests)[f"refs/heads/{one.source}"])
         job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
-        return self._as_job(job, Tokens(job.token, branch=self.token), ci._merge_request)
+        return self._as_job(job, Tokens(job.token, branch=self.token), ci.merge_request)
 
     def requests(self) -> list[MergeRequest]:
         """Return the open merge requests of the manifest project."""

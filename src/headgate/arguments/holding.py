@@ -8,151 +8,81 @@ import typer
 
 from headgate.arguments.program import (
     AppName,
-    By,
-    Diff,
+    Command,
     EnvironmentName,
-    IntentId,
-    Json,
-    Manifests,
     OneEnvironment,
     Reason,
-    SigningKey,
     app,
-    finish,
+    changes_repository,
 )
+from headgate.commands.options import RunOptions
 
 
 @app.command()
-def pin(
-    name: AppName,
-    environment: OneEnvironment,
-    reason: Reason,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+@changes_repository(but=("diff",))
+def pin(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
     """Keep an app as it is in an environment: what arrives is held."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, json=json, signing_key=signing_key)
-    finish(lambda: command.pin(name, environment, by or person(manifests), reason, asked))
+    return lambda: run.run_intent(options, verbs.pin(name, environment, run.actor(options), reason))
 
 
 @app.command()
-def unpin(
-    name: AppName,
-    environment: OneEnvironment,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
-    """Let an app take what reaches it again, beginning with what was held."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
+@changes_repository()
+def unpin(options: RunOptions, name: AppName, environment: OneEnvironment) -> Command:
+    """Let an app take again what reaches it, beginning with what was held."""
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, diff, json, signing_key)
-    finish(lambda: command.unpin(name, environment, asked, by or person_if_known(manifests)))
+    return lambda: run.run_intent(options, verbs.unpin(name, environment, run.actor_if_known(options)))
 
 
 @app.command()
-def freeze(
-    environment: EnvironmentName,
-    reason: Reason,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+@changes_repository(but=("diff",))
+def freeze(options: RunOptions, environment: EnvironmentName, reason: Reason) -> Command:
     """Keep a whole environment as it is: what arrives is held; where people review, the merge is."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, json=json, signing_key=signing_key)
-    finish(lambda: command.freeze(environment, by or person(manifests), reason, asked))
+    return lambda: run.run_intent(options, verbs.freeze(environment, run.actor(options), reason))
 
 
 @app.command()
-def thaw(
-    environment: EnvironmentName,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
-    """Let an environment take what reaches it again, beginning with what was held."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
+@changes_repository()
+def thaw(options: RunOptions, environment: EnvironmentName) -> Command:
+    """Let an environment take again what reaches it, beginning with what was held."""
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, diff, json, signing_key)
-    finish(lambda: command.thaw(environment, asked, by or person_if_known(manifests)))
+    return lambda: run.run_intent(options, verbs.thaw(environment, run.actor_if_known(options)))
 
 
 @app.command()
-def deliver_held(
-    name: AppName,
-    environment: OneEnvironment,
-    reason: Reason,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+@changes_repository()
+def deliver_held(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
     """Deliver what is held or failed for an app, past pin, freeze, windows and order."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, diff, json, signing_key)
-    finish(lambda: command.deliver_held(name, environment, by or person(manifests), reason, asked))
+    return lambda: run.run_intent(options, verbs.deliver_held(name, environment, run.actor(options), reason))
 
 
 @app.command()
-def discard_held(
-    name: AppName,
-    environment: OneEnvironment,
-    reason: Reason,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+@changes_repository()
+def discard_held(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
     """Discard what is held or failed for an app: only newer versions are taken."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, diff, json, signing_key)
-    finish(lambda: command.discard_held(name, environment, by or person(manifests), reason, asked))
+    return lambda: run.run_intent(options, verbs.discard_held(name, environment, run.actor(options), reason))
 
 
 @app.command()
+@changes_repository()
 def remove(
+    options: RunOptions,
     name: AppName,
     environments: Annotated[
         list[str] | None,
         typer.Option("--environment", metavar="ENV", help="Only from this environment. Repeatable."),
     ] = None,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+) -> Command:
     """Remove an app with its releases and its YAML, or take it out of an environment."""
-    from headgate.commands import hold as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    asked = RunOptions(manifests, intent, diff, json, signing_key)
-    finish(lambda: command.remove(name, tuple(environments or ()), asked, by or person_if_known(manifests)))
+    return lambda: run.run_intent(options, verbs.remove(name, environments or (), run.actor_if_known(options)))

@@ -7,19 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import (
-    AppName,
-    By,
-    Diff,
-    IntentId,
-    Json,
-    Manifests,
-    OneEnvironment,
-    Reason,
-    SigningKey,
-    app,
-    finish,
-)
+from headgate.arguments.program import AppName, Command, OneEnvironment, Reason, app, changes_repository, finish
+from headgate.commands.options import RunOptions
 
 
 class TemplateChoice(StrEnum):
@@ -30,10 +19,11 @@ class TemplateChoice(StrEnum):
 
 
 @app.command()
+@changes_repository()
 def deliver(
+    options: RunOptions,
     project: Annotated[str, typer.Option("--project", help="Project that hands off: acme/shop.")],
     commit: Annotated[str, typer.Option("--commit", metavar="SHA", help="Its commit, in full.")],
-    manifests: Manifests = ".",
     images: Annotated[
         list[str] | None,
         typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
@@ -42,57 +32,59 @@ def deliver(
     source: Annotated[str, typer.Option("--source", metavar="DIR|URL", help="The app's repository.")] = ".",
     pipeline: Annotated[int | None, typer.Option("--pipeline", help="Number of the app's pipeline.")] = None,
     allow_diverged: Annotated[
-        bool, typer.Option("--allow-diverged", help="Take it though neither version comes after the other.")
+        bool, typer.Option("--allow-diverged", help="Deliver a version that is neither older nor newer.")
     ] = False,
     now: Annotated[
         bool, typer.Option("--now", help="Deliver also where it is pinned (the pin goes), frozen or was rolled back.")
     ] = False,
-    by: By = "",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+) -> Command:
     """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
+    from headgate.commands.run import actor_if_known  # noqa: PLC0415
+    from headgate.releases.handoff import HandOff, full_ref  # noqa: PLC0415
 
-    actor = by or person_if_known(manifests)
-    request = command.DeliverOptions(
-        project, commit, ref, source, tuple(images or ()), pipeline, allow_diverged, now, actor
-    )
-    finish(lambda: command.run(request, RunOptions(manifests, intent, diff, json, signing_key)))
+    def run() -> int:
+        references, actor = command.references(images or ()), actor_if_known(options)
+        hand_off = HandOff(project, commit, full_ref(ref), references, pipeline, actor=actor)
+        return command.run(hand_off, source, options, allow_diverged=allow_diverged, now=now)
+
+    return run
 
 
 @app.command()
+@changes_repository()
 def promote(
+    options: RunOptions,
     name: AppName,
     source: Annotated[str, typer.Option("--from", metavar="ENV", help="Environment that runs it.")],
     target: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment that is to run it.")],
-    manifests: Manifests = ".",
     repository: Annotated[
-        str, typer.Option("--source", metavar="DIR|URL", help="The app's repository, to tell newer from older.")
+        str, typer.Option("--source", metavar="DIR|URL", help="The app's repository, to compare versions by.")
     ] = "",
     allow_older: Annotated[
         bool, typer.Option("--allow-older", help="Promote also what is older than what runs there.")
     ] = False,
-    by: By = "",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+) -> Command:
     """Promote what an app runs in one environment to another: commit, or propose where that is reviewed."""
-    from headgate.commands import promote as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person_if_known  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    actor = by or person_if_known(manifests)
-    request = command.PromoteOptions(name, source, target, repository, allow_older, actor)
-    finish(lambda: command.run(request, RunOptions(manifests, intent, diff, json, signing_key)))
+    return lambda: run.run_intent(
+        options,
+        verbs.promote(
+            name,
+            source=source,
+            target=target,
+            actor=run.actor_if_known(options),
+            repository=repository,
+            allow_older=allow_older,
+        ),
+    )
 
 
 @app.command("roll-back")
+@changes_repository()
 def roll_back(
+    options: RunOptions,
     name: AppName,
     environment: OneEnvironment,
     reason: Reason,
@@ -102,54 +94,42 @@ def roll_back(
     template: Annotated[
         TemplateChoice, typer.Option("--template", help="The template as it was then, or as it is now.")
     ] = TemplateChoice.THEN,
-    by: By = "",
-    manifests: Manifests = ".",
-    intent: IntentId = "",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+) -> Command:
     """Run an earlier release of an app again, pinned until 'unpin' or 'deliver --now'."""
-    from headgate.commands import rollback as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions, person  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
     from headgate.intents.rollback import RollBackRequest  # noqa: PLC0415
 
     current = template is TemplateChoice.CURRENT
-    finish(
-        lambda: command.run(
-            RollBackRequest(name, environment, to, by or person(manifests), reason, current),
-            RunOptions(manifests, intent, diff, json, signing_key),
-        )
+    return lambda: run.run_intent(
+        options, verbs.go_back(RollBackRequest(name, environment, to, run.actor(options), reason, current))
     )
 
 
 @app.command()
+@changes_repository(but=("by", "intent"))
 def rehydrate(
+    options: RunOptions,
     environments: Annotated[
         list[str] | None, typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
     allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
-    manifests: Manifests = ".",
-    diff: Diff = False,
-    json: Json = False,
-    signing_key: SigningKey = "",
-) -> None:
+) -> Command:
     """Hydrate the app-environments whose inputs changed, and commit, or propose where that is reviewed."""
-    from headgate.commands import rehydrate as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
+    from headgate.hydration.hydrate import HydrateOptions  # noqa: PLC0415
 
-    request = command.RehydrateOptions(tuple(environments or ()), everything, allow_removals)
-    finish(lambda: command.run(request, RunOptions(manifests, "", diff, json, signing_key)))
+    chosen = HydrateOptions(everything, allow_removals)
+    return lambda: run.run_intent(options, verbs.rehydrate(environments or ()), chosen)
 
 
 @app.command()
-def refresh(manifests: Manifests = ".", diff: Diff = False, json: Json = False, signing_key: SigningKey = "") -> None:
+@changes_repository(but=("by", "intent"))
+def refresh(options: RunOptions) -> Command:
     """Bring open proposals up to date with the default branch; those that became empty go."""
-    from headgate.commands import rehydrate as command  # noqa: PLC0415
-    from headgate.commands.run_intent import RunOptions  # noqa: PLC0415
+    from headgate.commands import run, verbs  # noqa: PLC0415
 
-    finish(lambda: command.refresh(RunOptions(manifests, "", diff, json, signing_key)))
+    return lambda: run.run_intent(options, verbs.refresh())
 
 
 @app.command()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from headgate import __version__
+from headgate.commands.options import RunOptions
 from headgate.errors import HeadgateError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Command = Callable[[], int]
+"""What a command does once its arguments are read. Returns the exit code."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +36,7 @@ def sandboxed(no_sandbox: bool) -> bool:
     return not no_sandbox or bool(os.environ.get("CI"))
 
 
-def finish(command: Callable[[], int]) -> None:
+def finish(command: Command) -> None:
     """Run a command; print an error once; leave with its code. A bug keeps its traceback."""
     from headgate.certificates import trusted_certificates  # noqa: PLC0415
 
@@ -89,12 +92,49 @@ Manifests = Annotated[
 ]
 IntentId = Annotated[
     str,
-    typer.Option("--intent", metavar="ID", help="Id of this run: what was landed with it is not done again."),
+    typer.Option("--intent", metavar="ID", help="Id of this run: what landed with it is not done again."),
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Why, for those who find it so.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; shown by 'status' and in merge requests.")]
 By = Annotated[
-    str, typer.Option("--by", metavar="NAME", help="Who asks for it.", show_default="user.name in git's configuration")
+    str, typer.Option("--by", metavar="NAME", help="Who does this.", show_default="user.name in git's configuration")
 ]
 AppName = Annotated[str, typer.Argument(metavar="APP", help="The app.")]
 OneEnvironment = Annotated[str, typer.Option("--environment", metavar="ENV", help="The environment.")]
 EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
+
+_SHARED: dict[str, tuple[Any, str | bool]] = {
+    "by": (By, ""),
+    "manifests": (Manifests, "."),
+    "intent": (IntentId, ""),
+    "diff": (Diff, False),
+    "json": (Json, False),
+    "signing_key": (SigningKey, ""),
+}
+
+
+def changes_repository(*, but: tuple[str, ...] = ()) -> Callable[[Callable[..., Command]], Callable[..., None]]:
+    """Give a command the options that all have that change a manifest repository, ``but`` for some.
+
+    The command's function takes them as one `RunOptions`, its first parameter, and returns what is run.
+    """
+
+    def decorate(function: Callable[..., Command]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        names = [name for name in _SHARED if name not in but]
+
+        def command(**arguments: Any) -> None:
+            shared = {name: arguments.pop(name) for name in names}
+            finish(function(RunOptions(**shared), **arguments))
+
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in _SHARED.items()
+            if name in names
+        ]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate

@@ -1,18 +1,20 @@
-"""``headgate ci``: what a pipeline asks for, by the same straight line as everything else."""
+"""``headgate ci``: what a pipeline calls for. Each kind of pipeline reads as its steps."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headgate.commands import hold, promote, rehydrate, rollback, verify
-from headgate.commands.run_intent import PipelineHooks, RunOptions, run_intent
+from headgate.commands import verbs, verify
+from headgate.commands.exit_code import merge_codes
+from headgate.commands.run import land_intent, print_result
 from headgate.commands.version import engine_line
-from headgate.errors import ConfigError, HeadgateError, Location, SeveralError, UntrustedError
+from headgate.errors import ConfigError, HeadgateError, Location, UntrustedError
 from headgate.feedback.apps import Scope, report_to_sender
 from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import comment_hydration
@@ -24,10 +26,13 @@ from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
 from headgate.gitlab.verified_handoff import app_histories, proven, sent
+from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import RollBackRequest
+from headgate.landing.land import land
+from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
-from headgate.landing.workspace import open_workspace
+from headgate.landing.workspace import open_workspace, refreshed
 from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
@@ -37,19 +42,21 @@ from headgate.review.reconcile import closed_by_people
 from headgate.review.without_token import push_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from headgate.commands.run import Resolve, Result
     from headgate.feedback.commit_report import CommitRef
+    from headgate.gitlab.event import Form
     from headgate.gitlab.run import Run
-    from headgate.gitlab.sender import Sender
-    from headgate.intents.decide_held import Reject
-    from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.releases.handoff import HandOff
+    from headgate.releases.version_order import Histories
+
+Check = Callable[["Run", "Workspace"], None]
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
-    """Do what this job's pipeline asks for, and return the exit code."""
+    """Do what this job's pipeline calls for. Returns the exit code."""
     hide_environment()
     event = read_event(environ)
     found = open_run(event)
@@ -85,117 +92,166 @@ def _kind(run: Run) -> str:
     raise ConfigError(f"there is nothing to do in a pipeline of the kind '{source}'")
 
 
-def _hand_off(run: Run, report: JobReport) -> int:
-    senders: list[Sender] = []
-    taken: list[HandOff] = []
-    with ExitStack() as stack:
-
-        def resolve(workspace: Workspace) -> Deliver:
-            claim, found = proven(run, workspace.configuration)
-            senders.append(found)
-            short = f"{found.path}@{found.commit[:12]}"
-            Terminal(sys.stdout).line(f"sent by pipeline {found.pipeline} of {short}: {found.proof}")
-            hand_off, source = sent(run, workspace.configuration, claim, found, stack)
-            taken.append(hand_off)
-            return Deliver(hand_off, source)
-
+def hand_off(run: Run, report: JobReport) -> int:
+    """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
+    terminal = Terminal(sys.stdout)
+    with _opened(run, terminal, _check) as workspace, ExitStack() as stack:
+        claim, sender = proven(run, workspace.configuration)
+        terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
         try:
-            code = run_intent(_asked(run, report, lambda: Scope(sent=_told(taken[-1]))), resolve)
+            received, source = sent(run, workspace.configuration, claim, sender, stack)
+            result = _land(run, report, workspace, terminal, lambda _workspace, _stack: Deliver(received, source))
+            result = result.followed_by(complete(run, workspace, result.landings, Scope(sent=_commit_of(received))))
         except HeadgateError as error:
-            for one in senders:  # nobody else is told: a claim that is not proved is nobody's
-                report_to_sender(run, one, error)
+            report_to_sender(run, sender, error)
             raise
-        report_to_sender(run, senders[0], None)
-        return code
+        code = print_result(result, terminal)
+        report_to_sender(run, sender, None)
+    return code
 
 
-def _told(hand_off: HandOff) -> CommitRef | None:
+def _commit_of(hand_off: HandOff) -> CommitRef | None:
     return None if hand_off.project_id is None else (hand_off.project_id, hand_off.commit, hand_off.ref)
 
 
-def _push(run: Run, report: JobReport) -> int:
-    asked = _asked(run, report, lambda: Scope(since=run.job.commit))
-    return _worst(rehydrate.run(rehydrate.RehydrateOptions(), asked), rehydrate.refresh(_asked(run, report)))
+def push(run: Run, report: JobReport) -> int:
+    """Hydrate what the push changed, then bring the open proposals up to date."""
+    rehydrated = run_job(run, report, verbs.rehydrate(), Scope(since=run.job.commit))
+    return merge_codes([rehydrated, run_job(run, report, verbs.refresh(), Scope())])
 
 
-def _schedule(run: Run, report: JobReport) -> int:
-    """Verify, promote what is due, refresh what is proposed; the last of them tells of what is new.
+def schedule(run: Run, report: JobReport) -> int:
+    """Verify, promote what is due, refresh what is proposed; the last of them reports what is new.
 
-    Once a day it tells of everything, which completes what GitLab refused or lost.
+    Once a day it reports everything, which completes what GitLab refused or lost.
     """
     gitlab, project = run.write, run.event.manifests
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
     scope = Scope(told=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
-    followed = promote.follow(_asked(run, report, completes=False))
-    return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: scope)))
+    promoted = run_job(run, report, verbs.promote_due(run.histories), None)
+    return merge_codes([verified, promoted, run_job(run, report, verbs.refresh(), scope)])
 
 
-def _merge_request(run: Run, report: JobReport) -> int:
+def merge_request(run: Run, report: JobReport) -> int:
     """Hydrate a merge request onto its branch, where that may be written; else verify what it holds."""
     number = run.job.merge_request
-    found = run.by_job.get(merge_request_path(run.event.manifests, number))
-    branch = found["source_branch"]
-    is_ours = branch.startswith(OURS)
+    request = run.by_job.get(merge_request_path(run.event.manifests, number))
+    branch = request["source_branch"]
     with open_workspace(run.address) as workspace:
         target, trusted = workspace.configuration.settings, workspace.tree
     check_settings(target, run.event)
-    if run.branch is None or is_ours or {found["source_project_id"], found["target_project_id"]} != {run.job.project}:
+    is_foreign = {request["source_project_id"], request["target_project_id"]} != {run.job.project}
+    if run.branch is None or branch.startswith(OURS) or is_foreign:
         ref = f"refs/merge-requests/{number}/head"
         return verify.run(verify.VerifyOptions(run.address, ref=ref, target=target, base=trusted), report.verified)
-
-    def tell(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
-        report.add(workspace, landings)
-        if run.branch is not None:
-            yield from comment_hydration(run.branch, run.event.manifests, found, workspace)
-
-    around = PipelineHooks(complete=tell, branch=branch, target=target)
-    asked = RunOptions(run.address, signing_key=run.event.signing_key, around=around)
     # Here everybody sees what other versions of the engines change, before it is merged. And nobody brings final YAML
     # of his own with a record that fits it: only what is on the default branch already is believed.
-    hydrated = rehydrate.run(rehydrate.RehydrateOptions(upgrade=True, trusted=trusted), asked)
+    options = HydrateOptions(upgrade=True, trusted=trusted)
+    terminal = Terminal(sys.stdout)
+    with open_workspace(run.address, run.event.signing_key, branch) as opened:
+        workspace = migrated(replace(opened, target=target))
+        result = _land(run, report, workspace, terminal, verbs.rehydrate(), hydrate=options)
+        result = result.followed_by(comment_hydration(run.branch, run.event.manifests, request, workspace))
+    hydrated = print_result(result, terminal)
     stray = verify.VerifyOptions(run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, strays=True)
-    return _worst(hydrated, verify.run(stray, report.verified))
+    return merge_codes([hydrated, verify.run(stray, report.verified)])
 
 
-def _form(run: Run, report: JobReport) -> int:
-    form, by = run.event.form, run.job.user_name
-    check_form(form)
-    intent = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
-    asked = _asked(run, report, intent=intent, check=lambda at: _permit(run, at))
-    actions: dict[str, Callable[[], int]] = {
-        "promote": lambda: promote.run(
-            promote.PromoteOptions(form.app, form.source, form.environment, actor=by), asked
-        ),
-        "roll-back": lambda: rollback.run(
-            RollBackRequest(form.app, form.environment, form.to or "1", by, form.reason), asked
-        ),
-        "pin": lambda: hold.pin(form.app, form.environment, by, form.reason, asked),
-        "unpin": lambda: hold.unpin(form.app, form.environment, asked, by),
-        "freeze": lambda: hold.freeze(form.environment, by, form.reason, asked),
-        "thaw": lambda: hold.thaw(form.environment, asked, by),
-        "remove": lambda: hold.remove(form.app, [form.environment] if form.environment else [], asked, by),
-        "deliver-held": lambda: hold.deliver_held(form.app, form.environment, by, form.reason, asked),
-        "discard-held": lambda: hold.discard_held(form.app, form.environment, by, form.reason, asked),
-        "rehydrate": lambda: rehydrate.run(
-            rehydrate.RehydrateOptions([form.environment] if form.environment else [], everything=True), asked
-        ),
-    }
-    return actions[form.action]()
+def form(run: Run, report: JobReport) -> int:
+    """Do what a person chose in the form for a new pipeline, where that person may."""
+    chosen = run.event.form
+    check_form(chosen)
+    intent_id = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
+    hydrate = HydrateOptions(everything=True) if chosen.action == "rehydrate" else AS_USUAL
+    resolve = FORM[chosen.action](chosen, run.job.user_name, run.histories)
+    return run_job(run, report, resolve, Scope(), _check, _check_person, intent_id=intent_id, hydrate=hydrate)
 
 
-def _permit(run: Run, workspace: Workspace) -> None:
-    _check(run, workspace)
-    form, configuration = run.event.form, workspace.configuration
-    check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
+FORM: dict[str, Callable[[Form, str, Histories], Resolve]] = {
+    "promote": lambda form, actor, histories: verbs.promote(
+        form.app, source=form.source, target=form.environment, actor=actor, histories=histories
+    ),
+    "roll-back": lambda form, actor, _: verbs.go_back(
+        RollBackRequest(form.app, form.environment, form.to or "1", actor, form.reason)
+    ),
+    "pin": lambda form, actor, _: verbs.pin(form.app, form.environment, actor, form.reason),
+    "unpin": lambda form, actor, _: verbs.unpin(form.app, form.environment, actor),
+    "freeze": lambda form, actor, _: verbs.freeze(form.environment, actor, form.reason),
+    "thaw": lambda form, actor, _: verbs.thaw(form.environment, actor),
+    "deliver-held": lambda form, actor, _: verbs.deliver_held(form.app, form.environment, actor, form.reason),
+    "discard-held": lambda form, actor, _: verbs.discard_held(form.app, form.environment, actor, form.reason),
+    "remove": lambda form, actor, _: verbs.remove(form.app, form.environments, actor),
+    "rehydrate": lambda form, _actor, _histories: verbs.rehydrate(form.environments),
+}
+"""What each action of the form resolves to; `model.actions` says which fields it needs."""
 
 
-def _level(run: Run) -> int:
-    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
-    gitlab = run.write or (run.read if run.event.tokens.read else None)
-    if gitlab is not None:
-        return access_level(gitlab, run.event.manifests, run.job.user)
-    return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
+# The steps
+
+
+@contextmanager
+def _opened(run: Run, terminal: Terminal, *checks: Check) -> Iterator[Workspace]:
+    """Open the manifest repository for a job; the checks come first, then what people closed in GitLab is recorded."""
+    with open_workspace(run.address, run.event.signing_key) as opened:
+        options = push_options if run.write is None else None
+        workspace = replace(opened, push_options=options, prover=_proof_key(run))
+        for check in checks:
+            check(run, workspace)
+        yield _with_closed_recorded(run, migrated(workspace), terminal)
+
+
+def _with_closed_recorded(run: Run, workspace: Workspace, terminal: Terminal) -> Workspace:
+    """Record the proposals that people closed since the last run, before anything is decided."""
+    if run.write is None:  # without a token nobody can tell
+        return workspace
+    rejected = closed_by_people(run.write, run.event.manifests, workspace)
+    if rejected is None:
+        return workspace
+    for line in land(workspace, rejected, progress=terminal.progress).told:
+        terminal.line(line)
+    return refreshed(workspace)
+
+
+def _land(
+    run: Run,
+    report: JobReport,
+    workspace: Workspace,
+    terminal: Terminal,
+    resolve: Resolve,
+    *,
+    intent_id: str = "",
+    hydrate: HydrateOptions = AS_USUAL,
+) -> Result:
+    result = land_intent(
+        workspace,
+        resolve,
+        terminal,
+        intent_id=intent_id,
+        after=run.job.commit,
+        hydrate=hydrate,
+        histories=run.histories,
+    )
+    report.add(workspace, result.landings)
+    return result
+
+
+def run_job(
+    run: Run,
+    report: JobReport,
+    resolve: Resolve,
+    scope: Scope | None,
+    *checks: Check,
+    intent_id: str = "",
+    hydrate: HydrateOptions = AS_USUAL,
+) -> int:
+    """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
+    terminal = Terminal(sys.stdout)
+    with _opened(run, terminal, *(checks or (_check,))) as workspace:
+        result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
+        if scope is not None:
+            result = result.followed_by(complete(run, workspace, result.landings, scope))
+    return print_result(result, terminal)
 
 
 def _check(run: Run, workspace: Workspace) -> None:
@@ -210,56 +266,33 @@ def _check(run: Run, workspace: Workspace) -> None:
         )
 
 
-def _asked(
-    run: Run,
-    report: JobReport,
-    scope: Callable[[], Scope] = Scope,
-    intent: str = "",
-    check: Callable[[Workspace], None] | None = None,
-    *,
-    completes: bool = True,
-) -> RunOptions:
-    """Return the options of a run that lands on the default branch, and brings GitLab up to it (``completes``)."""
-
-    def finish(workspace: Workspace, landings: Sequence[Landing]) -> Iterator[str]:
-        report.add(workspace, landings)
-        if completes:
-            yield from complete(run, workspace, landings, scope())
-
-    options = push_options if run.write is None else None
-    around = PipelineHooks(
-        check or (lambda at: _check(run, at)),
-        lambda at: _rejected(run, at),
-        finish,
-        push_options=options,
-        prover=_prover(run),
-        histories=run.histories,
-    )
-    return RunOptions(run.address, intent, signing_key=run.event.signing_key, around=around, after=run.job.commit)
+def _check_person(run: Run, workspace: Workspace) -> None:
+    form, configuration = run.event.form, workspace.configuration
+    check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
 
 
-def _rejected(run: Run, workspace: Workspace) -> Reject | None:
-    """Return what people rejected in merge requests since the last run; without a token nobody can tell."""
-    return closed_by_people(run.write, run.event.manifests, workspace) if run.write is not None else None
+def _level(run: Run) -> int:
+    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
+    gitlab = run.write or (run.read if run.event.tokens.read else None)
+    if gitlab is not None:
+        return access_level(gitlab, run.event.manifests, run.job.user)
+    return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
 
 
-def _prover(run: Run) -> ProofKey | None:
+def _proof_key(run: Run) -> ProofKey | None:
     """Return what proves commits for review by the bot's token; with the job's token everybody pushes as himself."""
     gitlab, project = run.write, run.event.manifests
     if gitlab is None:
         return None
-    return ProofKey.of(run.event.tokens.write, run.address, lambda at, one: was_pushed_by_us(gitlab, project, at, one))
-
-
-def _worst(*codes: int) -> int:
-    failed = {code for code in codes if code}
-    return failed.pop() if len(failed) == 1 else SeveralError.code if failed else 0
+    return ProofKey.of(
+        run.event.tokens.write, run.address, lambda at, commit: was_pushed_by_us(gitlab, project, at, commit)
+    )
 
 
 _KINDS: dict[str, Callable[[Run, JobReport], int]] = {
-    "hand-off": _hand_off,
-    "push": _push,
-    "schedule": _schedule,
-    "merge_request_event": _merge_request,
-    "form": _form,
+    "hand-off": hand_off,
+    "push": push,
+    "schedule": schedule,
+    "merge_request_event": merge_request,
+    "form": form,
 }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.commands.run_intent import RunOptions, run_intent
+from headgate.commands.run import run_intent
 from headgate.errors import ConfigError
 from headgate.intents.deliver import Deliver
 from headgate.objects.images import parse_reference
@@ -15,37 +14,17 @@ from headgate.releases.source import app_source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headgate.commands.options import RunOptions
     from headgate.objects.images import Reference
 
 
-@dataclass(frozen=True)
-class DeliverOptions:
-    """The command's arguments."""
-
-    project: str
-    commit: str
-    ref: str
-    source: str
-    images: tuple[str, ...] = ()
-    pipeline: int | None = None
-    allow_diverged: bool = False
-    now: bool = False
-    actor: str = ""
-
-
-def run(request: DeliverOptions, asked: RunOptions) -> int:
-    """Hand off, hydrate, commit, push; return the exit code: 0, or the error's."""
-    hand_off = handoff.HandOff(
-        request.project,
-        request.commit,
-        handoff.full_ref(request.ref),
-        references(request.images),
-        request.pipeline,
-        actor=request.actor,
-    )
+def run(
+    hand_off: handoff.HandOff, source: str, options: RunOptions, *, allow_diverged: bool = False, now: bool = False
+) -> int:
+    """Hand off, hydrate, commit, push; ``source`` is the app's repository. Returns the exit code."""
     handoff.check(hand_off)
-    with app_source(request.source, request.commit) as source:
-        return run_intent(asked, lambda _: Deliver(hand_off, source, request.allow_diverged, request.now))
+    with app_source(source, hand_off.commit) as opened:
+        return run_intent(options, lambda _workspace, _stack: Deliver(hand_off, opened, allow_diverged, now))
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.commands import deliver, hydrate
-from headgate.commands.run_intent import RunOptions
+from headgate.commands.options import RunOptions
 from headgate.errors import GuardError, Location
+from headgate.releases.handoff import HandOff
 from headgate.report.terminal import Terminal
 from headgate.repository import git
 
@@ -131,8 +132,8 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
         f"--source app-repo --image ...",
         "dim",
     )
-    request = deliver.DeliverOptions(PROJECT, commit, ref, str(stage.app.path), images)
-    deliver.run(request, RunOptions(str(stage.remote), diff=diff))
+    hand_off = HandOff(PROJECT, commit, ref, deliver.references(images))
+    deliver.run(hand_off, str(stage.app.path), RunOptions(manifests=str(stage.remote), diff=diff))
     stage.manifests.git("fetch", "--quiet", "origin")
     if ref.startswith("refs/heads/"):
         stage.manifests.git("merge", "--quiet", "--ff-only", "origin/main")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, signals
+from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.engine import pool
-from headgate.errors import ConfigError, HeadgateError, SeveralError, did_you_mean
+from headgate.errors import ConfigError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
@@ -83,7 +84,7 @@ def run(request: HydrateCommandOptions) -> int:
             folder.apply(repository.path, changes)
     if request.json:
         print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself
-    return exit_code(outcomes) or (1 if changes and request.check else 0)
+    return merge_codes(outcome_codes(outcomes)) or (1 if changes and request.check else 0)
 
 
 def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:
@@ -124,9 +125,3 @@ def all_changes(configuration: Configuration, outcomes: Sequence[Outcome], *, up
         changes |= outcome.changes or {}
     engines = {outcome.engine for outcome in outcomes if outcome.state in ("changed", "unchanged")}
     return changes | lock.changes(configuration.lock, sorted(engines), upgrade=upgrade, lands=False)
-
-
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return the code of the error, or that for several kinds of them, or 0."""
-    codes = {one.error.code for one in outcomes if isinstance(one.error, HeadgateError)}
-    return codes.pop() if len(codes) == 1 else SeveralError.code if codes else 0

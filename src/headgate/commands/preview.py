@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.commands.hydrate import exit_code
+from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
 from headgate.gitlab.api import merge_request_path, path_of
 from headgate.gitlab.event import read_event
@@ -82,7 +82,7 @@ def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Termin
     changes = app_changes(workspace.tree, after, configuration)
     failed = [f"- {prose(f'{one.app} in {one.environment}: {one.error.what}')}" for one in outcomes if one.error]
     text = "\n".join([f"If this were merged:\n\n{describe(changes, run.event.server)}", *failed])
-    return _Previewed(text, is_new=bool(changes or failed), code=exit_code(outcomes))
+    return _Previewed(text, is_new=bool(changes or failed), code=merge_codes(outcome_codes(outcomes)))
 
 
 def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference, ...]) -> HandOff:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config
+from headgate.commands.exit_code import merge_codes
 from headgate.commands.hydrate import select
-from headgate.errors import GitError, SeveralError
+from headgate.errors import GitError
 from headgate.hydration.hydrate import broken
 from headgate.releases.deepen import deepening
 from headgate.report.terminal import Terminal
@@ -79,10 +80,8 @@ def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] =
 
 
 def _exit_code(found: Sequence[Verification]) -> int:
-    codes = {one.error.code for one in found if one.error is not None}
-    if codes:
-        return codes.pop() if len(codes) == 1 else SeveralError.code
-    return 1 if any(one.is_wrong for one in found) else 0
+    codes = merge_codes(one.error.code for one in found if one.error is not None)
+    return codes or (1 if any(one.is_wrong for one in found) else 0)
 
 
 _DEPTHS = (50, 500)

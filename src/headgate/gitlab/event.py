@@ -37,6 +37,11 @@ class Form:
     to: str = ""
     reason: str = ""
 
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environment, where one was chosen."""
+        return (self.environment,) if self.environment else ()
+
 
 @dataclass(frozen=True)
 class Event:

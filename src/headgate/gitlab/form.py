@@ -1,4 +1,4 @@
-"""What somebody asked for in GitLab's form: checked, and whether that person may."""
+"""What a person chose in GitLab's form: whether it is complete, and whether that person may."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.errors import ConfigError, ForbiddenError, did_you_mean
 from headgate.gitlab.identity import LEVELS
 from headgate.intents.protocol import check_environment, find_app
+from headgate.model.actions import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
     from headgate.config import Configuration
     from headgate.gitlab.event import Form
     from headgate.model import Settings
-
-ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "promote": ("promote", ("app", "environment", "source")),
-    "roll-back": ("roll-back", ("app", "environment", "reason")),
-    "pin": ("pin", ("app", "environment", "reason")),
-    "unpin": ("pin", ("app", "environment")),
-    "freeze": ("freeze", ("environment", "reason")),
-    "thaw": ("freeze", ("environment",)),
-    "deliver-held": ("deliver-held", ("app", "environment", "reason")),
-    "discard-held": ("discard-held", ("app", "environment", "reason")),
-    "remove": ("remove", ("app",)),
-    "rehydrate": ("rehydrate", ()),
-}
-"""Per action of the form: the permission that it needs, and which fields must be filled in."""
 
 _FIELD_NAMES = {"source": "from"}
 
@@ -40,7 +27,7 @@ def check_form(form: Form) -> None:
             f"the action is {form.action!r}, expected one of: {', '.join(ACTIONS)}",
             hint=did_you_mean(form.action, list(ACTIONS)),
         )
-    missing = [_FIELD_NAMES.get(name, name) for name in ACTIONS[form.action][1] if not getattr(form, name)]
+    missing = [_FIELD_NAMES.get(name, name) for name in ACTIONS[form.action].fields if not getattr(form, name)]
     if missing:
         raise ConfigError(
             f"{form.action} needs {', '.join(missing)}", hint="fill it in, in the form for a new pipeline"
@@ -66,7 +53,7 @@ def check_permitted(form: Form, settings: Settings, environments: Sequence[str],
 
     ``level`` is that in the manifest project; what is not said there needs a maintainer.
     """
-    verb = ACTIONS[form.action][0]
+    verb = ACTIONS[form.action].permission
     for environment in environments:
         rules = {str(key): value for key, value in settings.permissions.get(environment, {}).items()}
         needed = rules.get(verb, "maintainer")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from headgate.model.actions import PERMISSIONS
 from headgate.yamltext import valuepath
 
 Engine = Literal["helm", "kustomize", "jinja2", "plain"]
 Delivery = Literal["commit", "review"]
 Hooks = Literal["drop", "keep"]
 Level = Literal["developer", "maintainer", "owner"]
-Verb = Literal["promote", "roll-back", "pin", "freeze", "deliver-held", "discard-held", "remove", "rehydrate"]
+if TYPE_CHECKING:
+    Permission = str
+else:
+    Permission = Literal[PERMISSIONS]
 
 PATTERNS: dict[str, str] = {}
 """What each pattern asks for, in words."""

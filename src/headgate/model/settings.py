@@ -23,6 +23,7 @@ from headgate.model.fields import (
     Level,
     Minor,
     Name,
+    Permission,
     PersonName,
     Project,
     SafeFolder,
@@ -32,7 +33,6 @@ from headgate.model.fields import (
     TimeZone,
     Url,
     ValuePath,
-    Verb,
     as_tuple,
     listed,
 )
@@ -266,7 +266,7 @@ class Settings(StrictModel):
     """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
     registries: Mapping[Host, Registry] = Field(default_factory=dict)
     """Registries by host, where more is to be said of one: which other hosts get its credentials."""
-    permissions: Mapping[Name, Mapping[Verb, Level]] = Field(default_factory=dict)
+    permissions: Mapping[Name, Mapping[Permission, Level]] = Field(default_factory=dict)
     """Per environment and action: the access level that a person needs. Default: maintainer."""
     workloads: Mapping[KindName, ValuePath] = Field(default_factory=dict)
     """Custom resources that run images: `Rollout.argoproj.io: spec.template.spec` (a pod) or a path to an image."""

@@ -1,0 +1,138 @@
+"""The verbs of people: each makes its intent from what stands in the repository, for a command and for the form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.commands.run import release_histories
+from headgate.intents.auto_promote import Follow, due, follows
+from headgate.intents.decide_held import DeliverHeld, DiscardHeld
+from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
+from headgate.intents.promote import PartOrder, promotion
+from headgate.intents.protocol import expected_release, find_app
+from headgate.intents.refresh import Refresh
+from headgate.intents.rehydrate import Rehydrate
+from headgate.intents.remove import Remove
+from headgate.intents.rollback import RollBackRequest, roll_back
+from headgate.landing.land import read_state
+from headgate.releases.deepen import open_history
+from headgate.releases.history import commits_of
+from headgate.releases.source import app_source
+from headgate.releases.version_order import no_histories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
+
+    from headgate.commands.run import Resolve
+    from headgate.intents.protocol import Intent
+    from headgate.landing.workspace import Workspace
+    from headgate.releases.history import ReleaseHistory
+    from headgate.releases.version_order import Histories
+
+
+def promote(
+    app: str,
+    *,
+    source: str,
+    target: str,
+    actor: str,
+    repository: str = "",
+    allow_older: bool = False,
+    histories: Histories = no_histories,
+) -> Resolve:
+    """Promote what runs in ``source``. The app's ``repository`` tells newer from older, else ``histories`` do."""
+
+    def resolve(workspace: Workspace, stack: ExitStack) -> Intent:
+        opened = open_history(workspace.repository, workspace.remote, workspace.base, app, source)
+        named = stack.enter_context(app_source(repository, "")) if repository else None
+        order = PartOrder(commits_of(stack.enter_context(opened)), (lambda _project: named) if named else histories)
+        return promotion(read_state(workspace), app, source, target, order, allow_older=allow_older, actor=actor)
+
+    return resolve
+
+
+def promote_due(histories: Histories) -> Resolve:
+    """Promote what is due of all apps: what an earlier run left, or what had to wait."""
+
+    def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
+        state = read_state(workspace)
+        if not follows(state.configuration):
+            return Follow(())
+        return Follow(tuple(due(state, list(state.configuration.apps), release_histories(workspace), histories)))
+
+    return resolve
+
+
+def go_back(request: RollBackRequest) -> Resolve:
+    """Roll an app back to an earlier release."""
+
+    def resolve(workspace: Workspace, stack: ExitStack) -> Intent:
+        opened = open_history(
+            workspace.repository,
+            workspace.remote,
+            workspace.base,
+            request.app,
+            request.environment,
+            _reaches(request.to),
+        )
+        return roll_back(read_state(workspace), request, stack.enter_context(opened))
+
+    return resolve
+
+
+def _reaches(to: str) -> Callable[[ReleaseHistory], bool]:
+    """Say when so much of the history is read that the steps back can be counted."""
+    steps = int(to) if to.isdigit() else 0
+    return lambda history: bool(steps) and len({step.runs for step in history.versions}) > steps
+
+
+def pin(app: str, environment: str, actor: str, reason: str) -> Resolve:
+    """Keep an app as it is in an environment."""
+
+    def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
+        state = read_state(workspace)
+        record = find_app(state.configuration, app, environment)
+        return Pin(app, environment, actor, reason, expected_release(state, record, environment))
+
+    return resolve
+
+
+def unpin(app: str, environment: str, actor: str) -> Resolve:
+    """Let an app take again what was held."""
+    return lambda _workspace, _stack: Unpin(app, environment, actor)
+
+
+def freeze(environment: str, actor: str, reason: str) -> Resolve:
+    """Keep an environment as it is."""
+    return lambda _workspace, _stack: Freeze(environment, actor, reason)
+
+
+def thaw(environment: str, actor: str) -> Resolve:
+    """Let an environment take again what was held."""
+    return lambda _workspace, _stack: Thaw(environment, actor)
+
+
+def deliver_held(app: str, environment: str, actor: str, reason: str) -> Resolve:
+    """Deliver what is held or failed, past every hold."""
+    return lambda _workspace, _stack: DeliverHeld(app=app, environment=environment, actor=actor, reason=reason)
+
+
+def discard_held(app: str, environment: str, actor: str, reason: str) -> Resolve:
+    """Discard what is held or failed."""
+    return lambda _workspace, _stack: DiscardHeld(app=app, environment=environment, actor=actor, reason=reason)
+
+
+def remove(app: str, environments: Sequence[str], actor: str) -> Resolve:
+    """Remove an app, or take it out of some environments."""
+    return lambda _workspace, _stack: Remove(app, tuple(environments), actor)
+
+
+def rehydrate(environments: Sequence[str] = ()) -> Resolve:
+    """Hydrate what changed, in all environments where none is named."""
+    return lambda _workspace, _stack: Rehydrate(tuple(environments))
+
+
+def refresh() -> Resolve:
+    """Bring open proposals up to date."""
+    return lambda _workspace, _stack: Refresh()
