@@ -13,7 +13,7 @@ from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.files import report_files, to_counts
-from headgate.report.junit import TestCase, of_outcome, of_verdict, to_junit
+from headgate.report.junit import ReportCase, of_outcome, of_verdict, to_junit
 from headgate.report.quality import issues, to_code_quality
 from headgate.state.verify import Difference, Verification
 
@@ -28,7 +28,7 @@ FAILED = Outcome(
 
 @given(st.text(), st.text())
 def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
-    root = ET.fromstring(to_junit([TestCase("web", "dev", "a.yaml", what or "x", details)]))
+    root = ET.fromstring(to_junit([ReportCase("web", "dev", "a.yaml", what or "x", details)]))
     assert root.get("failures") == "1"
     assert root.find(".//testcase").get("name") == "web in dev"  # type: ignore[union-attr]
 

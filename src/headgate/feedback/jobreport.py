@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.report.appchange import app_changes
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, report_files, write_files
-from headgate.report.junit import TestCase, of_outcome, of_verdict
+from headgate.report.junit import ReportCase, of_outcome, of_verdict
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.repository import git
@@ -31,7 +31,7 @@ class JobReport:
 
     url: str
     folder: Path = Path(FOLDER)
-    _cases: dict[tuple[str, str], TestCase] = field(default_factory=dict)
+    _cases: dict[tuple[str, str], ReportCase] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
     _changes: list[AppChange] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class JobReport:
     def failed(self, error: HeadgateError) -> None:
         """Add what ended the job."""
         file = error.where.file if error.where else ""
-        self._cases["", ""] = TestCase("headgate", "", file, error.what, str(error))
+        self._cases["", ""] = ReportCase("headgate", "", file, error.what, str(error))
         self._write()
 
     def _write(self) -> None:

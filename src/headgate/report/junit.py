@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TestCase:
+class ReportCase:
     """One app in one environment. ``failure`` says what is wrong, ``details`` the rest; ``skipped`` why it waits."""
 
     app: str
@@ -31,31 +31,31 @@ class TestCase:
     skipped: str = ""
 
 
-def of_outcome(one: Outcome) -> TestCase:
+def of_outcome(one: Outcome) -> ReportCase:
     """Return the case of a hydration."""
     if one.error is not None:
         file = one.error.where.file if one.error.where else ""
-        return TestCase(one.app, one.environment, file, one.error.what, str(one.error))
+        return ReportCase(one.app, one.environment, file, one.error.what, str(one.error))
     waits = one.reasons or tuple(f"waits for {part}" for part in one.waits_for)
-    return TestCase(one.app, one.environment, skipped="; ".join(waits) if one.state in _SKIPPED else "")
+    return ReportCase(one.app, one.environment, skipped="; ".join(waits) if one.state in _SKIPPED else "")
 
 
 _SKIPPED = ("waiting", "held", "superseded")
 
 
-def of_verdict(one: Verification) -> TestCase:
+def of_verdict(one: Verification) -> ReportCase:
     """Return the case of a verification."""
     app, environment = one.app or one.folder, one.environment
     if one.error is not None:
         file = one.error.where.file if one.error.where else ""
-        return TestCase(app, environment, file, one.error.what, str(one.error))
+        return ReportCase(app, environment, file, one.error.what, str(one.error))
     if one.is_wrong:
         files = "\n".join(f"{difference.kind}: {difference.file}" for difference in one.differences)
-        return TestCase(app, environment, one.folder, f"{one.folder} is {one.state}", files)
-    return TestCase(app, environment)
+        return ReportCase(app, environment, one.folder, f"{one.folder} is {one.state}", files)
+    return ReportCase(app, environment)
 
 
-def to_junit(cases: Sequence[TestCase]) -> str:
+def to_junit(cases: Sequence[ReportCase]) -> str:
     """Return cases as XML. Characters that XML does not know, and such as nobody sees, are written by their number."""
     failures, skipped = sum(bool(one.failure) for one in cases), sum(bool(one.skipped) for one in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped)}
