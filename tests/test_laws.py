@@ -616,9 +616,10 @@ def run_machine(examples: int, steps: int, *, derandomize: bool) -> None:
     run_state_machine_as_test(Repositories, settings=chosen)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("clean_user")
 def test_laws_hold_on_real_git() -> None:
-    run_machine(2, 10, derandomize=True)
+    run_machine(3, 12, derandomize=True)
 
 
 @pytest.mark.soak

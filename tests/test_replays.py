@@ -18,6 +18,8 @@ from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge
 from support.reviewing import APP, BRANCH, DEPLOYMENT, Ended, Scene, make_scene
 
+pytestmark = pytest.mark.long
+
 YAML = "deploy/production/web/deployment.apps-web.yaml"
 RELEASE = "apps/web/releases/production/release.yaml"
 

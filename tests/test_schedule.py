@@ -93,6 +93,7 @@ def costs(scene: Scene) -> dict[str, int]:
     return found
 
 
+@pytest.mark.long
 def test_no_run_costs_more_for_apps_that_did_not_change(tmp_path: Path) -> None:
     found = []
     for number in (0, 20):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,23 +26,25 @@ RED = [
     "deploy/production/gone/evil.yaml",
     "deploy/dev/a/b/evil.yaml",
 ]
+NUMBERS = itertools.count()
 GREEN = ["deploy/production/README.md", "clusters/main/flux.yaml", "README.yaml"]
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Return an app that runs in dev and production."""
-    with make_merged_scene(tmp_path) as made:
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Return an app that runs in dev and production, for all tests: each has a branch of its own."""
+    with make_merged_scene(tmp_path_factory.mktemp("scene")) as made:
         yield made
 
 
 def both_ways(scene: Scene, files: dict[str, str | None]) -> list[Ended]:
     """Open a merge request and run its pipeline where it hydrates the branch, and where it only looks."""
-    scene.push(scene.manifests, files, branch="mine")
-    one = open_request(scene.gitlab, scene.manifests, "mine", scene.person)
-    hydrated = scene.merge_request(one)
-    job = scene.job("merge_request_event", one.author, refs(scene.manifests)["refs/heads/mine"])
-    job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
+    branch = f"mine-{next(NUMBERS)}"
+    scene.push(scene.manifests, files, branch=branch)
+    request = open_request(scene.gitlab, scene.manifests, branch, scene.person)
+    hydrated = scene.merge_request(request)
+    job = scene.job("merge_request_event", request.author, refs(scene.manifests)[f"refs/heads/{branch}"])
+    job.pipeline.ref = f"refs/merge-requests/{request.iid}/head"
     return [hydrated, scene._as_job(job, Tokens(job.token), ci.merge_request)]
 
 
