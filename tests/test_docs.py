@@ -1,0 +1,69 @@
+"""The documentation: each link leads somewhere, each command line is one that the program takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from headgate.arguments import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+ROLES = 9
+
+
+def names(pages: list[Path]) -> list[str]:
+    """Name pages for people."""
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitLab makes them."""
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE):
+        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
+        found.add(re.sub(r"[^\w\- ]", "", text).strip().replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_each_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for link in LINK.findall(text):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the command lines of a page that begin with the program's name."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("headgate "):
+                yield shlex.split(line, comments=True)[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_each_command_is_one_that_the_program_takes(page: Path) -> None:
+    group = typer.main.get_command(app)
+    for words in commands(page):
+        if words[0].startswith("-"):
+            continue
+        command = group.commands[words[0]]  # type: ignore[attr-defined]
+        command.make_context(words[0], [word for word in words[1:] if word != "..."])
+
+
+def test_each_role_finds_its_page_from_the_readme_in_two_clicks() -> None:
+    assert "docs/README.md" in LINK.findall((ROOT / "README.md").read_text())
+    pages = [link for link in LINK.findall((ROOT / "docs/README.md").read_text()) if link.startswith("how-to/")]
+    assert len(set(pages) - {"how-to/troubleshooting.md"}) == ROLES
