@@ -44,7 +44,7 @@ from headgate.review.without_token import push_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from headgate.commands.run import Resolve, Result
+    from headgate.commands.run import Resolve, RunResult
     from headgate.feedback.commit_report import CommitRef
     from headgate.gitlab.event import Form
     from headgate.gitlab.run import Run
@@ -222,7 +222,7 @@ def _land(
     *,
     intent_id: str = "",
     hydrate: HydrateOptions = AS_USUAL,
-) -> Result:
+) -> RunResult:
     result = land_intent(
         workspace,
         resolve,

@@ -36,13 +36,13 @@ Resolve = Callable[["Workspace", ExitStack], "Intent"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class RunResult:
     """What a run landed, and what failed after that. What has landed has landed: an error is reported, not raised."""
 
     landings: tuple[Landing, ...]
     errors: tuple[HeadgateError, ...] = ()
 
-    def followed_by(self, lines: Iterable[str]) -> Result:
+    def followed_by(self, lines: Iterable[str]) -> RunResult:
         """Return it with the lines of a step that comes after the landing, and with the error that ends that step."""
         messages: list[str] = []
         errors = self.errors
@@ -52,7 +52,7 @@ class Result:
         except HeadgateError as error:
             errors = (*errors, error)
         configuration = self.landings[-1].configuration
-        return Result(landings=(*self.landings, Landing([], tuple(messages), [], configuration)), errors=errors)
+        return RunResult(landings=(*self.landings, Landing([], tuple(messages), [], configuration)), errors=errors)
 
 
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
@@ -73,7 +73,7 @@ def land_intent(
     after: str = "",
     hydrate: HydrateOptions = AS_USUAL,
     histories: Histories = no_histories,
-) -> Result:
+) -> RunResult:
     """Land an intent, the promotions that follow from it, and the mirrors.
 
     Nothing is done where a commit after ``after`` has the ``intent_id`` already. ``histories`` tell which of two
@@ -81,7 +81,7 @@ def land_intent(
     """
     if intent_id and (done_by := find_intent(workspace, intent_id, after)):
         message = f"nothing to do: {intent_id} was done by {done_by[:12]}"
-        return Result(landings=(Landing([], (message,), [], read_state(workspace).configuration),))
+        return RunResult(landings=(Landing([], (message,), [], read_state(workspace).configuration),))
     with ExitStack() as stack:
         intent = resolve(workspace, stack)
         first = land(workspace, intent, intent_id=intent_id, options=hydrate, progress=terminal.progress)
@@ -90,17 +90,17 @@ def land_intent(
     mirrored = write_mirrors(workspace, configuration)
     mirrors = Landing([], (), list(mirrored.delivered), configuration)
     errors = (*promoted.errors, *([mirrored.error] if mirrored.error else []))
-    return Result(landings=(*promoted.landings, mirrors), errors=errors[:1])
+    return RunResult(landings=(*promoted.landings, mirrors), errors=errors[:1])
 
 
-def _promote_what_follows(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> Result:
+def _promote_what_follows(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> RunResult:
     landings = [first]
     try:
         for landing in _promotions(workspace, first, terminal, histories):
             landings.append(landing)  # noqa: PERF402  one by one, since a later one may fail
     except HeadgateError as error:
-        return Result(landings=tuple(landings), errors=(error,))
-    return Result(landings=tuple(landings))
+        return RunResult(landings=tuple(landings), errors=(error,))
+    return RunResult(landings=tuple(landings))
 
 
 def _promotions(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> Iterator[Landing]:
@@ -132,7 +132,7 @@ def release_histories(workspace: Workspace) -> auto_promote.Histories:
 
 
 def print_result(
-    result: Result, terminal: Terminal, *, diff: bool = False, json: bool = False, pushed: bool = True
+    result: RunResult, terminal: Terminal, *, diff: bool = False, json: bool = False, pushed: bool = True
 ) -> int:
     """Print what became of each app-environment, of each branch, and what failed. Returns the exit code."""
     for landing in result.landings:
@@ -158,7 +158,7 @@ def _delivery(branch: str, commit: str, *, pushed: bool) -> str:
     return f"{'pushed' if pushed else 'committed'} {commit[:12]} to {branch}"
 
 
-def _to_json(result: Result) -> str:
+def _to_json(result: RunResult) -> str:
     landings, error = result.landings, next(iter(result.errors), None)
     return outcomes_to_json(
         [outcome for landing in landings for outcome in landing.outcomes],
