@@ -312,7 +312,7 @@ def test_jinja_that_eats_memory(manifests: ManifestRepository) -> None:
 
 def test_empty_render(manifests: ManifestRepository) -> None:
     chart(manifests, "{{ if .Values.never }}a: b{{ end }}")
-    refused(manifests, GuardError, "templates/web: rendered nothing")
+    refused(manifests, GuardError, "templates/web: rendered no objects")
 
 
 def test_folder_that_is_no_repository(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_code_quality_names_file_and_line_once() -> None:
 
 def test_counts_are_as_gitlab_takes_them() -> None:
     objects = tuple(
-        ObjectEffect(ObjectChange(action, "Service", "", action, "f", ()))
+        ObjectEffect(ObjectChange(action=action, kind="Service", namespace="", name=action, file="f", fields=()))
         for action in ("added", "changed", "removed", "removed")
     )
     counts = json.loads(to_counts([AppChange("web", "dev", objects=objects)]))

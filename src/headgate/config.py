@@ -93,31 +93,31 @@ class Apps(Mapping[str, "AppRecord"]):
     def broken(self) -> dict[str, HeadgateError]:
         """The error of each app that cannot be used, by its folder."""
         self._find_all(self._folders)
-        found = {self._folders[name]: one for name, one in self._found.items()} | self._twice
-        return {folder: one for folder, one in sorted(found.items()) if isinstance(one, HeadgateError)}
+        results = {self._folders[name]: error for name, error in self._found.items()} | self._twice
+        return {folder: error for folder, error in sorted(results.items()) if isinstance(error, HeadgateError)}
 
     def error(self, name: str) -> HeadgateError | None:
         """Return what is wrong with an app, if anything is."""
         twice = (error for folder, error in self._twice.items() if folder.rsplit("/", 1)[1] == name)
-        found = self._find(name) if name in self._folders else None
-        return found if isinstance(found, HeadgateError) else next(twice, None)
+        result = self._find(name) if name in self._folders else None
+        return result if isinstance(result, HeadgateError) else next(twice, None)
 
-    def mentioning(self, word: str) -> list[AppRecord]:
+    def mentioning(self, text: str) -> list[AppRecord]:
         """Return the apps whose app.yaml may hold a word somewhere in a value; without parsing most of the others.
 
         YAML can only hold it letter by letter, or where it has an escape, a tag, or another encoding than UTF-8.
         """
-        may = self._mentioning(word)
+        may = self._mentioning(text)
         self._find_all(may)
         return [self[name] for name in may if name in self]
 
-    def broken_by(self, word: str) -> list[HeadgateError]:
+    def broken_by(self, text: str) -> list[HeadgateError]:
         """Return the errors of the apps that cannot be used and whose app.yaml may hold a word."""
-        found = (self._find(name) for name in self._mentioning(word))
-        return [one for one in found if isinstance(one, HeadgateError)]
+        results = (self._find(name) for name in self._mentioning(text))
+        return [error for error in results if isinstance(error, HeadgateError)]
 
-    def _mentioning(self, word: str) -> list[str]:
-        marks = (word.encode(), b"\\", b"!", b"\0")
+    def _mentioning(self, text: str) -> list[str]:
+        marks = (text.encode(), b"\\", b"!", b"\0")
         return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
 
     def _text(self, name: str) -> bytes:
@@ -148,10 +148,10 @@ class Apps(Mapping[str, "AppRecord"]):
 
     def __getitem__(self, name: str) -> AppRecord:
         """Return an app. Raises KeyError when there is none, or when it cannot be used."""
-        found = self._find(name)
-        if isinstance(found, HeadgateError):
+        result = self._find(name)
+        if isinstance(result, HeadgateError):
             raise KeyError(name)
-        return found
+        return result
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the apps that can be used."""
@@ -226,8 +226,8 @@ def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, 
     """Read one file into its record. Raises ConfigError or YamlError for the first thing that is wrong."""
     read = documents(data, file)
     if len(read) != 1:
-        found = "nothing" if not read else f"{len(read)} YAML documents"
-        raise ConfigError(f"expected one YAML document, found {found}", where=Location(file))
+        count = "nothing" if not read else f"{len(read)} YAML documents"
+        raise ConfigError(f"expected one YAML document, found {count}", where=Location(file))
     text, values = SourceText(data, file), read[0].data
     try:
         return model.model_validate(values), text

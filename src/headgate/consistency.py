@@ -76,16 +76,16 @@ def _sources(takes: Iterable[AcceptRule] | None) -> list[str]:
 
 def promotion_cycle(sources: Mapping[str, list[str]]) -> list[str]:
     """Return the environments of a circle of promotions, its first one repeated at the end; or nothing."""
-    done: set[str] = set()
+    visited: set[str] = set()
 
-    def visit(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        if name in done:
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in visited:
             return []
-        found = next(filter(None, (visit(source, [*way, name]) for source in sources.get(name, []))), [])
-        done.add(name)
-        return found
+        cycle = next(filter(None, (visit(source, [*path, name]) for source in sources.get(name, []))), [])
+        visited.add(name)
+        return cycle
 
     return next(filter(None, (visit(name, []) for name in sources)), [])
 
@@ -166,10 +166,10 @@ def _check_matchers(record: AppRecord, environment: str) -> None:
             )
 
 
-def _unknown(what: str, name: str, known: list[str], where: Location) -> ConfigError:
+def _unknown(noun: str, name: str, known: list[str], where: Location) -> ConfigError:
     expected = ", ".join(known) or "none is there yet"
     return ConfigError(
-        f"there is no {what} '{name}', expected one of: {expected}",
+        f"there is no {noun} '{name}', expected one of: {expected}",
         where=where,
         hint=did_you_mean(name, known),
     )
@@ -244,9 +244,9 @@ def _check_disjoint(claims: Iterable[_Claim]) -> None:
 
 
 def _claimed_twice(first: _Claim, second: _Claim) -> ConfigError:
-    what, key = ("folder", "mirror path or branch") if second.branch else ("output folder", "output path")
+    noun, key = ("folder", "mirror path or branch") if second.branch else ("output folder", "output path")
     return ConfigError(
-        f"{first} and {second} both claim the {what} {second.folder}"
+        f"{first} and {second} both claim the {noun} {second.folder}"
         + (f" on the branch {second.branch}" if second.branch else ""),
         where=second.record.place(),
         hint=f"give {SETTINGS} {'a' if second.branch else 'an'} {key} with {{environment}} and {{app}}",

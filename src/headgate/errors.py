@@ -302,9 +302,9 @@ def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:
     return [*texts[:limit], f"... and {len(texts) - limit} more"] if len(texts) > limit else list(texts)
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
+def did_you_mean(text: str, known: list[str]) -> str:
     """Return ``did you mean 'x'?`` for the known word that is nearest to ``word``, or an empty string."""
     import difflib  # noqa: PLC0415  only when something is wrong
 
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else ""

@@ -35,20 +35,20 @@ _EXPECTED = {
 def explain(error: ValidationError, data: Any, text: SourceText, model: type[BaseModel]) -> ConfigError:
     """Return the first thing that is wrong; a misspelled key comes before the key that is missing for it."""
     problems = error.errors()
-    problem: Any = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
+    problem: Any = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
         return _unknown_key(problem, data, text, model)
     path = _path_in(data, problem["loc"])
     where = text.place(path)
     if problem["type"] == "missing":
         return ConfigError(f"the key '{problem['loc'][-1]}' is missing", where=where)
-    found, hint = problem["input"], ""
-    shown = _shown(found)
-    if isinstance(found, (int, float)) and problem["loc"][-1] != "[key]":
+    value, hint = problem["input"], ""
+    shown = _shown(value)
+    if isinstance(value, (int, float)) and problem["loc"][-1] != "[key]":
         shown = text.scalar(path) or shown  # the number 1.30 is 1.3, the version is not
-    if problem["type"] == "literal_error" and isinstance(found, str):
-        hint = did_you_mean(found, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
-    elif problem["type"] == "string_type" and isinstance(found, (int, float)):
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        hint = did_you_mean(value, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
+    elif problem["type"] == "string_type" and isinstance(value, (int, float)):
         hint = f'put it in quotes: "{shown}"'
     return ConfigError(f"expected {_expected(problem)}, found {shown}", where=where, hint=hint)
 
@@ -126,7 +126,7 @@ def _record_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in typing.get_args(annotation):
-        found = _record_in(argument)
-        if found is not None:
-            return found
+        record = _record_in(argument)
+        if record is not None:
+            return record
     return None

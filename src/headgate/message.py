@@ -113,9 +113,9 @@ def _release_trailers(releases: Iterable[Release]) -> list[str]:
 def counts(outcome: Outcome) -> str:
     """Say how many objects are added, changed and removed."""
     by_action = Counter(change.action for change in outcome.objects)
-    told = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
-    if told:
-        return ", ".join(told)
+    parts = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
+    if parts:
+        return ", ".join(parts)
     if outcome.state == "held":
         return f"held: {'; '.join(outcome.reasons)}"
     return f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change"

@@ -252,7 +252,7 @@ def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) 
         raise ExhaustedError(f"{name} printed more than {limits.output // MEBI} MiB")
     if not limits.memory or completed.code == 0:
         return
-    if completed.code == -signal.SIGKILL or any(words in completed.stderr for words in _OUT_OF_MEMORY):
+    if completed.code == -signal.SIGKILL or any(text in completed.stderr for text in _OUT_OF_MEMORY):
         raise ExhaustedError(
             f"{name} used more than {limits.memory // MEBI} MiB of memory",
             hint="look for a loop or a value that grows without end",

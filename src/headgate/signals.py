@@ -80,9 +80,9 @@ def _receive(number: int, _frame: FrameType | None) -> None:
 
 def handle_signals(work: Callable[[], None]) -> None:
     """Run ``work``; when told to stop, clean up, say so in a line, and exit. A signal that is ignored stays so."""
-    for one in SIGNALS:
-        if signal.getsignal(one) != signal.SIG_IGN:
-            signal.signal(one, _receive)
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _receive)
     try:
         work()
     except Stopped as stopped:

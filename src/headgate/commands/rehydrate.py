@@ -32,7 +32,12 @@ class RehydrateOptions:
 
 def run(request: RehydrateOptions, asked: RunOptions) -> int:
     """Hydrate what changed, and return the exit code: 0, or that of what could not be rendered."""
-    options = HydrateOptions(request.everything, request.allow_removals, request.upgrade, trusted=request.trusted)
+    options = HydrateOptions(
+        everything=request.everything,
+        allow_removals=request.allow_removals,
+        upgrade=request.upgrade,
+        trusted=request.trusted,
+    )
     return run_intent(asked, lambda _: Rehydrate(tuple(request.environments)), options)
 
 

@@ -60,7 +60,7 @@ def fetch_bases(wanted: Sequence[tuple[RemoteBase, Location]], access: DownloadA
                 raise DependencyError(f"{base} is not to be had: {error.what}", where=where) from None
             files |= {f"{base.repository_folder}/{path}": data for path, data in needed.files.items()}
             _check_size(files, where)
-            waiting += [(one, place, depth + 1) for one, place in needed.bases]
+            waiting += [(next_base, place, depth + 1) for next_base, place in needed.bases]
     return Fetched(tuple(sorted(known, key=str)), files)
 
 
@@ -76,12 +76,12 @@ def _base(tree: Tree, base: RemoteBase, where: Location, owner: str) -> _Base:
     label = f"{base.address}@{base.commit[:12]}"
     if not file_in(tree, base.path):
         raise DependencyError(f"there is no kustomization in {base}", where=where)
-    found = closure(tree, [base.path], lambda path: posixpath.join(label, path), owner)
-    for entry, place in found.outside:
+    built_on = closure(tree, [base.path], lambda path: posixpath.join(label, path), owner)
+    for entry, place in built_on.outside:
         raise UnsafeFileError(f"'{entry}' leaves the repository of the base", where=place)
-    kept = Tree({path: tree.blob(path) for path in found.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})
+    kept = Tree({path: tree.blob(path) for path in built_on.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})
     check_input(kept, label)
-    return _Base({path: kept.read(path) for path in kept.paths()}, found.remote)
+    return _Base({path: kept.read(path) for path in kept.paths()}, built_on.remote)
 
 
 def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, where: Location) -> Tree:

@@ -63,10 +63,10 @@ def fetch_archive(url: str, digest: str, needed: Requirement, access: DownloadAc
 
 def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> None:
     """Refuse what is not what was promised. Raises DependencyError."""
-    found = hashlib.sha256(data).hexdigest()
-    if digest.removeprefix("sha256:") != found:
+    actual = hashlib.sha256(data).hexdigest()
+    if digest.removeprefix("sha256:") != actual:
         raise DependencyError(
-            f"{url} is sha256:{found[:12]}..., expected {digest[:19]}...: it was changed, on its way or where it lies",
+            f"{url} is sha256:{actual[:12]}..., expected {digest[:19]}...: it was changed, on its way or where it lies",
             where=needed.where,
         )
 
@@ -74,7 +74,7 @@ def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> Non
 def _entry(needed: Requirement, index: Index) -> dict[str, Any]:
     listed = index.get(needed.name)
     entries: list[dict[str, Any]] = [
-        one for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
+        entry for entry in (listed if isinstance(listed, list) else []) if isinstance(entry, dict)
     ]
     for entry in entries:
         if str(entry.get("version")).removeprefix("v") == needed.version.removeprefix("v"):

@@ -30,7 +30,7 @@ class Closure:
 
 
 @dataclass
-class _Found:
+class _Walk:
     files: set[str]
     remote: dict[RemoteBase, Location]
     outside: dict[str, Location]
@@ -44,55 +44,55 @@ def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner
     ConfigError for a base that is not pinned, TooLargeError above a limit.
     """
     seen: set[str] = set()
-    found = _Found(set(), {}, {}, list(roots))
-    while found.folders:
-        fresh = [folder for folder in dict.fromkeys(found.folders) if folder not in seen and file_in(tree, folder)]
+    pending = _Walk(set(), {}, {}, list(roots))
+    while pending.folders:
+        fresh = [folder for folder in dict.fromkeys(pending.folders) if folder not in seen and file_in(tree, folder)]
         seen.update(fresh)
         if len(seen) > _MAX_FOLDERS:
             raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Location(named(fresh[0])))
         prefetch(tree, [file_in(tree, folder) for folder in fresh])
-        found.folders = []
+        pending.folders = []
         for folder in fresh:
-            _read(tree, folder, named, owner, found)
-    return Closure(frozenset(found.files), tuple(found.remote.items()), tuple(found.outside.items()))
+            _read(tree, folder, named, owner, pending)
+    return Closure(frozenset(pending.files), tuple(pending.remote.items()), tuple(pending.outside.items()))
 
 
-def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, found: _Found) -> None:
+def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, pending: _Walk) -> None:
     file = file_in(tree, folder)
     where = Location(named(file))
-    found.files.add(file)
+    pending.files.add(file)
     read = read_kustomization(tree.read(file), where.file, owner)
     for field, entry in read.entries:
         path = posixpath.normpath(posixpath.join(folder, entry))
         if "\n" in entry:
-            found.files.update(_mentioned(tree, folder, entry, where.file, owner))
+            pending.files.update(_mentioned(tree, folder, entry, where.file, owner))
         elif path.startswith(("../", "/")) or path == "..":
-            found.outside.setdefault(entry, where)
+            pending.outside.setdefault(entry, where)
         elif path in tree:
-            found.files.add(path)
+            pending.files.add(path)
             if field in PLUGIN_FIELDS:
-                found.files.update(_mentioned(tree, folder, tree.read(path), named(path), owner))
+                pending.files.update(_mentioned(tree, folder, tree.read(path), named(path), owner))
         elif file_in(tree, path):
-            found.folders.append(path)
+            pending.folders.append(path)
         elif field in FOLDER_FIELDS and entry in read.remote:
             base = read.remote[entry]
             if isinstance(base, ConfigError):
                 raise base
-            found.remote.setdefault(base, where)
+            pending.remote.setdefault(base, where)
 
 
 def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
     """Yield the files that the configuration of a transformer or generator names, in whatever key."""
     for document in documents(text, file, owner=owner):
-        for word in _words(document.data):
-            path = posixpath.normpath(posixpath.join(folder, word.rsplit("=", 1)[-1]))
+        for text_value in _strings(document.data):
+            path = posixpath.normpath(posixpath.join(folder, text_value.rsplit("=", 1)[-1]))
             if path in tree:
                 yield path
 
 
-def _words(data: Any) -> Iterator[str]:
+def _strings(data: Any) -> Iterator[str]:
     if isinstance(data, str):
         yield data
     elif isinstance(data, (dict, list)):
-        for one in data.values() if isinstance(data, dict) else data:
-            yield from _words(one)
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _strings(item)

@@ -60,8 +60,8 @@ class _Answer:
 class _Passing(Exception):  # noqa: N818  no error yet: it is tried again
     """A failure that may be over with the next try, and after how many seconds that is welcome."""
 
-    def __init__(self, words: str, wait: float = 0) -> None:
-        super().__init__(words)
+    def __init__(self, reason: str, wait: float = 0) -> None:
+        super().__init__(reason)
         self.wait = wait
 
 
@@ -195,5 +195,5 @@ def _body(response: Response, url: str, where: Location, most: int) -> bytes:
 
 def _wait(response: Response) -> float:
     """Return how many seconds a host wants to be left alone: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
-    told = response.headers.get("Retry-After", "")
-    return min(int(told), _MAX_WAIT) if told.isdecimal() else 0
+    seconds = response.headers.get("Retry-After", "")
+    return min(int(seconds), _MAX_WAIT) if seconds.isdecimal() else 0

@@ -54,11 +54,11 @@ def read_kustomization(data: bytes, file: str, owner: str) -> Kustomization:
     """Read a kustomization file that ``owner`` wrote. Raises what the engine says of it."""
     body = {"file": file, "text": decoded(data, file)}
     value = send(Request(kind="kustomization", body=body, owner=owner)).value
-    entries = tuple((one["field"], one["path"]) for one in value["entries"] or ())
+    entries = tuple((entry["field"], entry["path"]) for entry in value["entries"] or ())
     remote: dict[str, RemoteBase | ConfigError] = {}
-    for one in value["remote"] or ():
-        if one.get("problem"):
-            remote[one["entry"]] = ConfigError(one["problem"], where=Location(file), hint=one.get("hint", ""))
+    for entry in value["remote"] or ():
+        if entry.get("problem"):
+            remote[entry["entry"]] = ConfigError(entry["problem"], where=Location(file), hint=entry.get("hint", ""))
         else:
-            remote[one["entry"]] = RemoteBase(one["address"], one.get("path", ""), one["commit"])
+            remote[entry["entry"]] = RemoteBase(entry["address"], entry.get("path", ""), entry["commit"])
     return Kustomization(entries, remote)

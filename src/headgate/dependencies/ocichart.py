@@ -66,8 +66,8 @@ def _answered(answer: RegistryResponse, needed: Requirement) -> RegistryResponse
 def _archive_in(manifest: bytes, needed: Requirement) -> str:
     """Return the digest of the chart's archive. Raises DependencyError when the manifest is of something else."""
     try:
-        told: Any = json.loads(manifest)
-        layers = [one for one in told["layers"] if one["mediaType"] == _CHART]
+        content: Any = json.loads(manifest)
+        layers = [layer for layer in content["layers"] if layer["mediaType"] == _CHART]
     except (ValueError, KeyError, TypeError, RecursionError):
         layers = []
     digest = str(layers[0].get("digest")) if len(layers) == 1 else ""

@@ -47,12 +47,12 @@ def dependencies(chart: Tree, label: str, owner: str) -> Iterator[dict[str, Any]
 def _listed(chart: Tree, file: str, label: str, owner: str) -> list[dict[str, Any]]:
     if file not in chart:
         return []
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for document in documents(chart.read(file), f"{label}/{file}", owner=owner):
         data = document.data
         listed = data.get("dependencies") if isinstance(data, dict) else None
-        found += [item for item in listed or [] if isinstance(item, dict)]
-    return found
+        entries += [item for item in listed or [] if isinstance(item, dict)]
+    return entries
 
 
 def vendored(chart: Tree, owner: str) -> set[str]:
@@ -96,9 +96,9 @@ def lacking(files: Tree, label: str, owner: str) -> list[Requirement]:
             raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Location(f"{label}/Chart.yaml"))
         chart, name = files.folder(folder), posixpath.join(label, folder).rstrip("/")
         present = vendored(chart, owner)
-        for one in dependencies(chart, name, owner):
-            repository = str(one.get("repository") or "")
-            if repository.startswith(LOCAL) and one.get("name") not in present:
+        for dependency in dependencies(chart, name, owner):
+            repository = str(dependency.get("repository") or "")
+            if repository.startswith(LOCAL) and dependency.get("name") not in present:
                 waiting.append(local_chart(folder, repository, name))
         for file, lock in _FILES:
             needed += _locked(chart, (file, lock), present, folder, name, owner)
@@ -112,8 +112,8 @@ def _locked(
     required = _listed(chart, file, label, owner)
     missing = [
         number
-        for number, one in enumerate(required)
-        if str(one.get("repository") or "").startswith(_REMOTE) and one.get("name") not in present
+        for number, dependency in enumerate(required)
+        if str(dependency.get("repository") or "").startswith(_REMOTE) and dependency.get("name") not in present
     ]
     if not missing:
         return []
@@ -146,7 +146,7 @@ def _checked_lock(
             hint=hint,
         )
     locked = _listed(chart, lock, label, owner)
-    same = [one.get("name") for one in required] == [one.get("name") for one in locked]
+    same = [entry.get("name") for entry in required] == [entry.get("name") for entry in locked]
     if not same or _digest_of(chart, lock, label, owner) not in digests(required, locked):
         raise ConfigError(
             f"it does not fit {file}, which has changed since", where=Location(f"{label}/{lock}"), hint=hint
@@ -166,32 +166,37 @@ def digests(required: list[dict[str, Any]], locked: list[dict[str, Any]]) -> set
     lock file tells. The second digest is Helm 2's, which charts of apiVersion v1 may still have.
     """
     resolved = [
-        {**one, "repository": other.get("repository")}
-        if str(one.get("repository") or "").startswith(("@", "alias:"))
-        else one
-        for one, other in zip(required, locked, strict=True)
+        {**dependency, "repository": lock_entry.get("repository")}
+        if str(dependency.get("repository") or "").startswith(("@", "alias:"))
+        else dependency
+        for dependency, lock_entry in zip(required, locked, strict=True)
     ]
-    old = {"dependencies": [_canonical(one) for one in required]}
-    return {_sha256([[_canonical(one) for one in resolved], [_canonical(one) for one in locked]]), _sha256(old)}
+    old = {"dependencies": [_canonical(dependency) for dependency in required]}
+    return {
+        _sha256(
+            [[_canonical(dependency) for dependency in resolved], [_canonical(dependency) for dependency in locked]]
+        ),
+        _sha256(old),
+    }
 
 
-def _canonical(one: dict[str, Any]) -> dict[str, Any]:
+def _canonical(dependency: dict[str, Any]) -> dict[str, Any]:
     """Return a dependency with its keys in the order of Helm's record; what is empty is left out but for two."""
     return {
-        "name": str(one.get("name") or ""),
-        **({"version": str(one["version"])} if one.get("version") else {}),
-        "repository": str(one.get("repository") or ""),
-        **{key: str(one[key]) for key in ("condition",) if one.get(key)},
-        **{key: one[key] for key in ("tags", "enabled") if one.get(key)},
-        **({"import-values": _sorted(one["import-values"])} if one.get("import-values") else {}),
-        **{key: str(one[key]) for key in ("alias",) if one.get(key)},
+        "name": str(dependency.get("name") or ""),
+        **({"version": str(dependency["version"])} if dependency.get("version") else {}),
+        "repository": str(dependency.get("repository") or ""),
+        **{key: str(dependency[key]) for key in ("condition",) if dependency.get(key)},
+        **{key: dependency[key] for key in ("tags", "enabled") if dependency.get(key)},
+        **({"import-values": _sorted(dependency["import-values"])} if dependency.get("import-values") else {}),
+        **{key: str(dependency[key]) for key in ("alias",) if dependency.get(key)},
     }
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _sha256(value: Any) -> str:

@@ -94,10 +94,10 @@ class Resolver:
                 self._known[key] = _resolved(files, needed, access, label, owner)
             except HeadgateError as error:
                 self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, HeadgateError):
-            raise found
-        return found
+        resolved = self._known[key]
+        if isinstance(resolved, HeadgateError):
+            raise resolved
+        return resolved
 
 
 def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, owner: str) -> ResolvedConfig:
@@ -106,7 +106,7 @@ def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, own
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
     fetched = fetch_bases(needed.bases, access, owner)
     blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
-    found = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
+    released = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
     indexes: dict[str, Index] = {}
     charts = dict.fromkeys(needed.charts)
     times = Counter((one.folder, one.name) for one in charts)
@@ -116,31 +116,31 @@ def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, own
         data = _archive(one, access, indexes, owner)
         blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label, owner).items()}
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        found.append(
+        released.append(
             ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
         )
     whole = Tree(blobs)
     check_input(whole, label, arrives=True)
-    return ResolvedConfig(whole, tuple(found))
+    return ResolvedConfig(whole, tuple(released))
 
 
-def _archive(one: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
+def _archive(chart: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
     """Fetch a chart's archive. The index of a repository is read once."""
-    if one.repository.startswith(OCI):
-        return pull(f"{one.repository.rstrip('/')}/{one.name}:{one.version}", "", one, access)
-    if one.repository not in indexes:
-        indexes[one.repository] = read_index(one.repository, access, one, owner)
-    url, digest = archive_of(one, indexes[one.repository])
-    return pull(url, digest, one, access) if url.startswith(OCI) else fetch_archive(url, digest, one, access)
+    if chart.repository.startswith(OCI):
+        return pull(f"{chart.repository.rstrip('/')}/{chart.name}:{chart.version}", "", chart, access)
+    if chart.repository not in indexes:
+        indexes[chart.repository] = read_index(chart.repository, access, chart, owner)
+    url, digest = archive_of(chart, indexes[chart.repository])
+    return pull(url, digest, chart, access) if url.startswith(OCI) else fetch_archive(url, digest, chart, access)
 
 
-def _unpacked(data: bytes, one: Requirement, label: str, owner: str) -> dict[str, Blob]:
+def _unpacked(data: bytes, chart: Requirement, label: str, owner: str) -> dict[str, Blob]:
     """Return the files of a chart. Raises DependencyError when it is another chart than was asked for."""
-    archive = f"charts/{one.name}-{one.version}.tgz"
-    folder = posixpath.join(label, one.folder).rstrip("/")
+    archive = f"charts/{chart.name}-{chart.version}.tgz"
+    folder = posixpath.join(label, chart.folder).rstrip("/")
     whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)
     files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
-    _check_is(one, files, owner)
+    _check_is(chart, files, owner)
     return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
 
 
@@ -148,9 +148,9 @@ def _check_is(one: Requirement, files: Mapping[str, Blob], owner: str) -> None:
     chart = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
     read = documents(chart, f"{one.name}/Chart.yaml", owner=owner)
     data = read[0].data if read else None
-    told = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
-    if told != (one.name, one.version):
+    actual = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
+    if actual != (one.name, one.version):
         raise DependencyError(
-            f"{one.repository} gives {' '.join(told).strip() or 'no chart'} for {one.name} {one.version}",
+            f"{one.repository} gives {' '.join(actual).strip() or 'no chart'} for {one.name} {one.version}",
             where=one.where,
         )

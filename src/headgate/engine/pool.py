@@ -137,8 +137,8 @@ def _answers(active: list[_Lane], lanes: deque[_Lane]) -> Iterator[tuple[Request
                 lane.drop()
                 yield from ((request, Answer(error=refused)) for request in left)
                 continue
-            while (found := worker.take()) is not None:
-                yield found
+            while (answered := worker.take()) is not None:
+                yield answered
         except EndedError as error:
             yield from _failed(lane, worker, lanes, why_it_ended(error, worker.budget))
             continue

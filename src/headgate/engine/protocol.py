@@ -150,7 +150,7 @@ class RenderedObject:
             return Answer(
                 objects=() if failure else tuple(self.objects),
                 value=message.get("value"),
-                warnings=tuple(EngineWarning(**one) for one in message.get("warnings") or ()),
+                warnings=tuple(EngineWarning(**warning) for warning in message.get("warnings") or ()),
                 failure=_failure(failure) if failure else None,
             )
         self.objects.append(self._object(message))
@@ -160,15 +160,15 @@ class RenderedObject:
         content = message.get("content", "")
         if content and "object" not in message:
             return self.known[content]
-        found = EngineObject(
+        parsed = EngineObject(
             data=message["object"],
             source=message.get("source", ""),
             hook=tuple(message.get("hook") or ()),
             text=message.get("text", ""),
         )
         if content:
-            self.known[content] = found
-        return found
+            self.known[content] = parsed
+        return parsed
 
 
 def _failure(message: dict[str, Any]) -> Failure:

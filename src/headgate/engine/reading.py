@@ -57,7 +57,7 @@ def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget =
     Raises YamlError for what is not YAML, TooLargeError above the budget.
     """
     answer = send(documents_request(data, file, owner=owner, budget=budget))
-    return [Document(one["value"], one["line"]) for one in answer.value]
+    return [Document(document["value"], document["line"]) for document in answer.value]
 
 
 def values(
@@ -123,5 +123,5 @@ class SourceText:
     def _find(self, path: Sequence[str | int]) -> dict[str, Any]:
         text = self.data.decode("utf-8-sig", "replace")
         answer = send(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
-        found: dict[str, Any] = answer.value
-        return found
+        position: dict[str, Any] = answer.value
+        return position

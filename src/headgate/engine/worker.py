@@ -160,8 +160,8 @@ def why_it_ended(error: EndedError, budget: Budget) -> HeadgateError:
             f"used more than {budget.memory // process.MEBI} MiB of memory",
             hint="look for a loop or a value that grows without end; the limit is limits.render_mebibytes",
         )
-    words = " ".join(error.stderr.split())[:300]
-    return RenderError(f"the engine failed (exit code {error.code}): {words}", hint="please report it")
+    stderr = " ".join(error.stderr.split())[:300]
+    return RenderError(f"the engine failed (exit code {error.code}): {stderr}", hint="please report it")
 
 
 def out_of_time(budget: Budget) -> HeadgateError:

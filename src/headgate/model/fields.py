@@ -21,9 +21,9 @@ PATTERNS: dict[str, str] = {}
 """What each pattern asks for, in words."""
 
 
-def pattern(expression: str, words: str) -> StringConstraints:
+def pattern(expression: str, description: str) -> StringConstraints:
     """Return a constraint on text, and remember its words for error messages."""
-    PATTERNS[expression] = words
+    PATTERNS[expression] = description
     return StringConstraints(pattern=expression)
 
 

@@ -121,12 +121,12 @@ class Window(StrictModel):
     @property
     def weekdays(self) -> frozenset[str]:
         """The days of the week."""
-        found: set[str] = set()
+        days: set[str] = set()
         for entry in self.days.split(","):
             first, _, last = entry.strip().partition("-")
             begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-            found |= {WEEKDAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8)}
-        return frozenset(found)
+            days |= {WEEKDAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8)}
+        return frozenset(days)
 
 
 Windows = Annotated[tuple[Window, ...], BeforeValidator(listed, json_schema_input_type=Window | list[Window])]

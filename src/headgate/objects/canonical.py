@@ -68,7 +68,7 @@ def to_text(manifest: Manifest) -> str:
     return manifest.verbatim or write(manifest.data, _order)
 
 
-def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
+def to_files(manifests: Iterable[Manifest], namespace: str) -> dict[str, str]:
     """Return the canonical files of an app: name -> text.
 
     A CRD that is rendered twice with the same text, as charts and their subcharts do, is one. Raises ManifestError
@@ -76,7 +76,7 @@ def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
     """
     files: dict[str, str] = {}
     owners: dict[str, Manifest] = {}
-    for manifest in found:
+    for manifest in manifests:
         name = file_name(manifest, namespace)
         other = owners.setdefault(name, manifest)
         text = to_text(manifest)
@@ -94,12 +94,12 @@ def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
 
 def _taken(name: str, other: Manifest, manifest: Manifest) -> ManifestError:
     sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
-    by = f", by {sources}" if sources else ""
+    origin = f", by {sources}" if sources else ""
     if other.identity == manifest.identity:
-        return ManifestError(f"{manifest} is rendered twice{by}", where=manifest.place)
-    both = " and ".join(f"{one.kind_name} {one.name}" for one in (other, manifest))
+        return ManifestError(f"{manifest} is rendered twice{origin}", where=manifest.place)
+    both = " and ".join(f"{taken.kind_name} {taken.name}" for taken in (other, manifest))
     return ManifestError(
-        f"{both} need the same file, {name}{by}",
+        f"{both} need the same file, {name}{origin}",
         where=manifest.place,
         hint="a dash stands between kind and name there: give one of them another name",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_allowed(
-    found: Sequence[tuple[Manifest, Scope | None]],
+    scoped: Sequence[tuple[Manifest, Scope | None]],
     allow: Allow,
     namespace: str,
     app_file: str,
@@ -33,7 +33,7 @@ def check_allowed(
     kinds: list[str] = []
     namespaces: list[str] = []
     places: list[Location | None] = []
-    for manifest, scope in found:
+    for manifest, scope in scoped:
         before = len(problems)
         reason = _plain_secret(manifest)
         if not reason and own_config:

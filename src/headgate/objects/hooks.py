@@ -19,14 +19,14 @@ _FIXED = ("Job.batch", "Pod")
 _MAX_NAME = 63  # a Pod's may be longer, but is a host name too
 
 
-def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
+def without_hooks(manifests: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
     """Return the objects that belong in the output.
 
     The engine has dropped the hooks that never run (of tests, deletion and rollback), and with ``hooks: drop`` all.
     Raises RenderError for others when nothing was said.
     """
     kept = []
-    for manifest in found:
+    for manifest in manifests:
         if manifest.hook and hooks is None:
             raise RenderError(
                 f"{manifest} is a Helm hook ({', '.join(manifest.hook)}), which runs only when Helm installs",
@@ -37,12 +37,14 @@ def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -
     return kept
 
 
-def with_suffixes(kept: Iterable[Manifest]) -> list[Manifest]:
+def with_suffixes(manifests: Iterable[Manifest]) -> list[Manifest]:
     """Add to the name of each hook Job and Pod a suffix made of its content, since neither can be changed.
 
     The content is what will run, so digests are set before. Raises ManifestError for what SOPS encrypted.
     """
-    return [_with_suffix(one) if one.kind_name in _FIXED and one.hook else one for one in kept]
+    return [
+        _with_suffix(manifest) if manifest.kind_name in _FIXED and manifest.hook else manifest for manifest in manifests
+    ]
 
 
 def _with_suffix(manifest: Manifest) -> Manifest:

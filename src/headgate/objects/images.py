@@ -121,7 +121,7 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def set_digests(
-    found: Sequence[Manifest],
+    manifests: Sequence[Manifest],
     images: Mapping[str, Image],
     released: Mapping[str, ReleasedImage],
     workloads: Mapping[str, str],
@@ -134,7 +134,7 @@ def set_digests(
     """
     used: set[str] = set()
     own = {canonical_repository(image.repository) for image in images.values()}
-    for manifest in found:
+    for manifest in manifests:
         for use in uses(manifest, workloads):
             reference = _own_reference(use.text, own, manifest)
             if reference is None:
@@ -159,7 +159,7 @@ def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Refer
     match = _REFERENCE.fullmatch(text)
     if match is None or canonical_repository(match["repository"]) not in own:
         is_hidden = manifest.verbatim and text.startswith("ENC[")
-        if not is_hidden and any(canonical_repository(one) in own for one in _repositories_in(text)):
+        if not is_hidden and any(canonical_repository(repository) in own for repository in _repositories_in(text)):
             raise ImageError(
                 f"{manifest} runs {text!r}, which is not an image, but spelled like one of this app's",
                 where=manifest.place,
@@ -183,8 +183,8 @@ _REPEATED_SLASH = re.compile(r"/(?:\.?/)+")
 def _repositories_in(text: str) -> Iterator[str]:
     """Yield what a text would name to those who overlook case, odd characters, a scheme, a user or doubled slashes."""
     lower = text.lower()
-    for word in (_ODD.sub("", lower), *_ODD.split(lower)):
-        match = _REFERENCE.match(_REPEATED_SLASH.sub("/", _BEFORE_HOST.sub("", word)))
+    for candidate in (_ODD.sub("", lower), *_ODD.split(lower)):
+        match = _REFERENCE.match(_REPEATED_SLASH.sub("/", _BEFORE_HOST.sub("", candidate)))
         if match is not None:
             yield match["repository"]
 

@@ -57,27 +57,27 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_NAME = 253
 
 
-def manifests(found: Iterable[EngineObject]) -> list[Manifest]:
+def manifests(objects: Iterable[EngineObject]) -> list[Manifest]:
     """Return the objects of what the engine read, their namespaces as they stand there.
 
     Raises ManifestError for one without a name that Kubernetes could take.
     """
-    return [_manifest(one) for one in found]
+    return [_manifest(parsed) for parsed in objects]
 
 
-def _manifest(found: EngineObject) -> Manifest:
-    data, where = found.data, Location(found.source) if found.source else None
+def _manifest(parsed: EngineObject) -> Manifest:
+    data, where = parsed.data, Location(parsed.source) if parsed.source else None
     group, _, _ = data["apiVersion"].rpartition("/")
     kind, metadata = data["kind"], data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     namespace = (metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
     if not isinstance(name, str):
-        what, hint = missing_name(kind, metadata)
-        raise ManifestError(what, where=where, hint=hint)
+        problem, hint = missing_name(kind, metadata)
+        raise ManifestError(problem, where=where, hint=hint)
     check_name(name, kind, where)
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
-    return Manifest(group, kind, namespace, name, data, found.source, found.text, found.hook)
+    return Manifest(group, kind, namespace, name, data, parsed.source, parsed.text, parsed.hook)
 
 
 def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
@@ -124,7 +124,7 @@ class ScopedObjects:
 
 
 def with_namespace(
-    found: Sequence[Manifest],
+    manifests: Sequence[Manifest],
     namespace: str,
     configured: Mapping[str, Scope],
     *,
@@ -139,10 +139,10 @@ def with_namespace(
     Raises ManifestError where an object without namespace is of a kind whose scope nobody knows.
     """
     may_define = not own_config or DEFINITION in allowed
-    definitions = (manifest.data for manifest in found if may_define and manifest.kind_name == DEFINITION)
+    definitions = (manifest.data for manifest in manifests if may_define and manifest.kind_name == DEFINITION)
     defined = scopes_defined_by(definitions)
-    scopes = [scope_of(manifest.kind_name, configured, defined) for manifest in found]
-    pairs = list(zip(found, scopes, strict=True))
+    scopes = [scope_of(manifest.kind_name, configured, defined) for manifest in manifests]
+    pairs = list(zip(manifests, scopes, strict=True))
     cleared = [str(manifest) for manifest, scope in pairs if scope == "cluster" and manifest.namespace]
     warning = f"a cluster-scoped object has no namespace, so it is left out: {', '.join(first_few(cleared))}"
     return ScopedObjects(

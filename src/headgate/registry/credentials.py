@@ -56,7 +56,7 @@ class RegistryAccess:
 
     def of(self, host: str) -> tuple[Credential, ...]:
         """Return the logins for a registry, in the order in which they are tried."""
-        return tuple(one for one in self.credentials if one.host == host)
+        return tuple(credential for credential in self.credentials if credential.host == host)
 
     def realms_of(self, host: str) -> frozenset[str]:
         """Return the other hosts that may be asked for tokens with a registry's logins."""
@@ -69,7 +69,7 @@ def access(settings: Settings, variables: Mapping[str, str]) -> RegistryAccess:
     GitLab's registry asks for tokens at GitLab's own address: https://docs.gitlab.com/administration/packages/
     container_registry/. Docker Hub has another host for them too. Everything else is in ``registries``.
     """
-    realms = {registry_host(host): frozenset(one.realms) for host, one in settings.registries.items()}
+    realms = {registry_host(host): frozenset(registry.realms) for host, registry in settings.registries.items()}
     realms[DOCKER_HUB] = realms.get(DOCKER_HUB, frozenset()) | {_DOCKER_REALM}
     gitlab_registry = ""
     if settings.gitlab is not None and settings.gitlab.registry is not None:
@@ -84,7 +84,7 @@ def credentials(variables: Mapping[str, str], gitlab_registry: str = "") -> tupl
 
     ``gitlab_registry`` is the host of GitLab's registry, as headgate.yaml names it: tokens of GitLab go nowhere else.
     """
-    found = list(_docker_config(variables.get("DOCKER_AUTH_CONFIG", "")))
+    logins = list(_docker_config(variables.get("DOCKER_AUTH_CONFIG", "")))
     if gitlab_registry:
         host = registry_host(gitlab_registry)
         ours = (
@@ -93,8 +93,8 @@ def credentials(variables: Mapping[str, str], gitlab_registry: str = "") -> tupl
             ("the deploy token", variables.get("CI_DEPLOY_USER", ""), variables.get("CI_DEPLOY_PASSWORD", "")),
             ("the job token", "gitlab-ci-token", variables.get("CI_JOB_TOKEN", "")),
         )
-        found += [Credential(name, host, user, secret) for name, user, secret in ours if user and secret]
-    return tuple(found)
+        logins += [Credential(name, host, user, secret) for name, user, secret in ours if user and secret]
+    return tuple(logins)
 
 
 def registry_host(spelling: str) -> str:
@@ -113,8 +113,8 @@ def _docker_config(text: str) -> Iterator[Credential]:
     if not text.strip():
         return
     try:
-        told = json.loads(text)
-        entries = dict(told.get("auths") or {})
+        config = json.loads(text)
+        entries = dict(config.get("auths") or {})
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise _unreadable("is not the JSON of a docker config.json") from None
     for spelling, entry in entries.items():
@@ -135,8 +135,8 @@ def _login(spelling: str, entry: Any) -> tuple[str, str]:
     return user, secret.rstrip("\0")
 
 
-def _unreadable(what: str) -> ConfigError:
+def _unreadable(problem: str) -> ConfigError:
     return ConfigError(
-        f"the variable DOCKER_AUTH_CONFIG {what}",
+        f"the variable DOCKER_AUTH_CONFIG {problem}",
         hint='expected {"auths": {"registry.example.com": {"auth": "base64 of USER:PASSWORD"}}}',
     )

@@ -66,14 +66,14 @@ def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
     by_digest = [replace(reference, tag="")] if reference.digest else []
     by_tag = [replace(reference, digest="")] if reference.tag else []
     with open_repository(reference.repository, access) as repository:
-        found = [_find(repository, one) for one in (*by_digest, *by_tag)]
-    if found[0][0] != found[-1][0]:
+        resolved = [_find(repository, spelling) for spelling in (*by_digest, *by_tag)]
+    if resolved[0][0] != resolved[-1][0]:
         raise RegistryError(
-            f"the tag {reference.repository}:{reference.tag} points to {found[-1][0]}, and not to {found[0][0]}",
+            f"the tag {reference.repository}:{reference.tag} points to {resolved[-1][0]}, and not to {resolved[0][0]}",
             hint="the tag was overwritten since, or the digest is of one platform of the image: hand off the digest "
             "that the push printed, under a tag that is never used again",
         )
-    digest, media_type = found[0]
+    digest, media_type = resolved[0]
     return ResolvedImage(replace(reference, digest=digest), media_type)
 
 
@@ -111,11 +111,11 @@ def _revision(repository: ImageRepository, reference: Reference, digest: str, *,
     if media_type not in INDEXES:
         config = _blob(repository, reference, _digest_of(manifest.get("config"), reference)).get("config")
         return _text(config.get("Labels") if isinstance(config, dict) else None, _REVISION)
-    entries = [one for one in _dicts(manifest.get("manifests")) if not _is_attestation(one)]
+    entries = [entry for entry in _dicts(manifest.get("manifests")) if not _is_attestation(entry)]
     if is_within or len(entries) > _MOST_PLATFORMS:
         return None
-    said = {_revision(repository, reference, _digest_of(one, reference), is_within=True) for one in entries}
-    return said.pop() if len(said) == 1 else None
+    revisions = {_revision(repository, reference, _digest_of(entry, reference), is_within=True) for entry in entries}
+    return revisions.pop() if len(revisions) == 1 else None
 
 
 def _manifest(repository: ImageRepository, reference: Reference, name: str) -> tuple[str, str, dict[str, Any]]:
@@ -123,9 +123,9 @@ def _manifest(repository: ImageRepository, reference: Reference, name: str) -> t
     answer = repository.ask("GET", f"manifests/{name}", _ACCEPT)
     _check_status(answer, repository, reference)
     digest = _sha256(answer.body)
-    for told in (answer.headers.get("Docker-Content-Digest", ""), name):
-        if _DIGEST.fullmatch(told) and told != digest:
-            raise _contradiction(repository, told, digest)
+    for claimed in (answer.headers.get("Docker-Content-Digest", ""), name):
+        if _DIGEST.fullmatch(claimed) and claimed != digest:
+            raise _contradiction(repository, claimed, digest)
     content = _json(answer.body, reference)
     media_type = _media_type(answer)
     _refuse_schema_1(media_type, reference)
@@ -164,9 +164,9 @@ def _refuse_schema_1(media_type: str, reference: Reference) -> None:
         )
 
 
-def _contradiction(repository: ImageRepository, told: str, digest: str) -> RegistryError:
+def _contradiction(repository: ImageRepository, claimed: str, digest: str) -> RegistryError:
     return RegistryError(
-        f"{repository.host} contradicts itself: it calls a content of {repository.path} {told}, and that is {digest}",
+        f"{repository.host} contradicts itself: it serves {repository.path} {claimed} with the content of {digest}",
         hint="the registry or something on the way to it (a cache, a proxy) is broken: tell who runs it",
     )
 
@@ -181,12 +181,12 @@ def _sha256(data: bytes) -> str:
 
 def _json(data: bytes, reference: Reference) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        content = json.loads(data)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise RegistryError(f"{reference} is not an image: its manifest or configuration is not a JSON object")
-    return found
+    return content
 
 
 def _digest_of(descriptor: Any, reference: Reference) -> str:
@@ -213,4 +213,4 @@ def _text(texts: Any, key: str) -> str | None:
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -89,11 +89,11 @@ def unreachable(registry: str, host: str, error: Exception, patience: RetryLimit
     """Say why there was no answer. ``host`` is another one than the registry's for tokens and redirects."""
     who = host if host == registry else f"{host}, to which {registry} leads,"
     chain = list(_chain(error))
-    names = {type(one).__name__ for one in chain}
+    names = {type(cause).__name__ for cause in chain}
     again = "run the same again when it answers; nothing is done twice"
-    for one in chain:
-        if isinstance(one, ssl.SSLError):
-            why = getattr(one, "verify_message", "") or one.reason or "no agreement on TLS"
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or cause.reason or "no agreement on TLS"
             return RegistryError(
                 f"{who} cannot be trusted: {why}",
                 hint="if your own authority signs its certificate, name the authority's file in SSL_CERT_FILE; a "
@@ -116,4 +116,4 @@ def _chain(error: object) -> Iterator[Exception]:
     while isinstance(error, Exception):
         yield error
         inner = [getattr(error, "reason", None), *error.args, error.__cause__]
-        error = next((one for one in inner if isinstance(one, Exception)), None)
+        error = next((cause for cause in inner if isinstance(cause, Exception)), None)

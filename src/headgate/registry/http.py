@@ -71,13 +71,13 @@ class Http:
     _session: Session = field(repr=False)
     _limit: TimeLimit = field(repr=False)
 
-    def send(self, question: RegistryRequest, *, follow: bool = True) -> RegistryResponse:
+    def send(self, request: RegistryRequest, *, follow: bool = True) -> RegistryResponse:
         """Send a request and follow where it leads; the login only as long as scheme, host and port stay.
 
         Raises RegistryError for what comes to no answer, and for 429 and a broken server after several tries.
         """
-        first, address = origin(question.address), question.address
-        answer = self._exchange(question, address, question.authorization)
+        first, address = origin(request.address), request.address
+        answer = self._exchange(request, address, request.authorization)
         for _ in range(_MOST_REDIRECTS if follow else 0):
             if answer.status not in _REDIRECTS or not answer.headers.get("Location"):
                 break
@@ -89,7 +89,7 @@ class Http:
                     hint="the registry is wrongly set up, or somebody changes its answers on the way",
                     status=answer.status,
                 )
-            answer = self._exchange(question, address, question.authorization if there == first else "")
+            answer = self._exchange(request, address, request.authorization if there == first else "")
         if answer.status in _AGAIN:
             raise limited(self.host, answer.status)
         return answer
@@ -99,27 +99,27 @@ class Http:
 
         That is https, or http on this machine itself, for a registry that is on this machine too.
         """
-        found = origin(address)
-        is_local = found is not None and is_loopback(found.host) and is_loopback(self.host)
-        return found if found is not None and (found.scheme == "https" or is_local) else None
+        target = origin(address)
+        is_local = target is not None and is_loopback(target.host) and is_loopback(self.host)
+        return target if target is not None and (target.scheme == "https" or is_local) else None
 
-    def _exchange(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
+    def _exchange(self, request: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
         """Send one request. A body that breaks off is asked for once more; the other tries are urllib3's."""
         from requests import RequestException  # noqa: PLC0415  0.1 s
         from urllib3.exceptions import HTTPError, ProtocolError  # noqa: PLC0415
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
-        asked = origin(address)
+        target = origin(address)
         for is_last in (False, True):
             try:
-                return self._once(question, address, authorization)
+                return self._once(request, address, authorization)
             except (RequestException, HTTPError, OSError, UnicodeError) as error:
                 if is_last or self._limit.is_over or not isinstance(error, ProtocolError):
                     why = TooLateError() if self._limit.is_over else error
-                    raise unreachable(self.host, asked.host if asked else self.host, why, self.patience) from None
+                    raise unreachable(self.host, target.host if target else self.host, why, self.patience) from None
         raise AssertionError("the second try returns or raises")
 
-    def _once(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
+    def _once(self, request: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
         def authorize(request: PreparedRequest) -> PreparedRequest:
@@ -131,16 +131,16 @@ class Http:
         with (
             self._limit(self.patience.whole),
             self._session.request(
-                *(question.verb, address),
-                params=question.query if address == question.address else None,
-                headers={"Accept": question.accept, "Accept-Encoding": "identity"},  # a digest is of what was stored
+                *(request.verb, address),
+                params=request.query if address == request.address else None,
+                headers={"Accept": request.accept, "Accept-Encoding": "identity"},  # a digest is of what was stored
                 auth=authorize,
                 timeout=self.patience.seconds,
                 allow_redirects=False,
                 stream=True,
             ) as answer,
         ):
-            body = b"" if question.verb == "HEAD" else self._body(answer.raw, question.most)
+            body = b"" if request.verb == "HEAD" else self._body(answer.raw, request.most)
             if self._limit.is_over:  # it may have been cut
                 raise TooLateError
             return RegistryResponse(answer.status_code, answer.headers, body)

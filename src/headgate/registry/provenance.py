@@ -13,7 +13,7 @@ def names_commit(tag: str, commit: str) -> bool:
 
     ``main-1a2b3c4d`` and ``1.2.0-3-g1a2b3c4`` do. GitLab's CI_COMMIT_SHORT_SHA has 8 digits, git's own may have 7.
     """
-    return any(commit.startswith(word) for word in _WORDS.findall(tag))
+    return any(commit.startswith(digits) for digits in _WORDS.findall(tag))
 
 
 def names_tag(tag: str, pipeline_tag: str, pattern: str = "") -> bool:

@@ -50,8 +50,8 @@ class ImageRepository:
         Each login for the host is tried, and nobody's at last. What 404 and others mean is for the caller to say.
         ``most`` is how many bytes it may have. Raises RegistryError.
         """
-        question = RegistryRequest(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
-        answer = self._http.send(question)
+        request = RegistryRequest(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
+        answer = self._http.send(request)
         if answer.status not in _DENIED:
             return answer
         challenge = _choose(parse_challenges(answer.headers.get("WWW-Authenticate", "")))
@@ -61,7 +61,7 @@ class ImageRepository:
             authorization = self._log_in(challenge, login)
             if not authorization:
                 continue
-            answer = self._http.send(replace(question, authorization=authorization))
+            answer = self._http.send(replace(request, authorization=authorization))
             if answer.status not in _DENIED:
                 self._authorization = authorization
                 return answer
@@ -98,10 +98,10 @@ class ImageRepository:
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
         realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
-        question = RegistryRequest(
+        request = RegistryRequest(
             "GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query
         )
-        answer = self._http.send(question, follow=False)
+        answer = self._http.send(request, follow=False)
         if answer.status in _DENIED:
             return ""
         token = _token_in(answer.body)
@@ -142,8 +142,8 @@ def _choose(challenges: tuple[Challenge, ...]) -> Challenge:
 
 def _token_in(body: bytes) -> str:
     try:
-        told = json.loads(body)
-        token = str(told.get("token") or told["access_token"])
+        answer = json.loads(body)
+        token = str(answer.get("token") or answer["access_token"])
     except (ValueError, KeyError, AttributeError, RecursionError):
         return ""
     return token if re.fullmatch(r"[!-~]+", token) else ""

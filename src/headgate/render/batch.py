@@ -30,8 +30,8 @@ def render_batch(
             requests[request(render)] = render
         except HeadgateError as error:
             yield Result(render=render, error=error)
-    for asked, answer in converse(requests):
-        render = requests[asked]
+    for request_sent, answer in converse(requests):
+        render = requests[request_sent]
         yield _result(render, answer, explain, partial(named, render) if named else None)
 
 
@@ -47,8 +47,10 @@ def _result(
     named: Callable[[str], str] | None,
 ) -> Result:
     warnings = tuple(
-        f"{Location(named(one.file) if named else one.file, one.line)}: {one.message}" if one.file else one.message
-        for one in answer.warnings
+        f"{Location(named(warning.file) if named else warning.file, warning.line)}: {warning.message}"
+        if warning.file
+        else warning.message
+        for warning in answer.warnings
     )
     if answer.error is not None:
         return Result(render=render, error=placed(answer.error, render))
@@ -56,5 +58,5 @@ def _result(
         return Result(render=render, error=explain(render, answer.failure), warnings=warnings)
     objects = answer.objects
     if named:
-        objects = tuple(replace(one, source=named(one.source)) for one in objects)
+        objects = tuple(replace(warning, source=named(warning.source)) for warning in objects)
     return Result(render=render, objects=objects, warnings=warnings)

@@ -85,12 +85,12 @@ def _setting(render: Render, path: KeyPath) -> list[Layer]:
 
 def _template_in_values(render: Render, failure: Failure) -> str:
     """Say which value a chart put through ``tpl``, when one holds what failed or the function that was called."""
-    found = []
+    sources = []
     for layer in render.layers:
         for path, value in valuepath.leaves(layer.values):
             if isinstance(value, str) and "{{" in value and _is_meant(value, failure):
-                found.append(f"the template in {layer.text.place(path)}")
-    return f"it comes from {' or '.join(found[:3])}" if found else ""
+                sources.append(f"the template in {layer.text.place(path)}")
+    return f"it comes from {' or '.join(sources[:3])}" if sources else ""
 
 
 def _is_meant(value: str, failure: Failure) -> bool:

@@ -47,24 +47,24 @@ def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
     sources: dict[str, _Source] = {}
     requests: dict[Request, Render] = {}
     printed: dict[Render, dict[str, Any]] = {}
-    for one in batch:
+    for render in batch:
         try:
-            requests[_print_request(one, sources)] = one
+            requests[_print_request(render, sources)] = render
         except HeadgateError as error:
-            yield Result(render=one, error=placed(error, one))
+            yield Result(render=render, error=placed(error, render))
     for request, answer in pool.converse(requests):
-        one = requests[request]
+        render = requests[request]
         wrong = answer.error or (
-            answer.failure.error(one.file) if answer.failure else _not_text(answer.value["strings"])
+            answer.failure.error(render.file) if answer.failure else _not_text(answer.value["strings"])
         )
         if wrong is None:
-            printed[one] = answer.value
+            printed[render] = answer.value
         else:
-            yield Result(render=one, error=placed(wrong, one))
+            yield Result(render=render, error=placed(wrong, render))
     yield from render_batch(
         printed,
-        lambda one: _request(one, printed[one]),
-        lambda one, failure: failure.error(label=one.label),
+        lambda render: _request(render, printed[render]),
+        lambda render, failure: failure.error(label=render.label),
     )
 
 
@@ -89,29 +89,33 @@ class _Source:
     defaults: dict[str, Any]
 
 
-def _print_request(one: Render, sources: dict[str, _Source]) -> Request:
-    source = one.scope.folder(one.folder)
+def _print_request(render: Render, sources: dict[str, _Source]) -> Request:
+    source = render.scope.folder(render.folder)
     if source.id not in sources:
-        layer = read_layer(source, "values.yaml", named=one.file("values.yaml"), owner=one.owner, budget=one.budget)
-        sources[source.id] = _Source(_templates(source, one), layer.values if layer else {})
-    found = sources[source.id]
+        layer = read_layer(
+            source, "values.yaml", named=render.file("values.yaml"), owner=render.owner, budget=render.budget
+        )
+        sources[source.id] = _Source(_templates(source, render), layer.values if layer else {})
+    cached = sources[source.id]
     context = {
-        "values": without_nulls(merge(found.defaults, one.values)),
-        "images": for_templates(one.images),
-        "app": one.app,
-        "environment": one.environment,
-        "namespace": one.namespace,
+        "values": without_nulls(merge(cached.defaults, render.values)),
+        "images": for_templates(render.images),
+        "app": render.app,
+        "environment": render.environment,
+        "namespace": render.namespace,
     }
-    body = {"tree": found.templates.id, "suffixes": SUFFIXES, "context": context}
-    return Request(kind="jinja2", body=body, owner=one.owner, tree=found.templates, budget=one.budget, command=_command)
+    body = {"tree": cached.templates.id, "suffixes": SUFFIXES, "context": context}
+    return Request(
+        kind="jinja2", body=body, owner=render.owner, tree=cached.templates, budget=render.budget, command=_command
+    )
 
 
-def _templates(source: Tree, one: Render) -> Tree:
+def _templates(source: Tree, render: Render) -> Tree:
     paths = [path for path in source.paths() if path.endswith((".j2", ".jinja"))]
-    texts = {path: decoded(source.read(path), one.file(path)) for path in paths}
+    texts = {path: decoded(source.read(path), render.file(path)) for path in paths}
     for path, text in texts.items():
         if "\ue000" in text or "\ue001" in text:
-            raise RenderError("holds a character of Unicode's private use area", where=Location(one.file(path)))
+            raise RenderError("holds a character of Unicode's private use area", where=Location(render.file(path)))
     return Tree({path: MemoryBlob(text.encode()) for path, text in texts.items()})
 
 

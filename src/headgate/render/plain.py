@@ -20,7 +20,7 @@ _NOT_MANIFESTS = {"values.yaml", "values.yml", "template.yaml"}
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
     """Read every YAML file of the source as it is."""
-    return render_batch(batch, _request, lambda one, failure: failure.error(label=one.label))
+    return render_batch(batch, _request, lambda render, failure: failure.error(label=render.label))
 
 
 def _request(render: Render) -> Request:

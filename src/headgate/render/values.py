@@ -106,19 +106,19 @@ Patterns = list[tuple[valuepath.Pattern, bool]]
 def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> None:
     granting = [text for pattern, text in patterns if valuepath.covers(pattern, path)]
     if not granting:
-        what = "deletes a value" if value is None else "sets a value"
+        action = "deletes a value" if value is None else "sets a value"
         raise GrantError(
-            f"{what} that the app was not granted",
+            f"{action} that the app was not granted",
             where=layer.text.place(path),
             hint=_grant_hint(patterns, path),
         )
     if any(granting):
         return
     for text in (*path, value):
-        found = _unsafe_text(text)
-        if found:
+        unsafe = _unsafe_text(text)
+        if unsafe:
             raise GrantError(
-                f"holds {found}, which a granted string may not",
+                f"holds {unsafe}, which a granted string may not",
                 where=layer.text.place(path),
                 hint=f"if it is meant: grant: [{{path: '{dotted(path)}', text: true}}]",
             )
@@ -143,9 +143,9 @@ def _check_replaced(layer: Layer, below: dict[str, Any], patterns: Patterns) -> 
     for path, replaced in _replaced(layer.values, below, ()):
         for leaf, _ in valuepath.leaves(replaced, path):
             if not any(valuepath.covers(pattern, leaf) for pattern, _ in patterns):
-                what = "a list" if isinstance(replaced, list) else "a value"
+                kind = "a list" if isinstance(replaced, list) else "a value"
                 raise GrantError(
-                    f"replaces {what} and with it '{dotted(leaf)}', which the app was not granted",
+                    f"replaces {kind} and with it '{dotted(leaf)}', which the app was not granted",
                     where=layer.text.place(path),
                     hint=f"to allow it, grant '{dotted(path)}' as a whole",
                 )
@@ -171,8 +171,8 @@ def shadowed(layers: Sequence[Layer]) -> list[str]:
                 at, own, other = _meet(layer.values, higher.values, path)
                 if at and own != other and not higher.from_app:
                     where = layer.text.place(path)
-                    by = higher.text.place(at)
-                    notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(other)}")
+                    setter = higher.text.place(at)
+                    notes.append(f"{where} has no effect: {setter.file}:{setter.line} sets it to {shown(other)}")
                     break
     return notes
 
