@@ -128,7 +128,7 @@ def test_value_outside_the_grant(manifests: ManifestRepository) -> None:
     refused(
         manifests,
         GrantError,
-        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that the app was not granted",
+        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that is not granted to the app",
         "add 'security.privileged' to 'grant'",
     )
 

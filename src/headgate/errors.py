@@ -95,7 +95,7 @@ class YamlError(HeadgateError):
 
 
 class GrantError(HeadgateError):
-    """An app's values set something that the app was not granted."""
+    """An app's values set something that is not granted to the app."""
 
     code = 12
     title = "a value outside the grant"

@@ -1,4 +1,4 @@
-"""A batch of renders through the engine: a request for each, and what its answer is in the repository's own names."""
+"""A batch of renders through the engine: one request each, and answers with the repository's file names."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def render_batch(
     explain: Callable[[Render, Failure], HeadgateError],
     named: Callable[[Render, str], str] | None = None,
 ) -> Generator[Result, None, None]:
-    """Render all of ``batch``. ``named`` gives a file of an answer its name in the repository, if it has another."""
+    """Render a batch. ``named`` maps a file of an answer to its name in the repository, if they differ."""
     requests: dict[Request, Render] = {}
     for render in batch:
         try:
             requests[request(render)] = render
         except HeadgateError as error:
             yield Result(render=render, error=error)
-    for request_sent, answer in converse(requests):
-        render = requests[request_sent]
+    for answered, answer in converse(requests):
+        render = requests[answered]
         yield _result(render, answer, explain, partial(named, render) if named else None)
 
 
 def placed(error: HeadgateError, render: Render) -> HeadgateError:
-    """Return an error of a render with a place, which is the source where it has none."""
+    """Return an error of a render with its place: the source, if it has no other."""
     return error if error.where else type(error)(error.what, where=Location(render.label), hint=error.hint)
 
 

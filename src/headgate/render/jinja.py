@@ -1,8 +1,7 @@
-"""Jinja2: a locked-in child process (`render.jinja_child`) renders templates, and the engine reads what they print.
+"""Jinja2: a sandboxed child process (`render.jinja_child`) renders templates, and the engine reads their output.
 
-What a template prints of a value never becomes YAML syntax: the child puts a numbered token in the value's
-place, the engine reads the text, and only then the value takes the token's place inside its scalar. So no value can
-break out of where it stands, whatever the quoting around it.
+A value never becomes YAML syntax: the child prints a numbered token in its place, and the engine replaces the token
+inside its scalar after parsing. So no value can break out of its place, whatever the quoting around it.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ if TYPE_CHECKING:
     from headgate.render.protocol import Render
 
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
-"""Files that are rendered; other ``.j2`` files are there to be included."""
+"""Files to render; other ``.j2`` files can be included."""
 
-_TOGETHER = 1000  # what so many print is kept until the engine has read it
+_BATCH = 1000  # renders whose output is in memory at the same time
 _START_SECONDS = 60
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
-    """Print the templates of all of ``batch``, and read what they printed."""
-    for at in range(0, len(batch), _TOGETHER):
-        yield from _render_some(batch[at : at + _TOGETHER])
+    """Print the templates of a batch, and read their output."""
+    for start in range(0, len(batch), _BATCH):
+        yield from _render_some(batch[start : start + _BATCH])
 
 
 def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
@@ -54,13 +53,13 @@ def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
             yield Result(render=render, error=placed(error, render))
     for request, answer in pool.converse(requests):
         render = requests[request]
-        wrong = answer.error or (
-            answer.failure.error(render.file) if answer.failure else _not_text(answer.value["strings"])
+        problem = answer.error or (
+            answer.failure.error(render.file) if answer.failure else _surrogate_error(answer.value["strings"])
         )
-        if wrong is None:
+        if problem is None:
             printed[render] = answer.value
         else:
-            yield Result(render=render, error=placed(wrong, render))
+            yield Result(render=render, error=placed(problem, render))
     yield from render_batch(
         printed,
         lambda render: _request(render, printed[render]),
@@ -75,15 +74,15 @@ def _request(render: Render, printed: dict[str, Any]) -> Request:
 
 
 def _command(budget: Budget, requests: int) -> list[str]:
-    """Return the command that renders. Seconds of processor time end it, should nobody be left who does."""
+    """Return the command of the child. A limit of processor time ends it if its parent is gone."""
     seconds = round(budget.seconds * requests) + _START_SECONDS
-    # -I: neither the environment nor the current folder chooses what is imported
+    # -I: neither the environment nor the current folder affects imports
     return [sys.executable, "-I", str(_CHILD), "--memory", str(budget.memory), "--seconds", str(seconds)]
 
 
 @dataclass(frozen=True)
 class _Source:
-    """The templates of a source, and its own values."""
+    """The templates of a source and its default values."""
 
     templates: Tree
     defaults: dict[str, Any]
@@ -115,13 +114,13 @@ def _templates(source: Tree, render: Render) -> Tree:
     texts = {path: decoded(source.read(path), render.file(path)) for path in paths}
     for path, text in texts.items():
         if "\ue000" in text or "\ue001" in text:
-            raise RenderError("holds a character of Unicode's private use area", where=Location(render.file(path)))
+            raise RenderError("contains a character of Unicode's private use area", where=Location(render.file(path)))
     return Tree({path: MemoryBlob(text.encode()) for path, text in texts.items()})
 
 
-def _not_text(strings: list[str]) -> YamlError | None:
+def _surrogate_error(strings: list[str]) -> YamlError | None:
     try:
         "".join(strings).encode()
     except UnicodeEncodeError:
-        return YamlError("a value holds half of a surrogate pair, which is no character")
+        return YamlError("a value contains half of a surrogate pair, which is not a character")
     return None
