@@ -37,7 +37,7 @@ def archive(*members: tuple[tarfile.TarInfo | str, bytes]) -> bytes:
 
 
 def test_files_come_without_the_folder_that_holds_them() -> None:
-    with pytest.raises(UnsafeFileError, match="beside the chart's folder"):
+    with pytest.raises(UnsafeFileError, match="outside the chart's folder"):
         unpack(archive(("Chart.yaml", CHART)), PLACE)
     packed = archive((member("redis", tarfile.DIRTYPE), b""), ("redis/Chart.yaml", CHART), ("./redis/a/b.yaml", b"a"))
     assert unpack(packed, PLACE) == {"Chart.yaml": CHART, "a/b.yaml": b"a"}

@@ -50,7 +50,7 @@ def allow(*servers: FileServer, logins: tuple[FileServer, ...] = ()) -> Download
 
 def get(server: FileServer, path: str, access: DownloadAccess | None = None, most: int = MEBI) -> bytes:
     """Download."""
-    return download(f"{server.url}{path}", access or allow(server), PLACE, most=most)
+    return download(f"{server.url}{path}", access or allow(server), PLACE, max_bytes=most)
 
 
 def test_a_file_comes_as_it_is(server: FileServer) -> None:
@@ -81,7 +81,7 @@ def test_it_is_not_tried_for_ever(server: FileServer) -> None:
 def test_a_host_that_is_gone(server: FileServer) -> None:
     access = DownloadAccess(frozenset({"127.0.0.1:9"}))
     with pytest.raises(DependencyError, match="did not answer: ConnectionError"):
-        download("http://127.0.0.1:9/a", access, PLACE, most=MEBI)
+        download("http://127.0.0.1:9/a", access, PLACE, max_bytes=MEBI)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_redirects_lead_to_allowed_hosts(server: FileServer, other: FileServer) 
     assert get(server, "/here") == b"content"
     assert get(server, "/there", allow(server, other)) == b"other content"
     other.asked.clear()
-    with pytest.raises(DependencyError, match=f"{other.host} is not allowed to be read from"):
+    with pytest.raises(DependencyError, match=f"host {other.host} is not allowed"):
         get(server, "/there")
     assert other.asked == []
 

@@ -198,7 +198,7 @@ def test_what_is_only_spelled_like_an_own_image_is_refused(image: str) -> None:
 
 @pytest.mark.parametrize("image", ["Cart:1.0", "Acme/shop", "' docker.io/acme/shop'", "docker.io/library/CART"])
 def test_what_is_only_spelled_like_an_own_image_of_docker_hub_is_refused(image: str) -> None:
-    assert "spelled like one of this app's" in refusal(image, own("cart", "acme/shop"), "shop")
+    assert "which resembles an image of this app" in refusal(image, own("cart", "acme/shop"), "shop")
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Which files of a tree a kustomization builds on, and which bases elsewhere. Pure."""
+"""The files and remote bases that a kustomization builds on. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_FOLDERS = 200
 
 @dataclass(frozen=True)
 class Closure:
-    """What kustomizations build on: files of their tree, bases elsewhere, and what leads out of the tree."""
+    """Files of the tree, remote bases, and entries that leave the tree."""
 
     files: frozenset[str]
     remote: tuple[tuple[RemoteBase, Location], ...]
@@ -38,10 +38,10 @@ class _Walk:
 
 
 def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner: str) -> Closure:
-    """Follow kustomizations through a tree that ``owner`` wrote. ``named`` gives a path of it a name for messages.
+    """Follow kustomizations through a tree of the app ``owner``. ``named`` names a path in messages.
 
-    What is not there is left out: a render tells of it. Raises YamlError, RenderError for what is no kustomization,
-    ConfigError for a base that is not pinned, TooLargeError above a limit.
+    Ignores missing files, which a render reports. Raises YamlError, RenderError for an invalid kustomization,
+    ConfigError for a base without a commit, TooLargeError above a limit.
     """
     seen: set[str] = set()
     pending = _Walk(set(), {}, {}, list(roots))
@@ -65,13 +65,13 @@ def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, pend
     for field, entry in read.entries:
         path = posixpath.normpath(posixpath.join(folder, entry))
         if "\n" in entry:
-            pending.files.update(_mentioned(tree, folder, entry, where.file, owner))
+            pending.files.update(_named_files(tree, folder, entry, where.file, owner))
         elif path.startswith(("../", "/")) or path == "..":
             pending.outside.setdefault(entry, where)
         elif path in tree:
             pending.files.add(path)
             if field in PLUGIN_FIELDS:
-                pending.files.update(_mentioned(tree, folder, tree.read(path), named(path), owner))
+                pending.files.update(_named_files(tree, folder, tree.read(path), named(path), owner))
         elif file_in(tree, path):
             pending.folders.append(path)
         elif field in FOLDER_FIELDS and entry in read.remote:
@@ -81,8 +81,8 @@ def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, pend
             pending.remote.setdefault(base, where)
 
 
-def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
-    """Yield the files that the configuration of a transformer or generator names, in whatever key."""
+def _named_files(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
+    """Yield the files that the configuration of a transformer or generator names in any key."""
     for document in documents(text, file, owner=owner):
         for text_value in _strings(document.data):
             path = posixpath.normpath(posixpath.join(folder, text_value.rsplit("=", 1)[-1]))

@@ -1,6 +1,6 @@
-"""What an app's own config builds on elsewhere: brought along when it is handed off, so that hydration needs nothing.
+"""Complete an app's own config with its external dependencies at the hand-off, so that hydration needs no network.
 
-`plan` tells what a config needs that it does not hold, and reads no network; `Resolver` fetches it.
+`plan` finds them without network access, `Resolver` fetches them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies import bases
@@ -18,7 +18,7 @@ from headgate.dependencies.chartrepo import Index, archive_of, fetch_archive, re
 from headgate.dependencies.closure import closure
 from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.ocichart import OCI, pull
-from headgate.dependencies.requirements import Requirement, lacking
+from headgate.dependencies.requirements import Requirement, missing_charts
 from headgate.engine.reading import documents
 from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
 from headgate.model import ReleasedDependency
@@ -35,7 +35,7 @@ _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap", ".gitattributes", ".gitmodule
 
 @dataclass(frozen=True)
 class Plan:
-    """What a config needs that it does not hold: charts at exact versions, bases at commits with who names them."""
+    """Missing dependencies: charts at exact versions, and bases at commits with the places that name them."""
 
     charts: tuple[Requirement, ...] = ()
     bases: tuple[tuple[RemoteBase, Location], ...] = ()
@@ -43,47 +43,45 @@ class Plan:
 
 @dataclass(frozen=True)
 class ResolvedConfig:
-    """A config with all that it builds on, and what of that came from elsewhere."""
+    """A config with its dependencies, and their sources."""
 
     files: Tree
     dependencies: tuple[ReleasedDependency, ...] = ()
 
 
 def plan(files: Tree, environments: Sequence[str], label: str, owner: str) -> Plan:
-    """Tell what a config that an app renders from needs from elsewhere, in any of its environments.
+    """Return the missing dependencies of an app's config in all its environments.
 
-    ``label`` is its folder's name in messages, ``owner`` the app. Raises ConfigError for a chart that is not locked
-    and a base that is not pinned, UnsafeFileError for files in the folder that only a hand-off fills.
+    ``label`` is its folder in messages, ``owner`` the app. Raises ConfigError for a chart without lock or a base
+    without commit, UnsafeFileError for files in Headgate's own folder.
     """
     if files.paths(bases.FOLDER):
         raise UnsafeFileError(
-            "a folder that only a hand-off fills, with what it fetched",
+            "the name of this folder is reserved for bases that Headgate fetches",
             where=Location(f"{label}/{bases.FOLDER}"),
-            hint="call it otherwise",
+            hint="rename it",
         )
     if "Chart.yaml" in files:
-        return Plan(charts=tuple(lacking(without_archives(files, label, owner), label, owner)))
+        return Plan(charts=tuple(missing_charts(without_archives(files, label, owner), label, owner)))
     roots = ["", *(f"overlays/{environment}" for environment in environments)]
     return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path), owner).remote)
 
 
-@dataclass(frozen=True)
 class Resolver:
-    """Completes configs, each once, for all environments and all tries to land it.
+    """Completes each config once, for all environments and retries."""
 
-    ``access`` has the logins; which hosts may be asked is headgate.yaml's to say.
-    """
-
-    access: DownloadAccess = field(default_factory=DownloadAccess)
-    _known: dict[tuple[str, ...], ResolvedConfig | HeadgateError] = field(default_factory=dict, repr=False)
+    def __init__(self, access: DownloadAccess | None = None) -> None:
+        """Use the logins of ``access``; headgate.yaml has the allowed hosts."""
+        self.access = access or DownloadAccess()
+        self._known: dict[tuple[str, ...], ResolvedConfig | HeadgateError] = {}
 
     def resolve(
         self, files: Tree, settings: Settings, environments: Sequence[str], label: str, owner: str
     ) -> ResolvedConfig:
-        """Return the config of an app (``owner``) with all that it builds on.
+        """Return the config of the app ``owner`` with all dependencies.
 
-        Raises what `plan` does, DependencyError for what is not to be had, and UnsafeFileError and TooLargeError for
-        what was fetched as for what an app provides.
+        Raises the errors of `plan`, DependencyError if one cannot be fetched, UnsafeFileError and TooLargeError for
+        fetched files as for an app's own.
         """
         hosts = settings.dependencies.hosts
         key = (files.id, label, owner, *environments, "", *hosts)
@@ -106,18 +104,20 @@ def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, own
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
     fetched = fetch_bases(needed.bases, access, owner)
     blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
-    released = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
+    released = [ReleasedDependency(url=base.address, commit=base.commit, folder=base.folder) for base in fetched.bases]
     indexes: dict[str, Index] = {}
     charts = dict.fromkeys(needed.charts)
-    times = Counter((one.folder, one.name) for one in charts)
-    for one in charts:
-        name = one.name if times[one.folder, one.name] == 1 else f"{one.name}-{one.version}"
-        folder = posixpath.join(one.folder, "charts", name)
-        data = _archive(one, access, indexes, owner)
-        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label, owner).items()}
+    uses = Counter((chart.folder, chart.name) for chart in charts)
+    for chart in charts:
+        name = chart.name if uses[chart.folder, chart.name] == 1 else f"{chart.name}-{chart.version}"
+        folder = posixpath.join(chart.folder, "charts", name)
+        data = _archive(chart, access, indexes, owner)
+        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, chart, label, owner).items()}
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         released.append(
-            ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
+            ReleasedDependency(
+                url=chart.repository, name=chart.name, version=chart.version, digest=digest, folder=folder
+            )
         )
     whole = Tree(blobs)
     check_input(whole, label, arrives=True)
@@ -125,7 +125,7 @@ def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, own
 
 
 def _archive(chart: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
-    """Fetch a chart's archive. The index of a repository is read once."""
+    """Fetch a chart's archive; read the index of each repository once."""
     if chart.repository.startswith(OCI):
         return pull(f"{chart.repository.rstrip('/')}/{chart.name}:{chart.version}", "", chart, access)
     if chart.repository not in indexes:
@@ -135,7 +135,7 @@ def _archive(chart: Requirement, access: DownloadAccess, indexes: dict[str, Inde
 
 
 def _unpacked(data: bytes, chart: Requirement, label: str, owner: str) -> dict[str, Blob]:
-    """Return the files of a chart. Raises DependencyError when it is another chart than was asked for."""
+    """Return the files of a chart. Raises DependencyError if it is a different chart."""
     archive = f"charts/{chart.name}-{chart.version}.tgz"
     folder = posixpath.join(label, chart.folder).rstrip("/")
     whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)

@@ -1,4 +1,4 @@
-"""What a registry asks for before it answers: the header WWW-Authenticate. Pure."""
+"""The login challenges of a registry: the header WWW-Authenticate. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way to log in: ``scheme`` in small letters (``basic``, ``bearer``), and its parameters."""
+    """A way to log in: ``scheme`` in lower case (``basic``, ``bearer``), and its parameters."""
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -25,7 +25,7 @@ _SCHEME = re.compile(rf"\s*({_WORD})(?=\s|,|$)(?!\s*=)")
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Return the ways to log in that a header names, as far as it can be read."""
+    """Return the challenges of a header, up to the first syntax error."""
     challenges: list[tuple[str, dict[str, str]]] = []
     rest = header
     while rest := rest.lstrip(", \t"):
