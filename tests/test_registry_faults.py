@@ -397,7 +397,7 @@ class TestLogins:
         realm = site(in_turn(Reply(200, answer)))
         there = site(behind_token(lambda: f"http://{realm.host}/token"))
         with pytest.raises(
-            RegistryError, match=f"cannot get a token of http://{realm.host}/token for .*: it answered 200"
+            RegistryError, match=f"cannot get a token of http://{realm.host}/token"
         ):
             resolve(reference(there.host), access(there.host))
 
@@ -492,7 +492,7 @@ class TestCertificates:
     def test_of_another_host_are_not_trusted(self, host: str, tmp_path: Path) -> None:
         with (
             trusted_certificates({"SSL_CERT_FILE": str(authority(tmp_path))}),
-            pytest.raises(RegistryError, match="cannot trust .*: Hostname mismatch"),
+            pytest.raises(RegistryError, match=r"cannot trust .*: Hostname mismatch"),
         ):
             resolve(reference(host.replace("registry.", "other.")), access())
 

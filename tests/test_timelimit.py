@@ -53,7 +53,7 @@ def slow_host(beginning: bytes) -> Iterator[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for seconds only."""
-    monkeypatch.setattr(download, "_WHOLE", LIMIT)
+    monkeypatch.setattr(download, "_TOTAL_SECONDS", LIMIT)
     monkeypatch.setattr(download, "TRIES", 1)
 
 
