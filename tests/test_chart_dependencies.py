@@ -247,7 +247,7 @@ def test_an_archive_that_is_another_one_than_the_index_says(
     index.write_text(index.read_text().replace("digest: ", "digest: 0").replace("version: v0", "version: v"))
     ran = deliver(stage)
     assert ran.code == DependencyError.code
-    assert f"{charts.server.url}/redis-1.2.3.tgz is sha256:" in ran.err
+    assert f"{charts.server.url}/redis-1.2.3.tgz has the digest sha256:" in ran.err
     assert "it was changed" in ran.err
 
 
@@ -315,7 +315,7 @@ def test_addresses_that_are_not_read_from(
     write_app(stage, {"deploy/Chart.yaml": chart, "deploy/Chart.lock": signed_lock(lock.read_text(), chart, address)})
     ran = deliver(stage)
     assert ran.code == DependencyError.code, ran.err
-    assert "expected https:// and no password in it" in ran.err
+    assert "expected an https:// address without a password" in ran.err
     assert "secret" not in ran.err
 
 

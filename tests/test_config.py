@@ -272,7 +272,7 @@ def test_wrong_value_of_headgate_yaml_names_line_key_expected_and_found(text: st
     [
         ("branch: main, tag: v1", "exactly one of branch, tag and promotion"),
         ("protected: true", "exactly one of branch, tag and promotion"),
-        ("branch: main, auto: true", "auto only beside promotion"),
+        ("branch: main, auto: true", "auto only with promotion"),
     ],
 )
 def test_take_needs_one_source(take: str, problem: str) -> None:
@@ -329,7 +329,7 @@ def test_wrong_value_of_app_yaml_names_line_key_expected_and_found(text: str, me
 
 def test_part_called_config_is_not_an_image() -> None:
     message = app_error(in_app("shop: registry", "config: registry"))
-    assert "expected an image that is not called 'config', which is the name of another part" in message
+    assert "expected an image with another name than 'config', which is reserved for the config" in message
 
 
 @pytest.mark.parametrize(

@@ -396,9 +396,7 @@ class TestLogins:
     def test_an_answer_without_a_token_is_said(self, site: Serve, answer: bytes) -> None:
         realm = site(in_turn(Reply(200, answer)))
         there = site(behind_token(lambda: f"http://{realm.host}/token"))
-        with pytest.raises(
-            RegistryError, match=f"cannot get a token of http://{realm.host}/token"
-        ):
+        with pytest.raises(RegistryError, match=f"cannot get a token of http://{realm.host}/token"):
             resolve(reference(there.host), access(there.host))
 
     def test_an_access_token_is_a_token(self, site: Serve) -> None:
@@ -480,7 +478,7 @@ class TestCertificates:
         monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: known("127.0.0.1", *more, **named))
         with serve(lambda asked: reply, server_context(tmp_path, "registry.example.com")) as running:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority(tmp_path)))
-            with pytest.raises(RegistryError, match="not an https address"):
+            with pytest.raises(RegistryError, match=r"an https address|not https"):
                 resolve(reference(running.host.replace("127.0.0.1", "registry.example.com")), access())
         assert local.asked == []
 
