@@ -343,7 +343,7 @@ def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
 
 def test_manifest_repository_without_headgate_yaml(manifests: ManifestRepository) -> None:
     (manifests.path / "headgate.yaml").unlink()
-    refused(manifests, ConfigError, "headgate.yaml: the file is missing")
+    refused(manifests, ConfigError, "headgate.yaml: file not found")
 
 
 def test_unknown_app_on_the_command_line(manifests: ManifestRepository) -> None:

@@ -314,7 +314,7 @@ def _without_mirror(stage: Stage) -> str:
             '{branch: yaml, path: "{app}"}',
             (
                 "both claim the folder shop on the branch yaml\n"
-                "  give headgate.yaml a mirror path or branch with {environment} and {app}"
+                "  set a mirror path or branch with {environment} and {app} in headgate.yaml"
             ),
         ),
         ('{branch: "{environment}", path: same}', "both claim the folder same on the branch dev"),

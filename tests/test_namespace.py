@@ -216,8 +216,8 @@ def test_configuration_that_contradicts_kubernetes_is_an_error(name: str, scope:
         load(repository({}, settings=f"{HEADGATE}scopes:\n  {name}: {scope}\n"))
     assert str(caught.value) == (
         f"headgate.yaml:10: {'scopes.' + name if '.' not in name else f'scopes.{chr(34)}{name}{chr(34)}'}: "
-        f"{name} is one of Kubernetes' own kinds, and its scope is {KUBERNETES[name]}, not {scope}\n"
-        "  remove it: scopes is for custom resources"
+        f"{name} is a built-in kind of Kubernetes with the scope {KUBERNETES[name]}, not {scope}\n"
+        "  remove it: 'scopes' is for custom resources"
     )
 
 
