@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=StrictModel)
-
 _NO_OVERRIDES = AppEnvironment()
 
 
@@ -132,11 +131,10 @@ class Apps(Mapping[str, "AppRecord"]):
     def _load_all(self, names: Collection[str]) -> None:
         """Load many apps, whose files are read together."""
         requests = []
-        for name in names:
+        for name in [name for name in names if name not in self._loaded]:
             file = f"{self._folders[name]}/app.yaml"
             with suppress(HeadgateError):  # `_load` keeps the error
-                if name not in self._loaded:
-                    requests.append(documents_request(self._tree.read(file), file))
+                requests.append(documents_request(self._tree.read(file), file))
         read_ahead(requests)
         for name in names:
             self._load(name)

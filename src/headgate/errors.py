@@ -25,8 +25,7 @@ class Location:
 
 
 _MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key has no limit
-_MAX_TEXT = 8000
-_MAX_LINES = 50
+_MAX_TEXT, _MAX_LINES = 8000, 50
 _MAX_REST = 60  # the note on the rest
 
 
