@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,9 +116,17 @@ def counts(outcome: Outcome) -> str:
     parts = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
     if parts:
         return ", ".join(parts)
-    if outcome.state == "held":
-        return f"held: {'; '.join(outcome.reasons)}"
-    return f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change"
+    match outcome.state:
+        case "held":
+            return f"held: {'; '.join(outcome.reasons)}"
+        case "waiting":
+            return f"waits for {', '.join(outcome.waits_for)}"
+        case "recorded":
+            return "only records change"
+        case "changed" | "unchanged" | "superseded" | "failed":
+            return "no change"
+        case _:
+            assert_never(outcome.state)
 
 
 def _few(names: list[str], many: str) -> str:

@@ -10,7 +10,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING
 
-from headgate.engine.reading import documents
+from headgate.engine.reading import mapping
 from headgate.errors import HeadgateError, Location, RenderError, TooLargeError, UnsafeFileError
 from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MemoryBlob, Tree
 
@@ -55,10 +55,9 @@ def without_archives(files: Tree, label: str, owner: str, depth: int = 0) -> Tre
 def chart_name(files: Mapping[str, bytes], owner: str) -> str:
     """Return the name in a chart's Chart.yaml if it can be a folder name, else an empty string."""
     try:
-        read = documents(files.get("Chart.yaml", b""), "Chart.yaml", owner=owner)
+        name = mapping(files.get("Chart.yaml", b""), "Chart.yaml", owner=owner).get("name")
     except HeadgateError:
         return ""
-    name = read[0].data.get("name") if read and isinstance(read[0].data, dict) else None
     return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from headgate.dependencies.download import download
 from headgate.engine.budget import Budget
-from headgate.engine.reading import documents
+from headgate.engine.reading import mapping
 from headgate.errors import DependencyError
 from headgate.repository.tree import MAX_FILE, MEBI
 
@@ -31,8 +31,7 @@ def read_index(repository: str, access: DownloadAccess, needed: Requirement, own
     """
     url = _below(repository, "index.yaml")
     data = download(url, access, needed.where, max_bytes=_MAX_INDEX)
-    read = documents(data, url, owner=owner, budget=_INDEX)
-    entries = read[0].data.get("entries") if read and isinstance(read[0].data, dict) else None
+    entries = mapping(data, url, owner=owner, budget=_INDEX).get("entries")
     if not isinstance(entries, dict):
         raise DependencyError(f"{url} is not the index of a chart repository", where=needed.where)
     return entries

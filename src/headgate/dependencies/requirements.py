@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.engine.reading import documents
+from headgate.engine.reading import documents, mapping
 from headgate.errors import ConfigError, Location, TooLargeError, UnsafeFileError
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ def _checked_lock(
 
 
 def _digest_of(chart: Tree, lock: str, label: str, owner: str) -> str:
-    read = documents(chart.read(lock), f"{label}/{lock}", owner=owner)
-    return str(read[0].data.get("digest")) if read and isinstance(read[0].data, dict) else ""
+    return str(mapping(chart.read(lock), f"{label}/{lock}", owner=owner).get("digest"))
 
 
 def digests(required: list[dict[str, Any]], locked: list[dict[str, Any]]) -> set[str]:

@@ -19,7 +19,7 @@ from headgate.dependencies.closure import closure
 from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.ocichart import OCI, pull
 from headgate.dependencies.requirements import Requirement, missing_charts
-from headgate.engine.reading import documents
+from headgate.engine.reading import mapping
 from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
 from headgate.model import ReleasedDependency
 from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
@@ -140,17 +140,16 @@ def _unpacked(data: bytes, chart: Requirement, label: str, owner: str) -> dict[s
     folder = posixpath.join(label, chart.folder).rstrip("/")
     whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)
     files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
-    _check_is(chart, files, owner)
+    _check_identity(chart, files, owner)
     return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
 
 
-def _check_is(one: Requirement, files: Mapping[str, Blob], owner: str) -> None:
-    chart = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
-    read = documents(chart, f"{one.name}/Chart.yaml", owner=owner)
-    data = read[0].data if read else None
-    actual = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
-    if actual != (one.name, one.version):
+def _check_identity(needed: Requirement, files: Mapping[str, Blob], owner: str) -> None:
+    text = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
+    chart = mapping(text, f"{needed.name}/Chart.yaml", owner=owner)
+    actual = (str(chart.get("name") or ""), str(chart.get("version") or ""))
+    if actual != (needed.name, needed.version):
         raise DependencyError(
-            f"{one.repository} gives {' '.join(actual).strip() or 'no chart'} for {one.name} {one.version}",
-            where=one.where,
+            f"{needed.repository} gives {' '.join(actual).strip() or 'no chart'} for {needed.name} {needed.version}",
+            where=needed.where,
         )

@@ -60,6 +60,12 @@ def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget =
     return [Document(document["value"], document["line"]) for document in answer.value]
 
 
+def mapping(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> dict[str, Any]:
+    """Read the first document of a file; empty unless it is a mapping. Raises the errors of `documents`."""
+    read = documents(data, file, owner=owner, budget=budget)
+    return read[0].data if read and isinstance(read[0].data, dict) else {}
+
+
 def values(
     data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
 ) -> tuple[dict[str, Any], tuple[EngineWarning, ...]]:

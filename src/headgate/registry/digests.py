@@ -43,11 +43,6 @@ class ResolvedImage:
     reference: Reference
     media_type: str
 
-    @property
-    def is_index(self) -> bool:
-        """Whether the image is for several platforms."""
-        return self.media_type in INDEXES
-
 
 def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
     """Return an image with its digest from the registry.
