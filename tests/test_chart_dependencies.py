@@ -248,7 +248,7 @@ def test_an_archive_that_is_another_one_than_the_index_says(
     ran = deliver(stage)
     assert ran.code == DependencyError.code
     assert f"{charts.server.url}/redis-1.2.3.tgz has the digest sha256:" in ran.err
-    assert "it was changed" in ran.err
+    assert "it has been changed" in ran.err
 
 
 def test_an_archive_of_another_chart(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:

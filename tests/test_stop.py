@@ -145,12 +145,12 @@ import sys
 from headgate import process, signals
 
 def work():
-    with signals.put_off():
+    with signals.deferred():
         print("written", flush=True)
         sys.stdin.readline()
     process.run(["/bin/sh", "-c", sys.argv[1]], env={"PATH": "/usr/bin:/bin"})
 
-signals.end_when_told(work)
+signals.handle_signals(work)
 """
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from headgate import retry
 from headgate.dependencies import download
 from headgate.errors import DependencyError, Location, RegistryError
 from headgate.registry.credentials import RegistryAccess, RetryLimits
@@ -54,7 +55,7 @@ def slow_host(beginning: bytes) -> Iterator[str]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for seconds only."""
     monkeypatch.setattr(download, "_TOTAL_SECONDS", LIMIT)
-    monkeypatch.setattr(download, "TRIES", 1)
+    monkeypatch.setattr(retry, "TRIES", 1)
 
 
 @contextmanager
