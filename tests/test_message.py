@@ -13,7 +13,7 @@ from headgate.message import commit_message, subject, unknown_field
 from headgate.model import Release
 from support.trees import COMMIT, HEADGATE, released, repository
 
-OUTCOME = Outcome("shop", "dev", "deploy/dev/shop", "changed")
+OUTCOME = Outcome(app="shop", environment="dev", folder="deploy/dev/shop", state="changed")
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1d", "\x85", "\u2028", "\u2029", "\n\n", "\x00\n"]
 
 

@@ -29,56 +29,59 @@ class Closure:
     outside: tuple[tuple[str, Location], ...]
 
 
-@dataclass
-class _Walk:
-    files: set[str]
-    remote: dict[RemoteBase, Location]
-    outside: dict[str, Location]
-    folders: list[str]
-
-
 def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner: str) -> Closure:
     """Follow kustomizations through a tree of the app ``owner``. ``named`` names a path in messages.
 
     Ignores missing files, which a render reports. Raises YamlError, RenderError for an invalid kustomization,
     ConfigError for a base without a commit, TooLargeError above a limit.
     """
+    walk = _Walk(tree, named, owner)
     seen: set[str] = set()
-    pending = _Walk(set(), {}, {}, list(roots))
-    while pending.folders:
-        fresh = [folder for folder in dict.fromkeys(pending.folders) if folder not in seen and file_in(tree, folder)]
+    folders = list(roots)
+    while folders:
+        fresh = [folder for folder in dict.fromkeys(folders) if folder not in seen and file_in(tree, folder)]
         seen.update(fresh)
         if len(seen) > _MAX_FOLDERS:
             raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Location(named(fresh[0])))
         prefetch(tree, [file_in(tree, folder) for folder in fresh])
-        pending.folders = []
-        for folder in fresh:
-            _read(tree, folder, named, owner, pending)
-    return Closure(frozenset(pending.files), tuple(pending.remote.items()), tuple(pending.outside.items()))
+        folders = [entry for folder in fresh for entry in walk.read(folder)]
+    return Closure(frozenset(walk.files), tuple(walk.remote.items()), tuple(walk.outside.items()))
 
 
-def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, pending: _Walk) -> None:
-    file = file_in(tree, folder)
-    where = Location(named(file))
-    pending.files.add(file)
-    read = read_kustomization(tree.read(file), where.file, owner)
-    for field, entry in read.entries:
-        path = posixpath.normpath(posixpath.join(folder, entry))
-        if "\n" in entry:
-            pending.files.update(_named_files(tree, folder, entry, where.file, owner))
-        elif path.startswith(("../", "/")) or path == "..":
-            pending.outside.setdefault(entry, where)
-        elif path in tree:
-            pending.files.add(path)
-            if field in PLUGIN_FIELDS:
-                pending.files.update(_named_files(tree, folder, tree.read(path), named(path), owner))
-        elif file_in(tree, path):
-            pending.folders.append(path)
-        elif field in FOLDER_FIELDS and entry in read.remote:
-            base = read.remote[entry]
-            if isinstance(base, ConfigError):
-                raise base
-            pending.remote.setdefault(base, where)
+class _Walk:
+    """Reads kustomizations and collects what they name."""
+
+    def __init__(self, tree: Tree, named: Callable[[str], str], owner: str) -> None:
+        self._tree, self._named, self._owner = tree, named, owner
+        self.files: set[str] = set()
+        self.remote: dict[RemoteBase, Location] = {}
+        self.outside: dict[str, Location] = {}
+
+    def read(self, folder: str) -> list[str]:
+        """Read the kustomization of a folder and return the folders that it names."""
+        tree, folders = self._tree, []
+        file = file_in(tree, folder)
+        where = Location(self._named(file))
+        self.files.add(file)
+        read = read_kustomization(tree.read(file), where.file, self._owner)
+        for field, entry in read.entries:
+            path = posixpath.normpath(posixpath.join(folder, entry))
+            if "\n" in entry:
+                self.files.update(_named_files(tree, folder, entry, where.file, self._owner))
+            elif path.startswith(("../", "/")) or path == "..":
+                self.outside.setdefault(entry, where)
+            elif path in tree:
+                self.files.add(path)
+                if field in PLUGIN_FIELDS:
+                    self.files.update(_named_files(tree, folder, tree.read(path), self._named(path), self._owner))
+            elif file_in(tree, path):
+                folders.append(path)
+            elif field in FOLDER_FIELDS and entry in read.remote:
+                base = read.remote[entry]
+                if isinstance(base, ConfigError):
+                    raise base
+                self.remote.setdefault(base, where)
+        return folders
 
 
 def _named_files(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:

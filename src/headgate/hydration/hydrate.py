@@ -30,7 +30,7 @@ OutcomeState = Literal["changed", "unchanged", "waiting", "held", "superseded", 
 by something newer; ``recorded``: only the records of what is pending change."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The result of hydrating one app in one environment.
 
@@ -39,7 +39,7 @@ class Outcome:
 
     app: str
     environment: str
-    folder: str
+    folder: str = ""
     state: OutcomeState
     engine: str = ""
     changes: Changes | None = None
@@ -132,7 +132,7 @@ def hydrate(
 def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:
     """Return a failed outcome for each app (or each of ``apps``) with an invalid app.yaml."""
     return [
-        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        Outcome(app=path.rsplit("/", 1)[1], environment="every environment", state="failed", error=error)
         for path, error in configuration.broken.items()
         if not apps or path.rsplit("/", 1)[1] in apps
     ]
@@ -148,8 +148,9 @@ def _quickly_unchanged(
         known = planner.fingerprint(record, environment) if options.trusts(tree, folder) else None
         with suppress(HeadgateError):  # `_settled` reports a record that cannot be read
             if known and output.is_fingerprint_current(tree, folder, known[1]):
-                key = (record.name, environment)
-                unchanged[key] = Outcome(*key, folder, "unchanged", known[0])
+                unchanged[record.name, environment] = Outcome(
+                    app=record.name, environment=environment, folder=folder, state="unchanged", engine=known[0]
+                )
     return unchanged
 
 
@@ -158,7 +159,7 @@ def _settled(
 ) -> Outcome | None:
     """Return the outcome of a plan that needs no render, or None."""
     folder = configuration.output_folder(plan.record.name, plan.environment)
-    blank = Outcome(plan.record.name, plan.environment, folder, "failed")
+    blank = Outcome(app=plan.record.name, environment=plan.environment, folder=folder, state="failed")
     if isinstance(plan, Unplannable):
         return replace(blank, state="failed" if plan.error else "waiting", error=plan.error, waits_for=plan.waits_for)
     blank = replace(blank, engine=plan.render.engine, inputs=plan.inputs)
@@ -200,8 +201,15 @@ def _hydrate_planned(
     outcomes = {}
     for plan in plans:
         key = (plan.record.name, plan.environment)
-        folder = configuration.output_folder(*key)
-        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings, inputs=plan.inputs)
+        blank = Outcome(
+            app=plan.record.name,
+            environment=plan.environment,
+            folder=configuration.output_folder(*key),
+            state="failed",
+            engine=plan.render.engine,
+            warnings=plan.warnings,
+            inputs=plan.inputs,
+        )
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
         else:

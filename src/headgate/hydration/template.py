@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """Files that an engine renders: a shared template or the app's own config. See `Render`."""
 
@@ -60,7 +60,7 @@ def own_config(tree: Tree, folder: str) -> Source:
 def unread(tree: Tree, folder: str) -> Source:
     """Return the app's own config in a release without checking its files: enough for its id."""
     files = tree.folder(folder)
-    return Source(files, "", folder, files, TemplateSettings())
+    return Source(scope=files, folder="", label=folder, files=files, template=TemplateSettings())
 
 
 def current_scope(tree: Tree) -> Tree:
@@ -89,7 +89,7 @@ def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = No
         prefetch(tree, [root])
     check_input(files, label)
     within = scope if version is None else safe_files(tree.folder(root))
-    return Source(within, name, label, files, load_template(tree, label))
+    return Source(scope=within, folder=name, label=label, files=files, template=load_template(tree, label))
 
 
 def check_schema(source: Source, values: dict[str, Any]) -> None:

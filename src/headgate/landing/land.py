@@ -170,7 +170,14 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     if step.hydrates:
         return replace(hydrated[step.owner], reasons=(*step.reasons, *hydrated[step.owner].reasons))
     folder = _folder(state.configuration, step)
-    blank = Outcome(*step.owner, folder, step.state, error=step.error, reasons=step.reasons)
+    blank = Outcome(
+        app=step.app,
+        environment=step.environment,
+        folder=folder,
+        state=step.state,
+        error=step.error,
+        reasons=step.reasons,
+    )
     if not step.removes:
         return blank
     try:
