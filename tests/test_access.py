@@ -39,7 +39,7 @@ def run(**variables: str) -> Run:
 def test_gitlabs_host_gets_the_jobs_token_and_no_other_host_does() -> None:
     access = run(HEADGATE_TOKEN="write-secret").access(SETTINGS)
     assert access.credentials == {"gitlab.example.com:8443": ("gitlab-ci-token", "job-secret")}
-    job = Credential("the job token", "registry.example.com", "gitlab-ci-token", "job-secret")
+    job = Credential(name="the job token", host="registry.example.com", user="gitlab-ci-token", secret="job-secret")
     assert access.registries.credentials == (job,)
 
 

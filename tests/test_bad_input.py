@@ -128,7 +128,7 @@ def test_value_outside_the_grant(manifests: ManifestRepository) -> None:
     refused(
         manifests,
         GrantError,
-        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that the app was not granted",
+        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that is not granted to the app",
         "add 'security.privileged' to 'grant'",
     )
 
@@ -312,7 +312,7 @@ def test_jinja_that_eats_memory(manifests: ManifestRepository) -> None:
 
 def test_empty_render(manifests: ManifestRepository) -> None:
     chart(manifests, "{{ if .Values.never }}a: b{{ end }}")
-    refused(manifests, GuardError, "templates/web: rendered nothing")
+    refused(manifests, GuardError, "templates/web: rendered no objects")
 
 
 def test_folder_that_is_no_repository(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
 
 def test_manifest_repository_without_headgate_yaml(manifests: ManifestRepository) -> None:
     (manifests.path / "headgate.yaml").unlink()
-    refused(manifests, ConfigError, "headgate.yaml: the file is missing")
+    refused(manifests, ConfigError, "headgate.yaml: file not found")
 
 
 def test_unknown_app_on_the_command_line(manifests: ManifestRepository) -> None:

@@ -101,7 +101,7 @@ def test_own_config_may_not_render(api_version: str, kind: str, reason: str) -> 
     found = an_object(api_version, kind, source="config/x.yaml")
     ((placed, _),) = scoped(found)
     assert str(refusal(found)) == (
-        f"config/x.yaml: renders what the app may not:\n    {placed}: {reason}\n"
+        f"config/x.yaml: renders objects that the app may not render:\n    {placed}: {reason}\n"
         f"  to allow it, add to apps/shop/app.yaml: allow: {{kinds: [{found.kind_name}]}}"
     )
 
@@ -130,8 +130,8 @@ def test_custom_resource_of_the_cluster_is_denied() -> None:
 def test_custom_resource_of_unknown_scope_is_denied_whatever_namespace_it_claims() -> None:
     found = an_object("pkg.crossplane.io/v1", "Provider", namespace="shop")
     assert str(refusal(found)) == (
-        "renders what the app may not:\n"
-        "    Provider shop/x: cluster-scoped for all that is known ('scopes' of headgate.yaml says it for a kind)\n"
+        "renders objects that the app may not render:\n"
+        "    Provider shop/x: unknown scope, maybe cluster-scoped (set it in 'scopes' of headgate.yaml)\n"
         "  to allow it, add to apps/shop/app.yaml: allow: {kinds: [Provider.pkg.crossplane.io]}"
     )
     check(found, own_config=False)
@@ -143,7 +143,7 @@ def test_custom_resource_of_unknown_scope_is_denied_whatever_namespace_it_claims
 def test_other_namespace_is_denied() -> None:
     found = an_object("v1", "Service", namespace="kube-system", source="config/x.yaml")
     assert str(refusal(found)) == (
-        "config/x.yaml: renders what the app may not:\n"
+        "config/x.yaml: renders objects that the app may not render:\n"
         "    Service kube-system/x: another namespace than the app's (shop)\n"
         "  to allow it, add to apps/shop/app.yaml: allow: {namespaces: [kube-system]}"
     )
@@ -158,7 +158,7 @@ def test_namespace_that_is_allowed_may_be_used() -> None:
 def test_kind_and_namespace_are_denied_together() -> None:
     error = refusal(an_object("rbac.authorization.k8s.io/v1", "Role", namespace="kube-system"))
     assert error.what == (
-        "renders what the app may not:\n"
+        "renders objects that the app may not render:\n"
         "    Role kube-system/x: RBAC\n"
         "    Role kube-system/x: another namespace than the app's (shop)"
     )
@@ -173,7 +173,7 @@ def test_all_denied_objects_are_named_at_once() -> None:
         an_object("v1", "PersistentVolume", name="c"),
     )
     assert error.what == (
-        "renders what the app may not:\n"
+        "renders objects that the app may not render:\n"
         "    Namespace a: cluster-scoped\n"
         "    Namespace b: cluster-scoped\n"
         "    PersistentVolume c: cluster-scoped"
@@ -230,7 +230,7 @@ def test_line_to_add_is_enough() -> None:
 )
 def test_secret_in_plain_text_is_refused_wherever_it_comes_from(field: str, *, own_config: bool) -> None:
     assert str(refusal(one_object(f"{SECRET}{field}\n"), own_config=own_config)) == (
-        "renders what the app may not:\n"
+        "renders objects that the app may not render:\n"
         "    Secret shop/db: a Secret in plain text\n"
         "  to allow it, add to apps/shop/app.yaml: allow: {kinds: [Secret]}"
     )

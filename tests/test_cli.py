@@ -213,7 +213,7 @@ def test_a_file_in_the_way_is_not_overwritten(web: ManifestRepository) -> None:
     web.write({"deploy/dev/web/deployment.apps-web.yaml": "mine: true\n"})
     ran = web.hydrate()
     assert ran.code == 20
-    assert "deploy/dev/web/deployment.apps-web.yaml: a file in the way that Headgate did not write" in ran.err
+    assert "deploy/dev/web/deployment.apps-web.yaml: a file that Headgate did not write is in the way" in ran.err
 
 
 def service_accounts(*names: str) -> str:
@@ -238,7 +238,7 @@ def test_one_object_in_two_apps_of_one_cluster_is_refused(web: ManifestRepositor
     ran = web.hydrate("--app", "late")
     assert ran.code == 18
     assert (
-        "late in dev: templates/web/web.yaml: Deployment web/web would be twice in the cluster 'dev': web in dev"
+        "late in dev: templates/web/web.yaml: Deployment web/web would exist twice in cluster 'dev': web in dev"
         in ran.err
     )
     assert list(web.output()) == ["dev/web/deployment.apps-web.yaml"]

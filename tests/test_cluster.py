@@ -52,16 +52,16 @@ def found_conflicts(tree: Tree, now: Mapping[Owner, list[Manifest]]) -> dict[Own
     return {owner: str(error) for owner, error in errors.items()}
 
 
-RENAME = "rename it, or give the app another namespace"
+RENAME = "rename it, or set another namespace for the app"
 ANOTHER_NAME = (
-    "it has no namespace, so its name is taken for the whole cluster: give it another name in one of them, "
-    "by a value of the chart (often fullnameOverride), by namePrefix in a kustomization, or by another name of the "
-    "app, which is its Helm release's name"
+    "its name is unique in the whole cluster, since it has no namespace: rename it in one of them with a value of "
+    "the chart (often fullnameOverride), with namePrefix in a kustomization, or by renaming the app, which names "
+    "its Helm release"
 )
 
 
 def message(manifest: str, cluster: str, others: str, hint: str = RENAME) -> str:
-    return f"{manifest} would be twice in the cluster '{cluster}': {others} has it too\n  {hint}"
+    return f"{manifest} would exist twice in cluster '{cluster}': {others} has it too\n  {hint}"
 
 
 SHOP, CART = ("shop", "dev"), ("cart", "dev")
@@ -170,14 +170,14 @@ CRD = "apiextensions.k8s.io/v1 CustomResourceDefinition"
 
 
 DELETE = (
-    "only one app of a cluster can own a CRD: delete templates/c/crds/w.yaml from the vendored chart of one of them, "
-    "or switch off by a value the subchart that brings it"
+    "only one app per cluster can own a CRD: delete templates/c/crds/w.yaml from the vendored chart of one of them, "
+    "or disable the subchart that contains it with a value"
 )
 SWITCH_OFF = (
-    "only one app of a cluster can own a CRD: switch CRDs off by a value of the chart of one of them "
+    "only one app per cluster can own a CRD: disable CRDs with a value of the chart of one of them "
     "(often crds.enabled or installCRDs), or remove templates/c/templates/w.yaml from one"
 )
-LEAVE_TO_ONE = "only one app of a cluster can own a namespace: remove templates/c/n.yaml from the others"
+LEAVE_TO_ONE = "only one app per cluster can own a namespace: remove templates/c/n.yaml from the others"
 
 
 @pytest.mark.parametrize(

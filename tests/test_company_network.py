@@ -104,7 +104,7 @@ class TestTrustedCertificates:
     @pytest.mark.parametrize("name", [*READ, "CI_SERVER_TLS_CA_FILE"])
     def test_a_file_that_is_not_there_is_said(self, tmp_path: Path, name: str) -> None:
         with (
-            pytest.raises(ConfigError, match=f"{name} names .*absent.pem"),
+            pytest.raises(ConfigError, match=f"{name}: cannot read .*absent.pem"),
             trusted_certificates({name: str(tmp_path / "absent.pem")}),
         ):
             pass

@@ -65,7 +65,7 @@ def shop(text: str = APP, settings: str = HEADGATE) -> AppRecord:
 def test_folder_without_headgate_yaml_is_no_manifest_repository() -> None:
     with pytest.raises(ConfigError) as caught:
         load(tree_of({"apps/shop/app.yaml": APP}))
-    assert str(caught.value) == "headgate.yaml: the file is missing\n  it makes a folder a manifest repository"
+    assert str(caught.value) == "headgate.yaml: file not found\n  run this in a manifest repository"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_unknown_key_of_app_yaml_is_named_with_the_nearest_known_one(text: str, 
 
 def test_environment_that_is_listed_twice_is_refused() -> None:
     assert app_error(APP + "environments: [dev, production, dev]\n") == (
-        'apps/shop/app.yaml:5: environments: expected \'dev\' once, found ["dev", "production", "dev"]'
+        'apps/shop/app.yaml:5: environments: expected \'dev\' only once, found ["dev", "production", "dev"]'
     )
 
 
@@ -195,11 +195,11 @@ def test_unknown_key_inside_of_a_single_take_has_its_own_line_and_path() -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADGATE.replace("version: 1\n", ""), "headgate.yaml:1: version: the key 'version' is missing"),
-        ("version: 1\n", "headgate.yaml:1: environments: the key 'environments' is missing"),
+        (HEADGATE.replace("version: 1\n", ""), "headgate.yaml:1: version: key 'version' is missing"),
+        ("version: 1\n", "headgate.yaml:1: environments: key 'environments' is missing"),
         (
             in_settings("    delivery: review\n", ""),
-            "headgate.yaml:6: environments.production.delivery: the key 'delivery' is missing",
+            "headgate.yaml:6: environments.production.delivery: key 'delivery' is missing",
         ),
         (in_settings("version: 1", "version: 2"), "headgate.yaml:1: version: expected 1, found 2"),
         (
@@ -272,7 +272,7 @@ def test_wrong_value_of_headgate_yaml_names_line_key_expected_and_found(text: st
     [
         ("branch: main, tag: v1", "exactly one of branch, tag and promotion"),
         ("protected: true", "exactly one of branch, tag and promotion"),
-        ("branch: main, auto: true", "auto only beside promotion"),
+        ("branch: main, auto: true", "auto only with promotion"),
     ],
 )
 def test_take_needs_one_source(take: str, problem: str) -> None:
@@ -306,7 +306,7 @@ def test_time_that_is_none_is_refused_at_its_key(auto: str) -> None:
             APP + "grant:\n- a\n- {path: b, text: 1}\n",
             "apps/shop/app.yaml:7: grant[1].text: expected true or false, found 1",
         ),
-        (APP + "grant:\n- text: true\n", "apps/shop/app.yaml:6: grant[0].path: the key 'path' is missing"),
+        (APP + "grant:\n- text: true\n", "apps/shop/app.yaml:6: grant[0].path: key 'path' is missing"),
         (
             APP + "config: ../other\n",
             (
@@ -329,7 +329,7 @@ def test_wrong_value_of_app_yaml_names_line_key_expected_and_found(text: str, me
 
 def test_part_called_config_is_not_an_image() -> None:
     message = app_error(in_app("shop: registry", "config: registry"))
-    assert "expected an image that is not called 'config', which is the name of another part" in message
+    assert "expected an image with another name than 'config', which is reserved for the config" in message
 
 
 @pytest.mark.parametrize(
@@ -469,7 +469,7 @@ def test_app_with_an_empty_list_of_environments_runs_nowhere() -> None:
 @pytest.mark.parametrize(("environments", "line"), [("[dev, prodction]", 5), ("\n  dev:\n  prodction:", 7)])
 def test_app_in_an_unknown_environment_is_refused(environments: str, line: int) -> None:
     assert app_error(f"{APP}environments: {environments}\n") == (
-        f"apps/shop/app.yaml:{line}: environments.prodction: there is no environment 'prodction', "
+        f"apps/shop/app.yaml:{line}: environments.prodction: environment 'prodction' not found, "
         "expected one of: dev, production\n"
         "  did you mean 'production'?"
     )
@@ -477,7 +477,7 @@ def test_app_in_an_unknown_environment_is_refused(environments: str, line: int) 
 
 def test_permissions_of_an_unknown_environment_are_refused() -> None:
     assert settings_error(f"{HEADGATE}permissions:\n  prodction: {{promote: owner}}\n") == (
-        "headgate.yaml:10: permissions.prodction: there is no environment 'prodction', "
+        "headgate.yaml:10: permissions.prodction: environment 'prodction' not found, "
         "expected one of: dev, production\n"
         "  did you mean 'production'?"
     )
@@ -486,7 +486,7 @@ def test_permissions_of_an_unknown_environment_are_refused() -> None:
 def test_promotion_from_an_unknown_environment_is_refused() -> None:
     text = in_settings('takes: {tag: "v*"}', "takes:\n    - promotion: dav\n")
     assert settings_error(text) == (
-        "headgate.yaml:8: environments.production.takes[0].promotion: there is no environment 'dav', "
+        "headgate.yaml:8: environments.production.takes[0].promotion: environment 'dav' not found, "
         "expected one of: dev, production\n"
         "  did you mean 'dev'?"
     )
@@ -494,8 +494,7 @@ def test_promotion_from_an_unknown_environment_is_refused() -> None:
 
 def test_promotion_of_an_app_from_an_unknown_environment_is_refused() -> None:
     assert app_error(f"{APP}environments:\n  dev: {{takes: {{promotion: stage}}}}\n") == (
-        "apps/shop/app.yaml:6: environments.dev.takes: there is no environment 'stage', "
-        "expected one of: dev, production"
+        "apps/shop/app.yaml:6: environments.dev.takes: environment 'stage' not found, expected one of: dev, production"
     )
 
 
@@ -521,8 +520,7 @@ def test_circle_of_promotions_is_found(sources: dict[str, list[str]], cycle: lis
 def test_circle_of_promotions_is_refused(takes: str, circle: str) -> None:
     text = in_settings("{branch: main}", takes).replace('{tag: "v*"}', "{promotion: dev}")
     assert settings_error(text) == (
-        f"headgate.yaml:4: environments.dev.takes: promotions go in a circle: {circle}\n"
-        "  remove one of these promotions"
+        f"headgate.yaml:4: environments.dev.takes: promotions form a cycle: {circle}\n  remove one of these promotions"
     )
 
 
@@ -532,7 +530,7 @@ PROMOTED = in_settings('{tag: "v*"}', "{promotion: dev}")
 def test_circle_of_promotions_of_one_app_is_refused() -> None:
     text = f"{APP}environments:\n  dev: {{takes: {{promotion: production}}}}\n  production:\n"
     error = load(repository({"shop": text}, settings=PROMOTED)).broken["apps/shop"]
-    assert error.what == "promotions go in a circle: dev -> production -> dev"
+    assert error.what == "promotions form a cycle: dev -> production -> dev"
     assert str(error.where) == "apps/shop/app.yaml:5: environments"
 
 
@@ -547,13 +545,13 @@ def test_promotion_that_an_app_takes_out_closes_no_circle() -> None:
 @pytest.mark.parametrize(("name", "guess"), [("wbe", "\n  did you mean 'web'?"), ("other", "")])
 def test_missing_template_is_refused(name: str, guess: str) -> None:
     assert app_error(in_app("template: web", f"template: {name}")) == (
-        f"apps/shop/app.yaml:4: template: there is no template '{name}', expected one of: web{guess}"
+        f"apps/shop/app.yaml:4: template: template '{name}' not found, expected one of: web{guess}"
     )
 
 
 def test_missing_template_is_refused_where_there_is_none_at_all() -> None:
     found = load(tree_of({"headgate.yaml": HEADGATE, "apps/shop/app.yaml": APP}))
-    assert found.broken["apps/shop"].what == "there is no template 'web', expected one of: none is there yet"
+    assert found.broken["apps/shop"].what == "template 'web' not found, none exists yet"
 
 
 def test_template_without_a_file_of_its_own_is_all_defaults() -> None:
@@ -563,14 +561,14 @@ def test_template_without_a_file_of_its_own_is_all_defaults() -> None:
 
 def test_image_without_a_project_is_refused() -> None:
     assert app_error(in_app("project: acme/shop\n", "")) == (
-        "apps/shop/app.yaml:2: images.shop: the image 'shop' has no project, expected one that hands it off\n"
+        "apps/shop/app.yaml:2: images.shop: image 'shop' has no project, expected the project that hands it off\n"
         "  set 'project' for the app or for this image"
     )
 
 
 def test_config_without_a_project_is_refused() -> None:
     assert app_error("config: deploy\n") == (
-        "apps/shop/app.yaml:1: config: config has no project, expected one that holds it\n"
+        "apps/shop/app.yaml:1: config: config has no project, expected the project that contains it\n"
         "  set 'project' for the app or for config"
     )
 
@@ -579,21 +577,21 @@ def test_app_without_a_project_needs_no_hand_off() -> None:
     assert shop("template: web\n").app.project is None
 
 
-MATCHERS_HINT = "tell them apart by a pattern of their tags, as in 'tag: \"web-*\"'"
+MATCHERS_HINT = "distinguish them by a pattern of their tags, such as 'tag: \"web-*\"'"
 
 
 def test_two_images_with_one_matcher_are_refused() -> None:
     error = app_failure(in_app("template", f"  web: {SHOP}\ntemplate"))
     assert type(error) is ImageError
     assert str(error) == (
-        f"apps/shop/app.yaml:4: images.web: the images 'shop' and 'web' match the same containers: {SHOP}\n"
+        f"apps/shop/app.yaml:4: images.web: images 'shop' and 'web' match the same containers: {SHOP}\n"
         f"  {MATCHERS_HINT}"
     )
 
 
 def test_two_images_with_one_matcher_in_one_environment_are_refused() -> None:
     error = app_failure(f"{APP}environments: {{dev: {{images: {{web: {SHOP}}}}}}}\n")
-    assert "the images 'shop' and 'web' match the same containers" in str(error)
+    assert "images 'shop' and 'web' match the same containers" in str(error)
 
 
 @pytest.mark.parametrize("other", ["docker.io/acme/shop", "index.docker.io/acme/shop"])
@@ -700,8 +698,8 @@ def test_name_of_an_app_is_unique() -> None:
     found = load(repository({"a/shop": MINIMAL, "b/shop": MINIMAL}))
     assert found.apps["shop"].folder == "apps/a/shop"
     assert str(found.broken["apps/b/shop"]) == (
-        "apps/b/shop/app.yaml: the app 'shop' is there twice, expected a unique name\n"
-        "  the other one is apps/a/shop/app.yaml"
+        "apps/b/shop/app.yaml: the app 'shop' exists twice, expected a unique name\n"
+        "  rename one of the folders; the other is apps/a/shop"
     )
 
 
@@ -709,7 +707,7 @@ def test_name_of_a_broken_app_stays_taken() -> None:
     found = load(repository({"a/shop": "template: other", "b/shop": MINIMAL}))
     assert found.apps == {}, "else b/shop would take over the output of a/shop"
     assert list(found.broken) == ["apps/a/shop", "apps/b/shop"]
-    assert found.broken["apps/b/shop"].what == "the app 'shop' is there twice, expected a unique name"
+    assert found.broken["apps/b/shop"].what == "the app 'shop' exists twice, expected a unique name"
 
 
 VERSIONS = ["1.34", "v1.34", "1.34.2", "1.34.2-gke.100", "v1.34.2-eks-abc", "1.34.2+k3s1", "1.34.2-rc.1+rke2r1"]
@@ -775,7 +773,7 @@ def with_output(dev: str, production: str = "deploy/{environment}/{app}") -> str
     return text.replace("delivery: review", f'delivery: review\n    output: {{path: "{production}"}}')
 
 
-OUTPUT_HINT = "give headgate.yaml an output path with {environment} and {app}"
+OUTPUT_HINT = "set an output path with {environment} and {app} in headgate.yaml"
 
 
 def test_two_apps_cannot_claim_one_output_folder() -> None:
@@ -806,8 +804,8 @@ def test_output_folder_that_only_begins_like_another_is_fine() -> None:
 @pytest.mark.parametrize("folder", ["apps", "templates", "environments"])
 def test_output_folder_cannot_lie_among_the_inputs(folder: str) -> None:
     assert settings_error(with_output(folder + "/{app}"), shop=MINIMAL) == (
-        "headgate.yaml: environments.dev.output.path: the output folder "
-        f"{folder}/shop lies among the inputs, expected one of its own, as 'deploy/...'"
+        "headgate.yaml: environments.dev.output.path: output folder "
+        f"{folder}/shop is among the inputs, expected a folder such as 'deploy/...'"
     )
 
 

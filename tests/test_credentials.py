@@ -65,13 +65,13 @@ def test_logins_for_gitlab_go_to_gitlabs_registry_in_this_order() -> None:
     found = RegistryAccess(
         credentials({**docker({"registry.example.com": {"auth": AUTH}}), **GITLAB}, "registry.example.com")
     )
-    assert told(found.of("registry.example.com")) == [
+    assert told(found.logins("registry.example.com")) == [
         ("DOCKER_AUTH_CONFIG", "registry.example.com", "robot", SECRET),
         ("HEADGATE_READ_TOKEN", "registry.example.com", "headgate", "read-token"),
         ("the deploy token", "registry.example.com", "gitlab+deploy-token-1", "deploy-token"),
         ("the job token", "registry.example.com", "gitlab-ci-token", "job-token"),
     ]
-    assert found.of("elsewhere.example.com") == ()
+    assert found.logins("elsewhere.example.com") == ()
 
 
 def test_tokens_of_gitlab_go_nowhere_without_a_registry_in_headgate_yaml() -> None:

@@ -117,12 +117,12 @@ def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
             objects=tuple(
                 ObjectEffect(
                     ObjectChange(
-                        "changed",
-                        "ConfigMap",
-                        "ns",
-                        f"c{number}-{app}",
-                        "f",
-                        tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
+                        action="changed",
+                        kind="ConfigMap",
+                        namespace="ns",
+                        name=f"c{number}-{app}",
+                        file="f",
+                        fields=tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
                     ),
                     dangers=("is removed",),
                 )
@@ -157,7 +157,8 @@ hostile = st.one_of(
 @settings(max_examples=50)
 @given(hostile, hostile, hostile)
 def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
-    change = ObjectChange("changed", "ConfigMap", name, name, name, (Field(name, old, new), Field("b", None, new)))
+    fields = (Field(name, old, new), Field("b", None, new))
+    change = ObjectChange(action="changed", kind="ConfigMap", namespace=name, name=name, file=name, fields=fields)
     text = describe([AppChange("web", "dev", objects=(ObjectEffect(change, dangers=(name,)),))], URL)
     outside = []
     for token in MarkdownIt("commonmark").parse(text):

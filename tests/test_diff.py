@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.objects.diff import Field, fields, first_difference, same
+from headgate.objects.diff import Field, fields, same
 from support.trees import data_of
 
 
@@ -114,13 +114,6 @@ def test_quoted_and_plain_scalars_are_not_the_same() -> None:
     assert same(8080, 8080)
     assert not same(8080, "8080")
     assert not same("a", "b")
-
-
-def test_first_difference_is_a_path() -> None:
-    old, new = data_of("{a: {b: x}, c: x}"), data_of("{a: {b: w}, c: w}")
-    assert first_difference(old, new) == "a.b"
-    assert first_difference(old, old) is None
-    assert first_difference(old, None) is not None
 
 
 def test_field_is_a_record() -> None:

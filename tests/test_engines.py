@@ -177,7 +177,7 @@ def test_helm_hooks_of_installation_need_a_word(manifests: ManifestRepository) -
     ran = manifests.hydrate()
     assert ran.code == RenderError.code
     assert "templates/web/templates/migrate.yaml: Job migrate is a Helm hook (pre-install, pre-upgrade)" in ran.err
-    assert "hooks: drop, or hooks: keep" in ran.err
+    assert "set 'hooks: drop' or 'hooks: keep' in" in ran.err
 
 
 def test_helm_hooks_are_dropped(manifests: ManifestRepository) -> None:
@@ -393,7 +393,7 @@ def test_kustomize_without_an_overlay_for_the_environment(manifests: ManifestRep
     template(manifests, {"overlays/production/kustomization.yaml": overlay(), "base/kustomization.yaml": base()})
     ran = manifests.hydrate()
     assert ran.code == RenderError.code
-    assert "no kustomization.yaml, neither in overlays/dev nor in the folder itself" in ran.err
+    assert "no kustomization.yaml in overlays/dev or in the folder itself" in ran.err
 
 
 def test_kustomize_replacements_read_values(manifests: ManifestRepository) -> None:

@@ -467,7 +467,7 @@ def test_merge_request_cannot_lift_the_sandbox(
     with unlocked(monkeypatch, tmp_path / "tools"):
         ended = trust.run(made.jobs[0], {})
     assert ended.code == UNLOCKED, ended.out
-    assert "what an app wrote is not read here, since the engine cannot lock itself in" in ended.out
+    assert "cannot read files of an app, since the engine cannot lock itself in" in ended.out
     assert ended.moved == []
 
 

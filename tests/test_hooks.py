@@ -65,7 +65,7 @@ def test_installing_hook_needs_a_decision(event: str) -> None:
         rendered(job_text(event), hooks=None)
     assert str(caught.value) == (
         f"templates/web/migrate.yaml: Job migrate is a Helm hook ({told}), which runs only when Helm installs\n"
-        "  say what becomes of it in apps/shop/app.yaml or template.yaml: hooks: drop, or hooks: keep"
+        "  set 'hooks: drop' or 'hooks: keep' in apps/shop/app.yaml or template.yaml"
     )
 
 
@@ -101,7 +101,7 @@ def kept_name(manifest: Manifest) -> str:
 
 
 FIXED = pytest.mark.parametrize("fixed", [job, pod])
-"""Kinds whose objects cannot be changed in the cluster."""
+"""Kinds of immutable objects."""
 
 
 @FIXED
@@ -134,9 +134,8 @@ def test_encrypted_hook_whose_name_needs_a_suffix_is_refused(fixed: Callable[...
     with pytest.raises(ManifestError) as caught:
         kept([found])
     assert str(caught.value) == (
-        f"job.yaml: {found.kind} migrate is a hook and encrypted, so its name cannot get the suffix that a changed one "
-        "needs\n"
-        "  put what is secret into a Secret, encrypt that with sops, and refer to it"
+        f"job.yaml: cannot add the suffix of a hook to the name of {found.kind} migrate: it is encrypted\n"
+        "  move secret data to a Secret, encrypt that with sops, and refer to it"
     )
 
 

@@ -89,7 +89,7 @@ def test_reference_is_read(text: str, reference: Reference) -> None:
 def test_what_is_no_image_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_reference(text)
-    assert str(caught.value) == f"'{text}' is not an image, expected repository[:tag][@sha256:...]"
+    assert str(caught.value) == f"'{text}' is not an image reference, expected repository[:tag][@sha256:...]"
 
 
 @pytest.mark.parametrize(
@@ -190,15 +190,15 @@ LIKE_OWN = [
 @pytest.mark.parametrize("image", LIKE_OWN)
 def test_what_is_only_spelled_like_an_own_image_is_refused(image: str) -> None:
     assert refusal(json.dumps(image), own(SHOP), "shop") == (
-        f"templates/web/shop.yaml: Deployment shop/shop runs {image!r}, which is not an image, but spelled like one of "
-        "this app's\n"
-        "  write it as in app.yaml: the repository in small letters, and nothing around it but a tag"
+        f"templates/web/shop.yaml: Deployment shop/shop runs {image!r}, which resembles an image "
+        "of this app but is not a valid reference\n"
+        "  write it as in app.yaml: the repository in lower case, with nothing but a tag"
     )
 
 
 @pytest.mark.parametrize("image", ["Cart:1.0", "Acme/shop", "' docker.io/acme/shop'", "docker.io/library/CART"])
 def test_what_is_only_spelled_like_an_own_image_of_docker_hub_is_refused(image: str) -> None:
-    assert "spelled like one of this app's" in refusal(image, own("cart", "acme/shop"), "shop")
+    assert "which resembles an image of this app" in refusal(image, own("cart", "acme/shop"), "shop")
 
 
 @settings(deadline=None)
@@ -319,9 +319,9 @@ def test_encrypted_workload_that_runs_an_own_image_is_refused(image: str) -> Non
     with pytest.raises(ImageError) as caught:
         set_digests([encrypted(image)], own(SHOP), {"shop": released(SHOP)}, {})
     assert str(caught.value) == (
-        f"deploy/shop.yaml: Deployment shop/shop is encrypted and runs {image}, an image of this app's, "
-        "whose digest cannot be set there\n"
-        "  do not encrypt what runs images: put what is secret into a Secret, and encrypt that with sops"
+        f"deploy/shop.yaml: cannot set the digest of {image}, an image of this app, in Deployment shop/shop: "
+        "it is encrypted\n"
+        "  do not encrypt workloads: move secret data to a Secret, and encrypt that with sops"
     )
 
 
@@ -349,9 +349,9 @@ def test_pattern_of_tags_is_more_exact_than_none() -> None:
 @pytest.mark.parametrize(("image", "tag"), [(f"{SHOP}:db-1", "db-1"), (SHOP, "(no tag)")])
 def test_own_image_with_a_tag_that_no_pattern_matches_is_refused(image: str, tag: str) -> None:
     assert refusal(image, tagged(), "web", "worker") == (
-        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:{tag}, an image of this app's, "
+        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:{tag}, an image of this app, "
         "but no image matches its tag (web: web-*, worker: worker-*)\n"
-        "  give the container a tag that matches the 'tag' pattern of one image in app.yaml"
+        "  use a tag that matches the 'tag' pattern of exactly one image in app.yaml"
     )
 
 
@@ -362,7 +362,7 @@ def test_own_image_that_two_patterns_match_is_refused() -> None:
 
 def test_own_image_that_was_not_handed_off_is_refused() -> None:
     assert refusal(f"{SHOP}:1.0", own(SHOP)) == (
-        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:1.0, but the image 'shop' has not been handed off\n"
+        f"templates/web/shop.yaml: Deployment shop/shop runs {SHOP}:1.0, but image 'shop' has not been handed off\n"
         "  hand it off, or remove the container"
     )
 

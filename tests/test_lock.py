@@ -39,8 +39,8 @@ def test_other_version_of_an_engine_is_refused() -> None:
         lock.check(locked(jinja2="2.0.0"), ["jinja2"])
     assert str(caught.value) == (
         f"headgate.lock: the repository was hydrated with jinja2 2.0.0 (here: {HERE})\n"
-        "  use those versions, or upgrade in a merge request, whose pipeline hydrates anew; "
-        "without GitLab run 'headgate hydrate --upgrade' and review what it changes"
+        "  use those versions, or upgrade in a merge request, whose pipeline hydrates everything again; "
+        "without GitLab, run 'headgate hydrate --upgrade' and review its changes"
     )
 
 

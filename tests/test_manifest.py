@@ -16,7 +16,7 @@ def object_named(name: str, kind: str = "Service", api_version: str = "v1", name
     group = api_version.rpartition("/")[0]
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     data = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
-    return Manifest(group, kind, namespace, name, data)
+    return Manifest(group=group, kind=kind, namespace=namespace, name=name, data=data)
 
 
 def refusal(text: str, source: str = "web.yaml") -> str:
@@ -102,7 +102,7 @@ def test_broken_document_is_shown_with_the_values_in_their_places() -> None:
         ),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: ../b}\n",
-            "web.yaml: Service a has the namespace ../b, which is not valid",
+            "web.yaml: Service a has the invalid namespace ../b",
         ),
     ],
 )
@@ -133,7 +133,7 @@ def test_kind_that_is_none_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("namespace", ["A", "a.b", "a/b", "a" * 64, "-a", "a-", "a\\n"])
 def test_namespace_that_is_none_is_refused(namespace: str) -> None:
-    assert "which is not valid" in refusal(
+    assert "has the invalid namespace" in refusal(
         f'apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: "{namespace}"}}\n'
     )
 
@@ -148,10 +148,8 @@ def test_namespace_of_nothing_is_none(namespace: str) -> None:
 )
 def test_name_that_kubernetes_refuses_is_refused(name: str) -> None:
     message = refusal(f'apiVersion: v1\nkind: Service\nmetadata: {{name: "{name}"}}\n')
-    assert message.startswith("web.yaml: Service has the name ")
-    assert message.endswith(
-        ", which is not valid\n  names have no '/', '%' or control characters and at most 253 characters"
-    )
+    assert message.startswith("web.yaml: Service has the invalid name ")
+    assert message.endswith("\n  use at most 253 characters, without '/', '%' and control characters")
 
 
 @pytest.mark.parametrize("name", ["web", "system:x", "a.b-c", "Upper", "e5", "x" * 253, "a b", "\u00e4"])
@@ -305,7 +303,7 @@ def test_encrypted_list_is_refused() -> None:
 def test_object_whose_name_is_generated_is_refused(name: str) -> None:
     assert refusal(f"apiVersion: batch/v1\nkind: Job\nmetadata: {{generateName: migrate-{name}}}\n") == (
         "web.yaml: Job has generateName (migrate-) and no name: Flux cannot apply an object without a fixed name\n"
-        "  set metadata.name in place of generateName"
+        "  set metadata.name instead of generateName"
     )
 
 

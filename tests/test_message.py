@@ -13,7 +13,7 @@ from headgate.message import commit_message, subject, unknown_field
 from headgate.model import Release
 from support.trees import COMMIT, HEADGATE, released, repository
 
-OUTCOME = Outcome("shop", "dev", "deploy/dev/shop", "changed")
+OUTCOME = Outcome(app="shop", environment="dev", folder="deploy/dev/shop", state="changed")
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1d", "\x85", "\u2028", "\u2029", "\n\n", "\x00\n"]
 
 
@@ -105,20 +105,20 @@ def test_only_known_names_stand_in_braces() -> None:
     [
         (
             "{action} {app}",
-            "there is no field 'app', expected one of: action, apps, environments, what\n  did you mean 'apps'?",
+            "field 'app' not found, expected one of: action, apps, environments, what\n  did you mean 'apps'?",
         ),
         (
             "{apps",
             (
                 "expected a text with names in braces, found '{apps' (expected '}' before end of string)\n"
-                "  a brace itself is written twice: {{"
+                "  write a literal brace twice: {{"
             ),
         ),
         (
             "{apps!r}",
             (
-                "expected a text with names in braces, found '{apps!r}' (only names stand in braces)\n"
-                "  a brace itself is written twice: {{"
+                "expected a text with names in braces, found '{apps!r}' (braces may contain only names)\n"
+                "  write a literal brace twice: {{"
             ),
         ),
     ],
@@ -135,7 +135,7 @@ def test_a_template_that_cannot_be_filled_is_refused(message: str, told: str) ->
         ("{name: 'A <b>', email: a@b}", "author.name: expected a name on one line without '<' and '>', found 'A <b>'"),
         ('{name: "A\\nB", email: a@b}', "author.name: expected a name on one line"),
         ("{name: A, email: nobody}", "author.email: expected an address such as bot@example.com, found 'nobody'"),
-        ("{name: A}", "the key 'email' is missing"),
+        ("{name: A}", "key 'email' is missing"),
     ],
 )
 def test_an_author_whom_git_could_not_write_is_refused(person: str, told: str) -> None:

@@ -314,11 +314,11 @@ def _without_mirror(stage: Stage) -> str:
             '{branch: yaml, path: "{app}"}',
             (
                 "both claim the folder shop on the branch yaml\n"
-                "  give headgate.yaml a mirror path or branch with {environment} and {app}"
+                "  set a mirror path or branch with {environment} and {app} in headgate.yaml"
             ),
         ),
         ('{branch: "{environment}", path: same}', "both claim the folder same on the branch dev"),
-        ('{branch: "headgate/{environment}"}', "expected the name of a branch, as in 'env/{environment}'"),
+        ('{branch: "headgate/{environment}"}', "expected the name of a branch such as 'env/{environment}'"),
         ('{branch: "a..b"}', "expected the name of a branch"),
         ('{branch: "a b"}', "expected the name of a branch"),
         ('{branch: x, path: "../{app}"}', "expected a folder inside the repository"),

@@ -94,7 +94,7 @@ def test_encrypted_object_without_namespace_is_refused() -> None:
     with pytest.raises(ManifestError) as caught:
         placed(encrypted("Secret", "v1", "name: db"))
     assert str(caught.value) == (
-        "secret.yaml: Secret db is encrypted and has no namespace, which cannot be filled in\n"
+        "secret.yaml: cannot set the namespace of Secret db: it is encrypted\n"
         "  add metadata.namespace and encrypt it again"
     )
 
@@ -103,8 +103,8 @@ def test_unknown_scope_is_an_error_with_the_way_out() -> None:
     with pytest.raises(ManifestError) as caught:
         placed(an_object(*WIDGET))
     assert str(caught.value) == (
-        "w.yaml: Widget a has no namespace, and whether a Widget.example.com needs one is not known\n"
-        "  say so in headgate.yaml: scopes: {Widget.example.com: namespace} (or cluster)"
+        "w.yaml: Widget a has no namespace, and the scope of Widget.example.com is unknown\n"
+        "  set it in headgate.yaml: scopes: {Widget.example.com: namespace} (or cluster)"
     )
 
 
@@ -120,7 +120,7 @@ def test_cluster_scoped_object_loses_its_namespace(name: str) -> None:
     result = placed(found)
     assert scopes_of(result) == [(f"{kind} a", "cluster")]
     assert result.manifests[0].data["metadata"] == {"name": "a"}
-    assert result.warnings == (f"a cluster-scoped object has no namespace, so it is left out: {kind} shop/a",)
+    assert result.warnings == (f"removed the namespace of cluster-scoped objects: {kind} shop/a",)
 
 
 def test_cluster_scoped_custom_resource_loses_its_namespace() -> None:
@@ -140,7 +140,7 @@ def test_encrypted_object_of_the_cluster_with_a_namespace_is_refused() -> None:
     with pytest.raises(ManifestError) as caught:
         placed(encrypted(*ROLE, "name: a, namespace: shop"))
     assert str(caught.value) == (
-        "secret.yaml: ClusterRole shop/a is cluster-scoped and encrypted, so its namespace cannot be left out\n"
+        "secret.yaml: cannot remove the namespace of ClusterRole shop/a, which is cluster-scoped: it is encrypted\n"
         "  remove metadata.namespace and encrypt it again"
     )
     assert scopes_of(placed(encrypted(*ROLE, "name: a"))) == [("ClusterRole a", "cluster")]
@@ -216,8 +216,8 @@ def test_configuration_that_contradicts_kubernetes_is_an_error(name: str, scope:
         load(repository({}, settings=f"{HEADGATE}scopes:\n  {name}: {scope}\n"))
     assert str(caught.value) == (
         f"headgate.yaml:10: {'scopes.' + name if '.' not in name else f'scopes.{chr(34)}{name}{chr(34)}'}: "
-        f"{name} is one of Kubernetes' own kinds, and its scope is {KUBERNETES[name]}, not {scope}\n"
-        "  remove it: scopes is for custom resources"
+        f"{name} is a built-in kind of Kubernetes with the scope {KUBERNETES[name]}, not {scope}\n"
+        "  remove it: 'scopes' is for custom resources"
     )
 
 

@@ -80,7 +80,9 @@ def test_only_what_differs_is_written() -> None:
     }
     after = hydrated("a", "b", "c").with_changes(found)
     assert read_record(after, FOLDER) == OutputRecord(
-        "in2", output_id(after, FOLDER, ("a.yaml", "b.yaml", "d.yaml")), ("a.yaml", "b.yaml", "d.yaml")
+        inputs="in2",
+        output=output_id(after, FOLDER, ("a.yaml", "b.yaml", "d.yaml")),
+        files=("a.yaml", "b.yaml", "d.yaml"),
     )
 
 
@@ -104,13 +106,13 @@ def test_file_in_the_way_that_headgate_did_not_write_is_an_error(content: str) -
     with pytest.raises(GuardError) as caught:
         changes(tree, FOLDER, wanted("a"), "in1", max_removed_percent=50)
     assert str(caught.value) == (
-        "deploy/dev/shop/a.yaml: a file in the way that Headgate did not write\n  move or delete it"
+        "deploy/dev/shop/a.yaml: a file that Headgate did not write is in the way\n  move or delete it"
     )
 
 
 def test_file_that_somebody_added_after_the_hydration_is_in_the_way_too() -> None:
     tree = hydrated("a").with_changes({f"{FOLDER}/b.yaml": b"mine"})
-    with pytest.raises(GuardError, match=f"^{FOLDER}/b.yaml: a file in the way"):
+    with pytest.raises(GuardError, match=f"^{FOLDER}/b.yaml: a file that Headgate did not write"):
         changes(tree, FOLDER, wanted("a", "b"), "in2", max_removed_percent=50)
 
 
@@ -132,8 +134,8 @@ def test_record_that_is_none_is_an_error(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_record(tree_of({RECORD: text.encode("latin-1")}), FOLDER)
     assert str(caught.value) == (
-        "deploy/dev/shop/.headgate.json: not a record of Headgate\n"
-        "  restore it from git; without it Headgate does not know which files are its own"
+        "deploy/dev/shop/.headgate.json: not a valid Headgate record\n"
+        "  restore it from git; Headgate needs it to know which files are its own"
     )
 
 
@@ -154,7 +156,7 @@ def test_removal_of_too_many_objects_is_refused(before: int, after: int, percent
     head, hint = str(caught.value).split("\n")
     assert head.startswith(f"deploy/dev/shop: would remove {before - after} of {before} objects: o")
     assert head.endswith(", ...")
-    assert hint == "  if it is meant: --allow-removals"
+    assert hint == "  if this is intended, pass --allow-removals"
 
 
 @pytest.mark.parametrize(
@@ -244,11 +246,11 @@ FOREIGN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DEPLOYMENT, "a file that Headgate did not write has Deployment web too, which Flux would get twice"),
-        ("a: [\n", "a file that Headgate did not write, and that stops Flux from building the folder: not YAML"),
+        (DEPLOYMENT, "a file that Headgate did not write also defines Deployment web, so Flux would get it twice"),
+        ("a: [\n", "a file that Headgate did not write prevents Flux from building the folder: not YAML"),
         (
             "a: b\n",
-            "a file that Headgate did not write, and that stops Flux from building the folder: not a Kubernetes",
+            "a file that Headgate did not write prevents Flux from building the folder: not a Kubernetes",
         ),
     ],
 )

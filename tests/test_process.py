@@ -107,7 +107,7 @@ def test_failure_is_an_answer_where_it_is_expected() -> None:
 def test_missing_program_is_told(program: str, limits: Limits) -> None:
     with pytest.raises(ToolError) as caught:
         run([program], env=SHELL, limits=limits)
-    assert str(caught.value) == f"{program} cannot be run: No such file or directory"
+    assert str(caught.value) == f"cannot run {program}: No such file or directory"
 
 
 @pytest.mark.parametrize("limits", LIMITS)
@@ -116,7 +116,7 @@ def test_file_that_is_no_program_is_told(limits: Limits, tmp_path: Path) -> None
     file.write_text("#!/bin/sh\n")
     with pytest.raises(ToolError) as caught:
         run([str(file)], env=SHELL, limits=limits)
-    assert str(caught.value) == f"{file} cannot be run: Permission denied"
+    assert str(caught.value) == f"cannot run {file}: Permission denied"
 
 
 def test_time_limit_stops_a_program() -> None:
@@ -124,7 +124,7 @@ def test_time_limit_stops_a_program() -> None:
     with pytest.raises(ExhaustedError) as caught:
         shell("sleep 60", limits=Limits(seconds=0.2))
     assert time.monotonic() - before < 10
-    assert str(caught.value) == "sh was stopped after 0.2 seconds\n  look for a loop that does not end"
+    assert str(caught.value) == "sh was stopped after 0.2 seconds\n  check for an endless loop"
 
 
 def test_time_limit_kills_the_whole_process_group(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_memory_limit_stops_a_program() -> None:
         python("x = bytearray(1 << 30)", limits=Limits(memory=128 * MEBI))
     head, hint = str(caught.value).split("\n")
     assert head == f"{Path(sys.executable).name} used more than 128 MiB of memory"
-    assert hint == "  look for a loop or a value that grows without end"
+    assert hint == "  check for an endless loop or a value that keeps growing"
 
 
 def test_memory_limit_stops_a_program_that_grows_in_small_steps() -> None:

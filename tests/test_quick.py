@@ -90,7 +90,7 @@ def test_changed_comment_or_version_of_headgate_writes_nothing(
 ) -> None:
     record = (hydrated.path / "deploy/dev/web/.headgate.json").read_bytes()
     hydrated.write({"apps/web/values.yaml": "v: 1 # why\n", "headgate.yaml": HEADGATE_YAML + "# why\n"})
-    monkeypatch.setattr("headgate.hydration.plan.__version__", "99.0")
+    monkeypatch.setattr("headgate.hydration.inputs.__version__", "99.0")
     assert [one["state"] for one in hydrated.hydrate_json()] == ["unchanged"]
     assert (hydrated.path / "deploy/dev/web/.headgate.json").read_bytes() == record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,9 @@ def said(registry: Registry, name: str = "main") -> str | None:
 def test_a_tag_becomes_the_digest_of_what_was_pushed(registry: Registry, is_docker: bool, media_type: str) -> None:
     digest = push_image(registry, "acme/shop", "main", is_docker=is_docker)
     found = resolve(image(registry), ANYBODY)
-    assert (found.reference, found.media_type, found.is_index) == (
+    assert (found.reference, found.media_type) == (
         Reference(f"{registry.host}/acme/shop", "main", digest),
         media_type,
-        False,
     )
 
 
@@ -59,7 +59,7 @@ def test_an_index_is_kept_whole(registry: Registry, is_docker: bool, media_type:
     }
     digest = push_index(registry, "acme/shop", "main", images, is_docker=is_docker)
     found = resolve(image(registry), ANYBODY)
-    assert (found.reference.digest, found.media_type, found.is_index) == (digest, media_type, True)
+    assert (found.reference.digest, found.media_type) == (digest, media_type)
     assert digest not in images.values()
 
 
@@ -67,7 +67,7 @@ def test_a_digest_without_a_tag_must_be_there(registry: Registry) -> None:
     digest = push_image(registry, "acme/shop", "main")
     assert resolve(image(registry, digest), ANYBODY).reference == image(registry, digest)
     absent = f"sha256:{'0' * 64}"
-    with pytest.raises(RegistryError, match=f"there is no image {registry.host}/acme/shop@{absent}") as caught:
+    with pytest.raises(RegistryError, match=f"image {registry.host}/acme/shop@{absent} not found") as caught:
         resolve(image(registry, absent), ANYBODY)
     assert caught.value.status == 404
 
@@ -86,16 +86,16 @@ def test_a_tag_must_point_to_the_digest_beside_it(registry: Registry) -> None:
 
 def test_a_tag_that_is_gone_does_not_vouch_for_a_digest(registry: Registry) -> None:
     digest = push_image(registry, "acme/shop", "main")
-    with pytest.raises(RegistryError, match=f"there is no image {registry.host}/acme/shop:gone"):
+    with pytest.raises(RegistryError, match=f"image {registry.host}/acme/shop:gone not found"):
         resolve(Reference(f"{registry.host}/acme/shop", "gone", digest), ANYBODY)
 
 
 @pytest.mark.parametrize("name", ["acme/shop:other", "acme/nothing:main"])
 def test_an_image_that_is_not_there_is_said_to_be_missing(registry: Registry, name: str) -> None:
     push_image(registry, "acme/shop", "main")
-    with pytest.raises(RegistryError, match=f"there is no image {registry.host}/{name}") as caught:
+    with pytest.raises(RegistryError, match=f"image {registry.host}/{name}") as caught:
         resolve(parse_reference(f"{registry.host}/{name}"), ANYBODY)
-    assert "pushed before the hand-off" in caught.value.hint
+    assert "before the hand-off" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["acme/shop", f"acme/shop@sha512:{'0' * 128}", "acme/../shop:main", "Acme/shop:main"])
@@ -182,7 +182,7 @@ def locked(tmp_path: Path) -> Iterator[Registry]:
 
 
 def login(registry: Registry, secret: str = ROBOT[1], name: str = "DOCKER_AUTH_CONFIG") -> Credential:
-    return Credential(name, registry.host, ROBOT[0], secret)
+    return Credential(name=name, host=registry.host, user=ROBOT[0], secret=secret)
 
 
 class TestPassword:
@@ -195,9 +195,9 @@ class TestPassword:
         assert resolve(image(locked), reach).reference.digest
 
     def test_is_asked_for_where_there_is_none(self, locked: Registry) -> None:
-        with pytest.raises(RegistryError, match="asked without a login") as caught:
-            resolve(image(locked), RegistryAccess((Credential("DOCKER_AUTH_CONFIG", "elsewhere.example.com", *ROBOT),)))
-        assert f"put a login for {locked.host} in DOCKER_AUTH_CONFIG" in caught.value.hint
+        with pytest.raises(RegistryError, match="tried without a login") as caught:
+            resolve(image(locked), RegistryAccess((replace(login(locked), host="elsewhere.example.com"),)))
+        assert f"add a login for {locked.host} in DOCKER_AUTH_CONFIG" in caught.value.hint
 
     def test_that_is_wrong_is_named_and_not_shown(self, locked: Registry) -> None:
         reach = RegistryAccess((login(locked, "wr0ng-one"), login(locked, "wr0ng-two", "the job token")))
@@ -226,7 +226,10 @@ def with_logins(guarded: Guarded, *logins: tuple[str, str], realms: bool = True)
     host = guarded.registry.host
     names = {JOB: "the job token", DEPLOY: "the deploy token"}
     return RegistryAccess(
-        tuple(Credential(names.get(one, "DOCKER_AUTH_CONFIG"), host, *one) for one in logins),
+        tuple(
+            Credential(name=names.get((user, secret), "DOCKER_AUTH_CONFIG"), host=host, user=user, secret=secret)
+            for user, secret in logins
+        ),
         {host: frozenset({guarded.tokens.host})} if realms else {},
     )
 
@@ -282,7 +285,7 @@ class TestToken:
         assert sent == ["robot:expired", "headgate:no-scope", ":".join(JOB)]
 
     def test_is_not_asked_of_another_host_with_a_login(self, guarded: Guarded) -> None:
-        with pytest.raises(RegistryError, match=f"to another host, {guarded.tokens.host}; nothing was sent") as caught:
+        with pytest.raises(RegistryError, match=f"at another host, {guarded.tokens.host}; nothing was sent") as caught:
             resolve(image(guarded.registry), with_logins(guarded, JOB, realms=False))
         assert guarded.tokens.logins == []
         assert f'registries: {{"{guarded.registry.host}": {{realms: ["{guarded.tokens.host}"]}}}}' in caught.value.hint

@@ -26,7 +26,7 @@ from support.web import Asked, Reply, Site, serve
 COMMIT = "1a" * 20
 MANIFEST = f"{OCI}manifest.v1+json"
 INDEX = f"{OCI}index.v1+json"
-PATIENCE = RetryLimits(seconds=0.5, tries=2, longest_wait=1)
+LIMITS = RetryLimits(seconds=0.5, tries=2, max_wait=1)
 SECRET = "s3cret-of-robot"
 
 Serve = Callable[[Callable[[Asked], Reply]], Site]
@@ -43,9 +43,9 @@ def reference(host: str) -> Reference:
     return Reference(f"{host}/acme/shop", "main")
 
 
-def access(host: str = "", *realms: str, login: bool = False, patience: RetryLimits = PATIENCE) -> RegistryAccess:
-    logins = (Credential("DOCKER_AUTH_CONFIG", host, "robot", SECRET),) if login else ()
-    return RegistryAccess(logins, {host: frozenset(realms)}, patience=patience)
+def access(host: str = "", *realms: str, login: bool = False, limits: RetryLimits = LIMITS) -> RegistryAccess:
+    logins = (Credential(name="DOCKER_AUTH_CONFIG", host=host, user="robot", secret=SECRET),) if login else ()
+    return RegistryAccess(logins, {host: frozenset(realms)}, limits=limits)
 
 
 def manifest(body: bytes = b'{"schemaVersion": 2}', kind: str = MANIFEST, **headers: str) -> Reply:
@@ -77,7 +77,7 @@ class TestTries:
             resolve(reference(there.host), access())
         assert caught.value.status == 429
         assert time.monotonic() - start < 10
-        assert len(there.asked) == PATIENCE.tries
+        assert len(there.asked) == LIMITS.tries
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     def test_a_broken_server_is_asked_again(self, site: Serve, status: int) -> None:
@@ -87,16 +87,16 @@ class TestTries:
 
     def test_a_server_that_stays_broken_is_said(self, site: Serve) -> None:
         there = site(in_turn(Reply(503)))
-        with pytest.raises(RegistryError, match=f"{there.host} answered 503, again and again") as caught:
+        with pytest.raises(RegistryError, match=f"{there.host} answered 503 to several tries") as caught:
             resolve(reference(there.host), access())
         assert caught.value.status == 503
-        assert len(there.asked) == PATIENCE.tries
+        assert len(there.asked) == LIMITS.tries
 
     def test_no_answer_in_time_is_said(self, site: Serve) -> None:
         there = site(in_turn(Reply(pause=3)))
-        with pytest.raises(RegistryError, match=f"{there.host} timed out: no whole answer within 0.5 s"):
+        with pytest.raises(RegistryError, match=f"{there.host} timed out: no complete answer within 0.5 s"):
             resolve(reference(there.host), access())
-        assert len(there.asked) == PATIENCE.tries
+        assert len(there.asked) == LIMITS.tries
 
     def test_a_body_that_comes_by_drops_is_not_waited_for(self, site: Serve) -> None:
         there = site(lambda asked: Reply(200, b"" if asked.verb == "HEAD" else b"{" * 200, pause=0.1))
@@ -113,14 +113,14 @@ class TestTries:
 
     def test_a_body_that_breaks_off_again_is_said(self, site: Serve) -> None:
         there = site(lambda asked: Reply(200, b"" if asked.verb == "HEAD" else b"{", length=20))
-        with pytest.raises(RegistryError, match=f"{there.host} cannot be reached"):
+        with pytest.raises(RegistryError, match=f"cannot reach {there.host}"):
             resolve(reference(there.host), access())
 
     def test_nobody_there_is_said(self) -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             host = f"127.0.0.1:{unused.getsockname()[1]}"
-            with pytest.raises(RegistryError, match=f"{host} cannot be reached: ConnectionRefusedError"):
+            with pytest.raises(RegistryError, match=f"cannot reach {host}: ConnectionRefusedError"):
                 resolve(reference(host), access())
 
     def test_a_name_without_address_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,13 +128,13 @@ class TestTries:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
-        with pytest.raises(RegistryError, match=r"registry\.example\.com has no address"):
-            resolve(reference("registry.example.com"), access(patience=RetryLimits(0.5, 1, 1)))
+        with pytest.raises(RegistryError, match=r"cannot resolve registry\.example\.com"):
+            resolve(reference("registry.example.com"), access(limits=RetryLimits(0.5, 1, 1)))
 
     def test_an_answer_without_end_is_not_read(self, site: Serve) -> None:
         there = site(lambda asked: Reply(200, b"" if asked.verb == "HEAD" else b" " * 5_000_000))
         with pytest.raises(RegistryError, match="sends more than 4096 KiB"):
-            resolve(reference(there.host), access(patience=RetryLimits(10, 1, 1)))
+            resolve(reference(there.host), access(limits=RetryLimits(10, 1, 1)))
 
     @pytest.mark.parametrize("status", [400, 405, 416])
     def test_an_answer_that_the_specification_does_not_know_is_said(self, site: Serve, status: int) -> None:
@@ -262,7 +262,7 @@ class TestRevision:
 
     def test_an_image_that_is_gone_since_is_said(self, site: Serve) -> None:
         there = site(stored(IMAGE))
-        with pytest.raises(RegistryError, match="there is no image"):
+        with pytest.raises(RegistryError, match="not found"):
             revision(resolved(there.host, IMAGE), access())
 
     def test_of_an_index_with_many_entries_nothing_is_fetched(self, site: Serve) -> None:
@@ -289,7 +289,7 @@ class TestLogins:
     def test_are_not_sent_to_a_realm_elsewhere(self, site: Serve) -> None:
         thief = site(in_turn(Reply(403)))
         there = site(in_turn(wants(f"http://{thief.host}/token")))
-        with pytest.raises(RegistryError, match=f"to another host, {thief.host}; nothing was sent") as caught:
+        with pytest.raises(RegistryError, match=f"at another host, {thief.host}; nothing was sent") as caught:
             resolve(reference(there.host), access(there.host, login=True))
         assert (thief.logins, there.logins) == ([], [])
         assert len(thief.asked) == 1, "it was asked for a token for everybody"
@@ -325,7 +325,7 @@ class TestLogins:
 
     def test_of_another_registry_are_not_sent(self, site: Serve) -> None:
         there = site(in_turn(Reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'})))
-        with pytest.raises(RegistryError, match="asked without a login"):
+        with pytest.raises(RegistryError, match="tried without a login"):
             resolve(reference(there.host), access("registry.example.com", login=True))
         assert there.logins == []
 
@@ -354,7 +354,7 @@ class TestLogins:
         thief = site(in_turn(TOKEN))
         realm = site(in_turn(Reply(307, headers={"Location": f"http://{thief.host}/token"})))
         there = site(behind_token(lambda: f"http://{realm.host}/token"))
-        with pytest.raises(RegistryError, match="which answered 307 and gave none"):
+        with pytest.raises(RegistryError, match="it answered 307"):
             resolve(reference(there.host), access(there.host, realm.host, login=True))
         assert thief.asked == []
 
@@ -396,7 +396,7 @@ class TestLogins:
     def test_an_answer_without_a_token_is_said(self, site: Serve, answer: bytes) -> None:
         realm = site(in_turn(Reply(200, answer)))
         there = site(behind_token(lambda: f"http://{realm.host}/token"))
-        with pytest.raises(RegistryError, match=f"wants a token of http://{realm.host}/token, which answered 200"):
+        with pytest.raises(RegistryError, match=f"cannot get a token of http://{realm.host}/token"):
             resolve(reference(there.host), access(there.host))
 
     def test_an_access_token_is_a_token(self, site: Serve) -> None:
@@ -433,7 +433,7 @@ class TestAddresses:
     @pytest.mark.parametrize("location", ["http://registry.example.com/", "ftp://127.0.0.1/", "https://a@127.0.0.1/"])
     def test_that_are_not_https_are_not_followed(self, site: Serve, location: str) -> None:
         there = site(in_turn(Reply(307, headers={"Location": location})))
-        with pytest.raises(RegistryError, match="leads to another place that is not an https address"):
+        with pytest.raises(RegistryError, match="redirects to an address that is not https"):
             resolve(reference(there.host), access())
 
     def test_that_lead_on_without_end_are_left(self, site: Serve) -> None:
@@ -462,8 +462,8 @@ class TestCertificates:
 
     def test_of_an_unknown_authority_are_not_trusted(self, host: str) -> None:
         start = time.monotonic()
-        with pytest.raises(RegistryError, match=f"{host} cannot be trusted: unable to get local issuer") as caught:
-            resolve(reference(host), access(patience=RetryLimits(5, 5, 20)))
+        with pytest.raises(RegistryError, match=f"cannot trust {host}: unable to get local issuer") as caught:
+            resolve(reference(host), access(limits=RetryLimits(5, 5, 20)))
         assert "SSL_CERT_FILE" in caught.value.hint
         assert time.monotonic() - start < 5, "it is not asked again: pauses alone would take seven seconds"
 
@@ -478,7 +478,7 @@ class TestCertificates:
         monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: known("127.0.0.1", *more, **named))
         with serve(lambda asked: reply, server_context(tmp_path, "registry.example.com")) as running:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority(tmp_path)))
-            with pytest.raises(RegistryError, match="not an https address"):
+            with pytest.raises(RegistryError, match=r"an https address|not https"):
                 resolve(reference(running.host.replace("127.0.0.1", "registry.example.com")), access())
         assert local.asked == []
 
@@ -490,7 +490,7 @@ class TestCertificates:
     def test_of_another_host_are_not_trusted(self, host: str, tmp_path: Path) -> None:
         with (
             trusted_certificates({"SSL_CERT_FILE": str(authority(tmp_path))}),
-            pytest.raises(RegistryError, match="cannot be trusted: Hostname mismatch"),
+            pytest.raises(RegistryError, match=r"cannot trust .*: Hostname mismatch"),
         ):
             resolve(reference(host.replace("registry.", "other.")), access())
 
@@ -498,7 +498,7 @@ class TestCertificates:
         plain = site(in_turn(manifest()))
         known = socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: known("127.0.0.1", *more, **named))
-        with pytest.raises(RegistryError, match="cannot be trusted") as caught:
+        with pytest.raises(RegistryError, match="cannot trust") as caught:
             resolve(reference(plain.host.replace("127.0.0.1", "registry.example.com")), access())
         assert "without TLS" in caught.value.hint
         assert plain.asked == []

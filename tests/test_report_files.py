@@ -18,10 +18,10 @@ from headgate.report.quality import issues, to_code_quality
 from headgate.state.verify import Difference, Verification
 
 FAILED = Outcome(
-    "web",
-    "dev",
-    "deploy/dev/web",
-    "failed",
+    app="web",
+    environment="dev",
+    folder="deploy/dev/web",
+    state="failed",
     error=ConfigError("wrong\x1b[31m", where=Location("apps/web/app.yaml", 3, "images"), hint="mend it"),
 )
 
@@ -34,8 +34,8 @@ def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
 
 
 def test_junit_of_outcomes() -> None:
-    waits = Outcome("api", "dev", "deploy/dev/api", "waiting", waits_for=("image api",))
-    done = Outcome("shop", "dev", "deploy/dev/shop", "changed")
+    waits = Outcome(app="api", environment="dev", folder="deploy/dev/api", state="waiting", waits_for=("image api",))
+    done = Outcome(app="shop", environment="dev", folder="deploy/dev/shop", state="changed")
     root = ET.fromstring(to_junit([of_outcome(one) for one in (FAILED, waits, done)]))
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "1", "1")
     failure = root.find(".//failure")
@@ -55,7 +55,13 @@ def test_junit_of_what_was_verified() -> None:
 
 
 def test_code_quality_names_file_and_line_once() -> None:
-    warned = Outcome("web", "dev", "d", "changed", warnings=("apps/web/values.yaml:7: a.b has no effect", "no place"))
+    warned = Outcome(
+        app="web",
+        environment="dev",
+        folder="d",
+        state="changed",
+        warnings=("apps/web/values.yaml:7: a.b has no effect", "no place"),
+    )
     found = json.loads(to_code_quality(issues([FAILED, FAILED, warned])))
     assert [(one["location"]["path"], one["location"]["lines"]["begin"], one["severity"]) for one in found] == [
         ("apps/web/app.yaml", 3, "major"),
@@ -67,7 +73,7 @@ def test_code_quality_names_file_and_line_once() -> None:
 
 def test_counts_are_as_gitlab_takes_them() -> None:
     objects = tuple(
-        ObjectEffect(ObjectChange(action, "Service", "", action, "f", ()))
+        ObjectEffect(ObjectChange(action=action, kind="Service", namespace="", name=action, file="f", fields=()))
         for action in ("added", "changed", "removed", "removed")
     )
     counts = json.loads(to_counts([AppChange("web", "dev", objects=objects)]))

@@ -51,7 +51,7 @@ def test_what_an_app_wrote_is_refused_and_the_platforms_own_is_rendered(
     own_and_shared(manifests, engine)
     ran = manifests.hydrate()
     assert ran.code == SandboxError.code
-    assert "what an app wrote is not read here, since the engine cannot lock itself in: switched off" in ran.err
+    assert "cannot read files of an app, since the engine cannot lock itself in: switched off" in ran.err
     assert "sandbox: optional" in ran.err
     assert list(manifests.output()) == ["dev/shared/configmap-shared.yaml"]
     assert states(manifests, "--all")["own"] == REFUSED["own"]

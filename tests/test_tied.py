@@ -95,7 +95,7 @@ def test_a_revision_ties_only_as_the_whole_commit() -> None:
 
 def test_the_reason_says_what_was_looked_at() -> None:
     assert provenance_problem("latest", COMMIT, "v1.2.0") == (
-        "its tag 'latest' does not hold 1a2b3c4d and is not the tag v1.2.0, "
+        "its tag 'latest' does not contain 1a2b3c4d and is not the tag v1.2.0, "
         "and its label org.opencontainers.image.revision is not set"
     )
     assert provenance_problem("", COMMIT, revision="a\x1b[31m") == (

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from headgate import retry
 from headgate.dependencies import download
 from headgate.errors import DependencyError, Location, RegistryError
 from headgate.registry.credentials import RegistryAccess, RetryLimits
@@ -53,8 +54,8 @@ def slow_host(beginning: bytes) -> Iterator[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for seconds only."""
-    monkeypatch.setattr(download, "_WHOLE", LIMIT)
-    monkeypatch.setattr(download, "TRIES", 1)
+    monkeypatch.setattr(download, "_TOTAL_SECONDS", LIMIT)
+    monkeypatch.setattr(retry, "TRIES", 1)
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def test_a_download_ends_in_time(beginning: str) -> None:
     with slow_host(BEGINNINGS[beginning]) as host:
         access = download.DownloadAccess(frozenset({host}))
         with in_time(), pytest.raises(DependencyError) as caught:
-            download.download(f"http://{host}/index.yaml", access, Location("Chart.yaml"), most=10**7)
+            download.download(f"http://{host}/index.yaml", access, Location("Chart.yaml"), max_bytes=10**7)
     assert f"takes longer than {LIMIT} seconds" in str(caught.value)
 
 
@@ -85,24 +86,24 @@ def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: p
             address = "https://charts.example.com/a"
         known = download.DownloadAccess(frozenset({host, "charts.example.com"}))
         with in_time(), pytest.raises(DependencyError):
-            download.download(address, known, Location("Chart.yaml"), most=10**7)
+            download.download(address, known, Location("Chart.yaml"), max_bytes=10**7)
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_a_registry_ends_in_time(beginning: str) -> None:
-    access = RegistryAccess(patience=RetryLimits(seconds=LIMIT, tries=1, longest_wait=1))
+    access = RegistryAccess(limits=RetryLimits(seconds=LIMIT, tries=1, max_wait=1))
     with slow_host(BEGINNINGS[beginning]) as host, open_http(host, access) as http:
         began = time.monotonic()
         with pytest.raises(RegistryError):
-            http.send(RegistryRequest("GET", f"http://{host}/v2/"))
+            http.send(RegistryRequest(verb="GET", address=f"http://{host}/v2/"))
         assert time.monotonic() - began < 2 * MOST
 
 
 def test_what_comes_in_time_is_whole_and_the_next_one_has_its_own_time() -> None:
     body = b"x" * 100000
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body
-    access = RegistryAccess(patience=RetryLimits(seconds=LIMIT, tries=1, longest_wait=1))
+    access = RegistryAccess(limits=RetryLimits(seconds=LIMIT, tries=1, max_wait=1))
     with slow_host(whole) as host, open_http(host, access) as http:
         for _ in range(3):
-            assert http.send(RegistryRequest("GET", f"http://{host}/v2/")).body == body
+            assert http.send(RegistryRequest(verb="GET", address=f"http://{host}/v2/")).body == body
             time.sleep(LIMIT / 2)

@@ -158,25 +158,25 @@ def test_granted_value_is_taken(granted: list[str], text: str) -> None:
     accept(grants(*granted), text)
 
 
-REPLICAS_HINT = "to allow it, add 'replicas' to 'grant' in its app.yaml or in the template's template.yaml"
+REPLICAS_HINT = "to allow it, add 'replicas' to 'grant' in its app.yaml or in template.yaml of the template"
 
 
 def test_value_without_any_grant_is_refused() -> None:
     assert refusal([], "# our values\nreplicas: 3\n") == (
-        "config/values.yaml:2: replicas: sets a value that the app was not granted\n"
+        "config/values.yaml:2: replicas: sets a value that is not granted to the app\n"
         f"  nothing is granted yet; {REPLICAS_HINT}"
     )
 
 
 def test_value_outside_the_grant_is_refused() -> None:
     assert refusal(grants("env.*"), "env:\n  A: x\nreplicas: 3\n") == (
-        f"config/values.yaml:3: replicas: sets a value that the app was not granted\n  {REPLICAS_HINT}"
+        f"config/values.yaml:3: replicas: sets a value that is not granted to the app\n  {REPLICAS_HINT}"
     )
 
 
 def test_null_outside_the_grant_is_refused() -> None:
     assert refusal(grants("env.*"), "replicas: ~\n") == (
-        f"config/values.yaml:1: replicas: deletes a value that the app was not granted\n  {REPLICAS_HINT}"
+        f"config/values.yaml:1: replicas: deletes a value that is not granted to the app\n  {REPLICAS_HINT}"
     )
 
 
@@ -246,14 +246,14 @@ def test_every_layer_of_the_app_is_checked() -> None:
 )
 def test_granted_string_may_not_break_out_of_its_place(value: str, found: str) -> None:
     assert refusal(grants("env.*"), f"env:\n  A: {value}\n".encode()) == (
-        f"config/values.yaml:2: env.A: holds {found}, which a granted string may not\n"
-        "  if it is meant: grant: [{path: 'env.A', text: true}]"
+        f"config/values.yaml:2: env.A: contains {found}, which a granted string must not\n"
+        "  if this is intended: grant: [{path: 'env.A', text: true}]"
     )
 
 
 @pytest.mark.parametrize("key", [r'"a\nb"', r'"a\x1bb"', '"{{ a }}"'])
 def test_granted_key_may_not_break_out_of_its_place(key: str) -> None:
-    assert "which a granted string may not" in refusal(grants("env.*"), f"env:\n  {key}: x\n".encode())
+    assert "which a granted string must not" in refusal(grants("env.*"), f"env:\n  {key}: x\n".encode())
 
 
 @pytest.mark.parametrize("value", [r'"a\nb"', r'"a\tb"', "'{{ a }}'"])
@@ -263,7 +263,7 @@ def test_text_may_hold_everything(value: str) -> None:
 
 def test_text_is_allowed_when_one_of_several_grants_allows_it() -> None:
     accept([*grants("env"), *grants("env.SCRIPT", text=True)], rb'env: {SCRIPT: "a\nb", A: b}')
-    assert "env.A: holds a line break" in refusal(
+    assert "env.A: contains a line break" in refusal(
         [*grants("env"), *grants("env.SCRIPT", text=True)], rb'env: {SCRIPT: "a\nb", A: "a\nb"}'
     )
 
@@ -277,7 +277,7 @@ def test_harmless_string_is_taken(value: str) -> None:
 
 def test_list_that_drops_values_that_were_not_granted_is_refused() -> None:
     assert refusal(grants("hosts[*].name"), "hosts:\n  - name: b\n", "hosts: [{name: a, tls: required}]") == (
-        "config/values.yaml:1: hosts: replaces a list and with it 'hosts[0].tls', which the app was not granted\n"
+        "config/values.yaml:1: hosts: replaces a list and with it 'hosts[0].tls', which is not granted to the app\n"
         "  to allow it, grant 'hosts' as a whole"
     )
 
@@ -307,7 +307,7 @@ def test_empty_list_may_be_filled() -> None:
     ],
 )
 def test_container_that_replaces_what_was_not_granted_is_refused(granted: str, app: str, defaults: str) -> None:
-    assert "which the app was not granted" in refusal(grants(granted), app, defaults)
+    assert "which is not granted to the app" in refusal(grants(granted), app, defaults)
 
 
 @pytest.mark.parametrize("default", ["null", "{}"])

@@ -1,6 +1,6 @@
-"""Which certificates are trusted: the same for requests, for git, and for engines that read the network.
+"""Trust the same certificates in requests, git and child processes.
 
-Each of them looks elsewhere by itself: requests at a list of its own, git at the system's, Go at SSL_CERT_FILE.
+By default they differ: requests has its own list, git uses the system's, Go uses SSL_CERT_FILE.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from headgate.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# https://docs.gitlab.com/runner/configuration/tls-self-signed/: the authority of GitLab's own certificate, as its
-# runner was told of it. It comes beside the others.
+# https://docs.gitlab.com/runner/configuration/tls-self-signed/: the runner's CA of GitLab, in addition to the others.
 _GITLABS = "CI_SERVER_TLS_CA_FILE"
 _READ = ("REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "SSL_CERT_FILE")
-"""What requests, git, and OpenSSL and Go look at."""
+"""Read by requests, by git, and by OpenSSL and Go."""
 _SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Where Debian, Ubuntu and Alpine keep what the machine trusts, a company's own authorities too."""
+"""The trusted certificates on Debian, Ubuntu and Alpine, including a company's own CAs."""
 
 
 @contextmanager
 def trusted_certificates(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Let this process and those that it starts trust the same certificates, for as long as the block lasts.
+    """Trust the same certificates in this process and its children during the block.
 
-    Those are the files that SSL_CERT_FILE, REQUESTS_CA_BUNDLE or GIT_SSL_CAINFO name, or, without any of them, the
-    system's; and the one of CI_SERVER_TLS_CA_FILE. Raises ConfigError for a file that cannot be read.
+    They are the files in SSL_CERT_FILE, REQUESTS_CA_BUNDLE and GIT_SSL_CAINFO, or the system's without any of them,
+    and the file in CI_SERVER_TLS_CA_FILE. Raises ConfigError for an unreadable file.
     """
     before = {name: os.environ.get(name) for name in _READ}
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
@@ -48,20 +47,18 @@ def trusted_certificates(environ: Mapping[str, str] = os.environ) -> Iterator[No
 
 
 def _named(environ: Mapping[str, str]) -> list[Path]:
-    """Return the files to trust; none where everybody's own list must do."""
+    """Return the files to trust; empty to keep each program's default."""
     chosen = {name: Path(environ[name]) for name in (*_READ, _GITLABS) if environ.get(name)}
     for name, file in chosen.items():
         if not file.is_file() or not os.access(file, os.R_OK):
-            raise ConfigError(
-                f"{name} names {file}, which is no file that can be read", hint="name a file with certificates, in PEM"
-            )
+            raise ConfigError(f"{name}: cannot read {file}", hint="name a PEM file with certificates")
     only_gitlabs = list(chosen) in ([], [_GITLABS])
     system = [_SYSTEM] if only_gitlabs and _SYSTEM.is_file() else []
     return list(dict.fromkeys([*system, *chosen.values()]))
 
 
 def _together(files: Sequence[Path], folder: Path) -> Path:
-    """Return one file with all certificates."""
+    """Return a single file with all certificates."""
     if len(files) == 1:
         return files[0]
     whole = folder / "certificates.pem"

@@ -1,4 +1,4 @@
-"""Configuration files -> checked, frozen records. Every error names file, line, key, what was expected and found."""
+"""Configuration files -> validated, frozen records. Errors name file, line, key, expected and actual value."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from headgate.model import Environment, Image, Mirror
+    from headgate.model.fields import Delivery
     from headgate.repository.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=StrictModel)
+_NO_OVERRIDES = AppEnvironment()
 
 
-_NOTHING_ELSE = AppEnvironment()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppRecord:
-    """An app: its name (its folder's), where its files are, and what its app.yaml says."""
+    """An app: its name (that of its folder), its folder, and its app.yaml."""
 
     name: str
     folder: str
@@ -40,7 +39,7 @@ class AppRecord:
     text: SourceText
 
     def place(self, *path: str | int) -> Location:
-        """Return where a key of app.yaml stands."""
+        """Return the location of a key of app.yaml."""
         return self.text.place(path)
 
     def environments(self, settings: Settings) -> list[str]:
@@ -49,8 +48,8 @@ class AppRecord:
         return [name for name in settings.environments if chosen is None or name in chosen]
 
     def here(self, environment: str) -> AppEnvironment:
-        """Return what the app does differently in an environment."""
-        return (self.app.environments or {}).get(environment) or _NOTHING_ELSE
+        """Return the app's own settings for an environment."""
+        return (self.app.environments or {}).get(environment) or _NO_OVERRIDES
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of its objects in an environment."""
@@ -60,8 +59,8 @@ class AppRecord:
         """Return its images in an environment, by name."""
         return {**self.app.images, **self.here(environment).images}
 
-    def delivery(self, settings: Settings, environment: str) -> str:
-        """Return ``commit`` or ``review``."""
+    def delivery(self, settings: Settings, environment: str) -> Delivery:
+        """Return the delivery in an environment."""
         return self.here(environment).delivery or settings.environments[environment].delivery
 
     def release_folder(self, environment: str) -> str:
@@ -70,110 +69,104 @@ class AppRecord:
 
 
 class Apps(Mapping[str, "AppRecord"]):
-    """The apps that can be used, by name. An app.yaml is parsed when its app is asked for: of thousands few are."""
+    """The valid apps by name. Parses each app.yaml on first use, since a run uses few of thousands."""
 
     def __init__(self, tree: Tree, settings: Settings, folders: Sequence[str]) -> None:
-        """Take the folders as they are; of two with the same name the first one is the app."""
+        """Take the folders of apps; of two with the same name, the first is the app."""
         self._tree, self._settings = tree, settings
         self._folders: dict[str, str] = {}
-        self._twice: dict[str, HeadgateError] = {}
-        self._found: dict[str, AppRecord | HeadgateError] = {}
+        self._duplicates: dict[str, HeadgateError] = {}
+        self._loaded: dict[str, AppRecord | HeadgateError] = {}
         for folder in folders:
             name = folder.rsplit("/", 1)[1]
             first = self._folders.setdefault(name, folder)
             if first != folder:
-                self._twice[folder] = _there_twice(name, first, folder)
+                self._duplicates[folder] = ConfigError(
+                    f"the app '{name}' exists twice, expected a unique name",
+                    where=Location(f"{folder}/app.yaml"),
+                    hint=f"rename one of the folders; the other is {first}",
+                )
 
     @property
     def names(self) -> list[str]:
-        """The names of all apps, those too that cannot be used."""
+        """The names of all apps, including invalid ones."""
         return list(self._folders)
 
     @property
     def broken(self) -> dict[str, HeadgateError]:
-        """The error of each app that cannot be used, by its folder."""
-        self._find_all(self._folders)
-        found = {self._folders[name]: one for name, one in self._found.items()} | self._twice
-        return {folder: one for folder, one in sorted(found.items()) if isinstance(one, HeadgateError)}
+        """The error of each invalid app, by folder."""
+        self._load_all(self._folders)
+        results = {self._folders[name]: error for name, error in self._loaded.items()} | self._duplicates
+        return {folder: error for folder, error in sorted(results.items()) if isinstance(error, HeadgateError)}
 
     def error(self, name: str) -> HeadgateError | None:
-        """Return what is wrong with an app, if anything is."""
-        twice = (error for folder, error in self._twice.items() if folder.rsplit("/", 1)[1] == name)
-        found = self._find(name) if name in self._folders else None
-        return found if isinstance(found, HeadgateError) else next(twice, None)
+        """Return the error of an app, if any."""
+        duplicates = (error for folder, error in self._duplicates.items() if folder.rsplit("/", 1)[1] == name)
+        result = self._load(name) if name in self._folders else None
+        return result if isinstance(result, HeadgateError) else next(duplicates, None)
 
-    def mentioning(self, word: str) -> list[AppRecord]:
-        """Return the apps whose app.yaml may hold a word somewhere in a value; without parsing most of the others.
+    def mentioning(self, text: str) -> list[AppRecord]:
+        """Return the apps whose app.yaml may contain a text in a value, without parsing most of the others.
 
-        YAML can only hold it letter by letter, or where it has an escape, a tag, or another encoding than UTF-8.
+        YAML contains it literally unless it has an escape, a tag, or another encoding than UTF-8.
         """
-        may = self._mentioning(word)
-        self._find_all(may)
-        return [self[name] for name in may if name in self]
+        names = self._mentioning(text)
+        self._load_all(names)
+        return [self[name] for name in names if name in self]
 
-    def broken_by(self, word: str) -> list[HeadgateError]:
-        """Return the errors of the apps that cannot be used and whose app.yaml may hold a word."""
-        found = (self._find(name) for name in self._mentioning(word))
-        return [one for one in found if isinstance(one, HeadgateError)]
+    def broken_by(self, text: str) -> list[HeadgateError]:
+        """Return the errors of the invalid apps whose app.yaml may contain a text."""
+        return [error for name in self._mentioning(text) if isinstance(error := self._load(name), HeadgateError)]
 
-    def _mentioning(self, word: str) -> list[str]:
-        marks = (word.encode(), b"\\", b"!", b"\0")
+    def _mentioning(self, text: str) -> list[str]:
+        marks = (text.encode(), b"\\", b"!", b"\0")
         return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
 
     def _text(self, name: str) -> bytes:
         try:
             return self._tree.read(f"{self._folders[name]}/app.yaml")
         except HeadgateError:
-            return b"\0"  # nobody knows what it says
+            return b"\0"  # unreadable, so it may contain anything
 
-    def _find_all(self, names: Collection[str]) -> None:
-        """Find many, whose files are read together."""
+    def _load_all(self, names: Collection[str]) -> None:
+        """Load many apps, whose files are read together."""
         requests = []
-        for name in names:
+        for name in [name for name in names if name not in self._loaded]:
             file = f"{self._folders[name]}/app.yaml"
-            with suppress(HeadgateError):  # which `_find` keeps
-                if name not in self._found:
-                    requests.append(documents_request(self._tree.read(file), file))
+            with suppress(HeadgateError):  # `_load` keeps the error
+                requests.append(documents_request(self._tree.read(file), file))
         read_ahead(requests)
         for name in names:
-            self._find(name)
+            self._load(name)
 
-    def _find(self, name: str) -> AppRecord | HeadgateError:
-        if name not in self._found:
+    def _load(self, name: str) -> AppRecord | HeadgateError:
+        if name not in self._loaded:
             try:
-                self._found[name] = _load_app(self._tree, self._folders[name], name, self._settings)
+                self._loaded[name] = _load_app(self._tree, self._folders[name], name, self._settings)
             except HeadgateError as error:
-                self._found[name] = error
-        return self._found[name]
+                self._loaded[name] = error
+        return self._loaded[name]
 
     def __getitem__(self, name: str) -> AppRecord:
-        """Return an app. Raises KeyError when there is none, or when it cannot be used."""
-        found = self._find(name)
-        if isinstance(found, HeadgateError):
+        """Return an app. Raises KeyError if it is missing or invalid."""
+        result = self._load(name)
+        if isinstance(result, HeadgateError):
             raise KeyError(name)
-        return found
+        return result
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of the apps that can be used."""
-        self._find_all(self._folders)
+        """Yield the names of the valid apps."""
+        self._load_all(self._folders)
         return (name for name in self._folders if name in self)
 
     def __len__(self) -> int:
-        """How many apps can be used."""
+        """Return the number of valid apps."""
         return sum(1 for _ in self)
 
 
-def _there_twice(name: str, first: str, folder: str) -> ConfigError:
-    return ConfigError(
-        f"the app '{name}' is there twice, expected a unique name",
-        where=Location(f"{folder}/app.yaml"),
-        hint=f"the other one is {first}/app.yaml",
-    )
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """All configuration of a manifest repository."""
+    """The configuration of a manifest repository."""
 
     settings: Settings
     apps: Apps
@@ -182,7 +175,7 @@ class Configuration:
 
     @property
     def broken(self) -> dict[str, HeadgateError]:
-        """The error of each app that cannot be used, by its folder."""
+        """The error of each invalid app, by folder."""
         return self.apps.broken
 
     def environment(self, name: str) -> Environment:
@@ -190,7 +183,7 @@ class Configuration:
         return self.settings.environments[name]
 
     def cluster(self, environment: str) -> str:
-        """Return the name of the cluster that an environment runs on."""
+        """Return the name of an environment's cluster."""
         return self.settings.environments[environment].cluster or environment
 
     def output_folder(self, app: str, environment: str) -> str:
@@ -199,7 +192,7 @@ class Configuration:
         return path.replace("{environment}", environment).replace("{app}", app)
 
     def mirror(self, app: str, environment: str) -> Mirror | None:
-        """Return the branch that repeats an app's final YAML and its folder there; None when none is wanted."""
+        """Return the mirror branch and the folder of an app there, if configured."""
         mirror = self.settings.environments[environment].output.mirror
         if mirror is None:
             return None
@@ -208,26 +201,26 @@ class Configuration:
         return mirror.model_copy(update={"branch": branch, "path": path})
 
     def guarded_by(self, target: Settings) -> Configuration:
-        """Return this with the guards of the branch that it is to be merged into: nobody lifts his own."""
+        """Return this configuration with the limits of the target branch, which a merge request cannot change."""
         guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
         return replace(self, settings=self.settings.model_copy(update=guards))
 
     def without_sandbox(self) -> Configuration:
-        """Return this for a trial on a machine where the engine cannot lock itself in."""
+        """Return this configuration for a trial on a machine where the engine cannot lock itself in."""
         return replace(self, settings=self.settings.model_copy(update={"sandbox": "optional"}))
 
     def pairs(self, *, mentioning: str = "") -> list[tuple[AppRecord, str]]:
-        """Return every app, or those whose app.yaml may hold a word, with every environment that it runs in."""
+        """Return the apps (all, or those whose app.yaml may contain a text) with each of their environments."""
         apps = self.apps.mentioning(mentioning) if mentioning else self.apps.values()
         return [(app, name) for app in apps for name in app.environments(self.settings)]
 
 
 def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, SourceText]:
-    """Read one file into its record. Raises ConfigError or YamlError for the first thing that is wrong."""
+    """Read a file into its record. Raises ConfigError or YamlError for the first problem."""
     read = documents(data, file)
     if len(read) != 1:
-        found = "nothing" if not read else f"{len(read)} YAML documents"
-        raise ConfigError(f"expected one YAML document, found {found}", where=Location(file))
+        count = "nothing" if not read else f"{len(read)} YAML documents"
+        raise ConfigError(f"expected one YAML document, found {count}", where=Location(file))
     text, values = SourceText(data, file), read[0].data
     try:
         return model.model_validate(values), text
@@ -236,35 +229,36 @@ def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, 
 
 
 def parse_record(data: bytes, file: str, model: type[RecordType]) -> RecordType:
-    """Read a file that Headgate alone writes, as `parse` does, and faster where it is as it was written."""
+    """Read a file that only Headgate writes, like `parse` but faster if it is unchanged."""
     plain = read_plain(data)
     if plain is not None:
-        with suppress(ValidationError):  # said with its place below
+        with suppress(ValidationError):  # reported with its place below
             return model.model_validate(plain)
     return parse(data, file, model)[0]
 
 
 def load(tree: Tree) -> Configuration:
-    """Read and check all configuration. Raises when headgate.yaml or headgate.lock is wrong.
+    """Read and check all configuration. Raises if headgate.yaml or headgate.lock is invalid.
 
-    What is wrong with one app stands in ``broken``: it fails alone.
+    ``broken`` has the errors of apps, which fail alone.
     """
     folders = app_folders(tree)
     _read_ahead(tree, folders)
     if SETTINGS not in tree:
-        raise ConfigError(
-            "the file is missing", where=Location(SETTINGS), hint="it makes a folder a manifest repository"
-        )
+        raise ConfigError("file not found", where=Location(SETTINGS), hint="run this in a manifest repository")
     settings = read_settings(tree)
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
-    configuration = Configuration(settings, Apps(tree, settings, folders), lock, _frozen(tree, settings))
+    files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
+    frozen = {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
+    apps = Apps(tree, settings, folders)
+    configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen)
     check_outputs(configuration)
     return configuration
 
 
 def keeps_records_apart(tree: Tree) -> bool:
-    """Whether headgate.yaml says so; not where there is none. Raises ConfigError, YamlError."""
-    _read_ahead(tree, app_folders(tree))  # all that `load` reads next is fetched with it
+    """Whether headgate.yaml has ``records: branch``; false without the file. Raises ConfigError, YamlError."""
+    _read_ahead(tree, app_folders(tree))  # fetches everything that `load` reads next
     return SETTINGS in tree and read_settings(tree).records == "branch"
 
 
@@ -273,19 +267,14 @@ def _read_ahead(tree: Tree, folders: Sequence[str]) -> None:
 
 
 def read_settings(tree: Tree) -> Settings:
-    """Read and check headgate.yaml alone. Raises ConfigError, YamlError."""
+    """Read and check headgate.yaml. Raises ConfigError, YamlError."""
     settings, text = parse(tree.read(SETTINGS), SETTINGS, Settings)
     check_settings(settings, text)
     return settings
 
 
-def _frozen(tree: Tree, settings: Settings) -> dict[str, FreezeRecord]:
-    files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
-    return {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
-
-
 def app_folders(tree: Tree) -> list[str]:
-    """Return the folders below ``apps/`` with an app.yaml; what is below an app's folder is never an app."""
+    """Return the folders in ``apps/`` with an app.yaml, except folders inside an app's folder."""
     folders: set[str] = set()
     files = [path for path in tree.paths(APPS) if path.endswith("/app.yaml")]
     for path in sorted(files, key=lambda path: (path.count("/"), path)):
@@ -300,12 +289,12 @@ def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppReco
     file = f"{folder}/app.yaml"
     check_app_name(name, file)
     app, text = parse(tree.read(file), file, App)
-    record = AppRecord(name, folder, app, text)
+    record = AppRecord(name=name, folder=folder, app=app, text=text)
     check_app(record, settings, tree)
     return record
 
 
 def load_template(tree: Tree, folder: str) -> TemplateSettings:
-    """Read the template.yaml of a template's folder; without one, everything is default."""
+    """Read the template.yaml of a template's folder, or return the defaults."""
     file = f"{folder}/template.yaml"
     return parse(tree.read(file), file, TemplateSettings)[0] if file in tree else TemplateSettings()

@@ -1,4 +1,4 @@
-"""What configuration files say across their keys, against each other and against the repository. Pure."""
+"""Checks of configuration files across keys, files and the repository. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_settings(settings: Settings, text: SourceText) -> None:
-    """Check what headgate.yaml says across its keys. Raises ConfigError."""
+    """Check headgate.yaml across its keys. Raises ConfigError."""
     known = list(settings.environments)
     for name, environment in settings.environments.items():
         for index, take in enumerate(environment.takes):
@@ -40,7 +40,7 @@ def check_settings(settings: Settings, text: SourceText) -> None:
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(
-            f"promotions go in a circle: {' -> '.join(cycle)}",
+            f"promotions form a cycle: {' -> '.join(cycle)}",
             where=text.place(("environments", cycle[0], "takes")),
             hint="remove one of these promotions",
         )
@@ -54,7 +54,7 @@ def _check_message(settings: Settings, text: SourceText) -> None:
         raise ConfigError(
             f"expected a text with names in braces, found {template!r} ({error})",
             where=text.place(path),
-            hint="a brace itself is written twice: {{",
+            hint="write a literal brace twice: {{",
         ) from None
     if unknown is not None:
         raise _unknown("field", unknown, list(FIELDS), text.place(path))
@@ -64,9 +64,9 @@ def _check_scopes(settings: Settings, text: SourceText) -> None:
     for name, scope in settings.scopes.items():
         if KUBERNETES.get(name, scope) != scope:
             raise ConfigError(
-                f"{name} is one of Kubernetes' own kinds, and its scope is {KUBERNETES[name]}, not {scope}",
+                f"{name} is a built-in kind of Kubernetes with the scope {KUBERNETES[name]}, not {scope}",
                 where=text.place(("scopes", name)),
-                hint="remove it: scopes is for custom resources",
+                hint="remove it: 'scopes' is for custom resources",
             )
 
 
@@ -75,23 +75,23 @@ def _sources(takes: Iterable[AcceptRule] | None) -> list[str]:
 
 
 def promotion_cycle(sources: Mapping[str, list[str]]) -> list[str]:
-    """Return the environments of a circle of promotions, its first one repeated at the end; or nothing."""
-    done: set[str] = set()
+    """Return the environments of a cycle of promotions, with the first repeated at the end; empty without one."""
+    visited: set[str] = set()
 
-    def visit(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        if name in done:
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in visited:
             return []
-        found = next(filter(None, (visit(source, [*way, name]) for source in sources.get(name, []))), [])
-        done.add(name)
-        return found
+        cycle = next(filter(None, (visit(source, [*path, name]) for source in sources.get(name, []))), [])
+        visited.add(name)
+        return cycle
 
     return next(filter(None, (visit(name, []) for name in sources)), [])
 
 
 def check_app(record: AppRecord, settings: Settings, tree: Tree) -> None:
-    """Check what an app.yaml says across its keys and against the repository. Raises ConfigError, ImageError."""
+    """Check an app.yaml across its keys and against the repository. Raises ConfigError, ImageError."""
     app = record.app
     known = list(settings.environments)
     for name in app.environments or {}:
@@ -119,14 +119,14 @@ def _check_own_promotions(record: AppRecord, settings: Settings) -> None:
     cycle = promotion_cycle(sources)
     if cycle:
         raise ConfigError(
-            f"promotions go in a circle: {' -> '.join(cycle)}",
+            f"promotions form a cycle: {' -> '.join(cycle)}",
             where=record.place("environments"),
             hint="remove one of these promotions",
         )
 
 
 def check_app_name(name: str, file: str) -> None:
-    """Check that a folder's name can be an app's, which names its namespace and its release. Raises ConfigError."""
+    """Check that a folder's name is valid for an app, its namespace and its release. Raises ConfigError."""
     if not re.fullmatch(LABEL, name):
         raise ConfigError(
             f"the folder's name {name!r} is the app's name, expected at most 63 characters a-z, 0-9 and '-'",
@@ -142,13 +142,13 @@ def _check_owners(record: AppRecord) -> None:
     for name, image in app.images.items():
         if image.project is None:
             raise ConfigError(
-                f"the image '{name}' has no project, expected one that hands it off",
+                f"image '{name}' has no project, expected the project that hands it off",
                 where=record.place("images", name),
                 hint="set 'project' for the app or for this image",
             )
     if app.config is not None and app.config.project is None:
         raise ConfigError(
-            "config has no project, expected one that holds it",
+            "config has no project, expected the project that contains it",
             where=record.place("config"),
             hint="set 'project' for the app or for config",
         )
@@ -160,24 +160,20 @@ def _check_matchers(record: AppRecord, environment: str) -> None:
         other = seen.setdefault((canonical_repository(image.repository), image.tag), name)
         if other != name:
             raise ImageError(
-                f"the images '{other}' and '{name}' match the same containers: {image.repository}",
+                f"images '{other}' and '{name}' match the same containers: {image.repository}",
                 where=record.place("images", name),
-                hint="tell them apart by a pattern of their tags, as in 'tag: \"web-*\"'",
+                hint="distinguish them by a pattern of their tags, such as 'tag: \"web-*\"'",
             )
 
 
-def _unknown(what: str, name: str, known: list[str], where: Location) -> ConfigError:
-    expected = ", ".join(known) or "none is there yet"
-    return ConfigError(
-        f"there is no {what} '{name}', expected one of: {expected}",
-        where=where,
-        hint=did_you_mean(name, known),
-    )
+def _unknown(noun: str, name: str, known: list[str], where: Location) -> ConfigError:
+    expected = f"expected one of: {', '.join(known)}" if known else "none exists yet"
+    return ConfigError(f"{noun} '{name}' not found, {expected}", where=where, hint=did_you_mean(name, known))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """A folder that one app in one environment writes: on the branch of a mirror, or in the output."""
+    """A folder that an app writes in an environment: in the output, or on the branch of a mirror."""
 
     record: AppRecord
     environment: str
@@ -189,7 +185,7 @@ class _Claim:
 
 
 def check_outputs(configuration: Configuration) -> None:
-    """Check that each app-environment has folders of its own, in the output and on mirrors. Raises ConfigError."""
+    """Check that each app-environment has its own folders in the output and on mirrors. Raises ConfigError."""
     if _surely_disjoint(configuration):
         return
     outputs, mirrors = [], []
@@ -197,19 +193,20 @@ def check_outputs(configuration: Configuration) -> None:
         folder = configuration.output_folder(record.name, environment)
         if folder.split("/")[0] in (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK):
             raise ConfigError(
-                f"the output folder {folder} lies among the inputs, expected one of its own, as 'deploy/...'",
+                f"output folder {folder} is among the inputs, expected a folder such as 'deploy/...'",
                 where=Location(SETTINGS, 0, dotted(("environments", environment, "output", "path"))),
             )
-        outputs.append(_Claim(record, environment, folder))
+        outputs.append(_Claim(record=record, environment=environment, folder=folder))
         mirror = configuration.mirror(record.name, environment)
         if mirror is not None:
-            mirrors.append(_Claim(record, environment, mirror.path, mirror.branch))
+            claim = _Claim(record=record, environment=environment, folder=mirror.path, branch=mirror.branch)
+            mirrors.append(claim)
     _check_disjoint(outputs)
     _check_disjoint(mirrors)
 
 
 def _surely_disjoint(configuration: Configuration) -> bool:
-    """Whether the folders would be disjoint even if every app ran in every environment, which needs no app.yaml."""
+    """Whether the folders are disjoint even if every app runs in every environment; reads no app.yaml."""
     outputs, mirrors = [], []
     for name in configuration.apps.names:
         for environment in configuration.settings.environments:
@@ -244,10 +241,10 @@ def _check_disjoint(claims: Iterable[_Claim]) -> None:
 
 
 def _claimed_twice(first: _Claim, second: _Claim) -> ConfigError:
-    what, key = ("folder", "mirror path or branch") if second.branch else ("output folder", "output path")
+    noun, key = ("folder", "mirror path or branch") if second.branch else ("output folder", "output path")
     return ConfigError(
-        f"{first} and {second} both claim the {what} {second.folder}"
+        f"{first} and {second} both claim the {noun} {second.folder}"
         + (f" on the branch {second.branch}" if second.branch else ""),
         where=second.record.place(),
-        hint=f"give {SETTINGS} {'a' if second.branch else 'an'} {key} with {{environment}} and {{app}}",
+        hint=f"set {'a' if second.branch else 'an'} {key} with {{environment}} and {{app}} in {SETTINGS}",
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration file, in the reader's words: file, line, key, expected, found."""
+"""Validation errors of configuration files for people: file, line, key, expected and actual value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPECTED = {
     "list_type": "a list",
     "mapping_type": "a mapping",
     "model_type": "a mapping",
-    "string_too_short": "a string that is not empty",
+    "string_too_short": "a non-empty string",
     "string_type": "a string",
     "too_short": "at least one entry",
     "tuple_type": "a list",
@@ -33,22 +33,22 @@ _EXPECTED = {
 
 
 def explain(error: ValidationError, data: Any, text: SourceText, model: type[BaseModel]) -> ConfigError:
-    """Return the first thing that is wrong; a misspelled key comes before the key that is missing for it."""
+    """Return the first problem; an unknown key comes first, since it may be a misspelling of a missing key."""
     problems = error.errors()
-    problem: Any = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
+    problem: Any = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
         return _unknown_key(problem, data, text, model)
     path = _path_in(data, problem["loc"])
     where = text.place(path)
     if problem["type"] == "missing":
-        return ConfigError(f"the key '{problem['loc'][-1]}' is missing", where=where)
-    found, hint = problem["input"], ""
-    shown = _shown(found)
-    if isinstance(found, (int, float)) and problem["loc"][-1] != "[key]":
-        shown = text.scalar(path) or shown  # the number 1.30 is 1.3, the version is not
-    if problem["type"] == "literal_error" and isinstance(found, str):
-        hint = did_you_mean(found, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
-    elif problem["type"] == "string_type" and isinstance(found, (int, float)):
+        return ConfigError(f"key '{problem['loc'][-1]}' is missing", where=where)
+    value, hint = problem["input"], ""
+    shown = _shown(value)
+    if isinstance(value, (int, float)) and problem["loc"][-1] != "[key]":
+        shown = text.scalar(path) or shown  # 1.30 and 1.3 are equal numbers, but different versions
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        hint = did_you_mean(value, problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", "))
+    elif problem["type"] == "string_type" and isinstance(value, (int, float)):
         hint = f'put it in quotes: "{shown}"'
     return ConfigError(f"expected {_expected(problem)}, found {shown}", where=where, hint=hint)
 
@@ -80,15 +80,15 @@ def _unknown_key(problem: Any, data: Any, text: SourceText, model: type[BaseMode
     )
 
 
-_NO_ENGINES = "'engines' is no setting any more: hydration reads no other host and runs no plugins"
+_NO_ENGINES = "'engines' is no longer supported: hydration reads no other host and runs no plugins"
 _INSTEAD_OF_ENGINES = (
-    "remove it; pin a remote base to a commit in an app's own config, where a hand-off brings it along, or copy it; "
-    "vendor the charts of helmCharts, which need no setting then; plugins and functions are refused"
+    "remove it; use remote bases at a commit in an app's own config, where a hand-off fetches them, or copy them; "
+    "vendor the charts of helmCharts; plugins and functions are refused"
 )
 
 
 def _path_in(data: Any, loc: tuple[str | int, ...]) -> KeyPath:
-    """Return where the file has it: one may stand for a list of one, and a text for a mapping with one key."""
+    """Return the path in the file, where a single value can replace a list, and a text a mapping with one key."""
     path: list[str | int] = []
     for step in loc:
         if step == "[key]" or (isinstance(step, int) and isinstance(data, dict) and step not in data):
@@ -111,13 +111,13 @@ def _shown(value: Any) -> str:
 
 
 def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """Return the keys that the record at ``path`` knows."""
+    """Return the keys of the record at ``path``."""
     annotation: Any = model
     for step in path:
         inner = _record_in(annotation)
         if inner is not None and isinstance(step, str) and step in inner.model_fields:
             annotation = inner.model_fields[step].annotation
-        # a step into a map or a list keeps the annotation: the record is found inside it
+        # a step into a map or list keeps the annotation, which contains the record
     inner = _record_in(annotation)
     return list(inner.model_fields) if inner else []
 
@@ -126,7 +126,7 @@ def _record_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in typing.get_args(annotation):
-        found = _record_in(argument)
-        if found is not None:
-            return found
+        record = _record_in(argument)
+        if record is not None:
+            return record
     return None

@@ -1,11 +1,11 @@
-"""Commit messages: a subject, what changed for whom, and trailers that programs read. Pure."""
+"""Commit messages: a subject, changes by app and environment, and trailers for programs. Pure."""
 
 from __future__ import annotations
 
 import re
 import string
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headgate.model import Release
 
 FIELDS = ("action", "apps", "environments", "what")
-"""What a subject's template may name."""
+"""The fields of a subject's template."""
 
 _MAX_LINES = 40
 _MAX_SUBJECT = 200
@@ -32,9 +32,9 @@ def commit_message(
 ) -> str:
     """Return the message for a commit of these outcomes.
 
-    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names what was delivered, and where nothing
-    was, the engines' new versions are named. ``template`` is the subject's, from headgate.yaml. ``intent`` is the
-    intent's own id, ``actor`` the person whom it is from. None of it is taken for a trailer or for an order to GitLab.
+    ``verb`` begins the subject (``Hydrate``, ``Deliver``); ``what`` names the delivery, by default new versions of
+    engines. ``template`` is the subject's, from headgate.yaml; ``intent`` the intent's id, ``actor`` its person. None
+    of them can add a trailer or a command for GitLab.
     """
     apps = list(dict.fromkeys(outcome.app for outcome in outcomes))
     environments = list(dict.fromkeys(outcome.environment for outcome in outcomes))
@@ -52,15 +52,15 @@ def commit_message(
 
 
 def compose(title: str, paragraphs: Iterable[str], trailers: Iterable[str]) -> str:
-    """Put a message together: what programs read comes last and stands alone there, each trailer on its line."""
+    """Compose a message; the trailers are the last paragraph, one per line."""
     return "\n\n".join(filter(None, [title, *paragraphs, "\n".join(map(one_line, trailers))])) + "\n"
 
 
 def subject(verb: str, apps: list[str], environments: list[str], *, what: str = "", template: str | None = None) -> str:
-    """Return the first line of a message: bounded, and begun with nothing that git or GitLab read as theirs.
+    """Return the first line of a message: bounded, and without a special beginning.
 
-    That is ``#`` (a comment), ``---`` (the end of a message) and ``/`` (a quick action, since GitLab proposes a
-    commit's message as the description of a merge request).
+    Special are ``#`` (a comment), ``---`` (the end of a message) and ``/`` (a quick action, since GitLab copies
+    commit messages to descriptions of merge requests).
     """
     values = {
         "action": verb,
@@ -81,13 +81,13 @@ def _usual(values: Mapping[str, str]) -> str:
 
 
 def unknown_field(template: str) -> str | None:
-    """Return the first name in a subject's template that is not one of `FIELDS`, or None.
+    """Return the first name in a subject's template that is not in `FIELDS`, or None.
 
-    Raises ValueError when its braces do not fit, or hold more than a name.
+    Raises ValueError when braces do not match or contain more than a name.
     """
     for _, name, form, conversion in string.Formatter().parse(template):
         if form or conversion:
-            raise ValueError("only names stand in braces")
+            raise ValueError("braces may contain only names")
         if name is not None and name not in FIELDS:
             return name
     return None
@@ -111,14 +111,22 @@ def _release_trailers(releases: Iterable[Release]) -> list[str]:
 
 
 def counts(outcome: Outcome) -> str:
-    """Say how many objects are added, changed and removed."""
+    """Return how many objects are added, changed and removed, or why none are."""
     by_action = Counter(change.action for change in outcome.objects)
-    told = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
-    if told:
-        return ", ".join(told)
-    if outcome.state == "held":
-        return f"held: {'; '.join(outcome.reasons)}"
-    return f"waits for {', '.join(outcome.waits_for)}" if outcome.waits_for else "no change"
+    parts = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
+    if parts:
+        return ", ".join(parts)
+    match outcome.state:
+        case "held":
+            return f"held: {'; '.join(outcome.reasons)}"
+        case "waiting":
+            return f"waits for {', '.join(outcome.waits_for)}"
+        case "recorded":
+            return "only records change"
+        case "changed" | "unchanged" | "superseded" | "failed":
+            return "no change"
+        case _:
+            assert_never(outcome.state)
 
 
 def _few(names: list[str], many: str) -> str:
@@ -126,14 +134,13 @@ def _few(names: list[str], many: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Keep a text on its line, so that no name or reference can add a trailer.
-
-    Signs that turn the direction of writing go too: what is read is what is there.
+    """Remove line breaks, so that no name or reference can add a trailer, and characters that change the direction of
+    writing.
     """
     printable = text.encode("utf-8", "replace").decode()
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", printable)
 
 
 def _harmless(text: str) -> str:
-    """Keep a text on its line, and from telling GitLab to start no pipeline for the commit."""
+    """Remove line breaks and GitLab's commands to skip the pipeline."""
     return re.sub(r"\[(ci[ _-]skip|skip[ _-]ci)\]", r"(\1)", one_line(text), flags=re.IGNORECASE)

@@ -6,26 +6,23 @@ APPS = "apps"
 TEMPLATES = "templates"
 ENVIRONMENTS = "environments"
 FROZEN = "frozen.yaml"
-"""In an environment's folder: it takes nothing by itself for now."""
+"""In an environment's folder while it is frozen."""
 VERSIONS = f"{TEMPLATES}/.versions"
-"""Templates as they were, for the releases that name them."""
+"""Older versions of templates that releases name."""
 INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
-"""Folders that hydration reads; everything else is output, or not ours."""
-
+"""Folders that hydration reads; all others are output or foreign."""
 
 OURS = "headgate/"
-"""What the names of our branches begin with."""
-
-
+"""Prefix of Headgate's branches."""
 RECORDS_BRANCH = f"{OURS}_state"
-"""The branch for what is pending, where that does not stand on the default branch."""
+"""The branch of pending records, unless they are on the default branch."""
 
 
 def review_branch(app: str, environment: str) -> str:
-    """Return the branch on which changes of an app wait for review."""
+    """Return the review branch of an app in an environment."""
     return f"{OURS}{environment}/{app}"
 
 
 def group_branch(environment: str) -> str:
-    """Return the branch for a change of many apps of an environment. No app can be called like its last part."""
+    """Return the review branch for a change of many apps. No app can have the name of its last part."""
     return f"{OURS}{environment}/_rehydrate"

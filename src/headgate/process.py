@@ -1,4 +1,4 @@
-"""The one door to other programs: argument lists, a chosen environment, limits, and output kept in the error."""
+"""The only module that starts programs: argument lists, explicit environments, limits, output in errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEBI = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use: ``seconds`` of wall time, ``memory`` and ``output`` in bytes (0: no limit)."""
+    """``seconds`` of wall time, ``memory`` and ``output`` in bytes; 0 is no limit."""
 
     seconds: float = 600
     memory: int = 0
@@ -39,7 +39,7 @@ RENDER_LIMITS = Limits(seconds=30, memory=1024 * MEBI, output=64 * MEBI)
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind."""
+    """Exit code and output of a program."""
 
     code: int
     stdout: bytes
@@ -48,7 +48,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class _Files:
-    """What a program reads and writes."""
+    """Standard input, output and error of a program."""
 
     given: BinaryIO | int
     out: BinaryIO | int
@@ -56,30 +56,30 @@ class _Files:
 
 
 class ProcessError(Exception):
-    """A program ended with a code other than 0. Callers turn it into an error that a person can use."""
+    """A program ended with a code other than 0. Callers turn it into an error for people."""
 
     def __init__(self, args: Sequence[str], completed: Completed) -> None:
-        """Keep the program's own words, as far as a person could read them: hostile files choose what it says."""
-        lines = [line[:_MAX_LINE] for line in completed.stderr.strip()[:_MAX_WORDS].splitlines()]
+        """Keep a readable part of standard error, which hostile files may influence."""
+        lines = [line[:_MAX_LINE] for line in completed.stderr.strip()[:_MAX_STDERR].splitlines()]
         self.stderr = "\n".join(lines)
         super().__init__(f"{Path(args[0]).name} ended with {completed.code}: {self.stderr}")
         self.completed = completed
 
 
-_MAX_WORDS = 65_536
+_MAX_STDERR = 65_536
 _MAX_LINE = 2000
 
 
 def inherited(names: Iterable[str]) -> dict[str, str]:
-    """Return those of the named environment variables that are set here."""
+    """Return the named environment variables that are set."""
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def hide_environment() -> None:
-    """Keep programs that this process starts from reading its environment, where tokens are, in ``/proc``.
+    """Prevent child processes from reading this process's environment, which has tokens, in ``/proc``.
 
-    An environment of their own hides nothing from them, as long as they run as the same user: proc(5) shows
-    ``/proc/PID/environ`` to whoever may trace a process, prctl(2) PR_SET_DUMPABLE says who may. Linux only.
+    Processes of the same user can read ``/proc/PID/environ`` if they may trace the process (proc(5)), which
+    PR_SET_DUMPABLE prevents (prctl(2)). Linux only.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -89,7 +89,7 @@ _PR_SET_DUMPABLE = 4
 
 
 def processors() -> int:
-    """Return how many processors this process may run on."""
+    """Return the number of processors for this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -104,32 +104,31 @@ def run(
 ) -> Completed:
     """Run a program to its end and return its output.
 
-    ``env`` is the whole environment of the program. Output goes through files, so that a program that
-    prints without end is stopped by the kernel (RLIMIT_FSIZE) and not by our memory. The whole process
-    group ends with the program.
+    ``env`` is the program's whole environment. Output goes to files, so that the kernel stops a program that prints
+    endlessly (RLIMIT_FSIZE) before it fills our memory. The whole process group ends with the program.
 
-    Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when there is
-    no such program, Stopped when this process is told to stop: the program is told too, and ended.
+    Raises ProcessError (unless ``check`` is off), ExhaustedError above a limit, ToolError when the program is missing,
+    Stopped on a stop signal, which ends the program too.
     """
     signals.check()
     if not shutil.which(args[0], path=env.get("PATH", "")):
         reason = errno.EACCES if Path(args[0]).is_file() else errno.ENOENT
-        raise ToolError(f"{args[0]} cannot be run: {os.strerror(reason)}")
+        raise ToolError(f"cannot run {args[0]}: {os.strerror(reason)}")
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
         files = _Files(given, out, err)
-        heeds = not signals.is_put_off()
-        with signals.deferred():  # an exception of a signal must not lose a child that has just begun
+        interruptible = not signals.is_deferred()
+        with signals.deferred():  # a signal must not lose a child that has just started
             child = _start([*_limited(limits), *args], env, cwd, files)
             try:
-                in_time = _ends_within(child, limits.seconds, heeds=heeds)
+                in_time = _ends_within(child, limits.seconds, interruptible=interruptible)
             finally:
                 end(child)
         if not in_time:
             raise ExhaustedError(
                 f"{Path(args[0]).name} was stopped after {limits.seconds:g} seconds",
-                hint="look for a loop that does not end",
+                hint="check for an endless loop",
             )
         completed = Completed(child.returncode, _content(out), _content(err).decode("utf-8", "replace"))
     _check_exhausted(args, completed, limits)
@@ -139,31 +138,31 @@ def run(
 
 
 def start_piped(args: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a program whose input and outputs are pipes, in a session of its own. The caller ends it.
+    """Start a program with pipes, in its own session. The caller ends it.
 
-    ``env`` is its whole environment. Raises ToolError when it cannot be run, Stopped when this process is told to stop.
+    ``env`` is its whole environment. Raises ToolError when it cannot run, Stopped on a stop signal.
     """
     signals.check()
     pipes = _Files(subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
-    with signals.deferred():  # an exception of a signal must not lose a child that has just begun
+    with signals.deferred():  # a signal must not lose a child that has just started
         return _start(args, env, None, pipes)
 
 
 def wait(child: subprocess.Popen[bytes], seconds: float) -> None:
-    """Wait for the end of a program, for at most ``seconds``."""
+    """Wait for a program, for at most ``seconds``."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(seconds)
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it started."""
+    """Kill a program and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 
 
 def descriptor(stream: IO[bytes] | None) -> int:
-    """Return the descriptor of a pipe of a program, which reading and writing never wait for."""
+    """Return the non-blocking descriptor of a program's pipe."""
     if stream is None:
         raise ValueError("not a pipe")
     os.set_blocking(stream.fileno(), False)
@@ -171,18 +170,18 @@ def descriptor(stream: IO[bytes] | None) -> int:
 
 
 def _limited(limits: Limits) -> list[str]:
-    """Return a command that sets limits on itself and then becomes the program that follows.
+    """Return a command that sets its own limits and then becomes the program that follows.
 
-    A shell does it, since limits set from outside begin late, and a preexec_fn is unsafe beside threads.
-    RLIMIT_DATA (``-d``, in KiB) counts what is really written to; Go reserves far more than it uses, so
-    RLIMIT_AS would refuse programs that are small. RLIMIT_FSIZE (``-f``) is in blocks of 512 bytes.
+    It is a shell, since limits set from outside start late, and a preexec_fn is unsafe with threads. RLIMIT_DATA
+    (``-d``, in KiB) counts writable memory; Go reserves far more than it uses, so RLIMIT_AS would refuse small
+    programs. RLIMIT_FSIZE (``-f``) is in blocks of 512 bytes.
     """
     orders = []
     if limits.memory:
         orders.append(f"ulimit -d {limits.memory // 1024}")
     if limits.output:
         orders.append(f"ulimit -f {limits.output // 512}")
-    # The shell adds PWD and OLDPWD to the environment, which the program is not to see.
+    # The shell adds PWD and OLDPWD to the environment.
     return ["/bin/sh", "-c", " && ".join([*orders, "unset PWD OLDPWD", 'exec "$@"']), "sh"] if orders else []
 
 
@@ -200,13 +199,13 @@ def _start(
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:
-        raise ToolError(f"{args[0]} cannot be run: {error.strerror}") from error
+        raise ToolError(f"cannot run {args[0]}: {error.strerror}") from error
 
 
-def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool) -> bool:
-    """Wait for the end; with ``heeds`` no longer than until this process is told to stop.
+def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, interruptible: bool) -> bool:
+    """Wait for the end; with ``interruptible`` only until a stop signal.
 
-    Popen.wait polls with growing pauses, which costs more than a small program itself.
+    Popen.wait polls with growing pauses, which takes longer than a small program.
     """
     if not hasattr(os, "pidfd_open"):  # pragma: no cover  not Linux
         wait(child, seconds)
@@ -215,7 +214,7 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool)
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        if heeds:
+        if interruptible:
             poll.register(signals.pipe(), select.POLLIN)
         ready = dict(poll.poll(seconds * 1000))
         if ready and descriptor not in ready:
@@ -228,7 +227,7 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, heeds: bool)
 
 
 def _signal_child(child: subprocess.Popen[bytes]) -> None:
-    """Tell a program and all that it started to end, so that git removes its locks."""
+    """Terminate a program and its children, so that git removes its locks."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)
 
@@ -241,7 +240,7 @@ def _content(file: BinaryIO) -> bytes:
     return file.read()
 
 
-# The last is Go's runtime itself, which now and then uses memory that it was refused before it says so.
+# The last is Go's runtime, which sometimes uses memory that it was denied before it reports the denial.
 _OUT_OF_MEMORY = ("out of memory", "cannot allocate memory", "MemoryError", "SIGSEGV: segmentation violation\nPC=")
 
 
@@ -252,8 +251,8 @@ def _check_exhausted(args: Sequence[str], completed: Completed, limits: Limits) 
         raise ExhaustedError(f"{name} printed more than {limits.output // MEBI} MiB")
     if not limits.memory or completed.code == 0:
         return
-    if completed.code == -signal.SIGKILL or any(words in completed.stderr for words in _OUT_OF_MEMORY):
+    if completed.code == -signal.SIGKILL or any(text in completed.stderr for text in _OUT_OF_MEMORY):
         raise ExhaustedError(
             f"{name} used more than {limits.memory // MEBI} MiB of memory",
-            hint="look for a loop or a value that grows without end",
+            hint="check for an endless loop or a value that keeps growing",
         )

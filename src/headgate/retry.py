@@ -1,4 +1,4 @@
-"""What fails because a connection broke is tried again. Whether it was that is never read from anybody's words."""
+"""Retry after failures, whatever a program's messages say about them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TRIES = 4
 _FIRST_WAIT = 0.2
 
 
-def persistently(action: Callable[[], Result]) -> Result:
-    """Do something that leaves nothing half-done, up to `TRIES` times within a few seconds.
+def persistently(action: Callable[[], Result], retry_on: type[Exception] = GitError) -> Result:
+    """Call an action that leaves nothing half-done up to `TRIES` times within a few seconds.
 
-    Returns what it returns. Raises its last GitError when it fails each time; other errors at once.
+    Raises the last ``retry_on`` error, other errors at once. An error may have the seconds to wait in ``wait``.
     """
     for tried in range(1, TRIES):
         try:
             return action()
-        except GitError:
-            pause(tried)
+        except retry_on as error:
+            pause(tried, getattr(error, "wait", 0.0))
     return action()
 
 
-def pause(tried: int) -> None:
-    """Wait after a failure: twice as long after each, and never as long as somebody else who failed with us."""
-    time.sleep(_FIRST_WAIT * 2**tried * random.uniform(0.25, 0.75))  # noqa: S311  no secret
+def pause(tried: int, at_least: float = 0) -> None:
+    """Wait after a failure: twice as long each time, with jitter against collisions."""
+    time.sleep(at_least + _FIRST_WAIT * 2**tried * random.uniform(0.25, 0.75))  # noqa: S311  no secret

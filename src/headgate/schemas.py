@@ -1,4 +1,4 @@
-"""The JSON Schemas of all files, from their models."""
+"""JSON Schemas of all files, from their models."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FILES: dict[str, type[StrictModel]] = {
 
 
 _ATTRIBUTES = {"from": "since", "except": "exceptions"}
-"""Keys that are words of Python's, with their names there."""
+"""Keys that are Python keywords, and their attribute names."""
 
 
 def schema(model: type[StrictModel]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def schema(model: type[StrictModel]) -> dict[str, Any]:
 
 
 def _field_texts() -> dict[str, dict[str, str]]:
-    # Read from the source only when a schema is printed: Pydantic's own way does it at every start.
+    # Read from the source only to print a schema: Pydantic's own way reads it at every start.
     sources = sorted((Path(__file__).parent / "model").glob("*.py"))
     nodes = [node for source in sources for node in ast.parse(source.read_bytes()).body]
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]

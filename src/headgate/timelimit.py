@@ -1,8 +1,7 @@
-"""HTTP that ends when its time is over, however the other side spends it: also with a byte now and then.
+"""HTTP with a limit on total time, even against a server that sends a byte now and then.
 
-The timeouts of sockets are about silence, so that one byte begins them anew. Here a second handle of each connection is
-kept, and when the time is over the connection is shut down by it: while names are looked up by a proxy, while TLS is
-agreed on, in headers and in bodies alike.
+Timeouts of sockets limit silence, so each byte restarts them. This keeps a second handle of each connection and shuts
+the connection down when the time is over: during proxy requests, TLS handshakes, headers and bodies.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ class TimeLimit:
     """The connections of a session, and whether their time is over."""
 
     def __init__(self) -> None:
-        """Know no connection yet."""
+        """Start without connections."""
         self.is_over = False
         self._lock = threading.Lock()
         self._handles: list[socket.socket] = []
 
     @contextmanager
     def __call__(self, seconds: float) -> Iterator[None]:
-        """Shut all connections down that are open after so many seconds, unless the block has ended by then."""
+        """Shut down all open connections after these seconds, unless the block ends earlier."""
         self.is_over = False
         timer = threading.Timer(seconds, self._end)
         timer.daemon = True
@@ -43,14 +42,14 @@ class TimeLimit:
             timer.cancel()
 
     def watch(self, connection: socket.socket) -> None:
-        """Keep a handle of a connection, whatever becomes of it."""
+        """Keep a handle of a connection."""
         with self._lock:
             if self.is_over:
                 raise TimeoutError
             self._handles.append(connection.dup())
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all handles."""
         with self._lock:
             while self._handles:
                 self._handles.pop().close()
@@ -59,25 +58,25 @@ class TimeLimit:
         with self._lock:
             self.is_over = True
             for handle in self._handles:
-                with contextlib.suppress(OSError):  # it is closed already
+                with contextlib.suppress(OSError):  # closed already
                     handle.shutdown(socket.SHUT_RDWR)
 
 
 class TimedAdapter(HTTPAdapter):
-    """What connects a session of requests, within a time limit."""
+    """An adapter for requests with a time limit."""
 
     def __init__(self, limit: TimeLimit, **options: Any) -> None:
-        """Take what HTTPAdapter takes."""
+        """Take the options of HTTPAdapter."""
         self._pools = _pools(limit)
         super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools for direct connections."""
+        """Create the pools for direct connections."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        """Make the pools for connections by a proxy."""
+        """Create the pools for connections through a proxy."""
         manager = super().proxy_manager_for(*args, **options)
         manager.pool_classes_by_scheme = self._pools
         return manager
@@ -86,15 +85,15 @@ class TimedAdapter(HTTPAdapter):
 def _pools(limit: TimeLimit) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            made = super()._new_conn()
-            limit.watch(made)
-            return made
+            connection = super()._new_conn()
+            limit.watch(connection)
+            return connection
 
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            made = super()._new_conn()
-            limit.watch(made)
-            return made
+            connection = super()._new_conn()
+            limit.watch(connection)
+            return connection
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

@@ -1,4 +1,4 @@
-"""The engine: which versions of Helm and Kustomize are in it, where it is found, how to get it."""
+"""The engine: its versions of Helm and Kustomize, its location, and how to get it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ ENGINE = "headgate-engine"
 
 
 def own_folder() -> Path:
-    """Return where ``make tools`` puts programs: ``HEADGATE_TOOLS``, or ``.tools`` of the checkout."""
+    """Return the folder of ``make tools``: ``HEADGATE_TOOLS``, or ``.tools`` of the checkout."""
     return Path(os.environ.get("HEADGATE_TOOLS") or Path(__file__).resolve().parents[2] / ".tools")
 
 
 @cache
 def find_engine() -> Path:
-    """Find the engine in the project's own folder, else on PATH. Whether it is the right one, it says itself.
-
-    Raises ToolError that says how to get it.
-    """
+    """Find the engine in the project's own folder or on PATH; its greeting has its version. Raises ToolError."""
     own = own_folder() / ENGINE
     if own.is_file():
         return own
@@ -32,17 +29,17 @@ def find_engine() -> Path:
         return Path(on_path)
     raise ToolError(
         f"{ENGINE} not found",
-        hint=f"'make tools' in a checkout of Headgate builds it into {own_folder()}; Headgate's image has it",
+        hint=f"run 'make tools' in a checkout of Headgate to build it in {own_folder()}, or use Headgate's image",
     )
 
 
 @cache
 def engine_version(engine: str) -> str:
-    """Return the version of an engine, as headgate.lock names it; empty for plain YAML."""
+    """Return the version of an engine as in headgate.lock; empty for plain YAML."""
     if engine in PINNED:
         return PINNED[engine]
     if engine == "jinja2":
-        from importlib.metadata import version  # noqa: PLC0415  slow to import, and seldom needed
+        from importlib.metadata import version  # noqa: PLC0415  slow to import, and rarely needed
 
         return version("jinja2")
     return ""

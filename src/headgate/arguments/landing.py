@@ -119,7 +119,7 @@ def rehydrate(
     from headgate.commands import run, verbs  # noqa: PLC0415
     from headgate.hydration.hydrate import HydrateOptions  # noqa: PLC0415
 
-    chosen = HydrateOptions(everything, allow_removals)
+    chosen = HydrateOptions(everything=everything, allow_removals=allow_removals)
     return lambda: run.run_intent(options, verbs.rehydrate(environments or ()), chosen)
 
 

@@ -64,7 +64,9 @@ def run(request: HydrateCommandOptions) -> int:
     targets = select(configuration, request.apps, request.environments)
 
     terminal = Terminal(sys.stdout, quiet=request.json)
-    options = HydrateOptions(request.everything, request.allow_removals, request.upgrade)
+    options = HydrateOptions(
+        everything=request.everything, allow_removals=request.allow_removals, upgrade=request.upgrade
+    )
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
     outcomes += broken(configuration, request.apps)
 

@@ -1,1 +1,1 @@
-"""What an app's own config builds on elsewhere: charts and Kustomize bases, brought along with a hand-off."""
+"""External charts and Kustomize bases of an app's own config, which a hand-off fetches."""

@@ -1,4 +1,4 @@
-"""Kustomize bases, fetched from git at their commits with all that they build on, bases of bases too."""
+"""Fetch Kustomize bases from git at their commits, including the files and bases that they build on."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
 
 @dataclass(frozen=True)
 class Fetched:
-    """Bases with all that they build on: their files by their places in an app's config."""
+    """Bases and their files, by path in the app's config."""
 
     bases: tuple[RemoteBase, ...]
     files: dict[str, bytes]
 
 
 def fetch_bases(wanted: Sequence[tuple[RemoteBase, Location]], access: DownloadAccess, owner: str) -> Fetched:
-    """Fetch bases, and the bases that they build on, for an app (``owner``). Each comes with the place that names it.
+    """Fetch bases, each with the place that names it, and their own bases for the app ``owner``.
 
-    Raises DependencyError for a host that is not allowed and for what is not there, ConfigError for a base of a base
-    that is not pinned, and UnsafeFileError and TooLargeError as for all that an app provides.
+    Raises DependencyError for a forbidden host or a missing base, ConfigError for a nested base without a commit,
+    UnsafeFileError and TooLargeError as for all files of an app.
     """
     files: dict[str, bytes] = {}
     known: dict[RemoteBase, int] = {}
@@ -57,16 +57,16 @@ def fetch_bases(wanted: Sequence[tuple[RemoteBase, Location]], access: DownloadA
                     repositories[base.address, base.commit] = _repository(stack, base, access, where)
                 needed = _base(repositories[base.address, base.commit], base, where, owner)
             except GitError as error:
-                raise DependencyError(f"{base} is not to be had: {error.what}", where=where) from None
+                raise DependencyError(f"cannot fetch {base}: {error.what}", where=where) from None
             files |= {f"{base.repository_folder}/{path}": data for path, data in needed.files.items()}
             _check_size(files, where)
-            waiting += [(one, place, depth + 1) for one, place in needed.bases]
+            waiting += [(next_base, place, depth + 1) for next_base, place in needed.bases]
     return Fetched(tuple(sorted(known, key=str)), files)
 
 
 @dataclass(frozen=True)
 class _Base:
-    """The files that one base builds on, and the bases elsewhere that it does."""
+    """The files of a base, and the bases of other repositories that it builds on."""
 
     files: dict[str, bytes]
     bases: tuple[tuple[RemoteBase, Location], ...]
@@ -75,17 +75,17 @@ class _Base:
 def _base(tree: Tree, base: RemoteBase, where: Location, owner: str) -> _Base:
     label = f"{base.address}@{base.commit[:12]}"
     if not file_in(tree, base.path):
-        raise DependencyError(f"there is no kustomization in {base}", where=where)
-    found = closure(tree, [base.path], lambda path: posixpath.join(label, path), owner)
-    for entry, place in found.outside:
+        raise DependencyError(f"no kustomization in {base}", where=where)
+    built_on = closure(tree, [base.path], lambda path: posixpath.join(label, path), owner)
+    for entry, place in built_on.outside:
         raise UnsafeFileError(f"'{entry}' leaves the repository of the base", where=place)
-    kept = Tree({path: tree.blob(path) for path in found.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})
+    kept = Tree({path: tree.blob(path) for path in built_on.files if path.rsplit("/", 1)[-1] not in _LEFT_OUT})
     check_input(kept, label)
-    return _Base({path: kept.read(path) for path in kept.paths()}, found.remote)
+    return _Base({path: kept.read(path) for path in kept.paths()}, built_on.remote)
 
 
 def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, where: Location) -> Tree:
-    """Return the files of a base's repository at the commit: its contents come when they are asked for."""
+    """Return the files of a base's repository at the commit; contents are fetched on demand."""
     host = check_host(base.address, access, where)
     failures: list[GitError] = []
     for address in _addresses(base.address):
@@ -93,7 +93,7 @@ def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, wher
             stack.enter_context(logged_in(Login(address, *access.credentials[host])))
         try:
             fresh = stack.enter_context(scratch(address, most=MAX_FOLDER + MEBI))
-            # An answer that leads elsewhere could lead to a host that is not allowed.
+            # A redirect could lead to a forbidden host.
             fresh.git("config", "http.followRedirects", "false")
             return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, base.commit))
         except GitError as error:
@@ -102,7 +102,7 @@ def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, wher
 
 
 def _addresses(address: str) -> list[str]:
-    """Return what a repository may be called: hosts that want ``.git`` at the end answer with a redirect without."""
+    """Return the address with ``.git`` first: some hosts redirect to it, and redirects are off."""
     return [address] if address.endswith(".git") or "/_git/" in address else [f"{address}.git", address]
 
 

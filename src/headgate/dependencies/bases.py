@@ -1,6 +1,6 @@
-"""Kustomize bases of other repositories, and where they lie once they are fetched. Pure.
+"""Kustomize bases of other repositories, and their folders after the fetch. Pure.
 
-The engine reads their addresses (`kustomization.read_kustomization`).
+The engine parses their addresses (`kustomization.read_kustomization`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 FOLDER = "headgate-bases"
-"""Folder of an app's config in a release, with all bases that a hand-off fetched."""
+"""Folder in a released config with all fetched bases."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class RemoteBase:
 
     @property
     def repository_folder(self) -> str:
-        """Where the repository's files lie in an app's config; a port's colon is no character for a path."""
+        """The folder of the repository's files in an app's config, where a port's colon becomes ``_``."""
         parts = urlsplit(self.address)
         name = parts.path.strip("/").removesuffix(".git")
         return f"{FOLDER}/{parts.netloc.replace(':', '_')}/{name}@{self.commit}"
 
     @property
     def folder(self) -> str:
-        """Where the base itself lies in an app's config."""
+        """The folder of the base in an app's config."""
         return posixpath.join(self.repository_folder, self.path).rstrip("/")
 
     def __str__(self) -> str:
-        """Name it for people."""
+        """Return address, path and short commit."""
         return f"{self.address}//{self.path} at {self.commit[:12]}"

@@ -1,4 +1,4 @@
-"""Charts of a chart repository: its index, and the archives that it names. https://helm.sh/docs/topics/chart_repository/"""
+"""Charts of a chart repository: its index and archives. https://helm.sh/docs/topics/chart_repository/"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from headgate.dependencies.download import download
 from headgate.engine.budget import Budget
-from headgate.engine.reading import documents
+from headgate.engine.reading import mapping
 from headgate.errors import DependencyError
 from headgate.repository.tree import MAX_FILE, MEBI
 
@@ -21,52 +21,51 @@ _MAX_INDEX = 32 * MEBI
 _INDEX = Budget(nodes=10_000_000, bytes_in=2 * _MAX_INDEX, bytes_out=2 * _MAX_INDEX, seconds=60)
 
 Index = dict[str, Any]
-"""What a chart repository has: a list of versions by the name of a chart."""
+"""The versions in a chart repository by chart name."""
 
 
 def read_index(repository: str, access: DownloadAccess, needed: Requirement, owner: str) -> Index:
-    """Read what a chart repository has; ``needed``, of the app ``owner``, asks for it.
+    """Read the index of a chart repository for a requirement of the app ``owner``.
 
-    Raises what `download` and `documents` do.
+    Raises the errors of `download` and `documents`.
     """
     url = _below(repository, "index.yaml")
-    data = download(url, access, needed.where, most=_MAX_INDEX)
-    read = documents(data, url, owner=owner, budget=_INDEX)
-    entries = read[0].data.get("entries") if read and isinstance(read[0].data, dict) else None
+    data = download(url, access, needed.where, max_bytes=_MAX_INDEX)
+    entries = mapping(data, url, owner=owner, budget=_INDEX).get("entries")
     if not isinstance(entries, dict):
-        raise DependencyError(f"{url} is no index of a chart repository", where=needed.where)
+        raise DependencyError(f"{url} is not the index of a chart repository", where=needed.where)
     return entries
 
 
 def archive_of(needed: Requirement, index: Index) -> tuple[str, str]:
-    """Return the address of a chart's archive, and its digest as the index tells it, which may be empty.
+    """Return the address of a chart's archive and its digest in the index, which may be empty.
 
-    Raises DependencyError when the repository has no such version.
+    Raises DependencyError when the repository lacks the version.
     """
     entry = _entry(needed, index)
     urls = entry.get("urls")
     if not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
         raise DependencyError(
-            f"{needed.repository} names no archive of {needed.name} {needed.version}", where=needed.where
+            f"{needed.repository} has no archive of {needed.name} {needed.version}", where=needed.where
         )
     host_is_named = bool(urlsplit(urls[0]).scheme)
     return urls[0] if host_is_named else _below(needed.repository, urls[0]), str(entry.get("digest") or "")
 
 
 def fetch_archive(url: str, digest: str, needed: Requirement, access: DownloadAccess) -> bytes:
-    """Return a chart's archive. Raises what `download` does, and DependencyError for another one than ``digest``."""
-    data = download(url, access, needed.where, most=MAX_ARCHIVE)
+    """Return a chart's archive. Raises the errors of `download`, and DependencyError if the digest differs."""
+    data = download(url, access, needed.where, max_bytes=MAX_ARCHIVE)
     if digest:
         check_digest(data, digest, url, needed)
     return data
 
 
 def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> None:
-    """Refuse what is not what was promised. Raises DependencyError."""
-    found = hashlib.sha256(data).hexdigest()
-    if digest.removeprefix("sha256:") != found:
+    """Raise DependencyError if the digest of the data differs."""
+    actual = hashlib.sha256(data).hexdigest()
+    if digest.removeprefix("sha256:") != actual:
         raise DependencyError(
-            f"{url} is sha256:{found[:12]}..., expected {digest[:19]}...: it was changed, on its way or where it lies",
+            f"{url} has the digest sha256:{actual[:12]}..., expected {digest[:19]}...: it has been changed",
             where=needed.where,
         )
 
@@ -74,21 +73,21 @@ def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> Non
 def _entry(needed: Requirement, index: Index) -> dict[str, Any]:
     listed = index.get(needed.name)
     entries: list[dict[str, Any]] = [
-        one for one in (listed if isinstance(listed, list) else []) if isinstance(one, dict)
+        entry for entry in (listed if isinstance(listed, list) else []) if isinstance(entry, dict)
     ]
     for entry in entries:
         if str(entry.get("version")).removeprefix("v") == needed.version.removeprefix("v"):
             return entry
     raise DependencyError(
         f"{needed.repository} has no {needed.name} {needed.version}"
-        + (", but other versions of it" if entries else f", nor any other chart {needed.name!r}"),
+        + (", only other versions" if entries else f", and no other version of {needed.name!r}"),
         where=needed.where,
         hint="run 'helm dependency update' and commit Chart.lock" if entries else "",
     )
 
 
 def _below(repository: str, path: str) -> str:
-    """Return an address below a repository's, whose query stays: it may be what lets us in."""
+    """Return an address below a repository's, with its query, which may grant the access."""
     parts = urlsplit(repository)
     base = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/", "", ""))
     joined = urljoin(base, path)

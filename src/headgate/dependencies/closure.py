@@ -1,4 +1,4 @@
-"""Which files of a tree a kustomization builds on, and which bases elsewhere. Pure."""
+"""The files and remote bases that a kustomization builds on. Pure."""
 
 from __future__ import annotations
 
@@ -22,77 +22,80 @@ _MAX_FOLDERS = 200
 
 @dataclass(frozen=True)
 class Closure:
-    """What kustomizations build on: files of their tree, bases elsewhere, and what leads out of the tree."""
+    """Files of the tree, remote bases, and entries that leave the tree."""
 
     files: frozenset[str]
     remote: tuple[tuple[RemoteBase, Location], ...]
     outside: tuple[tuple[str, Location], ...]
 
 
-@dataclass
-class _Found:
-    files: set[str]
-    remote: dict[RemoteBase, Location]
-    outside: dict[str, Location]
-    folders: list[str]
-
-
 def closure(tree: Tree, roots: Iterable[str], named: Callable[[str], str], owner: str) -> Closure:
-    """Follow kustomizations through a tree that ``owner`` wrote. ``named`` gives a path of it a name for messages.
+    """Follow kustomizations through a tree of the app ``owner``. ``named`` names a path in messages.
 
-    What is not there is left out: a render tells of it. Raises YamlError, RenderError for what is no kustomization,
-    ConfigError for a base that is not pinned, TooLargeError above a limit.
+    Ignores missing files, which a render reports. Raises YamlError, RenderError for an invalid kustomization,
+    ConfigError for a base without a commit, TooLargeError above a limit.
     """
+    walk = _Walk(tree, named, owner)
     seen: set[str] = set()
-    found = _Found(set(), {}, {}, list(roots))
-    while found.folders:
-        fresh = [folder for folder in dict.fromkeys(found.folders) if folder not in seen and file_in(tree, folder)]
+    folders = list(roots)
+    while folders:
+        fresh = [folder for folder in dict.fromkeys(folders) if folder not in seen and file_in(tree, folder)]
         seen.update(fresh)
         if len(seen) > _MAX_FOLDERS:
             raise TooLargeError(f"more than {_MAX_FOLDERS} kustomizations", where=Location(named(fresh[0])))
         prefetch(tree, [file_in(tree, folder) for folder in fresh])
-        found.folders = []
-        for folder in fresh:
-            _read(tree, folder, named, owner, found)
-    return Closure(frozenset(found.files), tuple(found.remote.items()), tuple(found.outside.items()))
+        folders = [entry for folder in fresh for entry in walk.read(folder)]
+    return Closure(frozenset(walk.files), tuple(walk.remote.items()), tuple(walk.outside.items()))
 
 
-def _read(tree: Tree, folder: str, named: Callable[[str], str], owner: str, found: _Found) -> None:
-    file = file_in(tree, folder)
-    where = Location(named(file))
-    found.files.add(file)
-    read = read_kustomization(tree.read(file), where.file, owner)
-    for field, entry in read.entries:
-        path = posixpath.normpath(posixpath.join(folder, entry))
-        if "\n" in entry:
-            found.files.update(_mentioned(tree, folder, entry, where.file, owner))
-        elif path.startswith(("../", "/")) or path == "..":
-            found.outside.setdefault(entry, where)
-        elif path in tree:
-            found.files.add(path)
-            if field in PLUGIN_FIELDS:
-                found.files.update(_mentioned(tree, folder, tree.read(path), named(path), owner))
-        elif file_in(tree, path):
-            found.folders.append(path)
-        elif field in FOLDER_FIELDS and entry in read.remote:
-            base = read.remote[entry]
-            if isinstance(base, ConfigError):
-                raise base
-            found.remote.setdefault(base, where)
+class _Walk:
+    """Reads kustomizations and collects what they name."""
+
+    def __init__(self, tree: Tree, named: Callable[[str], str], owner: str) -> None:
+        self._tree, self._named, self._owner = tree, named, owner
+        self.files: set[str] = set()
+        self.remote: dict[RemoteBase, Location] = {}
+        self.outside: dict[str, Location] = {}
+
+    def read(self, folder: str) -> list[str]:
+        """Read the kustomization of a folder and return the folders that it names."""
+        tree, folders = self._tree, []
+        file = file_in(tree, folder)
+        where = Location(self._named(file))
+        self.files.add(file)
+        read = read_kustomization(tree.read(file), where.file, self._owner)
+        for field, entry in read.entries:
+            path = posixpath.normpath(posixpath.join(folder, entry))
+            if "\n" in entry:
+                self.files.update(_named_files(tree, folder, entry, where.file, self._owner))
+            elif path.startswith(("../", "/")) or path == "..":
+                self.outside.setdefault(entry, where)
+            elif path in tree:
+                self.files.add(path)
+                if field in PLUGIN_FIELDS:
+                    self.files.update(_named_files(tree, folder, tree.read(path), self._named(path), self._owner))
+            elif file_in(tree, path):
+                folders.append(path)
+            elif field in FOLDER_FIELDS and entry in read.remote:
+                base = read.remote[entry]
+                if isinstance(base, ConfigError):
+                    raise base
+                self.remote.setdefault(base, where)
+        return folders
 
 
-def _mentioned(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
-    """Yield the files that the configuration of a transformer or generator names, in whatever key."""
+def _named_files(tree: Tree, folder: str, text: str | bytes, file: str, owner: str) -> Iterator[str]:
+    """Yield the files that the configuration of a transformer or generator names in any key."""
     for document in documents(text, file, owner=owner):
-        for word in _words(document.data):
-            path = posixpath.normpath(posixpath.join(folder, word.rsplit("=", 1)[-1]))
+        for text_value in _strings(document.data):
+            path = posixpath.normpath(posixpath.join(folder, text_value.rsplit("=", 1)[-1]))
             if path in tree:
                 yield path
 
 
-def _words(data: Any) -> Iterator[str]:
+def _strings(data: Any) -> Iterator[str]:
     if isinstance(data, str):
         yield data
     elif isinstance(data, (dict, list)):
-        for one in data.values() if isinstance(data, dict) else data:
-            yield from _words(one)
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _strings(item)

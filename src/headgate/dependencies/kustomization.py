@@ -1,4 +1,4 @@
-"""What a kustomization says, as Kustomize reads it: the engine's word, for those who must find its files."""
+"""The files and bases that a kustomization names. The engine parses it as Kustomize does."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PLUGIN_FIELDS = ("transformers", "generators", "validators")
 
 @dataclass(frozen=True)
 class Kustomization:
-    """What a kustomization file names: fields with a path or an inline text, and which entries are bases elsewhere."""
+    """The fields of a kustomization file with a path or inline text, and the entries that are remote bases."""
 
     entries: tuple[tuple[str, str], ...]
     remote: dict[str, RemoteBase | ConfigError]
 
 
 def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
-    """Return the folder to build: ``overlays/ENV`` when there is one, else the folder itself.
+    """Return the folder to build: ``overlays/ENV`` if it exists, else the folder itself.
 
     Raises RenderError when neither has a kustomization file.
     """
@@ -37,7 +37,7 @@ def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
         if file_in(scope, root):
             return root
     raise RenderError(
-        f"no kustomization.yaml, neither in overlays/{environment} nor in the folder itself",
+        f"no kustomization.yaml in overlays/{environment} or in the folder itself",
         where=Location(label),
         hint=f"add overlays/{environment}/kustomization.yaml",
     )
@@ -51,14 +51,14 @@ def file_in(scope: Tree, folder: str) -> str:
 
 @lru_cache(maxsize=1024)  # many overlays read the same bases
 def read_kustomization(data: bytes, file: str, owner: str) -> Kustomization:
-    """Read a kustomization file that ``owner`` wrote. Raises what the engine says of it."""
+    """Read a kustomization file of the app ``owner``. Raises the engine's errors."""
     body = {"file": file, "text": decoded(data, file)}
     value = send(Request(kind="kustomization", body=body, owner=owner)).value
-    entries = tuple((one["field"], one["path"]) for one in value["entries"] or ())
+    entries = tuple((entry["field"], entry["path"]) for entry in value["entries"] or ())
     remote: dict[str, RemoteBase | ConfigError] = {}
-    for one in value["remote"] or ():
-        if one.get("problem"):
-            remote[one["entry"]] = ConfigError(one["problem"], where=Location(file), hint=one.get("hint", ""))
+    for entry in value["remote"] or ():
+        if entry.get("problem"):
+            remote[entry["entry"]] = ConfigError(entry["problem"], where=Location(file), hint=entry.get("hint", ""))
         else:
-            remote[one["entry"]] = RemoteBase(one["address"], one.get("path", ""), one["commit"])
+            remote[entry["entry"]] = RemoteBase(entry["address"], entry.get("path", ""), entry["commit"])
     return Kustomization(entries, remote)

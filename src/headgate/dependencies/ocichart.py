@@ -1,4 +1,4 @@
-"""Charts of an OCI registry: the manifest of a tag, and the archive that it names. https://helm.sh/docs/topics/registries/"""
+"""Charts in an OCI registry: the manifest of a tag and its archive. https://helm.sh/docs/topics/registries/"""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _OK, _NOT_FOUND = 200, 404
 
 
 def pull(url: str, digest: str, needed: Requirement, access: DownloadAccess) -> bytes:
-    """Return the archive of a chart in a registry: ``oci://HOST/PATH/NAME:VERSION``, without a tag the needed version.
+    """Return the archive of a chart in a registry: ``oci://HOST/PATH/NAME[:VERSION]``, by default the needed version.
 
-    ``digest`` is what the archive must have, where that is known beforehand. A registry that is allowed may lead to
-    a storage of its own. Raises DependencyError.
+    ``digest`` is the archive's, if known. An allowed registry may redirect to its own storage. Raises
+    DependencyError.
     """
     address = url.removeprefix(OCI)
     check_host(f"https://{address}", access, needed.where)
     match = _TAGGED.fullmatch(address)
     if match is None:
-        raise DependencyError(f"{url!r} is no address of a chart in a registry", where=needed.where)
+        raise DependencyError(f"{url!r} is not an address of a chart in a registry", where=needed.where)
     try:
         with open_repository(match["repository"], access.registries) as repository:
             data = _pulled(repository, match["tag"] or needed.version, needed)
     except (RegistryError, ConfigError) as error:
-        raise DependencyError(f"{url} is not to be had: {error.what}", where=needed.where) from None
+        raise DependencyError(f"cannot fetch {url}: {error.what}", where=needed.where) from None
     if digest:
         check_digest(data, digest, url, needed)
     return data
@@ -48,31 +48,31 @@ def pull(url: str, digest: str, needed: Requirement, access: DownloadAccess) -> 
 
 def _pulled(repository: ImageRepository, tag: str, needed: Requirement) -> bytes:
     # A tag has no "+": https://helm.sh/docs/topics/registries/#oci-feature-deprecation-and-behavior-changes-with-v370
-    manifest = _answered(repository.ask("GET", f"manifests/{tag.replace('+', '_')}", _MANIFEST), needed)
+    manifest = _answered(repository.request("GET", f"manifests/{tag.replace('+', '_')}", _MANIFEST), needed)
     digest = _archive_in(manifest.body, needed)
-    blob = _answered(repository.ask("GET", f"blobs/{digest}", most=MAX_ARCHIVE), needed)
+    blob = _answered(repository.request("GET", f"blobs/{digest}", max_bytes=MAX_ARCHIVE), needed)
     check_digest(blob.body, digest, f"{OCI}{repository.host}/{repository.path}", needed)
     return blob.body
 
 
-def _answered(answer: RegistryResponse, needed: Requirement) -> RegistryResponse:
-    if answer.status == _NOT_FOUND:
+def _answered(response: RegistryResponse, needed: Requirement) -> RegistryResponse:
+    if response.status == _NOT_FOUND:
         raise DependencyError(f"{needed.repository} has no {needed.name} {needed.version}", where=needed.where)
-    if answer.status != _OK:
-        raise DependencyError(f"{needed.repository} answered {answer.status}", where=needed.where)
-    return answer
+    if response.status != _OK:
+        raise DependencyError(f"{needed.repository} answered {response.status}", where=needed.where)
+    return response
 
 
 def _archive_in(manifest: bytes, needed: Requirement) -> str:
-    """Return the digest of the chart's archive. Raises DependencyError when the manifest is of something else."""
+    """Return the digest of the chart's archive. Raises DependencyError if the manifest is not of a chart."""
     try:
-        told: Any = json.loads(manifest)
-        layers = [one for one in told["layers"] if one["mediaType"] == _CHART]
+        content: Any = json.loads(manifest)
+        layers = [layer for layer in content["layers"] if layer["mediaType"] == _CHART]
     except (ValueError, KeyError, TypeError, RecursionError):
         layers = []
     digest = str(layers[0].get("digest")) if len(layers) == 1 else ""
     if not _DIGEST.fullmatch(digest):
         raise DependencyError(
-            f"what {needed.repository} has as {needed.name} {needed.version} is no chart", where=needed.where
+            f"{needed.name} {needed.version} in {needed.repository} is not a chart", where=needed.where
         )
     return digest

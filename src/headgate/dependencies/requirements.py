@@ -1,6 +1,6 @@
-"""Which charts a chart builds on, and which of them are not there. Pure: nothing is fetched.
+"""The dependencies of a chart that are not vendored, at their locked versions. Pure.
 
-What Helm does: https://helm.sh/docs/helm/helm_dependency/ and its internal/resolver.
+As in Helm: https://helm.sh/docs/helm/helm_dependency/ and its internal/resolver.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headgate.engine.reading import documents
+from headgate.engine.reading import documents, mapping
 from headgate.errors import ConfigError, Location, TooLargeError, UnsafeFileError
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 LOCAL = "file://"
 _REMOTE = ("https://", "http://", "oci://", "@", "alias:")
-# Where a chart says what it needs, and where the exact versions are; the second pair is of charts of apiVersion v1.
+# The dependencies of a chart and their lock; the second pair is for charts of apiVersion v1.
 _FILES = (("Chart.yaml", "Chart.lock"), ("requirements.yaml", "requirements.lock"))
 _MAX_CHARTS = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """A chart that is needed at an exact version. ``folder`` is the chart that needs it, ``where`` who says so."""
+    """A chart to fetch at an exact version. ``folder`` is the chart that needs it, ``where`` names it."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ class Requirement:
 
 
 def dependencies(chart: Tree, label: str, owner: str) -> Iterator[dict[str, Any]]:
-    """Yield what a chart says that it depends on. Raises YamlError."""
+    """Yield the declared dependencies of a chart. Raises YamlError."""
     for file, _ in _FILES:
         yield from _listed(chart, file, label, owner)
 
@@ -47,16 +47,16 @@ def dependencies(chart: Tree, label: str, owner: str) -> Iterator[dict[str, Any]
 def _listed(chart: Tree, file: str, label: str, owner: str) -> list[dict[str, Any]]:
     if file not in chart:
         return []
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for document in documents(chart.read(file), f"{label}/{file}", owner=owner):
         data = document.data
         listed = data.get("dependencies") if isinstance(data, dict) else None
-        found += [item for item in listed or [] if isinstance(item, dict)]
-    return found
+        entries += [item for item in listed or [] if isinstance(item, dict)]
+    return entries
 
 
 def vendored(chart: Tree, owner: str) -> set[str]:
-    """Return the charts in ``charts/``: the names of their folders, and those in their Chart.yaml."""
+    """Return the charts in ``charts/``: the names of their folders and the names in their Chart.yaml."""
     folders = {path.split("/")[1] for path in chart.paths("charts") if path.count("/") > 1}
     names = set(folders)
     for folder in folders:
@@ -68,22 +68,22 @@ def vendored(chart: Tree, owner: str) -> set[str]:
 
 
 def local_chart(folder: str, repository: str, label: str) -> str:
-    """Return the folder that a dependency's ``file://`` names. Raises UnsafeFileError when it is outside."""
+    """Return the folder of a ``file://`` dependency. Raises UnsafeFileError if it leaves the readable folder."""
     target = posixpath.normpath(posixpath.join(folder, repository.removeprefix(LOCAL)))
     if target.startswith(("..", "/")) or target == ".":
         raise UnsafeFileError(
             f"the dependency {repository} leaves the folder that may be read",
             where=Location(f"{label}/Chart.yaml"),
-            hint="put the chart into charts/ of this one",
+            hint="move it to charts/ of this chart",
         )
     return target
 
 
-def lacking(files: Tree, label: str, owner: str) -> list[Requirement]:
-    """Return the charts that a chart, or one that it takes by ``file://``, needs from elsewhere, by their lock files.
+def missing_charts(files: Tree, label: str, owner: str) -> list[Requirement]:
+    """Return the locked dependencies to fetch for a chart and its ``file://`` dependencies.
 
-    ``files`` has no archives (`without_archives`). Raises ConfigError for a lock file that is missing or does not
-    fit, and what `local_chart` does.
+    ``files`` has no archives (`without_archives`). Raises ConfigError for a missing or outdated lock file, and the
+    errors of `local_chart`.
     """
     needed: list[Requirement] = []
     waiting, seen = [""], set[str]()
@@ -96,9 +96,9 @@ def lacking(files: Tree, label: str, owner: str) -> list[Requirement]:
             raise TooLargeError(f"more than {_MAX_CHARTS} charts", where=Location(f"{label}/Chart.yaml"))
         chart, name = files.folder(folder), posixpath.join(label, folder).rstrip("/")
         present = vendored(chart, owner)
-        for one in dependencies(chart, name, owner):
-            repository = str(one.get("repository") or "")
-            if repository.startswith(LOCAL) and one.get("name") not in present:
+        for dependency in dependencies(chart, name, owner):
+            repository = str(dependency.get("repository") or "")
+            if repository.startswith(LOCAL) and dependency.get("name") not in present:
                 waiting.append(local_chart(folder, repository, name))
         for file, lock in _FILES:
             needed += _locked(chart, (file, lock), present, folder, name, owner)
@@ -112,8 +112,8 @@ def _locked(
     required = _listed(chart, file, label, owner)
     missing = [
         number
-        for number, one in enumerate(required)
-        if str(one.get("repository") or "").startswith(_REMOTE) and one.get("name") not in present
+        for number, dependency in enumerate(required)
+        if str(dependency.get("repository") or "").startswith(_REMOTE) and dependency.get("name") not in present
     ]
     if not missing:
         return []
@@ -125,8 +125,9 @@ def _locked(
 def _requirement(locked: dict[str, Any], folder: str, where: Location) -> Requirement:
     name, version = str(locked.get("name")), str(locked.get("version"))
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise ConfigError(f"{name!r} {version!r} is no chart with an exact version", where=where)
-    return Requirement(name, version, str(locked.get("repository")), folder, where)
+        raise ConfigError(f"{name!r} {version!r} is not a chart with an exact version", where=where)
+    repository = str(locked.get("repository"))
+    return Requirement(name=name, version=version, repository=repository, folder=folder, where=where)
 
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -136,62 +137,64 @@ _VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 def _checked_lock(
     chart: Tree, required: list[dict[str, Any]], names: tuple[str, str], label: str, owner: str
 ) -> list[dict[str, Any]]:
-    """Return what a lock file lists, entry by entry what the chart requires. Raises ConfigError."""
+    """Return the entries of a lock file, in the order of the required charts. Raises ConfigError."""
     file, lock = names
     hint = f"run 'helm dependency update' in {label} and commit {lock}; or commit charts/ as well"
     if lock not in chart:
         raise ConfigError(
-            f"there is no {lock}, which says the exact versions of the charts from elsewhere",
+            f"{lock} not found, which must lock the versions of the chart's dependencies",
             where=Location(f"{label}/{file}"),
             hint=hint,
         )
     locked = _listed(chart, lock, label, owner)
-    same = [one.get("name") for one in required] == [one.get("name") for one in locked]
+    same = [entry.get("name") for entry in required] == [entry.get("name") for entry in locked]
     if not same or _digest_of(chart, lock, label, owner) not in digests(required, locked):
-        raise ConfigError(
-            f"it does not fit {file}, which has changed since", where=Location(f"{label}/{lock}"), hint=hint
-        )
+        raise ConfigError(f"outdated, since {file} has changed", where=Location(f"{label}/{lock}"), hint=hint)
     return locked
 
 
 def _digest_of(chart: Tree, lock: str, label: str, owner: str) -> str:
-    read = documents(chart.read(lock), f"{label}/{lock}", owner=owner)
-    return str(read[0].data.get("digest")) if read and isinstance(read[0].data, dict) else ""
+    return str(mapping(chart.read(lock), f"{label}/{lock}", owner=owner).get("digest"))
 
 
 def digests(required: list[dict[str, Any]], locked: list[dict[str, Any]]) -> set[str]:
-    """Return the digests that a lock file may have: of what is required and what is locked, as Helm writes it.
+    """Return the valid digests of a lock file: Helm's over the required and locked entries.
 
-    An alias of a repository (``@name``, ``alias:name``) counts as the address that it stands for, which only the
-    lock file tells. The second digest is Helm 2's, which charts of apiVersion v1 may still have.
+    An alias of a repository (``@name``, ``alias:name``) counts as its address, which only the lock file has. The
+    second digest is Helm 2's, which charts of apiVersion v1 may still have.
     """
     resolved = [
-        {**one, "repository": other.get("repository")}
-        if str(one.get("repository") or "").startswith(("@", "alias:"))
-        else one
-        for one, other in zip(required, locked, strict=True)
+        {**dependency, "repository": lock_entry.get("repository")}
+        if str(dependency.get("repository") or "").startswith(("@", "alias:"))
+        else dependency
+        for dependency, lock_entry in zip(required, locked, strict=True)
     ]
-    old = {"dependencies": [_canonical(one) for one in required]}
-    return {_sha256([[_canonical(one) for one in resolved], [_canonical(one) for one in locked]]), _sha256(old)}
-
-
-def _canonical(one: dict[str, Any]) -> dict[str, Any]:
-    """Return a dependency with its keys in the order of Helm's record; what is empty is left out but for two."""
+    old = {"dependencies": [_canonical(dependency) for dependency in required]}
     return {
-        "name": str(one.get("name") or ""),
-        **({"version": str(one["version"])} if one.get("version") else {}),
-        "repository": str(one.get("repository") or ""),
-        **{key: str(one[key]) for key in ("condition",) if one.get(key)},
-        **{key: one[key] for key in ("tags", "enabled") if one.get(key)},
-        **({"import-values": _sorted(one["import-values"])} if one.get("import-values") else {}),
-        **{key: str(one[key]) for key in ("alias",) if one.get(key)},
+        _sha256(
+            [[_canonical(dependency) for dependency in resolved], [_canonical(dependency) for dependency in locked]]
+        ),
+        _sha256(old),
+    }
+
+
+def _canonical(dependency: dict[str, Any]) -> dict[str, Any]:
+    """Return a dependency with its keys in Helm's order, without empty ones except name and repository."""
+    return {
+        "name": str(dependency.get("name") or ""),
+        **({"version": str(dependency["version"])} if dependency.get("version") else {}),
+        "repository": str(dependency.get("repository") or ""),
+        **{key: str(dependency[key]) for key in ("condition",) if dependency.get(key)},
+        **{key: dependency[key] for key in ("tags", "enabled") if dependency.get(key)},
+        **({"import-values": _sorted(dependency["import-values"])} if dependency.get("import-values") else {}),
+        **{key: str(dependency[key]) for key in ("alias",) if dependency.get(key)},
     }
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _sha256(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""What an app's own config builds on elsewhere: brought along when it is handed off, so that hydration needs nothing.
+"""Complete an app's own config with its external dependencies at the hand-off, so that hydration needs no network.
 
-`plan` tells what a config needs that it does not hold, and reads no network; `Resolver` fetches it.
+`plan` finds them without network access, `Resolver` fetches them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies import bases
@@ -18,8 +18,8 @@ from headgate.dependencies.chartrepo import Index, archive_of, fetch_archive, re
 from headgate.dependencies.closure import closure
 from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.ocichart import OCI, pull
-from headgate.dependencies.requirements import Requirement, lacking
-from headgate.engine.reading import documents
+from headgate.dependencies.requirements import Requirement, missing_charts
+from headgate.engine.reading import mapping
 from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
 from headgate.model import ReleasedDependency
 from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
@@ -35,7 +35,7 @@ _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap", ".gitattributes", ".gitmodule
 
 @dataclass(frozen=True)
 class Plan:
-    """What a config needs that it does not hold: charts at exact versions, bases at commits with who names them."""
+    """Missing dependencies: charts at exact versions, and bases at commits with the places that name them."""
 
     charts: tuple[Requirement, ...] = ()
     bases: tuple[tuple[RemoteBase, Location], ...] = ()
@@ -43,47 +43,45 @@ class Plan:
 
 @dataclass(frozen=True)
 class ResolvedConfig:
-    """A config with all that it builds on, and what of that came from elsewhere."""
+    """A config with its dependencies, and their sources."""
 
     files: Tree
     dependencies: tuple[ReleasedDependency, ...] = ()
 
 
 def plan(files: Tree, environments: Sequence[str], label: str, owner: str) -> Plan:
-    """Tell what a config that an app renders from needs from elsewhere, in any of its environments.
+    """Return the missing dependencies of an app's config in all its environments.
 
-    ``label`` is its folder's name in messages, ``owner`` the app. Raises ConfigError for a chart that is not locked
-    and a base that is not pinned, UnsafeFileError for files in the folder that only a hand-off fills.
+    ``label`` is its folder in messages, ``owner`` the app. Raises ConfigError for a chart without lock or a base
+    without commit, UnsafeFileError for files in Headgate's own folder.
     """
     if files.paths(bases.FOLDER):
         raise UnsafeFileError(
-            "a folder that only a hand-off fills, with what it fetched",
+            "the name of this folder is reserved for bases that Headgate fetches",
             where=Location(f"{label}/{bases.FOLDER}"),
-            hint="call it otherwise",
+            hint="rename it",
         )
     if "Chart.yaml" in files:
-        return Plan(charts=tuple(lacking(without_archives(files, label, owner), label, owner)))
+        return Plan(charts=tuple(missing_charts(without_archives(files, label, owner), label, owner)))
     roots = ["", *(f"overlays/{environment}" for environment in environments)]
     return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path), owner).remote)
 
 
-@dataclass(frozen=True)
 class Resolver:
-    """Completes configs, each once, for all environments and all tries to land it.
+    """Completes each config once, for all environments and retries."""
 
-    ``access`` has the logins; which hosts may be asked is headgate.yaml's to say.
-    """
-
-    access: DownloadAccess = field(default_factory=DownloadAccess)
-    _known: dict[tuple[str, ...], ResolvedConfig | HeadgateError] = field(default_factory=dict, repr=False)
+    def __init__(self, access: DownloadAccess | None = None) -> None:
+        """Use the logins of ``access``; headgate.yaml has the allowed hosts."""
+        self.access = access or DownloadAccess()
+        self._known: dict[tuple[str, ...], ResolvedConfig | HeadgateError] = {}
 
     def resolve(
         self, files: Tree, settings: Settings, environments: Sequence[str], label: str, owner: str
     ) -> ResolvedConfig:
-        """Return the config of an app (``owner``) with all that it builds on.
+        """Return the config of the app ``owner`` with all dependencies.
 
-        Raises what `plan` does, DependencyError for what is not to be had, and UnsafeFileError and TooLargeError for
-        what was fetched as for what an app provides.
+        Raises the errors of `plan`, DependencyError if one cannot be fetched, UnsafeFileError and TooLargeError for
+        fetched files as for an app's own.
         """
         hosts = settings.dependencies.hosts
         key = (files.id, label, owner, *environments, "", *hosts)
@@ -94,10 +92,10 @@ class Resolver:
                 self._known[key] = _resolved(files, needed, access, label, owner)
             except HeadgateError as error:
                 self._known[key] = error
-        found = self._known[key]
-        if isinstance(found, HeadgateError):
-            raise found
-        return found
+        resolved = self._known[key]
+        if isinstance(resolved, HeadgateError):
+            raise resolved
+        return resolved
 
 
 def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, owner: str) -> ResolvedConfig:
@@ -106,51 +104,52 @@ def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, own
     blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
     fetched = fetch_bases(needed.bases, access, owner)
     blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
-    found = [ReleasedDependency(url=one.address, commit=one.commit, folder=one.folder) for one in fetched.bases]
+    released = [ReleasedDependency(url=base.address, commit=base.commit, folder=base.folder) for base in fetched.bases]
     indexes: dict[str, Index] = {}
     charts = dict.fromkeys(needed.charts)
-    times = Counter((one.folder, one.name) for one in charts)
-    for one in charts:
-        name = one.name if times[one.folder, one.name] == 1 else f"{one.name}-{one.version}"
-        folder = posixpath.join(one.folder, "charts", name)
-        data = _archive(one, access, indexes, owner)
-        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, one, label, owner).items()}
+    uses = Counter((chart.folder, chart.name) for chart in charts)
+    for chart in charts:
+        name = chart.name if uses[chart.folder, chart.name] == 1 else f"{chart.name}-{chart.version}"
+        folder = posixpath.join(chart.folder, "charts", name)
+        data = _archive(chart, access, indexes, owner)
+        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, chart, label, owner).items()}
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        found.append(
-            ReleasedDependency(url=one.repository, name=one.name, version=one.version, digest=digest, folder=folder)
+        released.append(
+            ReleasedDependency(
+                url=chart.repository, name=chart.name, version=chart.version, digest=digest, folder=folder
+            )
         )
     whole = Tree(blobs)
     check_input(whole, label, arrives=True)
-    return ResolvedConfig(whole, tuple(found))
+    return ResolvedConfig(whole, tuple(released))
 
 
-def _archive(one: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
-    """Fetch a chart's archive. The index of a repository is read once."""
-    if one.repository.startswith(OCI):
-        return pull(f"{one.repository.rstrip('/')}/{one.name}:{one.version}", "", one, access)
-    if one.repository not in indexes:
-        indexes[one.repository] = read_index(one.repository, access, one, owner)
-    url, digest = archive_of(one, indexes[one.repository])
-    return pull(url, digest, one, access) if url.startswith(OCI) else fetch_archive(url, digest, one, access)
+def _archive(chart: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
+    """Fetch a chart's archive; read the index of each repository once."""
+    if chart.repository.startswith(OCI):
+        return pull(f"{chart.repository.rstrip('/')}/{chart.name}:{chart.version}", "", chart, access)
+    if chart.repository not in indexes:
+        indexes[chart.repository] = read_index(chart.repository, access, chart, owner)
+    url, digest = archive_of(chart, indexes[chart.repository])
+    return pull(url, digest, chart, access) if url.startswith(OCI) else fetch_archive(url, digest, chart, access)
 
 
-def _unpacked(data: bytes, one: Requirement, label: str, owner: str) -> dict[str, Blob]:
-    """Return the files of a chart. Raises DependencyError when it is another chart than was asked for."""
-    archive = f"charts/{one.name}-{one.version}.tgz"
-    folder = posixpath.join(label, one.folder).rstrip("/")
+def _unpacked(data: bytes, chart: Requirement, label: str, owner: str) -> dict[str, Blob]:
+    """Return the files of a chart. Raises DependencyError if it is a different chart."""
+    archive = f"charts/{chart.name}-{chart.version}.tgz"
+    folder = posixpath.join(label, chart.folder).rstrip("/")
     whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)
     files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
-    _check_is(one, files, owner)
+    _check_identity(chart, files, owner)
     return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
 
 
-def _check_is(one: Requirement, files: Mapping[str, Blob], owner: str) -> None:
-    chart = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
-    read = documents(chart, f"{one.name}/Chart.yaml", owner=owner)
-    data = read[0].data if read else None
-    told = (str(data.get("name")), str(data.get("version"))) if isinstance(data, dict) else ("", "")
-    if told != (one.name, one.version):
+def _check_identity(needed: Requirement, files: Mapping[str, Blob], owner: str) -> None:
+    text = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
+    chart = mapping(text, f"{needed.name}/Chart.yaml", owner=owner)
+    actual = (str(chart.get("name") or ""), str(chart.get("version") or ""))
+    if actual != (needed.name, needed.version):
         raise DependencyError(
-            f"{one.repository} gives {' '.join(told).strip() or 'no chart'} for {one.name} {one.version}",
-            where=one.where,
+            f"{needed.repository} gives {' '.join(actual).strip() or 'no chart'} for {needed.name} {needed.version}",
+            where=needed.where,
         )

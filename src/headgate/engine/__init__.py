@@ -1,1 +1,1 @@
-"""The engine, a locked-in process that reads and renders all YAML. This package speaks to it and knows no YAML."""
+"""The engine, a sandboxed process that reads and renders all YAML. This package talks to it and parses no YAML."""

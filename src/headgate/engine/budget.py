@@ -1,4 +1,4 @@
-"""What reading or rendering one app in one environment may use."""
+"""Limits for reading or rendering an app in an environment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MEBI = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Counts are enforced by the engine, so that the verdict is the same everywhere; 0 is no limit.
+    """The engine enforces counts, so the result is the same everywhere; 0 is no limit.
 
-    ``seconds`` of wall time for one request, ``memory`` of the process in bytes.
+    ``seconds`` is the wall time of a request, ``memory`` the memory of the process in bytes.
     """
 
     seconds: float = 30
@@ -24,7 +24,7 @@ class Budget:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """What the engine counts, in the words of its protocol."""
+        """The counts, named as in the protocol."""
         return {
             "bytes_in": self.bytes_in,
             "nodes": self.nodes,

@@ -1,4 +1,4 @@
-"""A program that stays and answers lines with lines: the engine, and the process that renders Jinja2."""
+"""A long-running program that answers lines with lines: the engine, or the process that renders Jinja2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _PIPE = 1 << 20
-"""Bytes that wait in a pipe, so that the program works on while its answers are looked at here."""
+"""Size of a pipe, so that the program continues while this process handles its answers."""
 _MAX_STDERR = 1 << 16
 _LAST_SECONDS = 5
 
@@ -26,17 +26,17 @@ class EndedError(Exception):
     """The program ended before it answered. ``code`` is negative for the signal that ended it."""
 
     def __init__(self, code: int, stderr: str) -> None:
-        """Keep its last words."""
+        """Keep its exit code and standard error."""
         super().__init__(f"ended with {code}")
         self.code = code
         self.stderr = stderr
 
 
 class Dialogue:
-    """A running program. What it is told waits here until it reads, so that neither side blocks the other."""
+    """A running program. Input waits here until the program reads it, so that neither side blocks the other."""
 
     def __init__(self, args: Sequence[str], env: Mapping[str, str]) -> None:
-        """Start it, with this environment and no other. Raises ToolError when it cannot be run."""
+        """Start it with exactly this environment. Raises ToolError when it cannot run."""
         self._child = process.start_piped(args, env)
         self._stdin, self._stdout, self._stderr = (
             process.descriptor(stream) for stream in (self._child.stdin, self._child.stdout, self._child.stderr)
@@ -45,34 +45,34 @@ class Dialogue:
         _widen(self._stdout)
         self._pending = bytearray()
         self._partial = bytearray()
-        self._words = bytearray()
+        self._stderr_text = bytearray()
         self._open = {self._stdout, self._stderr}
         self.lines: deque[bytes] = deque()
 
     def send(self, line: bytes) -> None:
-        """Tell it a line, which ends with a newline."""
+        """Send a line, including its newline."""
         self._pending += line
 
     @property
     def ended(self) -> bool:
-        """Whether it will say no more."""
+        """Whether its output has ended."""
         return self._stdout not in self._open
 
     def end(self) -> EndedError:
-        """End it, and tell how it ended."""
+        """End the program, and return how it ended."""
         if self.ended:
             process.wait(self._child, _LAST_SECONDS)
-            self._drain()
+            self._read_stderr()
         self.close()
-        return EndedError(self._child.returncode, self._words.decode("utf-8", "replace"))
+        return EndedError(self._child.returncode, self._stderr_text.decode("utf-8", "replace"))
 
-    def _drain(self) -> None:
+    def _read_stderr(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self._stderr in self._open:
                 self.read(self._stderr)
 
     def close(self) -> None:
-        """End it with all that it started."""
+        """End the program and its children."""
         if self._child.returncode is None:
             process.end(self._child)
         for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
@@ -82,7 +82,7 @@ class Dialogue:
         self._pending.clear()
 
     def register(self, poll: select.poll) -> dict[int, Dialogue]:
-        """Let a poll wait for what can be read and written, and say whose descriptors these are."""
+        """Register the descriptors to read and write with a poll, and return them."""
         for descriptor in self._open:
             poll.register(descriptor, select.POLLIN)
         if not self._pending:
@@ -90,8 +90,8 @@ class Dialogue:
         poll.register(self._stdin, select.POLLOUT)
         return dict.fromkeys([*self._open, self._stdin], self)
 
-    def go_on(self, descriptor: int) -> None:
-        """Read or write what can be now."""
+    def transfer(self, descriptor: int) -> None:
+        """Read from or write to a descriptor that is ready."""
         if descriptor == self._stdin:
             self._write()
         elif descriptor in self._open:
@@ -102,13 +102,13 @@ class Dialogue:
             written = os.write(self._stdin, self._pending[:_CHUNK])
         except BlockingIOError:
             return
-        except BrokenPipeError:  # its output tells why
+        except BrokenPipeError:  # its output says why
             self._pending.clear()
             return
         del self._pending[:written]
 
     def read(self, descriptor: int) -> None:
-        """Take what it said."""
+        """Read available output."""
         data = os.read(descriptor, _CHUNK)
         if not data:
             self._open.discard(descriptor)
@@ -119,18 +119,18 @@ class Dialogue:
                 self.lines.extend(complete[1:])
                 self._partial.clear()
             self._partial += rest
-        elif len(self._words) < _MAX_STDERR:
-            self._words += data
+        elif len(self._stderr_text) < _MAX_STDERR:
+            self._stderr_text += data
 
 
 def _widen(descriptor: int) -> None:
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # an ordinary user may have so many of such pipes, and no more
+        with contextlib.suppress(OSError):  # the kernel limits the number of large pipes per user
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def exchange(dialogues: Collection[Dialogue], seconds: float) -> None:
-    """Wait until one of the programs reads or says something, for at most ``seconds``. Raises Stopped."""
+    """Wait until a program reads or writes, for at most ``seconds``. Raises Stopped."""
     poll = select.poll()
     owners: dict[int, Dialogue] = {}
     for dialogue in dialogues:
@@ -138,5 +138,5 @@ def exchange(dialogues: Collection[Dialogue], seconds: float) -> None:
     poll.register(signals.pipe(), select.POLLIN)
     for descriptor, _ in poll.poll(max(0.0, seconds) * 1000):
         if descriptor in owners:
-            owners[descriptor].go_on(descriptor)
+            owners[descriptor].transfer(descriptor)
     signals.check()

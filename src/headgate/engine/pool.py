@@ -1,6 +1,6 @@
-"""The engine's processes: one for each owner, so that no app shares one with another; kept for a while.
+"""The engine's processes: one per owner, so that apps never share one; reused for a while.
 
-Those who ask for one thing at a time use `call`, those who ask for many `converse`, which keeps all processors busy.
+`call` sends a single request, `converse` sends many and keeps all processors busy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from headgate import process
 from headgate.engine.budget import USUAL
 from headgate.engine.dialogue import EndedError, exchange
 from headgate.engine.protocol import Answer, engine_command
-from headgate.engine.worker import Worker, not_locked, out_of_time, why_it_ended
+from headgate.engine.worker import Worker, ended_error, sandbox_error, timeout_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
     from headgate.errors import HeadgateError
 
-_IDLE = 4  # processes that wait for their owner to come again, the platform's among them
-_SHARE = 8  # requests of the platform from which on a second process of the engine pays
-_SHARE_SLOW = 500  # and of another program: Python takes longer to start
+_MAX_IDLE = 4
+_SHARE = 8  # number of platform requests that justifies another engine process
+_SHARE_SLOW = 500  # the same for the Jinja2 process, which starts slower
 
-_idle: list[tuple[str, Worker]] = []  # the longest idle first
+_idle: list[tuple[str, Worker]] = []  # by owner, longest idle first
 _sandbox = {"required": True}
 
 
 def require_sandbox(*, required: bool) -> None:
-    """Say whether what an app owns is refused where an engine could not lock itself in."""
+    """Set whether inputs of apps are refused when the engine could not lock itself in."""
     _sandbox["required"] = required
 
 
 def sandbox_is_required() -> bool:
-    """Whether it is."""
+    """Return what `require_sandbox` set."""
     return _sandbox["required"]
 
 
 def close_all() -> None:
-    """End all processes that wait."""
+    """End all idle processes."""
     while _idle:
         _idle.pop()[1].close()
 
@@ -50,7 +50,7 @@ atexit.register(close_all)
 
 
 def status() -> tuple[bool, str]:
-    """Return whether the engine is locked in here, and if not, why."""
+    """Return whether the engine is locked in, and the reason if not."""
     worker = _borrow("", USUAL)
     try:
         return worker.sandboxed, str(worker.greeting.get("reason", ""))
@@ -59,26 +59,26 @@ def status() -> tuple[bool, str]:
 
 
 def start_ahead() -> None:
-    """Start a process for the platform's files, so that it is ready when the first one is to be read."""
+    """Start a process for the platform's files before the first one is read."""
     _give_back("", _borrow("", USUAL))
 
 
 def call(request: Request) -> Answer:
     """Return the answer to one request."""
-    ((_, answer),) = converse([request])  # to its end, where the process is kept for the next one
+    ((_, answer),) = converse([request])  # exhausts the generator, which then keeps the process
     return answer
 
 
 def converse(requests: Iterable[Request]) -> Iterator[tuple[Request, Answer]]:
-    """Yield each request with its answer, as they come.
+    """Yield each request with its answer, in order of arrival.
 
-    Raises ToolError when there is no engine, and Stopped when this process is told to stop.
+    Raises ToolError when the engine is missing, Stopped when this process receives a stop signal.
     """
     lanes = deque(_lanes(requests))
     active: list[_Lane] = []
     try:
         while lanes or active:
-            while lanes and len(active) <= process.processors():  # one more, which starts while the others work
+            while lanes and len(active) <= process.processors():  # plus one that starts while the others work
                 active.append(lanes.popleft())
                 active[-1].start()
             yield from _answers(active, lanes)
@@ -89,7 +89,7 @@ def converse(requests: Iterable[Request]) -> Iterator[tuple[Request, Answer]]:
 
 
 def _lanes(requests: Iterable[Request]) -> list[_Lane]:
-    """Group requests by who owns their inputs; the platform's go into as many processes as there are processors."""
+    """Group requests by the owner of their inputs; the platform's are spread over all processors."""
     groups: dict[tuple[str, object], list[Request]] = {}
     for request in requests:
         groups.setdefault((request.owner, request.command), []).append(request)
@@ -103,7 +103,7 @@ def _lanes(requests: Iterable[Request]) -> list[_Lane]:
 
 
 class _Lane:
-    """Requests of one owner, one after another in one process."""
+    """Requests of the same owner, in sequence in the same process."""
 
     def __init__(self, owner: str, requests: list[Request], *, alone: bool = False) -> None:
         self.owner, self.requests, self.alone = owner, requests, alone
@@ -116,7 +116,7 @@ class _Lane:
         else:
             self.worker = Worker(first.budget, first.command, len(self.requests))
         for request in self.requests:
-            self.worker.ask(request)
+            self.worker.submit(request)
 
     def drop(self) -> None:
         if self.worker is not None:
@@ -125,34 +125,34 @@ class _Lane:
 
 
 def _answers(active: list[_Lane], lanes: deque[_Lane]) -> Iterator[tuple[Request, Answer]]:
-    """Wait until something comes, and yield all that came; put what is to be tried again among the lanes."""
+    """Wait for answers and yield them; add requests to retry to the lanes."""
     running = [(lane, lane.worker) for lane in active if lane.worker is not None]
     if not any(worker.dialogue.lines or worker.dialogue.ended for _, worker in running):
         exchange([worker.dialogue for _, worker in running], min(worker.seconds_left for _, worker in running))
     for lane, worker in running:
         try:
-            refused = _refusal(lane, worker)
-            if refused is not None:
+            refusal = _refusal(lane, worker)
+            if refusal is not None:
                 left = worker.unanswered()
                 lane.drop()
-                yield from ((request, Answer(error=refused)) for request in left)
+                yield from ((request, Answer(error=refusal)) for request in left)
                 continue
-            while (found := worker.take()) is not None:
-                yield found
+            while (answered := worker.take()) is not None:
+                yield answered
         except EndedError as error:
-            yield from _failed(lane, worker, lanes, why_it_ended(error, worker.budget))
+            yield from _failed(lane, worker, lanes, ended_error(error, worker.budget))
             continue
         if not worker.busy:
             lane.worker = None
             _give_back(lane.owner, worker)
         elif worker.seconds_left <= 0:
-            yield from _failed(lane, worker, lanes, out_of_time(worker.unanswered()[0].budget))
+            yield from _failed(lane, worker, lanes, timeout_error(worker.unanswered()[0].budget))
 
 
-def _failed(lane: _Lane, worker: Worker, lanes: deque[_Lane], why: HeadgateError) -> Iterator[tuple[Request, Answer]]:
-    """A process is gone, or is ended since it takes too long: charge the request that it worked on.
+def _failed(lane: _Lane, worker: Worker, lanes: deque[_Lane], error: HeadgateError) -> Iterator[tuple[Request, Answer]]:
+    """Yield the error for the request that a process worked on when it ended or timed out.
 
-    Where the process had answered others before, that request is tried once more alone, and only that counts.
+    If the process served other requests too, retry that request alone instead: only this result counts.
     """
     left = worker.unanswered()
     shared = worker.answered > 0 or len(left) > 1
@@ -160,15 +160,15 @@ def _failed(lane: _Lane, worker: Worker, lanes: deque[_Lane], why: HeadgateError
     if shared and not lane.alone:
         lanes.appendleft(_Lane(lane.owner, left[:1], alone=True))
     else:
-        yield left[0], Answer(error=why)
+        yield left[0], Answer(error=error)
     if left[1:]:
         lanes.append(_Lane(lane.owner, left[1:]))
 
 
 def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
-    if not lane.owner or not worker.greets() or worker.sandboxed or not sandbox_is_required():
+    if not lane.owner or not worker.has_greeted() or worker.sandboxed or not sandbox_is_required():
         return None
-    return not_locked(str(worker.greeting.get("reason", "")))
+    return sandbox_error(str(worker.greeting.get("reason", "")))
 
 
 def _borrow(owner: str, budget: Budget) -> Worker:
@@ -184,6 +184,6 @@ def _give_back(owner: str, worker: Worker) -> None:
         worker.close()
         return
     _idle.append((owner, worker))
-    while len(_idle) > _IDLE:
+    while len(_idle) > _MAX_IDLE:
         place = next((place for place, (name, _) in enumerate(_idle) if name), 0)
         _idle.pop(place)[1].close()

@@ -37,10 +37,10 @@ def engine_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """Something to read or render. ``owner`` is the app that wrote what is read; empty for the platform.
+    """A request to read or render. ``owner`` is the app that owns the inputs; empty for the platform.
 
-    ``kind`` and ``body`` are the protocol's; ``tree`` has the files that the body names by its id. ``command`` gives
-    the command of the program that answers, from a budget and the number of requests.
+    ``kind`` and ``body`` are the protocol's; ``tree`` holds the files that the body names by its id. ``command``
+    returns the command of the answering program for a budget and a number of requests.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineObject:
-    """A Kubernetes object. ``text`` is its source where that must stay (SOPS); ``hook`` are Helm's events of a hook."""
+    """A Kubernetes object. ``text`` is its source if that must not change (SOPS); ``hook`` has the events of a hook."""
 
     data: dict[str, Any]
     source: str
@@ -63,7 +63,7 @@ class EngineObject:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineWarning:
-    """Something to look at that stops nothing. ``file`` is named as in the request."""
+    """A warning. ``file`` is named as in the request."""
 
     message: str
     file: str = ""
@@ -72,7 +72,7 @@ class EngineWarning:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a request has no result. ``file`` is named as in the request or by its path in the tree."""
+    """Why a request has no result. ``file`` is named as in the request, or is a path in the tree."""
 
     kind: str
     message: str
@@ -83,7 +83,7 @@ class Failure:
     functions: tuple[str, ...] = ()
 
     def error(self, named: Callable[[str], str] = str, label: str = "") -> HeadgateError:
-        """Return the error for people. ``named`` gives a file its name in the repository, ``label`` stands for none."""
+        """Return the error. ``named`` maps a file to its name in the repository, ``label`` is the default place."""
         file = named(self.file) if self.file else label
         where = Location(file, self.line) if file else None
         return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=self.hint)
@@ -103,18 +103,18 @@ _ERRORS: dict[str, type[HeadgateError]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the engine made of a request: objects or a value, or why it has none."""
+    """The engine's answer: objects or a value, or why there is none."""
 
     objects: tuple[EngineObject, ...] = ()
     value: Any = None
     warnings: tuple[EngineWarning, ...] = ()
     failure: Failure | None = None
     error: HeadgateError | None = None
-    """What ended the process: no verdict of the engine's."""
+    """Why the process ended without an answer."""
 
 
 def tree_message(tree: Tree) -> bytes:
-    """Return the line that gives the engine a tree."""
+    """Return the line that sends a tree."""
     files: dict[str, str] = {}
     binary: dict[str, str] = {}
     for path in tree.paths():
@@ -136,21 +136,21 @@ def _line(message: dict[str, Any]) -> bytes:
 
 
 @dataclass
-class RenderedObject:
-    """The answer to one request while it arrives. ``known`` are the objects that the engine sends once only."""
+class PartialAnswer:
+    """An answer whose lines are still arriving. ``known`` has objects by content, which the engine sends only once."""
 
     known: dict[str, EngineObject]
     objects: list[EngineObject] = field(default_factory=list)
 
     def take(self, line: bytes) -> Answer | None:
-        """Take a line; return the answer when it is complete."""
+        """Add a line; return the answer when it is complete."""
         message: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
         if message.get("done"):
             failure = message.get("error")
             return Answer(
                 objects=() if failure else tuple(self.objects),
                 value=message.get("value"),
-                warnings=tuple(EngineWarning(**one) for one in message.get("warnings") or ()),
+                warnings=tuple(EngineWarning(**warning) for warning in message.get("warnings") or ()),
                 failure=_failure(failure) if failure else None,
             )
         self.objects.append(self._object(message))
@@ -160,15 +160,15 @@ class RenderedObject:
         content = message.get("content", "")
         if content and "object" not in message:
             return self.known[content]
-        found = EngineObject(
+        parsed = EngineObject(
             data=message["object"],
             source=message.get("source", ""),
             hook=tuple(message.get("hook") or ()),
             text=message.get("text", ""),
         )
         if content:
-            self.known[content] = found
-        return found
+            self.known[content] = parsed
+        return parsed
 
 
 def _failure(message: dict[str, Any]) -> Failure:

@@ -1,4 +1,4 @@
-"""Reading YAML: configuration, values, Kubernetes objects. ``owner`` is the app that wrote it, as in `Request`."""
+"""Read YAML: configuration, values, Kubernetes objects. ``owner`` is the app that owns it, as in `Request`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a configuration file, and the line that it begins on."""
+    """A document of a configuration file, and its first line."""
 
     data: Any
     line: int
 
 
 def decoded(data: bytes | str, file: str) -> str:
-    """Return the text of a file. Raises YamlError with the line for what is not UTF-8."""
+    """Return the text of a file. Raises YamlError with the line if it is not UTF-8."""
     if isinstance(data, str):
         return data
     try:
@@ -38,7 +38,7 @@ def decoded(data: bytes | str, file: str) -> str:
 
 
 def documents_request(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> Request:
-    """Return what asks for `documents`. Raises YamlError for what is not UTF-8."""
+    """Return the request of `documents`. Raises YamlError if the text is not UTF-8."""
     body = {"file": file, "text": decoded(data, file)}
     return Request(kind="documents", body=body, owner=owner, budget=budget)
 
@@ -46,27 +46,33 @@ def documents_request(data: bytes | str, file: str, *, owner: str = "", budget: 
 def values_request(
     data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
 ) -> Request:
-    """Return what asks for `values`. Raises YamlError for what is not UTF-8."""
+    """Return the request of `values`. Raises YamlError if the text is not UTF-8."""
     body = {"file": file, "text": decoded(data, file), "lenient": lenient}
     return Request(kind="values", body=body, owner=owner, budget=budget)
 
 
 def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> list[Document]:
-    """Read the documents of a file as Kubernetes reads them. Empty ones are left out.
+    """Read the documents of a file as Kubernetes reads them, without empty ones.
 
-    Raises YamlError for what is not YAML, TooLargeError above the budget.
+    Raises YamlError for invalid YAML, TooLargeError above the budget.
     """
     answer = send(documents_request(data, file, owner=owner, budget=budget))
-    return [Document(one["value"], one["line"]) for one in answer.value]
+    return [Document(document["value"], document["line"]) for document in answer.value]
+
+
+def mapping(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> dict[str, Any]:
+    """Read the first document of a file; empty unless it is a mapping. Raises the errors of `documents`."""
+    read = documents(data, file, owner=owner, budget=budget)
+    return read[0].data if read and isinstance(read[0].data, dict) else {}
 
 
 def values(
     data: bytes | str, file: str, *, owner: str = "", lenient: bool = False, budget: Budget = USUAL
 ) -> tuple[dict[str, Any], tuple[EngineWarning, ...]]:
-    """Read a values file as Helm does, and what is to be warned of.
+    """Read a values file as Helm does; return the values and warnings.
 
-    ``lenient`` takes the last of equal keys, as Helm does, with a warning; else they are an error.
-    Raises YamlError, ConfigError for what is no mapping, TooLargeError.
+    ``lenient`` takes the last of duplicate keys with a warning, as Helm does; otherwise they are an error.
+    Raises YamlError, ConfigError if it is not a mapping, TooLargeError.
     """
     answer = send(values_request(data, file, owner=owner, lenient=lenient, budget=budget))
     return answer.value, answer.warnings
@@ -82,7 +88,7 @@ _ahead: dict[tuple[object, ...], Answer] = {}
 
 
 def read_ahead(requests: Iterable[Request]) -> None:
-    """Let the answers be here when they are asked for: together they keep all processors busy."""
+    """Send many requests at once, which keeps all processors busy; `send` returns their answers."""
     _ahead.update((_key(request), answer) for request, answer in pool.converse(requests))
 
 
@@ -91,7 +97,7 @@ def _key(request: Request) -> tuple[object, ...]:
 
 
 def send(request: Request) -> Answer:
-    """Return an answer that is no failure. Raises the failure's error."""
+    """Return the answer to a request. Raises its error."""
     answer = _ahead.pop(_key(request), None) if _ahead else None
     if answer is None:
         answer = pool.call(request)
@@ -104,24 +110,24 @@ def send(request: Request) -> Answer:
 
 @dataclass(frozen=True)
 class SourceText:
-    """The text of a file, in which places are looked up when somebody must be told of one."""
+    """The text of a file, to find the places of errors."""
 
     data: bytes
     file: str
     owner: str = ""
 
     def place(self, path: Sequence[str | int]) -> Location:
-        """Return where ``path`` stands in it, or the nearest thing above it that stands somewhere."""
+        """Return the location of ``path``, or of its nearest parent in the file."""
         from headgate.yamltext.valuepath import dotted  # noqa: PLC0415  only for errors
 
         return Location(self.file, self._find(path)["line"], dotted(tuple(path)))
 
     def scalar(self, path: KeyPath) -> str:
-        """Return how the scalar at ``path`` is written, without quotes; an empty string when there is none."""
+        """Return the source text of the scalar at ``path`` without quotes; empty if there is none."""
         return str(self._find(path).get("scalar", ""))
 
     def _find(self, path: Sequence[str | int]) -> dict[str, Any]:
         text = self.data.decode("utf-8-sig", "replace")
         answer = send(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
-        found: dict[str, Any] = answer.value
-        return found
+        position: dict[str, Any] = answer.value
+        return position

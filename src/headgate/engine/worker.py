@@ -1,4 +1,4 @@
-"""One process of the engine, for the files of one owner."""
+"""A process of the engine, for the files of a single owner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headgate.engine.protocol import (
     VERSION,
     Answer,
     EngineObject,
-    RenderedObject,
+    PartialAnswer,
     engine_command,
     request_message,
     tree_message,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
 
 _START_SECONDS = 60
-_AHEAD = 32  # requests that wait in the process, so that it never waits for us
+_MAX_SENT = 32  # requests sent ahead, so that the process never waits
 
 
 class Worker:
@@ -37,39 +37,39 @@ class Worker:
     def __init__(
         self, budget: Budget, command: Callable[[Budget, int], list[str]] = engine_command, requests: int = 1
     ) -> None:
-        """Start it within the seconds and the memory of a budget. Raises ToolError when the engine is not there."""
+        """Start it with a budget. Raises ToolError when the engine is missing."""
         self.budget, self.command = budget, command
         self.dialogue = Dialogue(command(budget, requests), _ENVIRONMENT)
         self._greeting: dict[str, Any] | None = None
-        self._known: dict[str, EngineObject] = {}
+        self._objects: dict[str, EngineObject] = {}
         self._trees: set[str] = set()
         self._unsent: deque[Request] = deque()
-        self._sent: deque[tuple[Request, RenderedObject]] = deque()
+        self._sent: deque[tuple[Request, PartialAnswer]] = deque()
         self._number = 0
         self._since = time.monotonic()
         self.answered = 0
 
     @property
     def greeting(self) -> dict[str, Any]:
-        """What it said of itself, which may have to be waited for. Raises what `greets` does."""
-        while not self.greets():
+        """The greeting; waits for it. Raises the errors of `has_greeted`."""
+        while not self.has_greeted():
             exchange([self.dialogue], self.seconds_left)
         return self._greeting or {}
 
-    def greets(self) -> bool:
-        """Whether it has begun. Raises ToolError when it is another engine than expected, or could not start."""
+    def has_greeted(self) -> bool:
+        """Whether the process has started. Raises ToolError if it is the wrong engine or could not start."""
         if self._greeting is None and (self.dialogue.lines or self.seconds_left <= 0):
             pinned = PINNED if self.command is engine_command else {}
             self._greeting = _checked(self.dialogue.lines.popleft() if self.dialogue.lines else b"{}", pinned)
             self._since = time.monotonic()
         elif self._greeting is None and self.dialogue.ended:
             error = self.dialogue.end()
-            raise ToolError(f"the engine ended with {error.code} when it started: {error.stderr[:500]}")
+            raise ToolError(f"the engine failed to start (exit code {error.code}): {error.stderr[:500]}")
         return self._greeting is not None
 
     @property
     def sandboxed(self) -> bool:
-        """Whether it has locked itself in."""
+        """Whether the process has locked itself in."""
         return bool(self.greeting["sandbox"])
 
     @property
@@ -77,17 +77,17 @@ class Worker:
         """Whether it has requests to answer."""
         return bool(self._sent or self._unsent)
 
-    def ask(self, request: Request) -> None:
-        """Put a request to it, after those that it has."""
+    def submit(self, request: Request) -> None:
+        """Queue a request."""
         if not self.busy:
             self._since = time.monotonic()
         self._unsent.append(request)
         self._send()
 
     def _send(self) -> None:
-        while self._unsent and len(self._sent) < _AHEAD:
+        while self._unsent and len(self._sent) < _MAX_SENT:
             if self._unsent[0].owner and self._greeting is None:
-                return  # what an app wrote is given only to a process that said whether it is locked in
+                return  # an app's inputs wait until the greeting says whether the process is locked in
             request = self._unsent.popleft()
             tree = request.tree
             if tree is not None and tree.id not in self._trees:
@@ -95,19 +95,19 @@ class Worker:
                 self.dialogue.send(tree_message(tree))
             self._number += 1
             self.dialogue.send(request_message(self._number, request))
-            self._sent.append((request, RenderedObject(self._known)))
+            self._sent.append((request, PartialAnswer(self._objects)))
 
     @property
     def seconds_left(self) -> float:
-        """How long its start, or the request that it works on, may still take."""
+        """Time left for the start or for the current request."""
         seconds: float = _START_SECONDS
         if self._greeting is not None:
             seconds = (self._sent[0][0] if self._sent else self._unsent[0]).budget.seconds
         return self._since + seconds - time.monotonic()
 
     def take(self) -> tuple[Request, Answer] | None:
-        """Return the next answer if it is complete already. Raises EndedError when none will come."""
-        if not self.greets():
+        """Return the next complete answer, if any. Raises EndedError when none will follow."""
+        if not self.has_greeted():
             return None
         self._send()
         while self.dialogue.lines:
@@ -124,7 +124,7 @@ class Worker:
         return None
 
     def unanswered(self) -> list[Request]:
-        """Return the requests without an answer; it works on the first one."""
+        """Return the requests without an answer; the first is the current one."""
         return [request for request, _ in self._sent] + list(self._unsent)
 
     def close(self) -> None:
@@ -138,44 +138,44 @@ def _checked(line: bytes, pinned: dict[str, str]) -> dict[str, Any]:
     if greeting.get("protocol") != VERSION or versions != pinned:
         raise ToolError(
             f"the engine speaks protocol {greeting.get('protocol')} with {versions}, expected {VERSION} with {pinned}",
-            hint="'make tools' in a checkout of Headgate builds the right one",
+            hint="run 'make tools' in a checkout of Headgate to build the right one",
         )
     return greeting
 
 
-# Go links time zones in, and starts quicker without collecting garbage, which the engine switches on when it has begun.
-# Python takes its encoding and its order of sets from here.
+# The engine embeds time zones, and turns garbage collection on after a quick start without it. The last two set
+# Python's encoding and its order of sets.
 _ENVIRONMENT = {"TZ": "UTC", "GOGC": "off", "GOMAXPROCS": "1", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 _OUT_OF_MEMORY = re.compile(
-    # The last is Go's runtime itself, which now and then uses memory that it was refused before it says so.
+    # The last is Go's runtime, which sometimes uses memory that it was denied before it reports the denial.
     r"out of memory|cannot allocate memory|MemoryError|SIGSEGV: segmentation violation\nPC="
 )
 
 
-def why_it_ended(error: EndedError, budget: Budget) -> HeadgateError:
-    """Return what a process that ended while it worked on a request says of that request."""
+def ended_error(error: EndedError, budget: Budget) -> HeadgateError:
+    """Return the error of the request during which a process ended."""
     if error.code == -9 or _OUT_OF_MEMORY.search(error.stderr):  # noqa: PLR2004  SIGKILL, of the kernel
         return ExhaustedError(
             f"used more than {budget.memory // process.MEBI} MiB of memory",
-            hint="look for a loop or a value that grows without end; the limit is limits.render_mebibytes",
+            hint="check for an endless loop or a value that keeps growing; the limit is limits.render_mebibytes",
         )
-    words = " ".join(error.stderr.split())[:300]
-    return RenderError(f"the engine failed (exit code {error.code}): {words}", hint="please report it")
+    stderr = " ".join(error.stderr.split())[:300]
+    return RenderError(f"the engine failed (exit code {error.code}): {stderr}", hint="please report it")
 
 
-def out_of_time(budget: Budget) -> HeadgateError:
-    """Return the error of a request that took too long."""
+def timeout_error(budget: Budget) -> HeadgateError:
+    """Return the error of a request that timed out."""
     return ExhaustedError(
         f"was stopped after {budget.seconds:g} seconds",
-        hint="look for a loop that does not end; the limit is limits.render_seconds",
+        hint="check for an endless loop; the limit is limits.render_seconds",
     )
 
 
-def not_locked(reason: str) -> HeadgateError:
-    """Return why what an app owns is refused where the engine is not locked in."""
+def sandbox_error(reason: str) -> HeadgateError:
+    """Return the error that refuses an app's inputs because the engine is not locked in."""
     return SandboxError(
-        f"what an app wrote is not read here, since the engine cannot lock itself in: {reason}",
+        f"cannot read files of an app, since the engine cannot lock itself in: {reason}",
         hint="run it on Linux with seccomp, or set 'sandbox: optional' in headgate.yaml on the default branch; "
-        "a trial on your own machine may pass --no-sandbox",
+        "for a trial on your own machine, pass --no-sandbox",
     )

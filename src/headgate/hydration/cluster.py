@@ -1,4 +1,4 @@
-"""One identity once per cluster, over all apps. Read from the names of output files, so that none is opened. Pure."""
+"""Each object belongs to one app per cluster. Read from the names of output files, without opening them. Pure."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Owner = tuple[str, str]
 def conflicts(
     configuration: Configuration, tree: Tree, hydrated: Mapping[Owner, Sequence[Manifest]]
 ) -> dict[Owner, ManifestError]:
-    """Return an error for each hydrated app-environment that renders an object that another one has.
+    """Return an error for each hydrated app-environment with an object that another one has.
 
-    Who has the object in the tree already keeps it; where nobody does, all who claim it fail.
+    The owner of the object in the tree keeps it; without one, all app-environments with the object fail.
     """
-    names = {file_name(manifest, manifest.namespace) for found in hydrated.values() for manifest in found}
+    names = {file_name(manifest, manifest.namespace) for rendered in hydrated.values() for manifest in rendered}
     before = _claims_in_tree(configuration, tree, names)
     holders: dict[Claim, set[Owner]] = {}
     for owner, claims in before.items():
@@ -43,13 +43,10 @@ def conflicts(
             for claim in claims:
                 holders.setdefault(claim, set()).add(owner)
     objects: dict[tuple[Owner, Claim], Manifest] = {}
-    for owner, found in hydrated.items():
-        for manifest in found:
-            claim = (
-                configuration.cluster(owner[1]),
-                manifest.namespace,
-                file_name(manifest, manifest.namespace),
-            )
+    for owner, rendered in hydrated.items():
+        for manifest in rendered:
+            name = file_name(manifest, manifest.namespace)
+            claim = (configuration.cluster(owner[1]), manifest.namespace, name)
             holders.setdefault(claim, set()).add(owner)
             objects[owner, claim] = manifest
     errors: dict[Owner, ManifestError] = {}
@@ -66,38 +63,38 @@ def conflicts(
 
 def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
     return ManifestError(
-        f"{manifest} would be twice in the cluster '{cluster}': {others} has it too",
+        f"{manifest} would exist twice in cluster '{cluster}': {others} has it too",
         where=manifest.place,
         hint=_way_out(manifest),
     )
 
 
 def _way_out(manifest: Manifest) -> str:
-    """Return what makes an object unique, which depends on who chooses its name."""
+    """Return how to make an object unique, which depends on who chooses its name."""
     if manifest.namespace:
-        return "rename it, or give the app another namespace"
+        return "rename it, or set another namespace for the app"
     source = manifest.source or "it"
     if manifest.kind_name == DEFINITION and "/crds/" in f"/{source}":
         return (
-            f"only one app of a cluster can own a CRD: delete {source} from the vendored chart of one of them, "
-            "or switch off by a value the subchart that brings it"
+            f"only one app per cluster can own a CRD: delete {source} from the vendored chart of one of them, "
+            "or disable the subchart that contains it with a value"
         )
     if manifest.kind_name == DEFINITION:
         return (
-            "only one app of a cluster can own a CRD: switch CRDs off by a value of the chart of one of them "
+            "only one app per cluster can own a CRD: disable CRDs with a value of the chart of one of them "
             f"(often crds.enabled or installCRDs), or remove {source} from one"
         )
     if manifest.kind_name == "Namespace":
-        return f"only one app of a cluster can own a namespace: remove {source} from the others"
+        return f"only one app per cluster can own a namespace: remove {source} from the others"
     return (
-        "it has no namespace, so its name is taken for the whole cluster: give it another name in one of them, "
-        "by a value of the chart (often fullnameOverride), by namePrefix in a kustomization, or by another name of the "
-        "app, which is its Helm release's name"
+        "its name is unique in the whole cluster, since it has no namespace: rename it in one of them with a value of "
+        "the chart (often fullnameOverride), with namePrefix in a kustomization, or by renaming the app, which names "
+        "its Helm release"
     )
 
 
 def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, set[Claim]]:
-    """Return who has objects in files of these names. Of no other app anything is read."""
+    """Return the owners of objects in files with these names. Reads nothing of other apps."""
     files = _files_named(configuration, tree, names)
     prefetch(tree, [path for paths in files.values() for path in paths if _needs_content(path, configuration)])
     claims: dict[Owner, set[Claim]] = {}
@@ -111,16 +108,16 @@ def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet
 
 
 def _files_named(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, list[str]]:
-    """Return the paths of Headgate's files with these names, a namespace in them left out, by app and environment."""
-    found: dict[Owner, list[str]] = {}
+    """Return the paths of Headgate's files with these names (without the namespace), by app and environment."""
+    matching: dict[Owner, list[str]] = {}
     for app in configuration.apps.names:
         for environment in configuration.settings.environments:
             folder = configuration.output_folder(app, environment)
             files = [path[len(folder) + 1 :] for path in tree.paths(folder)] if f"{folder}/{RECORD}" in tree else []
             named = [file for file in files if "/" not in file and file.endswith(".yaml") and _name(file) in names]
             if named:
-                found[app, environment] = [f"{folder}/{file}" for file in named]
-    return found
+                matching[app, environment] = [f"{folder}/{file}" for file in named]
+    return matching
 
 
 def _name(file: str) -> str:
@@ -137,12 +134,12 @@ def _namespace_of(tree: Tree, path: str, namespace: str, configuration: Configur
     if at:
         return elsewhere, f"{stem}.yaml"
     scope = _scope_of_file(stem, configuration)
-    if scope is None:  # a kind that nobody knows: only here the object itself is read
+    if scope is None:  # an unknown kind: read the object
         try:
-            found = manifests(reading.objects(tree.read(path), path))
+            parsed = manifests(reading.objects(tree.read(path), path))
         except HeadgateError:
-            found = []
-        scope = "namespace" if not found or found[0].namespace else "cluster"
+            parsed = []
+        scope = "namespace" if not parsed or parsed[0].namespace else "cluster"
     return (namespace if scope == "namespace" else ""), f"{stem}.yaml"
 
 
@@ -154,7 +151,7 @@ _KUBERNETES, _THIRD_PARTY = _by_lower_case(KUBERNETES), _by_lower_case(THIRD_PAR
 
 
 def _scope_of_file(stem: str, configuration: Configuration) -> str | None:
-    """Tell the scope from the beginning of the name; groups may hold dashes, so every dash may end it."""
+    """Return the scope of the kind at the beginning of a name; groups may contain dashes, so try each dash."""
     configured = _by_lower_case(configuration.settings.scopes)
     position = stem.find("-")
     while position > 0:

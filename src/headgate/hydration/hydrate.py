@@ -1,50 +1,46 @@
-"""A tree -> final YAML for each app in each environment, and what that changes. Reads no clock and no network."""
+"""A tree -> final YAML for each app in each environment, and its changes. Reads no clock and no network."""
 
 from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headgate import tools
 from headgate.engine import pool
-from headgate.errors import GuardError, HeadgateError, ImageError, Location
+from headgate.errors import GuardError, HeadgateError, Location
 from headgate.hydration import lock, output
+from headgate.hydration.assemble import Hydrated, assemble, unused_images
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
-from headgate.objects.canonical import file_name, to_files
-from headgate.objects.check import check_allowed
-from headgate.objects.hooks import with_suffixes, without_hooks
-from headgate.objects.images import set_digests
-from headgate.objects.manifest import manifests, with_namespace
 from headgate.render import ENGINES
-from headgate.repository.tree import MAX_FILE, prefetch
+from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
     from headgate.hydration.output import ObjectChange
-    from headgate.objects.manifest import Manifest
-    from headgate.render.protocol import Result
     from headgate.repository.tree import Changes, Tree
 
 Target = tuple["AppRecord", str]
 
+OutcomeState = Literal["changed", "unchanged", "waiting", "held", "superseded", "failed", "recorded"]
+"""``waiting``: for the first hand-off of a part; ``held``: pinned, frozen or outside of its windows; ``superseded``:
+by something newer; ``recorded``: only the records of what is pending change."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What hydrating one app in one environment gave.
+    """The result of hydrating one app in one environment.
 
-    ``state`` is ``changed``, ``unchanged``, ``waiting`` (for the first hand-off of a part), ``held`` (pinned or
-    frozen), ``superseded`` (by something newer) or ``failed``; ``reasons`` say why. ``upgrade`` tells of another
-    version of the engine than before: ``helm 4.3.0 -> 4.3.1``.
+    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``.
     """
 
     app: str
     environment: str
-    folder: str
-    state: str
+    folder: str = ""
+    state: OutcomeState
     engine: str = ""
     changes: Changes | None = None
     objects: tuple[ObjectChange, ...] = ()
@@ -56,14 +52,30 @@ class Outcome:
     inputs: str = ""
 
 
-@dataclass(frozen=True)
-class HydrateOptions:
-    """What a person may ask for: everything anew, and to be let past the guards and the lock.
+class RenderCache:
+    """Hydrated app-environments by their inputs, so that a retry renders only what changed."""
 
-    ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
-    are believed; a folder that differs from there is rendered, whatever its own record says of it. ``closed`` are
-    environments that take nothing by themselves at this time. ``kept`` are results by their inputs, for those who
-    try more than once.
+    def __init__(self) -> None:
+        """Start empty."""
+        self._hydrated: dict[str, Hydrated] = {}
+
+    def get(self, plan: Planned) -> Hydrated | None:
+        """Return the objects of an earlier render with the same inputs."""
+        hydrated = self._hydrated.get(plan.inputs)
+        return hydrated and replace(hydrated, planned=plan)
+
+    def add(self, hydrated: Hydrated) -> None:
+        """Keep the objects of a render."""
+        self._hydrated[hydrated.planned.inputs] = hydrated
+
+
+@dataclass(frozen=True, kw_only=True)
+class HydrateOptions:
+    """Options of a hydration: render everything, and pass the guards or the lock.
+
+    ``explicit`` also hydrates what is pinned or frozen. ``trusted`` is a tree whose records are believed: a folder
+    that differs from it is rendered, whatever its own record says. ``closed`` are environments that are now outside
+    their windows. ``cache`` is for callers that retry.
     """
 
     everything: bool = False
@@ -72,30 +84,14 @@ class HydrateOptions:
     explicit: bool = False
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
-    kept: dict[str, Hydrated] = field(default_factory=dict, compare=False)
+    cache: RenderCache = field(default_factory=RenderCache, compare=False)
 
-    def believe(self, tree: Tree, folder: str) -> bool:
-        """Whether what a folder's record says of it may be believed."""
+    def trusts(self, tree: Tree, folder: str) -> bool:
+        """Whether a folder's record may be believed."""
         return self.trusted is None or self.trusted.folder(folder).id == tree.folder(folder).id
 
 
 AS_USUAL = HydrateOptions()
-
-
-@dataclass(frozen=True)
-class Hydrated:
-    """Objects of one app in one environment, before they are compared with anything."""
-
-    planned: Planned
-    found: tuple[Manifest, ...]
-    files: Mapping[str, str]
-    used: frozenset[str]
-    warnings: tuple[str, ...]
-
-    @property
-    def by_file(self) -> dict[str, Manifest]:
-        """The objects by the names of their files."""
-        return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.found}
 
 
 def hydrate(
@@ -105,10 +101,10 @@ def hydrate(
     options: HydrateOptions = AS_USUAL,
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Outcome]:
-    """Hydrate the targets and return an outcome for each, in their order. Nothing is written.
+    """Hydrate the targets and return an outcome for each, in order. Writes nothing.
 
-    ``progress`` hears of each app and environment when it is rendered. Raises LockError when
-    headgate.lock names other engine versions than these.
+    ``progress`` is called with each app and environment after its render. Raises LockError when headgate.lock names
+    other engine versions.
     """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
     records = [f"{folder}/{output.RECORD}" for folder in output_folders(configuration, targets)]
@@ -121,22 +117,22 @@ def hydrate(
     plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:
         engines = {plan.render.engine for plan in plans if isinstance(plan, Planned)}
-        lock.check(configuration.lock, engines | {one.engine for one in outcomes.values()})
-    todo: list[Planned] = []
+        lock.check(configuration.lock, engines | {outcome.engine for outcome in outcomes.values()})
+    to_render: list[Planned] = []
     for plan in plans:
         settled = _settled(tree, configuration, plan, options)
         if settled is not None:
             outcomes[plan.record.name, plan.environment] = settled
         elif isinstance(plan, Planned):
-            todo.append(plan)
-    outcomes |= _hydrate_planned(tree, configuration, todo, options, progress)
+            to_render.append(plan)
+    outcomes |= _hydrate_planned(tree, configuration, to_render, options, progress)
     return [outcomes[record.name, environment] for record, environment in targets]
 
 
 def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:
-    """Return a failed outcome for each app, or each of these, whose app.yaml cannot be used."""
+    """Return a failed outcome for each app (or each of ``apps``) with an invalid app.yaml."""
     return [
-        Outcome(path.rsplit("/", 1)[1], "every environment", "", "failed", error=error)
+        Outcome(app=path.rsplit("/", 1)[1], environment="every environment", state="failed", error=error)
         for path, error in configuration.broken.items()
         if not apps or path.rsplit("/", 1)[1] in apps
     ]
@@ -145,43 +141,43 @@ def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outco
 def _quickly_unchanged(
     tree: Tree, configuration: Configuration, targets: Sequence[Target], planner: Planner, options: HydrateOptions
 ) -> dict[tuple[str, str], Outcome]:
-    """Find what is as it was by the ids of files alone. Of these no warnings are told: they were with the change."""
-    found = {}
+    """Return the outcomes of targets whose file ids have not changed. Their warnings were shown with the change."""
+    unchanged = {}
     for record, environment in targets:
         folder = configuration.output_folder(record.name, environment)
-        known = planner.quick(record, environment) if options.believe(tree, folder) else None
-        with suppress(HeadgateError):  # a record that cannot be read is told of when that app-environment is planned
-            if known and output.is_quickly_current(tree, folder, known[1]):
-                key = (record.name, environment)
-                found[key] = Outcome(*key, folder, "unchanged", known[0])
-    return found
+        known = planner.fingerprint(record, environment) if options.trusts(tree, folder) else None
+        with suppress(HeadgateError):  # `_settled` reports a record that cannot be read
+            if known and output.is_fingerprint_current(tree, folder, known[1]):
+                unchanged[record.name, environment] = Outcome(
+                    app=record.name, environment=environment, folder=folder, state="unchanged", engine=known[0]
+                )
+    return unchanged
 
 
 def _settled(
     tree: Tree, configuration: Configuration, plan: Planned | Unplannable, options: HydrateOptions
 ) -> Outcome | None:
-    """Return what can be told of a plan without rendering it; None where it is to be rendered."""
+    """Return the outcome of a plan that needs no render, or None."""
     folder = configuration.output_folder(plan.record.name, plan.environment)
-    blank = Outcome(plan.record.name, plan.environment, folder, "failed")
+    blank = Outcome(app=plan.record.name, environment=plan.environment, folder=folder, state="failed")
     if isinstance(plan, Unplannable):
         return replace(blank, state="failed" if plan.error else "waiting", error=plan.error, waits_for=plan.waits_for)
     blank = replace(blank, engine=plan.render.engine, inputs=plan.inputs)
-
-    def is_closed(plan: Planned) -> bool:
-        commits = plan.record.delivery(configuration.settings, plan.environment) == "commit"
-        return plan.environment in options.closed and commits
-
+    is_closed = (
+        plan.environment in options.closed
+        and plan.record.delivery(configuration.settings, plan.environment) == "commit"
+    )
     try:
-        hold = plan.hold_reason or (f"{plan.environment} is outside of its windows" if is_closed(plan) else "")
+        hold = plan.hold_reason or (f"{plan.environment} is outside of its windows" if is_closed else "")
         if hold and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
-            if not options.believe(tree, folder):
+            if not options.trusts(tree, folder):
                 raise GuardError(
-                    "its final YAML is not the default branch's, and nothing is rendered anew while it is held",
+                    "its final YAML differs from the default branch, and a held app is not rendered",
                     where=Location(folder),
                     hint=f"restore this folder from the default branch ({hold})",
                 )
             return replace(blank, state="held", reasons=(hold,))
-        if not options.everything and options.believe(tree, folder) and output.is_current(tree, folder, plan.inputs):
+        if not options.everything and options.trusts(tree, folder) and output.is_current(tree, folder, plan.inputs):
             return replace(blank, state="unchanged", warnings=plan.warnings)
     except HeadgateError as error:
         return replace(blank, error=error)
@@ -191,43 +187,50 @@ def _settled(
 def _hydrate_planned(
     tree: Tree,
     configuration: Configuration,
-    todo: Sequence[Planned],
+    plans: Sequence[Planned],
     options: HydrateOptions,
     progress: Callable[[str, str], None],
 ) -> dict[tuple[str, str], Outcome]:
-    if not todo:
+    if not plans:
         return {}
-    prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in todo]))
-    finished, errors = _render_all(configuration, todo, options.kept, progress)
-    errors |= _unused_images(tree, configuration, finished)
-    owners = {key: one.found for key, one in finished.items() if key not in errors}
+    prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
+    rendered, errors = _render_all(configuration, plans, options.cache, progress)
+    errors |= unused_images(tree, configuration, rendered)
+    owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
     outcomes = {}
-    for plan in todo:
+    for plan in plans:
         key = (plan.record.name, plan.environment)
-        folder = configuration.output_folder(*key)
-        blank = Outcome(*key, folder, "failed", plan.render.engine, warnings=plan.warnings, inputs=plan.inputs)
+        blank = Outcome(
+            app=plan.record.name,
+            environment=plan.environment,
+            folder=configuration.output_folder(*key),
+            state="failed",
+            engine=plan.render.engine,
+            warnings=plan.warnings,
+            inputs=plan.inputs,
+        )
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
-            continue
-        outcomes[key] = _compared(tree, configuration, finished[key], blank, options)
+        else:
+            outcomes[key] = _compared(tree, configuration, rendered[key], blank, options)
     return outcomes
 
 
 def _compared(
-    tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: HydrateOptions
+    tree: Tree, configuration: Configuration, hydrated: Hydrated, blank: Outcome, options: HydrateOptions
 ) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
-    plan = one.planned
+    plan = hydrated.planned
     try:
-        output.check_foreign(tree, blank.folder, one.files, plan.render.namespace)
+        output.check_foreign(tree, blank.folder, hydrated.files, plan.render.namespace)
         changes = output.changes(
             tree,
             blank.folder,
-            one.files,
+            hydrated.files,
             plan.inputs,
             max_removed_percent=percent,
-            quick=plan.quick,
+            fingerprint=plan.fingerprint,
             engine=plan.engine,
         )
         upgrade = output.upgrade(output.read_record(tree, blank.folder), plan.engine)
@@ -237,94 +240,31 @@ def _compared(
         blank,
         state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
         changes=changes,
-        objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
-        warnings=one.warnings,
+        objects=tuple(output.object_changes(tree, blank.folder, changes, hydrated.by_file)),
+        warnings=hydrated.warnings,
         upgrade=upgrade,
     )
 
 
 def _render_all(
     configuration: Configuration,
-    todo: Sequence[Planned],
-    kept: dict[str, Hydrated],
+    plans: Sequence[Planned],
+    cache: RenderCache,
     progress: Callable[[str, str], None],
 ) -> tuple[dict[tuple[str, str], Hydrated], dict[tuple[str, str], HeadgateError]]:
-    plans = {(plan.record.name, plan.environment): plan for plan in todo}
-    finished = {key: replace(kept[plan.inputs], planned=plan) for key, plan in plans.items() if plan.inputs in kept}
+    by_key = {(plan.record.name, plan.environment): plan for plan in plans}
+    rendered = {key: hydrated for key, plan in by_key.items() if (hydrated := cache.get(plan))}
     errors: dict[tuple[str, str], HeadgateError] = {}
     for name, engine in ENGINES.items():
-        batch = [plan.render for key, plan in plans.items() if plan.render.engine == name and key not in finished]
-        with closing(engine(batch)) as results:  # whatever ends the loop, the engine has ended its work
+        batch = [plan.render for key, plan in by_key.items() if plan.render.engine == name and key not in rendered]
+        with closing(engine(batch)) as results:  # the engine stops whatever ends the loop
             for result in results:
                 key = (result.render.app, result.render.environment)
                 progress(*key)
                 try:
-                    finished[key] = kept[plans[key].inputs] = _finish(plans[key], result, configuration)
+                    rendered[key] = assemble(by_key[key], result, configuration)
                 except HeadgateError as error:
                     errors[key] = error
-    return finished, errors
-
-
-def _finish(plan: Planned, result: Result, configuration: Configuration) -> Hydrated:
-    """Turn what was rendered into the app's objects and files."""
-    if result.error is not None:
-        raise result.error
-    app_file = f"{plan.record.folder}/app.yaml"
-    settings = configuration.settings
-    found = without_hooks(manifests(result.objects), plan.hooks, app_file)
-    if not found:
-        raise GuardError(
-            "rendered nothing",
-            where=Location(plan.render.label),
-            hint="to take the app away, remove it from its environments",
-        )
-    used = set_digests(found, plan.images, plan.render.images, settings.workloads)
-    namespace, allow = plan.render.namespace, plan.record.app.allow
-    placed = with_namespace(
-        with_suffixes(found), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
-    )
-    check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
-    return Hydrated(
-        plan,
-        placed.manifests,
-        to_files(placed.manifests, namespace),
-        frozenset(used),
-        (*plan.warnings, *result.warnings, *placed.warnings),
-    )
-
-
-def _unused_images(
-    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], Hydrated]
-) -> dict[tuple[str, str], HeadgateError]:
-    """Find images that no container uses in any environment: in what was just rendered, nor in what is there."""
-    errors: dict[tuple[str, str], HeadgateError] = {}
-    by_app: dict[str, list[Hydrated]] = {}
-    for one in finished.values():
-        by_app.setdefault(one.planned.record.name, []).append(one)
-    for app, ones in by_app.items():
-        used = frozenset[str]().union(*(one.used for one in ones))
-        for one in ones:
-            for name, image in one.planned.images.items():
-                if (
-                    image.optional
-                    or name in used
-                    or _is_used_elsewhere(tree, configuration, app, image.repository, ones)
-                ):
-                    continue
-                errors[app, one.planned.environment] = ImageError(
-                    f"no container uses the image '{name}' ({image.repository})",
-                    where=one.planned.record.place("images", name),
-                    hint="name it in a container, correct the repository, or set 'optional: true'",
-                )
-    return errors
-
-
-def _is_used_elsewhere(
-    tree: Tree, configuration: Configuration, app: str, repository: str, ones: Sequence[Hydrated]
-) -> bool:
-    here = {one.planned.environment for one in ones}
-    record = configuration.apps[app]
-    others = [name for name in record.environments(configuration.settings) if name not in here]
-    folders = [configuration.output_folder(app, name) for name in others]
-    files = [path for folder in folders for path in tree.paths(folder) if tree.blob(path).size <= MAX_FILE]
-    return any(repository.encode() in tree.read(path) for path in files)
+                else:
+                    cache.add(rendered[key])
+    return rendered, errors

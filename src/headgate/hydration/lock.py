@@ -1,4 +1,4 @@
-"""headgate.lock: the engine versions that hydrated a repository, so that an upgrade is a visible change. Pure."""
+"""headgate.lock: the engine versions that hydrated a repository; an upgrade is a visible change. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADER = (
 
 
 def check(lock: Lock | None, engines: Iterable[str]) -> None:
-    """Raise LockError when the lock names another version of one of these engines, or of the output."""
+    """Raise LockError when the lock names another version of one of these engines or of the output."""
     if lock is None:
         return
     here = _versions(engines)
@@ -38,15 +38,15 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
         raise LockError(
             f"the repository was hydrated with {', '.join(differing)}",
             where=Location(LOCK),
-            hint="use those versions, or upgrade in a merge request, whose pipeline hydrates anew; "
-            "without GitLab run 'headgate hydrate --upgrade' and review what it changes",
+            hint="use those versions, or upgrade in a merge request, whose pipeline hydrates everything again; "
+            "without GitLab, run 'headgate hydrate --upgrade' and review its changes",
         )
 
 
 def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool, lands: bool = True) -> Changes:
-    """Return the lock's new text when engines were used that it lacks, or, with ``upgrade``, names otherwise.
+    """Return the change of the lock when it lacks a used engine or, with ``upgrade``, names another version.
 
-    What ``lands`` raises it to version 2: version 1.0.0 does not know what is on record beside a release.
+    A run that ``lands`` raises the lock to version 2: Headgate 1.0.0 does not know the records beside a release.
     """
     named: dict[str, str] = {str(engine): version for engine, version in lock.engines.items()} if lock else {}
     here = _versions(engines)

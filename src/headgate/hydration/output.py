@@ -1,4 +1,4 @@
-"""An app's output folder: which files are Headgate's, what a hydration changes in it, and the guards. Pure."""
+"""An app's output folder: Headgate's files in it, the changes of a hydration, and the guards. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 RECORD = ".headgate.json"
-"""The record in each output folder: what it was hydrated from and which files are ours. Flux reads no JSON."""
+"""The record in each output folder: its inputs and Headgate's files. Flux ignores JSON."""
 
 _ALWAYS_ALLOWED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputRecord:
-    """What an output folder says of itself. ``inputs``, ``output`` and ``quick`` are hexadecimal SHA-256.
-
-    ``engine`` names what rendered it, with its version: ``helm 4.3.1``.
-    """
+    """``inputs``, ``output`` and ``fingerprint`` are hexadecimal SHA-256; ``engine`` is ``helm 4.3.1``."""
 
     inputs: str = ""
     output: str = ""
     files: tuple[str, ...] = ()
-    quick: str = ""
+    fingerprint: str = ""
     engine: str = ""
 
 
-@dataclass(frozen=True)
-class ObjectChange:
-    """One object that is added, changed or removed."""
+ObjectAction = Literal["added", "changed", "removed"]
 
-    action: str
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectChange:
+    """An object that is added, changed or removed."""
+
+    action: ObjectAction
     kind: str
     namespace: str
     name: str
@@ -54,7 +54,7 @@ class ObjectChange:
 
 
 def read_record(tree: Tree, folder: str) -> OutputRecord:
-    """Read the record of an output folder; an empty one when nothing was hydrated there yet."""
+    """Read the record of an output folder; an empty record before the first hydration."""
     file = f"{folder}/{RECORD}"
     if file not in tree:
         return OutputRecord()
@@ -62,28 +62,33 @@ def read_record(tree: Tree, folder: str) -> OutputRecord:
         return _parsed(tree.read(file))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            "not a record of Headgate",
+            "not a valid Headgate record",
             where=Location(file),
-            hint="restore it from git; without it Headgate does not know which files are its own",
+            hint="restore it from git; Headgate needs it to know which files are its own",
         ) from None
 
 
-@lru_cache(maxsize=4096)  # several look at the record of each folder
+@lru_cache(maxsize=4096)  # each record is read several times
 def _parsed(text: bytes) -> OutputRecord:
     data = json.loads(text)
-    inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
-    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
+    return OutputRecord(
+        inputs=str(data["inputs"]),
+        output=str(data["output"]),
+        files=tuple(map(str, data["files"])),
+        fingerprint=str(data.get("quick", "")),
+        engine=str(data.get("engine", "")),
+    )
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
-    """Tell of another version of the same engine: ``helm 4.3.0 -> 4.3.1``; nothing where none was recorded."""
+    """Return a change of the engine's version: ``helm 4.3.0 -> 4.3.1``; empty when none was recorded."""
     name, _, old = before.engine.partition(" ")
     same, _, new = engine.partition(" ")
     return f"{name} {old} -> {new}" if name == same and old and new and old != new else ""
 
 
 def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
-    """Identify the content of the named files of a folder. A missing one counts too."""
+    """Identify the content of these files of a folder; a missing file counts too."""
     paths = [f"{folder}/{name}" for name in files]
     return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
 
@@ -94,15 +99,15 @@ def _id_of(files: Iterable[tuple[str, str]]) -> str:
 
 
 def is_current(tree: Tree, folder: str, inputs: str) -> bool:
-    """Whether a folder was hydrated from these inputs and nobody has changed it since."""
+    """Whether a folder was hydrated from these inputs and has not changed since."""
     record = read_record(tree, folder)
     return record.inputs == inputs and record.output == output_id(tree, folder, record.files)
 
 
-def is_quickly_current(tree: Tree, folder: str, quick: str) -> bool:
-    """The same by the ids of the files alone (`plan.Planner.quick`). When not, `is_current` decides."""
+def is_fingerprint_current(tree: Tree, folder: str, fingerprint: str) -> bool:
+    """The same by file ids alone (`plan.Planner.fingerprint`). If false, `is_current` decides."""
     record = read_record(tree, folder)
-    return record.quick == quick and record.output == output_id(tree, folder, record.files)
+    return record.fingerprint == fingerprint and record.output == output_id(tree, folder, record.files)
 
 
 def changes(
@@ -112,16 +117,16 @@ def changes(
     inputs: str,
     *,
     max_removed_percent: int,
-    quick: str = "",
+    fingerprint: str = "",
     engine: str = "",
 ) -> Changes:
-    """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
+    """Return the changes after which the folder holds ``files``; none if it already does.
 
-    ``inputs``, ``quick`` and ``engine`` go into the record. It alone is written only for another ``engine``: that
-    an upgrade changed nothing is to be seen too, and else each later run would render again to find out.
+    ``inputs``, ``fingerprint`` and ``engine`` go into the record. The record changes alone only for another
+    ``engine``: an upgrade without effect is visible then, and later runs do not render again to find out.
 
-    Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
-    way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
+    Only files that an earlier hydration wrote are replaced or removed. Raises GuardError when a file that Headgate
+    did not write is in the way, and when more than ``max_removed_percent`` of the files would be removed.
     """
     record = read_record(tree, folder)
     owned = {name for name in record.files if f"{folder}/{name}" in tree}
@@ -131,7 +136,7 @@ def changes(
         path = f"{folder}/{name}"
         if path in tree and name not in owned:
             raise GuardError(
-                "a file in the way that Headgate did not write", where=Location(path), hint="move or delete it"
+                "a file that Headgate did not write is in the way", where=Location(path), hint="move or delete it"
             )
         if path not in tree or tree.blob(path).oid != blob_id(data):
             result[path] = data
@@ -141,7 +146,9 @@ def changes(
     if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(OutputRecord(inputs, identity, names, quick, engine))
+        result[f"{folder}/{RECORD}"] = _record_text(
+            OutputRecord(inputs=inputs, output=identity, files=names, fingerprint=fingerprint, engine=engine)
+        )
     return result
 
 
@@ -149,44 +156,44 @@ _NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
 
 
 def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
-    """Return the YAML files in an output folder that Headgate did not write: Flux applies them too."""
+    """Return the YAML files in an output folder that Headgate did not write but Flux applies."""
     ours = {*record.files, RECORD}
     below = [path.rpartition("/")[0] for path in tree.paths(folder) if path.endswith(f"/{RECORD}")]
     nested = tuple(f"{other}/" for other in below if other != folder)
-    found = []
+    foreign = []
     for path in tree.paths(folder):
         name = path.removeprefix(f"{folder}/")
         is_yaml = name.endswith((".yaml", ".yml")) and name.rpartition("/")[2] not in _NAMES_OF_KUSTOMIZE
         if is_yaml and name not in ours and not path.startswith(nested):
-            found.append(path)
-    return found
+            foreign.append(path)
+    return foreign
 
 
 def check_foreign(tree: Tree, folder: str, files: Mapping[str, str], namespace: str) -> None:
-    """Refuse somebody's file that gives an object of ours twice, or that nobody can build. Raises GuardError."""
+    """Refuse foreign files that define an object of ours again or break the build. Raises GuardError."""
     for path in foreign_files(tree, folder, read_record(tree, folder)):
         if path.removeprefix(f"{folder}/") in files:
-            continue  # which `changes` refuses
+            continue  # `changes` refuses it
         try:
-            found = manifests(reading.objects(tree.read(path), path))
+            parsed = manifests(reading.objects(tree.read(path), path))
         except HeadgateError as error:
             raise GuardError(
-                f"a file that Headgate did not write, and that stops Flux from building the folder: {error.what}",
+                f"a file that Headgate did not write prevents Flux from building the folder: {error.what}",
                 where=Location(path),
-                hint="correct it, or move it to a folder of its own",
+                hint="correct it, or move it to another folder",
             ) from None
-        for manifest in found:
+        for manifest in parsed:
             name = file_name(manifest, namespace)
             if name in files:
                 raise GuardError(
-                    f"a file that Headgate did not write has {manifest} too, which Flux would get twice",
+                    f"a file that Headgate did not write also defines {manifest}, so Flux would get it twice",
                     where=Location(path),
-                    hint=f"delete it; {folder}/{name} is Headgate's",
+                    hint=f"delete it; Headgate writes {folder}/{name}",
                 )
 
 
 def removal(tree: Tree, folder: str) -> Changes:
-    """Return what takes all that a hydration ever wrote away from a folder; what others put there stays."""
+    """Return the changes that remove Headgate's files from a folder and keep all others."""
     record = read_record(tree, folder)
     owned = [f"{folder}/{name}" for name in (*record.files, RECORD)]
     return {path: None for path in owned if path in tree}
@@ -197,39 +204,39 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
         raise GuardError(
             f"would remove {len(removed)} of {len(owned)} objects: {', '.join(removed[:4])}, ...",
             where=Location(folder),
-            hint="if it is meant: --allow-removals",
+            hint="if this is intended, pass --allow-removals",
         )
 
 
 def _record_text(record: OutputRecord) -> bytes:
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
-    data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
+    data |= {key: text for key, text in (("quick", record.fingerprint), ("engine", record.engine)) if text}
     data |= {"files": list(record.files)}
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
 def object_changes(
-    tree: Tree, folder: str, what: Changes, new_objects: Mapping[str, Manifest] | None = None
+    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest] | None = None
 ) -> list[ObjectChange]:
-    """Tell the changes of a folder object by object. ``new_objects`` are those at hand, by file name."""
-    return [object_change(*one) for one in object_pairs(tree, folder, what, new_objects or {})]
+    """Return the changes of a folder by object. ``new_objects`` are parsed objects by file name."""
+    return [object_change(*pair) for pair in object_pairs(tree, folder, changes, new_objects or {})]
 
 
 def object_pairs(
-    tree: Tree, folder: str, what: Changes, at_hand: Mapping[str, Manifest]
+    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
 ) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
-    """Yield each file's name with its object before and after; None where there is none, or an unreadable one."""
-    for path, data in sorted(what.items()):
+    """Yield each file's name with its object before and after; None if missing or unreadable."""
+    for path, data in sorted(changes.items()):
         name = path.removeprefix(f"{folder}/")
         if name != RECORD:
             is_readable = path in tree and tree.blob(path).size <= MAX_FILE
             old = _object(tree.read(path), path) if is_readable else None
-            new = at_hand.get(name) or _object(data, path) if data is not None else None
+            new = new_objects.get(name) or _object(data, path) if data is not None else None
             yield name, old, new
 
 
 def _object(data: bytes, file: str) -> Manifest | None:
-    """Read an object of the output; None for what somebody made unreadable by hand."""
+    """Read an object of the output; None if an edit made it unreadable."""
     try:
         return next(iter(manifests(reading.objects(data, file))), None)
     except HeadgateError:
@@ -237,12 +244,13 @@ def _object(data: bytes, file: str) -> Manifest | None:
 
 
 def object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
-    """Tell what differs between an object before and after."""
+    """Compare an object before and after."""
     known = new or old
-    action = "changed" if old and new else "added" if new else "removed"
-    before: Any = old.data if old else {}
-    after: Any = new.data if new else {}
-    if known is None:
-        return ObjectChange(action, "", "", file, file, ())
-    found = tuple(fields(before, after)) if action == "changed" else ()
-    return ObjectChange(action, known.kind, known.namespace, known.name, file, found)
+    return ObjectChange(
+        action="changed" if old and new else "added" if new else "removed",
+        kind=known.kind if known else "",
+        namespace=known.namespace if known else "",
+        name=known.name if known else file,
+        file=file,
+        fields=tuple(fields(old.data, new.data)) if old and new else (),
+    )

@@ -1,27 +1,23 @@
-"""Which app to hydrate where, from what: configuration, releases and values -> renders. Pure."""
+"""Configuration, releases and values -> what to render for each app in each environment. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from headgate import __version__
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
-from headgate.errors import ConfigError, HeadgateError, Location
-from headgate.hydration.template import current_scope, own_config, shared_template, unread
+from headgate.errors import ConfigError, HeadgateError
+from headgate.hydration.inputs import Fingerprints, inputs_id
+from headgate.hydration.template import check_schema, current_scope, own_config, shared_template, unread
 from headgate.model import Release
-from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.objects.images import canonical_repository
 from headgate.paths import ENVIRONMENTS, TEMPLATES, VERSIONS
 from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
 from headgate.render.protocol import Render
-from headgate.render.values import check_grant, has_template, merge_all, read_layer, shadowed, without_nulls
-from headgate.yamltext.valuepath import dotted
+from headgate.render.values import check_grant, has_template, merge_all, read_layer, shadowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,9 +30,9 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Planned:
-    """An app in an environment, ready to be rendered. ``inputs`` identifies everything the result depends on."""
+    """An app in an environment, ready to render. ``inputs`` identifies everything that the result depends on."""
 
     record: AppRecord
     environment: str
@@ -45,17 +41,16 @@ class Planned:
     hooks: str | None
     own_config: bool
     inputs: str
-    quick: str
+    fingerprint: str
     engine: str
-    """What renders it, with its version: ``helm 4.3.1``."""
+    """Name and version: ``helm 4.3.1``."""
     warnings: tuple[str, ...]
     hold_reason: str = ""
-    """Why nothing reaches it by itself: pinned or frozen, by whom."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unplannable:
-    """An app in an environment that cannot be hydrated: it waits for a part, or something is wrong with it."""
+    """An app in an environment that cannot be hydrated: it waits for a part, or has an error."""
 
     record: AppRecord
     environment: str
@@ -67,9 +62,9 @@ _NO_RELEASE = Release()
 
 
 def hold_reason(configuration: Configuration, record: AppRecord, environment: str, release: Release | None) -> str:
-    """Say why no change of inputs reaches an app by itself: pinned or frozen, by whom; or nothing.
+    """Return who pinned the app or froze the environment, and why; empty when neither is true.
 
-    Where people review, a freeze holds the merge, not what is proposed.
+    A freeze of a reviewed environment holds the merge, not the proposal.
     """
     reviewed = record.delivery(configuration.settings, environment) == "review"
     freeze = None if reviewed else configuration.frozen.get(environment)
@@ -79,96 +74,74 @@ def hold_reason(configuration: Configuration, record: AppRecord, environment: st
 
 
 def input_paths(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
-    """Return the folders and files that planning and rendering these app-environments reads, the configuration apart.
+    """Return the paths that planning and rendering these app-environments read, except configuration files.
 
-    Templates may refer to each other, so all are among them, but no older versions.
+    They include all templates, which may refer to each other, but no older versions.
     """
     templates = {"/".join(path.split("/")[:2]) for path in tree.paths(TEMPLATES)} - {VERSIONS}
-    found = dict.fromkeys(sorted(templates))
+    paths = dict.fromkeys(sorted(templates))
     for record, environment in targets:
         layers = [f"{record.folder}/values.yaml", f"{record.folder}/values.{environment}.yaml"]
-        found |= dict.fromkeys([*layers, record.release_folder(environment)])
-    return list(found)
+        paths |= dict.fromkeys([*layers, record.release_folder(environment)])
+    return list(paths)
 
 
 def output_folders(configuration: Configuration, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
-    """Return the output folders of these app-environments, whose content is compared with what is rendered."""
+    """Return the output folders of these app-environments."""
     return [configuration.output_folder(record.name, environment) for record, environment in targets]
 
 
-@dataclass(frozen=True)
 class Planner:
-    """Plans app-environments of one tree; each template is read and checked once."""
+    """Plans app-environments of one tree; reads and checks each template and each values file once."""
 
-    tree: Tree
-    configuration: Configuration
-    version_of: Callable[[str], str]
-    _templates: dict[tuple[str, str | None], Source | HeadgateError] = field(default_factory=dict)
-    _scopes: dict[str, Tree] = field(default_factory=dict)
-    _read: dict[str, Layer | None] = field(default_factory=dict)
-    _settings: dict[str, str] = field(default_factory=dict)
-    _engines: dict[tuple[str, str], str] = field(default_factory=dict)
+    def __init__(self, tree: Tree, configuration: Configuration, version_of: Callable[[str], str]) -> None:
+        """Plan from a tree and its configuration; ``version_of`` gives an engine's version."""
+        self._tree, self._configuration, self._version_of = tree, configuration, version_of
+        self._budget = budget_of(configuration.settings.limits)
+        self._fingerprints = Fingerprints(tree, configuration, version_of)
+        self._templates: dict[tuple[str, str | None], Source | HeadgateError] = {}
+        self._template_scope: Tree | None = None
+        self._layers_read: dict[str, Layer | None] = {}
+        self._engines: dict[tuple[str, str], str] = {}
 
     def read_ahead(self, targets: Iterable[tuple[AppRecord, str]]) -> None:
-        """Have the releases and the values of these app-environments read together, before they are planned."""
-        budget = budget_of(self.configuration.settings.limits)
+        """Read the releases and the values of these app-environments together."""
         requests: dict[str, Request] = {}
         for record, environment in targets:
-            with suppress(HeadgateError):  # which `plan` explains
+            with suppress(HeadgateError):  # `plan` reports it
                 file = release_file(record, environment)
-                requests |= {file: documents_request(self.tree.read(file), file)} if file in self.tree else {}
+                requests |= {file: documents_request(self._tree.read(file), file)} if file in self._tree else {}
                 for file, owner in _layer_files(record, environment):
-                    if file in self.tree and file not in requests:
+                    if file in self._tree and file not in requests:
                         if owner:
-                            own_config(self.tree, config_folder(record, environment))
-                        requests[file] = values_request(self.tree.read(file), file, owner=owner, budget=budget)
+                            own_config(self._tree, config_folder(record, environment))
+                        requests[file] = values_request(self._tree.read(file), file, owner=owner, budget=self._budget)
         read_ahead(requests.values())
 
     def plan(self, record: AppRecord, environment: str) -> Planned | Unplannable:
         """Plan one app in one environment."""
         try:
-            release = read_release(self.tree, record, environment)
+            release = read_release(self._tree, record, environment)
             missing = missing_parts(release, record, environment)
             if missing:
-                return Unplannable(record, environment, waits_for=tuple(missing))
+                return Unplannable(record=record, environment=environment, waits_for=tuple(missing))
             return self._planned(record, environment, release or _NO_RELEASE)
         except HeadgateError as error:
-            return Unplannable(record, environment, error=error)
+            return Unplannable(record=record, environment=environment, error=error)
 
-    def quick(self, record: AppRecord, environment: str) -> tuple[str, str] | None:
-        """Identify by the ids of files all that an app depends on here, before any of them is parsed.
+    def fingerprint(self, record: AppRecord, environment: str) -> tuple[str, str] | None:
+        """Return the engine and the fingerprint of an app here (see `Fingerprints`) before any file is parsed.
 
-        Returns the engine and the key, or None when that cannot be told. Equal keys mean equal `Planned.inputs`,
-        not the other way round: a comment changes the key.
+        None when it cannot be computed.
         """
         try:
-            config = None if record.app.config is None else unread(self.tree, config_folder(record, environment))
-            # A release that names a version of its template never has this key: its source is called otherwise.
+            config = None if record.app.config is None else unread(self._tree, config_folder(record, environment))
+            # A release that names a version of its template never matches: that source has another label.
             source = self._source(record, config, None)
             engine = self._engine(source, environment)
-            return engine, self._quick(record, environment, source, engine)
+            return engine, self._fingerprints.of(record, environment, source, engine)
         except HeadgateError:
-            return None  # which `plan` explains
-
-    def _quick(self, record: AppRecord, environment: str, source: Source, engine: str) -> str:
-        here, folder = f"{ENVIRONMENTS}/{environment}", record.folder
-        names = [f"{here}/values.yaml", f"{here}/overrides.yaml", f"{folder}/app.yaml", f"{folder}/values.yaml"]
-        names += [f"{folder}/values.{environment}.yaml"]
-        facts = [
-            *(__version__, str(OUTPUT_FORMAT), engine, self.version_of(engine), folder, environment),
-            *(source.id, source.label, self.tree.oid(release_file(record, environment))),
-            self.tree.folder(config_folder(record, environment)).id,
-            *(self.tree.oid(name) for name in names),
-            self._settings_of(environment),
-        ]
-        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
-
-    def _settings_of(self, environment: str) -> str:
-        if environment not in self._settings:
-            settings, here = self.configuration.settings, self.configuration.environment(environment)
-            facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
-            self._settings[environment] = json.dumps(facts, sort_keys=True)
-        return self._settings[environment]
+            return None  # `plan` reports it
 
     def _engine(self, source: Source, environment: str) -> str:
         if source.template.engine:
@@ -181,16 +154,16 @@ class Planner:
     def _planned(self, record: AppRecord, environment: str, release: Release) -> Planned:
         images, released = record.images(environment), release.images
         _check_repositories(record, images, released)
-        config = None if record.app.config is None else own_config(self.tree, config_folder(record, environment))
+        config = None if record.app.config is None else own_config(self._tree, config_folder(record, environment))
         source = self._source(record, config, release.template)
         layers = self._layers(record, environment, source, config)
         values = merge_all(layer.values for layer in layers)
         if source.template.values_schema:
-            _check_schema(source, values)
+            check_schema(source, values)
         engine = self._engine(source, environment)
-        settings = self.configuration.environment(environment)
+        settings = self._configuration.environment(environment)
         hooks = record.app.hooks or source.template.hooks
-        # Only what may refer to its neighbours needs more than its own files.
+        # Only a source that may refer to its neighbours needs more than its own files.
         scope, folder = (source.scope, source.folder) if source.has_neighbours else (source.files, "")
         render = Render(
             app=record.name,
@@ -207,47 +180,48 @@ class Planner:
             kubernetes=settings.kubernetes or "",
             api_versions=settings.api_versions,
             hooks=hooks or "",
-            budget=budget_of(self.configuration.settings.limits),
+            budget=self._budget,
         )
+        version = self._version_of(engine)
         return Planned(
-            record,
-            environment,
-            render,
-            images,
-            hooks,
+            record=record,
+            environment=environment,
+            render=render,
+            images=images,
+            hooks=hooks,
             own_config=record.app.template is None,
-            inputs=self._inputs(render, source, record, hooks),
-            quick=self._quick(record, environment, source, engine),
-            engine=f"{engine} {self.version_of(engine)}".rstrip(),
+            inputs=inputs_id(render, source, record, hooks, self._configuration.settings, version),
+            fingerprint=self._fingerprints.of(record, environment, source, engine),
+            engine=f"{engine} {version}".rstrip(),
             warnings=tuple(shadowed(layers)),
-            hold_reason=hold_reason(self.configuration, record, environment, release),
+            hold_reason=hold_reason(self._configuration, record, environment, release),
         )
 
     def _source(self, record: AppRecord, config: Source | None, version: str | None) -> Source:
         name = record.app.template
         if name is None:
             if config is None:
-                raise ConfigError("nothing to render", where=record.place())  # the model forbids it
+                raise ConfigError("nothing to render", where=record.place())  # the model prevents it
             return config
-        found = self.template(name, version)
-        if isinstance(found, HeadgateError):
-            raise found
-        return found
+        template = self.template(name, version)
+        if isinstance(template, HeadgateError):
+            raise template
+        return template
 
     def template(self, name: str, version: str | None = None) -> Source | HeadgateError:
-        """Return a shared template, as it is now or in a version, or what is wrong with it. Read once."""
+        """Return a shared template, in its current or an older version, or its error."""
         key = (name, version)
         if key not in self._templates:
-            if not self._scopes:
-                self._scopes[TEMPLATES] = current_scope(self.tree)
+            if self._template_scope is None:
+                self._template_scope = current_scope(self._tree)
             try:
-                self._templates[key] = shared_template(self.tree, self._scopes[TEMPLATES], name, version)
+                self._templates[key] = shared_template(self._tree, self._template_scope, name, version)
             except HeadgateError as error:
                 self._templates[key] = error
         return self._templates[key]
 
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
-        """Read all layers above the template's defaults, and check the grant."""
+        """Read all layers above the template's defaults and check the grant."""
         files = _layer_files(record, environment)
         layers = tuple(layer for layer in (self._layer(*file) for file in files) if layer is not None)
         if record.app.template and config is not None:
@@ -255,32 +229,18 @@ class Planner:
         return layers
 
     def _layer(self, file: str, owner: str) -> Layer | None:
-        if file not in self._read:
-            budget = budget_of(self.configuration.settings.limits)
-            self._read[file] = read_layer(self.tree, file, owner=owner, budget=budget)
-        return self._read[file]
-
-    def _inputs(self, render: Render, source: Source, record: AppRecord, hooks: str | None) -> str:
-        settings = self.configuration.settings
-        facts: list[Any] = [
-            *(OUTPUT_FORMAT, render.engine, self.version_of(render.engine), source.id, source.folder),
-            *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
-            render.values,
-            {name: image.reference for name, image in render.images.items()},
-            {name: image.model_dump() for name, image in record.images(render.environment).items()},
-            *(hooks, record.app.allow.model_dump(), record.app.template is None),
-            *(dict(settings.workloads), dict(settings.scopes)),
-        ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        if file not in self._layers_read:
+            self._layers_read[file] = read_layer(self._tree, file, owner=owner, budget=self._budget)
+        return self._layers_read[file]
 
 
 def _layer_files(record: AppRecord, environment: str) -> list[tuple[str, str]]:
-    """Return the files of values above the template's own, lowest first, each with the app that wrote it."""
+    """Return the values files above the template's own, lowest first, each with the app that owns it."""
     folder, here = record.folder, f"{ENVIRONMENTS}/{environment}"
     files = [(f"{here}/values.yaml", "")]
     if record.app.config is not None:
         own = config_folder(record, environment)
-        # Its own values.yaml is what a chart or template of the app's begins with, no layer above it.
+        # Without a shared template, the app's values.yaml holds the defaults and is no layer.
         files += [(f"{own}/values.yaml", record.name)] if record.app.template else []
         files += [(f"{own}/values.{environment}.yaml", record.name)]
     files += [(f"{folder}/values.yaml", ""), (f"{folder}/values.{environment}.yaml", "")]
@@ -288,14 +248,14 @@ def _layer_files(record: AppRecord, environment: str) -> list[tuple[str, str]]:
 
 
 def _owner(record: AppRecord, layers: Iterable[Layer]) -> str:
-    """Return who wrote what is rendered: the app, if it brings the code, or a value that a chart could run as code."""
+    """Return the owner of the inputs: the app, if it brings the code or a value that a chart could run as code."""
     if record.app.template is None and record.app.config is not None:
         return record.name
     return record.name if any(layer.from_app and has_template(layer.values) for layer in layers) else ""
 
 
 def budget_of(limits: SettingsLimits) -> Budget:
-    """Return what headgate.yaml lets one render use."""
+    """Return the budget of a render from headgate.yaml."""
     return Budget(
         seconds=limits.render_seconds,
         memory=limits.render_mebibytes * MEBI,
@@ -314,26 +274,3 @@ def _check_repositories(record: AppRecord, images: Mapping[str, Image], released
                 where=record.place("images", name),
                 hint="hand it off again from the new repository",
             )
-
-
-def _check_schema(source: Source, values: dict[str, Any]) -> None:
-    import jsonschema  # noqa: PLC0415  only where a template has a schema
-
-    file = f"{source.label}/{source.template.values_schema}"
-    path = str(source.template.values_schema)
-    if path not in source.files:
-        where = Location(f"{source.label}/template.yaml", 0, "values_schema")
-        raise ConfigError(f"there is no file {path} in the template", where=where)
-    merged = without_nulls(merge_all([source.defaults, values]))
-    try:
-        schema = json.loads(source.files.read(path))
-        jsonschema.validate(merged, schema)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg}", where=Location(file, error.lineno)) from None
-    except jsonschema.SchemaError as error:
-        raise ConfigError(f"not a JSON Schema: {error.message}", where=Location(file)) from None
-    except jsonschema.ValidationError as error:
-        at = dotted(tuple(error.absolute_path)) or "the values"
-        raise ConfigError(
-            f"{at}: {error.message}", where=Location(file), hint="the values do not fit this schema"
-        ) from None

@@ -1,7 +1,8 @@
-"""What an engine renders: a shared template, a version of one that travels, or the app's own config. Pure."""
+"""The source of a render: a shared template, an older version of it, or the app's own config. Pure."""
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,9 @@ from headgate.config import load_template
 from headgate.errors import ConfigError, Location
 from headgate.model import TemplateSettings
 from headgate.paths import TEMPLATES, VERSIONS
-from headgate.render.values import read_layer
+from headgate.render.values import merge_all, read_layer, without_nulls
 from headgate.repository.tree import Tree, check_input, object_id, prefetch, safe_files
+from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
     from headgate.repository.tree import Blob, Changes
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """Files that an engine renders: a shared template, or the app's own config. See `Render`."""
+    """Files that an engine renders: a shared template or the app's own config. See `Render`."""
 
     scope: Tree
     folder: str
@@ -38,31 +40,31 @@ class Source:
 
     @cached_property
     def has_neighbours(self) -> bool:
-        """Whether it may refer to files beside its own folder."""
-        found = (self.files.read(path) for path in self.files.paths() if path.rsplit("/", 1)[-1] in _MAY_REFER)
-        return any(b".." in text or b"file:" in text for text in found)
+        """Whether it may refer to files outside its own folder."""
+        contents = (self.files.read(path) for path in self.files.paths() if path.rsplit("/", 1)[-1] in _MAY_REFER)
+        return any(b".." in text or b"file:" in text for text in contents)
 
     @cached_property
     def id(self) -> str:
-        """Identify all that an engine may read of it: its neighbours too when it refers to any."""
+        """Identify all files that an engine may read: including the neighbours if it refers to any."""
         return self.scope.id if self.scope is not self.files and self.has_neighbours else self.files.id
 
 
 def own_config(tree: Tree, folder: str) -> Source:
-    """Return the app's own config in a release. Raises what `check_input` does."""
+    """Return the app's own config in a release. Raises the errors of `check_input`."""
     source = unread(tree, folder)
     check_input(source.files, folder)
     return source
 
 
 def unread(tree: Tree, folder: str) -> Source:
-    """Return the app's own config in a release without looking into it: enough to know it again by its id."""
+    """Return the app's own config in a release without checking its files: enough for its id."""
     files = tree.folder(folder)
-    return Source(files, "", folder, files, TemplateSettings())
+    return Source(scope=files, folder="", label=folder, files=files, template=TemplateSettings())
 
 
 def current_scope(tree: Tree) -> Tree:
-    """Return all shared templates as they are now, which may refer to each other."""
+    """Return the current version of all shared templates, which may refer to each other."""
     prefetch(tree, [TEMPLATES])
     folder = tree.folder(TEMPLATES)
     versions = f"{VERSIONS.removeprefix(TEMPLATES)[1:]}/"
@@ -70,35 +72,59 @@ def current_scope(tree: Tree) -> Tree:
 
 
 def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = None) -> Source:
-    """Return a shared template: as it is now (``scope``: `current_scope`), or as it was in a version.
+    """Return a shared template: its current version (from ``scope``, see `current_scope`) or an older one.
 
-    Raises ConfigError when that version is not there, and what `check_input` does.
+    Raises ConfigError when the version is missing, and the errors of `check_input`.
     """
     root = TEMPLATES if version is None else f"{VERSIONS}/{version}"
     label = f"{root}/{name}"
     files = tree.folder(label)
     if not files.paths():
         raise ConfigError(
-            f"there is no folder {label}, which a release names",
+            f"folder {label} not found, but a release names it",
             where=Location(root),
-            hint="restore it from git, or roll the app back or deliver it anew",
+            hint="restore it from git, roll the app back, or deliver it again",
         )
     if version is not None:
         prefetch(tree, [root])
     check_input(files, label)
     within = scope if version is None else safe_files(tree.folder(root))
-    return Source(within, name, label, files, load_template(tree, label))
+    return Source(scope=within, folder=name, label=label, files=files, template=load_template(tree, label))
+
+
+def check_schema(source: Source, values: dict[str, Any]) -> None:
+    """Check the values against the template's schema. Raises ConfigError."""
+    import jsonschema  # noqa: PLC0415  only where a template has a schema
+
+    file = f"{source.label}/{source.template.values_schema}"
+    path = str(source.template.values_schema)
+    if path not in source.files:
+        where = Location(f"{source.label}/template.yaml", 0, "values_schema")
+        raise ConfigError(f"file {path} not found in the template", where=where)
+    merged = without_nulls(merge_all([source.defaults, values]))
+    try:
+        schema = json.loads(source.files.read(path))
+        jsonschema.validate(merged, schema)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg}", where=Location(file, error.lineno)) from None
+    except jsonschema.SchemaError as error:
+        raise ConfigError(f"not a JSON Schema: {error.message}", where=Location(file)) from None
+    except jsonschema.ValidationError as error:
+        at = dotted(tuple(error.absolute_path)) or "the values"
+        raise ConfigError(
+            f"{at}: {error.message}", where=Location(file), hint="change the values to match this schema"
+        ) from None
 
 
 def version_of(source: Source) -> tuple[str, Tree]:
-    """Return what is copied of a shared template, and its id: its files, with all neighbours when it refers to any."""
+    """Return the id and the files of a copy of a shared template, including neighbours if it refers to any."""
     paths = source.scope.paths() if source.has_neighbours else source.scope.paths(source.folder)
     files = Tree({path: source.scope.blob(path) for path in paths})
     return git_tree_id(files), files
 
 
 def kept(tree: Tree, version: str, files: Tree) -> Changes:
-    """Return the changes that keep a version for releases that name it; none when it is there already."""
+    """Return the changes that store a version for the releases that name it; none if it is stored already."""
     folder = f"{VERSIONS}/{version}"
     if tree.paths(folder):
         return {}
@@ -106,7 +132,7 @@ def kept(tree: Tree, version: str, files: Tree) -> Changes:
 
 
 def dropped(tree: Tree, used: frozenset[str]) -> Changes:
-    """Return the changes that drop all versions but those in use."""
+    """Return the changes that delete all unused versions."""
     skip = len(VERSIONS) + 1
     return {path: None for path in tree.paths(VERSIONS) if path[skip:].split("/", 1)[0] not in used}
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from headgate.config import AppRecord
+    from headgate.hydration.hydrate import OutcomeState
     from headgate.intents.protocol import State
     from headgate.releases.decide import Wanted
     from headgate.releases.pending import Group, Pending, Proposal
@@ -94,7 +95,7 @@ def advance(
     more: Changes = dict(recorded or {})
     if not wanted.brings and wanted.hold:
         held = more | write_pending(state.tree, folder, wanted.holding())
-        state_word = "held" if arriving is not None or wanted.pending.held else "unchanged"
+        state_word: OutcomeState = "held" if arriving is not None or wanted.pending.held else "unchanged"
         messages = (*reasons, wanted.hold) if state_word == "held" else reasons
         return Step(
             record.name, environment, wanted.landed, recorded=held, hydrates=False, state=state_word, reasons=messages

@@ -21,6 +21,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from headgate.hydration.hydrate import OutcomeState
     from headgate.intents.protocol import State
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
@@ -95,7 +96,7 @@ class Deliver:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
             step = advance(state, record, environment)
-            outdated = "superseded" if decision.superseded else "unchanged"
+            outdated: OutcomeState = "superseded" if decision.superseded else "unchanged"
             if step.hydrates and step.decision is not None and step.decision.brought:
                 return step
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
@@ -120,8 +121,9 @@ class Deliver:
         left = only_newer(decision.acceptance, self.hand_off, held, rule, self.source, past_order=True)
         taken, superseded = left.acceptance, (*decision.superseded, *left.superseded)
         if not taken.has_parts:
-            reasons, outdated = (superseded, "superseded") if left.superseded else (decision.diverged, "held")
-            return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
+            if left.superseded:
+                return Step(record.name, environment, hydrates=False, state="superseded", reasons=superseded)
+            return Step(record.name, environment, hydrates=False, state="held", reasons=decision.diverged)
         files = config_files(state, taken, self.hand_off, self.source)
         group = handed_off(taken, self.hand_off, with_pending(landed, pending), files)
         diverged, group = absorbed(pending.diverged, group.changed(reasons=decision.diverged))

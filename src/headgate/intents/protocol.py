@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.hydrate import Outcome, OutcomeState
     from headgate.intents.outcome import Decision
     from headgate.model import ProposalRecord
     from headgate.releases.pending import Pending
@@ -114,7 +114,7 @@ class Step:
     recorded: Changes = field(default_factory=dict)
     hydrates: bool = True
     removes: bool = False
-    state: str = "unchanged"
+    state: OutcomeState = "unchanged"
     reasons: tuple[str, ...] = ()
     branch: str = ""
     folder: str = ""

@@ -9,7 +9,7 @@ from headgate import config
 from headgate.engine import pool
 from headgate.errors import GitError, HeadgateError
 from headgate.hydration import lock, output
-from headgate.hydration.hydrate import AS_USUAL, HydrateOptions, Outcome, hydrate
+from headgate.hydration.hydrate import AS_USUAL, HydrateOptions, Outcome, RenderCache, hydrate
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED, changes_id
 from headgate.intents.protocol import State
 from headgate.intents.template_versions import drop_unused
@@ -60,7 +60,7 @@ def land(
     ``intent_id`` replaces the intent's own in the trailer ``Headgate-Intent``. Raises ConflictError when it never
     came through, and what the intent raises.
     """
-    options = replace(options, kept={})  # what was rendered for a try that lost is not rendered again for the next
+    options = replace(options, cache=RenderCache())  # renders of an attempt that lost are reused by the next
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
@@ -170,7 +170,14 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     if step.hydrates:
         return replace(hydrated[step.owner], reasons=(*step.reasons, *hydrated[step.owner].reasons))
     folder = _folder(state.configuration, step)
-    blank = Outcome(*step.owner, folder, step.state, error=step.error, reasons=step.reasons)
+    blank = Outcome(
+        app=step.app,
+        environment=step.environment,
+        folder=folder,
+        state=step.state,
+        error=step.error,
+        reasons=step.reasons,
+    )
     if not step.removes:
         return blank
     try:
@@ -224,9 +231,10 @@ def _around_proposal(state: State, step: Step, outcome: Outcome) -> tuple[Step, 
         return step, outcome
     stays = _stays(state, step, decision, outcome)
     if stays:
-        word, reasons = "held" if decision.brought else "unchanged", (*outcome.reasons, stays)
+        reasons = (*outcome.reasons, stays)
         step = replace(step, decision=replace(decision, stays=stays))
-        return step, replace(outcome, state=word, changes=None, objects=(), reasons=reasons)
+        held = replace(outcome, state="held" if decision.brought else "unchanged", reasons=reasons)
+        return step, replace(held, changes=None, objects=())
     replaces = decision.replaces if _branch(state, step, outcome) else ()
     return step, replace(outcome, reasons=(*outcome.reasons, *replaces))
 

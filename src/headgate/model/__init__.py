@@ -1,4 +1,4 @@
-"""The files of a manifest repository, declared once: what is read, checked, documented and given as JSON Schema."""
+"""The files of a manifest repository, declared once for reading, validation, documentation and JSON Schema."""
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
 from headgate.model.fields import StrictModel

@@ -28,16 +28,16 @@ from headgate.model.settings import Takes
 
 
 class Image(StrictModel):
-    """One image of an app: which containers run it, and who may hand it off."""
+    """An image of an app: which containers run it, and who may hand it off."""
 
     repository: Repository
     """Repository without tag: `registry.example.com/acme/shop`."""
     project: Project | None = None
     """Project that hands it off. Default: the app's."""
     tag: Text | None = None
-    """Pattern of tags that tells several images of one repository apart: `web-*`."""
+    """Pattern of tags that distinguishes several images of the same repository: `web-*`."""
     optional: bool = False
-    """Whether it is fine that no container uses it."""
+    """Whether the image may be unused."""
 
 
 class Config(StrictModel):
@@ -46,13 +46,13 @@ class Config(StrictModel):
     path: SafeFolder
     """Folder in the project's repository."""
     project: Project | None = None
-    """Project that holds it. Default: the app's."""
+    """Project that contains it. Default: the app's."""
     include: Texts = ()
     """Patterns of the files to take (`*.yaml`, `templates/*`). Default: all."""
 
 
 class Granted(StrictModel):
-    """One path of values that an app may set."""
+    """A path of values that an app may set."""
 
     path: ValuePath
     """Path of the value: `replicaCount`, `env.*`, `hosts[*].name`."""
@@ -61,12 +61,12 @@ class Granted(StrictModel):
 
 
 class Allow(StrictModel):
-    """What an app's own config may render beyond workloads in its namespace."""
+    """Objects that an app's own config may render beyond workloads in its namespace."""
 
     namespaces: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
-    """Further namespaces."""
+    """Additional namespaces."""
     kinds: Annotated[tuple[KindName, ...], BeforeValidator(as_tuple, json_schema_input_type=list[KindName])] = ()
-    """Further kinds: `Secret`, `ClusterRole.rbac.authorization.k8s.io`."""
+    """Additional kinds: `Secret`, `ClusterRole.rbac.authorization.k8s.io`."""
 
 
 Images = Annotated[
@@ -80,7 +80,7 @@ Grants = Annotated[
 
 
 class AppEnvironment(StrictModel):
-    """What one app does differently in one environment."""
+    """Settings of an app that differ in an environment."""
 
     delivery: Delivery | None = None
     """`commit` or `review`, instead of the environment's."""
@@ -89,7 +89,7 @@ class AppEnvironment(StrictModel):
     namespace: Name | None = None
     """Namespace, instead of the app's."""
     images: Images = Field(default_factory=dict)
-    """Images that differ here, by name."""
+    """Images that differ in this environment, by name."""
 
 
 AppEnvironments = Annotated[
@@ -105,49 +105,49 @@ AppEnvironments = Annotated[
 
 
 class App(StrictModel):
-    """app.yaml: one app, the projects that own its parts, its template or config, and its environments."""
+    """app.yaml: an app, the projects that own its parts, its template or config, and its environments."""
 
     project: Project | None = None
-    """The only project that may hand this app off. None: hydrated from template and values alone."""
+    """The only project that may hand off this app. Default: none, the app has only a template and values."""
     images: Images = Field(default_factory=dict)
     """Images of the app, by name."""
     template: Name | None = None
-    """Folder below `templates/` that renders it."""
+    """Folder in `templates/` that renders it."""
     config: Annotated[
         Config | None,
         BeforeValidator(keyed("path"), json_schema_input_type=Text | Config | None),
     ] = None
-    """Folder of the app's repository: what is rendered, or, with a template, values that the grant filters."""
+    """Folder of the app's repository: the source to render, or, with a template, values that the grant filters."""
     grant: Grants = ()
-    """Paths of values that the app's repository may set, beside those that the template grants."""
+    """Paths of values that the app's repository may set, in addition to those that the template grants."""
     environments: AppEnvironments | None = None
-    """Environments it runs in: a list, or a map with what differs there. Default: all."""
+    """Environments it runs in: a list, or a map with differing settings. Default: all."""
     namespace: Name | None = None
     """Namespace of its objects. Default: the app's name."""
     allow: Allow = Allow()
-    """What its own config may render beyond workloads in its namespace."""
+    """Objects that its own config may render beyond workloads in its namespace."""
     hooks: Hooks | None = None
-    """What becomes of Helm's install and upgrade hooks: `drop` or `keep`."""
+    """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""
     tags: Literal["commit", "any"] = "commit"
-    """`commit`: an image's tag or label must show which commit it was built from; `any`: it need not."""
+    """`commit`: an image's tag or label must name the commit it was built from; `any`: it need not."""
 
     @model_validator(mode="after")
     def _has_something_to_render(self) -> App:
         if self.template is None and self.config is None:
             raise ValueError("a template, or config (a folder of the app's repository), or both")
         if "config" in self.images:
-            raise ValueError("an image that is not called 'config', which is the name of another part")
+            raise ValueError("an image with another name than 'config', which is reserved for the config")
         return self
 
 
 class TemplateSettings(StrictModel):
-    """template.yaml: optional facts about a shared template."""
+    """template.yaml: optional settings of a shared template."""
 
     engine: Engine | None = None
-    """Engine that renders it. Default: found from its files."""
+    """Engine that renders it. Default: detected from its files."""
     values_schema: SafeFolder | None = None
     """JSON Schema of the values: a file of the template."""
     grant: Grants = ()
     """Paths of values that every app which uses it may set."""
     hooks: Hooks | None = None
-    """What becomes of Helm's install and upgrade hooks: `drop` or `keep`."""
+    """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""

@@ -1,4 +1,4 @@
-"""Types that the files share, and what all their records have in common."""
+"""Types that the files share, and the base of their records."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ else:
     Permission = Literal[PERMISSIONS]
 
 PATTERNS: dict[str, str] = {}
-"""What each pattern asks for, in words."""
+"""The description of each pattern, for error messages."""
 
 
-def pattern(expression: str, words: str) -> StringConstraints:
-    """Return a constraint on text, and remember its words for error messages."""
-    PATTERNS[expression] = words
+def pattern(expression: str, description: str) -> StringConstraints:
+    """Return a constraint on text with a description for error messages."""
+    PATTERNS[expression] = description
     return StringConstraints(pattern=expression)
 
 
@@ -42,15 +42,15 @@ Project = Annotated[str, pattern(r"^[\w.+-]+(/[\w.+-]+)+$", "a project's path su
 Host = Annotated[
     str, pattern(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$", "a host such as registry.example.com, or with a port")
 ]
-# http only for this machine itself: tokens go there.
+# http only for this machine itself, since tokens go there.
 Url = Annotated[
     str,
     pattern(
         r"^(https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:\d{1,5})?(/[\w.-]+)*$",
-        "an address such as https://gitlab.example.com, without a slash at its end",
+        "an address such as https://gitlab.example.com, without a trailing slash",
     ),
 ]
-# What Helm's --kube-version takes: two or three numbers, and what providers add to them.
+# As for Helm's --kube-version: two or three numbers, and suffixes of providers.
 # https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions
 _ADDED = r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
 _BUILD = r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
@@ -72,7 +72,7 @@ KindName = Annotated[
         "a kind such as Secret, or Rollout.argoproj.io outside of the core group",
     ),
 ]
-# What stands between '<' and '>' in a commit, which knows no escapes.
+# Commits put '<' and '>' around the address and have no escapes.
 PersonName = Annotated[
     str,
     pattern(
@@ -120,7 +120,7 @@ _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|^[-/.@]|//|\.\.|@\{|/\.|\.loc
 def _check_branch(value: str) -> str:
     unusable = not value.isprintable() or _NO_BRANCH.search(value) or value.startswith(("headgate/", "refs/"))
     if not value or unusable or len(value) > _MAX_PATH:
-        raise ValueError("the name of a branch, as in 'env/{environment}' (what is below headgate/ is for reviews)")
+        raise ValueError("the name of a branch such as 'env/{environment}' (headgate/ is reserved for reviews)")
     return value
 
 
@@ -130,32 +130,28 @@ ValuePath = Annotated[Text, BeforeValidator(lambda v: _check_path(v) if isinstan
 
 
 def listed(value: Any) -> Any:
-    """Take one for a list of one."""
+    """Convert a single value to a tuple."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def as_tuple(value: Any) -> Any:
-    """Take a list for a tuple, which does not change."""
+    """Convert a list to a tuple, which is immutable."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def keyed(key: str) -> Any:
-    """Return what takes a string for a mapping with this one key."""
+    """Return a function that converts a string to a mapping with this key."""
     return lambda value: {key: value} if isinstance(value, str) else value
 
 
 def named(value: Any) -> Any:
-    """Take a list of names for a mapping that says nothing more of each. Raises ValueError for a name twice."""
-    if not isinstance(value, (list, tuple)) or not _all_names(value):
+    """Convert a list of names to a mapping without values. Raises ValueError for a repeated name."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         return value
-    twice = next((name for name in value if value.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"'{twice}' once")
+    repeated = next((name for name in value if value.count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"'{repeated}' only once")
     return dict.fromkeys(value, None)
-
-
-def _all_names(value: Any) -> bool:
-    return all(isinstance(item, str) for item in value)
 
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -197,7 +193,7 @@ DateRange = Annotated[
 
 
 class StrictModel(BaseModel):
-    """What all files have in common: unknown keys are errors, types are not guessed, nothing changes later."""
+    """The base of all records: unknown keys are errors, types are strict, records are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 

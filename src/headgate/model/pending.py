@@ -1,4 +1,4 @@
-"""What is accepted and has not landed: the files beside a release.yaml."""
+"""The files beside a release.yaml for groups that are accepted and have not landed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class FailureRecord(StrictModel):
     """Why a group could not be rendered."""
 
     code: int
-    """Exit code of that kind of error."""
+    """Exit code of the error."""
     message: Text
-    """What was wrong."""
+    """Message of the error."""
     inputs: Text | None = None
-    """Identifies what it was rendered from: with the same inputs it is not tried again by each push."""
+    """Identifies the inputs of the render: a push does not retry it with the same inputs."""
     since: Commit
-    """Commit of the manifest repository on which it was first tried."""
+    """Commit of the manifest repository at the first attempt."""
 
 
 class GroupRecord(StrictModel):
-    """group.yaml: the parts that one hand-off or promotion brought, accepted and not landed."""
+    """group.yaml: the parts of a hand-off or promotion that is accepted and has not landed."""
 
     version: Literal[1] = 1
     """Version of this file's format."""
@@ -34,11 +34,11 @@ class GroupRecord(StrictModel):
     config: ReleasedConfig | None = None
     """The app's config."""
     newest: Mapping[Name, Newest] = Field(default_factory=dict)
-    """Newer than what it brings, which a person promoted all the same."""
+    """Versions newer than those of the group, which a person promoted anyway."""
     template: Tree | None = None
-    """git's id of the template's files, where templates travel with releases."""
+    """Git id of the template's files, with `templates: promote`."""
     promotion: Name | None = None
-    """Environment that it was promoted from."""
+    """Environment from which it was promoted."""
     reasons: Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])] = ()
     """Why it is held."""
     failure: FailureRecord | None = None
@@ -46,37 +46,37 @@ class GroupRecord(StrictModel):
 
 
 class ProposalRecord(StrictModel):
-    """proposal.yaml: what Headgate last put on a branch for review. The branch is made from it, not the other way."""
+    """proposal.yaml: the last proposal of Headgate on a review branch, from which the branch can be recreated."""
 
     version: Literal[1] = 1
     """Version of this file's format."""
     kind: Literal["release", "roll-back", "removal", "templates"] = "release"
-    """What is proposed: pending groups, or a person's word; `templates` is a change of many apps."""
+    """Type of the proposal: pending groups, a person's decision, or `templates` for a change of many apps."""
     changes: Text
-    """Identifies what the branch's commit changes: another commit there is somebody else's."""
+    """Identifies the changes of the branch's commit: any other commit there is foreign."""
     output: Text | None = None
-    """Identifies the final YAML that is proposed."""
+    """Identifies the proposed final YAML."""
     inputs: Text | None = None
-    """Identifies what it was rendered from."""
+    """Identifies the inputs of the render."""
     replaces: Text | None = None
-    """Identifies the release and the final YAML on the default branch that it was made for."""
+    """Identifies the release and final YAML on the default branch that it replaces."""
     actor: Text | None = None
-    """Who decided it, where a person did."""
+    """Person who decided it, if any."""
     reason: Text | None = None
-    """Why, where a person decided it."""
+    """The person's reason."""
 
 
 class Rejection(Newest):
-    """The newest version of a part that a person rejected."""
+    """The newest rejected version of a part."""
 
     by: Text | None = None
-    """Who closed the merge request."""
+    """Person who closed the merge request."""
     request: Text | None = None
     """The merge request: `!12`."""
 
 
 class Rejected(StrictModel):
-    """rejected.yaml: what people rejected by closing a merge request."""
+    """rejected.yaml: versions that people rejected by closing a merge request."""
 
     version: Literal[1] = 1
     """Version of this file's format."""

@@ -11,20 +11,20 @@ from headgate.model.fields import Commit, Digest, Name, Project, StrictModel, Te
 
 
 class Part(StrictModel):
-    """Where a part of a release came from."""
+    """The source of a part of a release."""
 
     project: Project
     """Project that handed it off."""
     project_id: int | None = None
-    """Number of that project in GitLab, pinned at the first hand-off."""
+    """Id of that project in GitLab, fixed at the first hand-off."""
     commit: Commit
     """Commit it was built from."""
     ref: Text
-    """Branch or tag, in full: `refs/heads/main`."""
+    """Full name of the branch or tag: `refs/heads/main`."""
     pipeline: int | None = None
-    """Number of the pipeline that handed it off."""
+    """Id of the pipeline that handed it off."""
     actor: Text | None = None
-    """Person whose pipeline or command it was."""
+    """Person who started the pipeline or command."""
 
 
 class ReleasedImage(Part):
@@ -33,21 +33,21 @@ class ReleasedImage(Part):
     repository: Text
     """Repository without tag."""
     tag: Text
-    """Tag that was handed off."""
+    """Tag in the hand-off."""
     digest: Digest
-    """Digest that it stood for then; this is what runs."""
+    """Digest of the tag at that time; containers run this digest."""
 
     @property
     def reference(self) -> str:
-        """The image as containers name it: ``repository:tag@sha256:...``."""
+        """The reference in containers: ``repository:tag@sha256:...``."""
         return f"{self.repository}:{self.tag}@{self.digest}"
 
 
 class ReleasedDependency(StrictModel):
-    """A chart or a Kustomize base from elsewhere, that an app's config was completed with."""
+    """An external chart or Kustomize base that completes an app's config."""
 
     url: Text
-    """Where it is from: a chart repository, or a git repository."""
+    """Chart repository or git repository."""
     name: Text | None = None
     """Name of the chart."""
     version: Text | None = None
@@ -57,29 +57,29 @@ class ReleasedDependency(StrictModel):
     commit: Commit | None = None
     """Commit of the git repository."""
     folder: Text
-    """Where its files lie in `config/`."""
+    """Folder of its files in `config/`."""
 
 
 class ReleasedConfig(Part):
-    """The app's config in a release. Its files lie beside the release in `config/`."""
+    """The app's config in a release. Its files are beside the release in `config/`."""
 
     path: Text
     """Folder in the project's repository."""
     dependencies: Annotated[
         tuple[ReleasedDependency, ...], BeforeValidator(as_tuple, json_schema_input_type=list[ReleasedDependency])
     ] = ()
-    """What it was completed with from elsewhere."""
+    """External charts and bases that complete it."""
 
 
 class Newest(StrictModel):
-    """The newest that was ever released of a part, which a rollback does not lower."""
+    """The newest version of a part that was ever released, which a roll-back does not lower."""
 
     commit: Commit
     """Commit it was built from."""
     ref: Text
-    """Branch or tag, in full, by which tags are ordered."""
+    """Full name of the branch or tag, by which tags are ordered."""
     pipeline: int | None = None
-    """Number of the pipeline that handed it off."""
+    """Id of the pipeline that handed it off."""
     tag: Text | None = None
     """Tag of the image."""
     digest: Digest | None = None
@@ -87,31 +87,31 @@ class Newest(StrictModel):
 
 
 class PinRecord(StrictModel):
-    """Why automatic hand-offs do not reach an app here."""
+    """A pin, which holds automatic hand-offs of an app in an environment."""
 
     by: Text
-    """Who pinned it."""
+    """Person who pinned it."""
     reason: Text
-    """Why."""
+    """Reason for the pin."""
     since: Commit
-    """Commit of the manifest repository from which on it holds."""
+    """Commit of the manifest repository at that time."""
 
 
 class FreezeRecord(StrictModel):
-    """frozen.yaml: why automatic hand-offs reach no app of an environment."""
+    """frozen.yaml: a freeze, which holds automatic hand-offs of all apps in an environment."""
 
     version: Literal[1] = 1
     """Version of this file's format."""
     by: Text
-    """Who froze it."""
+    """Person who froze it."""
     reason: Text
-    """Why."""
+    """Reason for the freeze."""
     since: Commit
-    """Commit of the manifest repository from which on it holds."""
+    """Commit of the manifest repository at that time."""
 
 
 class Release(StrictModel):
-    """release.yaml: what one app runs in one environment. Written by Headgate, and by nobody else."""
+    """release.yaml: what an app runs in an environment. Only Headgate writes it."""
 
     version: Literal[1] = 1
     """Version of this file's format."""
@@ -120,8 +120,8 @@ class Release(StrictModel):
     config: ReleasedConfig | None = None
     """The app's config."""
     newest: Mapping[Name, Newest] = Field(default_factory=dict)
-    """The newest ever released, per part (`config` for the config)."""
+    """The newest version ever released, by part (`config` for the config)."""
     pin: PinRecord | None = None
-    """Set while automatic hand-offs do not reach the app here."""
+    """Set while the app is pinned here."""
     template: Tree | None = None
-    """git's id of the template's files (`templates/.versions/ID/`), where templates travel with releases."""
+    """Git id of the template's files (`templates/.versions/ID/`), with `templates: promote`."""

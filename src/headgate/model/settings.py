@@ -39,7 +39,7 @@ from headgate.model.fields import (
 
 
 class AcceptRule(StrictModel):
-    """One kind of hand-off that an environment accepts: a branch, a tag or a promotion."""
+    """A rule for hand-offs that an environment accepts: a branch, a tag or a promotion."""
 
     branch: Text | None = None
     """Pattern of branches (`main`, `release/*`) whose hand-offs are accepted."""
@@ -48,9 +48,9 @@ class AcceptRule(StrictModel):
     promotion: Name | None = None
     """Environment from which releases may be promoted."""
     auto: Delay = False
-    """With `promotion`: follow by itself, at once (`true`) or after a time (`30m`, `2h`, `1d`)."""
+    """With `promotion`: promote automatically, immediately (`true`) or after a delay (`30m`, `2h`, `1d`)."""
     order: Literal["ancestry", "semver"] | None = None
-    """How newer is told from older: by git history (branches) or by the version in the tag (tags)."""
+    """Order of versions: by git history (default for branches) or by the version in the tag (default for tags)."""
     protected: bool = True
     """Whether the branch or tag must be protected in GitLab."""
 
@@ -59,7 +59,7 @@ class AcceptRule(StrictModel):
         if sum(source is not None for source in (self.branch, self.tag, self.promotion)) != 1:
             raise ValueError("exactly one of branch, tag and promotion")
         if self.auto and self.promotion is None:
-            raise ValueError("auto only beside promotion")
+            raise ValueError("auto only with promotion")
         return self
 
 
@@ -70,7 +70,7 @@ Takes = Annotated[
 
 
 class Review(StrictModel):
-    """How the merge requests of a reviewed environment are made."""
+    """Settings of the merge requests of a reviewed environment."""
 
     labels: Texts = ()
     """Labels of the merge request."""
@@ -81,145 +81,145 @@ class Review(StrictModel):
     draft: bool = False
     """Open merge requests as drafts."""
     auto_merge: bool = False
-    """Merge as soon as GitLab says that it may be merged."""
+    """Merge as soon as GitLab allows it."""
 
 
 class Mirror(StrictModel):
-    """A branch that repeats an environment's YAML after it is on the default branch."""
+    """A branch with a copy of an environment's YAML from the default branch."""
 
     branch: Branch
-    """Branch to write; may hold `{environment}`."""
+    """Branch to write; may contain `{environment}`."""
     path: SafeFolder = "{app}"
-    """Folder of an app on that branch; may hold `{environment}` and `{app}`."""
+    """Folder of an app on that branch; may contain `{environment}` and `{app}`."""
 
 
 class Output(StrictModel):
-    """Where the final YAML goes."""
+    """Location of the final YAML."""
 
     path: SafeFolder = "deploy/{environment}/{app}"
-    """Folder of one app in one environment; may hold `{environment}` and `{app}`."""
+    """Folder of an app in an environment; may contain `{environment}` and `{app}`."""
     mirror: Mirror | None = None
-    """A branch on which the same YAML is wanted too."""
+    """A branch with a copy of the YAML."""
 
 
 class Window(StrictModel):
-    """Days and times at which an environment takes what reaches it by itself."""
+    """Days and times at which an environment accepts automatic changes."""
 
     days: Days = "mon-sun"
     """Days of the week: `mon-thu`, `mon,wed`, or a list."""
     since: Clock = Field(default="00:00", alias="from")
-    """Time at which it opens, as `09:00`."""
+    """Time at which it opens: `09:00`."""
     to: Clock = "24:00"
-    """Time at which it closes. Where that is earlier than `from`, it is on the next day."""
+    """Time at which it closes; on the next day if it is earlier than `from`."""
     time_zone: TimeZone = "UTC"
     """Time zone of these times: `Europe/Berlin`."""
     exceptions: Annotated[tuple[DateRange, ...], BeforeValidator(as_tuple, json_schema_input_type=list[DateRange])] = (
         Field(default=(), alias="except")
     )
-    """Days on which it does not open: `2026-12-24`, or from one to another: `2026-12-20/2027-01-06`."""
+    """Days on which it does not open: `2026-12-24`, or a range: `2026-12-20/2027-01-06`."""
 
     @property
     def weekdays(self) -> frozenset[str]:
         """The days of the week."""
-        found: set[str] = set()
+        days: set[str] = set()
         for entry in self.days.split(","):
             first, _, last = entry.strip().partition("-")
             begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-            found |= {WEEKDAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8)}
-        return frozenset(found)
+            days |= {WEEKDAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8)}
+        return frozenset(days)
 
 
 Windows = Annotated[tuple[Window, ...], BeforeValidator(listed, json_schema_input_type=Window | list[Window])]
 
 
 class DeployedTo(StrictModel):
-    """What GitLab is told of an environment in the apps' projects. `{app}` and `{environment}` stand for the names."""
+    """Settings of an environment in the apps' projects. `{app}` and `{environment}` are replaced by the names."""
 
     tier: Literal["production", "staging", "testing", "development", "other"] | None = None
-    """Its tier, by which GitLab counts deployments (DORA). Default: what GitLab guesses from the name."""
+    """Tier by which GitLab counts deployments (DORA). Default: GitLab derives it from the name."""
     agent: Annotated[int, Field(gt=0)] | None = None
-    """Number of the GitLab agent whose cluster the dashboard shows: one of the app's own project."""
+    """Id of the GitLab agent whose cluster the dashboard shows; it must belong to the app's own project."""
     namespace: Text | None = None
     """Namespace that the dashboard shows."""
     flux: Text | None = None
-    """Flux' object that the dashboard follows: `kustomize.toolkit.fluxcd.io/v1/namespaces/NS/kustomizations/NAME`."""
+    """Flux object that the dashboard watches: `kustomize.toolkit.fluxcd.io/v1/namespaces/NS/kustomizations/NAME`."""
 
     @model_validator(mode="after")
     def _dashboard(self) -> DeployedTo:
         if self.flux is not None and self.namespace is None:
-            raise ValueError("flux only beside namespace")
+            raise ValueError("flux only with namespace")
         return self
 
 
 class Environment(StrictModel):
-    """One environment: what it accepts, and how its YAML is delivered."""
+    """An environment: what it accepts, and how its YAML is delivered."""
 
     takes: Takes = ()
-    """Which hand-offs and promotions are accepted: one, or a list."""
+    """Accepted hand-offs and promotions: a rule or a list of rules."""
     delivery: Delivery
-    """`commit`: straight to the default branch; `review`: by a merge request."""
+    """`commit`: directly to the default branch; `review`: by a merge request."""
     kubernetes: Minor | None = None
     """Version of Kubernetes that Helm and the schemas assume, in quotes: `"1.34"`."""
     api_versions: Texts = ()
-    """API versions of the cluster beyond Kubernetes' own, for charts that ask (`monitoring.coreos.com/v1`)."""
+    """API versions of the cluster beyond Kubernetes' own, for charts that check them (`monitoring.coreos.com/v1`)."""
     cluster: Name | None = None
-    """Cluster that this environment runs on; environments of one cluster share its objects. Default: one each."""
+    """Cluster that this environment runs on; environments of the same cluster share its objects. Default: its own."""
     templates: Literal["follow", "promote"] = "follow"
-    """`follow`: a template change arrives at once; `promote`: it travels with the release."""
+    """`follow`: a template change takes effect immediately; `promote`: it is promoted with the release."""
     windows: Windows = ()
-    """When it takes what reaches it by itself: one, or a list. Default: always."""
+    """When it accepts automatic changes: a window or a list of windows. Default: always."""
     review: Review = Review()
-    """How merge requests are made."""
+    """Settings of merge requests."""
     output: Output = Output()
-    """Where the final YAML goes."""
+    """Location of the final YAML."""
     gitlab: DeployedTo | None = None
-    """What GitLab's pages of environments show: tier, and the Kubernetes dashboard."""
+    """Environment pages in GitLab: tier, and the Kubernetes dashboard."""
 
 
 class Dependencies(StrictModel):
-    """What an app's own config may bring along from elsewhere when it is handed off."""
+    """External charts and bases that an app's own config may use."""
 
     hosts: Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])] = ()
-    """Hosts of charts and of Kustomize bases, with a port where it is not 443: `charts.example.com`. Default: none."""
+    """Hosts of charts and Kustomize bases, with the port unless it is 443: `charts.example.com`. Default: none."""
 
 
 class SettingsLimits(StrictModel):
-    """Guards against a change that is larger than anybody meant."""
+    """Limits of renders and changes."""
 
     removed_percent: Annotated[int, Field(ge=0, le=100)] = 50
     """A render that removes more than this share of an app's objects (and more than three) is refused."""
     render_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """Time that one render may take, in seconds."""
+    """Time of a render, in seconds."""
     render_mebibytes: Annotated[int, Field(ge=64, le=65536)] = 1024
-    """Memory that one render may use, in MiB."""
+    """Memory of a render, in MiB."""
     input_mebibytes: Annotated[int, Field(ge=1, le=4096)] = 64
-    """YAML that one app may have read or rendered in one environment, in MiB."""
+    """YAML read or rendered for an app in an environment, in MiB."""
     nodes: Annotated[int, Field(ge=1000, le=100_000_000)] = 2_500_000
-    """Values, lists and maps in that YAML, once its aliases are followed."""
+    """Values, lists and maps in that YAML, with aliases expanded."""
     objects: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
-    """Objects that one app may have in one environment."""
+    """Objects of an app in an environment."""
     output_mebibytes: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Final YAML that one app may have in one environment, in MiB."""
+    """Final YAML of an app in an environment, in MiB."""
 
 
 class CommitIdentity(StrictModel):
-    """Who a commit is by."""
+    """Author or committer of a commit."""
 
     name: PersonName
     """Name."""
     email: Email
-    """Address, one that the project's push rules know."""
+    """Email address, which the project's push rules must accept."""
 
 
 class Commits(StrictModel):
-    """Who the commits of Headgate are by, and their subject."""
+    """Author, committer and subject of Headgate's commits."""
 
     author: CommitIdentity | None = None
-    """Author of every commit. Default: who git's configuration names."""
+    """Author of every commit. Default: from git's configuration."""
     committer: CommitIdentity | None = None
-    """Committer of every commit; signatures are checked against its address. Default: as for the author."""
+    """Committer of every commit; signatures are verified against its address. Default: from git's configuration."""
     message: Text | None = None
-    """Subject: a text with `{action}`, `{apps}`, `{environments}` and `{what}`. Body and trailers are Headgate's."""
+    """Subject with `{action}`, `{apps}`, `{environments}` and `{what}`. Headgate adds body and trailers."""
 
 
 Proofs = Annotated[
@@ -230,29 +230,29 @@ Proofs = Annotated[
 
 
 class GitLabSettings(StrictModel):
-    """Where this repository is, so that no variable of a pipeline decides where tokens go."""
+    """The location of this repository, so that no pipeline variable decides where tokens go."""
 
     url: Url
     """GitLab's address: `https://gitlab.example.com`."""
     project: Project
-    """Path of the project that holds this repository."""
+    """Path of the project of this repository."""
     registry: Host | None = None
     """Host of its container registry, to which job tokens go: `registry.example.com`."""
     proofs: Proofs = ("trigger-jobs", "id-token")
-    """What proves who sent a hand-off: `trigger-jobs`, or `upstream` in its place; `id-token`."""
+    """Accepted proofs of a hand-off's sender: `trigger-jobs` or instead `upstream`; `id-token`."""
 
     @model_validator(mode="after")
     def _one_of_triggers(self) -> GitLabSettings:
         if {"trigger-jobs", "upstream"} <= set(self.proofs):
-            raise ValueError("upstream in place of trigger-jobs, not beside it: else the weaker one would count")
+            raise ValueError("either upstream or trigger-jobs, since with both the weaker proof would count")
         return self
 
 
 class Registry(StrictModel):
-    """What a registry may have of us."""
+    """Settings of a registry."""
 
     realms: Hosts = ()
-    """Other hosts that may be asked for tokens with its credentials: `auth.example.com`."""
+    """Other hosts that may receive its credentials for a token: `auth.example.com`."""
 
 
 class Settings(StrictModel):
@@ -263,33 +263,33 @@ class Settings(StrictModel):
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
     gitlab: GitLabSettings | None = None
-    """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
+    """GitLab and the project there. Required in GitLab's pipelines."""
     registries: Mapping[Host, Registry] = Field(default_factory=dict)
-    """Registries by host, where more is to be said of one: which other hosts get its credentials."""
+    """Registries by host that need settings: other hosts that get their credentials."""
     permissions: Mapping[Name, Mapping[Permission, Level]] = Field(default_factory=dict)
-    """Per environment and action: the access level that a person needs. Default: maintainer."""
+    """Access level that a person needs, by environment and action. Default: maintainer."""
     workloads: Mapping[KindName, ValuePath] = Field(default_factory=dict)
     """Custom resources that run images: `Rollout.argoproj.io: spec.template.spec` (a pod) or a path to an image."""
     scopes: Mapping[KindName, Literal["cluster", "namespace"]] = Field(default_factory=dict)
     """Scope of custom resources that Headgate does not know: `Widget.example.com: namespace`."""
     sandbox: Literal["required", "optional"] = "required"
-    """Whether what apps wrote is refused where the engine cannot lock itself in."""
+    """Whether files of apps are refused if the engine cannot lock itself in."""
     dependencies: Dependencies = Dependencies()
-    """What an app's own config may bring along from elsewhere when it is handed off."""
+    """External charts and bases that an app's own config may use."""
     limits: SettingsLimits = SettingsLimits()
-    """Guards against a change that is larger than anybody meant."""
+    """Limits of renders and changes."""
     commits: Commits = Commits()
-    """Who the commits are by, and their subject."""
+    """Author, committer and subject of commits."""
     records: Literal["default", "branch"] = "default"
-    """Where what is pending stands: on the default branch, or, if the bot may not push that, on `headgate/_state`."""
+    """Branch of pending records: the default branch, or `headgate/_state` if the bot may not push to that."""
 
 
 class Lock(StrictModel):
-    """headgate.lock: the versions that hydrated this repository. Another version refuses to."""
+    """headgate.lock: the versions that hydrated this repository. Other versions refuse to."""
 
     version: Literal[1, 2] = 1
-    """Version of this file's format; with 2, what is pending is on record beside each release."""
+    """Version of this file's format; with 2, pending groups are recorded beside each release."""
     output: int
     """Version of the canonical output."""
     engines: Mapping[Engine, Text] = Field(default_factory=dict)
-    """Version of each engine that was used."""
+    """Version of each used engine."""

@@ -1,4 +1,4 @@
-"""Objects -> canonical files: the same object is the same bytes under the same name, whoever rendered it. Pure."""
+"""Objects -> canonical files: the same object has the same bytes and file name, whoever rendered it. Pure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from headgate.objects.manifest import Manifest
 
 OUTPUT_FORMAT = 2
-"""Version of the canonical text and of the file names. A change shows in headgate.lock."""
+"""Version of the canonical text and file names, recorded in headgate.lock."""
 
 
 def file_name(manifest: Manifest, namespace: str) -> str:
-    """Return the object's file name: ``kind.group-name.yaml``, for another namespace than the app's
-    ``kind.group-name@namespace.yaml``.
+    """Return the object's file name: ``kind.group-name.yaml``, or ``kind.group-name@namespace.yaml`` outside the
+    app's namespace.
 
-    Every character that a file system could take for something else, and capital letters, since some
-    file systems ignore case, become ``%XX``; Kubernetes' names hold no ``%`` and no ``@`` elsewhere.
+    Special characters, and capital letters, since some file systems ignore case, become ``%XX``; names in Kubernetes
+    contain no ``%`` and no ``@``.
     """
     elsewhere = f"@{manifest.namespace}" if manifest.namespace not in ("", namespace) else ""
     return f"{_stem(manifest.kind_name, manifest.name)}{elsewhere}.yaml"
 
 
-@lru_cache(maxsize=65536)  # several steps ask for it
+@lru_cache(maxsize=65536)  # several steps call it
 def _stem(kind: str, name: str) -> str:
     escaped = re.sub(r"[^a-z0-9.-]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
     stem = f"{kind.lower()}-{escaped}"
-    if len(stem) > _MAX_STEM:  # file systems take 255 bytes
+    if len(stem) > _MAX_STEM:  # file systems allow 255 bytes
         stem = f"{stem[: _MAX_STEM - 17]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
     return stem
 
 
 _MAX_STEM = 180
-_MOST_BYTES = 4  # of a character in UTF-8
+_MAX_BYTES = 4  # of a character in UTF-8
 
 _TOP = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations")
@@ -50,7 +50,7 @@ _ITEM = ("name", "image")
 
 
 def _order(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:
-    """Kubernetes' own order: what an object is, then who it is, then the rest by name."""
+    """Return the keys in the order of Kubernetes: type, identity, then the rest by name."""
     if not path:
         first: tuple[str, ...] = _TOP
     elif path[-1] == "metadata":
@@ -68,38 +68,38 @@ def to_text(manifest: Manifest) -> str:
     return manifest.verbatim or write(manifest.data, _order)
 
 
-def to_files(found: Iterable[Manifest], namespace: str) -> dict[str, str]:
+def to_files(manifests: Iterable[Manifest], namespace: str) -> dict[str, str]:
     """Return the canonical files of an app: name -> text.
 
-    A CRD that is rendered twice with the same text, as charts and their subcharts do, is one. Raises ManifestError
-    for any other identity twice, and for an object that is above what is ever read of a file.
+    Charts and their subcharts may render the same CRD twice with the same text. Raises ManifestError for any other
+    duplicate, and for an object above the size limit of files.
     """
     files: dict[str, str] = {}
     owners: dict[str, Manifest] = {}
-    for manifest in found:
+    for manifest in manifests:
         name = file_name(manifest, namespace)
         other = owners.setdefault(name, manifest)
         text = to_text(manifest)
         if other is not manifest and not (manifest.kind_name == DEFINITION and files[name] == text):
             raise _taken(name, other, manifest)
         files[name] = text
-        if len(files[name]) > MAX_FILE / _MOST_BYTES and (size := len(files[name].encode())) > MAX_FILE:
+        if len(files[name]) > MAX_FILE / _MAX_BYTES and (size := len(files[name].encode())) > MAX_FILE:
             raise ManifestError(
-                f"{manifest}: its YAML has {size / MEBI:.1f} MiB, more than the {MAX_FILE // MEBI} MiB that are read",
+                f"{manifest}: its YAML has {size / MEBI:.1f} MiB, the limit is {MAX_FILE // MEBI} MiB",
                 where=manifest.place,
-                hint="Kubernetes takes no object above 1.5 MiB",
+                hint="Kubernetes accepts no object above 1.5 MiB",
             )
     return files
 
 
 def _taken(name: str, other: Manifest, manifest: Manifest) -> ManifestError:
     sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
-    by = f", by {sources}" if sources else ""
+    origin = f", by {sources}" if sources else ""
     if other.identity == manifest.identity:
-        return ManifestError(f"{manifest} is rendered twice{by}", where=manifest.place)
-    both = " and ".join(f"{one.kind_name} {one.name}" for one in (other, manifest))
+        return ManifestError(f"{manifest} is rendered twice{origin}", where=manifest.place)
+    both = " and ".join(f"{taken.kind_name} {taken.name}" for taken in (other, manifest))
     return ManifestError(
-        f"{both} need the same file, {name}{by}",
+        f"{both} need the same file, {name}{origin}",
         where=manifest.place,
-        hint="a dash stands between kind and name there: give one of them another name",
+        hint="a dash separates kind and name there: rename one of them",
     )

@@ -1,4 +1,4 @@
-"""Whether what was rendered is allowed. Pure."""
+"""Check that an app may render its objects. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def check_allowed(
-    found: Sequence[tuple[Manifest, Scope | None]],
+    scoped: Sequence[tuple[Manifest, Scope | None]],
     allow: Allow,
     namespace: str,
     app_file: str,
     *,
     own_config: bool,
 ) -> None:
-    """Refuse what an app may not render. Templates of the platform may render everything but plain Secrets.
+    """Refuse objects that an app may not render. Templates of the platform may render everything but plain Secrets.
 
-    Raises DeniedError with all objects, why each is denied, and the line to add.
+    Raises DeniedError with all denied objects, the reasons, and the line to add.
     """
     problems: list[str] = []
     kinds: list[str] = []
     namespaces: list[str] = []
     places: list[Location | None] = []
-    for manifest, scope in found:
+    for manifest, scope in scoped:
         before = len(problems)
         reason = _plain_secret(manifest)
         if not reason and own_config:
@@ -47,7 +47,7 @@ def check_allowed(
         places += [manifest.place] * (len(problems) - before)
     if problems:
         raise DeniedError(
-            "renders what the app may not:\n    " + "\n    ".join(first_few(problems)),
+            "renders objects that the app may not render:\n    " + "\n    ".join(first_few(problems)),
             where=places[0] if len(set(places)) == 1 else None,
             hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
         )

@@ -1,4 +1,4 @@
-"""What differs between two states of an app's objects, field by field. Pure."""
+"""The differences between two states of an object, field by field. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = object()
 
 @dataclass(frozen=True)
 class Field:
-    """A field that differs. A side where it is not there is None; else its text as YAML would show it."""
+    """A field that differs. A side is its YAML text, or None if the field is missing there."""
 
     path: str
     old: str | None
@@ -25,7 +25,7 @@ class Field:
 
 
 def fields(old: Any, new: Any, path: KeyPath = ()) -> Iterator[Field]:
-    """Yield every field that differs. Items of lists that have a ``name`` are matched by it."""
+    """Yield every field that differs. List items with a ``name`` are matched by it."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}, key=str):
             yield from fields(old.get(key, NOTHING), new.get(key, NOTHING), (*path, str(key)))
@@ -54,7 +54,7 @@ def _list_fields(old: list[Any], new: list[Any], path: KeyPath) -> Iterator[Fiel
 
 
 def _names(items: list[Any]) -> list[str] | None:
-    """Return the names of named items, or None when they do not all have one of their own."""
+    """Return the names of the items, or None unless each has a unique name."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         return None
@@ -62,7 +62,7 @@ def _names(items: list[Any]) -> list[str] | None:
 
 
 def _leaf_fields(old: Any, new: Any, path: KeyPath) -> Iterator[Field]:
-    """One side, or both, is a scalar or missing. A container that comes or goes is told field by field."""
+    """Yield fields where a side is a scalar or missing. A container that is added or removed gives all its fields."""
     for side, value in (("old", old), ("new", new)):
         other = new if side == "old" else old
         if isinstance(value, (dict, list)) and value and other is NOTHING:
@@ -73,7 +73,7 @@ def _leaf_fields(old: Any, new: Any, path: KeyPath) -> Iterator[Field]:
 
 
 def same(old: Any, new: Any) -> bool:
-    """Whether two values are one; ``"8080"`` and ``8080`` are not."""
+    """Whether two values are equal; ``"8080"`` and ``8080`` are not."""
     return type(old) is type(new) and bool(old == new)
 
 
@@ -92,11 +92,6 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, str) and "\n" in value:
         return value
-    from headgate.yamltext.write import write  # noqa: PLC0415  only where something changed
+    from headgate.yamltext.write import write  # noqa: PLC0415  only for changes
 
     return write(value).rstrip("\n")
-
-
-def first_difference(old: Any, new: Any) -> str | None:
-    """Return the path of the first field that differs, or None."""
-    return next((field.path for field in fields(old, new)), None)

@@ -1,4 +1,4 @@
-"""Objects that SOPS encrypted, which stay byte for byte as they are. Pure.
+"""Objects that SOPS encrypted, which Headgate keeps byte for byte. Pure.
 
 https://getsops.io/docs/#encryption-protocol
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_encrypted(data: Mapping[Any, Any]) -> bool:
-    """Whether SOPS encrypted an object; whoever forges this mark gets an object that Flux cannot decrypt."""
+    """Whether SOPS encrypted an object. A forged mark gives an object that Flux cannot decrypt."""
     sops = data.get("sops")
     mac = sops.get("mac") if isinstance(sops, dict) else None
     return isinstance(mac, str) and mac.startswith("ENC[")

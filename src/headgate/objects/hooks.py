@@ -1,4 +1,4 @@
-"""Helm's hooks: they have no meaning for Flux, so each kind of hook is dropped, kept on request, or an error. Pure."""
+"""Helm's hooks, which mean nothing to Flux: each is dropped, kept on request, or an error. Pure."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ if TYPE_CHECKING:
     from headgate.objects.manifest import Manifest
 
 _FIXED = ("Job.batch", "Pod")
-"""Kinds whose objects cannot be changed in the cluster."""
-_MAX_NAME = 63  # a Pod's may be longer, but is a host name too
+"""Kinds of immutable objects."""
+_MAX_NAME = 63  # a Pod's name may be longer, but is a host name too
 
 
-def without_hooks(found: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
-    """Return the objects that belong in the output.
+def without_hooks(manifests: Iterable[Manifest], hooks: str | None, app_file: str) -> list[Manifest]:
+    """Return the objects for the output.
 
-    The engine has dropped the hooks that never run (of tests, deletion and rollback), and with ``hooks: drop`` all.
-    Raises RenderError for others when nothing was said.
+    The engine has dropped hooks that never run (tests, deletion, rollback), and with ``hooks: drop`` all hooks.
+    Raises RenderError for other hooks if ``hooks`` is not set.
     """
     kept = []
-    for manifest in found:
+    for manifest in manifests:
         if manifest.hook and hooks is None:
             raise RenderError(
                 f"{manifest} is a Helm hook ({', '.join(manifest.hook)}), which runs only when Helm installs",
                 where=manifest.place,
-                hint=f"say what becomes of it in {app_file} or template.yaml: hooks: drop, or hooks: keep",
+                hint=f"set 'hooks: drop' or 'hooks: keep' in {app_file} or template.yaml",
             )
         kept.append(manifest)
     return kept
 
 
-def with_suffixes(kept: Iterable[Manifest]) -> list[Manifest]:
-    """Add to the name of each hook Job and Pod a suffix made of its content, since neither can be changed.
+def with_suffixes(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Append a hash of the content to the name of each hook Job and Pod, since both are immutable.
 
-    The content is what will run, so digests are set before. Raises ManifestError for what SOPS encrypted.
+    Digests must be set before. Raises ManifestError for an object that SOPS encrypted.
     """
-    return [_with_suffix(one) if one.kind_name in _FIXED and one.hook else one for one in kept]
+    return [
+        _with_suffix(manifest) if manifest.kind_name in _FIXED and manifest.hook else manifest for manifest in manifests
+    ]
 
 
 def _with_suffix(manifest: Manifest) -> Manifest:
     if manifest.verbatim:
         raise ManifestError(
-            f"{manifest} is a hook and encrypted, so its name cannot get the suffix that a changed one needs",
+            f"cannot add the suffix of a hook to the name of {manifest}: it is encrypted",
             where=manifest.place,
-            hint="put what is secret into a Secret, encrypt that with sops, and refer to it",
+            hint="move secret data to a Secret, encrypt that with sops, and refer to it",
         )
     digest = hashlib.sha256(to_text(manifest).encode()).hexdigest()[:8]
     name = f"{manifest.name[: _MAX_NAME - 9].rstrip('-.')}-{digest}"

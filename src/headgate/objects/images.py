@@ -1,4 +1,4 @@
-"""Image references, and the digests of a release put into rendered objects. Pure."""
+"""Image references, and the digests of a release in rendered objects. Pure."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True)
 class Reference:
-    """``repository[:tag][@digest]``; what is not there is empty."""
+    """``repository[:tag][@digest]``; missing parts are empty."""
 
     repository: str
     tag: str = ""
     digest: str = ""
 
     def __str__(self) -> str:
-        """Return it as people write it."""
+        """Return the reference as people write it."""
         tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
         return f"{self.repository}{tag}{digest}"
 
 
 def parse_reference(text: str) -> Reference:
-    """Read an image reference. Raises ConfigError when it is none."""
+    """Parse an image reference. Raises ConfigError if it is invalid."""
     match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise ConfigError(f"'{text}' is not an image, expected repository[:tag][@sha256:...]")
+        raise ConfigError(f"'{text}' is not an image reference, expected repository[:tag][@sha256:...]")
     return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
 
 
@@ -59,10 +59,10 @@ _DEFAULT_PORTS = (":443", ":80")
 
 
 def canonical_repository(repository: str) -> str:
-    """Return the one spelling by which a repository is compared: ``nginx`` is ``docker.io/library/nginx``.
+    """Return the canonical spelling of a repository: ``nginx`` is ``docker.io/library/nginx``.
 
-    As container runtimes read it: hosts differ neither by case nor by a dot at the end nor by the port that is the
-    default one, and Docker Hub has several. Paths differ by case.
+    As in container runtimes, hosts are equal regardless of case, a trailing dot and the default port, Docker Hub has
+    several hosts, and paths are case-sensitive.
     """
     host, slash, path = repository.partition("/")
     if not slash or not (host == "localhost" or "." in host or ":" in host or host != host.lower()):
@@ -78,22 +78,22 @@ def canonical_repository(repository: str) -> str:
 
 @dataclass(frozen=True)
 class ImageUse:
-    """One place in an object that names an image."""
+    """A place in an object that names an image."""
 
     holder: Any
     key: str | int
 
     @property
     def text(self) -> Any:
-        """The image as it stands there."""
+        """The image as written there."""
         return self.holder[self.key]
 
 
 def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[ImageUse]:
     """Yield every place of an object that names an image.
 
-    ``workloads`` says for custom resources where their pod spec, or one image, is. In what SOPS encrypted, what it
-    names may be encrypted too.
+    ``workloads`` gives the path of the pod spec or image in custom resources. In an object that SOPS encrypted, the
+    image may be encrypted too.
     """
     path = POD_SPECS.get(manifest.kind_name) or workloads.get(manifest.kind_name)
     if path is None:
@@ -121,20 +121,19 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def set_digests(
-    found: Sequence[Manifest],
+    manifests: Sequence[Manifest],
     images: Mapping[str, Image],
     released: Mapping[str, ReleasedImage],
     workloads: Mapping[str, str],
 ) -> set[str]:
-    """Put the released digests into the objects, in place, and return the names of the images that are used.
+    """Set the released digests in the objects, in place, and return the names of the used images.
 
-    The objects are fresh from the parser and nobody else's. Raises ImageError for a container that runs an
-    image of the app's and matches none, or more than one, of those that were released, and for one whose
-    digest cannot be set.
+    Only for freshly parsed objects. Raises ImageError for a container with an image of the app that matches none or
+    several of the released ones, or whose digest cannot be set.
     """
     used: set[str] = set()
     own = {canonical_repository(image.repository) for image in images.values()}
-    for manifest in found:
+    for manifest in manifests:
         for use in uses(manifest, workloads):
             reference = _own_reference(use.text, own, manifest)
             if reference is None:
@@ -142,7 +141,7 @@ def set_digests(
             name = _match(reference, images, manifest)
             if name not in released:
                 raise ImageError(
-                    f"{manifest} runs {use.text}, but the image '{name}' has not been handed off",
+                    f"{manifest} runs {use.text}, but image '{name}' has not been handed off",
                     where=manifest.place,
                     hint="hand it off, or remove the container",
                 )
@@ -152,25 +151,26 @@ def set_digests(
 
 
 def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Reference | None:
-    """Return the reference to an image in one of the app's repositories, or None when a text names another.
+    """Return the reference to an image of the app's repositories, or None for other images.
 
-    Raises ImageError for what a more generous reader could take for one of them, and for one in an encrypted object.
+    Raises ImageError for a text that a lenient reader could take for such a reference, and for a reference in an
+    encrypted object.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None or canonical_repository(match["repository"]) not in own:
         is_hidden = manifest.verbatim and text.startswith("ENC[")
-        if not is_hidden and any(canonical_repository(one) in own for one in _repositories_in(text)):
+        if not is_hidden and any(canonical_repository(repository) in own for repository in _repositories_in(text)):
             raise ImageError(
-                f"{manifest} runs {text!r}, which is not an image, but spelled like one of this app's",
+                f"{manifest} runs {text!r}, which resembles an image of this app but is not a valid reference",
                 where=manifest.place,
-                hint="write it as in app.yaml: the repository in small letters, and nothing around it but a tag",
+                hint="write it as in app.yaml: the repository in lower case, with nothing but a tag",
             )
         return None
     if manifest.verbatim:
         raise ImageError(
-            f"{manifest} is encrypted and runs {text}, an image of this app's, whose digest cannot be set there",
+            f"cannot set the digest of {text}, an image of this app, in {manifest}: it is encrypted",
             where=manifest.place,
-            hint="do not encrypt what runs images: put what is secret into a Secret, and encrypt that with sops",
+            hint="do not encrypt workloads: move secret data to a Secret, and encrypt that with sops",
         )
     return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
 
@@ -181,16 +181,16 @@ _REPEATED_SLASH = re.compile(r"/(?:\.?/)+")
 
 
 def _repositories_in(text: str) -> Iterator[str]:
-    """Yield what a text would name to those who overlook case, odd characters, a scheme, a user or doubled slashes."""
+    """Yield the repositories that a text names if case, odd characters, scheme, user or double slashes are ignored."""
     lower = text.lower()
-    for word in (_ODD.sub("", lower), *_ODD.split(lower)):
-        match = _REFERENCE.match(_REPEATED_SLASH.sub("/", _BEFORE_HOST.sub("", word)))
+    for candidate in (_ODD.sub("", lower), *_ODD.split(lower)):
+        match = _REFERENCE.match(_REPEATED_SLASH.sub("/", _BEFORE_HOST.sub("", candidate)))
         if match is not None:
             yield match["repository"]
 
 
 def matching(reference: Reference, images: Mapping[str, Image]) -> list[str]:
-    """Return the names of the images that a reference is one of. A pattern of tags is more exact than none."""
+    """Return the names of the images that match a reference. Images with a tag pattern take precedence."""
     names = [
         name
         for name, image in images.items()
@@ -207,14 +207,14 @@ def _match(reference: Reference, images: Mapping[str, Image], manifest: Manifest
     patterns = ", ".join(f"{name}: {image.tag or 'any tag'}" for name, image in images.items())
     problem = f"more than one image matches: {', '.join(exact)}" if exact else f"no image matches its tag ({patterns})"
     raise ImageError(
-        f"{manifest} runs {reference.repository}:{reference.tag or '(no tag)'}, an image of this app's, but {problem}",
+        f"{manifest} runs {reference.repository}:{reference.tag or '(no tag)'}, an image of this app, but {problem}",
         where=manifest.place,
-        hint="give the container a tag that matches the 'tag' pattern of one image in app.yaml",
+        hint="use a tag that matches the 'tag' pattern of exactly one image in app.yaml",
     )
 
 
 def for_templates(released: Mapping[str, ReleasedImage]) -> dict[str, dict[str, str]]:
-    """Return what templates read as ``images.NAME.{repository,tag,digest,reference}``."""
+    """Return ``images.NAME.{repository,tag,digest,reference}`` for templates."""
     return {
         name: {
             "repository": image.repository,

@@ -1,6 +1,6 @@
-"""What is known of Kubernetes' kinds: cluster-scoped or namespaced, where their pods are, which are denied.
+"""Known kinds of Kubernetes: their scope, the place of their pod specs, and which are denied.
 
-A kind is written ``Kind`` in the core group and ``Kind.group`` elsewhere, as kubectl takes it.
+A kind is written ``Kind`` in the core group and ``Kind.group`` elsewhere, as for kubectl.
 Sources: ``kubectl api-resources`` of Kubernetes 1.25 to 1.37, and the CRDs of the named projects.
 """
 
@@ -76,7 +76,7 @@ _NAMESPACED = {
 DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io"
 
 KUBERNETES: dict[str, Scope] = {**dict.fromkeys(_CLUSTER, "cluster"), **dict.fromkeys(_NAMESPACED, "namespace")}
-"""Kubernetes' own kinds. Nothing that anybody configures or defines changes these."""
+"""Kubernetes' own kinds. Neither configuration nor CRDs change these."""
 
 _KUBERNETES_GROUPS = {_group_of(name) for name in KUBERNETES}
 
@@ -131,11 +131,9 @@ THIRD_PARTY: dict[str, Scope] = {
     **dict.fromkeys(_THIRD_PARTY_CLUSTER, "cluster"),
     **dict.fromkeys(_THIRD_PARTY_NAMESPACED, "namespace"),
 }
-"""Kinds of projects that many clusters have."""
+"""Kinds of popular projects."""
 
-"""All kinds that are known to be cluster-scoped."""
-
-# Where the pod spec of a built-in workload is.
+# The path of the pod spec in built-in workloads.
 # https://kubernetes.io/docs/concepts/workloads/
 POD_SPECS = {
     "Pod": "spec",
@@ -159,23 +157,23 @@ _ARGO = {"Application.argoproj.io", "ApplicationSet.argoproj.io", "AppProject.ar
 
 
 def denied_because(group: str, kind: str, scope: Scope | None) -> str:
-    """Return why an app's own config may not render this kind unless allowed; an empty string when it may."""
+    """Return why an app's own config may render this kind only if allowed; empty if it may always."""
     if group in _DENIED_GROUPS:
         return _DENIED_GROUPS[group]
     if group == "fluxcd.io" or group.endswith(".fluxcd.io"):
         return "an object of Flux"
     if kind_name(group, kind) in _ARGO:
         return "an object of Argo CD"
-    if scope is None:  # a namespace in its metadata proves nothing: the API server ignores it on what has none
-        return "cluster-scoped for all that is known ('scopes' of headgate.yaml says it for a kind)"
+    if scope is None:  # the API server ignores metadata.namespace of cluster-scoped objects, so it proves nothing
+        return "unknown scope, maybe cluster-scoped (set it in 'scopes' of headgate.yaml)"
     return "cluster-scoped" if scope == "cluster" else ""
 
 
 def scope_of(name: str, configured: Mapping[str, Scope], defined: Mapping[str, Scope]) -> Scope | None:
-    """Return the scope of ``Kind.group``, or None when nobody knows it.
+    """Return the scope of ``Kind.group``, or None if it is unknown.
 
-    Kubernetes' own list is believed first, then ``scopes`` of headgate.yaml, then what is known of third parties,
-    then CRDs (`scopes_defined_by`), which cannot define a kind in a group of Kubernetes' own.
+    Kubernetes' own list comes first, then ``scopes`` of headgate.yaml, then the list of third parties, then CRDs
+    (`scopes_defined_by`), which cannot define a kind in Kubernetes' own groups.
     """
     if name in KUBERNETES:
         return KUBERNETES[name]

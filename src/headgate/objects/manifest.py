@@ -1,4 +1,4 @@
-"""What the engine read -> Kubernetes objects, each with a name and a place. Pure."""
+"""The engine's objects -> Kubernetes objects, each with a name and a place. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from headgate.objects.kinds import Scope
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One Kubernetes object. ``verbatim`` is its text where that must not change (SOPS), else empty.
-
-    ``hook`` are Helm's events when it is a hook.
-    """
+    """A Kubernetes object. ``verbatim`` is its text if that must not change (SOPS), ``hook`` the events of a hook."""
 
     group: str
     kind: str
@@ -40,16 +37,16 @@ class Manifest:
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
-        """What is unique in a cluster: group, kind, namespace, name."""
+        """Group, kind, namespace and name, which are unique in a cluster."""
         return self.group, self.kind, self.namespace, self.name
 
     def __str__(self) -> str:
-        """Name the object as people do."""
+        """Return kind, namespace and name."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     @property
     def place(self) -> Location | None:
-        """Where it came from."""
+        """The file that it came from."""
         return Location(self.source) if self.source else None
 
 
@@ -57,37 +54,46 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_NAME = 253
 
 
-def manifests(found: Iterable[EngineObject]) -> list[Manifest]:
-    """Return the objects of what the engine read, their namespaces as they stand there.
+def manifests(objects: Iterable[EngineObject]) -> list[Manifest]:
+    """Return the engine's objects as manifests, with their own namespaces.
 
-    Raises ManifestError for one without a name that Kubernetes could take.
+    Raises ManifestError for an object without a valid name.
     """
-    return [_manifest(one) for one in found]
+    return [_manifest(parsed) for parsed in objects]
 
 
-def _manifest(found: EngineObject) -> Manifest:
-    data, where = found.data, Location(found.source) if found.source else None
+def _manifest(parsed: EngineObject) -> Manifest:
+    data, where = parsed.data, Location(parsed.source) if parsed.source else None
     group, _, _ = data["apiVersion"].rpartition("/")
     kind, metadata = data["kind"], data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     namespace = (metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
     if not isinstance(name, str):
-        what, hint = missing_name(kind, metadata)
-        raise ManifestError(what, where=where, hint=hint)
+        problem, hint = missing_name(kind, metadata)
+        raise ManifestError(problem, where=where, hint=hint)
     check_name(name, kind, where)
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
-        raise ManifestError(f"{kind} {name} has the namespace {_shown(namespace)}, which is not valid", where=where)
-    return Manifest(group, kind, namespace, name, data, found.source, found.text, found.hook)
+        raise ManifestError(f"{kind} {name} has the invalid namespace {_shown(namespace)}", where=where)
+    return Manifest(
+        group=group,
+        kind=kind,
+        namespace=namespace,
+        name=name,
+        data=data,
+        source=parsed.source,
+        verbatim=parsed.text,
+        hook=parsed.hook,
+    )
 
 
 def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
-    """Return what is wrong with an object whose ``metadata.name`` is no string, and the way out."""
+    """Return the problem of an object whose ``metadata.name`` is not a string, and the way out."""
     generated = metadata.get("generateName") if isinstance(metadata, dict) else None
     if not isinstance(generated, str):
         return f"{kind} has no name, expected metadata.name to be a string", ""
     return (
         f"{kind} has generateName ({_shown(generated)}) and no name: Flux cannot apply an object without a fixed name",
-        "set metadata.name in place of generateName",
+        "set metadata.name instead of generateName",
     )
 
 
@@ -99,9 +105,9 @@ def check_name(name: str, kind: str, where: Location | None) -> None:
     """
     if name in ("", ".", "..") or "/" in name or "%" in name or not name.isprintable() or len(name) > _MAX_NAME:
         raise ManifestError(
-            f"{kind} has the name {_shown(name)}, which is not valid",
+            f"{kind} has the invalid name {_shown(name)}",
             where=where,
-            hint="names have no '/', '%' or control characters and at most 253 characters",
+            hint="use at most 253 characters, without '/', '%' and control characters",
         )
 
 
@@ -112,7 +118,7 @@ def _shown(data: Any) -> str:
 
 @dataclass(frozen=True)
 class ScopedObjects:
-    """Objects in their namespaces, each with its scope, which is None when nobody knows it."""
+    """Objects in their namespaces, each with its scope, or None if that is unknown."""
 
     scoped: tuple[tuple[Manifest, Scope | None], ...]
     warnings: tuple[str, ...]
@@ -124,27 +130,27 @@ class ScopedObjects:
 
 
 def with_namespace(
-    found: Sequence[Manifest],
+    manifests: Sequence[Manifest],
     namespace: str,
     configured: Mapping[str, Scope],
     *,
     own_config: bool,
     allowed: Collection[str],
 ) -> ScopedObjects:
-    """Fill the namespace in where a namespaced object lacks it, and clear it on cluster-scoped objects.
+    """Set the namespace of namespaced objects that lack it, and clear it on cluster-scoped objects.
 
-    ``configured`` is ``scopes`` in headgate.yaml. CRDs among the objects define scopes too; those of an app's own
-    config only when its ``allow.kinds`` (``allowed``) has CRDs.
+    ``configured`` is ``scopes`` of headgate.yaml. CRDs among the objects define scopes too; those of an app's own
+    config only if ``allow.kinds`` (``allowed``) has CRDs.
 
-    Raises ManifestError where an object without namespace is of a kind whose scope nobody knows.
+    Raises ManifestError for an object without namespace of a kind with unknown scope.
     """
     may_define = not own_config or DEFINITION in allowed
-    definitions = (manifest.data for manifest in found if may_define and manifest.kind_name == DEFINITION)
+    definitions = (manifest.data for manifest in manifests if may_define and manifest.kind_name == DEFINITION)
     defined = scopes_defined_by(definitions)
-    scopes = [scope_of(manifest.kind_name, configured, defined) for manifest in found]
-    pairs = list(zip(found, scopes, strict=True))
+    scopes = [scope_of(manifest.kind_name, configured, defined) for manifest in manifests]
+    pairs = list(zip(manifests, scopes, strict=True))
     cleared = [str(manifest) for manifest, scope in pairs if scope == "cluster" and manifest.namespace]
-    warning = f"a cluster-scoped object has no namespace, so it is left out: {', '.join(first_few(cleared))}"
+    warning = f"removed the namespace of cluster-scoped objects: {', '.join(first_few(cleared))}"
     return ScopedObjects(
         tuple((_with_namespace(manifest, scope, namespace), scope) for manifest, scope in pairs),
         (warning,) if cleared else (),
@@ -158,13 +164,13 @@ def _with_namespace(manifest: Manifest, scope: Scope | None, namespace: str) -> 
         return manifest
     if scope is None:
         raise ManifestError(
-            f"{manifest} has no namespace, and whether a {manifest.kind_name} needs one is not known",
+            f"{manifest} has no namespace, and the scope of {manifest.kind_name} is unknown",
             where=manifest.place,
-            hint=f"say so in headgate.yaml: scopes: {{{manifest.kind_name}: namespace}} (or cluster)",
+            hint=f"set it in headgate.yaml: scopes: {{{manifest.kind_name}: namespace}} (or cluster)",
         )
     if manifest.verbatim:
         raise ManifestError(
-            f"{manifest} is encrypted and has no namespace, which cannot be filled in",
+            f"cannot set the namespace of {manifest}: it is encrypted",
             where=manifest.place,
             hint="add metadata.namespace and encrypt it again",
         )
@@ -178,7 +184,7 @@ def _without_namespace(manifest: Manifest) -> Manifest:
         return manifest
     if manifest.verbatim:
         raise ManifestError(
-            f"{manifest} is cluster-scoped and encrypted, so its namespace cannot be left out",
+            f"cannot remove the namespace of {manifest}, which is cluster-scoped: it is encrypted",
             where=manifest.place,
             hint="remove metadata.namespace and encrypt it again",
         )

@@ -1,4 +1,4 @@
-"""What a registry asks for before it answers: the header WWW-Authenticate. Pure."""
+"""The login challenges of a registry: the header WWW-Authenticate. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way to log in: ``scheme`` in small letters (``basic``, ``bearer``), and its parameters."""
+    """A way to log in: ``scheme`` in lower case (``basic``, ``bearer``), and its parameters."""
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -25,19 +25,19 @@ _SCHEME = re.compile(rf"\s*({_WORD})(?=\s|,|$)(?!\s*=)")
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Return the ways to log in that a header names, as far as it can be read."""
-    found: list[tuple[str, dict[str, str]]] = []
+    """Return the challenges of a header, up to the first syntax error."""
+    challenges: list[tuple[str, dict[str, str]]] = []
     rest = header
     while rest := rest.lstrip(", \t"):
         parameter, scheme = _PARAMETER.match(rest), _SCHEME.match(rest)
-        if parameter and found:
+        if parameter and challenges:
             quoted = parameter[2]
             value = parameter[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            found[-1][1].setdefault(parameter[1].lower(), value)
+            challenges[-1][1].setdefault(parameter[1].lower(), value)
             rest = rest[parameter.end() :]
         elif scheme:
-            found.append((scheme[1].lower(), {}))
+            challenges.append((scheme[1].lower(), {}))
             rest = rest[scheme.end() :]
         else:
             break
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in challenges)

@@ -1,4 +1,4 @@
-"""Logins for registries: where they come from, and which hosts they may be sent to."""
+"""Logins for registries: their sources, and the hosts that may receive them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DOCKER_HUB = "docker.io"
 _DOCKER_REALM = "auth.docker.io"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Credential:
-    """A login for one registry. ``name`` is what messages call it."""
+    """A login for a registry. ``name`` identifies it in messages."""
 
     name: str
     host: str
@@ -31,45 +31,45 @@ class Credential:
 
 @dataclass(frozen=True)
 class RetryLimits:
-    """How long to wait for a registry: seconds for an answer, tries, and the longest wait between two of them."""
+    """``seconds`` per answer, number of tries, and the maximum wait between two tries in seconds."""
 
     seconds: float = 30
     tries: int = 4
-    longest_wait: int = 20
+    max_wait: int = 20
 
     @property
-    def whole(self) -> float:
-        """Seconds after which an answer is too late, however it came: all tries with all waits."""
-        return self.seconds * self.tries + self.longest_wait * (self.tries - 1)
+    def total_seconds(self) -> float:
+        """Seconds for all tries with all waits."""
+        return self.seconds * self.tries + self.max_wait * (self.tries - 1)
 
 
 @dataclass(frozen=True)
 class RegistryAccess:
-    """How registries are reached. ``credentials`` of one host are tried in their order.
+    """Access to registries. ``credentials`` of the same host are tried in order.
 
-    ``realms`` says for a registry's host which others may be asked for tokens with its credentials.
+    ``realms`` are the other hosts that may receive a registry's credentials for a token.
     """
 
     credentials: tuple[Credential, ...] = ()
     realms: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    patience: RetryLimits = RetryLimits()
+    limits: RetryLimits = RetryLimits()
 
-    def of(self, host: str) -> tuple[Credential, ...]:
-        """Return the logins for a registry, in the order in which they are tried."""
-        return tuple(one for one in self.credentials if one.host == host)
+    def logins(self, host: str) -> tuple[Credential, ...]:
+        """Return the logins for a registry, in order."""
+        return tuple(credential for credential in self.credentials if credential.host == host)
 
     def realms_of(self, host: str) -> frozenset[str]:
-        """Return the other hosts that may be asked for tokens with a registry's logins."""
+        """Return the other hosts that may receive a registry's logins for a token."""
         return self.realms.get(host, frozenset())
 
 
 def access(settings: Settings, variables: Mapping[str, str]) -> RegistryAccess:
-    """Return how registries are reached, by headgate.yaml and a job's variables. Raises ConfigError.
+    """Return the access to registries from headgate.yaml and a job's variables. Raises ConfigError.
 
-    GitLab's registry asks for tokens at GitLab's own address: https://docs.gitlab.com/administration/packages/
-    container_registry/. Docker Hub has another host for them too. Everything else is in ``registries``.
+    GitLab issues the tokens of its registry: https://docs.gitlab.com/administration/packages/container_registry/.
+    Docker Hub has another host for them too. All others are in ``registries``.
     """
-    realms = {registry_host(host): frozenset(one.realms) for host, one in settings.registries.items()}
+    realms = {registry_host(host): frozenset(registry.realms) for host, registry in settings.registries.items()}
     realms[DOCKER_HUB] = realms.get(DOCKER_HUB, frozenset()) | {_DOCKER_REALM}
     gitlab_registry = ""
     if settings.gitlab is not None and settings.gitlab.registry is not None:
@@ -80,25 +80,27 @@ def access(settings: Settings, variables: Mapping[str, str]) -> RegistryAccess:
 
 
 def credentials(variables: Mapping[str, str], gitlab_registry: str = "") -> tuple[Credential, ...]:
-    """Return the logins that a job's variables hold, in the order in which they are tried. Raises ConfigError.
+    """Return the logins in a job's variables, in order. Raises ConfigError.
 
-    ``gitlab_registry`` is the host of GitLab's registry, as headgate.yaml names it: tokens of GitLab go nowhere else.
+    ``gitlab_registry`` is the host of GitLab's registry in headgate.yaml: GitLab's tokens go nowhere else.
     """
-    found = list(_docker_config(variables.get("DOCKER_AUTH_CONFIG", "")))
+    logins = list(_docker_config(variables.get("DOCKER_AUTH_CONFIG", "")))
     if gitlab_registry:
         host = registry_host(gitlab_registry)
         ours = (
-            # GitLab does not look at the name beside a personal, group or project access token.
+            # GitLab ignores the user name of a personal, group or project access token.
             ("HEADGATE_READ_TOKEN", "headgate", variables.get("HEADGATE_READ_TOKEN", "")),
             ("the deploy token", variables.get("CI_DEPLOY_USER", ""), variables.get("CI_DEPLOY_PASSWORD", "")),
             ("the job token", "gitlab-ci-token", variables.get("CI_JOB_TOKEN", "")),
         )
-        found += [Credential(name, host, user, secret) for name, user, secret in ours if user and secret]
-    return tuple(found)
+        logins += [
+            Credential(name=name, host=host, user=user, secret=secret) for name, user, secret in ours if user and secret
+        ]
+    return tuple(logins)
 
 
 def registry_host(spelling: str) -> str:
-    """Return a registry's host as it stands in image references, however a docker config spells it."""
+    """Return a registry's host as in image references, for any spelling in a docker config."""
     _, _, rest = spelling.strip().lower().rpartition("://")
     host = rest.partition("/")[0].removesuffix(":443")
     return DOCKER_HUB if host in ("docker.io", "index.docker.io", "registry-1.docker.io") else host
@@ -108,35 +110,35 @@ def _docker_config(text: str) -> Iterator[Credential]:
     """Yield the logins of a docker config.json.
 
     https://docs.gitlab.com/ci/docker/using_docker_images/#access-an-image-from-a-private-container-registry.
-    Programs that it names (``credHelpers``) are not run.
+    Helper programs (``credHelpers``) are ignored.
     """
     if not text.strip():
         return
     try:
-        told = json.loads(text)
-        entries = dict(told.get("auths") or {})
+        config = json.loads(text)
+        entries = dict(config.get("auths") or {})
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise _unreadable("is not the JSON of a docker config.json") from None
     for spelling, entry in entries.items():
-        login = _login(spelling, entry)
-        if all(login):
-            yield Credential("DOCKER_AUTH_CONFIG", registry_host(spelling), *login)
+        user, secret = _login(spelling, entry)
+        if user and secret:
+            yield Credential(name="DOCKER_AUTH_CONFIG", host=registry_host(spelling), user=user, secret=secret)
 
 
 def _login(spelling: str, entry: Any) -> tuple[str, str]:
     if not isinstance(entry, dict):
-        raise _unreadable(f"has no login, but something else, for {spelling!r}")
+        raise _unreadable(f"has an entry for {spelling!r} that is not a mapping")
     if not entry.get("auth"):
         return str(entry.get("username") or ""), str(entry.get("password") or "")
     try:
         user, _, secret = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except (ValueError, TypeError):
-        raise _unreadable(f"has an 'auth' for {spelling!r} that is not the base64 of USER:PASSWORD") from None
+        raise _unreadable(f"has an 'auth' for {spelling!r} that is not base64 of USER:PASSWORD") from None
     return user, secret.rstrip("\0")
 
 
-def _unreadable(what: str) -> ConfigError:
+def _unreadable(problem: str) -> ConfigError:
     return ConfigError(
-        f"the variable DOCKER_AUTH_CONFIG {what}",
+        f"variable DOCKER_AUTH_CONFIG {problem}",
         hint='expected {"auths": {"registry.example.com": {"auth": "base64 of USER:PASSWORD"}}}',
     )

@@ -1,4 +1,4 @@
-"""Images at their registry: which digest a tag has, and which commit an image says that it was built from.
+"""Images in their registry: the digest of a tag, and the commit that an image states.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -32,60 +32,55 @@ MANIFESTS = (
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REVISION = "org.opencontainers.image.revision"
-_MOST_PLATFORMS = 50
+_MAX_PLATFORMS = 50
 _OK, _NOT_FOUND = 200, 404
 
 
 @dataclass(frozen=True)
 class ResolvedImage:
-    """An image that is there. ``reference`` has its digest: of an index, the whole index's."""
+    """An existing image. ``reference`` has its digest, for several platforms that of the index."""
 
     reference: Reference
     media_type: str
 
-    @property
-    def is_index(self) -> bool:
-        """Whether it is an image for several platforms."""
-        return self.media_type in INDEXES
-
 
 def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
-    """Ask the registry for an image's digest.
+    """Return an image with its digest from the registry.
 
-    A digest that the reference has already must be there, and its tag must point to it. Raises ConfigError for a
-    reference with neither tag nor digest, RegistryError when the image is not there, was overwritten, is denied, or
-    the registry does not answer.
+    If the reference has a digest, it must exist and the tag must point to it. Raises ConfigError for a reference
+    without tag and digest, RegistryError if the image is missing, overwritten or denied, or the registry does not
+    answer.
     """
     if not reference.tag and not reference.digest:
         raise ConfigError(
-            f"the image {reference.repository} has neither tag nor digest",
-            hint="name it as REPOSITORY:TAG, with a tag of its own for each build",
+            f"image {reference.repository} has neither tag nor digest",
+            hint="name it as REPOSITORY:TAG, with a unique tag for each build",
         )
     if reference.digest and not _DIGEST.fullmatch(reference.digest):
-        raise ConfigError(f"the image {reference} has a digest that is not sha256")
+        raise ConfigError(f"image {reference} has a digest that is not sha256")
     by_digest = [replace(reference, tag="")] if reference.digest else []
     by_tag = [replace(reference, digest="")] if reference.tag else []
     with open_repository(reference.repository, access) as repository:
-        found = [_find(repository, one) for one in (*by_digest, *by_tag)]
-    if found[0][0] != found[-1][0]:
+        resolved = [_resolve(repository, spelling) for spelling in (*by_digest, *by_tag)]
+    if resolved[0][0] != resolved[-1][0]:
         raise RegistryError(
-            f"the tag {reference.repository}:{reference.tag} points to {found[-1][0]}, and not to {found[0][0]}",
-            hint="the tag was overwritten since, or the digest is of one platform of the image: hand off the digest "
-            "that the push printed, under a tag that is never used again",
+            f"tag {reference.repository}:{reference.tag} points to {resolved[-1][0]}, not to {resolved[0][0]}",
+            hint="the tag was overwritten, or the digest is of a single platform of the image: hand off the digest "
+            "that the push printed, and never reuse tags",
         )
-    digest, media_type = found[0]
+    digest, media_type = resolved[0]
     return ResolvedImage(replace(reference, digest=digest), media_type)
 
 
-def _find(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
-    """Return digest and media type of a manifest, by its tag or digest. Its bytes are read only where they must be."""
+def _resolve(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
+    """Return digest and media type of a manifest by tag or digest; read its bytes only if necessary."""
     name = reference.digest or reference.tag
-    answer = repository.ask("HEAD", f"manifests/{name}", _ACCEPT)
-    if answer.status == _NOT_FOUND:
+    response = repository.request("HEAD", f"manifests/{name}", _ACCEPT)
+    if response.status == _NOT_FOUND:
         raise missing(reference)
-    digest, media_type = answer.headers.get("Docker-Content-Digest", ""), _media_type(answer)
+    digest, media_type = response.headers.get("Docker-Content-Digest", ""), _media_type(response)
     _refuse_schema_1(media_type, reference)
-    if answer.status == _OK and _DIGEST.fullmatch(digest) and media_type in (*INDEXES, *MANIFESTS):
+    if response.status == _OK and _DIGEST.fullmatch(digest) and media_type in (*INDEXES, *MANIFESTS):
         if _DIGEST.fullmatch(name) and name != digest:
             raise _contradiction(repository, name, digest)
         return digest, media_type
@@ -94,11 +89,10 @@ def _find(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
 
 
 def revision(resolved: ResolvedImage, access: RegistryAccess) -> str | None:
-    """Return the commit that an image says it was built from: its label ``org.opencontainers.image.revision``.
+    """Return the commit that an image states in its label ``org.opencontainers.image.revision``, if any.
 
-    An annotation of the manifest or index goes before the label, which an image inherits from what it is built
-    upon. Of an index without annotation every platform must say the same; else, and where nothing is said: None.
-    Raises RegistryError.
+    An annotation of the manifest or index takes precedence over the label, which an image inherits from its base. All
+    platforms of an index without annotation must agree. Raises RegistryError.
     """
     with open_repository(resolved.reference.repository, access) as repository:
         return _revision(repository, resolved.reference, resolved.reference.digest, is_within=False)
@@ -111,46 +105,46 @@ def _revision(repository: ImageRepository, reference: Reference, digest: str, *,
     if media_type not in INDEXES:
         config = _blob(repository, reference, _digest_of(manifest.get("config"), reference)).get("config")
         return _text(config.get("Labels") if isinstance(config, dict) else None, _REVISION)
-    entries = [one for one in _dicts(manifest.get("manifests")) if not _is_attestation(one)]
-    if is_within or len(entries) > _MOST_PLATFORMS:
+    entries = [entry for entry in _dicts(manifest.get("manifests")) if not _is_attestation(entry)]
+    if is_within or len(entries) > _MAX_PLATFORMS:
         return None
-    said = {_revision(repository, reference, _digest_of(one, reference), is_within=True) for one in entries}
-    return said.pop() if len(said) == 1 else None
+    revisions = {_revision(repository, reference, _digest_of(entry, reference), is_within=True) for entry in entries}
+    return revisions.pop() if len(revisions) == 1 else None
 
 
 def _manifest(repository: ImageRepository, reference: Reference, name: str) -> tuple[str, str, dict[str, Any]]:
-    """Return digest, media type and content of a manifest. The digest is that of its bytes."""
-    answer = repository.ask("GET", f"manifests/{name}", _ACCEPT)
-    _check_status(answer, repository, reference)
-    digest = _sha256(answer.body)
-    for told in (answer.headers.get("Docker-Content-Digest", ""), name):
-        if _DIGEST.fullmatch(told) and told != digest:
-            raise _contradiction(repository, told, digest)
-    content = _json(answer.body, reference)
-    media_type = _media_type(answer)
+    """Return digest (of its bytes), media type and content of a manifest."""
+    response = repository.request("GET", f"manifests/{name}", _ACCEPT)
+    _check_status(response, repository, reference)
+    digest = _sha256(response.body)
+    for claimed in (response.headers.get("Docker-Content-Digest", ""), name):
+        if _DIGEST.fullmatch(claimed) and claimed != digest:
+            raise _contradiction(repository, claimed, digest)
+    content = _json(response.body, reference)
+    media_type = _media_type(response)
     _refuse_schema_1(media_type, reference)
     if media_type not in (*INDEXES, *MANIFESTS):
         media_type = str(content.get("mediaType"))
     if content.get("schemaVersion") == 1:
         _refuse_schema_1(_SCHEMA_1, reference)
     if media_type not in (*INDEXES, *MANIFESTS):
-        raise RegistryError(f"{reference} is not an image, but {media_type[:100]!r}")
+        raise RegistryError(f"{reference} is not an image but {media_type[:100]!r}")
     return digest, media_type, content
 
 
 def _blob(repository: ImageRepository, reference: Reference, digest: str) -> dict[str, Any]:
-    answer = repository.ask("GET", f"blobs/{digest}")
-    _check_status(answer, repository, reference)
-    if _sha256(answer.body) != digest:
-        raise _contradiction(repository, digest, _sha256(answer.body))
-    return _json(answer.body, reference)
+    response = repository.request("GET", f"blobs/{digest}")
+    _check_status(response, repository, reference)
+    if _sha256(response.body) != digest:
+        raise _contradiction(repository, digest, _sha256(response.body))
+    return _json(response.body, reference)
 
 
-def _check_status(answer: RegistryResponse, repository: ImageRepository, reference: Reference) -> None:
-    if answer.status == _NOT_FOUND:
+def _check_status(response: RegistryResponse, repository: ImageRepository, reference: Reference) -> None:
+    if response.status == _NOT_FOUND:
         raise missing(reference)
-    if answer.status != _OK:
-        raise unexpected(repository.host, reference, answer.status)
+    if response.status != _OK:
+        raise unexpected(repository.host, reference, response.status)
 
 
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
@@ -159,20 +153,20 @@ _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 def _refuse_schema_1(media_type: str, reference: Reference) -> None:
     if media_type.startswith(_SCHEMA_1):
         raise RegistryError(
-            f"{reference} is an image of Docker's schema 1, which has no digest that stays",
-            hint="build and push it with a tool of this decade; container runtimes do not run it any more",
+            f"{reference} is an image of Docker's schema 1, which has no stable digest",
+            hint="build and push it with a current tool; container runtimes no longer run such images",
         )
 
 
-def _contradiction(repository: ImageRepository, told: str, digest: str) -> RegistryError:
+def _contradiction(repository: ImageRepository, claimed: str, digest: str) -> RegistryError:
     return RegistryError(
-        f"{repository.host} contradicts itself: it calls a content of {repository.path} {told}, and that is {digest}",
-        hint="the registry or something on the way to it (a cache, a proxy) is broken: tell who runs it",
+        f"{repository.host} contradicts itself: it serves {repository.path} {claimed} with the content of {digest}",
+        hint="the registry, or a cache or proxy before it, is broken: tell its administrator",
     )
 
 
-def _media_type(answer: RegistryResponse) -> str:
-    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def _media_type(response: RegistryResponse) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _sha256(data: bytes) -> str:
@@ -181,23 +175,23 @@ def _sha256(data: bytes) -> str:
 
 def _json(data: bytes, reference: Reference) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        content = json.loads(data)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise RegistryError(f"{reference} is not an image: its manifest or configuration is not a JSON object")
-    return found
+    return content
 
 
 def _digest_of(descriptor: Any, reference: Reference) -> str:
     digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise RegistryError(f"{reference} names a content by {str(digest)[:80]!r}, expected sha256:...")
+        raise RegistryError(f"{reference} refers to the digest {str(digest)[:80]!r}, expected sha256:...")
     return digest
 
 
 def _is_attestation(entry: dict[str, Any]) -> bool:
-    """Whether an entry of an index is no image, but tells how one was built.
+    """Whether an entry of an index is an attestation of a build, not an image.
 
     https://docs.docker.com/build/metadata/attestations/attestation-storage/
     """
@@ -213,4 +207,4 @@ def _text(texts: Any, key: str) -> str | None:
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

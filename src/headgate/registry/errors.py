@@ -1,4 +1,4 @@
-"""What is said of a registry that does not give what it was asked for: what happened, and what to do. Pure."""
+"""Errors of registries: what happened, and what to do. Pure."""
 
 from __future__ import annotations
 
@@ -18,102 +18,102 @@ _TOO_MANY = 429
 
 
 def missing(reference: Reference) -> RegistryError:
-    """Say that an image is not there."""
+    """Return the error for a missing image."""
     return RegistryError(
-        f"there is no image {reference}",
-        hint="was it pushed before the hand-off, and under this name? The job that hands off must come after the job "
-        "that pushes; a cleanup policy may have removed the tag",
+        f"image {reference} not found",
+        hint="check that it was pushed under this name, in a job before the hand-off, and that no cleanup policy "
+        "removed the tag",
         status=_NOT_FOUND,
     )
 
 
 def unexpected(host: str, reference: Reference, status: int) -> RegistryError:
-    """Say that a registry gave an answer that the specification does not know."""
+    """Return the error for a status that the specification does not allow."""
     return RegistryError(
-        f"{host} answered {status} to the question for {reference}",
-        hint="look whether the registry works, and whether it is the one that the image is in",
+        f"{host} answered {status} for {reference}",
+        hint="check that the registry works, and that it holds the image",
         status=status,
     )
 
 
-def denied(host: str, path: str, tried: Sequence[str], status: int) -> RegistryError:
-    """Say that a registry denied an image, to which logins, and how one is granted."""
+def denied(host: str, path: str, logins: Sequence[str], status: int) -> RegistryError:
+    """Return the error for a denied image, with the tried logins and how to get access."""
     login = f"a login for {host} in DOCKER_AUTH_CONFIG"
-    if any(name != "DOCKER_AUTH_CONFIG" for name in tried):
+    if any(name != "DOCKER_AUTH_CONFIG" for name in logins):
         grant = (
-            "let the image's project accept this project's job token (its Settings, CI/CD, Job token permissions), "
-            f"or give HEADGATE_READ_TOKEN the scope read_registry and a role there, or put {login}"
+            "allow this project's job token in the image's project (Settings, CI/CD, Job token permissions), "
+            f"or give HEADGATE_READ_TOKEN the scope read_registry and a role there, or add {login}"
         )
-    elif tried:
-        grant = f"look whether {login} is right, has not expired and may pull"
+    elif logins:
+        grant = f"check that {login} is right, has not expired and may pull"
     else:
-        grant = f"put {login}; for GitLab's own registry name it in headgate.yaml: gitlab.registry"
-    with_logins = f"with {', '.join(tried)}, and " if tried else ""
+        grant = f"add {login}; for GitLab's own registry, set gitlab.registry in headgate.yaml"
+    with_logins = f"with {', '.join(logins)}, and " if logins else ""
     return RegistryError(
-        f"{host} denied {path} ({status}), asked {with_logins}without a login",
-        hint=f"{grant}. Many registries say the same of what is not there: is the name right?",
+        f"{host} denied {path} ({status}), tried {with_logins}without a login",
+        hint=f"{grant}. Many registries answer the same for a missing image: check the name",
         status=status,
     )
 
 
-def elsewhere(host: str, asking: str, names: Sequence[str]) -> RegistryError:
-    """Say that a registry wants its logins to be sent to another host, which nobody allowed."""
+def foreign_realm(host: str, realm: str, names: Sequence[str]) -> RegistryError:
+    """Return the error for a registry that sends its logins to another host, which is not allowed."""
     return RegistryError(
-        f"{host} wants its login ({', '.join(names)}) to be sent to another host, {asking}; nothing was sent",
-        hint=f'if that host may have it: \'registries: {{"{host}": {{realms: ["{asking}"]}}}}\' in headgate.yaml; '
-        "where it is GitLab with its own registry: 'registry' below 'gitlab'",
+        f"{host} requests its login ({', '.join(names)}) at another host, {realm}; nothing was sent",
+        hint=f'to allow that host, set in headgate.yaml: registries: {{"{host}": {{realms: ["{realm}"]}}}}; '
+        "for GitLab's own registry, set gitlab.registry",
     )
 
 
 def limited(host: str, status: int) -> RegistryError:
-    """Say that a registry had enough of us, or was broken, at the last try."""
+    """Return the error for a rate limit or a broken server after the last try."""
     if status != _TOO_MANY:
-        hint = "run the same again when the registry works; nothing is done twice"
-        return RegistryError(f"{host} answered {status}, again and again", hint=hint, status=status)
+        hint = "try again when the registry works; nothing is done twice"
+        return RegistryError(f"{host} answered {status} to several tries", hint=hint, status=status)
     return RegistryError(
-        f"{host} limits the rate of requests (429), and still does after several tries",
-        hint=f"run the same again later; with a login for {host} in DOCKER_AUTH_CONFIG it may allow more",
+        f"{host} limits the rate of requests (429), also after several tries",
+        hint=f"try again later; with a login for {host} in DOCKER_AUTH_CONFIG it may allow more",
         status=status,
     )
 
 
-def too_large(host: str, most: int) -> RegistryError:
-    """Say that an answer is longer than a manifest or an image's configuration may be."""
+def too_large(host: str, max_bytes: int) -> RegistryError:
+    """Return the error for an answer longer than manifests and configurations of images."""
     return RegistryError(
-        f"{host} sends more than {most // 1024} KiB in one answer",
-        hint="no image's manifest or configuration is as long: look what was pushed there",
+        f"{host} sends more than {max_bytes // 1024} KiB in an answer",
+        hint="no manifest or configuration of an image is that long: check what was pushed",
     )
 
 
-def unreachable(registry: str, host: str, error: Exception, patience: RetryLimits) -> RegistryError:
-    """Say why there was no answer. ``host`` is another one than the registry's for tokens and redirects."""
-    who = host if host == registry else f"{host}, to which {registry} leads,"
+def unreachable(registry: str, host: str, error: Exception, limits: RetryLimits) -> RegistryError:
+    """Return the error for a missing answer. ``host`` differs from the registry's for tokens and redirects."""
+    who = host if host == registry else f"{host} (from {registry})"
     chain = list(_chain(error))
-    names = {type(one).__name__ for one in chain}
-    again = "run the same again when it answers; nothing is done twice"
-    for one in chain:
-        if isinstance(one, ssl.SSLError):
-            why = getattr(one, "verify_message", "") or one.reason or "no agreement on TLS"
+    names = {type(cause).__name__ for cause in chain}
+    again = "try again when it answers; nothing is done twice"
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or cause.reason or "TLS handshake failed"
             return RegistryError(
-                f"{who} cannot be trusted: {why}",
-                hint="if your own authority signs its certificate, name the authority's file in SSL_CERT_FILE; a "
-                "registry without TLS is only taken on this machine itself",
+                f"cannot trust {who}: {why}",
+                hint="if your own CA signs its certificate, name the CA's file in SSL_CERT_FILE; a registry without "
+                "TLS works only on this machine itself",
             )
     if names & {"ReadTimeoutError", "ConnectTimeoutError", "ReadTimeout", "ConnectTimeout", "TimeoutError"}:
         return RegistryError(
-            f"{who} timed out: no whole answer within {patience.seconds:g} s, tried up to {patience.tries} times",
+            f"{who} timed out: no complete answer within {limits.seconds:g} s in up to {limits.tries} tries",
             hint=again,
         )
     if "NameResolutionError" in names:
-        return RegistryError(f"{who} has no address", hint="is the name right? This machine's name server has none")
-    # What OSError itself says is the system's, or of a file with certificates that is not there.
+        return RegistryError(f"cannot resolve {who}", hint="check the name, and this machine's name server")
+    # OSError has the system's message, or one about a missing certificate file.
     why = str(error) if type(error) is OSError else type(chain[-1]).__name__
-    return RegistryError(f"{who} cannot be reached: {why}", hint=again)
+    return RegistryError(f"cannot reach {who}: {why}", hint=again)
 
 
 def _chain(error: object) -> Iterator[Exception]:
-    """Yield an error and what it is about, which requests and urllib3 wrap several times."""
+    """Yield an error and its causes, which requests and urllib3 wrap several times."""
     while isinstance(error, Exception):
         yield error
         inner = [getattr(error, "reason", None), *error.args, error.__cause__]
-        error = next((one for one in inner if isinstance(one, Exception)), None)
+        error = next((cause for cause in inner if isinstance(cause, Exception)), None)

@@ -1,4 +1,4 @@
-"""HTTP to a registry and to where it leads: tries, limits, and logins that never leave the host they are for."""
+"""HTTP to a registry and its redirects: retries, limits, and logins that go only to their own host."""
 
 from __future__ import annotations
 
@@ -19,170 +19,167 @@ if TYPE_CHECKING:
     from headgate.registry.credentials import RegistryAccess, RetryLimits
     from headgate.timelimit import TimeLimit
 
-MOST = 4 * 1024 * 1024
-"""What one answer may hold, in bytes; as much as registries must take of a manifest:
+MAX_BYTES = 4 * 1024 * 1024
+"""Limit of an answer; registries must accept manifests up to this size:
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 5
-_AGAIN = (429, 500, 502, 503, 504)
-# What another reader of addresses may take for another host is none: no user, no backslash, no blank.
+_MAX_REDIRECTS = 5
+_TRANSIENT = (429, 500, 502, 503, 504)
+# Other parsers must not see another host in an address: no user, no backslash, no blank.
 _ADDRESS = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?(?:[/?][!-\[\]-~]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who is asked: scheme, and host with the port where it is not the scheme's own."""
+    """Scheme, and host with the port unless it is the scheme's default."""
 
     scheme: str
     host: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RegistryRequest:
-    """One request. ``authorization`` is sent to the host of ``address``, and to no other.
-
-    ``most`` is how many bytes the answer may have.
-    """
+    """``authorization`` goes only to the host of ``address``; ``max_bytes`` limits the answer."""
 
     verb: str
     address: str
     accept: str = "*/*"
     authorization: str = field(default="", repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
-    most: int = MOST
+    max_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True)
 class RegistryResponse:
-    """What came back: HTTP's status, headers whose names have no case, and the body."""
+    """HTTP's status, case-insensitive headers, and the body."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Http:
-    """HTTP for the sake of one registry."""
+    """HTTP for a registry."""
 
     host: str
-    patience: RetryLimits
+    limits: RetryLimits
     _session: Session = field(repr=False)
-    _limit: TimeLimit = field(repr=False)
+    _time_limit: TimeLimit = field(repr=False)
 
-    def send(self, question: RegistryRequest, *, follow: bool = True) -> RegistryResponse:
-        """Send a request and follow where it leads; the login only as long as scheme, host and port stay.
+    def send(self, request: RegistryRequest, *, follow: bool = True) -> RegistryResponse:
+        """Send a request and follow redirects, with the login only for the same scheme, host and port.
 
-        Raises RegistryError for what comes to no answer, and for 429 and a broken server after several tries.
+        Raises RegistryError without an answer, and for 429 or a broken server after several tries.
         """
-        first, address = origin(question.address), question.address
-        answer = self._exchange(question, address, question.authorization)
-        for _ in range(_MOST_REDIRECTS if follow else 0):
-            if answer.status not in _REDIRECTS or not answer.headers.get("Location"):
+        first, address = origin(request.address), request.address
+        response = self._exchange(request, address, request.authorization)
+        for _ in range(_MAX_REDIRECTS if follow else 0):
+            if response.status not in _REDIRECTS or not response.headers.get("Location"):
                 break
-            address = urljoin(address, answer.headers["Location"])
-            there = self.allowed(address)
-            if there is None:
+            address = urljoin(address, response.headers["Location"])
+            target = self.allowed(address)
+            if target is None:
                 raise RegistryError(
-                    f"{self.host} leads to another place that is not an https address",
-                    hint="the registry is wrongly set up, or somebody changes its answers on the way",
-                    status=answer.status,
+                    f"{self.host} redirects to an address that is not https",
+                    hint="the registry is misconfigured, or its answers are changed in transit",
+                    status=response.status,
                 )
-            answer = self._exchange(question, address, question.authorization if there == first else "")
-        if answer.status in _AGAIN:
-            raise limited(self.host, answer.status)
-        return answer
+            response = self._exchange(request, address, request.authorization if target == first else "")
+        if response.status in _TRANSIENT:
+            raise limited(self.host, response.status)
+        return response
 
     def allowed(self, address: str) -> Origin | None:
-        """Return who is asked by an address to which the registry leads; None when nobody may be.
+        """Return the origin of an address that the registry names; None unless it is allowed.
 
-        That is https, or http on this machine itself, for a registry that is on this machine too.
+        Allowed are https, and http on this machine for a registry on this machine.
         """
-        found = origin(address)
-        is_local = found is not None and is_loopback(found.host) and is_loopback(self.host)
-        return found if found is not None and (found.scheme == "https" or is_local) else None
+        target = origin(address)
+        is_local = target is not None and is_loopback(target.host) and is_loopback(self.host)
+        return target if target is not None and (target.scheme == "https" or is_local) else None
 
-    def _exchange(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
-        """Send one request. A body that breaks off is asked for once more; the other tries are urllib3's."""
+    def _exchange(self, request: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
+        """Send a request. Retries a truncated body once; urllib3 does the other retries."""
         from requests import RequestException  # noqa: PLC0415  0.1 s
         from urllib3.exceptions import HTTPError, ProtocolError  # noqa: PLC0415
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
-        asked = origin(address)
+        target = origin(address)
         for is_last in (False, True):
             try:
-                return self._once(question, address, authorization)
+                return self._once(request, address, authorization)
             except (RequestException, HTTPError, OSError, UnicodeError) as error:
-                if is_last or self._limit.is_over or not isinstance(error, ProtocolError):
-                    why = TooLateError() if self._limit.is_over else error
-                    raise unreachable(self.host, asked.host if asked else self.host, why, self.patience) from None
+                if is_last or self._time_limit.is_over or not isinstance(error, ProtocolError):
+                    why = TooLateError() if self._time_limit.is_over else error
+                    raise unreachable(self.host, target.host if target else self.host, why, self.limits) from None
         raise AssertionError("the second try returns or raises")
 
-    def _once(self, question: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
+    def _once(self, sent: RegistryRequest, address: str, authorization: str) -> RegistryResponse:
         from urllib3.exceptions import TimeoutError as TooLateError  # noqa: PLC0415
 
-        def authorize(request: PreparedRequest) -> PreparedRequest:
-            # A function, also where there is nothing to say: else requests takes a login out of ~/.netrc.
+        def authorize(prepared: PreparedRequest) -> PreparedRequest:
+            # Even without a login: otherwise requests would send a login from ~/.netrc.
             if authorization:
-                request.headers["Authorization"] = authorization
-            return request
+                prepared.headers["Authorization"] = authorization
+            return prepared
 
         with (
-            self._limit(self.patience.whole),
+            self._time_limit(self.limits.total_seconds),
             self._session.request(
-                *(question.verb, address),
-                params=question.query if address == question.address else None,
-                headers={"Accept": question.accept, "Accept-Encoding": "identity"},  # a digest is of what was stored
+                *(sent.verb, address),
+                params=sent.query if address == sent.address else None,
+                headers={"Accept": sent.accept, "Accept-Encoding": "identity"},  # digests are of stored bytes
                 auth=authorize,
-                timeout=self.patience.seconds,
+                timeout=self.limits.seconds,
                 allow_redirects=False,
                 stream=True,
-            ) as answer,
+            ) as response,
         ):
-            body = b"" if question.verb == "HEAD" else self._body(answer.raw, question.most)
-            if self._limit.is_over:  # it may have been cut
+            body = b"" if sent.verb == "HEAD" else self._body(response.raw, sent.max_bytes)
+            if self._time_limit.is_over:  # the body may be truncated
                 raise TooLateError
-            return RegistryResponse(answer.status_code, answer.headers, body)
+            return RegistryResponse(response.status_code, response.headers, body)
 
-    def _body(self, raw: Any, most: int) -> bytes:
+    def _body(self, raw: Any, max_bytes: int) -> bytes:
         body = bytearray()
         while piece := raw.read1(65536):
             body += piece
-            if len(body) > most:
-                raise too_large(self.host, most)
+            if len(body) > max_bytes:
+                raise too_large(self.host, max_bytes)
         return bytes(body)
 
 
 @contextmanager
 def open_http(host: str, access: RegistryAccess) -> Iterator[Http]:
-    """Yield HTTP for a registry. Proxies and certificates are the environment's, as everywhere in requests."""
+    """Yield HTTP for a registry. Proxies and certificates come from the environment, as usual with requests."""
     from requests import Session  # noqa: PLC0415  0.1 s
     from urllib3 import Retry  # noqa: PLC0415
 
     from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415
 
-    patience = access.patience
+    limits = access.limits
     retry = Retry(
-        patience.tries - 1,
-        other=0,  # a certificate does not become right
-        status_forcelist=_AGAIN,
+        limits.tries - 1,
+        other=0,  # an invalid certificate stays invalid
+        status_forcelist=_TRANSIENT,
         allowed_methods=("GET", "HEAD"),
         raise_on_status=False,
         backoff_factor=0.5,
-        backoff_max=patience.longest_wait,
-        retry_after_max=patience.longest_wait,
+        backoff_max=limits.max_wait,
+        retry_after_max=limits.max_wait,
     )
     limit = TimeLimit()
     with closing(limit), Session() as session:
         session.headers["User-Agent"] = "headgate"
         for scheme in ("https://", "http://"):
             session.mount(scheme, TimedAdapter(limit, max_retries=retry))
-        yield Http(host, patience, session, limit)
+        yield Http(host=host, limits=limits, _session=session, _time_limit=limit)
 
 
 def origin(address: str) -> Origin | None:
-    """Return who is asked by an address; None when it is none, or could be read in two ways."""
+    """Return the origin of an address; None if it is invalid or ambiguous."""
     match = _ADDRESS.fullmatch(address)
     if match is None:
         return None
@@ -191,5 +188,5 @@ def origin(address: str) -> Origin | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, with or without a port, is this machine itself."""
+    """Whether a host, with or without port, is this machine itself."""
     return re.sub(r":[0-9]+$", "", host) in ("localhost", "127.0.0.1", "[::1]")

@@ -1,25 +1,25 @@
-"""Whether an image is the one of a commit: by its tag, or by the revision that it carries. Pure."""
+"""Whether an image was built from a commit: by its tag, or by its revision label. Pure."""
 
 from __future__ import annotations
 
 import re
 
-# Words of hexadecimal digits that nothing else of a word touches; ``g`` before it is git describe's.
+# Whole words of hexadecimal digits; git describe puts a ``g`` before them.
 _WORDS = re.compile(r"(?<![0-9A-Za-z])g?([0-9a-f]{7,64})(?![0-9A-Za-z])")
 
 
 def names_commit(tag: str, commit: str) -> bool:
-    """Whether a tag holds a commit's id: all of it or its beginning, from 7 digits on, as a word of its own.
+    """Whether a tag contains a commit id, or its first 7 or more digits, as a separate word.
 
-    ``main-1a2b3c4d`` and ``1.2.0-3-g1a2b3c4`` do. GitLab's CI_COMMIT_SHORT_SHA has 8 digits, git's own may have 7.
+    ``main-1a2b3c4d`` and ``1.2.0-3-g1a2b3c4`` do. CI_COMMIT_SHORT_SHA of GitLab has 8 digits, git's may have 7.
     """
-    return any(commit.startswith(word) for word in _WORDS.findall(tag))
+    return any(commit.startswith(digits) for digits in _WORDS.findall(tag))
 
 
 def names_tag(tag: str, pipeline_tag: str, pattern: str = "") -> bool:
-    """Whether an image's tag is a pipeline's git tag, also without its ``v`` or in the place of the pattern's ``*``.
+    """Whether an image's tag is a pipeline's git tag, possibly without ``v`` or inserted into the pattern.
 
-    ``pattern`` is the ``tag`` of the image in app.yaml: with ``web-*``, ``web-1.2.0`` is the tag ``v1.2.0``.
+    ``pattern`` is the ``tag`` of the image in app.yaml: with ``web-*``, ``web-1.2.0`` matches the tag ``v1.2.0``.
     """
     if not pipeline_tag:
         return False
@@ -32,14 +32,14 @@ def names_tag(tag: str, pipeline_tag: str, pattern: str = "") -> bool:
 def provenance_problem(
     tag: str, commit: str, pipeline_tag: str = "", pattern: str = "", revision: str | None = None
 ) -> str:
-    """Say why nothing shows that an image was built from a commit; an empty string when something does.
+    """Return why neither tag nor revision shows that an image was built from a commit; empty if one does.
 
-    ``commit`` is the id in full, ``pipeline_tag`` the git tag that the pipeline ran for, ``revision`` what the image
-    says of itself (`headgate.registry.digests.revision`).
+    ``commit`` is the full id, ``pipeline_tag`` the git tag of the pipeline, ``revision`` the image's label
+    (`headgate.registry.digests.revision`).
     """
     if names_commit(tag, commit) or names_tag(tag, pipeline_tag, pattern) or revision == commit:
         return ""
-    named = f"its tag '{tag}' does not hold {commit[:8]}" if tag else "it has no tag"
+    named = f"its tag '{tag}' does not contain {commit[:8]}" if tag else "it has no tag"
     of_tag = f" and is not the tag {pipeline_tag}" if tag and pipeline_tag else ""
     stated = f"is {revision[:80]!r}" if revision else "is not set"
     return f"{named}{of_tag}, and its label org.opencontainers.image.revision {stated}"

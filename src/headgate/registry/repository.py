@@ -1,11 +1,11 @@
-"""One repository of a registry: questions below it, with the first login that the registry takes."""
+"""A repository in a registry: requests with the first login that the registry accepts."""
 
 from __future__ import annotations
 
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -13,8 +13,8 @@ from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import canonical_repository
 from headgate.registry.challenge import Challenge, parse_challenges
 from headgate.registry.credentials import DOCKER_HUB, registry_host
-from headgate.registry.errors import denied, elsewhere
-from headgate.registry.http import MOST, Origin, RegistryRequest, is_loopback, open_http, origin
+from headgate.registry.errors import denied, foreign_realm
+from headgate.registry.http import MAX_BYTES, Origin, RegistryRequest, is_loopback, open_http, origin
 from headgate.repository.login import basic
 
 if TYPE_CHECKING:
@@ -28,112 +28,119 @@ _DENIED = (401, 403)
 _PATH = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 
 
-@dataclass
 class ImageRepository:
-    """A repository, as one run may read it. The login that worked is kept for the next question."""
+    """A repository for reading. Keeps the login that worked for the next request."""
 
-    host: str
-    path: str
-    access: RegistryAccess
-    _http: Http = field(repr=False)
-    _authorization: str = field(default="", repr=False)
+    def __init__(self, host: str, path: str, access: RegistryAccess, http: Http) -> None:
+        """Read the repository ``path`` of a host."""
+        self.host, self.path = host, path
+        self._access, self._http = access, http
+        self._authorization = ""
 
     @property
     def address(self) -> str:
-        """Address below which the registry has the repository."""
+        """The base address of the repository."""
         host = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         return f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{self.path}"
 
-    def ask(self, verb: str, path: str, accept: str = "*/*", most: int = MOST) -> RegistryResponse:
-        """Return the answer for a path below the repository, logged in when the registry asks for it.
+    def request(self, verb: str, path: str, accept: str = "*/*", max_bytes: int = MAX_BYTES) -> RegistryResponse:
+        """Return the answer of at most ``max_bytes`` for a path in the repository; log in if required.
 
-        Each login for the host is tried, and nobody's at last. What 404 and others mean is for the caller to say.
-        ``most`` is how many bytes it may have. Raises RegistryError.
+        Tries each login of the host, then no login. The caller interprets 404 and other states. Raises RegistryError.
         """
-        question = RegistryRequest(verb, f"{self.address}/{path}", accept, self._authorization, most=most)
-        answer = self._http.send(question)
-        if answer.status not in _DENIED:
-            return answer
-        challenge = _choose(parse_challenges(answer.headers.get("WWW-Authenticate", "")))
-        stranger = self._stranger(challenge)
-        logins = self.access.of(self.host)
-        for login in (*(() if stranger else logins), None):
+        request = RegistryRequest(
+            verb=verb,
+            address=f"{self.address}/{path}",
+            accept=accept,
+            authorization=self._authorization,
+            max_bytes=max_bytes,
+        )
+        response = self._http.send(request)
+        if response.status not in _DENIED:
+            return response
+        challenge = _choose(parse_challenges(response.headers.get("WWW-Authenticate", "")))
+        foreign = self._foreign_realm(challenge)
+        logins = self._access.logins(self.host)
+        for login in (*(() if foreign else logins), None):
             authorization = self._log_in(challenge, login)
             if not authorization:
                 continue
-            answer = self._http.send(replace(question, authorization=authorization))
-            if answer.status not in _DENIED:
+            response = self._http.send(replace(request, authorization=authorization))
+            if response.status not in _DENIED:
                 self._authorization = authorization
-                return answer
-        names = [login.name for login in logins]
-        if stranger and names:
-            raise elsewhere(self.host, stranger.host, names)
-        raise denied(self.host, self.path, names, answer.status)
+                return response
+        login_names = [login.name for login in logins]
+        if foreign and login_names:
+            raise foreign_realm(self.host, foreign.host, login_names)
+        raise denied(self.host, self.path, login_names, response.status)
 
-    def _stranger(self, challenge: Challenge) -> Origin | None:
-        """Return who wants the logins, where that is another host than those that may have them."""
+    def _foreign_realm(self, challenge: Challenge) -> Origin | None:
+        """Return the origin that requests the logins, if it may not receive them."""
         if challenge.scheme != "bearer":
             return None
         realm = challenge.parameters["realm"]
-        asking = self._http.allowed(realm)
-        if asking is None:
+        realm_origin = self._http.allowed(realm)
+        if realm_origin is None:
             raise RegistryError(
-                f"{self.host} wants logins at {realm[:200]!r}, which is not an https address",
-                hint="the registry is wrongly set up, or somebody changes its answers on the way",
+                f"{self.host} requests logins at {realm[:200]!r}, which is not an https address",
+                hint="the registry is misconfigured, or its answers are changed in transit",
             )
-        others = (origin(f"{asking.scheme}://{host}") for host in self.access.realms_of(self.host))
-        return None if asking in (origin(self.address), *others) else asking
+        others = (origin(f"{realm_origin.scheme}://{host}") for host in self._access.realms_of(self.host))
+        return None if realm_origin in (origin(self.address), *others) else realm_origin
 
     def _log_in(self, challenge: Challenge, login: Credential | None) -> str:
-        """Return what to send as Authorization, for a login or for nobody; nothing when that is of no use."""
+        """Return the header Authorization for a login or for anonymous access; empty if that is impossible."""
         if challenge.scheme == "bearer":
             return self._token(challenge, login)
         return basic(login.user, login.secret) if challenge.scheme == "basic" and login else ""
 
     def _token(self, challenge: Challenge, login: Credential | None) -> str:
-        """Return a token for pulling from this repository, and for no more than that, whatever the registry asks.
+        """Return a token to pull from this repository and nothing more, whatever the registry requests.
 
         https://distribution.github.io/distribution/spec/auth/token/
         """
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
         realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
-        question = RegistryRequest(
-            "GET", realm, authorization=basic(login.user, login.secret) if login else "", query=query
+        request = RegistryRequest(
+            verb="GET",
+            address=realm,
+            authorization=basic(login.user, login.secret) if login else "",
+            query=query,
         )
-        answer = self._http.send(question, follow=False)
-        if answer.status in _DENIED:
+        response = self._http.send(request, follow=False)
+        if response.status in _DENIED:
             return ""
-        token = _token_in(answer.body)
+        token = _token_in(response.body)
         if not token:
             raise RegistryError(
-                f"{self.host} wants a token of {realm.partition('?')[0]}, which answered {answer.status} and gave none",
-                hint="look whether the registry works: 'docker pull' says the same then",
-                status=answer.status,
+                f"cannot get a token of {realm.partition('?')[0]} for {self.host}: it answered {response.status}",
+                hint="check that the registry works, for example with 'docker pull'",
+                status=response.status,
             )
         return f"Bearer {token}"
 
 
 @contextmanager
 def open_repository(repository: str, access: RegistryAccess) -> Iterator[ImageRepository]:
-    """Yield a repository, by its name in image references. Raises ConfigError for a name that no registry has."""
+    """Yield a repository by its name in image references. Raises ConfigError for an invalid name."""
     host, _, path = canonical_repository(repository).partition("/")
     if not _PATH.fullmatch(path):
-        raise ConfigError(f"'{repository}' is not an image's repository, expected small letters, digits and . _ - /")
+        raise ConfigError(f"'{repository}' is not an image repository, expected lower-case letters, digits and . _ - /")
     host = registry_host(host)
     with open_http(host, access) as http:
         yield ImageRepository(host, path, access, http)
 
 
 def _without(address: str, names: set[str]) -> str:
-    """Return an address without some parameters of its query: a realm may not ask for more by its own."""
+    """Return an address without some parameters of its query, so that a realm cannot request more."""
     parts = urlsplit(address)
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
 def _choose(challenges: tuple[Challenge, ...]) -> Challenge:
-    """Return the way to log in: tokens where they are offered, since they are for one repository only."""
+    """Return the preferred challenge: tokens, since they are limited to this repository."""
     for challenge in challenges:
         if challenge.scheme == "bearer" and challenge.parameters.get("realm"):
             return challenge
@@ -142,8 +149,8 @@ def _choose(challenges: tuple[Challenge, ...]) -> Challenge:
 
 def _token_in(body: bytes) -> str:
     try:
-        told = json.loads(body)
-        token = str(told.get("token") or told["access_token"])
+        response = json.loads(body)
+        token = str(response.get("token") or response["access_token"])
     except (ValueError, KeyError, AttributeError, RecursionError):
         return ""
     return token if re.fullmatch(r"[!-~]+", token) else ""

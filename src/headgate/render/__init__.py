@@ -1,4 +1,4 @@
-"""The engines, and how one is found for a source."""
+"""The engines, and which one renders a source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGINES: dict[str, Engine] = {
 
 
 def engine_of(source: Tree, environment: str, label: str) -> str:
-    """Tell from the files which engine renders them. Raises RenderError when there is nothing to render."""
+    """Return the engine for these files. Raises RenderError when there is nothing to render."""
     if "Chart.yaml" in source:
         return "helm"
     roots = ("", f"overlays/{environment}")
@@ -40,12 +40,12 @@ def engine_of(source: Tree, environment: str, label: str) -> str:
 
 
 def _check_overlays(source: Tree, environment: str, label: str) -> None:
-    """Refuse folders of kustomizations side by side, of which none is the one to build. Raises RenderError."""
+    """Refuse several kustomizations without a root to build. Raises RenderError."""
     folders = [path.rpartition("/")[0] for path in source.paths() if path.rpartition("/")[2] in kustomization.NAMES]
     if folders:
         raise RenderError(
-            f"there are kustomizations in {', '.join(folders[:4])}, and none says what {environment} builds",
+            f"kustomizations in {', '.join(folders[:4])}, but none is the root for {environment}",
             where=Location(label),
-            hint=f"add overlays/{environment}/kustomization.yaml there, with 'resources: [../../{folders[0]}]'; "
+            hint=f"add overlays/{environment}/kustomization.yaml with 'resources: [../../{folders[0]}]', "
             "or a kustomization.yaml at the top",
         )

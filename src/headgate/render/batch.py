@@ -1,4 +1,4 @@
-"""A batch of renders through the engine: a request for each, and what its answer is in the repository's own names."""
+"""A batch of renders through the engine: one request each, and answers with the repository's file names."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def render_batch(
     explain: Callable[[Render, Failure], HeadgateError],
     named: Callable[[Render, str], str] | None = None,
 ) -> Generator[Result, None, None]:
-    """Render all of ``batch``. ``named`` gives a file of an answer its name in the repository, if it has another."""
+    """Render a batch. ``named`` maps a file of an answer to its name in the repository, if they differ."""
     requests: dict[Request, Render] = {}
     for render in batch:
         try:
             requests[request(render)] = render
         except HeadgateError as error:
             yield Result(render=render, error=error)
-    for asked, answer in converse(requests):
-        render = requests[asked]
+    for answered, answer in converse(requests):
+        render = requests[answered]
         yield _result(render, answer, explain, partial(named, render) if named else None)
 
 
 def placed(error: HeadgateError, render: Render) -> HeadgateError:
-    """Return an error of a render with a place, which is the source where it has none."""
+    """Return an error of a render with its place: the source, if it has no other."""
     return error if error.where else type(error)(error.what, where=Location(render.label), hint=error.hint)
 
 
@@ -47,8 +47,10 @@ def _result(
     named: Callable[[str], str] | None,
 ) -> Result:
     warnings = tuple(
-        f"{Location(named(one.file) if named else one.file, one.line)}: {one.message}" if one.file else one.message
-        for one in answer.warnings
+        f"{Location(named(warning.file) if named else warning.file, warning.line)}: {warning.message}"
+        if warning.file
+        else warning.message
+        for warning in answer.warnings
     )
     if answer.error is not None:
         return Result(render=render, error=placed(answer.error, render))
@@ -56,5 +58,5 @@ def _result(
         return Result(render=render, error=explain(render, answer.failure), warnings=warnings)
     objects = answer.objects
     if named:
-        objects = tuple(replace(one, source=named(one.source)) for one in objects)
+        objects = tuple(replace(warning, source=named(warning.source)) for warning in objects)
     return Result(render=render, objects=objects, warnings=warnings)

@@ -1,4 +1,4 @@
-"""Helm, in the engine: what is rendered is what ``helm template`` prints."""
+"""Helm, in the engine: renders what ``helm template`` prints."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
-    """Render all of ``batch``."""
+    """Render a batch of charts."""
     return render_batch(batch, _request, _explain, lambda render, file: render.named(file))
 
 
 def _request(render: Render) -> Request:
     if not render.kubernetes:
         raise ConfigError(
-            "'kubernetes' is missing, expected the version that Helm shall assume",
+            "'kubernetes' is missing, expected the version for Helm",
             where=Location("headgate.yaml", 0, f"environments.{render.environment}"),
             hint='for example: kubernetes: "1.34"',
         )
@@ -62,12 +62,12 @@ def _with_hint(error: HeadgateError, hint: str) -> HeadgateError:
     return type(error)(error.what, where=error.where, hint=hints)
 
 
-# How Helm's schema library tells of keys that a schema forbids.
+# The message of Helm's schema library for keys that a schema forbids.
 _FORBIDDEN = re.compile(r"at '(?P<at>[^']*)'.*?additional properties (?P<keys>'[^']+'(?:, '[^']+')*) not allowed")
 
 
 def _refused_layers(render: Render, message: str) -> str:
-    """Say which file sets the keys that the chart's schema forbids, and what to do about it."""
+    """Return which file sets the keys that the chart's schema forbids, and the way out."""
     hints = []
     for match in _FORBIDDEN.finditer(message):
         above = tuple(step for step in match["at"].split("/") if step)
@@ -75,7 +75,7 @@ def _refused_layers(render: Render, message: str) -> str:
             hints += [f"{layer.text.place((*above, key))} sets '{key}'" for layer in _setting(render, (*above, key))]
     if not hints:
         return ""
-    way_out = "remove it there, or set it below 'global' where the schema allows that; a chart of your own can allow it"
+    way_out = "remove it there, set it below 'global' if the schema allows that, or allow it in your own chart's schema"
     return "\n  ".join([*dict.fromkeys(hints), way_out])
 
 
@@ -84,16 +84,16 @@ def _setting(render: Render, path: KeyPath) -> list[Layer]:
 
 
 def _template_in_values(render: Render, failure: Failure) -> str:
-    """Say which value a chart put through ``tpl``, when one holds what failed or the function that was called."""
-    found = []
+    """Return which values the chart may have passed to ``tpl``: those with the failed template or function."""
+    sources = []
     for layer in render.layers:
         for path, value in valuepath.leaves(layer.values):
-            if isinstance(value, str) and "{{" in value and _is_meant(value, failure):
-                found.append(f"the template in {layer.text.place(path)}")
-    return f"it comes from {' or '.join(found[:3])}" if found else ""
+            if isinstance(value, str) and "{{" in value and _is_source(value, failure):
+                sources.append(f"the template in {layer.text.place(path)}")
+    return f"it comes from {' or '.join(sources[:3])}" if sources else ""
 
 
-def _is_meant(value: str, failure: Failure) -> bool:
+def _is_source(value: str, failure: Failure) -> bool:
     if failure.template:
         return failure.template.strip() in value or value.strip() in failure.template
     return any(re.search(rf"\b{re.escape(name)}\b", value) for name in failure.functions)

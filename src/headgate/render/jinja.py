@@ -1,8 +1,7 @@
-"""Jinja2: a locked-in child process (`render.jinja_child`) renders templates, and the engine reads what they print.
+"""Jinja2: a sandboxed child process (`render.jinja_child`) renders templates, and the engine reads their output.
 
-What a template prints of a value never becomes YAML syntax: the child puts a numbered token in the value's
-place, the engine reads the text, and only then the value takes the token's place inside its scalar. So no value can
-break out of where it stands, whatever the quoting around it.
+A value never becomes YAML syntax: the child prints a numbered token in its place, and the engine replaces the token
+inside its scalar after parsing. So no value can break out of its place, whatever the quoting around it.
 """
 
 from __future__ import annotations
@@ -30,41 +29,41 @@ if TYPE_CHECKING:
     from headgate.render.protocol import Render
 
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
-"""Files that are rendered; other ``.j2`` files are there to be included."""
+"""Files to render; other ``.j2`` files can be included."""
 
-_TOGETHER = 1000  # what so many print is kept until the engine has read it
+_BATCH = 1000  # renders whose output is in memory at the same time
 _START_SECONDS = 60
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
-    """Print the templates of all of ``batch``, and read what they printed."""
-    for at in range(0, len(batch), _TOGETHER):
-        yield from _render_some(batch[at : at + _TOGETHER])
+    """Print the templates of a batch, and read their output."""
+    for start in range(0, len(batch), _BATCH):
+        yield from _render_some(batch[start : start + _BATCH])
 
 
 def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
     sources: dict[str, _Source] = {}
     requests: dict[Request, Render] = {}
     printed: dict[Render, dict[str, Any]] = {}
-    for one in batch:
+    for render in batch:
         try:
-            requests[_print_request(one, sources)] = one
+            requests[_print_request(render, sources)] = render
         except HeadgateError as error:
-            yield Result(render=one, error=placed(error, one))
+            yield Result(render=render, error=placed(error, render))
     for request, answer in pool.converse(requests):
-        one = requests[request]
-        wrong = answer.error or (
-            answer.failure.error(one.file) if answer.failure else _not_text(answer.value["strings"])
+        render = requests[request]
+        problem = answer.error or (
+            answer.failure.error(render.file) if answer.failure else _surrogate_error(answer.value["strings"])
         )
-        if wrong is None:
-            printed[one] = answer.value
+        if problem is None:
+            printed[render] = answer.value
         else:
-            yield Result(render=one, error=placed(wrong, one))
+            yield Result(render=render, error=placed(problem, render))
     yield from render_batch(
         printed,
-        lambda one: _request(one, printed[one]),
-        lambda one, failure: failure.error(label=one.label),
+        lambda render: _request(render, printed[render]),
+        lambda render, failure: failure.error(label=render.label),
     )
 
 
@@ -75,49 +74,53 @@ def _request(render: Render, printed: dict[str, Any]) -> Request:
 
 
 def _command(budget: Budget, requests: int) -> list[str]:
-    """Return the command that renders. Seconds of processor time end it, should nobody be left who does."""
+    """Return the command of the child. A limit of processor time ends it if its parent is gone."""
     seconds = round(budget.seconds * requests) + _START_SECONDS
-    # -I: neither the environment nor the current folder chooses what is imported
+    # -I: neither the environment nor the current folder affects imports
     return [sys.executable, "-I", str(_CHILD), "--memory", str(budget.memory), "--seconds", str(seconds)]
 
 
 @dataclass(frozen=True)
 class _Source:
-    """The templates of a source, and its own values."""
+    """The templates of a source and its default values."""
 
     templates: Tree
     defaults: dict[str, Any]
 
 
-def _print_request(one: Render, sources: dict[str, _Source]) -> Request:
-    source = one.scope.folder(one.folder)
+def _print_request(render: Render, sources: dict[str, _Source]) -> Request:
+    source = render.scope.folder(render.folder)
     if source.id not in sources:
-        layer = read_layer(source, "values.yaml", named=one.file("values.yaml"), owner=one.owner, budget=one.budget)
-        sources[source.id] = _Source(_templates(source, one), layer.values if layer else {})
-    found = sources[source.id]
+        layer = read_layer(
+            source, "values.yaml", named=render.file("values.yaml"), owner=render.owner, budget=render.budget
+        )
+        sources[source.id] = _Source(_templates(source, render), layer.values if layer else {})
+    cached = sources[source.id]
     context = {
-        "values": without_nulls(merge(found.defaults, one.values)),
-        "images": for_templates(one.images),
-        "app": one.app,
-        "environment": one.environment,
-        "namespace": one.namespace,
+        "values": without_nulls(merge(cached.defaults, render.values)),
+        "images": for_templates(render.images),
+        "app": render.app,
+        "environment": render.environment,
+        "namespace": render.namespace,
     }
-    body = {"tree": found.templates.id, "suffixes": SUFFIXES, "context": context}
-    return Request(kind="jinja2", body=body, owner=one.owner, tree=found.templates, budget=one.budget, command=_command)
+    body = {"tree": cached.templates.id, "suffixes": SUFFIXES, "context": context}
+    return Request(
+        kind="jinja2", body=body, owner=render.owner, tree=cached.templates, budget=render.budget, command=_command
+    )
 
 
-def _templates(source: Tree, one: Render) -> Tree:
+def _templates(source: Tree, render: Render) -> Tree:
     paths = [path for path in source.paths() if path.endswith((".j2", ".jinja"))]
-    texts = {path: decoded(source.read(path), one.file(path)) for path in paths}
+    texts = {path: decoded(source.read(path), render.file(path)) for path in paths}
     for path, text in texts.items():
         if "\ue000" in text or "\ue001" in text:
-            raise RenderError("holds a character of Unicode's private use area", where=Location(one.file(path)))
+            raise RenderError("contains a character of Unicode's private use area", where=Location(render.file(path)))
     return Tree({path: MemoryBlob(text.encode()) for path, text in texts.items()})
 
 
-def _not_text(strings: list[str]) -> YamlError | None:
+def _surrogate_error(strings: list[str]) -> YamlError | None:
     try:
         "".join(strings).encode()
     except UnicodeEncodeError:
-        return YamlError("a value holds half of a surrogate pair, which is no character")
+        return YamlError("a value contains half of a surrogate pair, which is not a character")
     return None

@@ -1,9 +1,9 @@
-"""The process that renders Jinja2 templates: it speaks the protocol of the engine (docs/engine.md).
+"""The process that renders Jinja2 templates; it speaks the engine's protocol (docs/engine.md).
 
-It runs alone (``python -I jinja_child.py --memory BYTES --seconds N``) under these limits (0: none), and imports
-nothing of Headgate but its lock, by path. Before it reads the first byte of input it locks itself in (`lock_child`),
-unless ``--no-lock`` is given, and its first line says whether it did. It goes on in both cases, so a caller that
-insists on the lock reads this line before it writes anything.
+It runs on its own (``python -I jinja_child.py --memory BYTES --seconds N``, 0: no limit) and imports nothing of
+Headgate but `lock_child`, by path. It locks itself in before it reads the first byte of input, unless ``--no-lock``
+is given, and its first line says whether it did. It continues in both cases, so a caller that requires the lock reads
+this line before it writes anything.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ _TOKEN = re.compile("\ue000(\\d+)\ue001")
 
 
 class OwnText(str):
-    """Text of a template's own making: of a macro, a block, or a filter that writes YAML. It is printed as it is,
-    since the values in it are tokens already.
+    """Text that a template itself produced: a macro, a block, or a filter that writes YAML. It is printed unchanged,
+    since its values are tokens already.
     """
 
     __slots__ = ()
 
 
 class StringTokens:
-    """The strings of one render. A string is printed as a token and takes its place after the text is parsed."""
+    """The strings of a render. Each is printed as a token, which the engine replaces after parsing."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start empty."""
         self.all: list[str] = []
 
     def token(self, text: str) -> str:
-        """Return the token that stands for ``text``, or for the whole of a text that holds tokens."""
+        """Return the token for ``text``, whose own tokens are resolved first."""
         self.all.append(self.whole(text))
         return f"\ue000{len(self.all) - 1}\ue001"
 
     def whole(self, text: str) -> str:
-        """Return ``text`` with the strings in the places of their tokens."""
+        """Return ``text`` with its tokens replaced by their strings."""
         return _TOKEN.sub(lambda match: self.all[int(match[1])], text) if "\ue000" in text else text
 
     def tokens_in(self, value: Any) -> Any:
-        """Return data with tokens for all strings, keys too."""
+        """Return data with tokens for all strings, including keys."""
         if isinstance(value, dict):
             return {self.tokens_in(key): self.tokens_in(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -66,18 +66,18 @@ class StringTokens:
 
 
 class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
-    """A sandbox in which templates change nothing and read nothing but their own files."""
+    """A sandbox in which templates change nothing and read only their own files."""
 
     strings: StringTokens
 
     @staticmethod
     def concat(parts: Iterable[str]) -> OwnText:
-        """Join what a macro, a block or a whole template printed (Jinja2 calls this for all of them)."""
+        """Join the output of a macro, a block or a whole template (Jinja2 calls this for all of them)."""
         return OwnText("".join(parts))
 
     @jinja2.pass_context  # which also keeps Jinja2 from printing constants while it compiles
     def finalize_value(self, _context: jinja2.runtime.Context, value: Any) -> Any:
-        """Print a value so that it stays in its place."""
+        """Print a value that cannot break out of its place."""
         if isinstance(value, OwnText):
             return str(value)
         if isinstance(value, str):
@@ -85,14 +85,14 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         if value is None or isinstance(value, (bool, int, float, dict, list, tuple)):
             return json.dumps(self.strings.tokens_in(value), ensure_ascii=False)  # JSON is YAML
         if isinstance(value, jinja2.Undefined):
-            return str(value)  # raises, with the name of what is missing
+            return str(value)  # raises an error with the missing name
         raise jinja2.TemplateRuntimeError(f"a {type(value).__name__} cannot be printed")
 
 
 def make_environment(templates: dict[str, str]) -> Sandbox:
     """Return the environment of one source."""
     made = Sandbox(
-        # Templates carry their names as file names, which error traces then show.
+        # The third item is the file name in error traces.
         loader=jinja2.FunctionLoader(lambda name: (templates[name], name, None) if name in templates else None),
         optimized=False,  # filters that make tokens must run for each render
         undefined=jinja2.StrictUndefined,
@@ -102,7 +102,7 @@ def make_environment(templates: dict[str, str]) -> Sandbox:
         autoescape=False,
     )
     made.finalize = made.finalize_value
-    for name in ("random", "pprint", "urlize", "xmlattr"):  # random, or of no use in YAML
+    for name in ("random", "pprint", "urlize", "xmlattr"):  # random, or useless in YAML
         made.filters.pop(name, None)
     for name in ("lipsum", "cycler", "joiner"):
         made.globals.pop(name, None)
@@ -123,7 +123,7 @@ def make_environment(templates: dict[str, str]) -> Sandbox:
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Writes without aliases, so that a value used twice is written twice."""
+    """Writes a repeated value again instead of an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -144,7 +144,7 @@ def _to_yaml(strings: StringTokens, value: Any, indent: int) -> OwnText:
 
 def _indent(strings: StringTokens, text: Any, width: int, *, first: bool, blank: bool) -> Any:
     if not isinstance(text, OwnText):
-        # A string stays one scalar, which takes the indentation of its place when it is written.
+        # A string stays a single scalar; writing the YAML indents it.
         return strings.whole(str(text))
     pad = " " * width
     lines = str(text).split("\n")
@@ -157,17 +157,17 @@ def _bytes(strings: StringTokens, text: Any) -> bytes:
 
 
 def render(environment: Sandbox, templates: dict[str, str], suffixes: tuple[str, ...], context: Any) -> dict[str, Any]:
-    """Render the templates with these suffixes, all with one context."""
+    """Render the templates with these suffixes with the same context."""
     environment.strings = StringTokens()
     texts = []
     name = ""
     try:
         for name in sorted(name for name in templates if name.endswith(suffixes)):
-            # A copy for each, since a list or a map of the context could be changed by reference.
+            # A copy for each template, which could change a list or map of the context.
             texts.append((name, environment.get_template(name).render(json.loads(json.dumps(context)))))
     except MemoryError:
-        raise  # ends this process, which says that the limit was reached
-    except Exception as error:  # noqa: BLE001  whatever a template does is the template's error
+        raise  # ends this process: the caller reports the limit
+    except Exception as error:  # noqa: BLE001  any exception in a template is the template's error
         return {"error": _describe(error, name, templates)}
     return {"value": {"texts": texts, "strings": environment.strings.all}}
 
@@ -177,7 +177,7 @@ def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[st
     if isinstance(error, jinja2.TemplateSyntaxError):
         file, line = error.name or name, error.lineno
     else:
-        for frame, number in traceback.walk_tb(error.__traceback__):  # opens no files for the text of lines
+        for frame, number in traceback.walk_tb(error.__traceback__):  # opens no source files
             if frame.f_code.co_filename in templates:
                 file, line = frame.f_code.co_filename, number
     hint = (
@@ -198,7 +198,7 @@ def _title(error: Exception) -> str:
     return next((title for kind, title in titles.items() if isinstance(error, kind)), type(error).__name__)
 
 
-# What the standard library and Jinja2 import where they first need it, as far as a template gets there.
+# Modules that the standard library and Jinja2 import lazily and a template can reach.
 _NEEDED_LATER = (
     "html",  # striptags
     "jinja2.debug",  # every error in a template
@@ -211,18 +211,18 @@ _CODECS = ("ascii", "latin-1", "utf-8-sig", "utf-7", "utf-16", "utf-16-le", "utf
 
 
 def import_ahead() -> None:
-    """Import what templates may need while this process can still open files."""
+    """Import what templates may need before this process can no longer open files."""
     for name in _NEEDED_LATER:
         importlib.import_module(name)
     for name in _CODECS:
         codecs.lookup(name)
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module("_pylong")  # arithmetic with very long integers, since Python 3.12
-    hashlib.sha256()  # OpenSSL reads its configuration when it is first used
+    hashlib.sha256()  # OpenSSL reads its configuration on first use
 
 
 def _enter_sandbox(arguments: list[str]) -> dict[str, Any]:
-    """Set the limits, lock this process in, and return what the greeting says of that."""
+    """Set the limits, lock this process in, and return the sandbox fields of the greeting."""
     memory, seconds = (_number(arguments, name) for name in ("--memory", "--seconds"))
     lock_child = _sibling("lock_child")
     if "--no-lock" in arguments:
@@ -240,7 +240,7 @@ def _number(arguments: list[str], name: str) -> int:
 
 
 def _sibling(name: str) -> ModuleType:
-    """Import a module that lies beside this one, and nothing of the package around both."""
+    """Import a module of the same folder without its package."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
         raise ImportError(name)
@@ -250,7 +250,7 @@ def _sibling(name: str) -> ModuleType:
 
 
 def _write_line(line: dict[str, Any]) -> None:
-    """Write at once: what is buffered would be lost when a limit ends this process."""
+    """Write and flush: a limit that ends this process would lose buffered output."""
     print(json.dumps(line), flush=True)  # noqa: T201
 
 
@@ -258,7 +258,7 @@ def main() -> None:
     """Lock this process in and answer until the input ends."""
     import_ahead()
     first_line = _enter_sandbox(sys.argv[1:])
-    sys.meta_path.clear()  # without the lock, too, nothing else is imported: a render is the same
+    sys.meta_path.clear()  # no further imports, so that renders are the same without the lock
     _write_line({"protocol": 1, **first_line})
     trees: dict[str, dict[str, str]] = {}
     environments: dict[str, Sandbox] = {}

@@ -1,4 +1,4 @@
-"""Kustomize, in the engine: overlays/ENV when there is one, else the folder itself."""
+"""Kustomize, in the engine: builds overlays/ENV if it exists, else the folder itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
-    """Render all of ``batch``."""
+    """Build a batch of kustomizations."""
     return render_batch(batch, _request, _explain, lambda render, file: render.named(file))
 
 
@@ -43,7 +43,7 @@ def _request(render: Render) -> Request:
 
 
 def _values(render: Render) -> dict[str, str]:
-    """Return what ``replacements`` may read from the ConfigMap headgate-values."""
+    """Return the data of the ConfigMap headgate-values, which ``replacements`` can read."""
     defaults = _defaults(render.scope, render.folder, render.file("values.yaml"), render.owner, render.budget)
     values = without_nulls(merge(defaults, render.values))
     return {

@@ -1,8 +1,8 @@
 """How the process that renders Jinja2 locks itself in, before it reads the first byte of input.
 
-It can then compute, read standard input, write standard output and standard error, and end: no files, no sockets, no
-programs, no other processes. ``image/engine/lock_linux.go`` does the same for the engine, where Go's runtime needs
-other system calls. This module is loaded by its path, and imports nothing of Headgate.
+It can then compute, read standard input, write standard output and standard error, and end: no files, sockets,
+programs or other processes. ``image/engine/lock_linux.go`` does the same for the engine, where Go's runtime needs
+other system calls. This module is loaded by path and imports nothing of Headgate.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _STANDARD = (0, 1, 2)  # input, output, error
 
 
 def lock(memory: int, seconds: int) -> None:
-    """Take from this process, for good, all that rendering does without, and set limits (`limit`).
+    """Permanently drop everything that rendering does not need, and set limits (`limit`).
 
-    What is refused fails with EPERM. So whatever may be imported must have been imported before. Raises OSError with
-    the reason if this system cannot do it; the process is then not locked in, though some steps may have been taken.
+    Refused calls fail with EPERM, so all imports must happen before. Raises OSError with the reason if this system
+    cannot do it; the process is then not locked in, although some steps may have succeeded.
     """
     limit(memory, seconds)
     machine = os.uname().machine
@@ -35,7 +35,7 @@ def lock(memory: int, seconds: int) -> None:
     _close_descriptors()
     libc.drop_privileges()
     libc.restrict_files()
-    _lower(resource.RLIMIT_NOFILE, 0)  # a belt: what has no number to be opened under cannot be opened
+    _lower(resource.RLIMIT_NOFILE, 0)  # defence in depth: no descriptor is left to open
     libc.install_filter(_filter(numbers, os.getpid()))
 
 
@@ -45,10 +45,10 @@ _MAX_32_BIT = 2**31 - 1
 def limit(memory: int, seconds: int) -> None:
     """Limit what this process may use: ``memory`` in bytes, ``seconds`` of processor time (0: none); no core dumps."""
     if memory:
-        _lower(resource.RLIMIT_DATA, memory)  # counts what was mapped to be written
+        _lower(resource.RLIMIT_DATA, memory)  # counts writable mappings
     if seconds:
         _lower(resource.RLIMIT_CPU, seconds)
-    _lower(resource.RLIMIT_CORE, 0)  # it would put the input of other requests on a disk
+    _lower(resource.RLIMIT_CORE, 0)  # a core dump would contain the input of other requests
 
 
 def _lower(kind: int, value: int) -> None:
@@ -68,10 +68,10 @@ def _close_descriptors() -> None:
 
 
 class _Condition(NamedTuple):
-    """An argument of a system call (the first is 0) which, after the mask, is one of the values.
+    """An argument of a system call (counted from 0) that, masked, must equal one of the values.
 
-    The lower 32 bits are compared: the kernel takes no more of descriptors, advice and process ids, and what is
-    compared of protections and flags of mappings lies in them.
+    Compares the lower 32 bits: the kernel uses no more of descriptors, advice and process ids, and the compared
+    protections and mapping flags lie in them.
     """
 
     argument: int
@@ -80,7 +80,7 @@ class _Condition(NamedTuple):
 
 
 class _Numbers(NamedTuple):
-    """What differs between architectures: the architecture's own number, and those of system calls."""
+    """Numbers that differ between architectures: the architecture's own, and those of system calls."""
 
     architecture: int
     seccomp: int
@@ -88,8 +88,8 @@ class _Numbers(NamedTuple):
     allowed: dict[str, int]
 
 
-# Proved on x86_64, where the tests run. On aarch64 their hostile program has failed once, on an emulated machine (Linux
-# 6.1, Python 3.11), and nothing runs it there since.
+# Proved on x86_64, where the tests run. On aarch64 the tests' hostile program was stopped once, on an emulated machine
+# (Linux 6.1, Python 3.11), and has not run there since.
 _NUMBERS = {
     "x86_64": _Numbers(
         architecture=0xC000003E,
@@ -155,7 +155,7 @@ _MADV_DONTNEED, _MADV_FREE, _MADV_HUGEPAGE, _MADV_NOHUGEPAGE = 4, 8, 14, 15
 
 
 def _conditions(process: int) -> dict[str, tuple[_Condition, ...]]:
-    """Return what must hold of the arguments of allowed calls."""
+    """Return the conditions on arguments of allowed calls."""
     no_code = _Condition(2, (0,), _PROT_EXEC)
     # Private memory is counted by RLIMIT_DATA.
     private = _Condition(3, (_MAP_ANONYMOUS | _MAP_PRIVATE,), _MAP_ANONYMOUS | _MAP_TYPE)
@@ -169,8 +169,8 @@ def _conditions(process: int) -> dict[str, tuple[_Condition, ...]]:
     }
 
 
-# The packet filter's instructions, and where struct seccomp_data holds the call, the architecture, and the lower half
-# of the first argument (both architectures are little-endian).
+# The packet filter's instructions, and the offsets in struct seccomp_data of the call, the architecture, and the lower
+# half of the first argument (both architectures are little-endian).
 _LOAD, _AND, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _CALL, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
 _RET_ALLOW, _RET_ERRNO = 0x7FFF_0000, 0x0005_0000
@@ -181,8 +181,8 @@ def _instruction(code: int, value: int, *, then: int = 0, otherwise: int = 0) ->
 
 
 def _filter(numbers: _Numbers, process: int) -> bytes:
-    """Compile the list to a program of the kernel's packet filter. Everything but what is on the list is refused: with
-    it 32-bit calls, by their architecture, and those of x32, whose numbers have a bit that none on the list has.
+    """Compile the list to a program of the kernel's packet filter. It refuses everything else, including 32-bit calls
+    (by their architecture) and x32 calls (whose numbers have a bit that no listed one has).
     """
     refuse = _instruction(_RETURN, _RET_ERRNO | errno.EPERM)
     program = [
@@ -198,7 +198,7 @@ def _filter(numbers: _Numbers, process: int) -> bytes:
             body += [
                 _instruction(_LOAD, _ARGUMENT + 8 * condition.argument),
                 _instruction(_AND, condition.mask),
-                # past the other values and the refusal
+                # skip the other values and the refusal
                 *(
                     _instruction(_JUMP_IF_EQUAL, value, then=len(condition.values) - position)
                     for position, value in enumerate(condition.values)
@@ -214,8 +214,8 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _CAPABILITY_VERSION_3 = 0x2008_0522
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446  # on all architectures
 _LANDLOCK_CREATE_RULESET_VERSION = 1
-_LANDLOCK_FILES = {1: 0x1FFF, 2: 0x2000, 3: 0x4000, 5: 0x8000}  # what each version can deny; 2: refer, 3: truncate, ...
-_LANDLOCK_NETWORK = {4: 0x3}  # to bind and connect TCP
+_LANDLOCK_FILES = {1: 0x1FFF, 2: 0x2000, 3: 0x4000, 5: 0x8000}  # rights by version; 2: refer, 3: truncate, ...
+_LANDLOCK_NETWORK = {4: 0x3}  # bind and connect TCP
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_FILTER_FLAG_TSYNC = 1
 
@@ -225,7 +225,7 @@ class _Program(ctypes.Structure):
 
 
 class _Libc:
-    """The system calls that the standard library has no names for."""
+    """System calls that the standard library does not have."""
 
     def __init__(self, numbers: _Numbers) -> None:
         self._numbers = numbers
@@ -233,7 +233,7 @@ class _Libc:
         self._library.syscall.restype = ctypes.c_long
 
     def _call(self, number: int, *arguments: int | bytes | None) -> int:
-        """Return what a system call returns. Raises OSError."""
+        """Make a system call and return its result. Raises OSError."""
         passed = [
             ctypes.c_long(argument) if isinstance(argument, int) else ctypes.c_char_p(argument)
             for argument in arguments
@@ -244,8 +244,8 @@ class _Libc:
         return result
 
     def drop_privileges(self) -> None:
-        """Give up root's capabilities, any chance to get new ones, and being looked into: the memory and environment of
-        a process that is not dumpable are closed to others of the same user.
+        """Drop root's capabilities and the means to get new ones, and become undumpable: other processes of the same
+        user cannot read the memory and environment of an undumpable process.
         """
         for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
             if self._library.prctl(option, *(ctypes.c_ulong(argument) for argument in (value, 0, 0, 0))) != 0:
@@ -254,16 +254,16 @@ class _Libc:
         self._call(self._numbers.capset, header, bytes(24))  # three words for each half of the capabilities
 
     def restrict_files(self) -> None:
-        """Deny files and TCP by Landlock, where the kernel has it: a second wall behind the filter."""
+        """Deny files and TCP with Landlock where the kernel has it: a second barrier behind the filter."""
         try:
             version = self._call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
         except OSError:
-            return  # an old kernel, or one where it is switched off
+            return  # an old kernel, or Landlock is disabled
         handled = [
             sum(bits for since, bits in kind.items() if since <= version)
             for kind in (_LANDLOCK_FILES, _LANDLOCK_NETWORK)
         ]
-        # An old kernel takes a record that is longer than its own, as long as the rest is zero.
+        # An old kernel accepts a longer record than its own if the rest is zero.
         ruleset = self._call(_LANDLOCK_CREATE_RULESET, struct.pack("=2Q", *handled), 16, 0)
         try:
             self._call(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
@@ -271,7 +271,7 @@ class _Libc:
             os.close(ruleset)
 
     def install_filter(self, instructions: bytes) -> None:
-        """Put the filter on all threads, and see whether it holds."""
+        """Install the filter on all threads, and check that it works."""
         program = _Program(len(instructions) // 8, instructions)
         try:
             thread = self._call(
@@ -281,8 +281,8 @@ class _Libc:
             raise OSError(_REFUSALS.get(error.errno or 0, f"the kernel refuses the seccomp filter: {error}")) from None
         if thread:
             raise OSError(f"the kernel cannot put the seccomp filter on thread {thread}, which has another one")
-        # getppid(2) never fails. An emulator may take a filter, say yes, and do nothing with it.
-        if os.getppid() != -errno.EPERM:  # libc returns what the kernel does
+        # getppid(2) never fails. An emulator may accept a filter and ignore it.
+        if os.getppid() != -errno.EPERM:  # libc passes the kernel's result on
             raise OSError("the kernel took the seccomp filter and does not apply it")
 
 

@@ -1,4 +1,4 @@
-"""Plain YAML: every file is what it is."""
+"""Plain YAML, used as it is."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NOT_MANIFESTS = {"values.yaml", "values.yml", "template.yaml"}
 
 
 def render(batch: Sequence[Render]) -> Generator[Result, None, None]:
-    """Read every YAML file of the source as it is."""
-    return render_batch(batch, _request, lambda one, failure: failure.error(label=one.label))
+    """Read every YAML file of each source."""
+    return render_batch(batch, _request, lambda render, failure: failure.error(label=render.label))
 
 
 def _request(render: Render) -> Request:
@@ -32,14 +32,14 @@ def _request(render: Render) -> Request:
 
 
 def files_of(render: Render) -> list[dict[str, str]]:
-    """Return the files that are objects, for a request. Raises YamlError for what is no text."""
+    """Return the files of objects for a request. Raises YamlError for a file that is not text."""
     source = render.scope.folder(render.folder)
     files = ((render.file(path), source.read(path)) for path in manifest_files(source))
     return [{"file": file, "text": decoded(data, file)} for file, data in files]
 
 
 def manifest_files(source: Tree) -> list[str]:
-    """Return the YAML files that are objects: all but values and template.yaml at the top."""
+    """Return the YAML files of objects: all but values and template.yaml at the top."""
     return [
         path
         for path in source.paths()

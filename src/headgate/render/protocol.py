@@ -1,4 +1,4 @@
-"""What every engine takes and gives: renders in, a result for each out."""
+"""The interface of engines: renders in, a result for each out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Render:
-    """One app in one environment, ready to be rendered.
+    """One app in one environment, ready to render.
 
-    ``scope`` holds all files that may be read, ``folder`` is the place of the chart, kustomization or
-    templates in it, ``label`` that place's name in the repository. ``layers`` are the files of values above the
-    template's own, ``values`` what they give. ``owner`` is the app that wrote what is rendered, empty when all of it is
-    the platform's: inputs of different owners never share a process. ``hooks`` is ``drop``, ``keep`` or empty.
+    ``scope`` holds all files that the engine may read, ``folder`` is the folder of the chart, kustomization or
+    templates in it, ``label`` its name in the repository. ``layers`` are the values files above the template's own,
+    ``values`` their merged result. ``owner`` is the app that owns the inputs, empty for the platform: inputs of
+    different owners never share a process. ``hooks`` is ``drop``, ``keep`` or empty.
     """
 
     app: str
@@ -45,17 +45,17 @@ class Render:
     budget: Budget = USUAL
 
     def file(self, path: str) -> str:
-        """Name a file of the source as the repository names it."""
+        """Return the name in the repository of a file of the source."""
         return f"{self.label}/{path}"
 
     def named(self, path: str) -> str:
-        """Name a file of the scope as the repository names it."""
+        """Return the name in the repository of a file of the scope."""
         return posixpath.normpath(posixpath.join(self.label, posixpath.relpath(path or ".", self.folder or ".")))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one render gave: objects, or an error of its own, and warnings. Files have their names in the repository."""
+    """The objects of a render or its error, and warnings. Files have their names in the repository."""
 
     render: Render
     objects: tuple[EngineObject, ...] = ()
@@ -64,7 +64,7 @@ class Result:
 
 
 class Engine(Protocol):
-    """Renders a batch. Results come in any order, as they are ready; each keeps its error to itself."""
+    """Renders a batch. Results come in any order; each has its own error."""
 
     def __call__(self, batch: Sequence[Render]) -> Generator[Result, None, None]:
-        """Render all of ``batch``. Raises only what concerns all of it, such as a missing engine."""
+        """Render a batch. Raises only errors of the whole batch, such as a missing engine."""

@@ -1,4 +1,4 @@
-"""Layers of values, merged as Helm merges them, and the grant: what an app's repository may set."""
+"""Layers of values, merged as Helm merges them, and the grant: the values that an app's repository may set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """The values of one file, as Helm reads it. The grant holds for those that the app's repository wrote."""
+    """The values of one file, as Helm reads it. The grant applies to files of the app's repository."""
 
     values: dict[str, Any]
     text: SourceText
@@ -33,17 +33,17 @@ class Layer:
 
     @property
     def from_app(self) -> bool:
-        """Whether the app's repository wrote it."""
+        """Whether it comes from the app's repository."""
         return bool(self.text.owner)
 
 
 def read_layer(
     tree: Tree, file: str, *, named: str = "", owner: str = "", lenient: bool = False, budget: Budget = USUAL
 ) -> Layer | None:
-    """Read one values file; None when there is none or it is empty.
+    """Read one values file; None when it is missing or empty.
 
-    ``named`` is its name in the repository, where that is another than in the tree. ``owner`` is the app whose
-    repository wrote it. ``lenient`` takes the last of equal keys, as Helm does with a chart's own. Raises YamlError,
+    ``named`` is its name in the repository if that differs from ``file``. ``owner`` is the app whose repository it
+    comes from. ``lenient`` takes the last of duplicate keys, as Helm does with a chart's own values. Raises YamlError,
     ConfigError, TooLargeError.
     """
     if file not in tree:
@@ -55,9 +55,9 @@ def read_layer(
 
 
 def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """Put ``upper`` over ``lower``: maps are merged, everything else is replaced, lists and nulls too.
+    """Merge maps; replace everything else, including lists and nulls, by ``upper``.
 
-    Helm does the same for several values files: https://helm.sh/docs/chart_template_guide/values_files/
+    Helm does the same with several values files: https://helm.sh/docs/chart_template_guide/values_files/
     """
     merged = dict(lower)
     for key, value in upper.items():
@@ -75,7 +75,7 @@ def merge_all(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def without_nulls(values: Any) -> Any:
-    """Drop the keys that a null deletes, as Helm does before it renders."""
+    """Drop the keys that are null, as Helm does before it renders."""
     if isinstance(values, dict):
         return {key: without_nulls(value) for key, value in values.items() if value is not None}
     if isinstance(values, list):
@@ -84,11 +84,11 @@ def without_nulls(values: Any) -> Any:
 
 
 def check_grant(layers: Sequence[Layer], grants: Sequence[Granted], defaults: dict[str, Any]) -> None:
-    """Check that the app's layers set nothing but what is granted.
+    """Check that the app's layers set only granted values.
 
-    A value needs a grant for its path or for a path above it. So does a null, since it deletes, and so
-    does every value of a list below that the app's list replaces. ``defaults`` are the values of the
-    template. Raises GrantError with file, line and path.
+    A value needs a grant for its path or for a path above it. So does a null, since it deletes a value, and so does
+    every value of a list that the app's list replaces. ``defaults`` are the template's values. Raises GrantError with
+    file, line and path.
     """
     patterns = [(valuepath.parse(grant.path), grant.text) for grant in grants]
     below = defaults
@@ -106,26 +106,26 @@ Patterns = list[tuple[valuepath.Pattern, bool]]
 def _check_leaf(layer: Layer, path: KeyPath, value: Any, patterns: Patterns) -> None:
     granting = [text for pattern, text in patterns if valuepath.covers(pattern, path)]
     if not granting:
-        what = "deletes a value" if value is None else "sets a value"
+        action = "deletes a value" if value is None else "sets a value"
         raise GrantError(
-            f"{what} that the app was not granted",
+            f"{action} that is not granted to the app",
             where=layer.text.place(path),
             hint=_grant_hint(patterns, path),
         )
     if any(granting):
         return
     for text in (*path, value):
-        found = _unsafe_text(text)
-        if found:
+        unsafe = _unsafe_text(text)
+        if unsafe:
             raise GrantError(
-                f"holds {found}, which a granted string may not",
+                f"contains {unsafe}, which a granted string must not",
                 where=layer.text.place(path),
-                hint=f"if it is meant: grant: [{{path: '{dotted(path)}', text: true}}]",
+                hint=f"if this is intended: grant: [{{path: '{dotted(path)}', text: true}}]",
             )
 
 
 def _grant_hint(patterns: Patterns, path: KeyPath) -> str:
-    line = f"to allow it, add '{dotted(path)}' to 'grant' in its app.yaml or in the template's template.yaml"
+    line = f"to allow it, add '{dotted(path)}' to 'grant' in its app.yaml or in template.yaml of the template"
     return line if patterns else f"nothing is granted yet; {line}"
 
 
@@ -143,16 +143,16 @@ def _check_replaced(layer: Layer, below: dict[str, Any], patterns: Patterns) -> 
     for path, replaced in _replaced(layer.values, below, ()):
         for leaf, _ in valuepath.leaves(replaced, path):
             if not any(valuepath.covers(pattern, leaf) for pattern, _ in patterns):
-                what = "a list" if isinstance(replaced, list) else "a value"
+                kind = "a list" if isinstance(replaced, list) else "a value"
                 raise GrantError(
-                    f"replaces {what} and with it '{dotted(leaf)}', which the app was not granted",
+                    f"replaces {kind} and with it '{dotted(leaf)}', which is not granted to the app",
                     where=layer.text.place(path),
                     hint=f"to allow it, grant '{dotted(path)}' as a whole",
                 )
 
 
 def _replaced(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, Any]]:
-    """Yield what is below a list or a mapping and goes away with it: everything but the other keys of a mapping."""
+    """Yield the lower values that lists, scalars or mappings above them replace."""
     if isinstance(upper, dict) and isinstance(lower, dict):
         for key in upper.keys() & lower.keys():
             yield from _replaced(upper[key], lower[key], (*path, str(key)))
@@ -161,7 +161,7 @@ def _replaced(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, 
 
 
 def shadowed(layers: Sequence[Layer]) -> list[str]:
-    """Say which values of the app have no effect, because a higher layer sets them to something else."""
+    """Return a warning for each value of the app that a higher layer overrides."""
     notes: list[str] = []
     for index, layer in enumerate(layers):
         if not layer.from_app:
@@ -171,15 +171,15 @@ def shadowed(layers: Sequence[Layer]) -> list[str]:
                 at, own, other = _meet(layer.values, higher.values, path)
                 if at and own != other and not higher.from_app:
                     where = layer.text.place(path)
-                    by = higher.text.place(at)
-                    notes.append(f"{where} has no effect: {by.file}:{by.line} sets it to {shown(other)}")
+                    setter = higher.text.place(at)
+                    notes.append(f"{where} has no effect: {setter.file}:{setter.line} sets it to {shown(other)}")
                     break
     return notes
 
 
 def _meet(own: Any, other: Any, path: KeyPath) -> tuple[KeyPath, Any, Any]:
-    """Follow ``path`` in two layers down to where the higher one replaces the lower. Returns that path, empty when
-    the higher one says nothing, and what each has there.
+    """Follow ``path`` in two layers to where the higher one replaces the lower. Returns that path (empty when the
+    higher one does not set it) and the value of each layer there.
     """
     for depth, step in enumerate(path):
         if not (isinstance(own, dict) and isinstance(other, dict)):
@@ -191,7 +191,7 @@ def _meet(own: Any, other: Any, path: KeyPath) -> tuple[KeyPath, Any, Any]:
 
 
 def shown(value: Any) -> str:
-    """Write a value in a few words."""
+    """Write a value in at most 60 characters."""
     text = repr(value) if isinstance(value, str) else _text(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
 
@@ -201,7 +201,7 @@ def _text(value: Any) -> str:
 
 
 def flat(values: Any) -> dict[str, str]:
-    """Return scalars by their dotted path, as strings: what a ConfigMap can hold."""
+    """Return scalars by dotted path, as strings for a ConfigMap."""
     return {
         dotted(path): _text(value)
         for path, value in valuepath.leaves(values)
@@ -210,7 +210,7 @@ def flat(values: Any) -> dict[str, str]:
 
 
 def has_template(values: Any) -> bool:
-    """Whether a string in values could be a template, which a chart may put through ``tpl``."""
+    """Whether a string in values could be a template, which a chart may pass to ``tpl``."""
     return any(
         "{{" in text for path, value in valuepath.leaves(values) for text in (*path, value) if isinstance(text, str)
     )

@@ -45,5 +45,4 @@ def to_counts(changes: Sequence[AppChange]) -> str:
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
     """
     counts = Counter(one.change.action for change in changes for one in change.objects)
-    names = {"create": "added", "update": "changed", "delete": "removed"}
-    return json.dumps({name: counts[action] for name, action in names.items()}) + "\n"
+    return json.dumps({"create": counts["added"], "update": counts["changed"], "delete": counts["removed"]}) + "\n"

@@ -1,0 +1,103 @@
+"""What an engine rendered -> the objects and files of an app in an environment. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.errors import GuardError, ImageError, Location
+from headgate.objects.canonical import file_name, to_files
+from headgate.objects.check import check_allowed
+from headgate.objects.hooks import with_suffixes, without_hooks
+from headgate.objects.images import set_digests
+from headgate.objects.manifest import manifests, with_namespace
+from headgate.repository.tree import MAX_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.config import Configuration
+    from headgate.errors import HeadgateError
+    from headgate.hydration.plan import Planned
+    from headgate.objects.manifest import Manifest
+    from headgate.render.protocol import Result
+    from headgate.repository.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hydrated:
+    """Objects of one app in one environment, not yet compared with the output folder."""
+
+    planned: Planned
+    manifests: tuple[Manifest, ...]
+    files: Mapping[str, str]
+    used_images: frozenset[str]
+    warnings: tuple[str, ...]
+
+    @property
+    def by_file(self) -> dict[str, Manifest]:
+        """The objects by file name."""
+        return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.manifests}
+
+
+def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hydrated:
+    """Set digests, namespaces and hook names in the rendered objects, and check them. Raises HeadgateError."""
+    if result.error is not None:
+        raise result.error
+    app_file = f"{plan.record.folder}/app.yaml"
+    settings = configuration.settings
+    rendered = without_hooks(manifests(result.objects), plan.hooks, app_file)
+    if not rendered:
+        raise GuardError(
+            "rendered no objects",
+            where=Location(plan.render.label),
+            hint="to remove the app, remove it from its environments",
+        )
+    used_images = set_digests(rendered, plan.images, plan.render.images, settings.workloads)
+    namespace, allow = plan.render.namespace, plan.record.app.allow
+    placed = with_namespace(
+        with_suffixes(rendered), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
+    )
+    check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
+    return Hydrated(
+        planned=plan,
+        manifests=placed.manifests,
+        files=to_files(placed.manifests, namespace),
+        used_images=frozenset(used_images),
+        warnings=(*plan.warnings, *result.warnings, *placed.warnings),
+    )
+
+
+def unused_images(
+    tree: Tree, configuration: Configuration, hydrated: Mapping[tuple[str, str], Hydrated]
+) -> dict[tuple[str, str], HeadgateError]:
+    """Return an error for each image that no container uses in any environment, hydrated now or earlier."""
+    errors: dict[tuple[str, str], HeadgateError] = {}
+    by_app: dict[str, list[Hydrated]] = {}
+    for own in hydrated.values():
+        by_app.setdefault(own.planned.record.name, []).append(own)
+    for app, group in by_app.items():
+        used = frozenset[str]().union(*(own.used_images for own in group))
+        here = {own.planned.environment for own in group}
+        for own in group:
+            for name, image in own.planned.images.items():
+                if (
+                    image.optional
+                    or name in used
+                    or _is_used_elsewhere(tree, configuration, app, image.repository, here)
+                ):
+                    continue
+                errors[app, own.planned.environment] = ImageError(
+                    f"no container uses the image '{name}' ({image.repository})",
+                    where=own.planned.record.place("images", name),
+                    hint="use it in a container, correct the repository, or set 'optional: true'",
+                )
+    return errors
+
+
+def _is_used_elsewhere(tree: Tree, configuration: Configuration, app: str, repository: str, here: set[str]) -> bool:
+    record = configuration.apps[app]
+    others = [name for name in record.environments(configuration.settings) if name not in here]
+    folders = [configuration.output_folder(app, name) for name in others]
+    files = [path for folder in folders for path in tree.paths(folder) if tree.blob(path).size <= MAX_FILE]
+    return any(repository.encode() in tree.read(path) for path in files)

@@ -1,0 +1,70 @@
+"""Identify everything that the final YAML of an app in an environment depends on. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from headgate import __version__
+from headgate.objects.canonical import OUTPUT_FORMAT
+from headgate.paths import ENVIRONMENTS
+from headgate.releases.release import config_folder, release_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.config import AppRecord, Configuration
+    from headgate.hydration.template import Source
+    from headgate.model import Settings
+    from headgate.render.protocol import Render
+    from headgate.repository.tree import Tree
+
+
+class Fingerprints:
+    """Fingerprints of app-environments by file ids alone.
+
+    Equal fingerprints mean equal `inputs_id`, not the other way round: a comment changes the fingerprint.
+    """
+
+    def __init__(self, tree: Tree, configuration: Configuration, version_of: Callable[[str], str]) -> None:
+        """Compute them for a tree and its configuration."""
+        self._tree, self._configuration, self._version_of = tree, configuration, version_of
+        self._settings: dict[str, str] = {}
+
+    def of(self, record: AppRecord, environment: str, source: Source, engine: str) -> str:
+        """Return the fingerprint of an app here that ``engine`` renders from ``source``."""
+        here, folder = f"{ENVIRONMENTS}/{environment}", record.folder
+        names = [f"{here}/values.yaml", f"{here}/overrides.yaml", f"{folder}/app.yaml", f"{folder}/values.yaml"]
+        names += [f"{folder}/values.{environment}.yaml"]
+        facts = [
+            *(__version__, str(OUTPUT_FORMAT), engine, self._version_of(engine), folder, environment),
+            *(source.id, source.label, self._tree.oid(release_file(record, environment))),
+            self._tree.folder(config_folder(record, environment)).id,
+            *(self._tree.oid(name) for name in names),
+            self._settings_of(environment),
+        ]
+        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+    def _settings_of(self, environment: str) -> str:
+        if environment not in self._settings:
+            settings, here = self._configuration.settings, self._configuration.environment(environment)
+            facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
+            self._settings[environment] = json.dumps(facts, sort_keys=True)
+        return self._settings[environment]
+
+
+def inputs_id(
+    render: Render, source: Source, record: AppRecord, hooks: str | None, settings: Settings, version: str
+) -> str:
+    """Identify the inputs of a render by an engine of this version, once they are parsed."""
+    facts: list[Any] = [
+        *(OUTPUT_FORMAT, render.engine, version, source.id, source.folder),
+        *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
+        render.values,
+        {name: image.reference for name, image in render.images.items()},
+        {name: image.model_dump() for name, image in record.images(render.environment).items()},
+        *(hooks, record.app.allow.model_dump(), record.app.template is None),
+        *(dict(settings.workloads), dict(settings.scopes)),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
