@@ -172,7 +172,7 @@ def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tm
     own_config(manifests, {"web.yaml": DEPLOYMENT})
     (tmp_path / "elsewhere").mkdir()
     (manifests.path / "deploy").symlink_to(tmp_path / "elsewhere")
-    refused(manifests, UnsafeFileError, "deploy: a symlink on the way to a file of the output")
+    refused(manifests, UnsafeFileError, "deploy: a symlink in the path of an output file")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 

@@ -10,7 +10,8 @@ from headgate.gitlab.api import GitLab, connect
 from headgate.gitlab.event import Form
 from headgate.gitlab.form import ACTIONS, check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level
-from headgate.repository.git import open_repository, tree_of_folder
+from headgate.repository.git import open_repository
+from headgate.repository.worktree import tree_of_folder
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
 PERMISSIONS = "permissions:\n  dev: {promote: developer}\n  production: {promote: owner, pin: developer}\n"

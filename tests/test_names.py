@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import UnsafeFileError
+from headgate.repository.input_check import check_input, safe_files
 from headgate.repository.names import collision, is_gits_own, unportable
-from headgate.repository.tree import REGULAR, SYMLINK, MemoryBlob, Tree, check_input, safe_files
+from headgate.repository.tree import REGULAR, SYMLINK, MemoryBlob, Tree
 from support.manifests import git
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from headgate.errors import ConfigError, Location
 from headgate.model import TemplateSettings
 from headgate.paths import TEMPLATES, VERSIONS
 from headgate.render.values import read_layer
-from headgate.repository.tree import Tree, check_input, object_id, prefetch, safe_files
+from headgate.repository.input_check import check_input, safe_files
+from headgate.repository.tree import Tree, object_id, prefetch
 
 if TYPE_CHECKING:
     from headgate.repository.tree import Blob, Changes

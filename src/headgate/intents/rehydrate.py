@@ -15,7 +15,7 @@ from headgate.intents.protocol import Applied, Step, check_environment, failing_
 from headgate.intents.refresh import has_pending, refresh_step
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.paths import APPS, INPUTS, group_branch, review_branch
-from headgate.releases.history import release_of
+from headgate.releases.history import parse_release_path
 from headgate.releases.release import NOTHING, write_released
 from headgate.repository.tree import prefetch
 
@@ -130,9 +130,9 @@ def _left_releases(state: State) -> Iterator[Step]:
     unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
     left: dict[tuple[str, str], list[str]] = {}
     for path in state.tree.paths(APPS):
-        found = release_of(path)
-        if found is not None and found[1:3] not in configured and found[1] not in unread:
-            left.setdefault(found[1:3], []).append(path)
+        parsed = parse_release_path(path)
+        if parsed is not None and parsed.owner not in configured and parsed.app not in unread:
+            left.setdefault(parsed.owner, []).append(path)
     for (app, environment), paths in left.items():
         changes: Changes = dict.fromkeys(paths)
         why = ("its release is left over, and goes",)

@@ -13,7 +13,7 @@ from headgate.landing.review_branches import ReviewBranches, commit_changes_id
 from headgate.landing.workspace import read_proposal, refreshed
 from headgate.model import ProposalRecord
 from headgate.paths import APPS, review_branch
-from headgate.releases.history import release_of
+from headgate.releases.history import parse_release_path
 from headgate.releases.pending import Proposal, groups_between, read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, read_released
 
@@ -28,7 +28,7 @@ def migrated(workspace: Workspace) -> Workspace:
     lock = workspace.configuration.lock
     if (lock is not None and lock.version > 1) or workspace.target is not None:
         return workspace
-    if lock is None and not any(release_of(path) for path in workspace.tree.paths(APPS)):
+    if lock is None and not any(parse_release_path(path) for path in workspace.tree.paths(APPS)):
         return workspace  # nothing was ever released here
     land(workspace, _Migrate(workspace))
     return refreshed(workspace)

@@ -12,7 +12,7 @@ from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
 from headgate.paths import SETTINGS
 from headgate.repository import git
-from headgate.repository.commit import commit_tree, empty_tree, identity, make_trees
+from headgate.repository.commit import commit_identity, commit_tree, empty_tree, make_trees
 from headgate.repository.remote import RefUpdate, push
 
 if TYPE_CHECKING:
@@ -167,9 +167,9 @@ def _moves(workspace: Workspace, commits: Commits, one: _MirrorTarget, tree: str
         _check_ours(workspace, one.branch, tip)
     if tree == (workspace.repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()):
         return []
-    by, parents = identity(commits, workspace.signing_key), [tip] if exists else []
+    by, parents = commit_identity(commits, workspace.signing_key), [tip] if exists else []
     message = _message(workspace, one, commits.message)
-    return [RefUpdate(one.ref, commit_tree(workspace.repository, tree, message, parents=parents, by=by), tip)]
+    return [RefUpdate(one.ref, commit_tree(workspace.repository, tree, message, parents=parents, identity=by), tip)]
 
 
 def _check_ours(workspace: Workspace, branch: str, tip: str) -> None:

@@ -47,7 +47,7 @@ class ProofKey:
         """Return a commit of the same files on the same parent, with the proof for a branch."""
         found = git.commit_details(repository, commit)
         message = f"{found.message.rstrip()}\n{PROOF}: {self._hash(branch, found)}\n"
-        return commit_tree(repository, found.tree, message, parents=found.parents, by=by)
+        return commit_tree(repository, found.tree, message, parents=found.parents, identity=by)
 
     def proves(self, repository: Repository, branch: str, commit: str) -> bool:
         """Whether a commit that is here was made for a branch by whoever has the secret."""

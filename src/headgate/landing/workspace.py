@@ -14,9 +14,10 @@ from headgate.landing.push_queue import line
 from headgate.landing.records import apart, may_be_apart, read_records, with_records
 from headgate.paths import RECORDS_BRANCH, SETTINGS
 from headgate.repository import git
-from headgate.repository.commit import advance, identity, make_commit
+from headgate.repository.commit import advance, commit_identity, make_commit
 from headgate.repository.remote import ORIGIN, RefUpdate, clone, fetch, fetch_commits, push, remote_refs, upstream
 from headgate.repository.tree import Tree, name_objects_as
+from headgate.repository.worktree import check_clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -240,7 +241,7 @@ def _check_untouched(workspace: Workspace, drafts: Sequence[PreparedCommit]) -> 
     """Raise DirtyError when somebody changed a file of the checkout that is to be written. Others may differ."""
     paths = [path for draft in drafts if draft.branch is None for path in draft.changes]
     for at in range(0, len(paths), _PATHS_AT_ONCE):
-        git.check_clean(workspace.repository, paths[at : at + _PATHS_AT_ONCE])
+        check_clean(workspace.repository, paths[at : at + _PATHS_AT_ONCE])
 
 
 _PATHS_AT_ONCE = 2000  # so that a command line does not become too long
@@ -250,10 +251,10 @@ def _commit(workspace: Workspace, base: str, draft: PreparedCommit, commits: Com
     """Return the draft's commit, or `NO_COMMIT` for a branch that goes."""
     if not draft.changes:
         return git.NO_COMMIT
-    by = identity(commits, workspace.signing_key)
+    by = commit_identity(commits, workspace.signing_key)
     if draft.branch is None or workspace.prover is None:
-        return make_commit(workspace.repository, base, draft.changes, draft.message, by=by)
-    bare = make_commit(workspace.repository, base, draft.changes, draft.message, by=replace(by, signing_key=""))
+        return make_commit(workspace.repository, base, draft.changes, draft.message, identity=by)
+    bare = make_commit(workspace.repository, base, draft.changes, draft.message, identity=replace(by, signing_key=""))
     return workspace.prover.proven(workspace.repository, draft.branch, bare, by)
 
 

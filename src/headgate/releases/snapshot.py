@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Location, UnsafeFileError
-from headgate.repository.tree import Tree, check_input
+from headgate.repository.input_check import check_input
+from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

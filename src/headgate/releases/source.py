@@ -42,7 +42,7 @@ class AppSource:
     @cached_property
     def _fresh(self) -> Repository:
         """A repository without history, into which single commits come."""
-        return self._stack.enter_context(scratch(self.address, most=MAX_FOLDER + MEBI))
+        return self._stack.enter_context(scratch(self.address, max_bytes=MAX_FOLDER + MEBI))
 
     @cached_property
     def files(self) -> Tree:
