@@ -178,7 +178,7 @@ def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tm
 
 def test_gitattributes_in_the_apps_config(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, ".gitattributes": "*.yaml filter=evil\n"})
-    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that steers git")
+    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that configures git")
 
 
 def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestRepository) -> None:

@@ -282,7 +282,7 @@ def test_what_waited_is_checked_again(both: Line) -> None:
     both.deliver(2)
     both.change({"apps/web/app.yaml": SHARED.replace("acme/web\n", "acme/other\n", 1)})
     ran = both.run("unpin", "web", "--environment", "production")
-    assert "'web' belongs to acme/other by now" in ran.out
+    assert "'web' now belongs to acme/other" in ran.out
     assert both.running("production") == "1"
 
 

@@ -35,7 +35,8 @@ from headgate.landing import workspace
 from headgate.landing.records import with_records
 from headgate.model import Release
 from headgate.paths import RECORDS_BRANCH
-from headgate.releases.pending import Pending, is_record, read_pending
+from headgate.releases.pending import Pending
+from headgate.releases.pending_files import is_record, read_pending
 from headgate.releases.release import parts, read_released
 from headgate.repository.git import Repository, tree_of_commit
 from headgate.repository.remote import RefUpdate

@@ -36,11 +36,11 @@ class DeliverOptions:
 def run(request: DeliverOptions, asked: RunOptions) -> int:
     """Hand off, hydrate, commit, push; return the exit code: 0, or the error's."""
     hand_off = handoff.HandOff(
-        request.project,
-        request.commit,
-        handoff.full_ref(request.ref),
-        references(request.images),
-        request.pipeline,
+        project=request.project,
+        commit=request.commit,
+        ref=handoff.full_ref(request.ref),
+        images=references(request.images),
+        pipeline=request.pipeline,
         actor=request.actor,
     )
     handoff.check(hand_off)

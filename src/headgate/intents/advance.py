@@ -14,7 +14,7 @@ from headgate.model import ProposalRecord
 from headgate.paths import review_branch
 from headgate.releases.decide import Hold, decide
 from headgate.releases.handoff import still_taken
-from headgate.releases.pending import write_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import NOTHING, known_parts, write_released
 from headgate.releases.windows import closed
 from headgate.repository.tree import prefetch

@@ -9,7 +9,7 @@ from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, find_app, identify
 from headgate.model import Rejection
 from headgate.releases.handoff import check_person
-from headgate.releases.pending import write_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import RELEASE, newest_of, write_record
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from headgate.errors import RefusedError
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
-from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
-from headgate.releases.pending import absorbed, versions_of, with_pending, write_pending
+from headgate.releases.handoff import accepting, check_project_id, check_provenance, handed_off, order_rule
+from headgate.releases.pending import absorbed, versions_of, with_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
 from headgate.releases.version_order import compare, only_newer
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
-    from headgate.releases.version_order import NewerParts, Order
+    from headgate.releases.version_order import NewerParts, Order, OrderRule
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Deliver:
         landed = state.released(record, environment) or NOTHING
         pending = state.pending(record, environment)
         before = with_pending(landed, pending)
-        check_tied(acceptance, self.hand_off)
+        check_provenance(acceptance, self.hand_off)
         check_project_id(landed.release, acceptance, self.hand_off)
         check_project_id(before, acceptance, self.hand_off)
         rule = order_rule(state.configuration, acceptance)
@@ -113,7 +114,9 @@ class Deliver:
             overtakes=self._compared(taken, versions_of(pending.diverged), rule, "newer", "same"),
         )
 
-    def _diverged(self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: str) -> Step:
+    def _diverged(
+        self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: OrderRule
+    ) -> Step:
         """Return the step that holds what is neither older nor newer, for a person to decide."""
         record, environment = decision.acceptance.record, decision.acceptance.environment
         held = {"is held": versions_of(pending.diverged)}
@@ -135,7 +138,7 @@ class Deliver:
             reasons=(*superseded, *decision.diverged, _DECIDES),
         )
 
-    def _compared(self, taken: Acceptance, known: Mapping[str, Newest], rule: str, *orders: Order) -> list[str]:
+    def _compared(self, taken: Acceptance, known: Mapping[str, Newest], rule: OrderRule, *orders: Order) -> list[str]:
         """Return the parts that stand to what is ``known`` in one of these orders."""
         digests = {name: image.digest for name, image in taken.images.items()}
         return [

@@ -12,7 +12,7 @@ from headgate.model import FreezeRecord, PinRecord
 from headgate.paths import ENVIRONMENTS, FROZEN
 from headgate.releases.decide import withdrawn
 from headgate.releases.handoff import check_person
-from headgate.releases.pending import write_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import NOTHING, RELEASE, write_record, write_released
 from headgate.repository.tree import prefetch
 

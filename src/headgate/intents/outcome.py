@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from headgate.hydration.output import RECORD
 from headgate.model import FailureRecord, ProposalRecord
 from headgate.paths import LOCK
-from headgate.releases.pending import PROPOSED, Pending, Proposal, is_record, write_pending
+from headgate.releases.pending import PROPOSED, Pending, Proposal
+from headgate.releases.pending_files import is_record, write_pending
 from headgate.releases.release import RELEASE
 from headgate.repository.tree import blob_id
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.errors import GitError, HeadgateError, RefusedError, did_you_mean
-from headgate.releases.pending import NOTHING_PENDING, read_pending
+from headgate.releases.pending import NOTHING_PENDING
+from headgate.releases.pending_files import read_pending
 from headgate.releases.release import RELEASE, Released, read_released
 
 if TYPE_CHECKING:

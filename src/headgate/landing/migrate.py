@@ -14,7 +14,8 @@ from headgate.landing.workspace import read_proposal, refreshed
 from headgate.model import ProposalRecord
 from headgate.paths import APPS, review_branch
 from headgate.releases.history import parse_release_path
-from headgate.releases.pending import Proposal, groups_between, read_pending, write_pending
+from headgate.releases.pending import Proposal, groups_between
+from headgate.releases.pending_files import read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, read_released
 
 if TYPE_CHECKING:

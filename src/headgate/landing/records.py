@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, Location
 from headgate.paths import LOCK, RECORDS_BRANCH
-from headgate.releases.pending import is_record
+from headgate.releases.pending_files import is_record
 from headgate.repository import git
 
 if TYPE_CHECKING:

@@ -82,9 +82,7 @@ def _check_path(path: str, mode: str, label: str) -> None:
     parts = path.split("/")
     if mode not in (REGULAR, EXECUTABLE):
         if mode == SYMLINK:
-            raise UnsafeFileError(
-                "a symlink, which Headgate never follows", where=where, hint="replace it with the file"
-            )
+            raise UnsafeFileError("a symlink, which is never followed", where=where, hint="replace it with the file")
         raise submodule_error(where)
     if any(part in ("", ".", "..") or "\\" in part or not part.isprintable() for part in parts):
         raise UnsafeFileError("a path that could leave its folder", where=where, hint="rename the file")

@@ -259,7 +259,7 @@ def prefetch(tree: Tree, names: Iterable[str] = ("",)) -> None:
 
 def submodule_error(where: Location) -> UnsafeFileError:
     """Return the error about a submodule in the input."""
-    return UnsafeFileError("a submodule, which Headgate never follows", where=where, hint="replace it with its files")
+    return UnsafeFileError("a submodule, which is never followed", where=where, hint="replace it with its files")
 
 
 def too_large_error(path: str, size: int) -> TooLargeError:

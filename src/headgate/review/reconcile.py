@@ -13,7 +13,7 @@ from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing.review_branches import ReviewBranches
 from headgate.landing.workspace import branch_heads, read_proposal
 from headgate.paths import OURS
-from headgate.releases.pending import read_pending
+from headgate.releases.pending_files import read_pending
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
