@@ -433,7 +433,7 @@ def test_file_of_the_manifest_repository_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("path", ["a" * 201, "\u00e9" * 101, "/".join(["d" * 99] * 10) + "/x.yaml"])
 def test_path_that_not_every_checkout_could_hold_is_refused(path: str) -> None:
-    with pytest.raises(TooLargeError, match="a name above 200 bytes or a path above 1000, which not every checkout"):
+    with pytest.raises(TooLargeError, match="a name above 200 bytes or a path above 1000, which some checkouts"):
         files_of(tree_of({f"deploy/{path}": "a: b"}))
 
 

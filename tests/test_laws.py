@@ -390,7 +390,13 @@ class Repositories(RuleBasedStateMachine):
             for name, part in group.parts.items():
                 self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
         asked = RunOptions(self.remote.as_uri())
-        assert run_intent(asked, lambda _: Reject((ClosedRequest("shop", "production", "eve", "!1"),))) == 0
+        assert (
+            run_intent(
+                asked,
+                lambda _: Reject((ClosedRequest(app="shop", environment="production", actor="eve", request="!1"),)),
+            )
+            == 0
+        )
 
     @rule()
     def template(self) -> None:

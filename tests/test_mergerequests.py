@@ -217,7 +217,7 @@ def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene, spoil: 
     scene.hand_off()
     made = spoil(scene, refs(scene.manifests)[f"refs/heads/{BRANCH}"])
     prover = ProofKey.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
-    proven = prover.proven(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
+    proven = prover.with_proof(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", proven)
     scene.app.statuses.clear()
     ended = scene.schedule()

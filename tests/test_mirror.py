@@ -269,7 +269,13 @@ def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
     for name in ("allowFilter", "allowAnySHA1InWant"):
         git(mirrored.remote, "config", f"uploadpack.{name}", "true")
     with clone(str(mirrored.remote)) as full:
-        whole = Workspace(full.repository, "main", _fetched(full.repository.path, str(mirrored.remote)), "", False)
+        whole = Workspace(
+            repository=full.repository,
+            branch="main",
+            base=_fetched(full.repository.path, str(mirrored.remote)),
+            remote="",
+            is_checkout=False,
+        )
         configuration = config.load(whole.tree)
     git(mirrored.remote, "update-ref", "-d", "refs/heads/env/dev")
     blobless = tmp_path / "blobless.git"
@@ -278,7 +284,7 @@ def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
 
     with open_workspace(url) as opened:
         here = Repository(blobless, bare=opened.repository.bare)
-        workspace = Workspace(here, "main", head, "origin", is_checkout=False)
+        workspace = Workspace(repository=here, branch="main", base=head, remote="origin", is_checkout=False)
         first = write_mirrors(workspace, configuration)
         write_app(mirrored, {"deploy/more.yaml": ACCOUNT.replace("NAME", "more")})
         second_head = _without_mirror(mirrored)

@@ -57,7 +57,14 @@ def by_form(scene: Scene, what: str, *args: object) -> Ended:
 def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
     landed(scene, scene.hand_off())
     bad = landed(scene, replicas(scene, 6))
-    landed(scene, by_form(scene, "roll-back", RollBackRequest("web", "production", "1", "maria", "it is slow")))
+    landed(
+        scene,
+        by_form(
+            scene,
+            "roll-back",
+            RollBackRequest(app="web", environment="production", to="1", actor="maria", reason="it is slow"),
+        ),
+    )
     if not is_pinned:
         assert by_form(scene, "unpin", "web", "production").code == 0
     before = refs(scene.manifests)["refs/heads/main"]

@@ -117,7 +117,14 @@ def roll_back(
     current = template is TemplateChoice.CURRENT
     finish(
         lambda: command.run(
-            RollBackRequest(name, environment, to, by or person(manifests), reason, current),
+            RollBackRequest(
+                app=name,
+                environment=environment,
+                to=to,
+                actor=by or person(manifests),
+                reason=reason,
+                current_template=current,
+            ),
             RunOptions(manifests, intent, diff, json, signing_key),
         )
     )

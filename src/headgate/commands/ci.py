@@ -168,7 +168,10 @@ def _form(run: Run, report: JobReport) -> int:
             promote.PromoteOptions(form.app, form.source, form.environment, actor=by), asked
         ),
         "roll-back": lambda: rollback.run(
-            RollBackRequest(form.app, form.environment, form.to or "1", by, form.reason), asked
+            RollBackRequest(
+                app=form.app, environment=form.environment, to=form.to or "1", actor=by, reason=form.reason
+            ),
+            asked,
         ),
         "pin": lambda: hold.pin(form.app, form.environment, by, form.reason, asked),
         "unpin": lambda: hold.unpin(form.app, form.environment, asked, by),

@@ -45,7 +45,9 @@ def run(request: DeliverOptions, asked: RunOptions) -> int:
     )
     handoff.check(hand_off)
     with app_source(request.source, request.commit) as source:
-        return run_intent(asked, lambda _: Deliver(hand_off, source, request.allow_diverged, request.now))
+        return run_intent(
+            asked, lambda _: Deliver(hand_off, source, allow_diverged=request.allow_diverged, now=request.now)
+        )
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:

@@ -23,7 +23,13 @@ def pin(app: str, environment: str, by: str, reason: str, asked: RunOptions) -> 
     def resolve(workspace: Workspace) -> Pin:
         state = read_state(workspace)
         record = find_app(state.configuration, app, environment)
-        return Pin(app, environment, by, reason, expected_release(state, record, environment))
+        return Pin(
+            app=app,
+            environment=environment,
+            actor=by,
+            reason=reason,
+            expected=expected_release(state, record, environment),
+        )
 
     return run_intent(asked, resolve)
 

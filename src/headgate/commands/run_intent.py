@@ -95,7 +95,7 @@ def _brought_up_to_date(workspace: Workspace, around: PipelineHooks, terminal: T
     intent = around.before(workspace)
     if intent is None:
         return workspace
-    for line in land(workspace, intent, progress=terminal.progress).told:
+    for line in land(workspace, intent, progress=terminal.progress).messages:
         terminal.line(line)
     return refreshed(workspace)
 
@@ -107,7 +107,7 @@ def _land(
     first = land(workspace, intent, intent_id=asked.intent, options=options, progress=terminal.progress)
     landings, error = _with_what_follows(workspace, first, terminal, asked.around)
     mirrored = write_mirrors(workspace, landings[-1].configuration)
-    landings.append(Landing([], (), list(mirrored.delivered), first.configuration))
+    landings.append(Landing(delivered=mirrored.delivered, configuration=first.configuration))
     return landings, error or mirrored.error
 
 
@@ -127,11 +127,12 @@ def _completed(workspace: Workspace, landings: Sequence[Landing], around: Pipeli
             told.append(line)  # noqa: PERF402  one by one, since what comes then may fail
     except HeadgateError as error:
         failure = error
-    return _Completed(Landing([], tuple(told), [], configuration), failure)
+    return _Completed(Landing(messages=told, configuration=configuration), failure)
 
 
 def _done_already(workspace: Workspace, intent: str, commit: str) -> Landing:
-    return Landing([], (f"nothing to do: {intent} was done by {commit[:12]}",), [], read_state(workspace).configuration)
+    messages = [f"nothing to do: {intent} was done by {commit[:12]}"]
+    return Landing(messages=messages, configuration=read_state(workspace).configuration)
 
 
 def _with_what_follows(
@@ -179,14 +180,14 @@ def _print_result(
     landings: list[Landing], errors: Sequence[HeadgateError], terminal: Terminal, asked: RunOptions, *, pushed: bool
 ) -> None:
     for landing in landings:
-        for line in landing.told:
+        for line in landing.messages:
             terminal.line(line)
         if landing.outcomes:
             terminal.outcomes(landing.outcomes, diff=asked.diff)
         for one in landing.delivered:
             verb = "removed" if one.commit == git.NO_COMMIT else "pushed" if pushed else "committed"
             terminal.line(f"{verb} {one.branch}" if verb == "removed" else f"{verb} {one.commit[:12]} to {one.branch}")
-    if not any(one.outcomes or one.told or one.delivered for one in landings):
+    if not any(one.outcomes or one.messages or one.delivered for one in landings):
         terminal.line("nothing to do")
     for error in errors:
         terminal.error(error)
@@ -197,7 +198,7 @@ def _print_result(
 def _to_json(landings: list[Landing], error: HeadgateError | None) -> str:
     outcomes = [one for landing in landings for one in landing.outcomes]
     commits = [{"branch": one.branch, "commit": one.commit} for landing in landings for one in landing.delivered]
-    told = [line for landing in landings for line in landing.told]
+    told = [line for landing in landings for line in landing.messages]
     return outcomes_to_json(outcomes, told=told, commits=commits, error=error_to_json(error) if error else None)
 
 

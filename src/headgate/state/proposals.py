@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.landing.workspace import branch_heads
 from headgate.paths import group_branch, review_branch
 from headgate.releases.decide import cleaned
 from headgate.releases.deepen import fetch_history, history_clone
@@ -48,7 +47,7 @@ def open_proposals(
     An app's own is what the default branch has on record of it. Raises GitError without an answer.
     """
     tree = workspace.tree if tree is None else tree
-    heads = branch_heads(workspace)
+    heads = workspace.branch_heads()
     found: dict[Owner, Proposed] = {}
     for record, name in configuration.pairs():
         if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in tree:
