@@ -169,7 +169,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     # what is newer lands wherever it can, and says where it cannot
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert ended.code == 0
-    held = f"the branch {BRANCH} holds a commit that Headgate did not make, or has replaced since ({theirs[:12]})"
+    held = f"the branch {BRANCH} holds a commit that Headgate did not make, or replaced since then ({theirs[:12]})"
     assert f"web in production: held: {held}" in ended.out
     assert "replicas: 3" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == theirs

@@ -101,7 +101,7 @@ class Deliver:
                 return step
             outdated: StepState = "superseded" if decision.superseded else "unchanged"
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
-        group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
+        group = handed_off(taken, self.hand_off, before, resolve_config(state, taken, self.hand_off, self.source))
         return advance(
             state,
             record,
@@ -127,7 +127,7 @@ class Deliver:
             if left.superseded:
                 return Step(record.name, environment, hydrates=False, state="superseded", reasons=superseded)
             return Step(record.name, environment, hydrates=False, state="held", reasons=decision.diverged)
-        files = config_files(state, taken, self.hand_off, self.source)
+        files = resolve_config(state, taken, self.hand_off, self.source)
         group = handed_off(taken, self.hand_off, with_pending(landed, pending), files)
         diverged, group = absorbed(pending.diverged, group.changed(reasons=decision.diverged))
         after = replace(pending, diverged=(*diverged, group))
@@ -183,7 +183,7 @@ def for_each_acceptance(hand_off: HandOff, state: State, step: Callable[[State, 
     )
 
 
-def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> ResolvedConfig | None:
+def resolve_config(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> ResolvedConfig | None:
     """Read the app's config at the commit, with its dependencies; None for a hand-off without config."""
     if taken.config is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headgate.intents.deliver import config_files, for_each_acceptance
+from headgate.intents.deliver import for_each_acceptance, resolve_config
 from headgate.intents.protocol import Step, identify
 from headgate.releases.handoff import handed_off
 from headgate.releases.pending import compose
@@ -44,7 +44,7 @@ class Preview:
     def _step(self, state: State, acceptance: Acceptance) -> Step:
         record, environment = acceptance.record, acceptance.environment
         before = state.released(record, environment) or NOTHING
-        files = config_files(state, acceptance, self.hand_off, self.source)
+        files = resolve_config(state, acceptance, self.hand_off, self.source)
         after = compose(before, [handed_off(acceptance, self.hand_off, before.release, files)])
         changes = write_released(state.tree, record.release_folder(environment), after)
         return Step(record.name, environment, after=after, changes=changes)

@@ -64,20 +64,20 @@ def deepening(
 def _deeper(clone: Repository, repository: Repository, end: str, depths: Sequence[int]) -> Iterator[Repository]:
     yield repository
     for depth in depths:
-        fetch_history(clone, repository, [f"+{end}:refs/headgate/past"], depth)
+        fetch_with_depth(clone, repository, [f"+{end}:refs/headgate/past"], depth)
         yield clone
 
 
 @contextmanager
 def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
-    """Make a temporary bare repository for `fetch_history` from a remote of ``repository``, with its settings."""
+    """Make a temporary bare repository for `fetch_with_depth` from a remote of ``repository``, with its settings."""
     address = _address(repository, remote)
     with scratch(address, like=no_object()) as clone:
         _set_up(clone, repository, address)
         yield clone
 
 
-def fetch_history(clone: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
+def fetch_with_depth(clone: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
     """Fetch refs and their history up to a depth, without files; ``repository`` lends the objects that it has."""
     alternates = clone.path / "objects" / "info" / "alternates"
     objects = repository.path / repository.git("rev-parse", "--git-path", "objects")

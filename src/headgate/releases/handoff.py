@@ -108,9 +108,7 @@ def _accepts(rule: AcceptRule, hand_off: HandOff) -> bool:
 def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptance]:
     """Return which apps and environments take a hand-off. Raises RefusedError when none does."""
     owned = [
-        (record, environment)
-        for record, environment in configuration.pairs(mentioning=hand_off.project)
-        if _owns_a_part(record, environment, hand_off.project)
+        pair for pair in configuration.pairs(mentioning=hand_off.project) if hand_off.project in _owners(*pair).values()
     ]
     if not owned:
         broken = [str(error) for error in configuration.apps.broken_by(hand_off.project)][:3]
@@ -159,14 +157,11 @@ def taken_by(configuration: Configuration, record: AppRecord, environment: str) 
 def still_taken(configuration: Configuration, record: AppRecord, environment: str, group: Group) -> str:
     """Return why an environment does not take a pending group any longer; empty if it does."""
     rules = taken_by(configuration, record, environment)
-    owners = {name: image.project or record.app.project for name, image in record.images(environment).items()}
-    if record.app.config is not None:
-        owners[CONFIG] = record.app.config.project or record.app.project
     if group.record.promotion is not None:
         if not any(rule.promotion == group.record.promotion for rule in rules):
             return f"{environment} does not take promotions from {group.record.promotion} any more"
         return ""
-    takes_promotions = any(rule.promotion for rule in rules)
+    owners, takes_promotions = _owners(record, environment), any(rule.promotion for rule in rules)
     for name, part in group.parts.items():
         if owners.get(name) != part.project:
             return f"'{name}' now belongs to {owners.get(name) or 'nobody'}, not to {part.project}"
@@ -185,24 +180,22 @@ def check_person(actor: str, reason: str) -> None:
 _MAX_LINE = 200
 
 
-def _owns_a_part(record: AppRecord, environment: str, project: str) -> bool:
-    owners = [image.project or record.app.project for image in record.images(environment).values()]
-    config = record.app.config
-    return project in owners or (config is not None and (config.project or record.app.project) == project)
+def _owners(record: AppRecord, environment: str) -> dict[str, str | None]:
+    """Return the project that owns each part."""
+    named = {name: image.project for name, image in record.images(environment).items()}
+    if record.app.config is not None:
+        named[CONFIG] = record.app.config.project
+    return {name: project or record.app.project for name, project in named.items()}
 
 
 def _acceptance(record: AppRecord, environment: str, hand_off: HandOff) -> Acceptance:
-    own_images = {
-        name: image
-        for name, image in record.images(environment).items()
-        if (image.project or record.app.project) == hand_off.project
-    }
+    own = {name for name, project in _owners(record, environment).items() if project == hand_off.project}
+    own_images = {name: image for name, image in record.images(environment).items() if name in own}
     images: dict[str, Reference] = {}
     for reference in hand_off.images:
         images |= dict.fromkeys(matching(reference, own_images), reference)
-    config = record.app.config
-    owns_config = config is not None and (config.project or record.app.project) == hand_off.project
-    return Acceptance(record=record, environment=environment, images=images, config=config if owns_config else None)
+    config = record.app.config if CONFIG in own else None
+    return Acceptance(record=record, environment=environment, images=images, config=config)
 
 
 def _accepted_sources(

@@ -25,7 +25,18 @@ from headgate.releases.pending import (
     Proposal,
     groups_between,
 )
-from headgate.releases.release import CONFIG, NOTHING, RELEASE, WAITING, Released, read_released, write_record
+from headgate.releases.release import (
+    CONFIG,
+    NOTHING,
+    RELEASE,
+    WAITING,
+    Released,
+    config_files,
+    read_released,
+    release_files,
+    replace_files,
+    write_record,
+)
 from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.plain import read_plain
 
@@ -113,24 +124,14 @@ def write_pending(tree: Tree, folder: str, pending: Pending) -> Changes:
     places = {HELD: pending.held, DIVERGED: pending.diverged, FAILED: pending.failed, PROPOSED: pending.proposed}
     for place, groups in places.items():
         for group in groups:
-            files |= _group_files(f"{folder}/{place}/{group.name}", group)
+            group_folder = f"{folder}/{place}/{group.name}"
+            files[f"{group_folder}/{GROUP}"] = write_record(group.record)
+            files |= config_files(group_folder, group.files)
     if pending.proposal is not None:
         files[f"{folder}/{PROPOSED}/{PROPOSAL}"] = write_record(pending.proposal.record)
-        files |= _decided_files(f"{folder}/{PROPOSED}", pending.proposal.decided)
+        if pending.proposal.decided is not None:
+            files |= release_files(f"{folder}/{PROPOSED}", pending.proposal.decided)
     if pending.rejected:
         files[f"{folder}/{REJECTED}"] = write_record(Rejected(parts=dict(sorted(pending.rejected.items()))))
-    ours = [f"{folder}/{path}" for path in _names(tree, folder) if path.startswith(_PLACES)]
-    changes: Changes = {path: None for path in ours if path not in files}
-    return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
-
-
-def _group_files(folder: str, group: Group) -> dict[str, bytes]:
-    files = {f"{folder}/{GROUP}": write_record(group.record)}
-    return files | {f"{folder}/{CONFIG}/{path}": group.files.read(path) for path in group.files.paths()}
-
-
-def _decided_files(folder: str, decided: Released | None) -> dict[str, bytes]:
-    if decided is None:
-        return {}
-    files = {f"{folder}/{RELEASE}": write_record(decided.release)}
-    return files | {f"{folder}/{CONFIG}/{path}": decided.config.read(path) for path in decided.config.paths()}
+    old = [f"{folder}/{path}" for path in _names(tree, folder) if path.startswith(_PLACES)]
+    return replace_files(tree, old, files)

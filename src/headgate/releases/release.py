@@ -11,6 +11,8 @@ from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from headgate.config import AppRecord
     from headgate.model.fields import StrictModel
     from headgate.repository.tree import Changes
@@ -70,12 +72,23 @@ def read_released(tree: Tree, folder: str) -> Released | None:
 
 def write_released(tree: Tree, folder: str, released: Released | None) -> Changes:
     """Return the changes after which a folder holds exactly this release, or none."""
-    files: dict[str, bytes | None] = {}
-    if released is not None:
-        files[f"{folder}/{RELEASE}"] = write_record(released.release)
-        files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
     own = [f"{folder}/{RELEASE}", *tree.paths(f"{folder}/{CONFIG}")]
-    changes: Changes = {path: None for path in own if path not in files and path in tree}
+    return replace_files(tree, own, release_files(folder, released) if released is not None else {})
+
+
+def release_files(folder: str, released: Released) -> dict[str, bytes]:
+    """Return the files of a release in a folder."""
+    return {f"{folder}/{RELEASE}": write_record(released.release)} | config_files(folder, released.config)
+
+
+def config_files(folder: str, config: Tree) -> dict[str, bytes]:
+    """Return the files of an app's config in the folder of a release or a group."""
+    return {f"{folder}/{CONFIG}/{path}": config.read(path) for path in config.paths()}
+
+
+def replace_files(tree: Tree, old: Iterable[str], files: Mapping[str, bytes]) -> Changes:
+    """Return the changes that replace the ``old`` paths with ``files``."""
+    changes: Changes = {path: None for path in old if path not in files and path in tree}
     return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 

@@ -123,19 +123,3 @@ def _check_portable(paths: Sequence[str], label: str) -> None:
 
 def _raw(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
-
-
-def _symlink(where: Location) -> UnsafeFileError:
-    return UnsafeFileError("a symlink, which is never followed", where=where, hint="put the file itself in its place")
-
-
-def _submodule(where: Location) -> UnsafeFileError:
-    return UnsafeFileError("a submodule, which is never followed", where=where, hint="put its files in its place")
-
-
-def _too_large(path: str, size: int) -> TooLargeError:
-    return TooLargeError(
-        f"{size / MEBI:.1f} MiB, a file may have {MAX_FILE // MEBI} MiB",
-        where=Location(path),
-        hint="Kubernetes takes no object above 1.5 MiB; keep other files out of this folder",
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.paths import group_branch, review_branch
 from headgate.releases.decide import cleaned
-from headgate.releases.deepen import fetch_history, history_clone
+from headgate.releases.deepen import fetch_with_depth, history_clone
 from headgate.releases.pending import PROPOSAL, PROPOSED, compose
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import CONFIG, NOTHING, RELEASE, known_parts, parts, read_released
@@ -96,7 +96,9 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
         yield workspace.repository
         return
     with history_clone(workspace.repository, workspace.remote) as fresh:
-        fetch_history(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2)
+        fetch_with_depth(
+            fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2
+        )
         yield fresh
 
 
