@@ -333,7 +333,7 @@ def test_dirty_tree_is_not_committed(manifests: ManifestRepository) -> None:
 
 def test_file_of_20_megabytes(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, "big.bin": bytes(20 * 1024 * 1024)})
-    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, a file may have 10 MiB")
+    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, the limit for a file is 10 MiB")
 
 
 def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
