@@ -31,7 +31,7 @@ from ruamel.yaml import YAML
 from headgate.commands.run_intent import RunOptions, run_intent
 from headgate.errors import GitError
 from headgate.intents.decide_held import ClosedRequest, Reject
-from headgate.landing import workspace
+from headgate.landing import publish
 from headgate.landing.records import with_records
 from headgate.model import Release
 from headgate.paths import RECORDS_BRANCH
@@ -605,7 +605,7 @@ def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
         real_push(repository, remote, moves, options)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(workspace, "push", push)
+        patched.setattr(publish, "push", push)
         run()
 
 
