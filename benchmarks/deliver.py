@@ -98,7 +98,8 @@ def replay_gitopscli(url: str, file: str) -> float:
 
 def change_one_file(manifests: str, file: str) -> float:
     """Change one file with Headgate's functions, in a process of its own; return the seconds it took."""
-    from headgate.landing.workspace import PreparedCommit, open_workspace, publish  # noqa: PLC0415
+    from headgate.landing.publish import PreparedCommit, publish  # noqa: PLC0415
+    from headgate.landing.workspace import open_workspace  # noqa: PLC0415
     from headgate.repository.git import tree_of_commit  # noqa: PLC0415  only this process pays for it
     from headgate.repository.tree import prefetch  # noqa: PLC0415
 

@@ -172,13 +172,13 @@ def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tm
     own_config(manifests, {"web.yaml": DEPLOYMENT})
     (tmp_path / "elsewhere").mkdir()
     (manifests.path / "deploy").symlink_to(tmp_path / "elsewhere")
-    refused(manifests, UnsafeFileError, "deploy: a symlink on the way to a file of the output")
+    refused(manifests, UnsafeFileError, "deploy: a symlink in the path of an output file")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_gitattributes_in_the_apps_config(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, ".gitattributes": "*.yaml filter=evil\n"})
-    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that steers git")
+    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that configures git")
 
 
 def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestRepository) -> None:
@@ -333,7 +333,7 @@ def test_dirty_tree_is_not_committed(manifests: ManifestRepository) -> None:
 
 def test_file_of_20_megabytes(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, "big.bin": bytes(20 * 1024 * 1024)})
-    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, a file may have 10 MiB")
+    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, the limit for a file is 10 MiB")
 
 
 def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:

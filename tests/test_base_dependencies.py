@@ -289,7 +289,7 @@ def test_files_of_a_base_are_as_hostile_as_the_apps(
     for commit, kind, message in (
         (linked, UnsafeFileError, "link.yaml: a symlink, which is never followed"),
         (outside, UnsafeFileError, "'../../web.yaml' leaves the repository of the base"),
-        (large, TooLargeError, "a.yaml: 11.0 MiB, a file may have 10 MiB"),
+        (large, TooLargeError, "a.yaml: 11.0 MiB, the limit for a file is 10 MiB"),
     ):
         set_config(stage, {"kustomization.yaml": kustomization(resources=[bases.url("acme/platform", commit)])})
         ran = deliver(stage)

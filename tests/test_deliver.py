@@ -194,7 +194,7 @@ def test_a_commit_that_is_not_there(stage: Stage) -> None:
         *("--source", str(stage.app), "--image", f"{IMAGE}:1.0@{DIGEST}"),
     )
     assert ran.code == GitError.code
-    assert f"there is no commit {'f' * 40}" in ran.err
+    assert f"commit {'f' * 40} not found" in ran.err
 
 
 def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
@@ -210,10 +210,10 @@ def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("deploy/app.yaml", "deploy/app.yaml: a file that belongs to the manifest repository"),
-        ("deploy/headgate.yaml", "deploy/headgate.yaml: a file that belongs to the manifest repository"),
-        ("deploy/.gitattributes", "deploy/.gitattributes: a file that steers git"),
-        ("deploy/sub/.gitmodules", "deploy/sub/.gitmodules: a file that steers git"),
+        ("deploy/app.yaml", "deploy/app.yaml: a file of the manifest repository"),
+        ("deploy/headgate.yaml", "deploy/headgate.yaml: a file of the manifest repository"),
+        ("deploy/.gitattributes", "deploy/.gitattributes: a file that configures git"),
+        ("deploy/sub/.gitmodules", "deploy/sub/.gitmodules: a file that configures git"),
     ],
 )
 def test_unsafe_files_in_the_config_are_refused(stage: Stage, name: str, message: str) -> None:

@@ -124,7 +124,7 @@ def test_image_of_another_app_is_refused_before_its_registry_is_asked(trust: Tru
 def test_image_of_another_commit_is_refused(trust: Trust) -> None:
     push_image(trust.registry, "acme/shop", "latest", labels={})
     ended = trust.triggered(trust.upstream(), images=f"{trust.image}:latest")
-    refused(ended, REFUSED, "nothing shows that")
+    refused(ended, REFUSED, "nothing proves that")
 
 
 def test_image_that_names_the_commit_in_its_label_is_taken(trust: Trust) -> None:
@@ -207,7 +207,7 @@ def test_project_made_anew_under_the_same_path_is_refused(trust: Trust) -> None:
     trust.change(files={"deploy/shop.yaml": DEPLOYMENT.replace("IMAGE", trust.image)})
     ended = trust.hand_off()
     assert ended.moved == [], ended.out
-    assert f"acme/shop is another project by now: number {trust.shop.id}, and not {old.id}" in ended.out
+    assert f"acme/shop is another project now: number {trust.shop.id}, not {old.id}" in ended.out
     assert ended.code == REFUSED
 
 

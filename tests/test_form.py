@@ -12,7 +12,8 @@ from headgate.gitlab.event import Form
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level
 from headgate.model.actions import ACTIONS
-from headgate.repository.git import open_repository, tree_of_folder
+from headgate.repository.git import open_repository
+from headgate.repository.worktree import tree_of_folder
 from support.manifests import HEADGATE_YAML, ManifestRepository
 
 PERMISSIONS = "permissions:\n  dev: {promote: developer}\n  production: {promote: owner, pin: developer}\n"

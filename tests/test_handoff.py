@@ -35,7 +35,7 @@ def image(tag: str = "1.0", repository: str = SHOP, digest: str = DIGEST) -> Ref
 
 
 def hand_off(*images: Reference, project: str = "acme/shop", ref: str = MAIN, pipeline: int | None = 7) -> HandOff:
-    return HandOff(project, COMMIT, ref, images, pipeline)
+    return HandOff(project=project, commit=COMMIT, ref=ref, images=images, pipeline=pipeline)
 
 
 def accepted(apps: dict[str, str], what: HandOff) -> list[tuple[str, str, dict[str, str], bool]]:
@@ -99,13 +99,13 @@ def test_ref_that_git_would_not_take_is_refused(ref: str) -> None:
 @pytest.mark.parametrize("commit", ["", "abc", "1" * 39, "1" * 41, "A" * 40, "g" * 40, COMMIT + "\n", f" {COMMIT}"])
 def test_commit_that_is_none_is_refused(commit: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(HandOff("acme/shop", commit, MAIN))
+        check(HandOff(project="acme/shop", commit=commit, ref=MAIN))
     assert str(caught.value) == f"the commit is {commit!r}, expected a commit id in full"
 
 
 def test_commit_of_both_hash_lengths_is_fine() -> None:
-    check(HandOff("acme/shop", "1" * 40, MAIN))
-    check(HandOff("acme/team/sub.group/shop", "1" * 64, MAIN))
+    check(HandOff(project="acme/shop", commit="1" * 40, ref=MAIN))
+    check(HandOff(project="acme/team/sub.group/shop", commit="1" * 64, ref=MAIN))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_commit_of_both_hash_lengths_is_fine() -> None:
 )
 def test_project_that_is_none_is_refused(project: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(HandOff(project, COMMIT, MAIN))
+        check(HandOff(project=project, commit=COMMIT, ref=MAIN))
     assert str(caught.value) == f"the project is {project!r}, expected a path such as acme/shop"
 
 
@@ -418,7 +418,7 @@ def test_files_that_only_git_reads_are_left_out() -> None:
 def test_folder_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ConfigError) as caught:
         files_of(tree_of({"other/a.yaml": ""}))
-    assert str(caught.value) == "deploy: there is no folder 'deploy' in acme/shop"
+    assert str(caught.value) == "deploy: folder 'deploy' not found in acme/shop"
 
 
 @pytest.mark.parametrize("name", ["app.yaml", "template.yaml", "release.yaml", "headgate.yaml", "headgate.lock"])
@@ -426,14 +426,14 @@ def test_file_of_the_manifest_repository_is_refused(name: str) -> None:
     with pytest.raises(UnsafeFileError) as caught:
         files_of(tree_of({f"deploy/{name}": "grant: ['*']\n"}))
     assert str(caught.value) == (
-        f"deploy/{name}: a file that belongs to the manifest repository, where alone it has an effect\n"
+        f"deploy/{name}: a file of the manifest repository, which has no effect in an app's config\n"
         "  remove it from the app's config"
     )
 
 
 @pytest.mark.parametrize("path", ["a" * 201, "\u00e9" * 101, "/".join(["d" * 99] * 10) + "/x.yaml"])
 def test_path_that_not_every_checkout_could_hold_is_refused(path: str) -> None:
-    with pytest.raises(TooLargeError, match="a name above 200 bytes or a path above 1000, which not every checkout"):
+    with pytest.raises(TooLargeError, match="a name above 200 bytes or a path above 1000, which some checkouts"):
         files_of(tree_of({f"deploy/{path}": "a: b"}))
 
 
@@ -442,7 +442,7 @@ def test_path_that_not_every_checkout_could_hold_is_refused(path: str) -> None:
 )
 def test_name_that_some_checkout_could_not_hold_is_refused(path: str) -> None:
     with pytest.raises(
-        UnsafeFileError, match=f"^deploy/({re.escape(path)}|web.yaml): a (file that steers git|name that)"
+        UnsafeFileError, match=f"^deploy/({re.escape(path)}|web.yaml): a (file that configures git|name that)"
     ):
         files_of(tree_of({"deploy/web.yaml": "a: b", f"deploy/{path}": "a: b"}))
 
@@ -456,7 +456,7 @@ def test_objects_may_be_in_a_file_called_like_one_of_ours() -> None:
 @pytest.mark.parametrize("values_only", [False, True])
 @pytest.mark.parametrize("name", [".gitattributes", ".gitmodules"])
 def test_file_that_steers_git_is_refused(name: str, *, values_only: bool) -> None:
-    with pytest.raises(UnsafeFileError, match=f"^deploy/{name}: a file that steers git"):
+    with pytest.raises(UnsafeFileError, match=f"^deploy/{name}: a file that configures git"):
         files_of(tree_of({f"deploy/{name}": "* filter=x", "deploy/values.yaml": "a: b"}), values_only=values_only)
 
 
@@ -467,5 +467,5 @@ def test_what_is_no_file_is_refused(mode: str, kind: str) -> None:
 
 
 def test_too_many_files_are_refused() -> None:
-    with pytest.raises(TooLargeError, match=r"^deploy: 5001 files, at most 5000 are read$"):
+    with pytest.raises(TooLargeError, match=r"^deploy: 5001 files, the limit is 5000$"):
         files_of(tree_of({f"deploy/{number}.yaml": "" for number in range(5001)}))

@@ -219,7 +219,7 @@ def test_what_is_older_than_what_runs_is_refused(line: Line) -> None:
 def test_dev_that_was_edited_by_hand_is_not_promoted(line: Line) -> None:
     line.deliver(1)
     line.change({"deploy/dev/web/configmap-web.yaml": "by: hand\n"})
-    assert "web in dev does not run what its release says" in line.promote(27).err
+    assert "the YAML of web in dev does not match its release" in line.promote(27).err
 
 
 def test_a_reviewed_promotion_is_a_proposal(reviewed: Line) -> None:
@@ -282,7 +282,7 @@ def test_what_waited_is_checked_again(both: Line) -> None:
     both.deliver(2)
     both.change({"apps/web/app.yaml": SHARED.replace("acme/web\n", "acme/other\n", 1)})
     ran = both.run("unpin", "web", "--environment", "production")
-    assert "'web' belongs to acme/other by now" in ran.out
+    assert "'web' now belongs to acme/other" in ran.out
     assert both.running("production") == "1"
 
 
@@ -329,7 +329,7 @@ def test_the_same_roll_back_twice_goes_back_once(both: Line) -> None:
     both.run("roll-back", "web", "--environment", "production", "--reason", "slow")
     commits = both.stage.log()
     ran = both.run("roll-back", "web", "--environment", "production", "--reason", "slow", code=27)
-    assert "was rolled back already, by Ada: slow" in ran.err
+    assert "was already rolled back by Ada: slow" in ran.err
     assert both.stage.log() == commits
     assert both.running("production") == "2"
 
@@ -350,8 +350,8 @@ def test_a_roll_back_goes_to_a_commit_of_the_app(both: Line) -> None:
         ("7", "cannot go 7 steps back"),
         ("0", "cannot go 0 steps back"),
         ("abcdef0", "no release of web"),
-        ("", "is no number of steps and no commit"),
-        ("-x", "is no number of steps and no commit"),
+        ("", "is neither a number of steps nor a commit"),
+        ("-x", "is neither a number of steps nor a commit"),
     ],
 )
 def test_a_roll_back_to_what_never_was_is_refused(both: Line, to: str, words: str) -> None:
@@ -377,7 +377,7 @@ def test_what_comes_while_frozen_waits_and_is_delivered_by_thaw(both: Line) -> N
     both.deliver(1)
     both.run("freeze", "production", "--reason", "Christmas")
     ran_again = both.run("freeze", "production", "--reason", "Christmas")
-    assert "frozen already, by Ada" in ran_again.out
+    assert "already frozen by Ada" in ran_again.out
     both.deliver(2)
     assert (both.running("dev"), both.running("production")) == ("2", "1")
     both.run("thaw", "production")

@@ -32,11 +32,12 @@ from headgate.commands.options import RunOptions
 from headgate.commands.run import run_intent
 from headgate.errors import GitError
 from headgate.intents.decide_held import ClosedRequest, Reject
-from headgate.landing import workspace
+from headgate.landing import publish
 from headgate.landing.records import with_records
 from headgate.model import Release
 from headgate.paths import RECORDS_BRANCH
-from headgate.releases.pending import Pending, is_record, read_pending
+from headgate.releases.pending import Pending
+from headgate.releases.pending_files import is_record, read_pending
 from headgate.releases.release import parts, read_released
 from headgate.repository.git import Repository, tree_of_commit
 from headgate.repository.remote import RefUpdate
@@ -390,7 +391,13 @@ class Repositories(RuleBasedStateMachine):
             for name, part in group.parts.items():
                 self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
         options = RunOptions(manifests=self.remote.as_uri())
-        assert run_intent(options, lambda *_: Reject((ClosedRequest("shop", "production", "eve", "!1"),))) == 0
+        assert (
+            run_intent(
+                options,
+                lambda *_: Reject((ClosedRequest(app="shop", environment="production", actor="eve", request="!1"),)),
+            )
+            == 0
+        )
 
     @rule()
     def template(self) -> None:
@@ -599,7 +606,7 @@ def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
         real_push(repository, remote, moves, options)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(workspace, "push", push)
+        patched.setattr(publish, "push", push)
         run()
 
 

@@ -18,7 +18,7 @@ from support.gitlab.state import DEVELOPER, REPORTER, Project
 @pytest.fixture
 def gitlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
     monkeypatch.setattr("headgate.retry.TRIES", 1)
-    monkeypatch.setattr("headgate.repository.remote.TRIES", 1)
+
     with serve_gitlab(tmp_path / "gitlab") as double:
         yield double
 
@@ -42,7 +42,9 @@ def test_wrong_token_is_told_by_its_name(gitlab: Double) -> None:
     project_of(gitlab, DEVELOPER)
     address = f"{gitlab.url}/acme/manifests.git"
     error = refused(
-        address, Login(address, "headgate", "wrong", "HEADGATE_TOKEN"), Login(f"{gitlab.url}/acme/shop.git", "x", "y")
+        address,
+        Login(url=address, user="headgate", password="wrong", name="HEADGATE_TOKEN"),
+        Login(url=f"{gitlab.url}/acme/shop.git", user="x", password="y"),
     )
     assert error.what == f"git clone failed: {address} refused HEADGATE_TOKEN"
     assert "wrong, expired or revoked" in error.hint
@@ -51,16 +53,17 @@ def test_wrong_token_is_told_by_its_name(gitlab: Double) -> None:
 def test_project_that_a_token_may_not_see_is_told_with_gitlabs_words(gitlab: Double) -> None:
     _, token = project_of(gitlab, 0)
     address = f"{gitlab.url}/acme/manifests.git"
-    error = refused(address, Login(address, "headgate", token))
+    error = refused(address, Login(url=address, user="headgate", password=token))
     assert "The project you were looking for could not be found" in error.what
-    assert error.what.endswith(f"; {address} is not there, or hidden from the login of headgate")
+    assert error.what.endswith(f"; {address} does not exist, or the login of headgate cannot see it")
 
 
 def test_token_that_may_not_write_is_told_with_gitlabs_words(gitlab: Double) -> None:
     project, token = project_of(gitlab, REPORTER)
     address = f"{gitlab.url}/acme/manifests.git"
     commit = gitlab.commit(project, "main")
-    with logged_in(Login(address, "headgate", token, "HEADGATE_TOKEN")), pytest.raises(GitError) as caught:
+    login = Login(url=address, user="headgate", password=token, name="HEADGATE_TOKEN")
+    with logged_in(login), pytest.raises(GitError) as caught:
         push(Repository(project.folder, bare=True), address, [RefUpdate("refs/heads/new", commit, NO_COMMIT)])
     assert "You are not allowed to push code to this project" in caught.value.what
     assert caught.value.what.endswith(f"; {address} refused HEADGATE_TOKEN")

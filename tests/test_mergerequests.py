@@ -169,7 +169,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     # what is newer lands wherever it can, and says where it cannot
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert ended.code == 0
-    held = f"the branch {BRANCH} holds a commit that Headgate did not make, or has replaced since ({theirs[:12]})"
+    held = f"the branch {BRANCH} holds a commit that Headgate did not make, or replaced since then ({theirs[:12]})"
     assert f"web in production: held: {held}" in ended.out
     assert "replicas: 3" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == theirs
@@ -217,7 +217,7 @@ def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene, spoil: 
     scene.hand_off()
     made = spoil(scene, refs(scene.manifests)[f"refs/heads/{BRANCH}"])
     prover = ProofKey.of(scene.token, f"{scene.gitlab.url}/platform/manifests.git", lambda _branch, _commit: False)
-    proven = prover.proven(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
+    proven = prover.with_proof(Repository(scene.manifests.folder, bare=True), BRANCH, made, Identity())
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", proven)
     scene.app.statuses.clear()
     ended = scene.schedule()

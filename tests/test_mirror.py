@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from headgate.landing import mirror
 from headgate.landing.mirror import Mirrored, write_mirrors
 from headgate.landing.workspace import Workspace, open_workspace
 from headgate.repository import remote
+from headgate.repository.git import Repository
 from headgate.repository.remote import clone
 from support.keys import allowed, make_key
 from support.manifests import HEADGATE_YAML, git
@@ -269,7 +269,13 @@ def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
     for name in ("allowFilter", "allowAnySHA1InWant"):
         git(mirrored.remote, "config", f"uploadpack.{name}", "true")
     with clone(str(mirrored.remote)) as full:
-        whole = Workspace(full.repository, "main", _fetched(full.repository.path, str(mirrored.remote)), "", False)
+        whole = Workspace(
+            repository=full.repository,
+            branch="main",
+            base=_fetched(full.repository.path, str(mirrored.remote)),
+            remote="",
+            is_checkout=False,
+        )
         configuration = config.load(whole.tree)
     git(mirrored.remote, "update-ref", "-d", "refs/heads/env/dev")
     blobless = tmp_path / "blobless.git"
@@ -277,8 +283,8 @@ def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--branch=main", url, str(blobless))
 
     with open_workspace(url) as opened:
-        here = replace(opened.repository, path=blobless)
-        workspace = Workspace(here, "main", head, "origin", is_checkout=False)
+        here = Repository(blobless, bare=opened.repository.bare)
+        workspace = Workspace(repository=here, branch="main", base=head, remote="origin", is_checkout=False)
         first = write_mirrors(workspace, configuration)
         write_app(mirrored, {"deploy/more.yaml": ACCOUNT.replace("NAME", "more")})
         second_head = _without_mirror(mirrored)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import UnsafeFileError
+from headgate.repository.input_check import check_input, safe_files
 from headgate.repository.names import collision, is_gits_own, unportable
-from headgate.repository.tree import REGULAR, SYMLINK, MemoryBlob, Tree, check_input, safe_files
+from headgate.repository.tree import REGULAR, SYMLINK, MemoryBlob, Tree
 from support.manifests import git
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_gits_own_names_are_refused_wherever_they_come_from(path: str, name: str
     with pytest.raises(UnsafeFileError) as caught:
         check_input(tree, "config", arrives=arrives)
     assert str(caught.value) == (
-        f"config/{path % name}: a file that steers git, at least on some systems, and would do so in the manifest "
+        f"config/{path % name}: a file that configures git, on some systems at least, and would do so in the manifest "
         "repository\n"
         "  remove it from this folder"
     )
@@ -111,7 +112,7 @@ def test_name_that_windows_cannot_hold_is_refused_where_it_would_be_committed(na
     with pytest.raises(UnsafeFileError) as caught:
         check_input(tree, "deploy", arrives=True)
     assert str(caught.value) == (
-        f"deploy/a/{name}/b.yaml: a name that not every checkout could hold: its part {name!r} {why}\n  rename the file"
+        f"deploy/a/{name}/b.yaml: a name that some checkouts cannot hold: {name!r} {why}\n  rename the file"
     )
     check_input(tree, "templates/web")  # the platform has it in its repository already
 
@@ -135,7 +136,7 @@ def test_name_that_windows_can_hold_is_fine(name: str) -> None:
 )
 def test_two_names_of_which_some_checkouts_hold_one_are_refused(first: str, second: str) -> None:
     tree = Tree({first: MemoryBlob(b""), second: MemoryBlob(b"")})
-    with pytest.raises(UnsafeFileError, match="differs only by case or by the spelling of Unicode") as caught:
+    with pytest.raises(UnsafeFileError, match="differs only by case or Unicode spelling") as caught:
         check_input(tree, "deploy", arrives=True)
     for path in (first, second):
         assert path.partition("/")[0] in str(caught.value)

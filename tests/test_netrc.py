@@ -57,7 +57,7 @@ def test_git_has_the_logins_that_it_was_given_and_no_others(host: tuple[str, lis
         git(["ls-remote", f"{address}/a.git"])
     assert SECRET in "\n".join(told), "on a laptop it is the user's own configuration"
     told.clear()
-    with logged_in(Login(f"{address}/b.git", "bot", "token", "HEADGATE_TOKEN")):
+    with logged_in(Login(url=f"{address}/b.git", user="bot", password="token", name="HEADGATE_TOKEN")):
         for name in ("a", "b"):
             with pytest.raises(HeadgateError):
                 git(["ls-remote", f"{address}/{name}.git"])

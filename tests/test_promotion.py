@@ -38,7 +38,7 @@ def test_a_commit_that_cannot_be_compared_is_refused_and_the_app_s_repository_te
     release_branch(tagged, "v1.0.0", 2)
     tagged.deliver(3)
     assert "cannot be compared" in tagged.promote(27).err
-    assert "does not come after" in tagged.promote(27, "--source", str(tagged.stage.app)).err
+    assert "diverged from" in tagged.promote(27, "--source", str(tagged.stage.app)).err
     git(tagged.stage.app, "merge", "--quiet", "--no-ff", "-s", "ours", "release-2")
     tagged.deliver(4)
     assert "cannot be compared" in tagged.promote(27).err

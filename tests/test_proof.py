@@ -29,7 +29,7 @@ def proven(repository: Repository, prover: ProofKey) -> str:
     """Return a commit with its proof."""
     base = git(repository.path.parent, "rev-parse", "HEAD")
     bare = make_commit(repository, base, {"b": b"x"}, WORDS)
-    return prover.proven(repository, BRANCH, bare, Identity())
+    return prover.with_proof(repository, BRANCH, bare, Identity())
 
 
 def like(repository: Repository, commit: str, **changed: object) -> str:

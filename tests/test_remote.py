@@ -150,4 +150,4 @@ def test_an_order_that_cannot_be_read_is_refused_with_the_reason(stage: Stage, s
     )
     assert ran.code == RefusedError.code
     assert f"the history between {released[:12]} and" in ran.err
-    assert "cannot be read" in ran.err
+    assert "cannot read the history" in ran.err

@@ -60,7 +60,15 @@ def by_form(scene: Scene, resolve: Resolve) -> Ended:
 def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
     landed(scene, scene.hand_off())
     bad = landed(scene, replicas(scene, 6))
-    landed(scene, by_form(scene, verbs.go_back(RollBackRequest("web", "production", "1", "maria", "it is slow"))))
+    landed(
+        scene,
+        by_form(
+            scene,
+            verbs.go_back(
+                RollBackRequest(app="web", environment="production", to="1", actor="maria", reason="it is slow")
+            ),
+        ),
+    )
     if not is_pinned:
         assert by_form(scene, verbs.unpin("web", "production", "maria")).code == 0
     before = refs(scene.manifests)["refs/heads/main"]

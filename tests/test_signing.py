@@ -120,12 +120,12 @@ def test_what_is_no_usable_key_is_said_without_showing_it(tmp_path: Path) -> Non
     words.write_text("my password\n")
     cases = {
         str(make_key(tmp_path / "locked", passphrase="a long one")): "has a passphrase",
-        str(broken): "not a key that ssh-keygen reads",
+        str(broken): "ssh-keygen cannot read the key",
         str(words): "found no private key",
         f"{good}.pub": "found a public key",
         str(tmp_path / "nothing"): "cannot be read: No such file",
         str(tmp_path): "cannot be read: Is a directory",
-        good.read_text(): "the signing key is given itself",
+        good.read_text(): "the signing key's setting holds the key itself",
     }
     for key, told in cases.items():
         error = refused(key)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headgate.repository.git import open_repository, tree_of_folder
+from headgate.repository.git import open_repository
 from headgate.repository.tree import blob_id
+from headgate.repository.worktree import tree_of_folder
 from support.manifests import git
 
 

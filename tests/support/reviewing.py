@@ -117,7 +117,13 @@ class Scene:
         sent = commit or refs(self.app)["refs/heads/main"]
         image = f"{IMAGE}:{tag or f'1.{self.versions}.0'}@sha256:{digest or f'{self.versions:064x}'}"
         hand_off = HandOff(
-            "acme/web", sent, "refs/heads/main", (parse_reference(image),), 1000 + self.versions, self.app.id, True
+            project="acme/web",
+            commit=sent,
+            ref="refs/heads/main",
+            images=(parse_reference(image),),
+            pipeline=1000 + self.versions,
+            project_id=self.app.id,
+            is_protected=True,
         )
 
         def action(run: Run, report: JobReport) -> int:

@@ -45,7 +45,14 @@ def deliver(
 
     def run() -> int:
         references, actor = command.references(images or ()), actor_if_known(options)
-        hand_off = HandOff(project, commit, full_ref(ref), references, pipeline, actor=actor)
+        hand_off = HandOff(
+            project=project,
+            commit=commit,
+            ref=full_ref(ref),
+            images=references,
+            pipeline=pipeline,
+            actor=actor,
+        )
         return command.run(hand_off, source, options, allow_diverged=allow_diverged, now=now)
 
     return run
@@ -101,7 +108,17 @@ def roll_back(
 
     current = template is TemplateChoice.CURRENT
     return lambda: run.run_intent(
-        options, verbs.go_back(RollBackRequest(name, environment, to, run.actor(options), reason, current))
+        options,
+        verbs.go_back(
+            RollBackRequest(
+                app=name,
+                environment=environment,
+                to=to,
+                actor=run.actor(options),
+                reason=reason,
+                current_template=current,
+            )
+        ),
     )
 
 

@@ -173,7 +173,7 @@ FORM: dict[str, Callable[[Form, str, Histories], Resolve]] = {
         form.app, source=form.source, target=form.environment, actor=actor, histories=histories
     ),
     "roll-back": lambda form, actor, _: verbs.go_back(
-        RollBackRequest(form.app, form.environment, form.to or "1", actor, form.reason)
+        RollBackRequest(app=form.app, environment=form.environment, to=form.to or "1", actor=actor, reason=form.reason)
     ),
     "pin": lambda form, actor, _: verbs.pin(form.app, form.environment, actor, form.reason),
     "unpin": lambda form, actor, _: verbs.unpin(form.app, form.environment, actor),
@@ -208,7 +208,7 @@ def _with_closed_recorded(run: Run, workspace: Workspace, terminal: Terminal) ->
     rejected = closed_by_people(run.write, run.event.manifests, workspace)
     if rejected is None:
         return workspace
-    for line in land(workspace, rejected, progress=terminal.progress).told:
+    for line in land(workspace, rejected, progress=terminal.progress).messages:
         terminal.line(line)
     return refreshed(workspace)
 

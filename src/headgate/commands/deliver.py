@@ -24,7 +24,9 @@ def run(
     """Hand off, hydrate, commit, push; ``source`` is the app's repository. Returns the exit code."""
     handoff.check(hand_off)
     with app_source(source, hand_off.commit) as opened:
-        return run_intent(options, lambda _workspace, _stack: Deliver(hand_off, opened, allow_diverged, now))
+        return run_intent(
+            options, lambda _workspace, _stack: Deliver(hand_off, opened, allow_diverged=allow_diverged, now=now)
+        )
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:

@@ -132,7 +132,7 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
         f"--source app-repo --image ...",
         "dim",
     )
-    hand_off = HandOff(PROJECT, commit, ref, deliver.references(images))
+    hand_off = HandOff(project=PROJECT, commit=commit, ref=ref, images=deliver.references(images))
     deliver.run(hand_off, str(stage.app.path), RunOptions(manifests=str(stage.remote), diff=diff))
     stage.manifests.git("fetch", "--quiet", "origin")
     if ref.startswith("refs/heads/"):

@@ -18,6 +18,7 @@ from headgate.gitlab.api import connect
 from headgate.paths import SETTINGS
 from headgate.report.terminal import Terminal
 from headgate.repository import git
+from headgate.repository.worktree import tree_of_folder
 from headgate.scaffolding import CI, INTAKE_CI, as_setup
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _checkout(folder: Path) -> Checkout:
     """Read what is needed of a checkout; nothing where there is none."""
     if not (folder / SETTINGS).is_file():
         return Checkout()
-    tree = git.tree_of_folder(git.open_repository(folder))
+    tree = tree_of_folder(git.open_repository(folder))
     configuration = load(tree)
     return Checkout(
         configuration.settings,

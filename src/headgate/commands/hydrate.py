@@ -17,8 +17,9 @@ from headgate.releases.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.repository import folder, git
-from headgate.repository.commit import advance, identity, make_commit
+from headgate.repository.commit import advance, commit_identity, make_commit
 from headgate.repository.tree import prefetch
+from headgate.repository.worktree import check_clean, tree_of_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +54,10 @@ def run(request: HydrateCommandOptions) -> int:
     repository = git.open_repository(request.repo)
     git.use_names_of(repository)
     if request.commit:
-        git.check_clean(repository)
+        check_clean(repository)
     base = git.head(repository) if request.commit else ""
     pool.start_ahead()
-    tree = git.tree_of_commit(repository, "HEAD") if repository.bare else git.tree_of_folder(repository)
+    tree = git.tree_of_commit(repository, "HEAD") if repository.bare else tree_of_folder(repository)
     prefetch(tree)
     configuration = config.load(tree)
     if not request.sandbox and not request.commit:
@@ -78,7 +79,7 @@ def run(request: HydrateCommandOptions) -> int:
         commits = configuration.settings.commits
         told = releases(tree, configuration, changed)
         message = commit_message("Hydrate", changed, told, template=commits.message)
-        commit = make_commit(repository, base, changes, message, by=identity(commits, request.signing_key))
+        commit = make_commit(repository, base, changes, message, identity=commit_identity(commits, request.signing_key))
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
     elif changes and not request.check:

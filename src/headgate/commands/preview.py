@@ -89,7 +89,12 @@ def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference,
     """Return the hand-off of a merge request's newest commit, as if its target branch had it."""
     target = branch(run.by_job, run.job.project, request["target_branch"])
     hand_off = HandOff(
-        *(project, run.job.commit, f"{BRANCHES}{request['target_branch']}", images, run.job.pipeline, run.job.project),
+        project=project,
+        commit=run.job.commit,
+        ref=f"{BRANCHES}{request['target_branch']}",
+        images=images,
+        pipeline=run.job.pipeline,
+        project_id=run.job.project,
         is_protected=bool(target and target["protected"]),
     )
     check(hand_off)

@@ -52,7 +52,9 @@ class RunResult:
         except HeadgateError as error:
             errors = (*errors, error)
         configuration = self.landings[-1].configuration
-        return RunResult(landings=(*self.landings, Landing([], tuple(messages), [], configuration)), errors=errors)
+        return RunResult(
+            landings=(*self.landings, Landing(messages=messages, configuration=configuration)), errors=errors
+        )
 
 
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
@@ -81,14 +83,14 @@ def land_intent(
     """
     if intent_id and (done_by := find_intent(workspace, intent_id, after)):
         message = f"nothing to do: {intent_id} was done by {done_by[:12]}"
-        return RunResult(landings=(Landing([], (message,), [], read_state(workspace).configuration),))
+        return RunResult(landings=(Landing(messages=[message], configuration=read_state(workspace).configuration),))
     with ExitStack() as stack:
         intent = resolve(workspace, stack)
         first = land(workspace, intent, intent_id=intent_id, options=hydrate, progress=terminal.progress)
     promoted = _promote_what_follows(workspace, first, terminal, histories)
     configuration = promoted.landings[-1].configuration
     mirrored = write_mirrors(workspace, configuration)
-    mirrors = Landing([], (), list(mirrored.delivered), configuration)
+    mirrors = Landing(delivered=mirrored.delivered, configuration=configuration)
     errors = (*promoted.errors, *([mirrored.error] if mirrored.error else []))
     return RunResult(landings=(*promoted.landings, mirrors), errors=errors[:1])
 
@@ -136,13 +138,13 @@ def print_result(
 ) -> int:
     """Print what became of each app-environment, of each branch, and what failed. Returns the exit code."""
     for landing in result.landings:
-        for line in landing.told:
+        for line in landing.messages:
             terminal.line(line)
         if landing.outcomes:
             terminal.outcomes(landing.outcomes, diff=diff)
         for delivered in landing.delivered:
             terminal.line(_delivery(delivered.branch, delivered.commit, pushed=pushed))
-    if not any(landing.outcomes or landing.told or landing.delivered for landing in result.landings):
+    if not any(landing.outcomes or landing.messages or landing.delivered for landing in result.landings):
         terminal.line("nothing to do")
     for error in result.errors:
         terminal.error(error)
@@ -162,7 +164,7 @@ def _to_json(result: RunResult) -> str:
     landings, error = result.landings, next(iter(result.errors), None)
     return outcomes_to_json(
         [outcome for landing in landings for outcome in landing.outcomes],
-        told=[line for landing in landings for line in landing.told],
+        told=[line for landing in landings for line in landing.messages],
         commits=[{"branch": item.branch, "commit": item.commit} for landing in landings for item in landing.delivered],
         error=error_to_json(error) if error else None,
     )

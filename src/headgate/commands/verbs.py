@@ -93,7 +93,13 @@ def pin(app: str, environment: str, actor: str, reason: str) -> Resolve:
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
         state = read_state(workspace)
         record = find_app(state.configuration, app, environment)
-        return Pin(app, environment, actor, reason, expected_release(state, record, environment))
+        return Pin(
+            app=app,
+            environment=environment,
+            actor=actor,
+            reason=reason,
+            expected=expected_release(state, record, environment),
+        )
 
     return resolve
 

@@ -12,9 +12,10 @@ from headgate.dependencies.download import check_host
 from headgate.dependencies.kustomization import file_in
 from headgate.errors import DependencyError, GitError, Location, TooLargeError, UnsafeFileError
 from headgate.repository import git
+from headgate.repository.input_check import check_input
 from headgate.repository.login import Login, logged_in
 from headgate.repository.remote import ORIGIN, fetch, scratch
-from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MEBI, Tree, check_input
+from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MEBI, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,9 +91,10 @@ def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, wher
     failures: list[GitError] = []
     for address in _addresses(base.address):
         if host in access.credentials:
-            stack.enter_context(logged_in(Login(address, *access.credentials[host])))
+            user, password = access.credentials[host]
+            stack.enter_context(logged_in(Login(url=address, user=user, password=password)))
         try:
-            fresh = stack.enter_context(scratch(address, most=MAX_FOLDER + MEBI))
+            fresh = stack.enter_context(scratch(address, max_bytes=MAX_FOLDER + MEBI))
             # A redirect could lead to a forbidden host.
             fresh.git("config", "http.followRedirects", "false")
             return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, base.commit))

@@ -22,7 +22,8 @@ from headgate.dependencies.requirements import Requirement, missing_charts
 from headgate.engine.reading import mapping
 from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
 from headgate.model import ReleasedDependency
-from headgate.repository.tree import Blob, MemoryBlob, Tree, check_input
+from headgate.repository.input_check import check_input
+from headgate.repository.tree import Blob, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.releases.pending import held_release, read_pending
+from headgate.releases.pending import held_release
+from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts, read_released
 from headgate.report.history import version
 from headgate.report.markdown import plain

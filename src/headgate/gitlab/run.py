@@ -85,9 +85,9 @@ class Run:
     def _login(self, project: str, name: str, token: str) -> Login:
         address = self.repository(project)
         if token:
-            return Login(address, "headgate", token, name)
+            return Login(url=address, user="headgate", password=token, name=name)
         # https://docs.gitlab.com/ci/jobs/ci_job_token/#to-git-clone-a-private-projects-repository
-        return Login(address, "gitlab-ci-token", self.event.tokens.job, "the job token")
+        return Login(url=address, user="gitlab-ci-token", password=self.event.tokens.job, name="the job token")
 
 
 def open_run(event: Event) -> Run:

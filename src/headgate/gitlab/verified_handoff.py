@@ -56,14 +56,20 @@ def sent(
     source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))
     _check_reachable(source, found)
     claimed = HandOff(
-        *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected),
+        project=found.path,
+        commit=found.commit,
+        ref=found.ref,
+        images=claim.images,
+        pipeline=found.pipeline,
+        project_id=found.project,
+        is_protected=found.is_protected,
         actor=found.user,
     )
     check(claimed)
     accepted = accepting(configuration, claimed)  # before any registry is asked: only for images that an app has
     resolved = [resolve(image, reached.registries) for image in claimed.images]
     untied = _untied(resolved, accepted, found, reached.registries)
-    return replace(claimed, images=tuple(one.reference for one in resolved), untied=untied), source
+    return replace(claimed, images=tuple(one.reference for one in resolved), provenance_problems=untied), source
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from headgate.errors import ConfigError, Location
 from headgate.model import TemplateSettings
 from headgate.paths import TEMPLATES, VERSIONS
 from headgate.render.values import merge_all, read_layer, without_nulls
-from headgate.repository.tree import Tree, check_input, object_id, prefetch, safe_files
+from headgate.repository.input_check import check_input, safe_files
+from headgate.repository.tree import Tree, object_id, prefetch
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Intents: what to do to releases. Each is resolved once, and applied to the newest commit until it lands."""
+"""Intents: changes to releases. Each is resolved once, and applied to the newest commit until it lands."""

@@ -1,9 +1,9 @@
-"""From what is wanted of an app in an environment to the steps that bring it there."""
+"""Turns what is wanted of an app in an environment into steps."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headgate import tools
 from headgate.hydration.plan import Planned, Planner, input_paths
@@ -14,7 +14,7 @@ from headgate.model import ProposalRecord
 from headgate.paths import review_branch
 from headgate.releases.decide import Hold, decide
 from headgate.releases.handoff import still_taken
-from headgate.releases.pending import write_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import NOTHING, known_parts, write_released
 from headgate.releases.windows import closed
 from headgate.repository.tree import prefetch
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from headgate.config import AppRecord
-    from headgate.hydration.hydrate import OutcomeState
     from headgate.intents.protocol import State
     from headgate.releases.decide import Wanted
     from headgate.releases.pending import Group, Pending, Proposal
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def hold_of(state: State, record: AppRecord, environment: str, landed: Released, pending: Pending) -> Hold | None:
-    """Return why nothing goes on by itself in an environment; None where it does.
+    """Return why nothing goes on automatically in an environment; None if it does.
 
-    A freeze or a closed window holds what would land at once. Where people review, it holds the merge instead.
+    A freeze or a closed window holds direct deliveries; with review, it holds the merge instead.
     """
     pin = landed.release.pin
     if pin is not None:
@@ -50,7 +49,7 @@ def hold_of(state: State, record: AppRecord, environment: str, landed: Released,
 
 
 def closed_reason(state: State, environment: str) -> str:
-    """Say why an environment takes nothing by itself now: it is frozen, or outside of its windows; or nothing."""
+    """Return why an environment takes nothing automatically now: a freeze or a closed window; empty if it does."""
     freeze = state.configuration.frozen.get(environment)
     if freeze is not None:
         return f"{environment} is frozen by {freeze.by}: {freeze.reason}"
@@ -72,7 +71,7 @@ def advance(
     overtakes: Collection[str] = (),
     recorded: Changes | None = None,
 ) -> Step:
-    """Return the step that brings what is wanted to the default branch, to its proposal, or on record as held."""
+    """Return the step that lands what is wanted, proposes it, or records it as held."""
     landed = state.released(record, environment) or NOTHING
     if unpinned:
         landed = landed.changed(pin=None)
@@ -95,23 +94,28 @@ def advance(
     more: Changes = dict(recorded or {})
     if not wanted.brings and wanted.hold:
         held = more | write_pending(state.tree, folder, wanted.holding())
-        state_word: OutcomeState = "held" if arriving is not None or wanted.pending.held else "unchanged"
-        messages = (*reasons, wanted.hold) if state_word == "held" else reasons
+        is_held = arriving is not None or bool(wanted.pending.held)
         return Step(
-            record.name, environment, wanted.landed, recorded=held, hydrates=False, state=state_word, reasons=messages
+            record.name,
+            environment,
+            after=wanted.landed,
+            recorded=held,
+            hydrates=False,
+            state="held" if is_held else "unchanged",
+            reasons=(*reasons, wanted.hold) if is_held else reasons,
         )
     if not wanted.hold:
-        stays = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
-        reasons += tuple(f"{group.name} stays held: {'; '.join(group.record.reasons)}" for group in stays)
+        held_groups = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
+        reasons += tuple(f"{group.name} stays held: {'; '.join(group.record.reasons)}" for group in held_groups)
     proposal = wanted.pending.proposal
     if not wanted.brings and proposal is not None:
         step = _step(state, record, environment, wanted, (), more, reasons)
-        if _fits(state, record, environment, proposal, step):
+        if _is_up_to_date(state, record, environment, proposal, step):
             kept = more | write_pending(state.tree, folder, wanted.pending)
             return Step(record.name, environment, recorded=kept, hydrates=False, reasons=reasons)
         return replace(step, after=wanted.release(()))
     steps = [_step(state, record, environment, wanted, brought, more, reasons) for brought in wanted.candidates()]
-    return replace(steps[0], otherwise=tuple(steps[1:]))
+    return replace(steps[0], alternatives=tuple(steps[1:]))
 
 
 def _step(
@@ -134,29 +138,29 @@ def _step(
         commit=state.commit,
         wanted=wanted,
         brought=tuple(brought),
-        is_there=proposal is not None and state.branches.is_there(branch, proposal.record),
+        branch_matches=proposal is not None and state.branches.matches(branch, proposal.record),
         has_records_apart=state.has_records_apart,
     )
     return Step(
         record.name,
         environment,
-        after if brought else None,
-        changes,
-        recorded | copies,
+        after=after if brought else None,
+        changes=changes,
+        recorded=recorded | copies,
         reasons=reasons,
         decision=decision,
     )
 
 
 def _empty(state: State, record: AppRecord, environment: str) -> object:
-    """Return the empty release of an app that has none yet: there is nothing to write of it."""
+    """Return the empty release of an app without a release, which nobody writes."""
     return NOTHING.release if state.released(record, environment) is None else None
 
 
 def _with_template(
     state: State, record: AppRecord, environment: str, after: Released, brought: Sequence[Group]
 ) -> tuple[Released, Changes]:
-    """Return a release with the template that it carries, where templates travel, and what keeps a copy of it."""
+    """Return a release with its template, if releases carry templates here, and the changes that keep a copy of it."""
     carried = next((group.record.template for group in reversed(brought) if group.record.template), None)
     if carried is not None:
         return after.changed(template=carried), {}
@@ -168,19 +172,19 @@ def _with_template(
     return after.changed(template=version), copies
 
 
-def _fits(state: State, record: AppRecord, environment: str, proposal: Proposal, step: Step) -> bool:
-    """Whether an open proposal is what would be proposed now, and its branch is as we left it."""
+def _is_up_to_date(state: State, record: AppRecord, environment: str, proposal: Proposal, step: Step) -> bool:
+    """Whether an open proposal is what this step would propose, and nobody changed its branch."""
     output = state.configuration.output_folder(record.name, environment)
     return (
         proposal.record.replaces == replaced(state.tree, record.release_folder(environment), output)
         and step.decision is not None
-        and step.decision.is_there
+        and step.decision.branch_matches
         and proposal.record.inputs == _inputs(state, record, environment, step.changes)
     )
 
 
 def _inputs(state: State, record: AppRecord, environment: str, changes: Changes) -> str:
-    """Identify what a proposal would be rendered from now; empty where that cannot be told."""
+    """Identify the inputs of a proposal; empty when it cannot be planned."""
     tree = state.tree.with_changes(changes)
     prefetch(tree, input_paths(tree, [(record, environment)]))
     plan = Planner(tree, state.configuration, tools.engine_version).plan(record, environment)
@@ -194,12 +198,12 @@ def decided_by_person(
     after: Released,
     changes: Changes,
     *,
-    kind: str,
+    kind: Literal["roll-back", "removal"],
     actor: str,
     reason: str = "",
     recorded: Changes | None = None,
 ) -> Step:
-    """Return the step of what a person decided, to which everything else gives way: it is held until that is over."""
+    """Return the step of a person's decision. Everything else is held until it has landed or is rejected."""
     landed = state.released(record, environment) or NOTHING
     pending = state.pending(record, environment)
     hold = Hold(reason=f"a {kind} by {actor} came before it", keeps_proposal=False)
@@ -216,4 +220,6 @@ def decided_by_person(
         decided=after if kind == "roll-back" else None,
         has_records_apart=state.has_records_apart,
     )
-    return Step(record.name, environment, after, changes, dict(recorded or {}), decision=decision)
+    return Step(
+        record.name, environment, after=after, changes=changes, recorded=dict(recorded or {}), decision=decision
+    )

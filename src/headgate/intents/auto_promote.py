@@ -1,4 +1,4 @@
-"""Follow: promotions that nobody has to ask for, derived from what is on the default branch."""
+"""Automatic promotions, derived from the default branch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.errors import GitError, HeadgateError, RefusedError
 from headgate.hydration.plan import input_paths
-from headgate.intents.promote import PartOrder, Promote, check_newer, proven, resolved
+from headgate.intents.promote import PartOrder, Promote, check_newer, resolved, verified_release
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.releases.handoff import taken_by
@@ -30,80 +30,84 @@ if TYPE_CHECKING:
     from headgate.releases.release import Released
 
 Histories = Callable[[str, str], AbstractContextManager["ReleaseHistory"]]
-"""Gives the history of an app's release in an environment."""
+"""Returns the history of an app's release in an environment."""
 
 
 @dataclass(frozen=True)
 class Follow:
-    """Promotions that are due."""
+    """The automatic promotions that are due."""
 
     promotions: tuple[Promote, ...]
-    verb: str = "Promote"
-    actor: str = ""
-    explicit: bool = True
+    verb: ClassVar[str] = "Promote"
+    actor: ClassVar[str] = ""
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by the promotions."""
-        return identify(self.verb, [one.id for one in self.promotions])
+        """Derived from the promotions."""
+        return identify(self.verb, [promotion.id for promotion in self.promotions])
 
     @property
-    def what(self) -> str:
-        """Name the environments that are followed."""
-        return f"follows {', '.join(dict.fromkeys(one.source for one in self.promotions))}"
+    def detail(self) -> str:
+        """The source environments."""
+        return f"follows {', '.join(dict.fromkeys(promotion.source for promotion in self.promotions))}"
 
     def apply(self, state: State) -> Applied:
-        """Apply each; one that does not fit any more is left to a later run."""
+        """Apply each; a later run retries a promotion that is out of date."""
         steps: list[Step] = []
-        for one in self.promotions:
+        for promotion in self.promotions:
             try:
-                steps += one.apply(state).steps
+                steps += promotion.apply(state).steps
             except RefusedError as error:
-                steps.append(Step(one.app, one.target, hydrates=False, reasons=(error.what,)))
+                steps.append(Step(promotion.app, promotion.target, hydrates=False, reasons=(error.what,)))
         return Applied(steps)
 
 
 def follows(configuration: Configuration) -> bool:
-    """Whether anything is promoted by itself at all."""
-    may = configuration.apps.mentioning("auto")
-    own = [here.takes for record in may for here in (record.app.environments or {}).values()]
-    every = [*own, *(one.takes for one in configuration.settings.environments.values())]
-    return any(take.auto for takes in every for take in takes or ())
+    """Whether any environment takes automatic promotions."""
+    records = configuration.apps.mentioning("auto")
+    own = [settings.takes for record in records for settings in (record.app.environments or {}).values()]
+    lists = [*own, *(environment.takes for environment in configuration.settings.environments.values())]
+    return any(rule.auto for rules in lists for rule in rules or ())
 
 
-def due(state: State, apps: Sequence[str], histories: Histories, of_projects: version_order.Histories) -> list[Promote]:
-    """Return the promotions of these apps that are due. ``of_projects`` gives the history of the projects of parts.
+def due(
+    state: State, apps: Sequence[str], histories: Histories, project_histories: version_order.Histories
+) -> list[Promote]:
+    """Return the automatic promotions of these apps that are due.
 
-    A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
-    been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
+    A release is promoted when a part or its template is newer than everything that the target ever ran, when it has
+    been on the default branch for as long as ``auto`` requires, and when its YAML is up to date.
     """
     known = state.configuration.apps
     records = [known[app] for app in apps if app in known]
     pairs = [(record, name) for record in records for name in record.environments(state.configuration.settings)]
     prefetch(state.tree, input_paths(state.tree, pairs))
-    found = []
+    promotions = []
     for record, target in pairs:
-        takes = taken_by(state.configuration, record, target)
+        rules = [rule for rule in taken_by(state.configuration, record, target) if rule.auto]
         try:
-            found += [
-                one for take in takes if take.auto for one in _due(state, record, target, take, histories, of_projects)
+            promotions += [
+                promotion
+                for rule in rules
+                for promotion in _due(state, record, target, rule, histories, project_histories)
             ]
         except GitError:
-            raise  # what concerns the repository concerns all
+            raise  # it concerns all apps
         except HeadgateError:
-            continue  # a release that cannot be read: who hydrates or verifies it says so, and the others are promoted
-    return found
+            continue  # an unreadable release: hydration and verification report it, and the others are promoted
+    return promotions
 
 
 def _due(
     state: State,
     record: AppRecord,
     target: str,
-    take: AcceptRule,
+    rule: AcceptRule,
     histories: Histories,
-    of_projects: version_order.Histories,
+    project_histories: version_order.Histories,
 ) -> Iterator[Promote]:
-    source = str(take.promotion)
+    source = str(rule.promotion)
     if source not in record.environments(state.configuration.settings):
         return
     released = state.released(record, source)
@@ -116,21 +120,21 @@ def _due(
         return
     with histories(record.name, source) as history:
         since = landed_at(history)
-        past = PartOrder(commits_of(history), of_projects)
-    if since is None or since + delay(take.auto) > state.now:
+        order = PartOrder(commits_of(history), project_histories)
+    if since is None or since + delay(rule.auto) > state.now:
         return
     try:
-        proven(state, record, source)
-        found = resolved(state, record, source, target, released, past, automatic=True)
-        check_newer(past, record.name, found.group, landed.release, pending, target)
+        verified_release(state, record, source)
+        promotion = resolved(state, record, source, target, released, order, automatic=True)
+        check_newer(order, record.name, promotion.group, landed.release, pending, target)
     except RefusedError:
         return
-    if _is_newer(landed.release, released, version, past):
-        yield found
+    if _is_newer(landed.release, released, version, order):
+        yield promotion
 
 
 def _same(known: Release, released: Released, version: str | None) -> bool:
-    newest = {name: (one.commit, one.digest) for name, one in known.newest.items()}
+    newest = {name: (version.commit, version.digest) for name, version in known.newest.items()}
     ours = {name: (part.commit, getattr(part, "digest", None)) for name, part in parts(released.release).items()}
     return newest == ours and known.template == version
 
@@ -141,14 +145,14 @@ def _version(state: State, record: AppRecord, target: str, released: Released) -
     return released.release.template or current_version(state.tree, record)[0]
 
 
-def _is_newer(running: Release, released: Released, version: str | None, past: PartOrder) -> bool:
+def _is_newer(running: Release, released: Released, version: str | None, order: PartOrder) -> bool:
     newest, ours = running.newest, parts(released.release)
-    orders = {past.compare(name, part, newest[name]) if name in newest else "newer" for name, part in ours.items()}
+    orders = {order.compare(name, part, newest[name]) if name in newest else "newer" for name, part in ours.items()}
     return orders <= {"newer", "same"} and ("newer" in orders or version != running.template)
 
 
 def delay(auto: bool | str) -> timedelta:  # noqa: FBT001
-    """Return the time that ``auto`` asks for: ``true`` is none, ``30m``, ``2h`` and ``1d`` are what they say."""
+    """Return the waiting time of ``auto``: none for ``true``, else ``30m``, ``2h`` or ``1d``."""
     if isinstance(auto, bool):
         return timedelta(0)
     unit = {"m": "minutes", "h": "hours", "d": "days"}[auto[-1]]

@@ -1,15 +1,15 @@
-"""What a person says of what is pending: deliver it now, past every hold, discard it, or reject it in review."""
+"""A person's decisions about what is pending: deliver it past every hold, discard it, or reject it in review."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, find_app, identify
 from headgate.model import Rejection
 from headgate.releases.handoff import check_person
-from headgate.releases.pending import write_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import RELEASE, newest_of, write_record
 
 if TYPE_CHECKING:
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverHeld:
-    """What is held or failed goes on past pin, freeze, windows and order, since a person wants it; a pin goes."""
+    """Delivers what is held or failed past pin, freeze, windows and order, and removes the pin."""
 
     app: str
     environment: str
     actor: str
     reason: str
-    verb: str = "Deliver"
-    explicit: bool = True
+    verb: ClassVar[str] = "Deliver"
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by what goes on, and why."""
+        """Derived from the app-environment, the actor and the reason."""
         return identify("deliver-held", self.app, self.environment, self.actor, self.reason)
 
     @property
-    def what(self) -> str:
-        """Say why."""
+    def detail(self) -> str:
+        """The reason."""
         return f"what was held: {self.reason}"
 
     def apply(self, state: State) -> Applied:
-        """Bring all that is held or failed. Raises RefusedError when the app does not run there."""
+        """Deliver all held and failed groups. Raises RefusedError when the app does not run there."""
         check_person(self.actor, self.reason)
         record = find_app(state.configuration, self.app, self.environment)
         pending = state.pending(record, self.environment)
@@ -58,27 +58,27 @@ class DeliverHeld:
 
 @dataclass(frozen=True, kw_only=True)
 class DiscardHeld:
-    """What is held or failed is not wanted any more: only what is newer is taken."""
+    """Rejects what is held or failed: from then on, only newer versions are taken."""
 
     app: str
     environment: str
     actor: str
     reason: str
-    verb: str = "Discard"
-    explicit: bool = True
+    verb: ClassVar[str] = "Discard"
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by what is discarded, and why."""
+        """Derived from the app-environment, the actor and the reason."""
         return identify(self.verb, self.app, self.environment, self.actor, self.reason)
 
     @property
-    def what(self) -> str:
-        """Say why."""
+    def detail(self) -> str:
+        """The reason."""
         return f"what was held: {self.reason}"
 
     def apply(self, state: State) -> Applied:
-        """Reject all that is held or failed. Raises RefusedError when the app does not run there."""
+        """Reject all held and failed groups. Raises RefusedError when the app does not run there."""
         check_person(self.actor, self.reason)
         record = find_app(state.configuration, self.app, self.environment)
         pending = state.pending(record, self.environment)
@@ -91,7 +91,7 @@ class DiscardHeld:
         return Applied([Step(self.app, self.environment, recorded=recorded, hydrates=False, state="recorded")])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClosedRequest:
     """A merge request that a person closed without merging it."""
 
@@ -103,23 +103,24 @@ class ClosedRequest:
 
 @dataclass(frozen=True)
 class Reject:
-    """Proposals whose merge requests people closed: exactly their commits are rejected, and what was held goes on."""
+    """Rejects the proposals of closed merge requests: exactly their commits."""
 
     closed: tuple[ClosedRequest, ...]
-    verb: str = "Reject"
-    what: str = ""
-    actor: str = ""
-    explicit: bool = True
+    verb: ClassVar[str] = "Reject"
+    detail: ClassVar[str] = ""
+    actor: ClassVar[str] = ""
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by the merge requests."""
-        return identify(self.verb, [found.request for found in self.closed])
+        """Derived from the merge requests."""
+        return identify(self.verb, [closed.request for closed in self.closed])
 
     def apply(self, state: State) -> Applied:
-        """Take the proposals off the record. Raises nothing for an app that is gone: nothing is left to reject."""
-        steps = [step for found in self.closed if (step := _reject(state, found)) is not None]
-        return Applied(steps, told=tuple(f"{one.request} was closed by {one.actor}: rejected" for one in self.closed))
+        """Record the rejections; an app that is gone has nothing to reject."""
+        steps = [step for closed in self.closed if (step := _reject(state, closed)) is not None]
+        messages = tuple(f"{closed.request} was closed by {closed.actor}: rejected" for closed in self.closed)
+        return Applied(steps, messages=messages)
 
 
 def _reject(state: State, closed: ClosedRequest) -> Step | None:

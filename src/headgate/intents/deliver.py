@@ -1,18 +1,19 @@
-"""Deliver: a hand-off, applied to the releases of all who take it."""
+"""Deliver: a hand-off, applied to every app-environment that takes it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.dependencies.resolve import ResolvedConfig
 from headgate.errors import RefusedError
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
-from headgate.releases.handoff import accepting, check_project_id, check_tied, handed_off, order_rule
-from headgate.releases.pending import absorbed, versions_of, with_pending, write_pending
+from headgate.releases.handoff import accepting, check_project_id, check_provenance, handed_off, order_rule
+from headgate.releases.pending import absorbed, versions_of, with_pending
+from headgate.releases.pending_files import write_pending
 from headgate.releases.release import CONFIG, NOTHING
 from headgate.releases.snapshot import snapshot
 from headgate.releases.version_order import compare, only_newer
@@ -21,53 +22,53 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from headgate.hydration.hydrate import OutcomeState
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import State, StepState
     from headgate.model import Newest, Rejection
     from headgate.releases.handoff import Acceptance, HandOff
     from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
-    from headgate.releases.version_order import NewerParts, Order
+    from headgate.releases.version_order import NewerParts, Order, OrderRule
 
 
 @dataclass(frozen=True)
 class Deliver:
-    """A hand-off. ``now``: a person asks for it, so it goes past pin, freeze and windows, and takes the pin away."""
+    """A hand-off. ``now``: a person delivers it past pin, freeze and windows, and removes the pin."""
 
     hand_off: HandOff
     source: AppSource
+    _: KW_ONLY
     allow_diverged: bool = False
     now: bool = False
-    verb: str = "Deliver"
-    explicit: bool = True
+    verb: ClassVar[str] = "Deliver"
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it: one commit of a project with one set of images."""
+        """Derived from the project, the commit, the ref and the images."""
         images = [f"{image.repository}:{image.tag}@{image.digest}" for image in self.hand_off.images]
         return identify(self.verb, self.hand_off.project, self.hand_off.commit, self.hand_off.ref, images)
 
     @property
-    def what(self) -> str:
-        """Name the commit."""
+    def detail(self) -> str:
+        """The project and the commit."""
         return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
 
     @property
     def actor(self) -> str:
-        """Name whose pipeline or command it is."""
+        """The person whose pipeline or command it is."""
         return self.hand_off.actor
 
     def apply(self, state: State) -> Applied:
-        """Bring what is newer to the environments that take it, or to what is held there."""
-        return by_all_who_take(self.hand_off, state, self._step)
+        """Deliver newer parts to the environments that take them."""
+        return for_each_acceptance(self.hand_off, state, self._step)
 
     def _step(self, state: State, acceptance: Acceptance) -> Step:
         record, environment = acceptance.record, acceptance.environment
         landed = state.released(record, environment) or NOTHING
         pending = state.pending(record, environment)
         before = with_pending(landed, pending)
-        check_tied(acceptance, self.hand_off)
+        check_provenance(acceptance, self.hand_off)
         check_project_id(landed.release, acceptance, self.hand_off)
         check_project_id(before, acceptance, self.hand_off)
         rule = order_rule(state.configuration, acceptance)
@@ -86,8 +87,8 @@ class Deliver:
         decision = newer(rejected=pending.rejected)
         taken = decision.acceptance
         if taken.has_parts and pending.rejected:
-            # A rebuild of what was rejected brings its companions too, which are as they were then.
-            others = {name: one for name, one in pending.rejected.items() if one.commit != self.hand_off.commit}
+            # A rebuild of a rejected part brings the other parts of its commit too, although these did not change.
+            others = {name: part for name, part in pending.rejected.items() if part.commit != self.hand_off.commit}
             taken = newer(rejected=others).acceptance
         reasons = (*decision.superseded, *decision.notes)
         if decision.diverged:
@@ -96,11 +97,11 @@ class Deliver:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
             step = advance(state, record, environment)
-            outdated: OutcomeState = "superseded" if decision.superseded else "unchanged"
             if step.hydrates and step.decision is not None and step.decision.brought:
                 return step
+            outdated: StepState = "superseded" if decision.superseded else "unchanged"
             return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
-        group = handed_off(taken, self.hand_off, before, config_files(state, taken, self.hand_off, self.source))
+        group = handed_off(taken, self.hand_off, before, resolve_config(state, taken, self.hand_off, self.source))
         return advance(
             state,
             record,
@@ -109,13 +110,15 @@ class Deliver:
             explicit=self.now,
             unpinned=self.now,
             reasons=reasons,
-            # Of these a newer version failed: that is tried again, and not forgotten.
+            # A newer version of these failed: it stays pending and is retried.
             behind=self._compared(taken, versions_of(pending.failed), rule, "older"),
             overtakes=self._compared(taken, versions_of(pending.diverged), rule, "newer", "same"),
         )
 
-    def _diverged(self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: str) -> Step:
-        """Return the step that holds what is neither older nor newer, for a person to decide."""
+    def _diverged(
+        self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: OrderRule
+    ) -> Step:
+        """Return the step that holds diverged parts until a person decides."""
         record, environment = decision.acceptance.record, decision.acceptance.environment
         held = {"is held": versions_of(pending.diverged)}
         left = only_newer(decision.acceptance, self.hand_off, held, rule, self.source, past_order=True)
@@ -124,7 +127,7 @@ class Deliver:
             if left.superseded:
                 return Step(record.name, environment, hydrates=False, state="superseded", reasons=superseded)
             return Step(record.name, environment, hydrates=False, state="held", reasons=decision.diverged)
-        files = config_files(state, taken, self.hand_off, self.source)
+        files = resolve_config(state, taken, self.hand_off, self.source)
         group = handed_off(taken, self.hand_off, with_pending(landed, pending), files)
         diverged, group = absorbed(pending.diverged, group.changed(reasons=decision.diverged))
         after = replace(pending, diverged=(*diverged, group))
@@ -134,11 +137,11 @@ class Deliver:
             recorded=write_pending(state.tree, record.release_folder(environment), after),
             hydrates=False,
             state="held",
-            reasons=(*superseded, *decision.diverged, _DECIDES),
+            reasons=(*superseded, *decision.diverged, _WAYS_OUT),
         )
 
-    def _compared(self, taken: Acceptance, known: Mapping[str, Newest], rule: str, *orders: Order) -> list[str]:
-        """Return the parts that stand to what is ``known`` in one of these orders."""
+    def _compared(self, taken: Acceptance, known: Mapping[str, Newest], rule: OrderRule, *orders: Order) -> list[str]:
+        """Return the parts that compare to their ``known`` versions by one of these orders."""
         digests = {name: image.digest for name, image in taken.images.items()}
         return [
             name
@@ -148,35 +151,40 @@ class Deliver:
         ]
 
     def _check_not_rejected(self, acceptance: Acceptance, pending: Pending) -> None:
-        """Say that a person rejected this very version. Raises RefusedError."""
+        """Raise RefusedError when a person rejected this version."""
         names = [*acceptance.images, *([CONFIG] if acceptance.config else [])]
         for name in names:
-            found: Rejection | None = pending.rejected.get(name)
-            if found is not None and found.commit == self.hand_off.commit:
-                who = f" by {found.by}" if found.by else ""
-                request = f", with {found.request}" if found.request else ""
+            rejection: Rejection | None = pending.rejected.get(name)
+            if rejection is not None and rejection.commit == self.hand_off.commit:
+                actor = f" by {rejection.by}" if rejection.by else ""
+                request = f", with {rejection.request}" if rejection.request else ""
                 raise RefusedError(
-                    f"'{name}': commit {found.commit[:12]} was rejected{who}{request}",
-                    hint="a newer version is proposed anew; or reopen the merge request",
+                    f"'{name}': commit {rejection.commit[:12]} was rejected{actor}{request}",
+                    hint="deliver a newer version, or reopen the merge request",
                 )
 
 
-_DECIDES = "a person decides: deliver-held delivers it, discard-held drops it"
+_WAYS_OUT = "a person decides: deliver-held delivers it, discard-held drops it"
 
 
-def by_all_who_take(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:
-    """Take the step of each app-environment that takes a hand-off. One that cannot take it fails alone.
+def for_each_acceptance(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:
+    """Return a step for each app-environment that takes a hand-off; each fails alone.
 
-    Raises RefusedError when nobody takes it, GitError: what concerns the repositories concerns all.
+    Raises RefusedError when none takes it, GitError for a fault of a repository, which concerns all.
     """
     accepted = accepting(state.configuration, hand_off)
     owners = [(acceptance.record, acceptance.environment) for acceptance in accepted]
     prefetch(state.tree, input_paths(state.tree, owners) + output_folders(state.configuration, owners))
-    return Applied([failing_alone(one.record.name, one.environment, partial(step, state, one)) for one in accepted])
+    return Applied(
+        [
+            failing_alone(acceptance.record.name, acceptance.environment, partial(step, state, acceptance))
+            for acceptance in accepted
+        ]
+    )
 
 
-def config_files(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> ResolvedConfig | None:
-    """Read the app's config at the commit, with what it builds on elsewhere; None where the hand-off brings none."""
+def resolve_config(state: State, taken: Acceptance, hand_off: HandOff, source: AppSource) -> ResolvedConfig | None:
+    """Read the app's config at the commit, with its dependencies; None for a hand-off without config."""
     if taken.config is None:
         return None
     settings, values_only = state.configuration.settings, taken.record.app.template is not None

@@ -1,4 +1,4 @@
-"""app.yaml, changed where it must be and nowhere else: people wrote it. Pure."""
+"""Edits app.yaml, which people wrote: changes one list, and keeps everything else. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def without_environments(text: bytes, record: AppRecord, left: Sequence[str]) -> bytes:
-    """Return app.yaml with only the environments ``left``; comments and style of everything else stay.
+    """Return app.yaml with only the environments ``left``; comments and style stay.
 
-    Raises ConfigError where it is written in a way that cannot be changed safely.
+    Raises ConfigError when it cannot be edited safely.
     """
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415  seldom needed
 
@@ -26,19 +26,19 @@ def without_environments(text: bytes, record: AppRecord, left: Sequence[str]) ->
     try:
         edited = _edited(source, left)
         result = parse(edited.encode(), file, App)[0]
-    except (HeadgateError, YAMLError, _OddError):
+    except (HeadgateError, YAMLError, _UnusualError):
         result, edited = None, ""
     if result is None or list(result.environments or {}) != [name for name in _order(record, left) if name in left]:
         raise ConfigError(
-            "cannot be changed without touching what somebody wrote",
+            "cannot remove environments from this file without changing other lines",
             where=record.place("environments"),
             hint=f"set 'environments: [{', '.join(left)}]' by hand, and hydrate",
         )
     return edited.encode()
 
 
-class _OddError(Exception):
-    """The file is not written in one of the usual ways."""
+class _UnusualError(Exception):
+    """The file is not in one of the usual styles."""
 
 
 def _order(record: AppRecord, left: Sequence[str]) -> Sequence[str]:
@@ -50,18 +50,14 @@ def _edited(source: str, left: Sequence[str]) -> str:
 
     root: Any = YAML().compose(source)
     if not isinstance(root, MappingNode):
-        raise _OddError
-    found = next((value for key, value in root.value if key.value == "environments"), None)
-    if found is None:
+        raise _UnusualError
+    node = next((value for key, value in root.value if key.value == "environments"), None)
+    if node is None:
         return _added(source, root, left)
-    entries = (
-        [(key, value) for key, value in found.value]
-        if isinstance(found, type(root))
-        else [(one, one) for one in found.value]
-    )
-    going = [index for index, (key, _) in enumerate(entries) if key.value not in left]
-    for index in reversed(going):
-        source = _cut(source, found, entries, index)
+    entries = list(node.value) if isinstance(node, type(root)) else [(item, item) for item in node.value]
+    removed = [index for index, (key, _) in enumerate(entries) if key.value not in left]
+    for index in reversed(removed):
+        source = _cut(source, node, entries, index)
         entries.pop(index)
     return source
 
@@ -74,10 +70,10 @@ def _added(source: str, root: Any, left: Sequence[str]) -> str:
     return f"{source[:end].rstrip().rstrip(',')}, {line}{source[end:]}"
 
 
-def _cut(source: str, found: Any, entries: list[Any], index: int) -> str:
-    """Take one entry out. Those after it are gone or stay behind it, so that earlier marks hold."""
+def _cut(source: str, node: Any, entries: list[Any], index: int) -> str:
+    """Remove one entry, from the last to the first, so that the marks of earlier entries stay valid."""
     start = entries[index][0].start_mark.index
-    if not found.flow_style:
+    if not node.flow_style:
         begin = source.rindex("\n", 0, start) + 1
         after = source.find("\n", max(entries[index][1].end_mark.index - 1, start))
         following = source[begin:].find("\n") if entries[index][0] is entries[index][1] else -1
@@ -91,7 +87,7 @@ def _cut(source: str, found: Any, entries: list[Any], index: int) -> str:
 
 
 def _next_line(source: str, entries: list[Any], index: int, after: int) -> int:
-    """Return where the entry of a block mapping ends: at the next key's line, or after its own last line."""
+    """Return the end of an entry of a block mapping: the next key's line, or the end of its own last line."""
     if index + 1 < len(entries):
         return source.rindex("\n", 0, entries[index + 1][0].start_mark.index) + 1
     return after + 1 if after >= 0 else len(source)

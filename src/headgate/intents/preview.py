@@ -1,11 +1,11 @@
-"""Preview: what a hand-off would make of the final YAML, whatever its order. It is never landed."""
+"""Preview: the final YAML after a hand-off, regardless of order. It never lands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from headgate.intents.deliver import by_all_who_take, config_files
+from headgate.intents.deliver import for_each_acceptance, resolve_config
 from headgate.intents.protocol import Step, identify
 from headgate.releases.handoff import handed_off
 from headgate.releases.pending import compose
@@ -23,28 +23,28 @@ class Preview:
 
     hand_off: HandOff
     source: AppSource
-    verb: str = "Preview"
-    actor: str = ""
-    explicit: bool = True
+    verb: ClassVar[str] = "Preview"
+    actor: ClassVar[str] = ""
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by the commit."""
+        """Derived from the project and the commit."""
         return identify(self.verb, self.hand_off.project, self.hand_off.commit)
 
     @property
-    def what(self) -> str:
-        """Name the commit."""
+    def detail(self) -> str:
+        """The project and the commit."""
         return f"{self.hand_off.project}@{self.hand_off.commit[:12]}"
 
     def apply(self, state: State) -> Applied:
-        """Return the steps that a hand-off would take, also where it would be held."""
-        return by_all_who_take(self.hand_off, state, self._step)
+        """Return the steps of a hand-off, even where it would be held."""
+        return for_each_acceptance(self.hand_off, state, self._step)
 
     def _step(self, state: State, acceptance: Acceptance) -> Step:
         record, environment = acceptance.record, acceptance.environment
         before = state.released(record, environment) or NOTHING
-        files = config_files(state, acceptance, self.hand_off, self.source)
+        files = resolve_config(state, acceptance, self.hand_off, self.source)
         after = compose(before, [handed_off(acceptance, self.hand_off, before.release, files)])
         changes = write_released(state.tree, record.release_folder(environment), after)
-        return Step(record.name, environment, after, changes)
+        return Step(record.name, environment, after=after, changes=changes)

@@ -1,9 +1,9 @@
-"""Promote: what one environment runs, in the next."""
+"""Promote: the release of one environment, in the next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from headgate.errors import RefusedError
 from headgate.hydration.hydrate import HydrateOptions, hydrate
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Promote:
-    """A release of one environment that goes to another, where the release ``expected`` is still there.
+    """A release of one environment that goes to another, if that still has the release ``expected``.
 
-    ``past`` tells newer from older, also of what came to the target in the meantime. ``automatic``: nobody asked for
-    it, so it is held where an environment is pinned or frozen.
+    ``order`` tells newer from older. ``automatic``: no person ordered it, so a pin or a freeze holds it.
     """
 
     app: str
@@ -41,26 +40,26 @@ class Promote:
     group: Group
     copies: Changes
     expected: str
-    past: PartOrder
+    order: PartOrder
     automatic: bool = False
     allow_older: bool = False
     actor: str = ""
-    verb: str = "Promote"
-    explicit: bool = True
+    verb: ClassVar[str] = "Promote"
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by what goes where."""
-        runs = self.group.record.model_dump(mode="json")
-        return identify(self.verb, self.app, self.source, self.target, runs, self.group.files.id, self.expected)
+        """Derived from the group, its source and its target."""
+        group = self.group.record.model_dump(mode="json")
+        return identify(self.verb, self.app, self.source, self.target, group, self.group.files.id, self.expected)
 
     @property
-    def what(self) -> str:
-        """Name where it comes from."""
+    def detail(self) -> str:
+        """The source environment."""
         return f"as in {self.source}"
 
     def apply(self, state: State) -> Applied:
-        """Bring the parts. Raises RefusedError when the target changed, is held, or has something newer anywhere."""
+        """Promote the group. Raises RefusedError when the target changed, is held, or has a newer version anywhere."""
         record = find_app(state.configuration, self.app, self.target)
         check_expected(state, record, self.target, self.expected)
         landed = state.released(record, self.target) or NOTHING
@@ -69,47 +68,47 @@ class Promote:
         if hold is not None and not self.automatic:
             raise RefusedError(
                 f"{self.app} in {self.target} takes no promotion: {hold.reason}",
-                hint=f"end that first: 'headgate status {self.app}' says how; "
+                hint=f"end that first ('headgate status {self.app}' says how), "
                 "or deliver a version with 'headgate deliver --now'",
             )
         if not self.allow_older:
-            check_newer(self.past, self.app, self.group, landed.release, pending, self.target)
-        if _is_there(landed.release, pending, self.group):
+            check_newer(self.order, self.app, self.group, landed.release, pending, self.target)
+        if _has_already(landed.release, pending, self.group):
             return Applied([Step(self.app, self.target, hydrates=False)])
         behind = [
             name
             for name, newest in versions_of(pending.failed).items()
-            if name in self.group.parts and self.past.compare(name, self.group.parts[name], newest) == "older"
+            if name in self.group.parts and self.order.compare(name, self.group.parts[name], newest) == "older"
         ]
         return Applied([advance(state, record, self.target, self.group, behind=behind, recorded=self.copies)])
 
 
-def _is_there(landed: Release, pending: Pending, group: Group) -> bool:
-    """Whether the target has all of it already, landed or pending."""
-    there = parts(with_pending(Released(landed, NO_FILES), pending))
+def _has_already(landed: Release, pending: Pending, group: Group) -> bool:
+    """Whether the target has the whole group already, landed or pending."""
+    present = parts(with_pending(Released(landed, NO_FILES), pending))
     template = group.record.template
-    same = all(name in there and _same_part(there[name], part) for name, part in group.parts.items())
+    same = all(name in present and _same_part(present[name], part) for name, part in group.parts.items())
     return same and (template is None or template == landed.template)
 
 
-def _same_part(one: Part, other: Part) -> bool:
-    return (one.commit, getattr(one, "digest", None)) == (other.commit, getattr(other, "digest", None))
+def _same_part(first: Part, second: Part) -> bool:
+    return (first.commit, getattr(first, "digest", None)) == (second.commit, getattr(second, "digest", None))
 
 
 @dataclass(frozen=True)
 class PartOrder:
-    """What tells newer from older: the commits that the source ran, by part, oldest first; else a project's history."""
+    """Orders versions: by the commits that the source ran, by part, oldest first; else by the project's history."""
 
     commits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     histories: Histories = no_histories
 
     def compare(self, name: str, new: Part, old: Part | Newest) -> Order:
-        """Return how a part stands to another."""
+        """Return the order of a part relative to another version."""
         if new.commit == old.commit:
             return "same"
         known = list(self.commits.get(name, ()))
         if new.commit in known and old.commit in known:
-            # Each was newer than all before it when it was first there: the order in which they were is theirs.
+            # Each commit was newer than all before it when it first ran there.
             return "newer" if known.index(new.commit) > known.index(old.commit) else "older"
         return compare_versions(new, old, self.histories(new.project))
 
@@ -119,25 +118,24 @@ def promotion(
     app: str,
     source: str,
     target: str,
-    past: PartOrder,
+    order: PartOrder,
     *,
     allow_older: bool = False,
     actor: str = "",
 ) -> Promote:
-    """Resolve a promotion that a person asks for.
+    """Resolve a promotion that a person orders.
 
-    Raises RefusedError when the environment does not take it, when nothing runs in the source or its YAML is not
-    what its release gives, and, unless ``allow_older``, when a part is older than one that the target has in any
-    place, or when that cannot be told.
+    Raises RefusedError when the target does not take it, when the source has no release or its YAML is out of date,
+    and, unless ``allow_older``, when a part is older than any version of the target, or the order is unknown.
     """
     record = find_app(state.configuration, app, source, target)
     _check_taken(state, record, source, target)
-    released = proven(state, record, source)
-    found = resolved(state, record, source, target, released, past, actor=actor)
+    released = verified_release(state, record, source)
+    resolved_promotion = resolved(state, record, source, target, released, order, actor=actor)
     if not allow_older:
         landed = state.released(record, target) or NOTHING
-        check_newer(past, app, found.group, landed.release, state.pending(record, target), target)
-    return replace(found, allow_older=allow_older)
+        check_newer(order, app, resolved_promotion.group, landed.release, state.pending(record, target), target)
+    return replace(resolved_promotion, allow_older=allow_older)
 
 
 def resolved(
@@ -146,12 +144,12 @@ def resolved(
     source: str,
     target: str,
     released: Released,
-    past: PartOrder,
+    order: PartOrder,
     *,
     automatic: bool = False,
     actor: str = "",
 ) -> Promote:
-    """Return the promotion of a release, with all that it carries along."""
+    """Return the promotion of a release, with its newest versions and its template."""
     running = (state.released(record, target) or NOTHING).release
     known = known_parts(record, target)
     ours = {name: part for name, part in parts(released.release).items() if name in known}
@@ -160,28 +158,38 @@ def resolved(
     newer = {
         name: newest
         for name, newest in running.newest.items()
-        if name in ours and past.compare(name, ours[name], newest) not in ("newer", "same")
+        if name in ours and order.compare(name, ours[name], newest) not in ("newer", "same")
     }
     version, copies = (
         carried_version(state.tree, record, released) if pins_template(state.configuration, target) else (None, {})
     )
     group = group_of(ours, released.config, promotion=source, newest=newer, template=version)
     expected = expected_release(state, record, target)
-    return Promote(record.name, source, target, group, copies, expected, past, automatic, actor=actor)
+    return Promote(
+        app=record.name,
+        source=source,
+        target=target,
+        group=group,
+        copies=copies,
+        expected=expected,
+        order=order,
+        automatic=automatic,
+        actor=actor,
+    )
 
 
 def _check_taken(state: State, record: AppRecord, source: str, target: str) -> None:
-    takes = taken_by(state.configuration, record, target)
-    if not any(take.promotion == source for take in takes):
-        known = [take.promotion for take in takes if take.promotion]
+    rules = taken_by(state.configuration, record, target)
+    if not any(rule.promotion == source for rule in rules):
+        known = [rule.promotion for rule in rules if rule.promotion]
         raise RefusedError(
             f"{record.name} in {target} takes no promotion from {source}",
-            hint=f"it takes promotions from: {', '.join(known) or 'nowhere'}; 'takes' in headgate.yaml says so",
+            hint=f"'takes' in headgate.yaml allows promotions from: {', '.join(known) or 'nowhere'}",
         )
 
 
-def proven(state: State, record: AppRecord, source: str) -> Released:
-    """Return what runs in the source. Raises RefusedError when its YAML is another one than its release gives."""
+def verified_release(state: State, record: AppRecord, source: str) -> Released:
+    """Return the release of the source. Raises RefusedError when its final YAML is out of date."""
     released = state.released(record, source)
     if released is None:
         raise RefusedError(f"{record.name} was never released in {source}")
@@ -190,28 +198,37 @@ def proven(state: State, record: AppRecord, source: str) -> Released:
         raise outcome.error
     if outcome.state in ("changed", "waiting"):
         raise RefusedError(
-            f"{record.name} in {source} does not run what its release says: {counts(outcome)}",
+            f"the YAML of {record.name} in {source} does not match its release: {counts(outcome)}",
             hint="hydrate it first: headgate rehydrate",
         )
     return released
 
 
-def check_newer(past: PartOrder, app: str, group: Group, landed: Release, pending: Pending, target: str) -> None:
-    """Refuse what is older than a version that an environment has anywhere, or what cannot be told from it."""
+def check_newer(order: PartOrder, app: str, group: Group, landed: Release, pending: Pending, target: str) -> None:
+    """Refuse a group that is older than any version of the target, or of unknown order. Raises RefusedError."""
     running: dict[str, Mapping[str, Part | Newest]] = {f"runs in {target}": parts(landed)}
     places = running | dict(pending.newest()) | ({"was rejected": pending.rejected} if pending.rejected else {})
-    for words, versions in places.items():
+    for phrase, versions in places.items():
         for name, part in group.parts.items():
-            found = past.compare(name, part, versions[name]) if name in versions else "newer"
-            if found not in ("newer", "same") or (found == "same" and words == "was rejected"):
-                old = versions[name].commit[:12]
-                reason = {
-                    "older": f"is older than {old}, which {words}",
-                    "same": words,
-                    "unknown": f"cannot be compared with {old}, which {words}"
-                    f" and never ran in {group.record.promotion}",
-                }.get(found, f"does not come after {old}, which {words}")
-                raise RefusedError(
-                    f"{app}: '{name}': commit {part.commit[:12]} {reason}",
-                    hint="if it is meant: --allow-older; where the app's repository can tell: --source",
-                )
+            result = order.compare(name, part, versions[name]) if name in versions else "newer"
+            if result == "newer" or (result == "same" and phrase != "was rejected"):
+                continue
+            raise RefusedError(
+                f"{app}: '{name}': commit {part.commit[:12]} "
+                + _not_newer(result, f"{versions[name].commit[:12]}, which {phrase}", phrase, group.record.promotion),
+                hint="to promote it anyway: --allow-older; to read the app's history: --source",
+            )
+
+
+def _not_newer(order: Order, old: str, phrase: str, source: str | None) -> str:
+    match order:
+        case "older" | "newer":
+            return f"is {order} than {old}"
+        case "same":
+            return phrase
+        case "unknown":
+            return f"cannot be compared with {old} and never ran in {source}"
+        case "diverged":
+            return f"diverged from {old}"
+        case _:
+            assert_never(order)

@@ -1,22 +1,23 @@
-"""What every intent is: a frozen record that turns the state of a manifest repository into steps."""
+"""The shape of an intent: a frozen record that turns the state of a manifest repository into steps."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from headgate.errors import GitError, HeadgateError, RefusedError, did_you_mean
-from headgate.releases.pending import NOTHING_PENDING, read_pending
-from headgate.releases.release import RELEASE, Released, read_released
+from headgate.releases.pending import NOTHING_PENDING
+from headgate.releases.pending_files import read_pending
+from headgate.releases.release import Released, read_released, release_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.config import AppRecord, Configuration
-    from headgate.hydration.hydrate import Outcome, OutcomeState
+    from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.model import ProposalRecord
     from headgate.releases.pending import Pending
@@ -24,43 +25,43 @@ if TYPE_CHECKING:
 
 
 class Branches(Protocol):
-    """The branches for review, as they are."""
+    """The review branches."""
 
     def problem(self, branch: str, record: ProposalRecord | None) -> str:
-        """Say why a branch may not be written, given what we last put on it; nothing where it may."""
+        """Return why Headgate may not overwrite a branch, given its record; empty if it may."""
 
-    def is_there(self, branch: str, record: ProposalRecord) -> bool:
-        """Whether a branch holds what we last put on it."""
+    def matches(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds the commit of a record."""
 
-    def spent(self, branches: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some branches that hold a commit of ours, and nothing that is not on the default branch."""
+    def leftovers(self, branches: Sequence[str]) -> tuple[str, ...]:
+        """Return the branches with a commit of Headgate's whose changes are all on the default branch."""
 
     def read_ahead(self, branches: Sequence[str]) -> None:
-        """Fetch what is on many branches at once."""
+        """Fetch the commits of many branches at once."""
 
 
 class _NoBranches:
-    """Where nothing is proposed: in a trial, and on the branch of a merge request."""
+    """For runs that propose nothing: a dry run, or a merge request's branch."""
 
     def problem(self, _branch: str, _record: ProposalRecord | None) -> str:
         return ""
 
-    def is_there(self, _branch: str, _record: ProposalRecord) -> bool:
+    def matches(self, _branch: str, _record: ProposalRecord) -> bool:
         return True
 
-    def spent(self, _branches: Sequence[str]) -> tuple[str, ...]:
+    def leftovers(self, _branches: Sequence[str]) -> tuple[str, ...]:
         return ()
 
     def read_ahead(self, _branches: Sequence[str]) -> None:
         pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """A manifest repository at one commit of its default branch, and the time.
 
-    ``in_review``: this is the branch of a merge request, so what changes there is reviewed already.
-    ``has_records_apart``: what is pending stands on a branch of its own, since the default branch may not be pushed.
+    ``in_review``: this is a merge request's branch, whose changes are under review already. ``has_records_apart``: the
+    records of what is pending are on a branch of their own.
     """
 
     commit: str
@@ -76,50 +77,54 @@ class State:
         return read_released(self.tree, record.release_folder(environment))
 
     def pending(self, record: AppRecord, environment: str) -> Pending:
-        """Return what is pending for an app in an environment; on the branch of a merge request that is left alone."""
+        """Return what is pending for an app in an environment; on a merge request's branch, nothing."""
         if self.in_review:
             return NOTHING_PENDING
         return read_pending(self.tree, record.release_folder(environment), self.released(record, environment))
 
     def thawed(self, environment: str) -> State:
-        """Return this as it is when an environment is not frozen any more."""
+        """Return the state after an environment is thawed."""
         frozen = {name: freeze for name, freeze in self.configuration.frozen.items() if name != environment}
         return replace(self, configuration=replace(self.configuration, frozen=frozen))
 
     def reviews(self, app: str, environment: str) -> bool:
-        """Whether what changes an app's YAML in an environment is reviewed. An app that is gone: as the environment."""
+        """Whether changes of an app's YAML need a review: by the app's delivery, else by the environment's."""
         settings = self.configuration.settings
         if self.in_review or environment not in settings.environments:
             return False
         record = self.configuration.apps.get(app)
-        found = record.delivery(settings, environment) if record else settings.environments[environment].delivery
-        return found == "review"
+        delivery = record.delivery(settings, environment) if record else settings.environments[environment].delivery
+        return delivery == "review"
+
+
+StepState = Literal["unchanged", "held", "superseded", "recorded", "failed"]
+"""The state of a step that does not hydrate."""
 
 
 @dataclass(frozen=True)
 class Step:
     """What an intent does to one app in one environment.
 
-    ``changes`` go along with its new YAML, to the branch where that goes. ``recorded`` change nothing that runs,
-    so they go to the default branch at once. A step that does not hydrate says why in ``state`` and ``reasons``;
-    one that ``removes`` takes the YAML away from ``folder``. ``branch`` is where it is proposed, if not on the
-    app's own branch. ``otherwise`` are steps to try in turn when its YAML cannot be rendered. ``decision`` says what
-    is on record when it has landed, is proposed or failed.
+    ``changes`` go with its new YAML to the branch of that. ``recorded`` changes nothing that runs, so it goes to the
+    default branch at once. A step that does not hydrate has a ``state`` and ``reasons``; one that ``removes`` deletes
+    the YAML in ``folder``. ``branch`` is the review branch, if not the app's own. ``alternatives`` are steps to try in
+    turn when the YAML cannot be rendered. ``decision`` knows the records after it landed, is proposed or failed.
     """
 
     app: str
     environment: str
+    _: KW_ONLY
     after: Released | None = None
     changes: Changes = field(default_factory=dict)
     recorded: Changes = field(default_factory=dict)
     hydrates: bool = True
     removes: bool = False
-    state: OutcomeState = "unchanged"
+    state: StepState = "unchanged"
     reasons: tuple[str, ...] = ()
     branch: str = ""
     folder: str = ""
     error: HeadgateError | None = None
-    otherwise: tuple[Step, ...] = ()
+    alternatives: tuple[Step, ...] = ()
     decision: Decision | None = None
 
     @property
@@ -129,7 +134,7 @@ class Step:
 
 
 def failing_alone(app: str, environment: str, make: Callable[[], Step]) -> Step:
-    """Return a step, or one that failed, so that the others go on. Raises GitError: that concerns all."""
+    """Return a step, or a failed step, so that others go on. Raises GitError, which concerns all."""
     try:
         return make()
     except GitError:
@@ -140,58 +145,56 @@ def failing_alone(app: str, environment: str, make: Callable[[], Step]) -> Step:
 
 @dataclass(frozen=True)
 class Applied:
-    """An intent, applied to a state. ``recorded`` concerns no single app; ``told`` is said to the person who asked.
+    """An intent, applied to a state. ``recorded`` concerns no single app; ``messages`` are for the actor.
 
-    ``emptied`` are branches for many apps that go when no step changes anything there any more, ``spent`` those of
-    apps on which nothing is left that is not on the default branch; ``outcomes`` are known without hydrating.
+    ``group_branches`` are review branches of many apps, which go when no step changes anything there;
+    ``leftover_branches`` go, since their changes are on the default branch; ``outcomes`` are known without hydrating.
     """
 
     steps: Sequence[Step] = ()
+    _: KW_ONLY
     recorded: Changes = field(default_factory=dict)
-    told: tuple[str, ...] = ()
-    emptied: tuple[str, ...] = ()
-    spent: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    group_branches: tuple[str, ...] = ()
+    leftover_branches: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
 class Intent(Protocol):
-    """What to do, resolved to absolute commits. ``verb`` begins the commit's subject, ``what`` ends it."""
+    """A change to releases, resolved to absolute commits. ``verb`` begins the commit's subject, ``detail`` ends it."""
 
     @property
     def id(self) -> str:
-        """Identify it, for the trailer ``Headgate-Intent``."""
+        """The value of the trailer ``Headgate-Intent``."""
 
     @property
     def verb(self) -> str:
-        """Say what it does in one word: ``Deliver``."""
+        """One word: ``Deliver``."""
 
     @property
-    def what(self) -> str:
-        """Name what is delivered, or why; may be empty."""
+    def detail(self) -> str:
+        """What is delivered, or why; may be empty."""
 
     @property
     def actor(self) -> str:
-        """Name the person whom it is from; empty for what runs by itself."""
+        """The person who ordered it; empty for automatic intents."""
 
     @property
     def explicit(self) -> bool:
-        """Whether it may change what is pinned or frozen, since it was asked for just these app-environments."""
+        """Whether it may change what is pinned or frozen, since a person named these app-environments."""
 
     def apply(self, state: State) -> Applied:
-        """Return what it does here. Raises RefusedError when it may not, or does not fit any more."""
+        """Return its steps. Raises RefusedError when it is not allowed, or does not fit any longer."""
 
 
 def identify(verb: str, *facts: Any) -> str:
-    """Return an id for an intent that nobody gave one: the same for the same facts."""
+    """Return an intent's id, derived from its facts."""
     text = json.dumps([verb, *facts], sort_keys=True, default=str)
     return f"{verb.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def find_app(configuration: Configuration, name: str, *environments: str) -> AppRecord:
-    """Return an app by its name, which runs in all of ``environments``.
-
-    Raises RefusedError, or what is wrong with its app.yaml.
-    """
+    """Return an app that runs in all of ``environments``. Raises RefusedError, or the error in its app.yaml."""
     error = configuration.apps.error(name)
     if error is not None:
         raise error
@@ -206,30 +209,26 @@ def find_app(configuration: Configuration, name: str, *environments: str) -> App
 
 
 def check_environment(configuration: Configuration, name: str) -> None:
-    """Check that there is such an environment. Raises RefusedError."""
+    """Require an environment of this name. Raises RefusedError."""
     known = list(configuration.settings.environments)
     if name not in known:
         raise _unknown("environment", name, known)
 
 
-def _unknown(what: str, name: str, known: Sequence[str], of: str = "") -> RefusedError:
-    expected = ", ".join(sorted(known)) or "none is there yet"
-    return RefusedError(
-        f"there is no {what} '{name}'{of}, expected one of: {expected}", hint=did_you_mean(name, list(known))
-    )
+def _unknown(kind: str, name: str, known: Sequence[str], of: str = "") -> RefusedError:
+    expected = f"expected one of: {', '.join(sorted(known))}" if known else "there are none yet"
+    return RefusedError(f"there is no {kind} '{name}'{of}, {expected}", hint=did_you_mean(name, list(known)))
 
 
 def expected_release(state: State, record: AppRecord, environment: str) -> str:
-    """Identify an app's release as it is now, for an intent that expects it to be so still when it lands."""
-    folder = record.release_folder(environment)
-    path = f"{folder}/{RELEASE}"
-    return state.tree.oid(path)
+    """Identify an app's present release, for an intent that requires it when it lands."""
+    return state.tree.oid(release_file(record, environment))
 
 
 def check_expected(state: State, record: AppRecord, environment: str, expected: str) -> None:
-    """Stop when an app's release is not the one that the intent was made for. Raises RefusedError."""
+    """Require the release that the intent was resolved for. Raises RefusedError."""
     if expected_release(state, record, environment) != expected:
         raise RefusedError(
             f"{record.name} in {environment} changed in the meantime, so nothing was done",
-            hint=f"look at 'headgate status {record.name}', and run it again if it is still meant",
+            hint=f"check 'headgate status {record.name}', and repeat the command if you still want it",
         )

@@ -1,10 +1,10 @@
-"""Refresh: open proposals that no longer fit the default branch are made anew, and those that became empty go."""
+"""Refresh: rebuilds proposals that are out of date, and removes the empty ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.advance import advance, decided_by_person
@@ -17,8 +17,6 @@ from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from headgate.config import AppRecord
     from headgate.intents.protocol import State
     from headgate.releases.pending import Proposal
@@ -26,47 +24,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refresh:
-    """All that is pending: proposals that do not fit any more, what is held no more, what failed.
+    """Brings everything pending up to date: proposals, held groups and failed groups.
 
-    `Rehydrate` makes the proposals of many apps anew.
+    `Rehydrate` rebuilds the proposals of many apps.
     """
 
-    verb: str = "Refresh"
-    what: str = ""
-    actor: str = ""
-    explicit: bool = True
+    verb: ClassVar[str] = "Refresh"
+    detail: ClassVar[str] = ""
+    actor: ClassVar[str] = ""
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it. A refresh is what the state asks for, so there is nothing else to know of it."""
+        """The same for every refresh, which depends on the state alone."""
         return identify(self.verb)
 
     def apply(self, state: State) -> Applied:
-        """Touch those whose release, final YAML or inputs are others now; the others keep their commit.
-
-        One that cannot be read fails alone.
-        """
+        """Rebuild proposals whose release, final YAML or inputs changed; the others keep their commits."""
         pairs = [(record, name) for record, name in state.configuration.pairs() if has_pending(state, record, name)]
         state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
         prefetch(state.tree, input_paths(state.tree, pairs) + output_folders(state.configuration, pairs))
         steps = [failing_alone(record.name, name, partial(refresh_step, state, record, name)) for record, name in pairs]
-        return Applied(steps, spent=spent_branches(state, {(record.name, name) for record, name in pairs}))
+        owners = {(record.name, name) for record, name in pairs}
+        others = [(record.name, name) for record, name in state.configuration.pairs()]
+        branches = [review_branch(*owner) for owner in others if owner not in owners]
+        return Applied(steps, leftover_branches=state.branches.leftovers(branches))
 
 
 def has_pending(state: State, record: AppRecord, environment: str) -> bool:
-    """Whether anything is proposed, held or failed; told by the names of files, for there are thousands of apps."""
+    """Whether anything is pending, by the names of files alone: there are thousands of apps."""
     folder = record.release_folder(environment)
     return any(state.tree.paths(f"{folder}/{place}") for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING))
 
 
-def spent_branches(state: State, recorded: Collection[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the branches that a merge left behind, of apps without a proposal on record."""
-    others = [(record.name, name) for record, name in state.configuration.pairs()]
-    return state.branches.spent([review_branch(*owner) for owner in others if owner not in recorded])
-
-
 def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
-    """Return the step that brings an app's proposal up to date."""
+    """Return the step that brings what is pending for an app up to date."""
     proposal = state.pending(record, environment).proposal
     if proposal is None or not proposal.by_person:
         return advance(state, record, environment, retry=True)
@@ -74,15 +66,14 @@ def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
 
 
 def _decided_again(state: State, record: AppRecord, environment: str, proposal: Proposal) -> Step:
-    """Propose once more what a person decided, where it does not fit any more."""
+    """Propose a person's decision again, if its proposal is out of date."""
     unchanged = Step(record.name, environment, hydrates=False)
     branch, folder = review_branch(record.name, environment), record.release_folder(environment)
     if state.branches.problem(branch, proposal.record):
         return unchanged
     output = state.configuration.output_folder(record.name, environment)
-    if proposal.record.replaces == replaced(state.tree, folder, output) and state.branches.is_there(
-        branch, proposal.record
-    ):
+    is_current = proposal.record.replaces == replaced(state.tree, folder, output)
+    if is_current and state.branches.matches(branch, proposal.record):
         return unchanged
     if proposal.decided is None:
         runs_in = record.environments(state.configuration.settings)
@@ -95,7 +86,7 @@ def _decided_again(state: State, record: AppRecord, environment: str, proposal: 
         environment,
         after,
         write_released(state.tree, folder, after),
-        kind=proposal.record.kind,
+        kind="roll-back",
         actor=proposal.record.actor or "",
         reason=proposal.record.reason or "",
     )

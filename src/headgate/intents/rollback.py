@@ -1,10 +1,10 @@
-"""Roll back: what an environment ran before, with its template, and it stays until somebody says otherwise."""
+"""Roll back: an earlier release of an environment, with its template, pinned until a person unpins it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from headgate.config import load
 from headgate.errors import HeadgateError, RefusedError
@@ -32,44 +32,39 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RollBack:
-    """An earlier release that an environment goes back to, where the release ``expected`` is still there."""
+    """An earlier release that an environment goes back to, if it still has the release ``expected``."""
 
     app: str
     environment: str
     after: Released
     copies: Changes
     commit: str
-    by: str
+    actor: str
     reason: str
     expected: str
-    verb: str = "Roll back"
-    explicit: bool = True
+    verb: ClassVar[str] = "Roll back"
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it by where it goes to, and from what."""
+        """Derived from the target commit and the present release."""
         return identify(self.verb.replace(" ", "-"), self.app, self.environment, self.commit, self.expected)
 
     @property
-    def what(self) -> str:
-        """Name the commit of the manifest repository that it goes back to, and why."""
+    def detail(self) -> str:
+        """The commit of the manifest repository, and the reason."""
         return f"to {self.commit[:12]}: {self.reason}"
 
-    @property
-    def actor(self) -> str:
-        """Name who asked for it."""
-        return self.by
-
     def apply(self, state: State) -> Applied:
-        """Write the release, pinned. Raises RefusedError when the environment runs something else by now."""
+        """Write the release, pinned. Raises RefusedError when the environment runs something else now."""
         record = find_app(state.configuration, self.app, self.environment)
         now = state.released(record, self.environment) or NOTHING
         if now.release.pin is not None and now.runs == self.after.runs:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         check_expected(state, record, self.environment, self.expected)
-        pin = PinRecord(by=self.by, reason=self.reason, since=state.commit)
+        pin = PinRecord(by=self.actor, reason=self.reason, since=state.commit)
         after = self.after.changed(pin=pin, newest=now.release.newest)
         changes = write_released(state.tree, record.release_folder(self.environment), after)
         step = decided_by_person(
@@ -79,58 +74,65 @@ class RollBack:
             after,
             changes,
             kind="roll-back",
-            actor=self.by,
+            actor=self.actor,
             reason=self.reason,
             recorded=self.copies,
         )
         return Applied([step])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RollBackRequest:
-    """What a person asks for: back ``to`` a commit (ours or the app's) or so many steps, with its template or not."""
+    """A person's request: back ``to`` a commit (ours or the app's) or by a number of steps."""
 
     app: str
     environment: str
     to: str
-    by: str
+    actor: str
     reason: str
     current_template: bool = False
 
 
-def roll_back(state: State, wanted: RollBackRequest, past: ReleaseHistory) -> RollBack:
-    """Resolve a roll-back. ``past`` is the history of the app's release in the environment, as far as needed.
+def roll_back(state: State, request: RollBackRequest, history: ReleaseHistory) -> RollBack:
+    """Resolve a roll-back by the history of the app's release in the environment.
 
-    Raises RefusedError when there is no such release, or when steps are counted from one that was rolled back
-    already, so that the same command given twice does not go back twice.
+    Raises RefusedError when there is no such release, and for a number of steps from a release that was rolled back
+    already, so that a repeated command does not go back twice.
     """
-    check_person(wanted.by, wanted.reason)
-    record = find_app(state.configuration, wanted.app, wanted.environment)
-    now = state.released(record, wanted.environment)
+    check_person(request.actor, request.reason)
+    record = find_app(state.configuration, request.app, request.environment)
+    now = state.released(record, request.environment)
     if now is None:
-        raise RefusedError(f"{wanted.app} was never released in {wanted.environment}")
+        raise RefusedError(f"{request.app} was never released in {request.environment}")
     step = (
-        _by_steps(wanted, past, now, (record, wanted.environment))
-        if _is_number(wanted.to)
-        else _by_commit(wanted, past)
+        _by_steps(request, history, now, (record, request.environment))
+        if _is_number(request.to)
+        else _by_commit(request, history)
     )
-    tree = git.tree_of_commit(past.repository, step.commit)
-    folders = [step.folder, TEMPLATES, f"{ENVIRONMENTS}/{wanted.environment}", SETTINGS]
+    tree = git.tree_of_commit(history.repository, step.commit)
+    folders = [step.folder, TEMPLATES, f"{ENVIRONMENTS}/{request.environment}", SETTINGS]
     prefetch(tree, folders)
-    found = read_released(tree, step.folder)
-    if found is None:
-        raise RefusedError(f"{wanted.app} was not released in {wanted.environment} at {step.commit[:12]}")
-    missing = missing_parts(found.release, record, wanted.environment)
+    earlier = read_released(tree, step.folder)
+    if earlier is None:
+        raise RefusedError(f"{request.app} was not released in {request.environment} at {step.commit[:12]}")
+    missing = missing_parts(earlier.release, record, request.environment)
     if missing:
         raise RefusedError(
-            f"{wanted.app} in {wanted.environment} did not run at {step.commit[:12]}: "
+            f"{request.app} in {request.environment} did not run at {step.commit[:12]}: "
             f"it had no {' and no '.join(missing)}",
-            hint=f"expected a release that ran: {_known(past)}",
+            hint=f"expected a complete release: {_known(history)}",
         )
-    version, copies = _template(state, tree, record, found, wanted)
-    expected = expected_release(state, record, wanted.environment)
-    after = found.changed(template=version)
-    return RollBack(wanted.app, wanted.environment, after, copies, step.commit, wanted.by, wanted.reason, expected)
+    version, copies = _template(state, tree, record, earlier, request)
+    return RollBack(
+        app=request.app,
+        environment=request.environment,
+        after=earlier.changed(template=version),
+        copies=copies,
+        commit=step.commit,
+        actor=request.actor,
+        reason=request.reason,
+        expected=expected_release(state, record, request.environment),
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -140,67 +142,71 @@ def _is_number(text: str) -> bool:
 _SHORTEST_COMMIT = 5
 
 
-def _by_steps(wanted: RollBackRequest, past: ReleaseHistory, now: Released, app: tuple[AppRecord, str]) -> ReleaseStep:
+def _by_steps(
+    request: RollBackRequest, history: ReleaseHistory, now: Released, app: tuple[AppRecord, str]
+) -> ReleaseStep:
     pinned = now.release.pin
     newest = now.release.newest
     if pinned and any(
         name in newest and part.commit != newest[name].commit for name, part in parts(now.release).items()
     ):
         raise RefusedError(
-            f"{wanted.app} in {wanted.environment} was rolled back already, by {pinned.by}: {pinned.reason}",
-            hint=f"to go further back, name the commit with --to: {_known(past)}",
+            f"{request.app} in {request.environment} was already rolled back by {pinned.by}: {pinned.reason}",
+            hint=f"to go further back, name the commit with --to: {_known(history)}",
         )
     different = []
-    seen = {past.versions[0].runs} if past.versions else set()
-    for step in past.versions:
+    seen = {history.versions[0].runs} if history.versions else set()
+    for step in history.versions:
         if step.runs not in seen and step.release is not None and not missing_parts(step.release, *app):
             different.append(step)
             seen.add(step.runs)
-    steps = int(wanted.to)
+    steps = int(request.to)
     if not 1 <= steps <= len(different):
-        have = f"there are {len(different)} earlier releases" if different else "there is no earlier release"
-        raise RefusedError(f"{wanted.app} in {wanted.environment} cannot go {steps} steps back: {have}")
+        count = f"there are {len(different)} earlier releases" if different else "there is no earlier release"
+        raise RefusedError(f"{request.app} in {request.environment} cannot go {steps} steps back: {count}")
     return different[steps - 1]
 
 
-def _by_commit(wanted: RollBackRequest, past: ReleaseHistory) -> ReleaseStep:
-    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_COMMIT},64}}", wanted.to):
+def _by_commit(request: RollBackRequest, history: ReleaseHistory) -> ReleaseStep:
+    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_COMMIT},64}}", request.to):
         raise RefusedError(
-            f"'{wanted.to}' is no number of steps and no commit", hint=f"expected one such as {_known(past)}"
+            f"'{request.to}' is neither a number of steps nor a commit", hint=f"expected one of: {_known(history)}"
         )
-    for step in past.steps:
-        if step.commit.startswith(wanted.to) and step.release is not None:
+    for step in history.steps:
+        if step.commit.startswith(request.to) and step.release is not None:
             return step
-    for step in past.versions:
-        if step.release is not None and any(part.commit.startswith(wanted.to) for part in parts(step.release).values()):
+    for step in history.versions:
+        if step.release is not None and any(
+            part.commit.startswith(request.to) for part in parts(step.release).values()
+        ):
             return step
     raise RefusedError(
-        f"no release of {wanted.app} in {wanted.environment} came with the commit '{wanted.to}'",
-        hint=f"expected one of the manifest repository's or of the app's commits: {_known(past)}",
+        f"no release of {request.app} in {request.environment} belongs to commit '{request.to}'",
+        hint=f"expected a commit of the manifest repository or of the app: {_known(history)}",
     )
 
 
-def _known(past: ReleaseHistory) -> str:
-    told = [step.commit[:12] for step in past.versions if step.release is not None][:8]
-    return ", ".join(told) or "there is none"
+def _known(history: ReleaseHistory) -> str:
+    commits = [step.commit[:12] for step in history.versions if step.release is not None][:8]
+    return ", ".join(commits) or "none"
 
 
 def _template(
-    state: State, tree: Tree, record: AppRecord, found: Released, wanted: RollBackRequest
+    state: State, tree: Tree, record: AppRecord, earlier: Released, request: RollBackRequest
 ) -> tuple[str | None, Changes]:
-    """Return the version of the template to name, and its files: none where it is the current one anyway."""
+    """Return the version of the template to record, and its files; none for the current template."""
     if record.app.template is None:
         return None, {}
     current, kept = current_version(state.tree, record)
-    follows = not pins_template(state.configuration, wanted.environment)
-    if wanted.current_template:
+    follows = not pins_template(state.configuration, request.environment)
+    if request.current_template:
         return (None, {}) if follows else (current, kept)
-    version, copies = carried_version(tree, _record_then(tree, record), found)
+    version, copies = carried_version(tree, _record_then(tree, record), earlier)
     return (None, {}) if follows and version == current else (version, copies)
 
 
 def _record_then(tree: Tree, record: AppRecord) -> AppRecord:
-    """Return the app as it was configured in a tree, for its template may have been another one."""
+    """Return the app's configuration in a tree: its template may have been another one."""
     try:
         return load(tree).apps.get(record.name, record)
     except HeadgateError:

@@ -1,4 +1,4 @@
-"""Which version of its template a release carries along. Pure."""
+"""The version of its template that a release carries. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def pins_template(configuration: Configuration, environment: str) -> bool:
-    """Whether templates reach an environment with releases only."""
+    """Whether an environment gets template changes only with releases."""
     return configuration.environment(environment).templates == "promote"
 
 
 def current_version(tree: Tree, record: AppRecord) -> tuple[str | None, Changes]:
-    """Return the id of an app's template as it is now, and the changes that keep it; None without template."""
+    """Return the id of an app's current template, and the changes that keep a copy; None without a template."""
     if record.app.template is None:
         return None, {}
     version, files = version_of(shared_template(tree, current_scope(tree), record.app.template))
@@ -32,7 +32,7 @@ def current_version(tree: Tree, record: AppRecord) -> tuple[str | None, Changes]
 
 
 def carried_version(tree: Tree, record: AppRecord, released: Released) -> tuple[str | None, Changes]:
-    """Return the template that a release was hydrated from in its tree, and the changes that keep a copy of it."""
+    """Return the template of a release in its tree, and the changes that keep a copy of it."""
     version = released.release.template
     if version is None:
         return current_version(tree, record)
@@ -42,7 +42,7 @@ def carried_version(tree: Tree, record: AppRecord, released: Released) -> tuple[
 
 
 def drop_unused(tree: Tree) -> Changes:
-    """Return the changes that drop template versions which no release, nor one that waits, names any more."""
+    """Return the changes that drop template versions which no release and no pending group uses."""
     if not tree.paths(VERSIONS):
         return {}
     used = set()

@@ -1,1 +1,1 @@
-"""An intent, landed: applied to the newest commit, and pushed in turn."""
+"""Lands intents: applies them to the newest commit, hydrates, and pushes."""

@@ -1,9 +1,9 @@
-"""Repositories of version 1.0.0: what waited and what is proposed there comes on record, once, by the first run."""
+"""Migrates a repository of version 1.0.0: the first run records what waits and what is proposed there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headgate.hydration import output
 from headgate.intents.outcome import output_folder_id, replaced
@@ -13,8 +13,9 @@ from headgate.landing.review_branches import ReviewBranches, commit_changes_id
 from headgate.landing.workspace import read_proposal, refreshed
 from headgate.model import ProposalRecord
 from headgate.paths import APPS, review_branch
-from headgate.releases.history import release_of
-from headgate.releases.pending import Proposal, groups_between, read_pending, write_pending
+from headgate.releases.history import parse_release_path
+from headgate.releases.pending import Proposal, groups_between
+from headgate.releases.pending_files import read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, read_released
 
 if TYPE_CHECKING:
@@ -24,47 +25,43 @@ if TYPE_CHECKING:
 
 
 def migrated(workspace: Workspace) -> Workspace:
-    """Return a workspace whose default branch has on record what version 1.0.0 did not. Raises GitError."""
+    """Return the workspace after the default branch records what version 1.0.0 did not. Raises GitError."""
     lock = workspace.configuration.lock
     if (lock is not None and lock.version > 1) or workspace.target is not None:
         return workspace
-    if lock is None and not any(release_of(path) for path in workspace.tree.paths(APPS)):
-        return workspace  # nothing was ever released here
+    if lock is None and not any(parse_release_path(path) for path in workspace.tree.paths(APPS)):
+        return workspace  # no app was ever released
     land(workspace, _Migrate(workspace))
     return refreshed(workspace)
 
 
 @dataclass(frozen=True)
 class _Migrate:
-    """All that waits and is proposed, in the form of today."""
-
     workspace: Workspace
-    verb: str = "Migrate"
-    what: str = "what waits and what is proposed"
-    actor: str = ""
-    explicit: bool = True
+    verb: ClassVar[str] = "Migrate"
+    detail: ClassVar[str] = "what waits and what is proposed"
+    actor: ClassVar[str] = ""
+    explicit: ClassVar[bool] = True
 
     @property
     def id(self) -> str:
-        """Identify it: it is done once."""
         return identify(self.verb)
 
     def apply(self, state: State) -> Applied:
-        """Put on record what is not yet, for each app and environment."""
         branches = ReviewBranches(self.workspace)
         steps = []
         for record, environment in state.configuration.pairs():
             folder, branch = record.release_folder(environment), review_branch(record.name, environment)
             head = branches.head(branch)
-            ours = bool(head) and branches.is_ours(branch, head)
+            ours = bool(head) and branches.made_by_headgate(branch, head)
             if not ours and not state.tree.paths(f"{folder}/{WAITING}"):
                 continue
             landed = read_released(state.tree, folder)
             pending = read_pending(state.tree, folder, landed)
             if ours:
-                found = read_proposal(self.workspace, branch, head)
+                proposal = read_proposal(self.workspace, branch, head)
                 pending = pending.with_proposal(
-                    _adopted(self.workspace, state.configuration, record, environment, found)
+                    _adopted(self.workspace, state.configuration, record, environment, proposal)
                 )
             recorded = write_pending(state.tree, folder, pending)
             steps.append(Step(record.name, environment, recorded=recorded, hydrates=False, state="recorded"))
@@ -72,17 +69,17 @@ class _Migrate:
 
 
 def _adopted(
-    workspace: Workspace, configuration: Configuration, record: AppRecord, environment: str, found: OpenProposal
+    workspace: Workspace, configuration: Configuration, record: AppRecord, environment: str, proposal: OpenProposal
 ) -> Proposal | None:
-    """Return the record of a proposal that has none. What it proposes is what differs from where it stands."""
+    """Return the record of a proposal that has none. It proposes what differs from its base."""
     folder, out = record.release_folder(environment), configuration.output_folder(record.name, environment)
     facts: dict[str, Any] = {
-        "changes": commit_changes_id(workspace, found.commit),
-        "output": output_folder_id(found.tree, out),
-        "inputs": output.read_record(found.tree, out).inputs or None,
-        "replaces": replaced(found.base, folder, out),
+        "changes": commit_changes_id(workspace, proposal.commit),
+        "output": output_folder_id(proposal.tree, out),
+        "inputs": output.read_record(proposal.tree, out).inputs or None,
+        "replaces": replaced(proposal.base, folder, out),
     }
-    before, after = read_released(found.base, folder) or NOTHING, read_released(found.tree, folder)
+    before, after = read_released(proposal.base, folder) or NOTHING, read_released(proposal.tree, folder)
     if after is None:
         return Proposal(ProposalRecord(kind="removal", **facts)) if before is not NOTHING else None
     pin = after.release.pin

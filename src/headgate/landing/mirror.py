@@ -1,4 +1,4 @@
-"""Branches that repeat an environment's final YAML. Derived from the default branch, by folders' ids alone."""
+"""Mirror branches, which repeat an environment's final YAML. Derived from the default branch by tree ids alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
-from headgate.landing.workspace import Delivered, refreshed, until_landed
+from headgate.landing.publish import Delivered
+from headgate.landing.workspace import refreshed, until_landed
 from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
 from headgate.paths import SETTINGS
 from headgate.repository import git
-from headgate.repository.commit import commit_tree, empty_tree, identity, make_trees
+from headgate.repository.commit import commit_identity, commit_tree, empty_tree, make_trees
 from headgate.repository.remote import RefUpdate, push
 
 if TYPE_CHECKING:
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     from headgate.model import Commits
 
 TRAILER = "Headgate-Mirror"
-"""Names the commit that was repeated; a branch whose newest commit lacks it is not ours."""
+"""Names the source commit; a branch whose newest commit lacks it is foreign."""
 
 
 @dataclass(frozen=True)
 class Mirrored:
-    """The mirrors that were written, and why another was not: the first error."""
+    """The mirrors that were written, and the first error."""
 
     delivered: tuple[Delivered, ...] = ()
     error: HeadgateError | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _MirrorTarget:
-    """What a mirror branch is to hold: the ids of folders by their paths there, and whose they are."""
+    """The target content of a mirror branch: tree ids by path, and the apps and environments that they belong to."""
 
     branch: str
     folders: dict[str, str]
@@ -48,13 +49,13 @@ class _MirrorTarget:
 
 
 def write_mirrors(workspace: Workspace, configuration: Configuration) -> Mirrored:
-    """Bring every mirror to what the newest commit of the default branch holds; one commit each, if anything differs.
+    """Update every mirror to the newest commit of the default branch, by one commit each.
 
-    ``configuration`` is that of the workspace's commit, or of one after it. All is derived from the default branch,
-    so that any later run completes what an earlier one left out; nothing is written from another branch. A branch
-    that Headgate does not own is left alone. Errors are returned and not raised, since what came before has landed.
+    ``configuration`` is that of the workspace's commit, or of a later one. Mirrors derive from the default branch
+    alone, so any later run completes this one. Foreign branches stay as they are. Errors are returned and not raised,
+    since the intent has landed already.
     """
-    if not any(one.output.mirror for one in configuration.settings.environments.values()):
+    if not any(environment.output.mirror for environment in configuration.settings.environments.values()):
         return Mirrored()
     known = workspace.base
     try:
@@ -64,40 +65,41 @@ def write_mirrors(workspace: Workspace, configuration: Configuration) -> Mirrore
 
 
 def _attempt(workspace: Workspace, configuration: Configuration, known: str) -> Mirrored:
-    """Write the mirrors once. Raises ConflictError when somebody else wrote one in the meantime."""
-    # First where the mirrors are, then where the default branch is: it is at least as new as what they repeat,
-    # and with the lease no mirror goes back.
-    default, tips = _state(workspace)
+    """Write the mirrors once. Raises ConflictError when another run wrote one in the meantime."""
+    # Read the mirrors first and the default branch second: it is then at least as new as what they repeat, and the
+    # lease keeps a mirror from going back.
+    default, tips = _read_branches(workspace)
     if default != workspace.branch:
         return Mirrored()
     newest = refreshed(workspace)
     configuration = _current(newest, configuration, known)
-    wanted = _wanted(newest, configuration)
-    _fetch(newest, [tips[one.ref] for one in wanted if one.ref in tips])
-    moves: list[RefUpdate] = []
+    targets = _targets(newest, configuration)
+    _fetch(newest, [tips[target.ref] for target in targets if target.ref in tips])
+    updates: list[RefUpdate] = []
     errors: list[HeadgateError] = []
-    for one, tree in zip(wanted, make_trees(newest.repository, [one.folders for one in wanted]), strict=True):
+    trees = make_trees(newest.repository, [target.folders for target in targets])
+    for target, tree in zip(targets, trees, strict=True):
+        tip = tips.get(target.ref, git.NO_COMMIT)
         try:
-            moves += _moves(newest, configuration.settings.commits, one, tree, tips.get(one.ref, git.NO_COMMIT))
+            updates += _updates(newest, configuration.settings.commits, target, tree, tip)
         except GitError as error:
             errors.append(error)
-    landed, refused = _bring(newest, moves)
-    delivered = tuple(Delivered(move.ref.removeprefix("refs/heads/"), move.new) for move in landed)
+    landed, refused = _update_refs(newest, updates)
+    delivered = tuple(Delivered(update.ref.removeprefix("refs/heads/"), update.new) for update in landed)
     return Mirrored(delivered, next(iter([*errors, *refused]), None))
 
 
-def _state(workspace: Workspace) -> tuple[str, dict[str, str]]:
-    """Return the default branch's name and where all branches are.
+def _read_branches(workspace: Workspace) -> tuple[str, dict[str, str]]:
+    """Return the default branch's name, and the commits of all branches by full name.
 
-    In a repository without any remote, the branch that is worked on is the default one; beside remotes, one that is
-    pushed to none of them is not.
+    Without any remote, the workspace's branch is the default one; with remotes, a branch without one is not.
     """
     repository = workspace.repository
     if not workspace.remote:
         return "" if repository.git("remote") else workspace.branch, git.local_refs(repository)
-    told = repository.git("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", _HEADS)
+    args = ("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", "refs/heads/*")
     tips, default = {}, "" if workspace.is_checkout else workspace.branch
-    for value, ref in (line.split("\t", 1) for line in git.lines(told)):
+    for value, ref in (line.split("\t", 1) for line in git.lines(repository.git(*args))):
         if value.startswith("ref: "):
             default = value.removeprefix("ref: refs/heads/") if ref == "HEAD" else default
         else:
@@ -105,104 +107,101 @@ def _state(workspace: Workspace) -> tuple[str, dict[str, str]]:
     return default, tips
 
 
-_HEADS = "refs/heads/*"
-
-
 def _current(newest: Workspace, configuration: Configuration, known: str) -> Configuration:
-    """Return the newest commit's configuration: the one at hand, unless a file of it changed since ``known``."""
+    """Return the newest commit's configuration: the given one, unless one of its files changed since ``known``."""
     changed = newest.repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", known, newest.base)
     if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed.split("\0")):
         return configuration
     return newest.configuration
 
 
-def _wanted(workspace: Workspace, configuration: Configuration) -> list[_MirrorTarget]:
-    """Return what each mirror is to hold, in the order of the environments."""
+def _targets(workspace: Workspace, configuration: Configuration) -> list[_MirrorTarget]:
+    """Return the target content of each mirror, in the order of the environments."""
     mirrored = [(*pair, mirror) for pair in _pairs(configuration) if (mirror := configuration.mirror(*pair))]
     sources = [configuration.output_folder(app, environment) for app, environment, _ in mirrored]
-    found = _folder_ids(workspace, sources)
-    every = [configuration.mirror("", environment) for environment in configuration.settings.environments]
-    wanted = {one.branch: _MirrorTarget(one.branch, {}, [], []) for one in every if one is not None}
+    trees = _tree_ids(workspace, sources)
+    mirrors = [configuration.mirror("", environment) for environment in configuration.settings.environments]
+    branches = dict.fromkeys(mirror.branch for mirror in mirrors if mirror is not None)
+    targets = {name: _MirrorTarget(branch=name, folders={}, apps=[], environments=[]) for name in branches}
     for (app, environment, mirror), source in zip(mirrored, sources, strict=True):
-        one = wanted[mirror.branch]
-        if source in found:
-            one.folders.setdefault(mirror.path, found[source])
-            one.apps.append(app)
-            one.environments.append(environment)
-    return list(wanted.values())
+        target = targets[mirror.branch]
+        if source in trees:
+            target.folders.setdefault(mirror.path, trees[source])
+            target.apps.append(app)
+            target.environments.append(environment)
+    return list(targets.values())
 
 
 def _pairs(configuration: Configuration) -> list[tuple[str, str]]:
-    """Return apps with their environments. An app whose app.yaml is broken keeps what it has, wherever that is."""
+    """Return apps with their environments. An app with a broken app.yaml keeps its folders in all environments."""
     pairs = [(record.name, environment) for record, environment in configuration.pairs()]
     broken = [folder.rsplit("/", 1)[1] for folder in configuration.broken]
-    names = [app for app in broken if re.fullmatch(LABEL, app)]  # another folder never was an app
+    names = [app for app in broken if re.fullmatch(LABEL, app)]  # other folders cannot be apps
     pairs += [(app, name) for app in names for name in configuration.settings.environments]
     return list(dict.fromkeys(pairs))
 
 
-def _folder_ids(workspace: Workspace, folders: list[str]) -> dict[str, str]:
-    """Return the ids of those of the folders that are there, by one process."""
-    asked = "".join(f"{workspace.base}:{folder}\n" for folder in folders).encode()
-    told = workspace.repository.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
-    answers = zip(folders, git.lines(told), strict=True)
-    return {folder: answer.split(" ")[0] for folder, answer in answers if answer.endswith(" tree")}
+def _tree_ids(workspace: Workspace, folders: list[str]) -> dict[str, str]:
+    """Return the tree ids of the existing folders, by one process."""
+    names = "".join(f"{workspace.base}:{folder}\n" for folder in folders).encode()
+    output = workspace.repository.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=names)
+    rows = zip(folders, git.lines(output), strict=True)
+    return {folder: row.split(" ")[0] for folder, row in rows if row.endswith(" tree")}
 
 
 def _fetch(workspace: Workspace, tips: list[str]) -> None:
-    """Fetch the newest commits of mirrors, without what came before them, unless the user's checkout has them."""
-    missing = [one for one in tips if not workspace.is_checkout or not git.has_commit(workspace.repository, one)]
+    """Fetch the newest commits of mirrors without their history, unless the user's checkout has them."""
+    missing = [tip for tip in tips if not workspace.is_checkout or not git.has_commit(workspace.repository, tip)]
     if workspace.remote and missing:
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options")
         workspace.repository.git("fetch", *options, workspace.remote, *missing)
 
 
-def _moves(workspace: Workspace, commits: Commits, one: _MirrorTarget, tree: str, tip: str) -> list[RefUpdate]:
-    """Return the move of one mirror: none when it holds this already, or when there is nothing to repeat yet.
-
-    Raises GitError when its newest commit is not Headgate's.
-    """
+def _updates(workspace: Workspace, commits: Commits, target: _MirrorTarget, tree: str, tip: str) -> list[RefUpdate]:
+    """Return the update of one mirror, if it differs. Raises GitError when its newest commit is not Headgate's."""
     exists = tip != git.NO_COMMIT
     if exists:
-        _check_ours(workspace, one.branch, tip)
+        _check_ours(workspace, target.branch, tip)
     if tree == (workspace.repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()):
         return []
-    by, parents = identity(commits, workspace.signing_key), [tip] if exists else []
-    message = _message(workspace, one, commits.message)
-    return [RefUpdate(one.ref, commit_tree(workspace.repository, tree, message, parents=parents, by=by), tip)]
+    identity = commit_identity(commits, workspace.signing_key)
+    message, parents = _message(workspace, target, commits.message), [tip] if exists else []
+    commit = commit_tree(workspace.repository, tree, message, parents=parents, identity=identity)
+    return [RefUpdate(target.ref, commit, tip)]
 
 
 def _check_ours(workspace: Workspace, branch: str, tip: str) -> None:
-    ours = f"--format=%(trailers:key={TRAILER},valueonly)"
-    if not workspace.repository.git("show", "--no-patch", ours, "--end-of-options", tip).strip():
+    trailer = f"--format=%(trailers:key={TRAILER},valueonly)"
+    if not workspace.repository.git("show", "--no-patch", trailer, "--end-of-options", tip).strip():
         raise GitError(
             f"the mirror {branch} holds a commit that Headgate did not make ({tip[:12]}), so it was not written",
             hint=f"delete the branch {branch}, or name another one in {SETTINGS}, then run this again",
         )
 
 
-def _message(workspace: Workspace, one: _MirrorTarget, template: str | None) -> str:
+def _message(workspace: Workspace, target: _MirrorTarget, template: str | None) -> str:
     source = f"{workspace.branch}@{workspace.base[:12]}"
-    apps, environments = list(dict.fromkeys(one.apps)), list(dict.fromkeys(one.environments))
+    apps, environments = list(dict.fromkeys(target.apps)), list(dict.fromkeys(target.environments))
     title = subject("Mirror", apps, environments, what=source, template=template)
-    told = one_line(f"Repeats {workspace.branch} at {workspace.base}. Change it there: a commit here stops the mirror.")
-    return compose(title, [told], [f"{TRAILER}: {workspace.base}"])
+    body = one_line(f"Repeats {workspace.branch} at {workspace.base}. Change it there: a commit here stops the mirror.")
+    return compose(title, [body], [f"{TRAILER}: {workspace.base}"])
 
 
-def _bring(workspace: Workspace, moves: list[RefUpdate]) -> tuple[list[RefUpdate], list[HeadgateError]]:
-    """Move all at once, or, when that is refused, each for itself. Return what moved and what was refused."""
+def _update_refs(workspace: Workspace, updates: list[RefUpdate]) -> tuple[list[RefUpdate], list[HeadgateError]]:
+    """Update all refs at once, or, after a refusal, one by one. Return the landed updates and the errors."""
     try:
-        _push(workspace, moves)
+        _push(workspace, updates)
     except GitError as error:
-        if len(moves) == 1:
+        if len(updates) == 1:
             return [], [error]
-        each = [_bring(workspace, [move]) for move in moves]
-        return [move for landed, _ in each for move in landed], [error for _, refused in each for error in refused]
-    return moves, []
+        results = [_update_refs(workspace, [update]) for update in updates]
+        landed = [update for moved, _ in results for update in moved]
+        return landed, [refusal for _, refused in results for refusal in refused]
+    return updates, []
 
 
-def _push(workspace: Workspace, moves: list[RefUpdate]) -> None:
-    if workspace.remote and moves:
-        push(workspace.repository, workspace.remote, moves)
-    for move in moves if not workspace.remote else ():
-        workspace.repository.git("update-ref", move.ref, move.new, move.old)
+def _push(workspace: Workspace, updates: list[RefUpdate]) -> None:
+    if workspace.remote and updates:
+        push(workspace.repository, workspace.remote, updates)
+    for update in updates if not workspace.remote else ():
+        workspace.repository.git("update-ref", update.ref, update.new, update.old)

@@ -1,8 +1,8 @@
-"""The proof that Headgate made a commit of a branch for review.
+"""The proof that Headgate made a commit of a review branch.
 
-Anybody who may push branches can write a commit as Headgate words it. What is taken over from a branch for review
-into a newer proposal, or merged by itself, must not be theirs. So where there is a bot's token, each such commit
-carries a keyed hash (https://www.rfc-editor.org/rfc/rfc2104) of what it holds, in the trailer ``Headgate-Proof``.
+Anybody who may push branches can imitate Headgate's commit messages, but Headgate must not carry over or merge foreign
+commits. So when there is a bot's token, each commit on a review branch carries a keyed hash of its content
+(https://www.rfc-editor.org/rfc/rfc2104) in the trailer ``Headgate-Proof``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _OURS = re.compile(r"^Headgate-Environment: ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ProofKey:
-    """Proves commits with a secret, and tells which ones are proven.
+    """Proves commits with a secret, and verifies proofs.
 
-    ``pushed`` is asked of a branch and a commit without proof, from before the secret was another: whether
-    GitLab says that its owner pushed it.
+    ``pushed`` decides on a commit of a branch that an older secret may have proven: whether GitLab says that the bot
+    pushed it.
     """
 
     key: bytes = field(repr=False)
@@ -40,30 +40,30 @@ class ProofKey:
 
     @staticmethod
     def of(secret: str, repository: str, pushed: Callable[[str, str], bool]) -> ProofKey:
-        """Return the prover of one repository, named by its address: what is proven there holds nowhere else."""
+        """Return the key of one repository, given by its address: its proofs hold nowhere else."""
         return ProofKey(hmac.digest(secret.encode(), f"{PROOF} {repository}".encode(), hashlib.sha256), pushed)
 
-    def proven(self, repository: Repository, branch: str, commit: str, by: Identity) -> str:
-        """Return a commit of the same files on the same parent, with the proof for a branch."""
-        found = git.commit_details(repository, commit)
-        message = f"{found.message.rstrip()}\n{PROOF}: {self._hash(branch, found)}\n"
-        return commit_tree(repository, found.tree, message, parents=found.parents, by=by)
+    def with_proof(self, repository: Repository, branch: str, commit: str, identity: Identity) -> str:
+        """Return a commit of the same tree on the same parents, with the proof for a branch."""
+        details = git.commit_details(repository, commit)
+        message = f"{details.message.rstrip()}\n{PROOF}: {self._hash(branch, details)}\n"
+        return commit_tree(repository, details.tree, message, parents=details.parents, identity=identity)
 
     def proves(self, repository: Repository, branch: str, commit: str) -> bool:
-        """Whether a commit that is here was made for a branch by whoever has the secret."""
-        found = git.commit_details(repository, commit)
-        match = _PROOF.search(found.message)
-        told = match[1] if match else ""
-        if hmac.compare_digest(told, self._hash(branch, found)):
+        """Whether an owner of the secret made a commit for this branch."""
+        details = git.commit_details(repository, commit)
+        match = _PROOF.search(details.message)
+        proof = match[1] if match else ""
+        if hmac.compare_digest(proof, self._hash(branch, details)):
             return True
-        return is_worded_as_ours(found.message) and self.pushed(branch, commit)
+        return has_our_wording(details.message) and self.pushed(branch, commit)
 
     def _hash(self, branch: str, commit: git.CommitDetails) -> str:
-        words = _PROOF.sub("", commit.message).rstrip()
-        what = "\0".join([branch, commit.tree, *commit.parents, "", words])
-        return hmac.digest(self.key, what.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()
+        message = _PROOF.sub("", commit.message).rstrip()
+        content = "\0".join([branch, commit.tree, *commit.parents, "", message])
+        return hmac.digest(self.key, content.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()
 
 
-def is_worded_as_ours(message: str) -> bool:
-    """Whether a commit's message is as Headgate writes it: all that can be told of it without a secret."""
+def has_our_wording(message: str) -> bool:
+    """Whether a message looks like Headgate's: the only check that needs no secret."""
     return _OURS.search(message) is not None

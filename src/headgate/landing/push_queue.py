@@ -1,7 +1,7 @@
-"""Whose turn it is to push, where many want to: refs of the remote say who waits, as numbers do in a shop.
+"""A queue of runs that push to the same branch: each waiting run holds a ticket, which is a ref of the remote.
 
-Only the names of these tickets are read, and they only save work: who believes nobody may push at any time, and the
-branch itself decides. A ticket whose holder does not come is passed over, and taken away by who lands next.
+The queue only saves work: a run may push at any time, and the branch's lease decides. A run passes over a ticket whose
+holder does nothing, and the next push deletes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import re
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError
@@ -36,98 +35,101 @@ _LONGEST_PATIENCE = 120.0
 _LONGEST = 1200.0
 
 
-@dataclass
 class PushQueue:
-    """The line of those who wait for a branch, as one of them sees it.
+    """The queue for a branch, as one of the runs in it sees it."""
 
-    ``along`` are refs that the next push of the branch removes too, our own ticket first; who pushes empties it.
-    ``pace`` is how many seconds one landing takes, as far as was seen; ``effort`` how many our own last attempt took.
-    """
+    def __init__(self, repository: Repository, remote: str, ref: str) -> None:
+        """Take no ticket yet."""
+        self._repository = repository
+        self._remote = remote
+        self._ref = ref
+        self._ticket: RefUpdate | None = None
+        self._skipped: list[RefUpdate] = []
+        self._pace = _FIRST_PACE  # seconds per landing, as observed
+        self._effort = 0.0  # seconds that our last attempt took
+        self._began = time.monotonic()
+        self._refused = 0
+        self._tickets_failed = 0
 
-    repository: Repository
-    remote: str
-    ref: str
-    along: list[RefUpdate] = field(default_factory=list)
-    pace: float = _FIRST_PACE
-    refused: int = 0
-    without_ticket: int = 0
-    effort: float = 0
-    began: float = field(default_factory=time.monotonic)
+    @property
+    def delete_refs(self) -> list[RefUpdate]:
+        """The refs that the next push of the branch deletes too: our own ticket, and those that we passed over."""
+        return [self._ticket, *self._skipped] if self._ticket else []
+
+    def pushed(self) -> None:
+        """Forget the tickets, which a push deleted."""
+        self._ticket = None
 
     def wait(self, base: str) -> str:
-        """Return the branch's newest commit when it is our turn; ``base`` is the commit that was not newest.
+        """Wait for our turn and return the branch's newest commit; ``base`` is the commit that was not the newest.
 
-        Returns an empty string where the remote takes no tickets: then the wait was a random one.
+        Returns an empty string after a random wait when the remote refuses tickets.
         """
-        self.refused += 1
-        self.effort = time.monotonic() - self.began
-        newest = self._wait(base)
-        self.began = time.monotonic()
+        self._refused += 1
+        self._effort = time.monotonic() - self._began
+        if self._ticket is None and self._tickets_failed < _TICKETS_TRIED:
+            self._take_ticket(base, f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}")
+        if self._ticket is None:
+            pause(min(self._refused, 5))
+            newest = ""
+        else:
+            newest = self._wait_for_turn(self._ticket)
+        self._began = time.monotonic()
         return newest
 
-    def _wait(self, base: str) -> str:
-        if self.without_ticket < _TICKETS_TRIED and not self.along:
-            self._take_ticket(base)
-        if self.along:
-            return self._until_turn()
-        pause(min(self.refused, 5))
-        return ""
-
-    def _take_ticket(self, base: str, again: str = "") -> None:
-        ticket = again or f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}"
-        self.along[:] = [RefUpdate(ticket, NO_COMMIT, base)]
+    def _take_ticket(self, base: str, name: str) -> None:
+        self._ticket, self._skipped = RefUpdate(name, NO_COMMIT, base), []
         try:
-            push(self.repository, self.remote, [RefUpdate(ticket, base, NO_COMMIT)])
+            push(self._repository, self._remote, [RefUpdate(name, base, NO_COMMIT)])
         except (GitError, ConflictError):
-            self.along.clear()
-            self.without_ticket += 1
+            self._ticket = None
+            self._tickets_failed += 1
 
-    def _until_turn(self) -> str:
-        own = self.along[0]
+    def _wait_for_turn(self, own: RefUpdate) -> str:
         began = quiet_since = time.monotonic()
         before: tuple[str, int] = ("", 0)
         while True:
-            refs = remote_refs(self.repository, self.remote, self.ref, f"{TICKETS}*")
-            head = refs.get(self.ref, "")
+            refs = remote_refs(self._repository, self._remote, self._ref, f"{TICKETS}*")
+            head = refs.get(self._ref, "")
             tickets = sorted(ref for ref in refs if _NAME.fullmatch(ref.removeprefix(TICKETS)))
             now = time.monotonic()
-            if own.ref not in tickets:  # somebody passed us over, but here we are: the same ticket has the same place
+            if own.ref not in tickets:  # another run passed us over: the same name gets the same place back
                 self._take_ticket(head or own.old, own.ref)
-                if not self.along:
+                if self._ticket is None:
                     return head
-                own, tickets = self.along[0], sorted([*tickets, own.ref])
+                own, tickets = self._ticket, sorted([*tickets, own.ref])
             position = tickets.index(own.ref)
             if (head, position) != before:
-                self._learn(before[1] - position if before[0] else 0, now - quiet_since)
+                self._measure_pace(before[1] - position if before[0] else 0, now - quiet_since)
                 quiet_since, before = now, (head, position)
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
-                self.along[1:] = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
+                self._skipped = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
                 return head
-            time.sleep(self._nap(position))
+            time.sleep(self._interval(position))
 
-    def _learn(self, gone: int, seconds: float) -> None:
-        if gone > 0:
-            self.pace = min(max((self.pace + seconds / gone) / 2, 0.1), 5)
+    def _measure_pace(self, landed: int, seconds: float) -> None:
+        if landed > 0:
+            self._pace = min(max((self._pace + seconds / landed) / 2, 0.1), 5)
 
     def _patience(self, position: int) -> float:
-        """Return for how long nothing may happen until we pass over those before us: the one behind them first.
+        """Return how long the queue may stand still before we pass over the runs ahead; the next in line goes first.
 
-        On a busy machine everything takes long, so it is measured by how long we took ourselves.
+        It grows with our own effort, since everything takes long on a busy machine.
         """
-        return min(max(_PATIENCE, 6 * self.effort, 6 * self.pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
+        return min(max(_PATIENCE, 6 * self._effort, 6 * self._pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
 
-    def _nap(self, position: int) -> float:
-        """Return how long to wait before looking again: who is next looks often, who is far back rarely."""
-        return min(max(self.pace * (position - 0.8), 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+    def _interval(self, position: int) -> float:
+        """Return the seconds until the next look at the queue: short at its front, long at its back."""
+        return min(max(self._pace * (position - 0.8), 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
 
 
 @contextmanager
-def line(repository: Repository, remote: str, ref: str) -> Iterator[PushQueue]:
-    """Stand in line for a branch, for as long as the block lasts. However it ends, no ticket of ours stays."""
-    one = PushQueue(repository, remote, ref)
+def join_queue(repository: Repository, remote: str, ref: str) -> Iterator[PushQueue]:
+    """Queue for a branch. However the block ends, our ticket goes."""
+    queue = PushQueue(repository, remote, ref)
     try:
-        yield one
+        yield queue
     finally:
-        if one.along:
+        if queue.delete_refs:
             with deferred(), contextlib.suppress(GitError, ConflictError):
-                push(repository, remote, one.along[:1])
+                push(repository, remote, queue.delete_refs[:1])

@@ -1,7 +1,7 @@
-"""Whose commits are on the branches for review: ours are those that the default branch has on record, and proves.
+"""The review branches, and whether their commits are Headgate's: proven, and recorded on the default branch.
 
-A proof alone says that we made a commit once. Everybody can fetch it and push it again when it was replaced, merged or
-rejected long ago, so a commit counts only while the record on the default branch names what it changes.
+A proof alone says that Headgate made a commit once. Everybody can push it again after it was replaced, merged or
+rejected, so a commit counts only while the record on the default branch names its changes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
 from headgate.errors import HeadgateError
-from headgate.landing.proof import is_worded_as_ours
-from headgate.landing.workspace import branch_heads, fetch_proposed
+from headgate.landing.proof import has_our_wording
+from headgate.landing.workspace import fetch_proposed
 from headgate.model import ProposalRecord
 from headgate.paths import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
@@ -27,85 +27,84 @@ if TYPE_CHECKING:
 
 
 def group_record_file(environment: str) -> str:
-    """Return the file that has the proposal of a template change on record."""
+    """Return the file that records the proposal of a template change."""
     return f"{ENVIRONMENTS}/{environment}/{PROPOSAL}"
 
 
 class ReviewBranches:
-    """The branches for review of a workspace, as they were when they were first asked for."""
+    """The review branches of a workspace, as of their first read."""
 
     def __init__(self, workspace: Workspace) -> None:
         """Read nothing yet."""
         self._workspace = workspace
-        self._made: dict[str, str] = {}
+        self._change_ids: dict[str, str] = {}
         self._problems: dict[tuple[str, ProposalRecord | None], str] = {}
 
     @cached_property
     def records(self) -> dict[str, ProposalRecord]:
-        """Return what the default branch has on record of each branch."""
+        """The records on the default branch, by branch."""
         return recorded_proposals(self._workspace.tree)
 
     @property
     def recorded(self) -> dict[str, str]:
-        """Return the branches that are on record and there, with their commits. Raises GitError."""
+        """The existing branches with a record, and their commits. Raises GitError."""
         return {branch: head for branch in sorted(self.records) if (head := self.head(branch))}
 
     def is_recorded(self, branch: str) -> bool:
-        """Whether a branch holds what the default branch has on record of it."""
-        return branch in self.records and self.is_there(branch, self.records[branch])
+        """Whether a branch matches its record on the default branch."""
+        return branch in self.records and self.matches(branch, self.records[branch])
 
     def head(self, branch: str) -> str:
-        """Return the commit of a branch; empty where there is none. Raises GitError."""
-        return branch_heads(self._workspace).get(f"refs/heads/{branch}", "")
+        """Return the commit of a branch; empty when it does not exist. Raises GitError."""
+        return self._workspace.branch_heads().get(f"refs/heads/{branch}", "")
 
-    def is_there(self, branch: str, record: ProposalRecord) -> bool:
-        """Whether a branch holds what we last put on it."""
+    def matches(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds the commit of a record."""
         head = self.head(branch)
-        return bool(head) and self.is_ours(branch, head) and self._changes(head) == record.changes
+        return bool(head) and self.made_by_headgate(branch, head) and self._changes_id(head) == record.changes
 
     def problem(self, branch: str, record: ProposalRecord | None) -> str:
-        """Say why a branch may not be written: it holds something that is not ours, or not ours any more."""
+        """Return why Headgate may not overwrite a branch; empty if it may."""
         if (branch, record) not in self._problems:
             self._problems[branch, record] = self._problem(branch, record)
         return self._problems[branch, record]
 
     def _problem(self, branch: str, record: ProposalRecord | None) -> str:
         head = self.head(branch)
-        if not head or (record is not None and self.is_there(branch, record)) or self._is_spent(branch, head):
+        if not head or (record is not None and self.matches(branch, record)) or self._is_leftover(branch, head):
             return ""
         return (
-            f"the branch {branch} holds a commit that Headgate did not make, or has replaced since ({head[:12]}): "
+            f"the branch {branch} holds a commit that Headgate did not make, or replaced since then ({head[:12]}): "
             "merge or delete that branch"
         )
 
-    def spent(self, branches: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some branches that hold a commit of ours, and nothing that is not on the default branch."""
-        there = [branch for branch in branches if self.head(branch)]
-        self.read_ahead(there)
-        return tuple(branch for branch in there if self._is_spent(branch, self.head(branch)))
+    def leftovers(self, branches: Sequence[str]) -> tuple[str, ...]:
+        """Return the branches with a commit of Headgate's whose changes are all on the default branch."""
+        existing = [branch for branch in branches if self.head(branch)]
+        self.read_ahead(existing)
+        return tuple(branch for branch in existing if self._is_leftover(branch, self.head(branch)))
 
-    def _is_spent(self, branch: str, head: str) -> bool:
-        """Whether a commit of ours changes nothing that is not on the default branch already."""
-        if not self.is_ours(branch, head):
+    def _is_leftover(self, branch: str, head: str) -> bool:
+        if not self.made_by_headgate(branch, head):
             return False
         repository, base = self._workspace.repository, self._workspace.base
         changed = git.changed_files(repository, f"{head}^", head)
-        now = git.changed_files(repository, base, head)
-        return not any(path in now and not _is_record(path) for path in changed)
+        missing = git.changed_files(repository, base, head)
+        return not any(path in missing and not _is_record(path) for path in changed)
 
-    def is_ours(self, branch: str, commit: str) -> bool:
-        """Whether we made a commit once, as far as this run can tell."""
+    def made_by_headgate(self, branch: str, commit: str) -> bool:
+        """Whether Headgate made a commit once: by its proof, or, without a key, by its message."""
         fetch_proposed(self._workspace, [commit])
         if not git.has_commit(self._workspace.repository, f"{commit}^"):
             return False
         if self._workspace.prover is not None:
             return self._workspace.prover.proves(self._workspace.repository, branch, commit)
-        return is_worded_as_ours(git.message_of(self._workspace.repository, commit))
+        return has_our_wording(git.message_of(self._workspace.repository, commit))
 
-    def _changes(self, commit: str) -> str:
-        if commit not in self._made:
-            self._made[commit] = commit_changes_id(self._workspace, commit)
-        return self._made[commit]
+    def _changes_id(self, commit: str) -> str:
+        if commit not in self._change_ids:
+            self._change_ids[commit] = commit_changes_id(self._workspace, commit)
+        return self._change_ids[commit]
 
     def read_ahead(self, branches: Sequence[str]) -> None:
         """Fetch the commits of many branches at once."""
@@ -114,9 +113,9 @@ class ReviewBranches:
 
 
 def commit_changes_id(workspace: Workspace, commit: str) -> str:
-    """Identify what a commit changes: see `intents.outcome.changes_id`. The engines' lock is not part of it."""
-    found = git.changed_files(workspace.repository, f"{commit}^", commit)
-    lines = sorted(f"{path}\0{oid if oid.strip('0') else '-'}\n" for path, oid in found.items() if path != LOCK)
+    """Identify the changes of a commit like `intents.outcome.changes_id`, without the engines' lock."""
+    files = git.changed_files(workspace.repository, f"{commit}^", commit)
+    lines = sorted(f"{path}\0{oid if oid.strip('0') else '-'}\n" for path, oid in files.items() if path != LOCK)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -125,20 +124,20 @@ def _is_record(path: str) -> bool:
 
 
 def recorded_proposals(tree: Tree) -> dict[str, ProposalRecord]:
-    """Return what the default branch has on record of each branch for review, by the branch."""
-    found = {}
+    """Return the records of all proposals, by review branch."""
+    records = {}
     for path in [*tree.paths(APPS), *tree.paths(ENVIRONMENTS)]:
         branch = _branch_of(path)
         if branch:
             try:
-                found[branch] = parse_record(tree.read(path), path, ProposalRecord)
+                records[branch] = parse_record(tree.read(path), path, ProposalRecord)
             except HeadgateError:
-                continue  # whose record cannot be read is nobody's: who hydrates that app says so
-    return found
+                continue  # hydrating that app reports the broken record
+    return records
 
 
 def _branch_of(path: str) -> str:
-    """Return the branch whose record is in a file; empty where it is another file."""
+    """Return the branch whose record is in a file; empty for every other file."""
     parts = path.split("/")
     if parts[-1] != PROPOSAL:
         return ""

@@ -1,1 +1,1 @@
-"""Releases: what one app runs in one environment, what a hand-off makes of it, and what ran before."""
+"""Releases: what one app runs in one environment, what is pending there, and what ran before."""

@@ -1,7 +1,6 @@
-"""What is wanted of an app in an environment, and what becomes of each group of parts. Pure.
+"""Decides what is wanted of an app in an environment, and what becomes of each group of parts. Pure.
 
-Every intent and every run that nobody asked for passes through `decide`; what it is told besides is where the answer
-goes. Nothing else composes a release of what is pending.
+Every intent and every automatic run passes through `decide`. Nothing else composes a release of pending groups.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ if TYPE_CHECKING:
     from headgate.releases.release import Released
 
 
-_MOST_TRIED = 4
-"""Of more groups than these not every set is tried."""
+_MAX_COMBINED = 4
+"""Up to this many groups, every subset is a candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Why nothing goes on by itself, and whether what is proposed stays so meanwhile.
+    """Why nothing goes on automatically, and whether the proposal stays open meanwhile.
 
-    ``yields``: a person may want something to go on all the same.
+    ``yields``: a person may override it.
     """
 
     reason: str
@@ -39,10 +38,10 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is wanted: what is landed, with the groups that are proposed already, and with those that it ``brings``.
+    """What is wanted: the landed release with the groups that are already proposed, and with those that it ``brings``.
 
     ``arriving`` is one of these, or it is held; ``behind`` are those of its parts of which a newer version failed.
-    ``pending`` is as it was before.
+    ``pending`` is the state before.
     """
 
     landed: Released
@@ -54,47 +53,47 @@ class Wanted:
 
     @property
     def is_held(self) -> bool:
-        """Whether what arrives is held."""
+        """Whether the arriving group is held."""
         return self.arriving is not None and self.arriving not in self.brings
 
     def candidates(self) -> list[tuple[Group, ...]]:
-        """Return the sets of groups to try, the best first: all, then fewer, since one may fail for itself."""
+        """Return the sets of groups to try, the best first: all, then fewer, since a single group may fail."""
         if not self.brings:
             return [()]
         newest_first = self.brings[::-1]
-        sizes = range(len(self.brings), 0, -1) if len(self.brings) <= _MOST_TRIED else (len(self.brings), 1)
+        sizes = range(len(self.brings), 0, -1) if len(self.brings) <= _MAX_COMBINED else (len(self.brings), 1)
         return [chosen[::-1] for size in sizes for chosen in combinations(newest_first, size)]
 
     def release(self, brought: Sequence[Group]) -> Released:
-        """Return the release that is landed or proposed with some of the groups that it brings."""
+        """Return the release with the proposed groups and ``brought``, some of the groups that this brings."""
         return compose(self.landed, (*self.pending.proposed, *brought))
 
     def landing(self, brought: Sequence[Group], failure: FailureRecord | None = None) -> Pending:
-        """Return what is pending when ``brought``, and what was proposed, is on the default branch."""
+        """Return what is pending after ``brought`` and the proposed groups have landed."""
         return replace(self._rest(brought, failure), proposal=None)
 
     def proposing(
         self, brought: Sequence[Group], record: ProposalRecord, failure: FailureRecord | None = None
     ) -> Pending:
-        """Return what is pending when ``brought`` is proposed, beside what was proposed already."""
+        """Return what is pending after ``brought`` joins the proposal."""
         groups = stacked((*self.pending.proposed, *(group.accepted for group in brought)))
         return replace(self._rest(brought, failure), proposal=Proposal(record, groups))
 
     def holding(self, failure: FailureRecord | None = None) -> Pending:
-        """Return what is pending when nothing is brought: it is held, or it failed."""
+        """Return what is pending when nothing is brought: everything is held, or failed."""
         return self._rest((), failure)
 
     def keeping(self, brought: Sequence[Group], reason: str, failure: FailureRecord | None = None) -> Pending:
-        """Return what is pending when ``brought`` could go on, but is held for a reason that will pass by itself."""
+        """Return what is pending when ``brought`` could go on, but is held for a reason that ends without a person."""
         rest = self._rest(brought, failure)
-        waits = (group.changed(reasons=(reason,), failure=None) for group in brought)
-        return replace(rest, held=stacked((*rest.held, *waits)))
+        waiting = (group.changed(reasons=(reason,), failure=None) for group in brought)
+        return replace(rest, held=stacked((*rest.held, *waiting)))
 
     def _rest(self, brought: Sequence[Group], failure: FailureRecord | None) -> Pending:
-        """Return what is held and failed besides what is brought.
+        """Return what is held and failed besides ``brought``.
 
-        What is tried is in the order in which it was accepted, but for what failed: that is newer than what is held,
-        or it would not be there any more. So only what arrives takes the place of what failed, unless that is newer.
+        ``brings`` is in the order of acceptance, except for failed groups: these are newer than held ones, or they
+        would be gone. So only an arriving group replaces a failed one, unless the failed one is newer.
         """
         tried = {id(group) for group in self.brings}
         held, diverged, failed = (
@@ -110,7 +109,7 @@ class Wanted:
             arriving = self.arriving.changed(reasons=(self.hold,))
             if newest is not None and self.behind:
                 failed = without_parts(failed, newest.parts)
-            elif newest is not None:  # what failed first: of what is left it has the newer parts
+            elif newest is not None:  # failed groups first: they have the newer parts of the rest
                 failed, arriving = absorbed(failed, arriving)
             held, arriving = absorbed(held, arriving)
             held = (*held, arriving)
@@ -118,14 +117,14 @@ class Wanted:
         were_held = {id(group) for group in self.pending.held}
         older: list[Group] = []
         newer: list[Group] = []
-        for at, group in enumerate(self.brings):
+        for index, group in enumerate(self.brings):
             if group not in brought:
-                superseded = {name for later in self.brings[at + 1 :] if later in brought for name in later.parts}
+                superseded = {name for later in self.brings[index + 1 :] if later in brought for name in later.parts}
                 superseded |= set(self.behind) if group is self.arriving else set()
                 left = group.without(superseded)
                 if left is not None:
                     (older if id(group) in were_held else newer).append(_failed(left, failure))
-        rejected = {name: one for name, one in self.pending.rejected.items() if name not in taken}
+        rejected = {name: rejection for name, rejection in self.pending.rejected.items() if name not in taken}
         return replace(
             self.pending,
             held=held,
@@ -136,7 +135,7 @@ class Wanted:
 
 
 def _failed(group: Group, failure: FailureRecord | None) -> Group:
-    """Return a group as one that failed. The same error again changes nothing."""
+    """Return a group as failed. The same error again changes nothing."""
     old = group.record.failure
     if failure is None or (
         old is not None and (old.code, old.message, old.inputs) == (failure.code, failure.message, failure.inputs)
@@ -159,12 +158,12 @@ def decide(
     past_order: bool = False,
     refusal: Callable[[Group], str] = lambda _group: "",
 ) -> Wanted:
-    """Return what is wanted of an app in an environment when something arrives, or when nothing does.
+    """Return what is wanted of an app in an environment, given what is landed, pending and arriving.
 
-    ``hold`` is why nothing goes on by itself; ``explicit``: a person wants what arrives all the same. ``retry``: what
-    failed is tried again; ``past_order``: what diverged goes on, as the newest. ``known`` are the parts that the app
-    has, ``behind`` those that arrive though a newer version of them failed, ``overtakes`` those that are newer than
-    what diverged; ``refusal`` says why a group that is held is not taken here any more.
+    ``hold``: why nothing goes on automatically. ``explicit``: a person wants the arriving group in spite of it.
+    ``retry``: failed groups go on. ``past_order``: diverged groups go on, as the newest. ``known``: the app's parts.
+    ``behind``: arriving parts of which a newer version failed. ``overtakes``: arriving parts that are newer than a
+    diverged version. ``refusal`` returns why the environment does not take a held group any longer.
     """
     before = cleaned(landed, pending, known)
     before = replace(before, diverged=without_parts(before.diverged, overtakes))
@@ -176,11 +175,11 @@ def decide(
     if hold is None:
         waiting = (*before.held, *(before.failed if retry else ()), *(before.diverged if past_order else ()))
         free = tuple(group for group in waiting if not refusal(group))
-    comes = (arriving,) if arriving is not None and (hold is None or (explicit and hold.yields)) else ()
+    goes_on = arriving is not None and (hold is None or (explicit and hold.yields))
     return Wanted(
         landed=landed,
         pending=_explained(before, refusal) if hold is None else before,
-        brings=(*free, *comes),
+        brings=(*free, arriving) if arriving is not None and goes_on else free,
         arriving=arriving,
         behind=behind,
         hold=hold.reason if hold else "",
@@ -188,7 +187,7 @@ def decide(
 
 
 def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pending:
-    """Return what is pending without what has landed meanwhile, by whatever way, and without parts that are gone."""
+    """Return what is pending without parts that have landed in the meantime, and without parts that the app lost."""
     newest = landed.release.newest
     running = parts(landed.release)
 
@@ -206,9 +205,9 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
     elif proposal is not None and proposal.decided is not None and proposal.decided.runs == landed.runs:
         proposal = None
     rejected = {
-        name: one
-        for name, one in pending.rejected.items()
-        if name in known and not (name in newest and newest[name].commit == one.commit)
+        name: rejection
+        for name, rejection in pending.rejected.items()
+        if name in known and not (name in newest and newest[name].commit == rejection.commit)
     }
     return replace(
         pending,
@@ -221,11 +220,11 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
 
 
 def withdrawn(pending: Pending, reason: str) -> Pending:
-    """Return what is pending when nothing is proposed any more: its groups are held."""
+    """Return what is pending after the proposal is withdrawn: its groups are held."""
     groups = tuple(group.changed(reasons=(reason,)) for group in pending.proposed)
     return replace(pending, proposal=None, held=stacked((*groups, *pending.held)))
 
 
 def _explained(pending: Pending, refusal: Callable[[Group], str]) -> Pending:
-    held = tuple(group.changed(reasons=(why,)) if (why := refusal(group)) else group for group in pending.held)
+    held = tuple(group.changed(reasons=(reason,)) if (reason := refusal(group)) else group for group in pending.held)
     return replace(pending, held=held)

@@ -1,4 +1,4 @@
-"""As much of the past as is needed, where a repository was cut off: fetched step by step, never into a checkout."""
+"""Deepens a shallow history step by step, as far as needed, and never in a person's checkout."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from headgate.releases.history import ReleaseHistory
     from headgate.repository.git import Repository
 
-_ALL = 2**31 - 1  # how git itself says it: https://git-scm.com/docs/shallow
+_ALL = 2**31 - 1  # git's own infinite depth: https://git-scm.com/docs/shallow
 DEPTHS = (50, 500, 5000, _ALL)
-"""How many commits are fetched, step by step."""
+"""How many commits each step fetches."""
 
 
 @contextmanager
@@ -30,18 +30,17 @@ def open_history(
     head: str,
     app: str,
     environment: str,
-    enough: Callable[[ReleaseHistory], bool] = lambda _history: False,
+    stop_when: Callable[[ReleaseHistory], bool] = lambda _history: False,
 ) -> Iterator[ReleaseHistory]:
-    """Read the history of an app's release (`read_history`) until it is ``enough``, or whole.
+    """Read the history of an app's release (`read_history`) until ``stop_when``, or to its beginning.
 
-    ``remote`` is where a shallow repository came from, by name or address; without one, what is there must do.
-    The history's repository, which commits and files are read from, is there as long as the block lasts.
-    Raises GitError.
+    ``remote`` is the name or address that a shallow repository came from; without one, the history stays cut off.
+    The history's repository exists only within the block. Raises GitError.
     """
     with deepening(repository, remote, head) as repositories:
-        for one in repositories:
-            history = read_history(one, head, app, environment)
-            if not history.cut or enough(history):
+        for deeper in repositories:
+            history = read_history(deeper, head, app, environment)
+            if not history.cut or stop_when(history):
                 break
         yield history
 
@@ -50,40 +49,40 @@ def open_history(
 def deepening(
     repository: Repository, remote: str, head: str, depths: Sequence[int] = DEPTHS
 ) -> Iterator[Iterator[Repository]]:
-    """Give repositories that know more and more of what was before ``head``: first the one at hand, as it is.
+    """Give repositories with more and more of the history of ``head``: first this one, then a temporary bare clone.
 
-    The others are one temporary bare repository: commits and folders of the past, and files as they are asked for.
+    The clone gets commits and folders at each step, and files on demand.
     """
     end = gitlog.cut(repository, head)
     if not end or not remote:
         yield iter([repository])
         return
-    with history_clone(repository, remote) as fresh:
-        yield _deeper(fresh, repository, end, depths)
+    with history_clone(repository, remote) as clone:
+        yield _deeper(clone, repository, end, depths)
 
 
-def _deeper(fresh: Repository, repository: Repository, end: str, depths: Sequence[int]) -> Iterator[Repository]:
+def _deeper(clone: Repository, repository: Repository, end: str, depths: Sequence[int]) -> Iterator[Repository]:
     yield repository
     for depth in depths:
-        fetch_beside(fresh, repository, [f"+{end}:refs/headgate/past"], depth)
-        yield fresh
+        fetch_with_depth(clone, repository, [f"+{end}:refs/headgate/past"], depth)
+        yield clone
 
 
 @contextmanager
 def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
-    """Make a temporary bare repository that fetches from a remote of ``repository`` as that does (`fetch_beside`)."""
+    """Make a temporary bare repository for `fetch_with_depth` from a remote of ``repository``, with its settings."""
     address = _address(repository, remote)
-    with scratch(address, like=no_object()) as fresh:
-        _set_up(fresh, repository, address)
-        yield fresh
+    with scratch(address, like=no_object()) as clone:
+        _set_up(clone, repository, address)
+        yield clone
 
 
-def fetch_beside(fresh: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
-    """Fetch refs with so much of their past, and files only when they are asked for; the rest is in ``repository``."""
-    alternates = fresh.path / "objects" / "info" / "alternates"
+def fetch_with_depth(clone: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
+    """Fetch refs and their history up to a depth, without files; ``repository`` lends the objects that it has."""
+    alternates = clone.path / "objects" / "info" / "alternates"
     objects = repository.path / repository.git("rev-parse", "--git-path", "objects")
-    alternates.unlink(missing_ok=True)  # else git tells the server of commits whose past is not here
-    fresh.git(
+    alternates.unlink(missing_ok=True)  # else git offers the server commits whose history is missing here
+    clone.git(
         *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", f"--depth={depth}"),
         *("--end-of-options", _REMOTE, *refs),
     )
@@ -93,13 +92,13 @@ def fetch_beside(fresh: Repository, repository: Repository, refs: Sequence[str],
 _REMOTE = "past"
 
 
-def _set_up(fresh: Repository, repository: Repository, address: str) -> None:
-    """Make the temporary repository fetch as the one at hand does, and files only when they are asked for."""
+def _set_up(clone: Repository, repository: Repository, address: str) -> None:
+    """Let the clone fetch with the settings of ``repository``, and files on demand."""
     config = repository.path / repository.git("rev-parse", "--git-path", "config")
     remote = f'remote "{_REMOTE}"'
     write_config(
-        fresh,
-        ("include", "path", str(config)),  # how to log in, proxies; what follows goes before it
+        clone,
+        ("include", "path", str(config)),  # logins and proxies; the settings below override it
         ("core", "bare", "true"),
         ("core", "repositoryFormatVersion", "1"),
         ("extensions", "partialClone", _REMOTE),
@@ -110,10 +109,10 @@ def _set_up(fresh: Repository, repository: Repository, address: str) -> None:
 
 
 def _address(repository: Repository, remote: str) -> str:
-    """Return the address of a remote; what is no remote's name is an address itself."""
+    """Return the address of a remote, given its name or address."""
     try:
         address = repository.git("config", "--get", f"remote.{remote}.url")
     except GitError:
         address = remote
-    history_clone = repository.path / address
-    return str(history_clone.resolve()) if "://" not in address and history_clone.is_dir() else address
+    folder = repository.path / address
+    return str(folder.resolve()) if "://" not in address and folder.is_dir() else address

@@ -1,4 +1,4 @@
-"""The past of a release, read from the files in git: messages may have been squashed away, files cannot."""
+"""The history of a release, read from files in git: a squash may drop messages, but not files."""
 
 from __future__ import annotations
 
@@ -15,35 +15,54 @@ from headgate.model import Release
 from headgate.paths import APPS
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED, REJECTED
 from headgate.releases.release import CONFIG, RELEASE, WAITING, parts
-from headgate.repository.gitlog import ABSENT, below, contents, cut, like, log
+from headgate.repository.gitlog import ABSENT, below, cut, like, log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from headgate.model import Part
     from headgate.repository.git import Repository
-    from headgate.repository.gitlog import Logged
+    from headgate.repository.gitlog import LogEntry
 
 NOTHING = ""
-"""What `ReleaseStep.runs` is where the app is not released."""
+"""`ReleaseStep.runs` of an app without a release."""
 
-# The first folder `releases/ENV` that holds what a release holds: an app's own config may hold such folders too.
+# The first folder `releases/ENV` with the files of a release: an app's own config may contain such folders too.
 _PATH = re.compile(
-    rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<env>[^/]+))"
+    rf"(?P<folder>{APPS}/(?:[^/]+/)*?(?P<app>[^/]+)/releases/(?P<environment>[^/]+))"
     rf"/(?P<file>{RELEASE}|{REJECTED}|(?:{CONFIG}|{WAITING}|{HELD}|{DIVERGED}|{PROPOSED}|{FAILED})/.+)",
     re.DOTALL,
 )
 
 
-@dataclass(frozen=True)
-class ReleaseStep:
-    """One commit of the default branch that changed an app's release in an environment, and what it was from then on.
+@dataclass(frozen=True, kw_only=True)
+class ReleasePath:
+    """The path of a file in a release, taken apart."""
 
-    ``release`` is None where there is none (any more), or where it cannot be read, as ``problem`` then says.
-    ``runs`` identifies what runs: the images, the config and the template that the release names, not who may
-    change it (`newest`, `pin`) and not what waits. ``is_version`` says that this changed with the commit.
-    ``config`` identifies the files of the app's own config.
+    folder: str
+    app: str
+    environment: str
+    file: str
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """App and environment."""
+        return self.app, self.environment
+
+
+def parse_release_path(path: str) -> ReleasePath | None:
+    """Return the parts of a path in a release; None for every other path."""
+    match = _PATH.fullmatch(path)
+    return ReleasePath(**match.groupdict()) if match else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseStep:
+    """A commit of the default branch that changed an app's release in an environment, and the release after it.
+
+    ``release`` is None when there is none, or when it is unreadable (``problem``). ``runs`` identifies the running
+    version: images, config and template, without `newest`, `pin` and everything pending. ``is_version``: the commit
+    changed the running version. ``config`` identifies the files of the app's own config.
     """
 
     commit: str
@@ -55,17 +74,16 @@ class ReleaseStep:
     release: Release | None
     config: str
     runs: str
-    is_version: bool
+    is_version: bool = False
     problem: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReleaseHistory:
     """The steps of an app's release in an environment, newest first.
 
-    ``cut`` is the commit at which git's history ends in a shallow repository, or empty: what was before is not known,
-    and neither is who brought what ran then (``oldest``, None when nothing ran). Commits and files are read from
-    ``repository``.
+    ``cut`` is the commit at which a shallow repository ends, or empty; ``oldest`` is the step at that commit, whose
+    author is unknown. Commits and files are read from ``repository``.
     """
 
     repository: Repository
@@ -77,162 +95,153 @@ class ReleaseHistory:
 
     @cached_property
     def versions(self) -> tuple[ReleaseStep, ...]:
-        """The steps that changed what runs."""
+        """The steps that changed the running version."""
         return tuple(step for step in self.steps if step.is_version)
 
     def same_as(self, step: ReleaseStep) -> ReleaseStep | None:
-        """Return the nearest earlier version with which a step runs the same: it went back to that one."""
+        """Return the nearest earlier version that ran the same as a step."""
         if step.runs == NOTHING:
             return None
         earlier = self.versions[self.versions.index(step) + 1 :] if step in self.versions else ()
-        return next((one for one in earlier if one.runs == step.runs), None)
+        return next((version for version in earlier if version.runs == step.runs), None)
 
 
 def read_history(repository: Repository, head: str, app: str, environment: str) -> ReleaseHistory:
-    """Return the history of an app's release in an environment, as far as it is in the repository.
+    """Return the history of an app's release in an environment, as far as the repository goes.
 
-    It is followed through moves of the app's folder; one that was removed and came back elsewhere begins anew there.
-    Raises GitError when there is no such commit.
+    It follows moves of the app's folder, but not a removal and a return elsewhere. Raises GitError without such a
+    commit.
     """
-    logged = _logged(repository, head, app, f"/{environment}")
-    return _history(repository, logged, app, environment, cut(repository, head))
+    entries = _log(repository, head, app, f"/{environment}")
+    return _history(repository, entries, app, environment, cut(repository, head))
 
 
 def read_histories(repository: Repository, head: str, app: str) -> dict[str, ReleaseHistory]:
     """Return the history of an app in each environment that it was ever released in (`read_history`)."""
-    logged = _logged(repository, head, app)
-    found = {release_of(change.path) for one in logged for change in one.files}
-    names = sorted({one[2] for one in found if one is not None and one[1] == app})
+    entries = _log(repository, head, app)
+    paths = {parse_release_path(change.path) for entry in entries for change in entry.files}
+    environments = sorted({path.environment for path in paths if path is not None and path.app == app})
     end = cut(repository, head)
-    return {name: _history(repository, logged, app, name, end) for name in names}
+    return {name: _history(repository, entries, app, name, end) for name in environments}
 
 
-def _logged(repository: Repository, head: str, app: str, environment: str = "") -> list[Logged]:
-    """Return the commits that touched an app's releases: of the folder that it has, then of that which it had before.
+def _log(repository: Repository, head: str, app: str, environment: str = "") -> list[LogEntry]:
+    """Return the commits that touched an app's releases: in its present folder, then in the folder before that.
 
-    Only where it has none any more are all folders looked through, which takes git ten times as long.
+    Only an app without a folder needs a search of all folders, which takes git ten times as long.
     """
     everywhere = like(f"{APPS}/**/{app}/releases{environment}/**")
     folder = _folder(repository, head, app)
-    found: list[Logged] = [] if folder else log(repository, head, [everywhere])
+    entries: list[LogEntry] = [] if folder else log(repository, head, [everywhere])
     while folder:
         part = log(repository, head, [below(f"{folder}/releases{environment}")])
         if not part:
             break
-        (oldest,) = log(repository, part[-1].commit, [everywhere], most=1)
-        found += [*part[:-1], oldest]
-        places = [place for one in oldest.files if one.new == ABSENT and (place := release_of(one.path)) is not None]
-        before = {place[0].rsplit("/releases/", 1)[0] for place in places if place[1] == app}
+        (oldest,) = log(repository, part[-1].commit, [everywhere], limit=1)
+        entries += [*part[:-1], oldest]
+        removed = [parse_release_path(change.path) for change in oldest.files if change.new == ABSENT]
+        before = {path.folder.rsplit("/releases/", 1)[0] for path in removed if path is not None and path.app == app}
         folder, head = next(iter(before - {folder}), ""), oldest.parent
-    return found
+    return entries
 
 
 def _folder(repository: Repository, head: str, app: str) -> str:
     """Return the folder of an app that has releases; empty when there is none, or more than one."""
-    listed = repository.git("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", head, "--", APPS).split("\0")
-    folders = [one.removesuffix("/releases") for one in listed if one.endswith(f"/{app}/releases")]
-    own = [one for one in folders if _holds_releases(one)]
+    paths = repository.git("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", head, "--", APPS).split("\0")
+    folders = [path.removesuffix("/releases") for path in paths if path.endswith(f"/{app}/releases")]
+    own = [folder for folder in folders if _is_app_folder(folder)]
     return own[0] if len(own) == 1 else ""
 
 
-def _holds_releases(folder: str) -> bool:
-    """Whether it is an app's folder, and not one within an app's own config that looks like it."""
-    found = release_of(f"{folder}/releases/any/{RELEASE}")
-    return found is not None and found[0] == f"{folder}/releases/any"
+def _is_app_folder(folder: str) -> bool:
+    """Whether this is an app's folder, and not a lookalike in an app's own config."""
+    path = parse_release_path(f"{folder}/releases/any/{RELEASE}")
+    return path is not None and path.folder == f"{folder}/releases/any"
 
 
-def _history(repository: Repository, logged: Sequence[Logged], app: str, environment: str, end: str) -> ReleaseHistory:
-    own = [one for one in logged if any(_is_of(change.path, app, environment) for change in one.files)]
-    steps = _steps(repository, own, app, environment)
-    whole = tuple(step for step in steps if step.commit != end)
+def _history(
+    repository: Repository, entries: Sequence[LogEntry], app: str, environment: str, end: str
+) -> ReleaseHistory:
+    steps = _steps(repository, entries, (app, environment))
     return ReleaseHistory(
-        repository, app, environment, whole, end, next((one for one in steps if one.commit == end), None)
+        repository=repository,
+        app=app,
+        environment=environment,
+        steps=tuple(step for step in steps if step.commit != end),
+        cut=end,
+        oldest=next((step for step in steps if step.commit == end), None),
     )
 
 
 def commits_of(history: ReleaseHistory) -> dict[str, list[str]]:
-    """Return, per part, the commits that an environment ran, in the order of their first time there."""
-    found: dict[str, list[str]] = {}
+    """Return the commits of each part that an environment ran, ordered by their first time there."""
+    commits: dict[str, list[str]] = {}
     for step in reversed((*history.versions, *([history.oldest] if history.oldest else []))):
-        for name, part in parts(step.release).items() if step.release else ():
-            found.setdefault(name, []).append(part.commit)
-    return {name: list(dict.fromkeys(commits)) for name, commits in found.items()}
+        for name, part in parts(step.release).items():
+            commits.setdefault(name, []).append(part.commit)
+    return {name: list(dict.fromkeys(ids)) for name, ids in commits.items()}
 
 
 def landed_at(history: ReleaseHistory) -> datetime | None:
-    """Return when what an app runs last changed on the default branch; None when that is not known."""
+    """Return when the running version landed on the default branch; None when that is unknown."""
     return history.versions[0].time if history.versions else None
 
 
-def _is_of(path: str, app: str, environment: str) -> bool:
-    found = release_of(path)
-    return found is not None and found[1:3] == (app, environment)
-
-
-def release_of(path: str) -> tuple[str, str, str, str] | None:
-    """Return folder, app, environment and file of a path inside a release; None for every other path."""
-    match = _PATH.fullmatch(path)
-    return (match["folder"], match["app"], match["env"], match["file"]) if match else None
-
-
-def _steps(repository: Repository, logged: Sequence[Logged], app: str, environment: str) -> list[ReleaseStep]:
-    """Go from the oldest commit to the newest, and keep which files there are."""
-    changed = [change for one in logged for change in one.files]
-    releases = contents(repository, [one.new for one in changed if one.new and one.path.endswith(f"/{RELEASE}")])
+def _steps(repository: Repository, entries: Sequence[LogEntry], owner: tuple[str, str]) -> list[ReleaseStep]:
+    """Replay the commits from the oldest to the newest, and return a step for each that touched the release."""
+    changes = [change for entry in entries for change in entry.files]
+    repository.load([change.new for change in changes if change.new and change.path.endswith(f"/{RELEASE}")])
     files: dict[str, str] = {}
     steps: list[ReleaseStep] = []
     before = NOTHING
-    for one in reversed(logged):
-        folder = _applied(files, one, app, environment)
-        step = _step(one, folder, files, releases)
+    for entry in reversed(entries):
+        own = [
+            (path, change.new)
+            for change in entry.files
+            if (path := parse_release_path(change.path)) is not None and path.owner == owner
+        ]
+        if not own:
+            continue
+        own.sort(key=lambda item: item[1] != ABSENT)  # a move removes, then adds
+        files |= {path.file: blob for path, blob in own}
+        files = {name: blob for name, blob in files.items() if blob != ABSENT}
+        step = _step(repository, entry, own[-1][0].folder, files)
         steps.append(replace(step, is_version=step.runs != before))
         before = step.runs
     return steps[::-1]
 
 
-def _applied(files: dict[str, str], one: Logged, app: str, environment: str) -> str:
-    """Bring ``files`` (name in the release -> content) to a commit, and return the release's folder there."""
-    folder = ""
-    for change in sorted(one.files, key=lambda change: change.new != ABSENT):  # a move removes and adds
-        found = release_of(change.path)
-        if found is None or found[1:3] != (app, environment):
-            continue
-        folder, _, _, name = found
-        if change.new == ABSENT:
-            files.pop(name, None)
-        else:
-            files[name] = change.new
-    return folder
-
-
-def _step(one: Logged, folder: str, files: dict[str, str], releases: dict[str, bytes]) -> ReleaseStep:
-    config = _id([(name, oid) for name, oid in sorted(files.items()) if name.startswith(f"{CONFIG}/")])
+def _step(repository: Repository, entry: LogEntry, folder: str, files: dict[str, str]) -> ReleaseStep:
+    config = _id([(name, blob) for name, blob in sorted(files.items()) if name.startswith(f"{CONFIG}/")])
     release, problem, runs = None, "", NOTHING
-    oid = files.get(RELEASE)
-    if oid is not None:
+    blob = files.get(RELEASE)
+    if blob is not None:
         try:
-            release = parse_record(releases[oid], f"{folder}/{RELEASE}", Release)
-            runs = _id([config, *running(release)])
+            release = parse_record(repository.load([blob])[blob], f"{folder}/{RELEASE}", Release)
+            runs = _id([config, *running_version(release)])
         except HeadgateError as error:
-            problem, runs = error.what, _id([config, oid])
+            problem, runs = error.what, _id([config, blob])
     return ReleaseStep(
-        *(one.commit, one.parent, one.time, one.who, one.subject, folder, release, config, runs),
-        is_version=False,
+        commit=entry.commit,
+        parent=entry.parent,
+        time=entry.time,
+        who=entry.who,
+        subject=entry.subject,
+        folder=folder,
+        release=release,
+        config=config,
+        runs=runs,
         problem=problem,
     )
 
 
-def running(release: Release) -> Iterable[object]:
-    """Tell what a release runs: images, config and template, with the commits that they came from."""
+def running_version(release: Release) -> Iterator[object]:
+    """Yield the facts that identify a running version: images, config, template, and their commits."""
     yield release.template
     for name, image in sorted(release.images.items()):
-        yield name, image.reference, *_source(image)
+        yield name, image.reference, image.project, image.commit
     if release.config is not None:
-        yield CONFIG, release.config.path, *_source(release.config)
-
-
-def _source(part: Part) -> tuple[str, str]:
-    return part.project, part.commit
+        yield CONFIG, release.config.path, release.config.project, release.config.commit
 
 
 def _id(facts: object) -> str:

@@ -1,4 +1,4 @@
-"""When what runs of each app last changed on the default branch: for all apps by one look at git's log."""
+"""When the running version of each app last changed on the default branch: for all apps by one read of git's log."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.model import Release
 from headgate.paths import APPS
-from headgate.releases.history import release_of, running
+from headgate.releases.history import parse_release_path, running_version
 from headgate.releases.release import CONFIG, HEADER, RELEASE
-from headgate.repository.gitlog import ABSENT, below, contents, pieces
+from headgate.repository.gitlog import ABSENT, below, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from headgate.repository.git import Repository
-    from headgate.repository.gitlog import FileChange, Logged
+    from headgate.repository.gitlog import FileChange, LogEntry
 
 Owner = tuple[str, str]
 """App and environment."""
@@ -27,90 +27,88 @@ Owner = tuple[str, str]
 
 @dataclass(frozen=True)
 class LastChange:
-    """The commit that brought what runs now."""
+    """The commit that brought the running version."""
 
     commit: str
     time: datetime
     who: str
 
 
-def last_changes(repository: Repository, head: str, wanted: Collection[Owner]) -> dict[Owner, LastChange]:
-    """Return when what runs last changed, for those of the apps and environments for which git still knows.
+@dataclass(frozen=True)
+class _ReleaseChange:
+    """What a commit changed of one release, by the name of the file in the release's folder."""
 
-    Raises GitError.
-    """
-    found: dict[Owner, LastChange] = {}
-    for logged in pieces(repository, head, [below(APPS)]):
-        touched = [one for one in _of_owners(logged, wanted) if one[1] not in found]
-        texts = _newest_texts(repository, touched)
-        for one, owner, changes in touched:
-            if owner not in found and _changes_what_runs(repository, changes, texts):
-                found[owner] = LastChange(one.commit, one.time, one.who)
-        if len(found) == len(wanted):
+    entry: LogEntry
+    owner: Owner
+    files: dict[str, list[FileChange]]
+
+
+def last_changes(repository: Repository, head: str, owners: Collection[Owner]) -> dict[Owner, LastChange]:
+    """Return when the running version of each owner last changed, as far as git's history goes. Raises GitError."""
+    last: dict[Owner, LastChange] = {}
+    for entries in pieces(repository, head, [below(APPS)]):
+        changes = [change for change in _release_changes(entries, owners) if change.owner not in last]
+        _load_newest(repository, changes)
+        for change in changes:
+            if change.owner not in last and _changes_version(repository, change.files):
+                last[change.owner] = LastChange(change.entry.commit, change.entry.time, change.entry.who)
+        if len(last) == len(owners):
             break
-    return found
+    return last
 
 
-Touched = tuple["Logged", Owner, dict[str, list["FileChange"]]]
-"""A commit, an app and environment, and what it changed of that release, by name within the release."""
+def _load_newest(repository: Repository, changes: Sequence[_ReleaseChange]) -> None:
+    """Load in one batch what is compared first: the releases before and after the newest change of each."""
+    newest = {change.owner: change for change in reversed(changes)}
+    pairs = [(file.old, file.new) for change in newest.values() for file in change.files.get(RELEASE, ())]
+    repository.load([oid for pair in pairs for oid in pair if oid != ABSENT])
 
 
-def _newest_texts(repository: Repository, touched: Sequence[Touched]) -> dict[str, bytes]:
-    """Read by one process what is compared first: the releases before and after the newest change of each."""
-    newest: dict[Owner, Touched] = {}
-    for one in touched:
-        newest.setdefault(one[1], one)
-    ids = [(change.old, change.new) for _, _, changes in newest.values() for change in changes.get(RELEASE, ())]
-    return contents(repository, [oid for pair in ids for oid in pair if oid != ABSENT])
-
-
-def _of_owners(logged: list[Logged], wanted: Collection[Owner]) -> Iterator[Touched]:
-    """Yield what each commit changed of each app's release."""
-    for one in logged:
+def _release_changes(entries: Sequence[LogEntry], owners: Collection[Owner]) -> Iterator[_ReleaseChange]:
+    for entry in entries:
         by_owner: dict[Owner, dict[str, list[FileChange]]] = {}
-        for change in one.files:
-            found = release_of(change.path)
-            if found is not None and (owner := found[1:3]) in wanted:
-                by_owner.setdefault(owner, {}).setdefault(found[3], []).append(change)
-        for owner, changes in by_owner.items():
-            yield one, owner, changes
+        for file in entry.files:
+            path = parse_release_path(file.path)
+            if path is not None and path.owner in owners:
+                by_owner.setdefault(path.owner, {}).setdefault(path.file, []).append(file)
+        for owner, files in by_owner.items():
+            yield _ReleaseChange(entry, owner, files)
 
 
-def _changes_what_runs(repository: Repository, changes: dict[str, list[FileChange]], texts: dict[str, bytes]) -> bool:
+def _changes_version(repository: Repository, files: dict[str, list[FileChange]]) -> bool:
     """Whether a commit changes more than who may change the release, or where the app's folder is."""
-    for name, found in changes.items():
-        old = next((change.old for change in found if change.old != ABSENT), ABSENT)
-        new = next((change.new for change in found if change.new != ABSENT), ABSENT)
+    for name, changes in files.items():
+        old = next((change.old for change in changes if change.old != ABSENT), ABSENT)
+        new = next((change.new for change in changes if change.new != ABSENT), ABSENT)
         if old == new:
             continue
-        if name.startswith(f"{CONFIG}/") or (name == RELEASE and not _run_the_same(repository, old, new, texts)):
+        if name.startswith(f"{CONFIG}/") or (name == RELEASE and not _run_the_same(repository, old, new)):
             return True
     return False
 
 
-def _run_the_same(repository: Repository, old: str, new: str, texts: dict[str, bytes]) -> bool:
+def _run_the_same(repository: Repository, old: str, new: str) -> bool:
     if ABSENT in (old, new):
         return False
-    if old not in texts or new not in texts:
-        texts |= contents(repository, [old, new])
+    texts = repository.load([old, new])
     before, after = texts[old].decode("utf-8", "replace"), texts[new].decode("utf-8", "replace")
     if before.startswith(HEADER) and after.startswith(HEADER):
-        return _what_runs(before) == _what_runs(after)  # thousands of them: reading YAML would take seconds
-    return _read(texts[old]) == _read(texts[new])
+        return _version_lines(before) == _version_lines(after)  # reading thousands as YAML would take seconds
+    return _read_version(texts[old]) == _read_version(texts[new])
 
 
-_NOT_WHAT_RUNS = re.compile(
+_OTHER_LINES = re.compile(
     r"^(?:#.*\n|(?:newest|pin|version):.*\n(?: .*\n)*| +(?:ref|pipeline|project_id): .*\n)", re.MULTILINE
 )
 
 
-def _what_runs(text: str) -> str:
-    """Leave out of a release in its canonical text what `running` leaves out of its data."""
-    return _NOT_WHAT_RUNS.sub("", text)
+def _version_lines(text: str) -> str:
+    """Drop from a release's canonical text the fields that `running_version` ignores."""
+    return _OTHER_LINES.sub("", text)
 
 
-def _read(data: bytes) -> object:
+def _read_version(data: bytes) -> object:
     try:
-        return list(running(parse_record(data, RELEASE, Release)))
+        return list(running_version(parse_record(data, RELEASE, Release)))
     except HeadgateError:
         return data

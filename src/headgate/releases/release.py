@@ -11,6 +11,8 @@ from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from headgate.config import AppRecord
     from headgate.model.fields import StrictModel
     from headgate.repository.tree import Changes
@@ -19,28 +21,28 @@ HEADER = "# Written by Headgate. A change by hand is lost with the next hand-off
 RELEASE = "release.yaml"
 CONFIG = "config"
 WAITING = "waiting"
-"""Folder of the whole release that waited, in the form of version 1.0.0."""
+"""Folder of a release that waited as a whole, in the format of version 1.0.0."""
 
 
 @dataclass(frozen=True)
 class Released:
-    """A release with the files of the app's config that belong to it."""
+    """A release with the files of the app's config."""
 
     release: Release
     config: Tree
 
     @property
     def runs(self) -> tuple[object, ...]:
-        """What it comes to: all but the pin and what was ever released before. Equal for releases that run the same."""
+        """Images, config and template: equal for releases that run the same."""
         return (self.release.images, self.release.config, self.release.template, self.config.id)
 
     def changed(self, **fields: Any) -> Released:
-        """Return it with other values for fields of its release."""
+        """Return this with new values for fields of its release."""
         return replace(self, release=self.release.model_copy(update=fields))
 
 
 NOTHING = Released(Release(), Tree({}))
-"""What an app runs before its first hand-off."""
+"""The release of an app before its first hand-off."""
 
 
 def release_file(record: AppRecord, environment: str) -> str:
@@ -69,45 +71,55 @@ def read_released(tree: Tree, folder: str) -> Released | None:
 
 
 def write_released(tree: Tree, folder: str, released: Released | None) -> Changes:
-    """Return the changes that make a folder hold a release, or none at all. Nothing when it does already."""
-    files: dict[str, bytes | None] = {}
-    if released is not None:
-        files[f"{folder}/{RELEASE}"] = write_record(released.release)
-        files |= {f"{folder}/{CONFIG}/{path}": released.config.read(path) for path in released.config.paths()}
+    """Return the changes after which a folder holds exactly this release, or none."""
     own = [f"{folder}/{RELEASE}", *tree.paths(f"{folder}/{CONFIG}")]
-    changes: Changes = {path: None for path in own if path not in files and path in tree}
+    return replace_files(tree, own, release_files(folder, released) if released is not None else {})
+
+
+def release_files(folder: str, released: Released) -> dict[str, bytes]:
+    """Return the files of a release in a folder."""
+    return {f"{folder}/{RELEASE}": write_record(released.release)} | config_files(folder, released.config)
+
+
+def config_files(folder: str, config: Tree) -> dict[str, bytes]:
+    """Return the files of an app's config in the folder of a release or a group."""
+    return {f"{folder}/{CONFIG}/{path}": config.read(path) for path in config.paths()}
+
+
+def replace_files(tree: Tree, old: Iterable[str], files: Mapping[str, bytes]) -> Changes:
+    """Return the changes that replace the ``old`` paths with ``files``."""
+    changes: Changes = {path: None for path in old if path not in files and path in tree}
     return changes | {path: data for path, data in files.items() if path not in tree or tree.read(path) != data}
 
 
 def write_record(record: StrictModel) -> bytes:
-    """Return the canonical text of a file that Headgate alone writes."""
+    """Return the canonical text of a record."""
     data = record.model_dump(mode="json", exclude_defaults=True)
     return (HEADER + write({"version": 1, **data})).encode()
 
 
 def parts(release: Release | None) -> dict[str, ReleasedImage | ReleasedConfig]:
-    """Return the parts of a release by their names; none of no release."""
+    """Return the parts of a release by name."""
     if release is None:
         return {}
     return {**release.images, **({CONFIG: release.config} if release.config else {})}
 
 
 def newest_of(part: ReleasedImage | ReleasedConfig) -> Newest:
-    """Return what is remembered of a part as the newest ever released."""
+    """Return the record of a part as the newest ever released."""
     image = {"tag": part.tag, "digest": part.digest} if isinstance(part, ReleasedImage) else {}
     return Newest.model_validate({"commit": part.commit, "ref": part.ref, "pipeline": part.pipeline, **image})
 
 
 def known_parts(record: AppRecord, environment: str) -> set[str]:
-    """Return the names of the parts that an app has in an environment."""
+    """Return the names of an app's parts in an environment."""
     return {*record.images(environment), *([CONFIG] if record.app.config is not None else [])}
 
 
 def missing_parts(release: Release | None, record: AppRecord, environment: str) -> list[str]:
-    """Return the parts that have not been handed off yet, without which the app cannot be hydrated here."""
+    """Return the parts that hydration needs and that nobody has handed off yet."""
     needed = [name for name, image in record.images(environment).items() if not image.optional]
-    have: set[str] = set(release.images) if release else set()
-    missing = [f"image {name}" for name in needed if name not in have]
+    missing = [f"image {name}" for name in needed if release is None or name not in release.images]
     if record.app.config is not None and (release is None or release.config is None):
         missing.append("config")
     return missing

@@ -1,4 +1,4 @@
-"""What of an app's repository a release keeps: the files of its config at the commit. Pure."""
+"""The snapshot of an app's config that a release keeps: its files at the commit. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Location, UnsafeFileError
-from headgate.repository.tree import Tree, check_input
+from headgate.repository.input_check import check_input
+from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,21 +21,20 @@ def snapshot(
 ) -> Tree:
     """Return the files of the app's config that a release keeps, from its repository at the commit.
 
-    ``owner`` is the app. ``values_only``: a shared template renders the app, so only values are of use: those of all
-    ``environments`` that the app runs in, since a promotion takes them along. git's own small files
-    (``.gitignore``, ``.gitkeep``) are left out. Raises UnsafeFileError and TooLargeError (`check_input`),
-    ConfigError when nothing is there.
+    ``owner`` is the app. ``values_only``: a shared template renders the app, so the release keeps only values, for all
+    ``environments`` of the app, since a promotion carries them. Git's own small files (``.gitignore``, ``.gitkeep``)
+    are left out. Raises UnsafeFileError and TooLargeError (`check_input`), ConfigError for an empty folder.
     """
     files = source.folder(config.path)
     wanted = [path for path in files.paths() if _is_wanted(path, config, environments, values_only=values_only)]
     if not files.paths():
-        raise ConfigError(f"there is no folder '{config.path}' in {label}", where=Location(config.path))
+        raise ConfigError(f"folder '{config.path}' not found in {label}", where=Location(config.path))
     kept = Tree({path: files.blob(path) for path in wanted})
     check_input(kept, config.path, arrives=True)
     for name in _OURS:
         if name in kept and not _is_object(kept.read(name), f"{config.path}/{name}", owner):
             raise UnsafeFileError(
-                "a file that belongs to the manifest repository, where alone it has an effect",
+                "a file of the manifest repository, which has no effect in an app's config",
                 where=Location(f"{config.path}/{name}"),
                 hint="remove it from the app's config",
             )
@@ -55,6 +55,6 @@ def _is_wanted(path: str, config: Config, environments: Sequence[str], *, values
 
 
 def _is_object(data: bytes, file: str, owner: str) -> bool:
-    """Whether a file holds Kubernetes objects, which may be called app.yaml as well."""
-    read = documents(data, file, owner=owner)
-    return bool(read) and all(isinstance(one.data, dict) and "kind" in one.data for one in read)
+    """Whether a file holds Kubernetes objects: such a file may have the name app.yaml too."""
+    objects = documents(data, file, owner=owner)
+    return bool(objects) and all(isinstance(document.data, dict) and "kind" in document.data for document in objects)

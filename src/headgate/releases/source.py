@@ -1,9 +1,8 @@
-"""An app's repository: its files at the handed-off commit, and which commit comes after which."""
+"""An app's repository: its files at the handed-off commit, and the order of its commits."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
 class AppSource:
-    """A folder or an address, from which only what is asked for is read, and that once."""
+    """An app's repository in a folder or at an address: read on demand, and only once."""
 
-    address: str
-    commit: str
-    resolver: Resolver
-    """Brings along what the app's config builds on elsewhere."""
-    _stack: ExitStack
-    _histories: dict[frozenset[str], Repository | None] = field(default_factory=dict)
-    _tags: dict[str, list[str]] = field(default_factory=dict)
-    _answers: dict[tuple[str, str], bool | None] = field(default_factory=dict)
+    def __init__(self, address: str, commit: str, resolver: Resolver, stack: ExitStack) -> None:
+        """Read nothing yet. ``resolver`` fetches what the app's config depends on elsewhere."""
+        self.address = address
+        self.commit = commit
+        self.resolver = resolver
+        self._stack = stack
+        self._histories: dict[frozenset[str], Repository | None] = {}
+        self._tags: dict[str, list[str]] = {}
+        self._ancestry: dict[tuple[str, str], bool | None] = {}
 
     @property
     def _is_folder(self) -> bool:
@@ -41,8 +40,8 @@ class AppSource:
 
     @cached_property
     def _fresh(self) -> Repository:
-        """A repository without history, into which single commits come."""
-        return self._stack.enter_context(scratch(self.address, most=MAX_FOLDER + MEBI))
+        """A temporary repository for single commits without history."""
+        return self._stack.enter_context(scratch(self.address, max_bytes=MAX_FOLDER + MEBI))
 
     @cached_property
     def files(self) -> Tree:
@@ -52,28 +51,28 @@ class AppSource:
         repository = git.open_repository(Path(self.address))
         if not git.has_commit(repository, self.commit):
             raise GitError(
-                f"there is no commit {self.commit} in {self.address}", hint="name the app's repository with --source"
+                f"commit {self.commit} not found in {self.address}", hint="name the app's repository with --source"
             )
         return git.tree_of_commit(repository, self.commit)
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
-        """Whether ``new`` is ``old`` or comes after it; None where the history cannot be read."""
-        if (old, new) not in self._answers:
-            self._answers[old, new] = self._find_out(old, new)
-        return self._answers[old, new]
+        """Whether ``new`` is ``old`` or a descendant; None when the history is unreadable."""
+        if (old, new) not in self._ancestry:
+            self._ancestry[old, new] = self._read_ancestry(old, new)
+        return self._ancestry[old, new]
 
-    def _find_out(self, old: str, new: str) -> bool | None:
+    def _read_ancestry(self, old: str, new: str) -> bool | None:
         repository = self._history(frozenset((old, new)))
         try:
             if repository is None:
                 return None
-            # Where history is cut off, what seems to be no ancestor may be one beyond the cut.
+            # In a shallow repository, an ancestor may lie beyond the cut.
             return git.is_ancestor(repository, old, new) or (None if git.is_shallow(repository) else False)
         except GitError:
             return None
 
     def _history(self, commits: frozenset[str]) -> Repository | None:
-        """Return a repository with these commits and all before them; None where they cannot be had."""
+        """Return a repository with the history of these commits; None when it is unreadable."""
         if commits not in self._histories:
             self._histories[commits] = self._read_history(commits)
         return self._histories[commits]
@@ -82,7 +81,7 @@ class AppSource:
         try:
             if self._is_folder:
                 return git.open_repository(Path(self.address))
-            # A repository of its own: in one with a commit without its parents, the history would end there.
+            # A new repository: one that has a commit without its parents would end the history there.
             fresh = self._stack.enter_context(scratch(self.address))
             fetch_history(fresh, ORIGIN, sorted(commits))
         except GitError:
@@ -90,7 +89,7 @@ class AppSource:
         return fresh
 
     def tags_of(self, commit: str) -> list[str]:
-        """Return the tags on a commit or before it, in full; none where that cannot be read."""
+        """Return the tags on a commit or its ancestors, in full; none when they are unreadable."""
         if commit not in self._tags:
             self._tags[commit] = self._read_tags(commit)
         return self._tags[commit]
@@ -108,17 +107,17 @@ class AppSource:
         return git.lines(merged)
 
     def is_on(self, ref: str) -> bool | None:
-        """Whether the commit is on a branch: its head, or before that. None where that cannot be read."""
+        """Whether the commit is on a branch; None when the history is unreadable."""
         tip = self._tip(ref)
         return tip is not None and (tip == self.commit or self.is_ancestor(self.commit, tip))
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
-        """Whether ``gone`` is no commit any more (history was rewritten), while ``new`` is the head of ``ref``.
+        """Whether ``gone`` has disappeared (history was rewritten), while ``new`` is the head of ``ref``.
 
-        False where that cannot be read. A folder that is a copy of another repository does not know: it may be old.
+        False when that is unreadable, and in a folder that is a clone: it may be out of date.
         """
         try:
-            if self._is_folder and _is_copy(git.open_repository(Path(self.address))):
+            if self._is_folder and _is_clone(git.open_repository(Path(self.address))):
                 return False
             if self._tip(ref) != new:
                 return False
@@ -128,11 +127,11 @@ class AppSource:
         try:
             fetch(self._fresh, ORIGIN, gone)
         except GitError:
-            return self._answers_still(new, ref)
+            return self._still_answers(new, ref)
         return False
 
-    def _answers_still(self, new: str, ref: str) -> bool:
-        """Whether the remote can be asked, so that what it did not give is not there."""
+    def _still_answers(self, new: str, ref: str) -> bool:
+        """Whether the remote still answers: only then is a failed fetch proof that the commit is gone."""
         try:
             return self._tip(ref) == new
         except GitError:
@@ -144,13 +143,10 @@ class AppSource:
 
 @contextmanager
 def app_source(address: str, commit: str, access: DownloadAccess | None = None) -> Iterator[AppSource]:
-    """Give access to an app's repository for as long as the block lasts. Nothing is read before it is asked for.
-
-    ``access`` has the logins for what its config builds on elsewhere: see `Resolver`.
-    """
+    """Give access to an app's repository. ``access`` has the logins for its config's dependencies: see `Resolver`."""
     with ExitStack() as stack:
         yield AppSource(address, commit, Resolver(access or DownloadAccess()), stack)
 
 
-def _is_copy(repository: Repository) -> bool:
+def _is_clone(repository: Repository) -> bool:
     return git.is_shallow(repository) or bool(repository.git("remote"))

@@ -1,4 +1,4 @@
-"""Is it newer? Each part of a hand-off against the newest that was released or proposed. Pure, but for ancestry."""
+"""Compares the parts of a hand-off with the newest known versions. Pure, except for reading ancestry."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class CommitHistory(Protocol):
     """The history of an app's repository."""
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
-        """Whether the first commit is an ancestor of the second, or the same; None where that cannot be read."""
+        """Whether ``old`` is ``new`` or an ancestor of it; None when the history is unreadable."""
 
     def tags_of(self, commit: str) -> Sequence[str]:
-        """Return the tags on a commit or before it, in full; none where that cannot be read."""
+        """Return the tags on a commit or its ancestors, in full; none when they are unreadable."""
 
     def replaces(self, gone: str, new: str, ref: str) -> bool:
-        """Whether ``gone`` is no commit any more, while ``new`` is the head of ``ref``."""
+        """Whether ``gone`` has disappeared, while ``new`` is the head of ``ref``."""
 
 
 Histories = Callable[[str], CommitHistory | None]
-"""Gives the history of a project by its path; None where nobody can tell."""
+"""Returns the history of a project by its path; None when it is unknown."""
 
 
 def no_histories(_project: str) -> None:
@@ -53,21 +53,23 @@ class SourceVersion(Protocol):
 
 
 Order = Literal["newer", "same", "older", "diverged", "unknown"]
+_SEVERITY: tuple[Order, ...] = ("newer", "same", "older", "diverged", "unknown")
+OrderRule = Literal["ancestry", "semver"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a part stands to the newest one, and why in words."""
+    """The order of a part relative to another version, and the reason."""
 
     order: Order
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NewerParts:
-    """What is left of an acceptance: the parts that are not older; and why others are superseded.
+    """An acceptance without older parts, and the reasons why others are superseded.
 
-    ``diverged`` says why a person has to decide: parts of it are neither older nor newer than what is known.
+    ``diverged`` are the reasons why a person has to decide: parts are neither older nor newer than a known version.
     """
 
     acceptance: Acceptance
@@ -83,7 +85,7 @@ def only_newer(
     accepted: Acceptance,
     hand_off: HandOff,
     known: Mapping[str, Mapping[str, Newest]],
-    rule: str,
+    rule: OrderRule,
     history: CommitHistory,
     *,
     rejected: Mapping[str, Newest] = _NONE,
@@ -91,12 +93,12 @@ def only_newer(
     past_order: bool = False,
     running: Release | None = None,
 ) -> NewerParts:
-    """Keep the parts of a hand-off that are newer than all that is ``known``: the newest ones by what became of them.
+    """Keep the parts of a hand-off that are newer than all ``known`` versions, given by a phrase for their state.
 
-    The same again is dropped silently, but for what is not ``running`` any more, when that is given: it was rolled
-    back, and a person asks for it. Older is superseded, with the reason. What is neither (a hotfix branch, a squash
-    merge) has diverged, from what ``failed`` too; but from what was ``rejected`` it may. ``past_order``: a person wants
-    it, whatever it diverged from. Raises RefusedError, with the way out, where the order cannot be told.
+    The same version is dropped silently, unless ``running`` is given and lacks it: it was rolled back, and a person
+    wants it again. An older part is superseded, with the reason. A part that is neither (a hotfix branch, a squash
+    merge) has diverged, also from a ``failed`` version, but it may diverge from a ``rejected`` one. ``past_order``: a
+    person wants it although it diverged. Raises RefusedError when the order is unknown.
     """
     images, config = dict(accepted.images), accepted.config
     superseded: list[str] = []
@@ -104,13 +106,13 @@ def only_newer(
     diverged: list[str] = []
     for name in [*images, *([CONFIG] if config else [])]:
         digest = images[name].digest if name in images else None
-        versions = {words: newest.get(name) for words, newest in known.items()}
-        against = partial(compare, hand_off, digest, rule=rule, history=history)
-        words, worst = _most_severe(against, versions, rejected.get(name), failed.get(name))
+        versions = {phrase: newest.get(name) for phrase, newest in known.items()}
+        compare_with = partial(compare, hand_off, digest, rule=rule, history=history)
+        phrase, worst = _most_severe(compare_with, versions, rejected.get(name), failed.get(name))
         if worst.order == "unknown" and not past_order:
             raise RefusedError(
                 f"'{name}': {worst.reason}",
-                hint="if this version is meant to replace the other: --allow-diverged",
+                hint="if this version should replace the other one: --allow-diverged",
             )
         if worst.order == "diverged" and not past_order:
             diverged.append(f"{name}: {worst.reason}")
@@ -119,30 +121,34 @@ def only_newer(
         if worst.order == "newer" and worst.reason:
             notes.append(f"{name}: {worst.reason}")
         if worst.order == "older":
-            superseded.append(f"{name}: {worst.reason}, which {words}")
+            superseded.append(f"{name}: {worst.reason}, which {phrase}")
         if worst.order in ("older", "same"):
             images.pop(name, None)
             config = None if name == CONFIG else config
-    left = replace(accepted, images=images, config=config)
-    return NewerParts(left, tuple(superseded), tuple(notes), tuple(diverged))
+    return NewerParts(
+        acceptance=replace(accepted, images=images, config=config),
+        superseded=tuple(superseded),
+        notes=tuple(notes),
+        diverged=tuple(diverged),
+    )
 
 
 def _most_severe(
-    against: Callable[[Newest | None], Comparison],
+    compare_with: Callable[[Newest | None], Comparison],
     known: Mapping[str, Newest | None],
     rejected: Newest | None,
     failed: Newest | None,
 ) -> tuple[str, Comparison]:
-    """Return the verdict on a part that decides, and what became of the version that it was compared with."""
-    verdicts = {words: against(newest) for words, newest in known.items()}
-    if against(failed).order == "diverged":  # what is older or newer than what failed may go on
-        verdicts["failed"] = against(failed)
-    from_rejected = against(rejected)
-    if from_rejected.order in ("same", "older"):  # a person decided already, whatever it diverged from
-        verdicts = {words: verdict for words, verdict in verdicts.items() if verdict.order != "diverged"}
-    if from_rejected.order != "diverged":
-        verdicts["was rejected"] = from_rejected
-    return max(verdicts.items(), key=lambda item: _SEVERITY.index(item[1].order))
+    """Return the decisive comparison of a part, and the phrase for the state of the other version."""
+    comparisons = {phrase: compare_with(newest) for phrase, newest in known.items()}
+    with_failed, with_rejected = compare_with(failed), compare_with(rejected)
+    if with_failed.order == "diverged":  # versions older or newer than a failed one may go on
+        comparisons["failed"] = with_failed
+    if with_rejected.order in ("same", "older"):  # a person has decided already, whatever it diverged from
+        comparisons = {phrase: result for phrase, result in comparisons.items() if result.order != "diverged"}
+    if with_rejected.order != "diverged":
+        comparisons["was rejected"] = with_rejected
+    return max(comparisons.items(), key=lambda item: _SEVERITY.index(item[1].order))
 
 
 def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
@@ -150,43 +156,34 @@ def _runs(running: Release, name: str, hand_off: HandOff) -> bool:
     return part is not None and part.commit == hand_off.commit
 
 
-_SEVERITY = ("newer", "same", "older", "diverged", "unknown")
-
-
 def compare(
-    hand_off: HandOff, digest: str | None, newest: Newest | None, rule: str, history: CommitHistory
+    hand_off: HandOff, digest: str | None, newest: Newest | None, rule: OrderRule, history: CommitHistory
 ) -> Comparison:
-    """Compare a part of a hand-off with the newest one. ``rule`` is ``ancestry`` or ``semver``; never a clock.
+    """Compare a part of a hand-off with the newest version: by the rule, never by a clock.
 
-    The same commit with the same digest is the same; with another digest it needs a newer pipeline, since only
-    that tells a rebuild from an answer that comes late. By ``semver`` the versions count that tags on or before the
-    commits name, where both have one; where these are equal, or one has none, ancestry does.
+    The same commit with another digest needs a newer pipeline, which tells a rebuild from a late hand-off. By
+    ``semver``, the versions of the tags on the commits or their ancestors count; if these are equal, or one is
+    missing, ancestry counts.
     """
     if newest is None:
         return Comparison("newer")
     if hand_off.commit == newest.commit:
         return _same_commit(hand_off, digest, newest)
-    if rule == "semver":
-        found = _by_versions(hand_off, newest, history)
-        if found is not None:
-            return found
-    return _by_ancestry(hand_off, newest.commit, history)
+    by_tags = _by_tags(hand_off, newest, history) if rule == "semver" else None
+    return by_tags or _by_ancestry(hand_off, newest.commit, history)
 
 
 def compare_versions(new: SourceVersion, old: SourceVersion, history: CommitHistory | None) -> Order:
-    """Compare two other commits of a project, whatever they came from: by the versions of their tags, else by ancestry.
-
-    ``unknown`` where nobody can tell.
-    """
-    is_tagged = any(one.ref.startswith(_TAGS) for one in (new, old))
-    found = _by_versions(new, old, history) if is_tagged else None
-    if found is None and history is not None:
-        found = _by_ancestry(new, old.commit, history)
-    return found.order if found is not None else "unknown"
+    """Compare two commits of a project: by the versions of their tags, else by ancestry."""
+    is_tagged = any(version.ref.startswith(_TAGS) for version in (new, old))
+    comparison = _by_tags(new, old, history) if is_tagged else None
+    if comparison is None and history is not None:
+        comparison = _by_ancestry(new, old.commit, history)
+    return comparison.order if comparison is not None else "unknown"
 
 
-def _by_versions(hand_off: SourceVersion, newest: SourceVersion, history: CommitHistory | None) -> Comparison | None:
-    """Compare by versions; None where ancestry has to tell. Two tags with versions need no history."""
+def _by_tags(hand_off: SourceVersion, newest: SourceVersion, history: CommitHistory | None) -> Comparison | None:
+    """Compare by the versions of tags; None when ancestry decides. Two version tags need no history."""
     if hand_off.ref.startswith(_TAGS) and newest.ref.startswith(_TAGS):
         return by_version(hand_off.ref, newest.ref)
     if history is None:
@@ -213,8 +210,8 @@ def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Compa
     if hand_off.pipeline is None or newest.pipeline is None:
         return Comparison(
             "diverged",
-            f"commit {hand_off.commit[:12]} was released with another digest, and which of the two was built later "
-            "cannot be told without the numbers of both pipelines",
+            f"commit {hand_off.commit[:12]} was released with another digest, and without the numbers of both "
+            "pipelines nothing tells which of the two was built later",
         )
     if hand_off.pipeline > newest.pipeline:
         return Comparison("newer")
@@ -234,14 +231,14 @@ def _by_ancestry(hand_off: SourceVersion, newest: str, history: CommitHistory) -
     if forward is None or backward is None:
         if history.replaces(newest, new, hand_off.ref):
             return Comparison("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
-        return Comparison("unknown", f"the history between {newest[:12]} and {new[:12]} cannot be read")
+        return Comparison("unknown", f"cannot read the history between {newest[:12]} and {new[:12]}")
     if backward:
         return Comparison("older", f"commit {new[:12]} is older than {newest[:12]}")
-    return Comparison("diverged", f"neither of {new[:12]} and {newest[:12]} comes after the other")
+    return Comparison("diverged", f"{new[:12]} and {newest[:12]} diverged: neither is an ancestor of the other")
 
 
-# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, with what people also
-# write: a word before it (`web-v1.2.3`) and a fourth number.
+# https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, extended by common
+# variants: a prefix (`web-v1.2.3`) and a fourth number.
 _VERSION = re.compile(
     r"(?:.*[^0-9.])??v?(?P<core>\d+\.\d+\.\d+(?:\.\d+)?)"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z.-]+))?"
@@ -256,20 +253,19 @@ def by_version(new: str, newest: str) -> Comparison:
     """Compare two refs by the versions in their names."""
     mine, theirs = _version(new), _version(newest)
     if mine is None or theirs is None:
-        odd = new if mine is None else newest
-        return Comparison("unknown", f"{odd} holds no version such as 1.2.3, by which tags are ordered here")
+        unversioned = new if mine is None else newest
+        return Comparison("unknown", f"{unversioned} has no version such as 1.2.3, which orders tags here")
     if mine == theirs:
-        return Comparison("diverged", f"{new} is the version that was released already, from another commit")
+        return Comparison("diverged", f"the version {new} was already released from another commit")
     if mine > theirs:
         return Comparison("newer")
     return Comparison("older", f"{new} is older than {newest}")
 
 
 def _version(ref: str) -> _Key | None:
-    """Return what versions are compared by: https://semver.org/#spec-item-11.
+    """Return the sort key of a version: https://semver.org/#spec-item-11.
 
-    In two things people's tags are read as they mean them: ``rc10`` comes after ``rc9``, and of two builds of a
-    version (``1.2.3+4``) the higher one is newer.
+    Two differences: ``rc10`` comes after ``rc9``, and of two builds of a version (``1.2.3+4``) the higher is newer.
     """
     match = _VERSION.fullmatch(ref.removeprefix(_TAGS))
     if match is None:
@@ -281,13 +277,13 @@ def _version(ref: str) -> _Key | None:
 
 
 def _pieces(text: str | None) -> tuple[_Piece, ...]:
-    """Take identifiers apart: numbers come before words, and are compared as numbers within them too."""
-    found: list[_Piece] = []
+    """Split identifiers: numbers sort before text, and numerically within text too."""
+    pieces: list[_Piece] = []
     for identifier in text.split(".") if text else []:
         if identifier.isdigit():
-            found.append((False, int(identifier), ""))
+            pieces.append((False, int(identifier), ""))
             continue
-        words = re.findall(r"\d+|\D+", identifier)
-        found += [(True, int(word) if word.isdigit() else -1, "" if word.isdigit() else word) for word in words]
-        found.append((False, -1, ""))  # ends it, before whatever a longer one goes on with
-    return tuple(found)
+        runs = re.findall(r"\d+|\D+", identifier)
+        pieces += [(True, int(run) if run.isdigit() else -1, "" if run.isdigit() else run) for run in runs]
+        pieces.append((False, -1, ""))  # an end mark, which sorts before any continuation
+    return tuple(pieces)

@@ -1,4 +1,4 @@
-"""When an environment takes what reaches it by itself: windows of days and times. Pure."""
+"""Windows of days and times in which an environment takes automatic changes. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from headgate.model import Window
 
-_LOOK_AHEAD = 400  # days: longer than any exception that people write
+_LOOK_AHEAD = 400  # days: longer than any realistic exception
 
 
 def is_open(windows: Sequence[Window], now: datetime) -> bool:
-    """Whether one of the windows is open at a moment; without windows it always is.
+    """Whether one of the windows is open at a moment, or there are no windows.
 
-    A window belongs to the day on which it begins, also where it goes over midnight. Where the clock is put forward,
-    a time that does not exist is the moment of the change; where it is put back, a time that comes twice is the first.
+    A window belongs to the day on which it begins, even if it ends after midnight. When clocks go forward, a time that
+    does not exist is the moment of the change; when they go back, a time that occurs twice is the first one.
     """
     return not windows or any(_is_open(window, now) for window in windows)
 
@@ -40,7 +40,7 @@ def _span(window: Window, day: date) -> list[tuple[datetime, datetime]]:
 
 def _moment(window: Window, day: date, at: time) -> datetime:
     zone = ZoneInfo(window.time_zone)
-    # Where this time does not exist, Python takes the offset from before the change: that moment is after it.
+    # For a time that does not exist, Python takes the offset from before the change: that moment is after it.
     local = datetime.combine(day, at, tzinfo=zone)
     return local.astimezone(ZoneInfo("UTC"))
 
@@ -58,7 +58,7 @@ def _is_exception(window: Window, day: date) -> bool:
 
 
 def next_open(windows: Sequence[Window], now: datetime) -> datetime | None:
-    """Return when the next window opens after a moment; None when none does within a year."""
+    """Return when the next window opens after a moment; None if none opens within a year."""
     for ahead in range(_LOOK_AHEAD):
         begins = [
             begin
@@ -72,7 +72,7 @@ def next_open(windows: Sequence[Window], now: datetime) -> datetime | None:
 
 
 def closed(environment: str, windows: Sequence[Window], now: datetime) -> str:
-    """Say that an environment is outside of its windows, and until when; nothing where it is not."""
+    """Return the reason that an environment is outside of its windows, and until when; empty inside of them."""
     if is_open(windows, now):
         return ""
     opens = next_open(windows, now)

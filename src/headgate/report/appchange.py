@@ -11,7 +11,7 @@ from headgate.hydration import output
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
 from headgate.objects.encrypted import is_encrypted
-from headgate.releases.history import release_of
+from headgate.releases.history import parse_release_path
 from headgate.releases.release import RELEASE
 from headgate.report.risk import dangers
 from headgate.repository.tree import differing, prefetch
@@ -70,10 +70,10 @@ def owners_of(paths: Iterable[str], configuration: Configuration) -> dict[Owner,
     found: dict[Owner, list[str]] = {}
     known: dict[str, Owner] = {}
     for path in paths:
-        release = release_of(path)
+        release = parse_release_path(path)
         if release is not None:
-            folders = found.setdefault((release[1], release[2]), [])
-            folders += [release[0]] if release[0] not in folders else []
+            folders = found.setdefault(release.owner, [])
+            folders += [release.folder] if release.folder not in folders else []
             continue
         folder = path.rpartition("/")[0]
         if folder not in known:

@@ -1,1 +1,1 @@
-"""Repositories: their files, commits, branches, and whose turn it is to push."""
+"""Git repositories: their files, commits, branches and remotes."""

@@ -1,4 +1,4 @@
-"""Changes -> files on disk, in a working folder that people see."""
+"""Changes -> files in a working folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def apply(root: Path, changes: Changes) -> None:
     """Write and remove files below ``root``, and remove folders that became empty.
 
-    Raises UnsafeFileError, before anything is written, for a path that a symlink leads elsewhere.
+    Raises UnsafeFileError for a path through a symlink, before it writes anything.
     """
     checked: set[str] = set()
     for path in changes:
@@ -41,15 +41,15 @@ def _check_inside(root: Path, path: str, checked: set[str]) -> None:
     if any(part in ("", ".", "..", ".git") for part in parts):
         raise UnsafeFileError("not a path inside the repository", where=Location(path))
     for depth in range(1, len(parts) + 1):
-        at = "/".join(parts[:depth])
-        if at in checked:
+        prefix = "/".join(parts[:depth])
+        if prefix in checked:
             continue
-        checked.add(at)
-        if os.path.islink(f"{root}/{at}"):  # noqa: PTH114  thousands of them: Path is slow
+        checked.add(prefix)
+        if os.path.islink(f"{root}/{prefix}"):  # noqa: PTH114  thousands of them: Path is slow
             raise UnsafeFileError(
-                "a symlink on the way to a file of the output",
-                where=Location(at),
-                hint="replace it by a folder",
+                "a symlink in the path of an output file",
+                where=Location(prefix),
+                hint="replace it with a folder",
             )
 
 

@@ -1,4 +1,4 @@
-"""What the commits of a branch changed, newest first, told by git's plumbing and never by messages."""
+"""What the commits of a branch changed, newest first, read from git's plumbing and never from messages."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ABSENT = ""
 
 @dataclass(frozen=True)
 class FileChange:
-    """One file of a commit: the ids of its content before and after, `ABSENT` where there was none."""
+    """One file of a commit: the blob ids before and after, `ABSENT` for no file."""
 
     path: str
     old: str
     new: str
 
 
-@dataclass(frozen=True)
-class Logged:
-    """A commit and those of its files that were asked for, against its first parent."""
+@dataclass(frozen=True, kw_only=True)
+class LogEntry:
+    """A commit and the requested files that it changed against its first parent."""
 
     commit: str
     parent: str
@@ -39,7 +39,7 @@ class Logged:
 
 
 _FORMAT = "tformat:%H%x00%P%x00%ct%x00%an <%ae>%x00%s"
-# Whatever a user's configuration says of `git log`, this is what is printed.
+# Fixes the output, whatever the user's configuration says about `git log`.
 _FLAGS = (
     *("--first-parent", "--diff-merges=first-parent", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff"),
     *("--no-mailmap", "--no-show-signature", "--no-notes", "--no-decorate", "--no-color", "--encoding=UTF-8"),
@@ -48,67 +48,69 @@ _FLAGS = (
 
 
 def below(folder: str) -> str:
-    """Return git's pattern for all that is below a folder, taken as it stands."""
+    """Return the pathspec of everything below a folder, without wildcards."""
     return f":(top,literal){folder}"
 
 
 def like(pattern: str) -> str:
-    """Return git's pattern for the paths that fit a glob (``apps/**/shop/**``): far slower than `below`."""
+    """Return the pathspec of a glob (``apps/**/shop/**``): far slower than `below`."""
     return f":(top,glob){pattern}"
 
 
-def log(repository: Repository, head: str, patterns: Sequence[str], *, most: int = 0) -> list[Logged]:
+def log(repository: Repository, head: str, patterns: Sequence[str], *, limit: int = 0) -> list[LogEntry]:
     """Return the commits on the first-parent line of ``head`` that changed files of the patterns, newest first.
 
-    ``patterns`` are of `below` and `like`; ``most`` limits how many commits there are.
+    ``patterns`` come from `below` and `like`; a ``limit`` of 0 means all commits.
     The oldest commit of a shallow repository seems to add every file: see `cut`.
     """
-    limit = [f"--max-count={most}"] if most else []
-    # Patterns say themselves what they are; everywhere else a path is taken as it stands (GIT_LITERAL_PATHSPECS).
+    max_count = [f"--max-count={limit}"] if limit else []
+    # These pathspecs have magic of their own; all other commands take paths literally (GIT_LITERAL_PATHSPECS).
     printed = repository.git(
-        *("-c", "log.showRoot=true", "--no-literal-pathspecs", "log", *_FLAGS, *limit, "--end-of-options", head),
+        *("-c", "log.showRoot=true", "--no-literal-pathspecs", "log", *_FLAGS, *max_count, "--end-of-options", head),
         *("--", *patterns),
     )
     return list(_entries(deque(printed.split("\0"))))
 
 
-def pieces(repository: Repository, head: str, patterns: Sequence[str]) -> Iterator[list[Logged]]:
-    """Yield the log in growing pieces, since most of it is seldom needed; without what a shallow repository adds."""
+def pieces(repository: Repository, head: str, patterns: Sequence[str]) -> Iterator[list[LogEntry]]:
+    """Yield the log in growing pieces, since callers seldom need all of it; without the commit of a shallow cut."""
     start, end = head, cut(repository, head)
-    for most in (100, 1000, 10_000, 0):
-        logged = log(repository, start, patterns, most=most)
-        yield [one for one in logged if one.commit != end]
-        if not most or len(logged) < most or not logged[-1].parent:
+    for limit in (100, 1000, 10_000, 0):
+        entries = log(repository, start, patterns, limit=limit)
+        yield [entry for entry in entries if entry.commit != end]
+        if not limit or len(entries) < limit or not entries[-1].parent:
             break
-        start = logged[-1].parent
+        start = entries[-1].parent
 
 
-def _entries(tokens: deque[str]) -> Iterator[Logged]:
+def _entries(tokens: deque[str]) -> Iterator[LogEntry]:
     while len(tokens) > 1:
         commit, parents, seconds, who, subject = (tokens.popleft() for _ in range(5))
         files = []
         while tokens and tokens[0].lstrip("\n").startswith(":"):
             _, _, old, new, _ = tokens.popleft().lstrip("\n").split(" ")
-            files.append(FileChange(tokens.popleft(), _known(old), _known(new)))
+            files.append(FileChange(tokens.popleft(), _blob(old), _blob(new)))
         time = datetime.fromtimestamp(int(seconds), UTC)
-        yield Logged(commit, parents.split(" ")[0], time, who, subject, tuple(files))
+        yield LogEntry(
+            commit=commit,
+            parent=parents.split(" ")[0],
+            time=time,
+            who=who,
+            subject=subject,
+            files=tuple(files),
+        )
 
 
-def _known(oid: str) -> str:
+def _blob(oid: str) -> str:
     return oid if oid.strip("0") else ABSENT
 
 
 def cut(repository: Repository, head: str) -> str:
-    """Return the commit at which the first-parent line of ``head`` is cut off (a shallow repository), or nothing."""
+    """Return the commit at which a shallow repository cuts the first-parent line of ``head``, or an empty string."""
     file = repository.path / repository.git("rev-parse", "--git-path", "shallow")
     if not file.is_file():
         return ""
     ends = set(lines(file.read_text(encoding="ascii")))
-    # No parent is here of the commits at the cut, so that the line ends there.
-    told = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head)
-    return next((commit for commit in lines(told) if commit in ends), "")
-
-
-def contents(repository: Repository, oids: Sequence[str]) -> dict[str, bytes]:
-    """Return the content of files by their ids; those that a repository without files lacks are fetched at once."""
-    return dict(repository.load(oids))
+    # Commits at the cut have no parents in this repository.
+    roots = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head)
+    return next((commit for commit in lines(roots) if commit in ends), "")

@@ -1,4 +1,4 @@
-"""Who git is at which repository: told to it by its environment, never by an address, where others could read it."""
+"""Git's logins: passed by environment, never in an address, where others could read them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Login:
-    """Name and password for one repository's address; ``token`` is what people call the password in messages."""
+    """User and password for one repository's address; ``name`` names the password in messages."""
 
     url: str
     user: str
     password: str = field(repr=False)
-    token: str = ""
+    name: str = ""
 
     @property
-    def called(self) -> str:
-        """What this is in messages."""
-        return self.token or f"the login of {self.user}"
+    def label(self) -> str:
+        """How messages call it."""
+        return self.name or f"the login of {self.user}"
 
 
 def basic(user: str, password: str) -> str:
@@ -34,13 +34,12 @@ def basic(user: str, password: str) -> str:
 
 @contextmanager
 def logged_in(*logins: Login) -> Iterator[None]:
-    """Let git log in at these addresses too for as long as the block lasts, as a user's own configuration would.
+    """Let git log in at these addresses too within the block, in the whole process.
 
-    They hold for the whole process, as git's configuration does. An answer that leads elsewhere is not followed,
-    since git would take the password along.
+    Git follows no redirect from them, since it would send the password to the other host.
     """
     before = list(_logins)
-    _logins[:] = {one.url: one for one in (*before, *logins)}.values()
+    _logins[:] = {login.url: login for login in (*before, *logins)}.values()
     try:
         yield
     finally:
@@ -51,12 +50,12 @@ _logins: list[Login] = []
 
 
 def has_logins() -> bool:
-    """Whether git was given logins."""
+    """Whether a `logged_in` block is open."""
     return bool(_logins)
 
 
 def login_config() -> dict[str, str]:
-    """Return git's configuration with the logins: https://git-scm.com/docs/git-config, GIT_CONFIG_COUNT."""
+    """Return the environment that configures the logins: https://git-scm.com/docs/git-config, GIT_CONFIG_COUNT."""
     pairs: list[tuple[str, str]] = []
     for login in _logins:
         pairs += [(f"http.{login.url}.extraHeader", f"Authorization: {basic(login.user, login.password)}")]
@@ -69,30 +68,31 @@ def login_config() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A login that was not taken: what happened, and what to do."""
+    """A login that a remote refused: what happened, and what to do."""
 
-    what: str
+    message: str
     hint: str
 
 
-def refusal(args: Sequence[str], words: str) -> Refusal | None:
-    """Say whom a remote refused, when git's last words are that it did, else None.
+def refusal(args: Sequence[str], stderr: str) -> Refusal | None:
+    """Return which login a remote refused, when git's output says that it did.
 
-    git sends these logins unasked; a remote that then wants another leaves it with a question that nobody answers.
+    Git sends these logins unprompted; a remote that wants another one makes git prompt, which nobody answers.
     """
-    match = _REFUSED.search(words)
+    match = _REFUSED.search(stderr)
     if match is None:
         return None
-    asks, forbids, hides = match.groups()
-    there = (asks or forbids or hides).rstrip("/")
-    asked = [one for one in _logins if one.url in args]  # git itself names no more than a host when it asks for a name
-    meant = asked or [one for one in _logins if one.url.startswith(there)]
-    if not meant:
-        how = "let git log in there: by a credential helper, or by SSH"
-        return Refusal(f"{there} asks for a login", how) if asks else None
-    names = " and ".join(dict.fromkeys(one.called for one in meant))
-    url = meant[0].url if len(meant) == 1 else there
-    return Refusal(f"{url} is not there, or hidden from {names}" if hides else f"{url} refused {names}", _HINT)
+    prompted, forbidden, hidden = match.groups()
+    address = (prompted or forbidden or hidden).rstrip("/")
+    # By the arguments first: when git prompts, it names the host alone.
+    used = [login for login in _logins if login.url in args]
+    used = used or [login for login in _logins if login.url.startswith(address)]
+    if not used:
+        hint = "let git log in there: by a credential helper, or by SSH"
+        return Refusal(f"{address} asks for a login", hint) if prompted else None
+    names = " and ".join(dict.fromkeys(login.label for login in used))
+    url = used[0].url if len(used) == 1 else address
+    return Refusal(f"{url} does not exist, or {names} cannot see it" if hidden else f"{url} refused {names}", _HINT)
 
 
 _REFUSED = re.compile(
@@ -101,6 +101,6 @@ _REFUSED = re.compile(
     r"|repository '([^']+)' not found"
 )
 _HINT = (
-    "the token is wrong, expired or revoked, or may not do this: look at its scopes, its role in the project, and for "
-    "a job token at the allowlist of the project (Settings, CI/CD, Job token permissions)"
+    "the token is wrong, expired or revoked, or may not do this: check its scopes, its role in the project, and for "
+    "a job token the project's allowlist (Settings, CI/CD, Job token permissions)"
 )

@@ -1,4 +1,4 @@
-"""Names of files that git takes for its own on some system, or that some system's checkout cannot hold. Pure."""
+"""File names that git takes for its own on some system, or that some system's checkout cannot hold. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What follows a name that NTFS ignores: dots and spaces at its end, and the name of a stream.
+# The suffix that NTFS ignores: dots and spaces, and the name of a stream.
 # https://github.com/git/git/blob/master/path.c (is_ntfs_dotgit, is_ntfs_dot_generic)
 _IGNORED_END = r"[. ]*(?::.*)?"
 
 
 def _short_names(beginning: str, hashed: str) -> str:
-    """Return a pattern of what Windows makes of a long name: its beginning with a number, else a hash with one."""
+    """Return a pattern of the short names of Windows for a long name: its beginning and a number, or a hash and one."""
     numbered = "|".join(rf"{hashed[:kept]}~[1-9][0-9]{{{6 - kept}}}" for kept in range(7))
     return rf"{beginning}~[1-4]|{numbered}"
 
@@ -54,10 +54,7 @@ def unportable(name: str) -> str:
 
 
 def collision(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Return two paths of which a checkout on Windows or macOS holds only one.
-
-    They differ in nothing but case, or in how Unicode spells a character. Folders count too.
-    """
+    """Return two paths, or folders, that are one on Windows or macOS: equal but for case or Unicode spelling."""
     spellings: dict[str, str] = {}
     for path in paths:
         parts = path.split("/")

@@ -1,4 +1,4 @@
-"""Other repositories: fetched from without their history, and pushed to all or nothing."""
+"""Remotes: fetches without history, and atomic pushes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError, Location
-from headgate.repository.git import NO_COMMIT, Repository, escaped, git, head, lines, mask
+from headgate.repository.git import NO_COMMIT, Repository, git, head, lines, mask
+from headgate.repository.gitconfig import escaped
 from headgate.repository.tree import MEBI
-from headgate.retry import TRIES, pause, persistently
+from headgate.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,45 +22,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefUpdate:
-    """One ref of a push: to ``new``, when it is at ``old``. `NO_COMMIT`: it does not exist, or is to be removed."""
+    """One ref of a push, from ``old`` to ``new``. `NO_COMMIT` means that the ref does not exist."""
 
     ref: str
     new: str
     old: str
 
 
-def push(repository: Repository, remote: str, moves: Sequence[RefUpdate], options: Sequence[str] = ()) -> None:
-    """Push all moves or none, again and again while nothing moves, since a connection may have broken.
+def push(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str] = ()) -> None:
+    """Push all updates or none; retry while the refs stay where they were, since a connection may break.
 
-    ``options`` are what the remote is told beside it: https://docs.gitlab.com/topics/git/commit/#push-options.
+    ``options``: https://docs.gitlab.com/topics/git/commit/#push-options.
 
-    Raises ConflictError when a ref is elsewhere by now, which is decided by asking the remote and not by
-    git's words, and GitError when the remote takes it at no try.
+    Raises ConflictError when the remote's refs say that one moved, GitError when every try fails.
     """
-    for tried in range(1, TRIES + 1):
-        try:
-            _push(repository, remote, moves, options)
-        except GitError as error:
-            now = remote_refs(repository, remote, *(move.ref for move in moves))
-            if all(now.get(move.ref, NO_COMMIT) == move.new for move in moves):
-                return  # the answer was lost, the push was not
-            moved = [move.ref for move in moves if now.get(move.ref, NO_COMMIT) != move.old]
-            if moved:
-                raise ConflictError(
-                    f"{', '.join(moved)} moved in the meantime",
-                    hint="nothing was pushed; run the same command again",
-                ) from None
-            if tried == TRIES:
-                raise error from None
-            pause(tried)
-        else:
-            return
+    persistently(lambda: _push_or_compare(repository, remote, updates, options))
 
 
-def _push(repository: Repository, remote: str, moves: Sequence[RefUpdate], options: Sequence[str]) -> None:
-    leases = [f"--force-with-lease={move.ref}:{'' if move.old == NO_COMMIT else move.old}" for move in moves]
-    specs = [f"{'' if move.new == NO_COMMIT else move.new}:{move.ref}" for move in moves]
-    # Without a search for deltas, for which git would fetch old contents into a partial clone.
+def _push_or_compare(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str]) -> None:
+    try:
+        _push(repository, remote, updates, options)
+    except GitError:
+        refs = _list_refs(repository, remote, *(update.ref for update in updates))
+        if all(refs.get(update.ref, NO_COMMIT) == update.new for update in updates):
+            return  # the push landed, only its answer was lost
+        moved = [update.ref for update in updates if refs.get(update.ref, NO_COMMIT) != update.old]
+        if moved:
+            raise ConflictError(
+                f"{', '.join(moved)} moved in the meantime",
+                hint="nothing was pushed; run the same command again",
+            ) from None
+        raise
+
+
+def _push(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str]) -> None:
+    leases = [f"--force-with-lease={update.ref}:{'' if update.old == NO_COMMIT else update.old}" for update in updates]
+    specs = [f"{'' if update.new == NO_COMMIT else update.new}:{update.ref}" for update in updates]
+    # No delta search: for it, git would fetch old contents into a partial clone.
     repository.git(
         *("-c", "pack.window=0", "push", "--quiet", "--atomic", "--no-verify", *leases),
         *(f"--push-option={option}" for option in options),
@@ -68,16 +67,18 @@ def _push(repository: Repository, remote: str, moves: Sequence[RefUpdate], optio
 
 
 def remote_refs(repository: Repository, remote: str, *patterns: str) -> dict[str, str]:
-    """Return where the refs of a remote are whose full names match one of the patterns; without one, all branches."""
-    patterns = patterns or ("refs/heads/*",)
-    # Only with this flag the remote leaves all other refs out of its answer.
-    only = ["--heads"] if all(pattern.startswith("refs/heads/") for pattern in patterns) else []
-    args = ("ls-remote", "--quiet", "--refs", *only, "--end-of-options", remote, *patterns)
-    told = persistently(lambda: repository.git(*args))
-    return {ref: oid for oid, ref in (line.split("\t", 1) for line in lines(told))}
+    """Return the refs of a remote whose full names match one of the patterns, with their commits; else all branches."""
+    return persistently(lambda: _list_refs(repository, remote, *(patterns or ("refs/heads/*",))))
 
 
-@dataclass(frozen=True)
+def _list_refs(repository: Repository, remote: str, *patterns: str) -> dict[str, str]:
+    # Only with this flag does the remote leave all other refs out of its answer.
+    heads = ["--heads"] if all(pattern.startswith("refs/heads/") for pattern in patterns) else []
+    output = repository.git("ls-remote", "--quiet", "--refs", *heads, "--end-of-options", remote, *patterns)
+    return {ref: oid for oid, ref in (line.split("\t", 1) for line in lines(output))}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clone:
     """A bare repository for one run: the newest commit ``base`` of a branch, without contents."""
 
@@ -89,10 +90,10 @@ class Clone:
 
 @contextmanager
 def clone(url: str, branch: str = "") -> Iterator[Clone]:
-    """Clone one commit and its folders for as long as the block lasts; contents come when they are asked for.
+    """Clone one commit without file contents into a temporary repository; contents come on demand.
 
-    ``branch`` is taken for the default one when it is given. Raises GitError when it is not there, or when the
-    remote's HEAD names no branch.
+    ``branch`` replaces the default branch. Raises GitError when it does not exist, or when the remote's HEAD names no
+    branch.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
         repository = Repository(Path(folder) / "git", bare=True)
@@ -101,27 +102,26 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
         if not branches:
             raise GitError("the repository has no default branch yet", where=Location(mask(url)))
         name, base = lines(branches)[0].rsplit(" ", 1)
-        yield Clone(repository, _absolute(url), name.removeprefix("refs/heads/"), base)
+        yield Clone(repository=repository, url=_absolute(url), branch=name.removeprefix("refs/heads/"), base=base)
 
 
 def _clone(url: str, folder: Path, branch: str) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # what a try before left
+    shutil.rmtree(folder, ignore_errors=True)  # leftovers of an earlier try
     args = ["clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--single-branch", "--no-tags"]
     chosen = [f"--branch={branch}"] if branch else []
     git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
 
 
 @contextmanager
-def scratch(url: str, *, most: int = 0, like: str = "") -> Iterator[Repository]:
-    """Make an empty bare repository whose remote ``origin`` is ``url``, for as long as the block lasts.
+def scratch(url: str, *, max_bytes: int = 0, like: str = "") -> Iterator[Repository]:
+    """Make an empty, temporary bare repository whose remote ``origin`` is ``url``.
 
-    ``most`` limits the bytes of one fetch of contents; 0 is no limit. Objects are named ``like`` a commit: by SHA-1
-    where none is given.
+    ``max_bytes`` limits one fetch of contents; 0 is no limit. Objects are named ``like`` a commit, by default by SHA-1.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        names = "sha256" if len(like) > len(NO_COMMIT) else "sha1"
-        git(["init", "--quiet", "--bare", "--template=", f"--object-format={names}", folder])
-        repository = Repository(Path(folder), bare=True, most=most)
+        object_format = "sha256" if len(like) > len(NO_COMMIT) else "sha1"
+        git(["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", folder])
+        repository = Repository(Path(folder), bare=True, max_bytes=max_bytes)
         write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
         yield repository
 
@@ -132,7 +132,7 @@ ORIGIN = "origin"
 def write_config(repository: Repository, *settings: tuple[str, str, str]) -> None:
     """Add section, key and value of each setting to a bare repository's configuration.
 
-    Written as https://git-scm.com/docs/git-config#_syntax says: git itself takes a process for each.
+    Written directly (https://git-scm.com/docs/git-config#_syntax), since git needs one process for each setting.
     """
     text = ""
     for section, key, value in settings:
@@ -145,48 +145,54 @@ def _absolute(url: str) -> str:
     return os.path.abspath(url) if "://" not in url and os.path.isdir(url) else url  # noqa: PTH100, PTH112
 
 
-def fetch(repository: Repository, remote: str, what: str, *, depth: int = 1) -> str:
-    """Fetch a ref or a commit without contents, with ``depth`` commits of its history, and return the commit's id.
+def fetch(repository: Repository, remote: str, revision: str, *, depth: int = 1) -> str:
+    """Fetch a ref or a commit and ``depth`` commits of its history without contents; return the commit's id.
 
-    With a depth of 0 all of it comes, its history and its contents.
+    A depth of 0 fetches the whole history with its contents, so that a person's checkout never becomes shallow.
     """
-    into = "refs/headgate/fetched"
-    # A person's checkout keeps its whole history and all contents: what is fetched into it is never cut.
-    cut = [f"--depth={depth}", "--filter=blob:none"] if depth else []
-    args = [*_FETCH, *cut, "--end-of-options", remote, f"+{what}:{into}"]
-    persistently(lambda: git(args, cwd=repository.path, most=_MOST_FOLDERS))
-    return head(repository, into)
+    target = "refs/headgate/fetched"
+    _fetch(repository, remote, _shallow(depth), f"+{revision}:{target}")
+    return head(repository, target)
 
 
 def fetch_commits(repository: Repository, remote: str, commits: Sequence[str], *, depth: int = 1) -> None:
-    """Fetch some commits at once, as `fetch` fetches one."""
-    cut = [f"--depth={depth}", "--filter=blob:none"] if depth else []
-    specs = [f"+{commit}:refs/headgate/commits/{commit}" for commit in dict.fromkeys(commits)]
-    args = [*_FETCH, *cut, "--end-of-options", remote, *specs]
-    persistently(lambda: git(args, cwd=repository.path, most=_MOST_FOLDERS))
+    """Fetch several commits at once, like `fetch`."""
+    _fetch(
+        repository,
+        remote,
+        _shallow(depth),
+        *(f"+{commit}:refs/headgate/commits/{commit}" for commit in dict.fromkeys(commits)),
+    )
 
 
-_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
-_MOST_FOLDERS = 512 * MEBI
-"""Bytes that the folders of one commit, or the commits of a history, may have on their way."""
+def _shallow(depth: int) -> list[str]:
+    return [f"--depth={depth}", "--filter=blob:none"] if depth else []
 
 
 def fetch_history(repository: Repository, remote: str, commits: Sequence[str]) -> None:
-    """Fetch commits with all that came before them, but no files and no folders."""
-    args = [*_FETCH, "--filter=tree:0", "--end-of-options", remote, *commits]
-    persistently(lambda: git(args, cwd=repository.path, most=_MOST_FOLDERS))
+    """Fetch commits with their whole history, but without files and folders."""
+    _fetch(repository, remote, ["--filter=tree:0"], *commits)
 
 
 def fetch_recent(repository: Repository, remote: str, ref: str, count: int) -> str:
-    """Fetch the newest commits of a ref, but no files and no folders, and return the newest."""
-    into = "refs/headgate/recent"
-    args = [*_FETCH, "--filter=tree:0", f"--depth={count}", "--end-of-options", remote, f"+{ref}:{into}"]
-    persistently(lambda: git(args, cwd=repository.path, most=_MOST_FOLDERS))
-    return head(repository, into)
+    """Fetch the newest commits of a ref without files and folders, and return the newest."""
+    target = "refs/headgate/recent"
+    _fetch(repository, remote, ["--filter=tree:0", f"--depth={count}"], f"+{ref}:{target}")
+    return head(repository, target)
+
+
+def _fetch(repository: Repository, remote: str, options: Sequence[str], *specs: str) -> None:
+    args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", *options]
+    args += ["--end-of-options", remote, *specs]
+    persistently(lambda: git(args, cwd=repository.path, max_bytes=_MAX_FETCH))
+
+
+_MAX_FETCH = 512 * MEBI
+"""Limit for the folders of one commit, or for the commits of a history."""
 
 
 def upstream(repository: Repository, branch: str) -> str:
-    """Return the remote that a branch is pushed to, or an empty string when there is none."""
+    """Return the remote of a branch, or an empty string when it has none."""
     try:
         return repository.git("config", "--get", f"branch.{branch}.remote")
     except GitError:

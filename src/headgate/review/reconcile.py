@@ -11,9 +11,9 @@ from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
 from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing.review_branches import ReviewBranches
-from headgate.landing.workspace import branch_heads, read_proposal
+from headgate.landing.workspace import read_proposal
 from headgate.paths import OURS
-from headgate.releases.pending import read_pending
+from headgate.releases.pending_files import read_pending
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
@@ -82,7 +82,12 @@ def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reje
         return None
     requests = MergeRequests(gitlab, project, workspace.branch)
     found = [
-        ClosedRequest(*owners[one.branch], one.closed_by or "somebody", one.name)
+        ClosedRequest(
+            app=owners[one.branch][0],
+            environment=owners[one.branch][1],
+            actor=one.closed_by or "somebody",
+            request=one.name,
+        )
         for one in requests.closed()
         if one.branch in owners and one.commit == branches[one.branch] and _by_person(one)
     ]
@@ -97,7 +102,7 @@ def _by_person(one: MergeRequest) -> bool:
 def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
     """Whether a merge request of ours is for something that is not proposed any more."""
     marks = read_marks(one.description)
-    head = branch_heads(workspace).get(f"refs/heads/{one.branch}", NO_COMMIT)
+    head = workspace.branch_heads().get(f"refs/heads/{one.branch}", NO_COMMIT)
     return marks is not None and head in (NO_COMMIT, marks.commit) and not _moved(workspace, one.branch, head)
 
 

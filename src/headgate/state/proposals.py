@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.landing.workspace import branch_heads
 from headgate.paths import group_branch, review_branch
 from headgate.releases.decide import cleaned
-from headgate.releases.deepen import fetch_beside, history_clone
-from headgate.releases.pending import PROPOSAL, PROPOSED, compose, read_pending
+from headgate.releases.deepen import fetch_with_depth, history_clone
+from headgate.releases.pending import PROPOSAL, PROPOSED, compose
+from headgate.releases.pending_files import read_pending
 from headgate.releases.release import CONFIG, NOTHING, RELEASE, known_parts, parts, read_released
 from headgate.repository.git import changed_files, has_commit
 
@@ -47,7 +47,7 @@ def open_proposals(
     An app's own is what the default branch has on record of it. Raises GitError without an answer.
     """
     tree = workspace.tree if tree is None else tree
-    heads = branch_heads(workspace)
+    heads = workspace.branch_heads()
     found: dict[Owner, Proposed] = {}
     for record, name in configuration.pairs():
         if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in tree:
@@ -96,7 +96,9 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
         yield workspace.repository
         return
     with history_clone(workspace.repository, workspace.remote) as fresh:
-        fetch_beside(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2)
+        fetch_with_depth(
+            fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2
+        )
         yield fresh
 
 

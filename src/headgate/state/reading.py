@@ -35,7 +35,9 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
     branch = git.current_branch(repository)
     git.use_names_of(repository)
     remote = upstream(repository, branch) or _origin(repository)
-    yield Workspace(repository, branch, git.head(repository), remote, is_checkout=not repository.bare)
+    yield Workspace(
+        repository=repository, branch=branch, base=git.head(repository), remote=remote, is_checkout=not repository.bare
+    )
 
 
 def _origin(repository: Repository) -> str:

@@ -12,7 +12,8 @@ from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.releases.decide import cleaned
 from headgate.releases.deepen import deepening
 from headgate.releases.last_change import last_changes
-from headgate.releases.pending import NOTHING_PENDING, held_release, read_pending, read_records_ahead
+from headgate.releases.pending import NOTHING_PENDING, held_release
+from headgate.releases.pending_files import read_pending, read_records_ahead
 from headgate.releases.release import NOTHING, known_parts, read_released, release_file
 from headgate.releases.windows import closed
 from headgate.state.proposals import open_proposals

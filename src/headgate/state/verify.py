@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.hydration.output import ObjectChange
     from headgate.repository.git import Repository
-    from headgate.repository.gitlog import Logged
+    from headgate.repository.gitlog import LogEntry
     from headgate.repository.tree import Tree
 
 
@@ -39,7 +39,7 @@ class Difference:
     file: str
     kind: str
     change: ObjectChange | None = None
-    touched: Logged | None = None
+    touched: LogEntry | None = None
     by_hand: bool = False
 
 
@@ -176,8 +176,8 @@ def with_touches(found: Sequence[Verification], repository: Repository, head: st
 
 def _last_touches(
     repository: Repository, head: str, files: Collection[str], folders: Sequence[str]
-) -> dict[str, Logged]:
-    found: dict[str, Logged] = {}
+) -> dict[str, LogEntry]:
+    found: dict[str, LogEntry] = {}
     for logged in pieces(repository, head, [below(folder) for folder in folders]) if folders else ():
         for one in logged:
             for change in one.files:
@@ -188,7 +188,7 @@ def _last_touches(
     return found
 
 
-def _touched(verdict: Verification, touches: Mapping[str, Logged]) -> tuple[Difference, ...]:
+def _touched(verdict: Verification, touches: Mapping[str, LogEntry]) -> tuple[Difference, ...]:
     """Tell by hand from hydration: a hydration writes its record in the same commit."""
     record = f"{verdict.folder}/{RECORD}"
     told = []

@@ -1,1 +1,1 @@
-"""YAML in and out, without losing how a scalar was written."""
+"""Canonical YAML text, and paths into YAML data."""

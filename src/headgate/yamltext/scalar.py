@@ -1,4 +1,4 @@
-"""Which plain scalars all readers of YAML take for a string."""
+"""Which plain scalars every YAML reader takes for a string."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 # Every plain scalar that YAML 1.1, YAML 1.2, JSON or Go's yaml packages (which read it in Kubernetes, Flux,
-# Helm and Kustomize) take for something else than a string. https://yaml.org/type/ and
+# Helm and Kustomize) do not take for a string. https://yaml.org/type/ and
 # https://yaml.org/spec/1.2.2/#103-core-schema
 _NOT_A_STRING = re.compile(
     r"""(?:
@@ -32,5 +32,5 @@ def is_plain_string(text: str) -> bool:
     """Whether every YAML reader takes ``text``, written without quotes, for a string."""
     if _NOT_A_STRING.fullmatch(text):
         return False
-    # Go's yaml packages leave out all underscores before they look for a number: 1e_3, 0_x1F.
+    # Go's yaml packages drop all underscores before they look for a number: 1e_3, 0_x1F.
     return not ("_" in text and text[0] in _BEGINS_A_NUMBER and _NOT_A_STRING.fullmatch(text.replace("_", "")))

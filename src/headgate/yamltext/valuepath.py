@@ -1,7 +1,6 @@
 """Paths of values, as grants and configuration write them: ``a."b.c"[*].d``.
 
-A name selects a key, ``"..."`` (a JSON string) a key that holds dots, ``*`` every key, ``[2]`` an item, ``[*]``
-every item.
+A name selects a key, ``"..."`` (a JSON string) a key with dots, ``*`` every key, ``[2]`` an item, ``[*]`` every item.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ KeyPath = tuple[str | int, ...]
 
 
 def dotted(path: KeyPath) -> str:
-    """Write a key path as people do: ``spec.containers[0]."a.b"``."""
+    """Write a key path as text: ``spec.containers[0]."a.b"``."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -31,17 +30,18 @@ def dotted(path: KeyPath) -> str:
 
 
 class AnyKey:
-    """Stands in a pattern for every key of a mapping."""
+    """Matches every key of a mapping."""
 
 
 class AnyItem:
-    """Stands in a pattern for every item of a list."""
+    """Matches every item of a list."""
 
 
 ANY_KEY: Final = AnyKey()
 ANY_ITEM: Final = AnyItem()
 
-Pattern = tuple[str | int | AnyKey | AnyItem, ...]
+PatternStep = str | int | AnyKey | AnyItem
+Pattern = tuple[PatternStep, ...]
 
 _STEP = re.compile(
     r"""
@@ -56,8 +56,8 @@ _STEP = re.compile(
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Pattern:
-    """Read a path. Raises ValueError with what is wrong and where."""
-    steps: list[str | int | AnyKey | AnyItem] = []
+    """Read a path. Raises ValueError with the position of the mistake."""
+    steps: list[PatternStep] = []
     position = 0
     while position < len(text):
         match = _STEP.match(text, position)
@@ -74,7 +74,7 @@ def parse(text: str) -> Pattern:
     return tuple(steps)
 
 
-def _step(match: re.Match[str]) -> str | int | AnyKey | AnyItem:
+def _step(match: re.Match[str]) -> PatternStep:
     if match["star"]:
         return ANY_KEY
     if match["items"]:
@@ -85,37 +85,39 @@ def _step(match: re.Match[str]) -> str | int | AnyKey | AnyItem:
 
 
 def covers(pattern: Pattern, path: KeyPath) -> bool:
-    """Whether ``pattern`` names ``path`` itself or something above it."""
+    """Whether ``pattern`` matches ``path`` or one of its parents."""
     return len(pattern) <= len(path) and all(
-        step == want or (want is ANY_KEY and isinstance(step, str)) or (want is ANY_ITEM and isinstance(step, int))
-        for want, step in zip(pattern, path, strict=False)
+        step == wanted
+        or (wanted is ANY_KEY and isinstance(step, str))
+        or (wanted is ANY_ITEM and isinstance(step, int))
+        for wanted, step in zip(pattern, path, strict=False)
     )
 
 
 def select(data: Any, pattern: Pattern) -> Iterator[tuple[Any, str | int]]:
-    """Yield ``(container, key)`` for every value in ``data`` that ``pattern`` names and that is there."""
-    holders: list[Any] = [data]
+    """Yield ``(container, key)`` for every value in ``data`` that matches ``pattern``."""
+    containers: list[Any] = [data]
     for step in pattern[:-1]:
-        holders = [holder[key] for holder in holders for key in _keys(holder, step)]
-    for holder in holders:
-        for key in _keys(holder, pattern[-1]):
-            yield holder, key
+        containers = [container[key] for container in containers for key in _keys(container, step)]
+    for container in containers:
+        for key in _keys(container, pattern[-1]):
+            yield container, key
 
 
-def _keys(holder: Any, step: str | int | AnyKey | AnyItem) -> list[Any]:
-    if isinstance(holder, dict):
+def _keys(container: Any, step: PatternStep) -> list[Any]:
+    if isinstance(container, dict):
         if step is ANY_KEY:
-            return list(holder)
-        return [step] if isinstance(step, str) and step in holder else []
-    if isinstance(holder, list):
+            return list(container)
+        return [step] if isinstance(step, str) and step in container else []
+    if isinstance(container, list):
         if step is ANY_ITEM:
-            return list(range(len(holder)))
-        return [step] if isinstance(step, int) and step < len(holder) else []
+            return list(range(len(container)))
+        return [step] if isinstance(step, int) and step < len(container) else []
     return []
 
 
 def leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Yield every path that ends in a scalar or in an empty container, with what stands there."""
+    """Yield the path and the value of every scalar and every empty container."""
     if isinstance(data, dict) and data:
         for key, value in data.items():
             yield from leaves(value, (*path, str(key)))

@@ -1,7 +1,7 @@
-"""Data -> canonical YAML text: one way to write each value, readable, and read back the same by every reader.
+"""Data -> canonical YAML text: one way to write each value, which every reader reads back the same.
 
-Block style, two spaces, sequences at the column of their key, lines never folded. Strings stay without
-quotes where no YAML reader could take them for something else; text of several lines is a literal block.
+Block style, two spaces, sequences at the column of their key, lines never folded. Strings have no quotes where every
+YAML reader takes them for strings; text of several lines is a literal block.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 _LONG_KEY = 900
 
-# Allowed without quotes: a first character that starts nothing else in YAML, then no quotes, no flow
-# indicators, no ": ", no " #" and no space or colon at the end. Stricter than YAML, so that it is safe
-# inside flow collections and for every reader.
+# Safe without quotes: a first character that starts nothing else in YAML, then no quotes, no flow indicators, no ": ",
+# no " #" and no space or colon at the end. Stricter than YAML, to be safe in flow collections and for every reader.
 _SAFE = re.compile(
     r"(?!\.\.\.)(?:[^\W\d_]|[0-9./_$(+~^]|--?(?=[A-Za-z]))(?:[^\x00-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff\"'{}\[\],`#:\\]|#(?<=\S#)|:(?=\S))*+",
 )
@@ -30,8 +29,7 @@ _BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufef
 def write(data: Any, order: Callable[[dict[Any, Any], tuple[Any, ...]], list[Any]] | None = None) -> str:
     """Return the canonical text of one document, without a ``---`` line, with a newline at its end.
 
-    ``order`` gives the keys of a mapping in the order in which they are written, from the mapping and its
-    key path; without it they keep their order.
+    ``order`` returns the keys of a mapping in their order of writing, given the mapping and its key path.
     """
     parts: list[str] = []
     keys = order or _as_they_are
@@ -49,13 +47,13 @@ def _as_they_are(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:  
 
 
 def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, ...], keys: Any, *, lead: str) -> None:
-    # ``lead`` is nothing inside a sequence, where the first key stands behind the dash, which is written already.
+    # ``lead`` is empty in a sequence: there the first key follows the dash.
     for key in keys(data, path):
         name, value = _one_line(key), data[key]
         if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
-            parts.append(f"{lead}{name}: {_one_line(value)}\n")  # nearly all are such, and calls cost
+            parts.append(f"{lead}{name}: {_one_line(value)}\n")  # the common case, without a call
         else:
-            # A key on one line may have 1024 characters; a longer one needs the explicit form.
+            # A key on one line may have 1024 characters; a longer key needs the explicit form.
             parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
             _value(parts, value, pad, (*path, key), keys)
         lead = pad
@@ -102,7 +100,7 @@ def _native(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        text = re.sub(r"^(-?\d+)e", r"\1.0e", str(value))  # YAML 1.1 takes 1e-05 for a string
+        text = re.sub(r"^(-?\d+)e", r"\1.0e", str(value))  # in YAML 1.1, 1e-05 is a string
         return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
     raise TypeError(f"{type(value).__name__} has no YAML form here")
 
@@ -126,8 +124,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _fits_block(text: str) -> bool:
-    # A literal block cannot hold control characters or other line breaks, and text of blank lines only
-    # depends on the reader's idea of indentation.
+    # A literal block cannot hold control characters or other line breaks; readers disagree on the indentation of
+    # blank lines.
     return not _BROKEN.search(text) and bool(text.strip(" \t\n")) and not text.startswith(("\n", "\t"))
 
 
