@@ -166,7 +166,7 @@ def test_with_a_job_token_alone_the_push_asks_and_deployments_are_told(scene: Sc
     scene.manifests.merge_requests.clear()
     ended = scene.run(ci._push, token="")
     link = f"{scene.gitlab.url}/platform/manifests/-/merge_requests/new?merge_request%5Bsource_branch%5D="
-    assert f"{BRANCH} waits for a merge request: {link}" in ended.out
+    assert f"{BRANCH} needs a merge request: {link}" in ended.out
 
 
 HOSTILE = """\

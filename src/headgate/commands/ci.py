@@ -23,7 +23,7 @@ from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
-from headgate.gitlab.verified_handoff import app_histories, proven, sent
+from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, verify_sender
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import RollBackRequest
 from headgate.landing.proof import ProofKey
@@ -32,7 +32,7 @@ from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
-from headgate.review.automerge import was_pushed_by_us
+from headgate.review.automerge import is_own_push
 from headgate.review.reconcile import closed_by_people
 from headgate.review.without_token import push_options
 
@@ -91,11 +91,11 @@ def _hand_off(run: Run, report: JobReport) -> int:
     with ExitStack() as stack:
 
         def resolve(workspace: Workspace) -> Deliver:
-            claim, found = proven(run, workspace.configuration)
+            claim, found = verify_sender(run, workspace.configuration)
             senders.append(found)
             short = f"{found.path}@{found.commit[:12]}"
             Terminal(sys.stdout).line(f"sent by pipeline {found.pipeline} of {short}: {found.proof}")
-            hand_off, source = sent(run, workspace.configuration, claim, found, stack)
+            hand_off, source = resolve_handoff(run, workspace.configuration, claim, found, stack)
             taken.append(hand_off)
             return Deliver(hand_off, source)
 
@@ -248,7 +248,7 @@ def _prover(run: Run) -> ProofKey | None:
     gitlab, project = run.write, run.event.manifests
     if gitlab is None:
         return None
-    return ProofKey.of(run.event.tokens.write, run.address, lambda at, one: was_pushed_by_us(gitlab, project, at, one))
+    return ProofKey.of(run.event.tokens.write, run.address, lambda at, one: is_own_push(gitlab, project, at, one))
 
 
 def _worst(*codes: int) -> int:

@@ -104,7 +104,7 @@ def _send(
     sent = [f"{number} {what}" for what, number in counts.items() if number]
     if sent:
         yield f"told the apps' projects: {', '.join(sent)}"
-    yield from refusals.told
+    yield from refusals.messages
 
 
 def _words(one: AppState, gone: list[CommitRef], outcome: Outcome | None, sent: CommitRef | None) -> list[CommitReport]:

@@ -12,7 +12,7 @@ from headgate.feedback.apps import report
 from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
 from headgate.review.reconcile import reconcile
-from headgate.review.without_token import unopened
+from headgate.review.without_token import find_unopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,17 +33,17 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
     """
     newest = refreshed(workspace)
     state = read_state(newest)
-    done = _merge_requests(run, newest, state.configuration)
-    yield from done.told
-    if done.merged:
+    reviews = _merge_requests(run, newest, state.configuration)
+    yield from reviews.messages
+    if reviews.merged:
         newest = refreshed(newest)
         state = read_state(newest)
-    yield from report(run, workspace, newest, state, landings, scope, done)
-    if done.errors:
-        raise done.errors[0]
+    yield from report(run, workspace, newest, state, landings, scope, reviews)
+    if reviews.errors:
+        raise reviews.errors[0]
 
 
 def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> ReviewResult:
     if run.write is None:
-        return unopened(run.by_job, run.event.manifests, newest)
+        return find_unopened(run.by_job, run.event.manifests, newest)
     return reconcile(run.write, run.event.manifests, newest, configuration)

@@ -32,7 +32,7 @@ def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Wor
     text = f"What hydrating this changes in the final YAML:\n\n{describe(changes, gitlab.url)}"
     path = merge_request_path(project, request["iid"])
     try:
-        if keep_note(gitlab, path, "hydration", text, begin=bool(changes)):
+        if keep_note(gitlab, path, "hydration", text, create=bool(changes)):
             yield f"told !{request['iid']} what changes"
     except GitLabError as error:
         yield f"the note on !{request['iid']} is not written: {error}"
