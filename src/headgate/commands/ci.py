@@ -125,7 +125,7 @@ def _schedule(run: Run, report: JobReport) -> int:
     """
     gitlab, project = run.write, run.event.manifests
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
-    scope = Scope(told=completed) if completed else Scope(everything=True)
+    scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     followed = promote.follow(_asked(run, report, completes=False))
     return _worst(verified, followed, rehydrate.refresh(_asked(run, report, lambda: scope)))

@@ -1,7 +1,6 @@
-"""What a run in a pipeline does after it landed: GitLab is brought to what the repository holds. Any run may do it.
+"""After a landing: bring GitLab up to date, first the merge requests, then the reports in the apps' projects.
 
-Merge requests first, then what the apps' projects are told. All of it comes from the state of the repository and of
-GitLab, so a run that was killed is completed by the next one.
+All of it is derived from the state of the repository and of GitLab, so the next run completes one that was killed.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope: Scope) -> Iterator[str]:
-    """Bring GitLab to what the repository holds, and yield what there is to say.
+    """Bring GitLab up to date with the repository, and yield messages.
 
-    ``workspace`` is as it was before the run. What reports are refused is told and changes nothing; raises
-    GitLabError, at its end, when a merge request could not be kept.
+    ``workspace`` is as before the run. A refused report is only a message; raises GitLabError at the end when a merge
+    request could not be reconciled.
     """
     newest = refreshed(workspace)
     state = read_state(newest)

@@ -1,4 +1,4 @@
-"""What one job did, gathered over all that it landed, as files for GitLab."""
+"""The report files of one job, over all that it landed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from headgate.state.verify import Verification
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class JobReport:
-    """What a job did so far. ``url`` is GitLab's address; what is added is written at once."""
+    """What a job did so far. ``url`` is GitLab's address. Each addition rewrites the files at once."""
 
     url: str
     folder: Path = Path(FOLDER)
@@ -36,20 +36,27 @@ class JobReport:
     _changes: list[AppChange] = field(default_factory=list)
 
     def add(self, workspace: Workspace, landings: Sequence[Landing]) -> None:
-        """Add what landed, and what could not."""
+        """Add landings, with the outcomes that failed."""
         for landing in landings:
             self._outcomes.extend(landing.outcomes)
-            self._cases.update({(one.app, one.environment): of_outcome(one) for one in landing.outcomes})
+            self._cases.update(
+                {(outcome.app, outcome.environment): of_outcome(outcome) for outcome in landing.outcomes}
+            )
             self._changes.extend(_delivered(workspace, landing))
         self._write()
 
-    def verified(self, found: Sequence[Verification]) -> None:
-        """Add what was verified."""
-        self._cases.update({(one.app or one.folder, one.environment): of_verdict(one) for one in found})
+    def verified(self, verifications: Sequence[Verification]) -> None:
+        """Add verifications."""
+        self._cases.update(
+            {
+                (verification.app or verification.folder, verification.environment): of_verdict(verification)
+                for verification in verifications
+            }
+        )
         self._write()
 
     def failed(self, error: HeadgateError) -> None:
-        """Add what ended the job."""
+        """Add the error that ended the job."""
         file = error.where.file if error.where else ""
         self._cases["", ""] = TestCase("headgate", "", file, error.what, str(error))
         self._write()
@@ -57,17 +64,22 @@ class JobReport:
     def _write(self) -> None:
         cases = list(self._cases.values())
         errors = [
-            block([f"{one.app} {one.environment}".strip(), *one.details.split("\n")]) for one in cases if one.failure
+            block([f"{case.app} {case.environment}".strip(), *case.details.split("\n")])
+            for case in cases
+            if case.failure
         ]
         text = "\n\n".join([describe(self._changes, self.url), *errors])
         write_files(self.folder, report_files(cases, issues(self._outcomes), self._changes, text))
 
 
 def _delivered(workspace: Workspace, landing: Landing) -> list[AppChange]:
-    """Return what the commits of a landing change, each against what it stands on."""
-    found: list[AppChange] = []
-    for one in landing.delivered:
-        if one.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{one.commit}^"):
-            trees = [git.tree_of_commit(workspace.repository, commit) for commit in (f"{one.commit}^", one.commit)]
-            found += app_changes(trees[0], trees[1], landing.configuration)
-    return found
+    """Return what the commits of a landing change, each compared with its parent."""
+    changes: list[AppChange] = []
+    for branch_commit in landing.delivered:
+        if branch_commit.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{branch_commit.commit}^"):
+            trees = [
+                git.tree_of_commit(workspace.repository, commit)
+                for commit in (f"{branch_commit.commit}^", branch_commit.commit)
+            ]
+            changes += app_changes(trees[0], trees[1], landing.configuration)
+    return changes
