@@ -13,8 +13,8 @@ from headgate.config import load
 from headgate.hydration.output import ObjectChange
 from headgate.objects.diff import Field
 from headgate.report.appchange import AppChange, ObjectEffect, app_changes
-from headgate.report.describe import MOST, counts, describe
-from headgate.report.grouping import fold
+from headgate.report.describe import MAX_LENGTH, counts, describe
+from headgate.report.grouping import group_alike
 from headgate.repository.tree import Tree
 from support.trees import repository
 
@@ -96,7 +96,7 @@ def test_apps_that_change_alike_are_told_once() -> None:
     new = {f"deploy/dev/{app}/configmap-{app}.yaml": config_map(app, level="debug") for app in apps}
     new["deploy/dev/app7/configmap-app7.yaml"] = config_map("app7", level="trace")
     found = changes(old, new, *apps)
-    assert [len(one.apps) for one in fold(found)] == [29, 1]
+    assert [len(one.apps) for one in group_alike(found)] == [29, 1]
     text = describe(found, URL)
     assert "29 apps in <code>dev</code> change alike" in text
     assert text.count("```diff") == 2
@@ -141,7 +141,7 @@ def test_it_is_never_too_long_and_says_what_is_left_out() -> None:
         (3000, 1, 1, "w"),
     ):
         text = describe(big(apps, objects, fields, value), URL)
-        assert len(text) <= MOST
+        assert len(text) <= MAX_LENGTH
         assert "too long" in text or "more" in text
         assert MarkdownIt("commonmark").parse(text)[-1].type != "fence"
 

@@ -51,7 +51,7 @@ def test_what_nobody_hydrated_is_red(scene: Scene, path: str) -> None:
     for ended in both_ways(scene, {path: OBJECT}):
         assert ended.code == 1, ended.out
         assert path.rpartition("/")[2] in ended.out
-        assert "is not Headgate's" in ended.out
+        assert "was not written by Headgate" in ended.out
 
 
 def test_what_flux_does_not_read_is_green(scene: Scene) -> None:

@@ -20,7 +20,7 @@ from headgate.report.markdown import plain
 from headgate.repository import git
 from headgate.repository.remote import fetch
 from headgate.state.proposals import open_proposals
-from headgate.state.status import find_arrivals
+from headgate.state.status import find_last_changes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -181,7 +181,7 @@ def _app_states(
     proposed = open_proposals(newest, state.configuration)
     apps = state.configuration.apps
     released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
-    landed = find_arrivals(newest, released)
+    landed = find_last_changes(newest, released)
     return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.report.appchange import app_changes
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, report_files, write_files
-from headgate.report.junit import TestCase, of_outcome, of_verdict
+from headgate.report.junit import TestCase, of_outcome, of_verification
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.repository import git
@@ -49,7 +49,7 @@ class JobReport:
         """Add verifications."""
         self._cases.update(
             {
-                (verification.app or verification.folder, verification.environment): of_verdict(verification)
+                (verification.app or verification.folder, verification.environment): of_verification(verification)
                 for verification in verifications
             }
         )
@@ -58,7 +58,9 @@ class JobReport:
     def failed(self, error: HeadgateError) -> None:
         """Add the error that ended the job."""
         file = error.where.file if error.where else ""
-        self._cases["", ""] = TestCase("headgate", "", file, error.what, str(error))
+        self._cases["", ""] = TestCase(
+            app="headgate", environment="", file=file, failure=error.what, details=str(error)
+        )
         self._write()
 
     def _write(self) -> None:
