@@ -333,7 +333,7 @@ def test_other_manifest_project_set_from_outside_is_refused(trust: Trust) -> Non
     trust.gitlab.push(trust.other, {"headgate.yaml": theirs}, user=trust.dana)
     before = refs(trust.other)
     job = trust.job("push", trust.max)
-    refused(trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"}), UNTRUSTED, "headgate.yaml is of acme/manifests")
+    refused(trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"}), UNTRUSTED, "headgate.yaml names acme/manifests")
     assert refs(trust.other) == before
 
 

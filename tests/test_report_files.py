@@ -14,7 +14,7 @@ from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.files import report_files, to_counts
-from headgate.report.junit import TestCase, of_outcome, of_verification, to_junit
+from headgate.report.junit import JunitCase, of_outcome, of_verification, to_junit
 from headgate.report.quality import issues, to_code_quality
 from headgate.state.verify import Difference, Verification
 
@@ -30,7 +30,7 @@ FAILED = Outcome(
 @given(st.text(), st.text())
 def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
     root = ET.fromstring(
-        to_junit([TestCase(app="web", environment="dev", file="a.yaml", failure=what or "x", details=details)])
+        to_junit([JunitCase(app="web", environment="dev", file="a.yaml", failure=what or "x", details=details)])
     )
     assert root.get("failures") == "1"
     assert root.find(".//testcase").get("name") == "web in dev"  # type: ignore[union-attr]

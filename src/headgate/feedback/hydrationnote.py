@@ -33,6 +33,6 @@ def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Wor
     path = merge_request_path(project, request["iid"])
     try:
         if keep_note(gitlab, path, "hydration", text, create=bool(changes)):
-            yield f"commented on !{request['iid']} what changes"
+            yield f"commented on !{request['iid']}"
     except GitLabError as error:
         yield f"cannot comment on !{request['iid']}: {error}"

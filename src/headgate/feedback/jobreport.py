@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.report.appchange import app_changes
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, report_files, write_files
-from headgate.report.junit import TestCase, of_outcome, of_verification
+from headgate.report.junit import JunitCase, of_outcome, of_verification
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.repository import git
@@ -31,7 +31,7 @@ class JobReport:
 
     url: str
     folder: Path = Path(FOLDER)
-    _cases: dict[tuple[str, str], TestCase] = field(default_factory=dict)
+    _cases: dict[tuple[str, str], JunitCase] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
     _changes: list[AppChange] = field(default_factory=list)
 
@@ -42,7 +42,7 @@ class JobReport:
             self._cases.update(
                 {(outcome.app, outcome.environment): of_outcome(outcome) for outcome in landing.outcomes}
             )
-            self._changes.extend(_delivered(workspace, landing))
+            self._changes.extend(_landed_changes(workspace, landing))
         self._write()
 
     def verified(self, verifications: Sequence[Verification]) -> None:
@@ -58,7 +58,7 @@ class JobReport:
     def failed(self, error: HeadgateError) -> None:
         """Add the error that ended the job."""
         file = error.where.file if error.where else ""
-        self._cases["", ""] = TestCase(
+        self._cases["", ""] = JunitCase(
             app="headgate", environment="", file=file, failure=error.what, details=str(error)
         )
         self._write()
@@ -74,8 +74,7 @@ class JobReport:
         write_files(self.folder, report_files(cases, issues(self._outcomes), self._changes, text))
 
 
-def _delivered(workspace: Workspace, landing: Landing) -> list[AppChange]:
-    """Return what the commits of a landing change, each compared with its parent."""
+def _landed_changes(workspace: Workspace, landing: Landing) -> list[AppChange]:
     changes: list[AppChange] = []
     for branch_commit in landing.delivered:
         if branch_commit.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{branch_commit.commit}^"):

@@ -40,7 +40,7 @@ def trigger(server: str, project: str, token: str, ref: str, inputs: Mapping[str
 
 
 _HINTS = {
-    400: "use the same major version of the components 'deliver' here and 'hydrate' there, and an existing branch",
+    400: "check the branch there, and use the same major version of the components 'deliver' here and 'hydrate' there",
     401: "HEADGATE_TRIGGER_TOKEN is not a trigger token",
     403: "the owner of HEADGATE_TRIGGER_TOKEN may not run pipelines there",
     404: "the project does not exist, or HEADGATE_TRIGGER_TOKEN is not one of its trigger tokens (Settings, CI/CD, "

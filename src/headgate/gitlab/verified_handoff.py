@@ -98,7 +98,7 @@ def _provenance_problems(
     tag = short_ref(sender.ref) if sender.ref.startswith(TAGS) else ""
     problems: dict[Reference, str] = {}
     for image in images:
-        patterns = {"", *_patterns(image.reference, accepted)}
+        patterns = {"", *_tag_patterns(image.reference, accepted)}
         if any(not provenance_problem(image.reference.tag, sender.commit, tag, pattern) for pattern in patterns):
             continue
         problem = provenance_problem(image.reference.tag, sender.commit, tag, revision=revision(image, access))
@@ -106,8 +106,7 @@ def _provenance_problems(
     return problems
 
 
-def _patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
-    """Return the tag patterns that apps configure for an image."""
+def _tag_patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
     repository = canonical_repository(image.repository)
     owned = [
         image_settings

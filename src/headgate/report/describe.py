@@ -208,7 +208,6 @@ def _short(line: str) -> str:
 
 
 def _fitted(lines: list[str], limit: int, noun: str) -> str:
-    """Return the lines that fit, and how many do not."""
     shown: list[str] = []
     room = limit - _ROOM
     for line in lines:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.report.appchange import AppChange
-    from headgate.report.junit import TestCase
+    from headgate.report.junit import JunitCase
     from headgate.report.quality import QualityIssue
 
 FOLDER = "headgate-report"
@@ -28,7 +28,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def report_files(
-    cases: Sequence[TestCase], issues: Sequence[QualityIssue], changes: Sequence[AppChange], text: str
+    cases: Sequence[JunitCase], issues: Sequence[QualityIssue], changes: Sequence[AppChange], text: str
 ) -> dict[str, str]:
     """Return the files of a job's report by name. ``text`` is the Markdown for people."""
     return {

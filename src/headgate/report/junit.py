@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestCase:
+class JunitCase:
     """One app in one environment. ``details`` is the whole error; ``skipped`` says why it waits."""
 
     app: str
@@ -31,9 +31,9 @@ class TestCase:
     skipped: str = ""
 
 
-def of_outcome(outcome: Outcome) -> TestCase:
+def of_outcome(outcome: Outcome) -> JunitCase:
     """Return the test case of a hydration."""
-    case = TestCase(app=outcome.app, environment=outcome.environment)
+    case = JunitCase(app=outcome.app, environment=outcome.environment)
     if outcome.error is not None:
         file = outcome.error.where.file if outcome.error.where else ""
         details = str(outcome.error)
@@ -45,9 +45,9 @@ def of_outcome(outcome: Outcome) -> TestCase:
 _SKIPPED = ("waiting", "held", "superseded")
 
 
-def of_verification(verification: Verification) -> TestCase:
+def of_verification(verification: Verification) -> JunitCase:
     """Return the test case of a verification."""
-    case = TestCase(app=verification.app or verification.folder, environment=verification.environment)
+    case = JunitCase(app=verification.app or verification.folder, environment=verification.environment)
     if verification.error is not None:
         file = verification.error.where.file if verification.error.where else ""
         return replace(case, file=file, failure=verification.error.what, details=str(verification.error))
@@ -58,7 +58,7 @@ def of_verification(verification: Verification) -> TestCase:
     return case
 
 
-def to_junit(cases: Sequence[TestCase]) -> str:
+def to_junit(cases: Sequence[JunitCase]) -> str:
     """Return cases as XML. Invisible characters and those that XML forbids are written as escapes."""
     failures, skipped = sum(bool(case.failure) for case in cases), sum(bool(case.skipped) for case in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped)}

@@ -56,7 +56,7 @@ def states(app_status: AppStatus) -> Iterator[Cell]:
         yield f"fails: {str(app_status.error).splitlines()[0]}", "red"
     for group in app_status.failed:
         failure = group.record.failure
-        yield f"{_versions(group)} failed{f': {failure.message}' if failure else ''}", "red"
+        yield f"{_group_version(group)} failed{f': {failure.message}' if failure else ''}", "red"
     if app_status.edited:
         yield "edited by hand", "red"
     if app_status.state == "stale" and not app_status.edited:
@@ -87,13 +87,12 @@ def _holds(app_status: AppStatus) -> Iterator[Cell]:
     }
     for group in app_status.held:
         reasons = [reason for reason in group.record.reasons if reason not in known and " is frozen by " not in reason]
-        yield f"{_versions(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
+        yield f"{_group_version(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
     if app_status.state == "held" and not app_status.edited:
         yield "a change of its inputs is held", "yellow"
 
 
-def _versions(group: Group) -> str:
-    """Return the version in a group."""
+def _group_version(group: Group) -> str:
     release = Release(images=group.record.images, config=group.record.config)
     return version(release) or ", ".join(commits(release))
 

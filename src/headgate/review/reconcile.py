@@ -154,7 +154,6 @@ def _collect(before: Mapping[str, MergeRequest], steps: Sequence[Step]) -> Revie
 
 
 def _sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> RequestUpdate | None:
-    """Open, update or close the merge request of a branch."""
     metadata = read_metadata(request.description) if request else None
     if request and metadata and (metadata.commit, metadata.settings) == (commit, settings_id(context.review(branch))):
         return RequestUpdate(request=sync_freeze(context, request, metadata))
@@ -181,7 +180,6 @@ def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
 
 
 def _changes_anything(context: ReviewContext, proposal: OpenProposal) -> bool:
-    """Whether the proposal differs from the default branch."""
     newest = context.workspace.tree
     paths = differing(proposal.base, proposal.tree)
     return any(newest.oid(path) != proposal.tree.oid(path) for path in paths)

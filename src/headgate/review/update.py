@@ -176,7 +176,6 @@ def _metadata(
 
 
 def _sources(changes: Sequence[AppChange]) -> Iterator[Source]:
-    """Yield the apps' commits that the changes deliver."""
     sources: dict[Source, None] = {}
     for change in changes:
         before = parts(change.before)

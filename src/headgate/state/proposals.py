@@ -74,7 +74,6 @@ def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[
 def _template_proposals(
     workspace: Workspace, configuration: Configuration, heads: dict[str, str]
 ) -> dict[Owner, Proposed]:
-    """Return the proposals of template changes, by app and environment."""
     branches = [group_branch(name) for name in configuration.settings.environments]
     commits = {branch: heads[f"{_BRANCHES}{branch}"] for branch in branches if f"{_BRANCHES}{branch}" in heads}
     proposals: dict[Owner, Proposed] = {}
@@ -82,7 +81,7 @@ def _template_proposals(
         for branch, commit in commits.items():
             if workspace.prover is not None and not workspace.prover.proves(repository, branch, commit):
                 continue
-            for owner in _changed_by(repository, configuration, workspace.base, commit):
+            for owner in _owners_of_changes(repository, configuration, workspace.base, commit):
                 if branch == group_branch(owner[1]):
                     proposals.setdefault(owner, Proposed(branch, commit, None))
     return proposals
@@ -101,8 +100,7 @@ def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repo
         yield fresh
 
 
-def _changed_by(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
-    """Yield whose final YAML a proposal would change."""
+def _owners_of_changes(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
     changed = changed_files(repository, base, commit)
     if has_commit(repository, f"{commit}^"):  # leave out later changes of the default branch
         proposed = changed_files(repository, f"{commit}^", commit)

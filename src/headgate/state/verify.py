@@ -100,7 +100,7 @@ def _verification(tree: Tree, configuration: Configuration, target: Target, outc
         Difference(file=f"{outcome.folder}/{change.file}", kind=kinds[change.action], change=change)
         for change in outcome.objects
     ]
-    added = _added(tree, outcome.folder)
+    added = _unwritten_files(tree, outcome.folder)
     edited = is_edited(tree, outcome.folder)
     if edited and not differences and not added:
         differences = [Difference(file=f"{outcome.folder}/{RECORD}", kind="record")]
@@ -117,8 +117,7 @@ def _verification(tree: Tree, configuration: Configuration, target: Target, outc
     return replace(verification, state=state, differences=(*differences, *added))
 
 
-def _added(tree: Tree, folder: str) -> list[Difference]:
-    """Return the files in an output folder that no hydration wrote."""
+def _unwritten_files(tree: Tree, folder: str) -> list[Difference]:
     ours = {f"{folder}/{name}" for name in (*output.read_record(tree, folder).files, RECORD)}
     return [Difference(file=path, kind="added") for path in tree.paths(folder) if path not in ours]
 
