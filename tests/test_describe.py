@@ -112,8 +112,8 @@ def test_nothing_is_nothing() -> None:
 def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
     return [
         AppChange(
-            f"app{app}",
-            "dev",
+            app=f"app{app}",
+            environment="dev",
             objects=tuple(
                 ObjectEffect(
                     ObjectChange(
@@ -124,7 +124,7 @@ def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
                         "f",
                         tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
                     ),
-                    dangers=("is removed",),
+                    risks=("is removed",),
                 )
                 for number in range(objects)
             ),
@@ -158,7 +158,7 @@ hostile = st.one_of(
 @given(hostile, hostile, hostile)
 def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
     change = ObjectChange("changed", "ConfigMap", name, name, name, (Field(name, old, new), Field("b", None, new)))
-    text = describe([AppChange("web", "dev", objects=(ObjectEffect(change, dangers=(name,)),))], URL)
+    text = describe([AppChange(app="web", environment="dev", objects=(ObjectEffect(change, risks=(name,)),))], URL)
     outside = []
     for token in MarkdownIt("commonmark").parse(text):
         if token.type == "inline":
@@ -175,7 +175,7 @@ def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
 
 
 def test_another_version_of_an_engine_is_told_once_for_all() -> None:
-    changes = [AppChange(app, "dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
+    changes = [AppChange(app=app, environment="dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
     text = describe(changes, URL)
     assert text.count("helm 4.3.0") == 1
     assert "- rendered with `helm 4.3.0 -> 4.3.1` in 2 app-environments" in text

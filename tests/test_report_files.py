@@ -76,7 +76,7 @@ def test_counts_are_as_gitlab_takes_them() -> None:
         ObjectEffect(ObjectChange(action, "Service", "", action, "f", ()))
         for action in ("added", "changed", "removed", "removed")
     )
-    counts = json.loads(to_counts([AppChange("web", "dev", objects=objects)]))
+    counts = json.loads(to_counts([AppChange(app="web", environment="dev", objects=objects)]))
     assert counts == {"create": 1, "update": 1, "delete": 2}
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from headgate.review.update import ReviewResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
     """Which apps get reports: those that a run touched, those of a push, or with ``everything`` all.
 

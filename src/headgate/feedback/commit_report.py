@@ -64,6 +64,11 @@ class AppState:
     review_url: str
     url: str
 
+    @property
+    def environment(self) -> str:
+        """The environment's name."""
+        return self.owner[1]
+
 
 CommitRef = tuple[int, str, str]
 """A project's id, a commit of it, and its full ref; the ref is empty when unknown."""
@@ -127,88 +132,76 @@ def _shares_project(record: AppRecord, configuration: Configuration) -> bool:
     return False
 
 
-def commit_reports(app_state: AppState, gone: Iterable[CommitRef] = ()) -> list[CommitReport]:
+def commit_reports(app: AppState, gone: Iterable[CommitRef] = ()) -> list[CommitReport]:
     """Return the report of each commit. ``gone`` are commits that something newer may have superseded."""
     reports: dict[Source, CommitReport] = {}
-    for report in [
-        *_gone(app_state, gone),
-        *_failed(app_state),
-        *_running(app_state),
-        *_waiting(app_state),
-        *_proposed(app_state),
-    ]:
+    for report in [*_gone(app, gone), *_failed(app), *_running(app), *_waiting(app), *_proposed(app)]:
         key = (report.project, report.commit)
         if key not in reports or _RANK.index(report.state) >= _RANK.index(reports[key].state):
             reports[key] = report
     return list(reports.values())
 
 
-def _running(app_state: AppState) -> Iterator[CommitReport]:
-    deployed = _leading(app_state.release)
-    for part in parts(app_state.release).values():
-        pin = f", {app_state.held}" if app_state.release and app_state.release.pin else ""
-        text = f"deployed to {app_state.owner[1]}: {version(app_state.release)}{pin}"
-        yield from _report(
-            app_state, part, "success", text, app_state.url, deployed=(part.project_id, part.commit) in deployed
-        )
+def _running(app: AppState) -> Iterator[CommitReport]:
+    deployed = _leading(app.release)
+    for part in parts(app.release).values():
+        pin = f", {app.held}" if app.release and app.release.pin else ""
+        text = f"deployed to {app.environment}: {version(app.release)}{pin}"
+        is_deployed = (part.project_id, part.commit) in deployed
+        yield from _report(app, part, "success", text, app.url, deployed=is_deployed)
 
 
-def _waiting(app_state: AppState) -> Iterator[CommitReport]:
-    running = parts(app_state.release)
-    for group in app_state.held_groups:
-        reason = "; ".join(group.record.reasons) or app_state.held
+def _waiting(app: AppState) -> Iterator[CommitReport]:
+    running = parts(app.release)
+    for group in app.held_groups:
+        reason = "; ".join(group.record.reasons) or app.held
         for name, part in group.parts.items():
             if part != running.get(name):
-                yield from _report(
-                    app_state, part, "pending", f"waits for {app_state.owner[1]}: {reason}", app_state.url
-                )
+                yield from _report(app, part, "pending", f"waits for {app.environment}: {reason}", app.url)
 
 
-def _proposed(app_state: AppState) -> Iterator[CommitReport]:
-    running = parts(app_state.release)
-    for name, part in parts(app_state.proposed).items():
+def _proposed(app: AppState) -> Iterator[CommitReport]:
+    running = parts(app.release)
+    for name, part in parts(app.proposed).items():
         if part != running.get(name):
-            text = f"waits for review in {app_state.owner[1]}: {version(app_state.proposed)}"
-            yield from _report(app_state, part, "pending", text, app_state.review_url)
+            text = f"waits for review in {app.environment}: {version(app.proposed)}"
+            yield from _report(app, part, "pending", text, app.review_url)
 
 
-def _failed(app_state: AppState) -> Iterator[CommitReport]:
-    for group in app_state.failed:
+def _failed(app: AppState) -> Iterator[CommitReport]:
+    for group in app.failed:
         reason = group.record.failure.message if group.record.failure else "it could not be rendered"
         for part in group.parts.values():
-            yield from _report(
-                app_state, part, "failed", f"not delivered to {app_state.owner[1]}: {reason}", app_state.url
-            )
+            yield from _report(app, part, "failed", f"not delivered to {app.environment}: {reason}", app.url)
 
 
-def _gone(app_state: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
-    newest = app_state.proposed or app_state.waiting or app_state.release
-    parts_in_use = [part for release in (app_state.release, app_state.proposed) for part in parts(release).values()]
-    parts_in_use += [part for group in app_state.held_groups for part in group.parts.values()]
+def _gone(app: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
+    newest = app.proposed or app.waiting or app.release
+    parts_in_use = [part for release in (app.release, app.proposed) for part in parts(release).values()]
+    parts_in_use += [part for group in app.held_groups for part in group.parts.values()]
     current = {(part.project_id, part.commit) for part in parts_in_use}
     projects = {part.project_id for part in parts_in_use}
     for project, commit, ref in gone:
-        if (project, commit) not in current and project in projects:  # else of a project that is no longer the app's
-            text = f"superseded in {app_state.owner[1]} by {version(newest)}"
-            url = app_state.review_url or app_state.url
-            yield _build(app_state, (project, commit, ref), "canceled", text, url)
+        if (project, commit) not in current and project in projects:
+            text = f"superseded in {app.environment} by {version(newest)}"
+            url = app.review_url or app.url
+            yield _build(app, (project, commit, ref), "canceled", text, url)
 
 
-def failed(app_state: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
+def failed(app: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
     """Return the report of a commit whose hand-off could not be rendered."""
-    text = f"not delivered to {app_state.owner[1]}: {error.what}"
-    return _build(app_state, sent, "failed", text, app_state.url)
+    text = f"not delivered to {app.environment}: {error.what}"
+    return _build(app, sent, "failed", text, app.url)
 
 
-def _build(app_state: AppState, ref: CommitRef, state: CommitState, text: str, url: str) -> CommitReport:
-    app, environment = app_state.owner
+def _build(app: AppState, ref: CommitRef, state: CommitState, text: str, url: str) -> CommitReport:
     return CommitReport(
         project=ref[0],
         commit=ref[1],
         ref=ref[2],
-        app=app,
-        environment=environment,
-        name=app_state.name,
+        app=app.owner[0],
+        environment=app.environment,
+        name=app.name,
         state=state,
         text=plain(text, MAX_TEXT),
         url=url,
@@ -216,7 +209,7 @@ def _build(app_state: AppState, ref: CommitRef, state: CommitState, text: str, u
 
 
 def _report(
-    app_state: AppState,
+    app: AppState,
     part: ReleasedImage | ReleasedConfig,
     state: CommitState,
     text: str,
@@ -225,7 +218,7 @@ def _report(
     deployed: bool = False,
 ) -> Iterator[CommitReport]:
     if part.project_id is not None:  # unknown after a hand-off without GitLab
-        report = _build(app_state, (part.project_id, part.commit, part.ref), state, text, url)
+        report = _build(app, (part.project_id, part.commit, part.ref), state, text, url)
         yield replace(report, deployed=deployed, pipeline=part.pipeline or 0)
 
 
@@ -239,6 +232,6 @@ def _leading(release: Release | None) -> set[tuple[int | None, str]]:
     return {(project, part.commit) for project, part in newest.items()}
 
 
-def summary(app_state: AppState) -> str:
+def summary(app: AppState) -> str:
     """Describe what runs, for commits without a report."""
-    return f"runs {version(app_state.release)}" if app_state.release else "nothing released yet"
+    return f"runs {version(app.release)}" if app.release else "nothing released yet"

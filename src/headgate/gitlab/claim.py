@@ -13,7 +13,7 @@ PATTERN = r"^(headgate/1( (project|commit|images|token)=[A-Za-z0-9._:/@,+-]*)+)?
 """The pattern of the manifest project's input ``handoff``: no ``$``, which GitLab would expand, no line break."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What a triggered pipeline received: project id, commit, images; ``token`` is an id_token that may prove them."""
 
@@ -38,7 +38,8 @@ def parse_claim(text: str) -> Claim:
             f"the hand-off names project {project!r} and commit {commit!r}; expected a project id and a full commit id"
         )
     images = [image for image in values.get("images", "").split(",") if image]
-    return Claim(int(project), commit, tuple(map(parse_reference, images)), values.get("token", ""))
+    references = tuple(map(parse_reference, images))
+    return Claim(project=int(project), commit=commit, images=references, token=values.get("token", ""))
 
 
 def write_claim(claim: Claim) -> str:

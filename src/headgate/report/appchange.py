@@ -32,10 +32,10 @@ class ObjectEffect:
 
     change: ObjectChange
     secret: bool = False
-    dangers: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppChange:
     """The changes of one app in one environment: release, objects, engine version (``upgrade``)."""
 
@@ -92,10 +92,14 @@ def _app_change(
         path: new.read(path) if path in new else None for path in paths if path.rpartition("/")[0] == folder
     }
     workloads = configuration.settings.workloads
-    objects = tuple(_effect(*pair, workloads) for pair in output.object_pairs(old, folder, own, {}))
-    before = _release(old, [f"{name}/{RELEASE}" for name in releases])
-    after = _release(new, [f"{name}/{RELEASE}" for name in releases])
-    return AppChange(*owner, before, after, objects, _upgrade(old, new, folder) if own else "")
+    return AppChange(
+        app=owner[0],
+        environment=owner[1],
+        before=_release(old, [f"{name}/{RELEASE}" for name in releases]),
+        after=_release(new, [f"{name}/{RELEASE}" for name in releases]),
+        objects=tuple(_effect(*pair, workloads) for pair in output.object_pairs(old, folder, own, {})),
+        upgrade=_upgrade(old, new, folder) if own else "",
+    )
 
 
 def _upgrade(old: Tree, new: Tree, folder: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 100_000
 """Characters of a description. GitLab allows 1,048,576: https://docs.gitlab.com/administration/instance_limits/."""
 _MAX_APPS = 100
-_MAX_DANGERS = 40
+_MAX_RISKS = 40
 _MAX_FIELDS = 60
 _MAX_LINES = 15
 _MAX_LINE_LENGTH = 500
@@ -29,7 +29,7 @@ _MAX_NAMES = 400
 
 
 def describe(changes: Sequence[AppChange], url: str, *, limit: int = MAX_LENGTH) -> str:
-    """Return Markdown of at limit ``limit`` characters. ``url`` is GitLab's address, for links to the apps' commits.
+    """Return Markdown of at most ``limit`` characters. ``url`` is GitLab's address, for links to the apps' commits.
 
     Versions and risks come first; then, as far as there is room, objects with their fields, and a note on the rest.
     """
@@ -120,10 +120,10 @@ def _risks(changes: Sequence[AppChange], limit: int) -> str:
     names_by_risk: dict[tuple[str, str], list[str]] = {}
     for change in changes:
         for effect in change.objects:
-            for risk in effect.dangers:
+            for risk in effect.risks:
                 names_by_risk.setdefault((effect.change.kind, risk), []).append(object_name(effect.change))
     lines = [f"- :warning: {_who(kind, names)} {prose(risk)}" for (kind, risk), names in names_by_risk.items()]
-    text = _fitted(lines[:_MAX_DANGERS], limit, "warnings")
+    text = _fitted(lines[:_MAX_RISKS], limit, "warnings")
     return f"**Look at this:**\n\n{text}" if lines else ""
 
 

@@ -39,7 +39,7 @@ def _key(app: str, effect: ObjectEffect) -> object:
     change = effect.change
     # The fields of a Secret are not shown, so they do not distinguish apps.
     fields = () if effect.secret else tuple((_own(app, field.path), field.old, field.new) for field in change.fields)
-    return change.action, change.kind, _own(app, change.name), _own(app, change.namespace), fields, effect.dangers
+    return change.action, change.kind, _own(app, change.name), _own(app, change.namespace), fields, effect.risks
 
 
 def _own(app: str, name: str) -> str:

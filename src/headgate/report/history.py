@@ -22,7 +22,7 @@ SHORT = 12
 _TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
     """A step with notes: the commit that it went back to, the environment that had the release first."""
 

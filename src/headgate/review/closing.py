@@ -20,7 +20,7 @@ def close(requests: MergeRequests, request: MergeRequest, reason: str) -> None:
 
 
 def comment_closed(requests: MergeRequests, request: MergeRequest, reason: str) -> None:
-    """Comment why, unless that is done: GitLab itself closes merge requests whose branch is deleted. Raises GitLabError."""
+    """Comment why unless done, since GitLab itself closes requests of deleted branches. Raises GitLabError."""
     metadata = read_metadata(request.description)
     if metadata is None or metadata.closed:
         return

@@ -100,24 +100,19 @@ def _verification(tree: Tree, configuration: Configuration, target: Target, outc
         Difference(file=f"{outcome.folder}/{change.file}", kind=kinds[change.action], change=change)
         for change in outcome.objects
     ]
-    added = _unwritten_files(tree, outcome.folder)
+    added = _added_files(tree, outcome.folder)
     edited = is_edited(tree, outcome.folder)
     if edited and not differences and not added:
         differences = [Difference(file=f"{outcome.folder}/{RECORD}", kind="record")]
     if not differences and not added:
         return verification
     release = read_release(tree, *target)
-    state: VerificationState = (
-        "edited"
-        if edited or added
-        else "waits"
-        if hold_reason(configuration, target[0], outcome.environment, release)
-        else "stale"
-    )
+    is_held = bool(hold_reason(configuration, target[0], outcome.environment, release))
+    state: VerificationState = "edited" if edited or added else "waits" if is_held else "stale"
     return replace(verification, state=state, differences=(*differences, *added))
 
 
-def _unwritten_files(tree: Tree, folder: str) -> list[Difference]:
+def _added_files(tree: Tree, folder: str) -> list[Difference]:
     ours = {f"{folder}/{name}" for name in (*output.read_record(tree, folder).files, RECORD)}
     return [Difference(file=path, kind="added") for path in tree.paths(folder) if path not in ours]
 
