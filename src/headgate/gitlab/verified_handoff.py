@@ -108,16 +108,8 @@ def _provenance_problems(
 
 def _tag_patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
     repository = canonical_repository(image.repository)
-    owned = [
-        image_settings
-        for acceptance in accepted
-        for image_settings in acceptance.record.images(acceptance.environment).values()
-    ]
-    return [
-        image_settings.tag
-        for image_settings in owned
-        if image_settings.tag and canonical_repository(image_settings.repository) == repository
-    ]
+    images = [own for each in accepted for own in each.record.images(each.environment).values()]
+    return [own.tag for own in images if own.tag and canonical_repository(own.repository) == repository]
 
 
 def _check_reachable(source: AppSource, sender: Sender) -> None:

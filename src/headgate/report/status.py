@@ -26,21 +26,21 @@ _TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
 
 def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
     """Write a row for each app and environment, the notes, and the totals."""
-    write_table(terminal, _TITLES, [_row(app_status, now) for app_status in status.apps])
+    write_table(terminal, _TITLES, [_row(app, now) for app in status.apps])
     for note in status.notes:
         terminal.line(note, "yellow")
     terminal.line(summary(status), "" if status.apps else "dim")
 
 
-def _row(app_status: AppStatus, now: datetime) -> list[Cell]:
-    facts = list(states(app_status))
+def _row(app: AppStatus, now: datetime) -> list[Cell]:
+    facts = list(states(app))
     style = next((known for known in ("red", "yellow", "cyan") if any(style == known for _, style in facts)), "")
     return [
-        (app_status.app, "bold"),
-        (app_status.environment, ""),
-        (version(app_status.release), ""),
-        (", ".join(commits(app_status.release)), "cyan"),
-        (age(app_status.last_change.time, now) if app_status.last_change else "", "dim"),
+        (app.app, "bold"),
+        (app.environment, ""),
+        (version(app.release), ""),
+        (", ".join(commits(app.release)), "cyan"),
+        (age(app.last_change.time, now) if app.last_change else "", "dim"),
         ("; ".join(text for text, _ in facts), style),
     ]
 
@@ -50,45 +50,39 @@ def commits(release: Release | None) -> list[str]:
     return list(dict.fromkeys(part.commit[:SHORT] for part in parts(release).values()))
 
 
-def states(app_status: AppStatus) -> Iterator[Cell]:
+def states(app: AppStatus) -> Iterator[Cell]:
     """Yield what is out of the ordinary, the worst first."""
-    if app_status.error is not None:
-        yield f"fails: {str(app_status.error).splitlines()[0]}", "red"
-    for group in app_status.failed:
+    if app.error is not None:
+        yield f"fails: {str(app.error).splitlines()[0]}", "red"
+    for group in app.failed:
         failure = group.record.failure
         yield f"{_group_version(group)} failed{f': {failure.message}' if failure else ''}", "red"
-    if app_status.edited:
+    if app.edited:
         yield "edited by hand", "red"
-    if app_status.state == "stale" and not app_status.edited:
+    if app.state == "stale" and not app.edited:
         yield "stale: its inputs changed", "yellow"
-    if app_status.state == "empty":
-        yield f"waits for {', '.join(app_status.waits_for)}", "cyan"
-    if app_status.foreign:
-        yield f"foreign files: {', '.join(app_status.foreign[:3])}", "yellow"
-    yield from _holds(app_status)
-    if app_status.proposed is not None:
-        yield f"proposed: {version(app_status.proposed.release) or 'other YAML'}", "cyan"
+    if app.state == "empty":
+        yield f"waits for {', '.join(app.waits_for)}", "cyan"
+    if app.foreign:
+        yield f"foreign files: {', '.join(app.foreign[:3])}", "yellow"
+    yield from _holds(app)
+    if app.proposed is not None:
+        yield f"proposed: {version(app.proposed.release) or 'other YAML'}", "cyan"
 
 
-def _holds(app_status: AppStatus) -> Iterator[Cell]:
-    if app_status.pin is not None:
-        yield f"pinned by {app_status.pin.by}: {app_status.pin.reason}", "yellow"
-    if app_status.freeze is not None:
-        yield f"frozen by {app_status.freeze.by}: {app_status.freeze.reason}", "yellow"
-    if app_status.closed:
-        yield app_status.closed, "yellow"
-    known = {
-        text
-        for text in (
-            app_status.closed,
-            f"pinned by {app_status.pin.by}: {app_status.pin.reason}" if app_status.pin else "",
-        )
-        if text
-    }
-    for group in app_status.held:
+def _holds(app: AppStatus) -> Iterator[Cell]:
+    pinned = f"pinned by {app.pin.by}: {app.pin.reason}" if app.pin else ""
+    if pinned:
+        yield pinned, "yellow"
+    if app.freeze is not None:
+        yield f"frozen by {app.freeze.by}: {app.freeze.reason}", "yellow"
+    if app.closed:
+        yield app.closed, "yellow"
+    known = (app.closed, pinned)
+    for group in app.held:
         reasons = [reason for reason in group.record.reasons if reason not in known and " is frozen by " not in reason]
         yield f"{_group_version(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
-    if app_status.state == "held" and not app_status.edited:
+    if app.state == "held" and not app.edited:
         yield "a change of its inputs is held", "yellow"
 
 
@@ -101,7 +95,7 @@ def summary(status: Status) -> str:
     """Return the totals on one line."""
     if not status.apps:
         return "no apps configured"
-    totals = Counter(label for app_status in status.apps for label in _labels(app_status))
+    totals = Counter(label for app in status.apps for label in _labels(app))
     shown = [f"{totals[label]} {label}" for label in _LABELS if totals[label]]
     return f"{len(status.apps)} app-environments: {', '.join(shown) or 'all current'}"
 
@@ -109,48 +103,48 @@ def summary(status: Status) -> str:
 _LABELS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
 
 
-def _labels(app_status: AppStatus) -> Iterator[str]:
+def _labels(app: AppStatus) -> Iterator[str]:
     labels = {
-        "failing": app_status.error is not None,
-        "edited by hand": app_status.edited,
-        "stale": app_status.state == "stale" and not app_status.edited,
-        "empty": app_status.state == "empty",
-        "pinned": app_status.pin is not None,
-        "frozen": app_status.freeze is not None,
-        "failed": bool(app_status.failed),
-        "held": bool(app_status.held) or app_status.state == "held",
-        "proposed": app_status.proposed is not None,
+        "failing": app.error is not None,
+        "edited by hand": app.edited,
+        "stale": app.state == "stale" and not app.edited,
+        "empty": app.state == "empty",
+        "pinned": app.pin is not None,
+        "frozen": app.freeze is not None,
+        "failed": bool(app.failed),
+        "held": bool(app.held) or app.state == "held",
+        "proposed": app.proposed is not None,
     }
     yield from (label for label, holds in labels.items() if holds)
 
 
 def status_to_json(status: Status) -> str:
     """Return the status as JSON. Version 1; keys are only ever added."""
-    data = {"version": 1, "notes": list(status.notes), "apps": [_app(app_status) for app_status in status.apps]}
+    data = {"version": 1, "notes": list(status.notes), "apps": [_app(app) for app in status.apps]}
     return json.dumps(data, indent=2)
 
 
-def _app(app_status: AppStatus) -> dict[str, Any]:
-    last_change, proposed = app_status.last_change, app_status.proposed
+def _app(app: AppStatus) -> dict[str, Any]:
+    last_change, proposed = app.last_change, app.proposed
     return {
-        "app": app_status.app,
-        "environment": app_status.environment,
-        "state": app_status.state,
-        "version": version(app_status.release) or None,
-        "release": _dump(app_status.release),
+        "app": app.app,
+        "environment": app.environment,
+        "state": app.state,
+        "version": version(app.release) or None,
+        "release": _dump(app.release),
         "landed": last_change
         and {"commit": last_change.commit, "time": last_change.time.isoformat(), "who": last_change.who},
-        "pin": _dump(app_status.pin),
-        "frozen": _dump(app_status.freeze),
-        "waiting": _dump(app_status.waiting),
-        "held": [_dump(group.record) for group in app_status.held],
-        "failed": [_dump(group.record) for group in app_status.failed],
+        "pin": _dump(app.pin),
+        "frozen": _dump(app.freeze),
+        "waiting": _dump(app.waiting),
+        "held": [_dump(group.record) for group in app.held],
+        "failed": [_dump(group.record) for group in app.failed],
         "proposed": proposed
         and {"branch": proposed.branch, "commit": proposed.commit, "release": _dump(proposed.release)},
-        "edited_by_hand": app_status.edited,
-        "foreign_files": list(app_status.foreign),
-        "waits_for": list(app_status.waits_for),
-        "error": error_to_json(app_status.error) if app_status.error else None,
+        "edited_by_hand": app.edited,
+        "foreign_files": list(app.foreign),
+        "waits_for": list(app.waits_for),
+        "error": error_to_json(app.error) if app.error else None,
     }
 
 

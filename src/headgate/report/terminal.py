@@ -32,21 +32,21 @@ class Terminal:
         self._err = _writer(sys.stderr)
         self._quiet = quiet
         self._draws = sys.stderr.isatty() and not quiet
-        self._done = 0
+        self._rendered = 0
 
     def progress(self, app: str, environment: str) -> None:
         """Count one more rendered app."""
-        self._done += 1
+        self._rendered += 1
         if self._draws:
-            sys.stderr.write(f"\r\x1b[K{self._done} rendered: {safe(app)} in {safe(environment)}")
+            sys.stderr.write(f"\r\x1b[K{self._rendered} rendered: {safe(app)} in {safe(environment)}")
             sys.stderr.flush()
 
     def end_progress(self) -> None:
         """Wipe the progress line."""
-        if self._done and self._draws:
+        if self._rendered and self._draws:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-        self._done = 0
+        self._rendered = 0
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write one line."""
