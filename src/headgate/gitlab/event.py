@@ -94,10 +94,14 @@ def _number(environ: Mapping[str, str], name: str) -> int:
     return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else 0
 
 
-_REGISTRY = (
-    *("DOCKER_AUTH_CONFIG", "CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"),
-    *("CI_JOB_TOKEN", "CI_REGISTRY", "HEADGATE_READ_TOKEN"),
-)
+_REGISTRY = [
+    "DOCKER_AUTH_CONFIG",
+    "CI_DEPLOY_USER",
+    "CI_DEPLOY_PASSWORD",
+    "CI_JOB_TOKEN",
+    "CI_REGISTRY",
+    "HEADGATE_READ_TOKEN",
+]
 
 
 def needed(environ: Mapping[str, str], name: str, hint: str = "") -> str:
