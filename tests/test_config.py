@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.config import AppRecord, load, load_template, parse
+from headgate.config import load, load_template, parse
+from headgate.configuration import AppRecord
 from headgate.consistency import promotion_cycle
 from headgate.errors import ConfigError, HeadgateError, ImageError, YamlError
 from headgate.model import Lock, Release

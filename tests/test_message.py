@@ -9,8 +9,9 @@ import pytest
 from headgate.config import load
 from headgate.errors import ConfigError
 from headgate.hydration.hydrate import Outcome
-from headgate.message import commit_message, subject, unknown_field
+from headgate.message import commit_message, subject
 from headgate.model import Release
+from headgate.model.subject import unknown_field
 from support.trees import COMMIT, HEADGATE, released, repository
 
 OUTCOME = Outcome(app="shop", environment="dev", folder="deploy/dev/shop", state="changed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,37 +13,45 @@ import headgate
 ROOT = Path(headgate.__file__).parent
 
 
-def run_time_imports(node: ast.AST) -> Iterator[str]:
-    """Yield the names of Headgate's own modules that are imported, but for types alone."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(child, ast.ImportFrom) and child.module == "headgate":
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and (child.module or "").startswith("headgate."):
-            yield str(child.module).removeprefix("headgate.")
-        else:
-            yield from run_time_imports(child)
+def own_imports(file: Path) -> Iterator[str]:
+    """Yield Headgate's own modules that a file imports, wherever in its text, for types too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "headgate":
+            package = str(node.module).removeprefix("headgate").lstrip(".")
+            yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def files() -> dict[str, set[str]]:
+    """Return what each module imports of the others."""
+    modules = {_name(file): file for file in ROOT.rglob("*.py")}
+    imported = {}
+    for name, file in modules.items():
+        names = {found if found in modules else found.rpartition(".")[0] for found in own_imports(file)}
+        imported[name] = (names & modules.keys()) - {name}
+    return imported
+
+
+def _name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def packages() -> dict[str, set[str]]:
     """Return what each package, or module at the top, imports of the others."""
     found: dict[str, set[str]] = {}
-    for file in ROOT.rglob("*.py"):
-        own = file.relative_to(ROOT).with_suffix("").parts[0]
-        others = {name.split(".")[0] for name in run_time_imports(ast.parse(file.read_text()))}
-        found.setdefault(own, set()).update(others - {own})
+    for name, others in files().items():
+        own = name.split(".")[0]
+        found.setdefault(own, set()).update({other.split(".")[0] for other in others} - {own})
     return {name: others & found.keys() for name, others in found.items()}
 
 
-def test_packages_import_each_other_one_way() -> None:
-    left = packages()
+@pytest.mark.parametrize("imports", [files, packages])
+def test_imports_go_one_way(imports: Callable[[], dict[str, set[str]]]) -> None:
+    left = imports()
     assert len(left) > 20
     while left:
         free = {name for name, others in left.items() if not others & left.keys()}
-        assert free, (
-            f"these import each other in circles: { {name: others & left.keys() for name, others in left.items()} }"
-        )
+        circle = {name: others & left.keys() for name, others in left.items()}
+        assert free, f"these import each other in circles: {circle}"
         left = {name: others for name, others in left.items() if name not in free}
 
 

@@ -13,7 +13,7 @@ from headgate import PINNED, __version__
 def main() -> None:
     """Run Headgate. ``--version`` answers before anything else is loaded."""
     if sys.argv[1:] == ["--version"]:
-        print(f"headgate {__version__} ({', '.join(' '.join(one) for one in PINNED.items())})")  # noqa: T201
+        print(f"headgate {__version__} ({', '.join(' '.join(engine) for engine in PINNED.items())})")  # noqa: T201
         return
     # One short run makes much and drops little: collecting garbage took a sixth of the time of a large one.
     gc.disable()

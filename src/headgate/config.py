@@ -2,217 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from headgate.configuration import AppRecord, Apps, Configuration
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
-from headgate.engine.reading import SourceText, documents, documents_request, read_ahead
-from headgate.errors import ConfigError, HeadgateError, Location
+from headgate.engine.reading import SourceText, documents
+from headgate.errors import ConfigError, Location
 from headgate.explain import explain
-from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
+from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
 from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
 from headgate.repository.tree import prefetch
 from headgate.yamltext.plain import read_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from headgate.model import Environment, Image, Mirror
-    from headgate.model.fields import Delivery
     from headgate.repository.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=StrictModel)
-_NO_OVERRIDES = AppEnvironment()
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppRecord:
-    """An app: its name (that of its folder), its folder, and its app.yaml."""
-
-    name: str
-    folder: str
-    app: App
-    text: SourceText
-
-    def place(self, *path: str | int) -> Location:
-        """Return the location of a key of app.yaml."""
-        return self.text.place(path)
-
-    def environments(self, settings: Settings) -> list[str]:
-        """Return the environments that it runs in, in the order of headgate.yaml."""
-        chosen = self.app.environments
-        return [name for name in settings.environments if chosen is None or name in chosen]
-
-    def here(self, environment: str) -> AppEnvironment:
-        """Return the app's own settings for an environment."""
-        return (self.app.environments or {}).get(environment) or _NO_OVERRIDES
-
-    def namespace(self, environment: str) -> str:
-        """Return the namespace of its objects in an environment."""
-        return self.here(environment).namespace or self.app.namespace or self.name
-
-    def images(self, environment: str) -> dict[str, Image]:
-        """Return its images in an environment, by name."""
-        return {**self.app.images, **self.here(environment).images}
-
-    def delivery(self, settings: Settings, environment: str) -> Delivery:
-        """Return the delivery in an environment."""
-        return self.here(environment).delivery or settings.environments[environment].delivery
-
-    def release_folder(self, environment: str) -> str:
-        """Return the folder of its release in an environment."""
-        return f"{self.folder}/releases/{environment}"
-
-
-class Apps(Mapping[str, "AppRecord"]):
-    """The valid apps by name. Parses each app.yaml on first use, since a run uses few of thousands."""
-
-    def __init__(self, tree: Tree, settings: Settings, folders: Sequence[str]) -> None:
-        """Take the folders of apps; of two with the same name, the first is the app."""
-        self._tree, self._settings = tree, settings
-        self._folders: dict[str, str] = {}
-        self._duplicates: dict[str, HeadgateError] = {}
-        self._loaded: dict[str, AppRecord | HeadgateError] = {}
-        for folder in folders:
-            name = folder.rsplit("/", 1)[1]
-            first = self._folders.setdefault(name, folder)
-            if first != folder:
-                self._duplicates[folder] = ConfigError(
-                    f"the app '{name}' exists twice, expected a unique name",
-                    where=Location(f"{folder}/app.yaml"),
-                    hint=f"rename one of the folders; the other is {first}",
-                )
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all apps, including invalid ones."""
-        return list(self._folders)
-
-    @property
-    def broken(self) -> dict[str, HeadgateError]:
-        """The error of each invalid app, by folder."""
-        self._load_all(self._folders)
-        results = {self._folders[name]: error for name, error in self._loaded.items()} | self._duplicates
-        return {folder: error for folder, error in sorted(results.items()) if isinstance(error, HeadgateError)}
-
-    def error(self, name: str) -> HeadgateError | None:
-        """Return the error of an app, if any."""
-        duplicates = (error for folder, error in self._duplicates.items() if folder.rsplit("/", 1)[1] == name)
-        result = self._load(name) if name in self._folders else None
-        return result if isinstance(result, HeadgateError) else next(duplicates, None)
-
-    def mentioning(self, text: str) -> list[AppRecord]:
-        """Return the apps whose app.yaml may contain a text in a value, without parsing most of the others.
-
-        YAML contains it literally unless it has an escape, a tag, or another encoding than UTF-8.
-        """
-        names = self._mentioning(text)
-        self._load_all(names)
-        return [self[name] for name in names if name in self]
-
-    def broken_by(self, text: str) -> list[HeadgateError]:
-        """Return the errors of the invalid apps whose app.yaml may contain a text."""
-        return [error for name in self._mentioning(text) if isinstance(error := self._load(name), HeadgateError)]
-
-    def _mentioning(self, text: str) -> list[str]:
-        marks = (text.encode(), b"\\", b"!", b"\0")
-        return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
-
-    def _text(self, name: str) -> bytes:
-        try:
-            return self._tree.read(f"{self._folders[name]}/app.yaml")
-        except HeadgateError:
-            return b"\0"  # unreadable, so it may contain anything
-
-    def _load_all(self, names: Collection[str]) -> None:
-        """Load many apps, whose files are read together."""
-        requests = []
-        for name in [name for name in names if name not in self._loaded]:
-            file = f"{self._folders[name]}/app.yaml"
-            with suppress(HeadgateError):  # `_load` keeps the error
-                requests.append(documents_request(self._tree.read(file), file))
-        read_ahead(requests)
-        for name in names:
-            self._load(name)
-
-    def _load(self, name: str) -> AppRecord | HeadgateError:
-        if name not in self._loaded:
-            try:
-                self._loaded[name] = _load_app(self._tree, self._folders[name], name, self._settings)
-            except HeadgateError as error:
-                self._loaded[name] = error
-        return self._loaded[name]
-
-    def __getitem__(self, name: str) -> AppRecord:
-        """Return an app. Raises KeyError if it is missing or invalid."""
-        result = self._load(name)
-        if isinstance(result, HeadgateError):
-            raise KeyError(name)
-        return result
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names of the valid apps."""
-        self._load_all(self._folders)
-        return (name for name in self._folders if name in self)
-
-    def __len__(self) -> int:
-        """Return the number of valid apps."""
-        return sum(1 for _ in self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """The configuration of a manifest repository."""
-
-    settings: Settings
-    apps: Apps
-    lock: Lock | None
-    frozen: dict[str, FreezeRecord] = field(default_factory=dict)
-
-    @property
-    def broken(self) -> dict[str, HeadgateError]:
-        """The error of each invalid app, by folder."""
-        return self.apps.broken
-
-    def environment(self, name: str) -> Environment:
-        """Return the settings of an environment."""
-        return self.settings.environments[name]
-
-    def cluster(self, environment: str) -> str:
-        """Return the name of an environment's cluster."""
-        return self.settings.environments[environment].cluster or environment
-
-    def output_folder(self, app: str, environment: str) -> str:
-        """Return the folder of an app's final YAML in an environment."""
-        path = self.settings.environments[environment].output.path
-        return path.replace("{environment}", environment).replace("{app}", app)
-
-    def mirror(self, app: str, environment: str) -> Mirror | None:
-        """Return the mirror branch and the folder of an app there, if configured."""
-        mirror = self.settings.environments[environment].output.mirror
-        if mirror is None:
-            return None
-        branch = mirror.branch.replace("{environment}", environment)
-        path = mirror.path.replace("{environment}", environment).replace("{app}", app)
-        return mirror.model_copy(update={"branch": branch, "path": path})
-
-    def guarded_by(self, target: Settings) -> Configuration:
-        """Return this configuration with the limits of the target branch, which a merge request cannot change."""
-        guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
-        return replace(self, settings=self.settings.model_copy(update=guards))
-
-    def without_sandbox(self) -> Configuration:
-        """Return this configuration for a trial on a machine where the engine cannot lock itself in."""
-        return replace(self, settings=self.settings.model_copy(update={"sandbox": "optional"}))
-
-    def pairs(self, *, mentioning: str = "") -> list[tuple[AppRecord, str]]:
-        """Return the apps (all, or those whose app.yaml may contain a text) with each of their environments."""
-        apps = self.apps.mentioning(mentioning) if mentioning else self.apps.values()
-        return [(app, name) for app in apps for name in app.environments(self.settings)]
 
 
 def parse(data: bytes, file: str, model: type[RecordType]) -> tuple[RecordType, SourceText]:
@@ -250,7 +60,7 @@ def load(tree: Tree) -> Configuration:
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
     files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
     frozen = {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
-    apps = Apps(tree, settings, folders)
+    apps = Apps(tree, folders, lambda folder, name: _load_app(tree, folder, name, settings))
     configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen)
     check_outputs(configuration)
     return configuration

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, ImageError, Location, did_you_mean
-from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
+from headgate.model.subject import FIELDS, unknown_field
 from headgate.objects.images import canonical_repository
 from headgate.objects.kinds import KUBERNETES
 from headgate.paths import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
@@ -17,7 +17,7 @@ from headgate.yamltext.valuepath import dotted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.engine.reading import SourceText
     from headgate.model import AcceptRule, Settings
     from headgate.repository.tree import Tree

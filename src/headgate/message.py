@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome
     from headgate.model import Release
 
-FIELDS = ("action", "apps", "environments", "what")
-"""The fields of a subject's template."""
-
 _MAX_LINES = 40
 _MAX_SUBJECT = 200
 
@@ -78,19 +75,6 @@ def _usual(values: Mapping[str, str]) -> str:
     preposition = _TOWARDS.get(values["action"], "in")
     place = f" {preposition} {{environments}}" if values["environments"] else ""
     return f"{{action}} {{apps}}{place}: {{what}}" if values["apps"] else f"{{action}}{place}: {{what}}"
-
-
-def unknown_field(template: str) -> str | None:
-    """Return the first name in a subject's template that is not in `FIELDS`, or None.
-
-    Raises ValueError when braces do not match or contain more than a name.
-    """
-    for _, name, form, conversion in string.Formatter().parse(template):
-        if form or conversion:
-            raise ValueError("braces may contain only names")
-        if name is not None and name not in FIELDS:
-            return name
-    return None
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

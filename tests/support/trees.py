@@ -14,7 +14,7 @@ from headgate.repository.tree import MemoryBlob, Tree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
 
 COMMIT = "1" * 40
 DIGEST = "sha256:" + "a" * 64

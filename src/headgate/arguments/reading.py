@@ -63,8 +63,8 @@ def version() -> None:
     """Print the versions of Headgate and its tools, and where these were found."""
     from headgate.commands import version as command  # noqa: PLC0415
 
-    told, code = command.lines()
-    print("\n".join(told))  # noqa: T201
+    lines, code = command.lines()
+    print("\n".join(lines))  # noqa: T201
     raise typer.Exit(code)
 
 

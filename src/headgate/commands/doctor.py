@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.doctor.finding import Finding
 
 

@@ -55,7 +55,7 @@ def claim(environ: Mapping[str, str]) -> Claim:
             f"the images are {images!r}, in which a variable is not known here",
             hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
         )
-    references = tuple(parse_reference(one.strip()) for one in images.split(",") if one.strip())
+    references = tuple(parse_reference(image.strip()) for image in images.split(",") if image.strip())
     return Claim(
         project=int(project),
         commit=needed(environ, "CI_COMMIT_SHA"),

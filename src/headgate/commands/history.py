@@ -59,8 +59,8 @@ def _histories(workspace: Workspace, request: HistoryOptions) -> dict[str, Relea
     with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
         for repository in repositories:
             found = read_histories(repository, workspace.base, request.app)
-            asked = [one for name, one in found.items() if request.environment in ("", name)]
-            if asked and all(len(one.versions) >= request.limit or not one.cut for one in asked):
+            requested = [history for name, history in found.items() if request.environment in ("", name)]
+            if requested and all(len(history.versions) >= request.limit or not history.cut for history in requested):
                 break
     return found
 
@@ -124,9 +124,9 @@ def _had_before(other: ReleaseHistory, step: ReleaseStep) -> bool:
     """Whether another environment had the same parts, from the same refs, with an earlier commit: a promotion."""
     if step.release is None or not step.is_version:
         return False
-    for one in other.versions:
-        earlier = one.time <= step.time and one.commit != step.commit
-        if earlier and one.release is not None and _parts(one.release) == _parts(step.release):
+    for version in other.versions:
+        earlier = version.time <= step.time and version.commit != step.commit
+        if earlier and version.release is not None and _parts(version.release) == _parts(step.release):
             return True
     return False
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.model import Release
     from headgate.repository.tree import Changes, Tree
@@ -75,10 +75,10 @@ def run(request: HydrateCommandOptions) -> int:
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
-        changed = [one for one in outcomes if one.changes]
+        changed = [outcome for outcome in outcomes if outcome.changes]
         commits = configuration.settings.commits
-        told = releases(tree, configuration, changed)
-        message = commit_message("Hydrate", changed, told, template=commits.message)
+        released = releases(tree, configuration, changed)
+        message = commit_message("Hydrate", changed, released, template=commits.message)
         commit = make_commit(repository, base, changes, message, identity=commit_identity(commits, request.signing_key))
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
@@ -114,10 +114,10 @@ def select(configuration: Configuration, apps: Sequence[str], environments: Sequ
 def releases(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> dict[tuple[str, str], Release]:
     """Return the releases that the outcomes were hydrated from; an app without parts has none."""
     found = {}
-    for one in outcomes:
-        release = read_release(tree, configuration.apps[one.app], one.environment)
+    for outcome in outcomes:
+        release = read_release(tree, configuration.apps[outcome.app], outcome.environment)
         if release is not None:
-            found[one.app, one.environment] = release
+            found[outcome.app, outcome.environment] = release
     return found
 
 

@@ -57,14 +57,14 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     terminal = Terminal(sys.stdout)
     path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
-    logins = [found.reading_login(one) for one in (found.event.manifests, project)]
+    logins = [found.reading_login(item) for item in (found.event.manifests, project)]
     with logged_in(*logins), open_workspace(found.address) as workspace:
         settings = workspace.configuration.settings
         check_settings(settings, found.event)
-        images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, settings)
+        images, messages = _images(environ.get("HEADGATE_IMAGES", ""), found, settings)
         hand_off = _as_if_merged(found, project, found.by_job.get(path), images)
         previewed = _preview(found, workspace, hand_off, terminal)
-    for line in (*told, *_tell(found, path, previewed)):
+    for line in (*messages, *_comment(found, path, previewed)):
         terminal.line(line)
     return previewed.code
 
@@ -80,7 +80,7 @@ def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Termin
             return _Previewed(f"Nothing would be delivered: {prose(error.what)}", is_new=True)
     terminal.outcomes(outcomes, diff=True)
     changes = app_changes(workspace.tree, after, configuration)
-    failed = [f"- {prose(f'{one.app} in {one.environment}: {one.error.what}')}" for one in outcomes if one.error]
+    failed = [f"- {prose(f'{item.app} in {item.environment}: {item.error.what}')}" for item in outcomes if item.error]
     text = "\n".join([f"If this were merged:\n\n{describe(changes, run.event.server)}", *failed])
     return _Previewed(text, is_new=bool(changes or failed), code=merge_codes(outcome_codes(outcomes)))
 
@@ -103,16 +103,16 @@ def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference,
 
 def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, ...], list[str]]:
     """Return those of the images that are there already, and what there is to say of the others."""
-    found, told = [], []
-    for one in filter(None, (part.strip() for part in text.split(","))):
+    found, messages = [], []
+    for item in filter(None, (part.strip() for part in text.split(","))):
         try:
-            found.append(resolve(parse_reference(one), access(settings, run.event.registry_variables)).reference)
+            found.append(resolve(parse_reference(item), access(settings, run.event.registry_variables)).reference)
         except RegistryError as error:
-            told.append(f"{one} is left as it is: {error.what}")
-    return tuple(found), told
+            messages.append(f"{item} is left as it is: {error.what}")
+    return tuple(found), messages
 
 
-def _tell(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
+def _comment(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
     """Keep the note on the merge request, by the token of its pipelines; without one, the job's log must do."""
     if run.branch is None:
         yield "no note is written on the merge request: there is no HEADGATE_BRANCH_TOKEN"

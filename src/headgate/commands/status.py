@@ -38,8 +38,8 @@ def run(request: StatusOptions) -> int:
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)
     unusable = [
-        AppStatus(app=one.app, environment=one.environment, release=None, state="failed", error=one.error)
-        for one in broken(configuration, apps)
+        AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
+        for outcome in broken(configuration, apps)
     ]
     whole = Status((*status.apps, *unusable), status.notes)
     terminal.end_progress()

@@ -45,7 +45,7 @@ class VerifyOptions:
     sandbox: bool = True
 
 
-def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] = lambda _found: None) -> int:
+def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], None] = lambda _found: None) -> int:
     """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error.
 
     ``hear`` is given what was found.
@@ -62,15 +62,17 @@ def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] =
         if not request.apps and not request.environments:
             found += orphans(tree, configuration)
         if request.base is not None:
-            told = {difference.file for one in found for difference in one.differences}
-            found += without(strays(tree, configuration, request.base), told)
+            known = {difference.file for verification in found for difference in verification.differences}
+            found += without(strays(tree, configuration, request.base), known)
         found = _with_touches(workspace, found)
     failed = [
-        Verification(app=one.app, environment=one.environment, folder=one.folder, state="failed", error=one.error)
-        for one in broken(configuration, request.apps)
+        Verification(
+            app=outcome.app, environment=outcome.environment, folder=outcome.folder, state="failed", error=outcome.error
+        )
+        for outcome in broken(configuration, request.apps)
     ]
     found += failed
-    hear(found)
+    on_result(found)
     terminal.end_progress()
     if request.json:
         print(verifications_to_json(found))  # noqa: T201  the answer itself
@@ -80,21 +82,21 @@ def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] =
 
 
 def _exit_code(found: Sequence[Verification]) -> int:
-    codes = merge_codes(one.error.code for one in found if one.error is not None)
-    return codes or (1 if any(one.is_wrong for one in found) else 0)
+    codes = merge_codes(verification.error.code for verification in found if verification.error is not None)
+    return codes or (1 if any(verification.is_wrong for verification in found) else 0)
 
 
 _DEPTHS = (50, 500)
 
 
 def _with_touches(workspace: Workspace, found: Sequence[Verification]) -> list[Verification]:
-    told = list(found)
+    known = list(found)
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
-                told = with_last_commits(found, repository, workspace.base)
-                if has_all_commits(told):
+                known = with_last_commits(found, repository, workspace.base)
+                if has_all_commits(known):
                     break
         except GitError:  # the remote does not answer: what is here must do
             pass
-    return told
+    return known

@@ -18,16 +18,16 @@ def engine_line() -> str:
 
 def lines() -> tuple[list[str], int]:
     """Return the lines to print, and the exit code: that of a missing tool when one is missing."""
-    told = [f"headgate   {__version__}  (Python {platform.python_version()})"]
+    found = [f"headgate   {__version__}  (Python {platform.python_version()})"]
     code = 0
     try:
         path = tools.find_engine()
         locked, reason = pool.status()
-        told += [f"{name:<10} {version}" for name, version in PINNED.items()]
-        told.append(f"engine     {path}")
-        told.append(f"sandbox    {'seccomp' if locked else f'none: {reason}'}")
+        found += [f"{name:<10} {version}" for name, version in PINNED.items()]
+        found.append(f"engine     {path}")
+        found.append(f"sandbox    {'seccomp' if locked else f'none: {reason}'}")
     except ToolError as error:
-        told.append(f"engine     missing: {error}")
+        found.append(f"engine     missing: {error}")
         code = error.code
-    told.append(f"jinja2     {tools.engine_version('jinja2')}")
-    return told, code
+    found.append(f"jinja2     {tools.engine_version('jinja2')}")
+    return found, code

@@ -25,7 +25,7 @@ from headgate.state.status import find_last_changes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.feedback.commit_report import AppState
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender

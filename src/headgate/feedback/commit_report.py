@@ -14,7 +14,7 @@ from headgate.report.markdown import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.errors import HeadgateError
     from headgate.model import Release, ReleasedConfig, ReleasedImage
     from headgate.releases.last_change import Owner

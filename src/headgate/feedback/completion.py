@@ -16,7 +16,7 @@ from headgate.review.without_token import find_unopened
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.feedback.apps import Scope
     from headgate.gitlab.run import Run
     from headgate.landing.land import Landing

@@ -13,7 +13,7 @@ from headgate.model.actions import ACTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.gitlab.event import Form
     from headgate.model import Settings
 

@@ -21,7 +21,7 @@ from headgate.repository.login import logged_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.gitlab.claim import Claim
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender

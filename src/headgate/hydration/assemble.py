@@ -16,7 +16,7 @@ from headgate.repository.tree import MAX_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
     from headgate.hydration.plan import Planned
     from headgate.objects.manifest import Manifest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.objects.kinds import Scope
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree

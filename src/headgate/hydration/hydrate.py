@@ -19,7 +19,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.hydration.output import ObjectChange
     from headgate.repository.tree import Changes, Tree
 

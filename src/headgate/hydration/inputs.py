@@ -14,7 +14,7 @@ from headgate.releases.release import config_folder, release_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.hydration.template import Source
     from headgate.model import Settings
     from headgate.render.protocol import Render

@@ -22,7 +22,7 @@ from headgate.render.values import check_grant, has_template, merge_all, read_la
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.engine.protocol import Request
     from headgate.hydration.template import Source
     from headgate.model import Image, ReleasedImage, SettingsLimits

@@ -22,7 +22,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.intents.protocol import State
     from headgate.releases.decide import Wanted
     from headgate.releases.pending import Group, Pending, Proposal

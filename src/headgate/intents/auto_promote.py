@@ -22,7 +22,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.model import AcceptRule, Release
     from headgate.releases import version_order

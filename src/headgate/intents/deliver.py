@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from headgate.intents.protocol import State, StepState
     from headgate.model import Newest, Rejection
+    from headgate.model.fields import OrderRule
     from headgate.releases.handoff import Acceptance, HandOff
     from headgate.releases.pending import Pending
     from headgate.releases.release import Released
     from headgate.releases.source import AppSource
-    from headgate.releases.version_order import NewerParts, Order, OrderRule
+    from headgate.releases.version_order import NewerParts, Order
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from headgate.model import App
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
 
 
 def without_environments(text: bytes, record: AppRecord, left: Sequence[str]) -> bytes:

@@ -19,7 +19,7 @@ from headgate.releases.version_order import compare_versions, no_histories
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.intents.protocol import State
     from headgate.model import Newest, Part, Release
     from headgate.releases.pending import Group, Pending

@@ -16,7 +16,7 @@ from headgate.releases.release import Released, read_released, release_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.model import ProposalRecord

@@ -17,7 +17,7 @@ from headgate.releases.release import NOTHING, WAITING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.intents.protocol import State
     from headgate.releases.pending import Proposal
 

@@ -22,7 +22,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes

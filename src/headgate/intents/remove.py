@@ -13,7 +13,7 @@ from headgate.releases.release import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.intents.protocol import State, Step
     from headgate.repository.tree import Changes
 

@@ -26,7 +26,7 @@ from headgate.repository import git
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.intents.protocol import State
     from headgate.releases.history import ReleaseHistory, ReleaseStep
     from headgate.repository.tree import Changes, Tree

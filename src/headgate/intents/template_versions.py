@@ -13,7 +13,7 @@ from headgate.releases.release import RELEASE
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes, Tree
 

@@ -16,7 +16,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.intents.protocol import Applied, Intent, State, Step
     from headgate.repository.tree import Changes, Tree
 

@@ -18,7 +18,7 @@ from headgate.landing.workspace import until_landed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.intents.protocol import Intent, Step

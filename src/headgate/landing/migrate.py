@@ -19,7 +19,7 @@ from headgate.releases.pending_files import read_pending, write_pending
 from headgate.releases.release import NOTHING, WAITING, read_released
 
 if TYPE_CHECKING:
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.intents.protocol import State
     from headgate.landing.workspace import OpenProposal, Workspace
 

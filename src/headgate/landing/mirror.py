@@ -17,7 +17,7 @@ from headgate.repository.commit import commit_identity, commit_tree, empty_tree,
 from headgate.repository.remote import RefUpdate, push
 
 if TYPE_CHECKING:
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
     from headgate.model import Commits
 

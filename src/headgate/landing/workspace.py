@@ -21,7 +21,7 @@ from headgate.repository.tree import Tree, name_objects_as
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.landing.proof import ProofKey
     from headgate.landing.push_queue import PushQueue
     from headgate.model import Settings

@@ -16,6 +16,7 @@ Engine = Literal["helm", "kustomize", "jinja2", "plain"]
 Delivery = Literal["commit", "review"]
 Hooks = Literal["drop", "keep"]
 Level = Literal["developer", "maintainer", "owner"]
+OrderRule = Literal["ancestry", "semver"]
 if TYPE_CHECKING:
     Permission = str
 else:

@@ -23,6 +23,7 @@ from headgate.model.fields import (
     Level,
     Minor,
     Name,
+    OrderRule,
     Permission,
     PersonName,
     Project,
@@ -49,7 +50,7 @@ class AcceptRule(StrictModel):
     """Environment from which releases may be promoted."""
     auto: Delay = False
     """With `promotion`: promote automatically, immediately (`true`) or after a delay (`30m`, `2h`, `1d`)."""
-    order: Literal["ancestry", "semver"] | None = None
+    order: OrderRule | None = None
     """Order of versions: by git history (default for branches) or by the version in the tag (default for tags)."""
     protected: bool = True
     """Whether the branch or tag must be protected in GitLab."""

@@ -16,12 +16,12 @@ from headgate.releases.release import CONFIG, parts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.dependencies.resolve import ResolvedConfig
     from headgate.model import AcceptRule, Config, Release
+    from headgate.model.fields import OrderRule
     from headgate.objects.images import Reference
     from headgate.releases.pending import Group
-    from headgate.releases.version_order import OrderRule
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"

@@ -13,7 +13,7 @@ from headgate.yamltext.write import write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headgate.config import AppRecord
+    from headgate.configuration import AppRecord
     from headgate.model.fields import StrictModel
     from headgate.repository.tree import Changes
 

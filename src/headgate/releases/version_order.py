@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.model import Newest, Release
+    from headgate.model.fields import OrderRule
     from headgate.releases.handoff import Acceptance, HandOff
 
 
@@ -54,7 +55,6 @@ class SourceVersion(Protocol):
 
 Order = Literal["newer", "same", "older", "diverged", "unknown"]
 _SEVERITY: tuple[Order, ...] = ("newer", "same", "older", "diverged", "unknown")
-OrderRule = Literal["ancestry", "semver"]
 
 
 @dataclass(frozen=True)

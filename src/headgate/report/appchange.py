@@ -19,7 +19,7 @@ from headgate.repository.tree import differing, prefetch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.hydration.output import ObjectChange
     from headgate.objects.manifest import Manifest
     from headgate.releases.last_change import Owner

@@ -38,7 +38,7 @@ from headgate.review.update import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import OpenProposal, Workspace
     from headgate.review.api import MergeRequest

@@ -18,7 +18,7 @@ from headgate.review.description import ProposalMetadata, read_metadata, setting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
     from headgate.gitlab.people import People
     from headgate.landing.review_branches import ReviewBranches

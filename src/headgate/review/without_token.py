@@ -11,7 +11,7 @@ from headgate.review.api import MergeRequests
 from headgate.review.update import ReviewResult
 
 if TYPE_CHECKING:
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import Workspace
 

@@ -17,7 +17,7 @@ from headgate.repository.git import changed_files, has_commit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
     from headgate.releases.last_change import Owner

@@ -21,7 +21,7 @@ from headgate.state.proposals import open_proposals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from headgate.config import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release

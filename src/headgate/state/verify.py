@@ -17,7 +17,7 @@ from headgate.state.status import is_edited
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from headgate.config import Configuration
+    from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.hydration.output import ObjectChange
