@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.commands.ci import FORM
+from headgate.commands.verbs import FORM
 from headgate.config import load
 from headgate.errors import ConfigError, ForbiddenError, RefusedError
 from headgate.gitlab.api import GitLab, connect

@@ -28,7 +28,6 @@ from headgate.gitlab.run import check_settings, open_run
 from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, verify_sender
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
-from headgate.intents.rollback import RollBackRequest
 from headgate.landing.land import land
 from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
@@ -46,11 +45,9 @@ if TYPE_CHECKING:
 
     from headgate.commands.run import Resolve, RunResult
     from headgate.feedback.commit_report import CommitRef
-    from headgate.gitlab.event import Form
     from headgate.gitlab.run import Run
     from headgate.landing.workspace import Workspace
     from headgate.releases.handoff import HandOff
-    from headgate.releases.version_order import Histories
 
 Check = Callable[["Run", "Workspace"], None]
 
@@ -164,27 +161,8 @@ def form(run: Run, report: JobReport) -> int:
     check_form(chosen)
     intent_id = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
     hydrate = HydrateOptions(everything=True) if chosen.action == "rehydrate" else AS_USUAL
-    resolve = FORM[chosen.action](chosen, run.job.user_name, run.histories)
+    resolve = verbs.FORM[chosen.action](chosen, run.job.user_name, run.histories)
     return run_job(run, report, resolve, Scope(), _check, _check_person, intent_id=intent_id, hydrate=hydrate)
-
-
-FORM: dict[str, Callable[[Form, str, Histories], Resolve]] = {
-    "promote": lambda form, actor, histories: verbs.promote(
-        form.app, source=form.source, target=form.environment, actor=actor, histories=histories
-    ),
-    "roll-back": lambda form, actor, _: verbs.go_back(
-        RollBackRequest(app=form.app, environment=form.environment, to=form.to or "1", actor=actor, reason=form.reason)
-    ),
-    "pin": lambda form, actor, _: verbs.pin(form.app, form.environment, actor, form.reason),
-    "unpin": lambda form, actor, _: verbs.unpin(form.app, form.environment, actor),
-    "freeze": lambda form, actor, _: verbs.freeze(form.environment, actor, form.reason),
-    "thaw": lambda form, actor, _: verbs.thaw(form.environment, actor),
-    "deliver-held": lambda form, actor, _: verbs.deliver_held(form.app, form.environment, actor, form.reason),
-    "discard-held": lambda form, actor, _: verbs.discard_held(form.app, form.environment, actor, form.reason),
-    "remove": lambda form, actor, _: verbs.remove(form.app, form.environments, actor),
-    "rehydrate": lambda form, _actor, _histories: verbs.rehydrate(form.environments),
-}
-"""What each action of the form resolves to; `model.actions` says which fields it needs."""
 
 
 # The steps

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from headgate.commands.run import Resolve
+    from headgate.gitlab.event import Form
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
     from headgate.releases.history import ReleaseHistory
@@ -142,3 +143,22 @@ def rehydrate(environments: Sequence[str] = ()) -> Resolve:
 def refresh() -> Resolve:
     """Bring open proposals up to date."""
     return lambda _workspace, _stack: Refresh()
+
+
+FORM: dict[str, Callable[[Form, str, Histories], Resolve]] = {
+    "promote": lambda form, actor, histories: promote(
+        form.app, source=form.source, target=form.environment, actor=actor, histories=histories
+    ),
+    "roll-back": lambda form, actor, _: go_back(
+        RollBackRequest(app=form.app, environment=form.environment, to=form.to or "1", actor=actor, reason=form.reason)
+    ),
+    "pin": lambda form, actor, _: pin(form.app, form.environment, actor, form.reason),
+    "unpin": lambda form, actor, _: unpin(form.app, form.environment, actor),
+    "freeze": lambda form, actor, _: freeze(form.environment, actor, form.reason),
+    "thaw": lambda form, actor, _: thaw(form.environment, actor),
+    "deliver-held": lambda form, actor, _: deliver_held(form.app, form.environment, actor, form.reason),
+    "discard-held": lambda form, actor, _: discard_held(form.app, form.environment, actor, form.reason),
+    "remove": lambda form, actor, _: remove(form.app, form.environments, actor),
+    "rehydrate": lambda form, _actor, _histories: rehydrate(form.environments),
+}
+"""What each action of the form resolves to; `model.actions` says which fields it needs."""
