@@ -57,8 +57,10 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     terminal = Terminal(sys.stdout)
     path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
-    logins = [found.reading_login(one) for one in (found.event.manifests, project)]
-    with logged_in(*logins), open_workspace(found.address) as workspace:
+    with (
+        logged_in(found.reading_login(found.event.manifests), found.own_login(project)),
+        open_workspace(found.address) as workspace,
+    ):
         settings = workspace.configuration.settings
         check_settings(settings, found.event)
         images, told = _images(environ.get("HEADGATE_IMAGES", ""), found, settings)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import Access, host_of
 from headgate.errors import ConfigError, Place, UntrustedError
-from headgate.gitlab.api import connect
+from headgate.gitlab.api import connect, path_of
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
 from headgate.layout import SETTINGS
@@ -48,8 +48,8 @@ class Run:
     def keyed(self, intent: str) -> str:
         """Return an intent's id that nobody can write into a commit before: with a hash keyed by the bot's token.
 
-        Where there is no such token, jobs push by themselves, and in the manifest project: there it is enough that
-        commits from before the pipeline do not count.
+        Where there is no such token, jobs push by themselves. In the manifest project it is enough that commits from
+        before the pipeline do not count; from an intake, whoever could write such a commit may push any YAML too.
         """
         key = self.event.tokens.write
         if not key:
@@ -63,11 +63,31 @@ class Run:
     @property
     def manifests_login(self) -> Login:
         """Who git is at the manifest repository: the bot, or the job."""
-        return self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
+        found = self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
+        return found if self.event.tokens.write else replace(found, may_push=self._may_push())
+
+    def _may_push(self) -> str:
+        """Say what lets the job's token push to the manifest repository, and what is pushed with otherwise.
+
+        https://docs.gitlab.com/ci/jobs/ci_job_token/#allow-git-push-requests-to-your-project-repository
+        """
+        own, manifests = path_of(self.by_job, self.job.address), self.event.manifests
+        settings, own_push = f"in {manifests}, Settings > CI/CD > Job token permissions:", "'Allow Git push requests to"
+        if own == manifests:
+            return f"{settings} {own_push} the repository' on; or give it the variable HEADGATE_TOKEN"
+        return (
+            f"give {own} the variable HEADGATE_TOKEN, the bot's token. Or, from GitLab 19.0 on, {settings} {own_push} "
+            f"the repository' and 'Allow cross-project Git push requests from allowlisted projects' on, {own} on the "
+            f"allowlist (with admin_repositories), and whoever runs the job a Developer there who may push"
+        )
 
     def reading_login(self, project: str) -> Login:
         """Return who git is at a repository that is only read: who reads, or the job."""
         return self._login(project, "HEADGATE_READ_TOKEN", self.event.tokens.read)
+
+    def own_login(self, project: str) -> Login:
+        """Return who git is at the repository of the job's own project, which the job may read in any case."""
+        return self._login(project, "the job token", "")
 
     def access(self, settings: Settings) -> Access:
         """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Login:
-    """Name and password for one repository's address; ``token`` is what people call the password in messages."""
+    """Name and password for one repository's address; ``token`` is what people call the password in messages.
+
+    ``may_push`` says what lets it read and push, where these are settings of their own.
+    """
 
     url: str
     user: str
     password: str = field(repr=False)
     token: str = ""
+    may_push: str = ""
 
     @property
     def called(self) -> str:
@@ -92,9 +96,13 @@ def refusal(args: Sequence[str], words: str) -> Refusal | None:
         return Refusal(f"{there} asks for a login", how) if asks else None
     names = " and ".join(dict.fromkeys(one.called for one in meant))
     url = meant[0].url if len(meant) == 1 else there
-    return Refusal(f"{url} is not there, or hidden from {names}" if hides else f"{url} refused {names}", _HINT)
+    may_push = next((one.may_push for one in meant if one.may_push), _HINT)
+    hint = may_push if hides or any(one in words for one in _NO_PUSH) else _HINT
+    return Refusal(f"{url} is not there, or hidden from {names}" if hides else f"{url} refused {names}", hint)
 
 
+_NO_PUSH = ("You are not allowed to upload code", "You are not allowed to push code to this project")
+"""What GitLab answers to a token that may not push, and to one whose user may not: lib/gitlab/git_access.rb."""
 _REFUSED = re.compile(
     r"(?:could not read (?:Username|Password)|Authentication failed) for '([^']+)'"
     r"|unable to access '([^']+)': The requested URL returned error: 403"
