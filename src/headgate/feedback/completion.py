@@ -45,5 +45,5 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
 
 def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> Reconciled:
     if run.write is None:
-        return unopened(run.by_job, run.event.manifests, newest)
+        return unopened(run.by_job, run.branch, run.event.manifests, newest, configuration)
     return reconcile(run.write, run.event.manifests, newest, configuration)

@@ -22,6 +22,7 @@ from headgate.review.automerge import Patience, merge
 from headgate.review.closing import close, tell_closed
 from headgate.review.marks import read_marks, settings_id
 from headgate.review.mergerequest import MergeRequests
+from headgate.review.pipelines import begin_pipeline, without_pipeline
 from headgate.review.upkeep import Bench, Reconciled, again, app_of, environment_of, opened, thawed_or_frozen
 
 if TYPE_CHECKING:
@@ -55,15 +56,15 @@ def reconcile(
     branches = bench.branches.recorded
     done = Reconciled(dict(found))
     for branch, commit in branches.items():
-        _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
+        each(done, branch, lambda b=branch, c=commit: kept(bench, b, c, found.get(b), done))
     for branch, one in found.items():
         if branch not in branches and _is_over(workspace, one):
-            _each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
+            each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
     for one in requests.closed():
         if one.branch not in branches:
-            _each(
-                done, one.branch, lambda o=one: tell_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch))
-            )
+            each(done, one.branch, lambda o=one: tell_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch)))
+    for one, commit in without_pipeline(requests, branches, done):
+        each(done, one.branch, lambda o=one, c=commit: begin_pipeline(requests, o, c, done))
     _merge(bench, branches, done, seconds)
     done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
     return done
@@ -99,7 +100,8 @@ def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
     return marks is not None and head in (NO_COMMIT, marks.commit) and not _moved(workspace, one.branch, head)
 
 
-def _each(done: Reconciled, branch: str, action: Any) -> None:
+def each(done: Reconciled, branch: str, action: Any) -> None:
+    """Do something for one branch; what goes wrong is kept, and the others are gone on with."""
     try:
         action()
     except HeadgateError as error:
@@ -107,7 +109,7 @@ def _each(done: Reconciled, branch: str, action: Any) -> None:
         done.told.append(f"the merge request of {branch} is left to a later run")
 
 
-def _kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done: Reconciled) -> None:
+def kept(bench: Bench, branch: str, commit: str, one: MergeRequest | None, done: Reconciled) -> None:
     """Let a branch have its merge request, as it should be."""
     review = bench.review(branch)
     marks = read_marks(one.description) if one else None
@@ -188,7 +190,7 @@ def _merge(bench: Bench, branches: Mapping[str, str], done: Reconciled, seconds:
         review = bench.review(branch)
         if branch in branches and review.auto_merge and not one.is_draft and not bench.notice(branch):
             commit = branches[branch]
-            _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, done, patience))
+            each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, done, patience))
 
 
 def _merged(bench: Bench, one: MergeRequest, commit: str, done: Reconciled, patience: Patience) -> None:

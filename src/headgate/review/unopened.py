@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from headgate.errors import GitLabError
+from headgate.gitlab.people import People
 from headgate.landing.review_branches import ReviewBranches
+from headgate.review.marks import read_marks
 from headgate.review.mergerequest import MergeRequests
-from headgate.review.upkeep import Reconciled
+from headgate.review.mergerequests import each, kept
+from headgate.review.upkeep import Bench, Reconciled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.config import Configuration
     from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import Workspace
@@ -33,22 +38,51 @@ def push_options(configuration: Configuration, target: str) -> tuple[str, ...]:
     return tuple(options)
 
 
-def unopened(by_job: GitLab, project: str, workspace: Workspace) -> Reconciled:
-    """Return the merge requests that are open, and say which branches have none, with the link that opens one."""
-    requests = MergeRequests(by_job, project, workspace.branch)
+def unopened(
+    by_job: GitLab, opener: GitLab | None, project: str, workspace: Workspace, configuration: Configuration
+) -> Reconciled:
+    """Return the merge requests that are open, and open those that are missing by ``opener``.
+
+    ``opener`` is GitLab by HEADGATE_BRANCH_TOKEN; without it each branch that has none is named, with the link that
+    opens it, and it is an error where they are more than a push can open.
+    """
+    requests = MergeRequests(opener or by_job, project, workspace.branch)
     branches = ReviewBranches(workspace)
-    if not branches.recorded:
+    recorded = branches.recorded
+    if not recorded:
         return Reconciled()
     try:
-        found = {one.branch: one for one in requests.open()}
+        found = {one.branch: one for one in MergeRequests(by_job, project, workspace.branch).open()}
     except GitLabError as error:
         return Reconciled(told=[f"whether merge requests are open is not known: {error}"])
-    told = [
-        f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
-        for branch in branches.recorded
-        if branch not in found and branches.is_recorded(branch)
-    ]
-    return Reconciled(found, told)
+    done = Reconciled(dict(found))
+    if opener is None:
+        missing = [branch for branch in recorded if branch not in found and branches.is_recorded(branch)]
+        _tell(by_job.url, project, workspace.branch, missing, done)
+        return done
+    bench = Bench(requests, workspace, configuration, People(opener), branches)
+    for branch, commit in recorded.items():
+        one = found.get(branch)
+        if one is None or read_marks(one.description):  # what a push opened has no description of ours to keep up
+            each(done, branch, lambda b=branch, c=commit, o=one: kept(bench, b, c, o, done))
+    return done
+
+
+def _tell(url: str, project: str, target: str, missing: Sequence[str], done: Reconciled) -> None:
+    done.told.extend(f"{branch} waits for a merge request: {_new(url, project, branch, target)}" for branch in missing)
+    if len(missing) > MOST_AT_ONCE:
+        done.errors.append(
+            GitLabError(
+                f"{len(missing)} branches wait for a merge request: GitLab opens none of a push of more than "
+                f"{MOST_AT_ONCE} branches, and a job token may not",
+                hint=f"give {project} the variable HEADGATE_BRANCH_TOKEN (role Developer, scope api), with which the "
+                "next run opens them, or open each by its link in this job's log; with HEADGATE_TOKEN none is left out",
+            )
+        )
+
+
+MOST_AT_ONCE = 10
+"""For how many branches GitLab heeds a push's options: app/services/merge_requests/push_options_handler_service.rb."""
 
 
 def _new(url: str, project: str, branch: str, target: str) -> str:
