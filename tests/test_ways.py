@@ -56,6 +56,7 @@ def _cases() -> Iterator[Case]:
         for reading in ("allowlist", "read token"):
             yield Case(setup=setup, way="preview", given=(reading,))
             yield Case(setup=setup, way="preview", given=(reading, "branch token"))
+        yield Case(setup=setup, way="preview", given=("allowlist", "unknown image"), refusal=("$NO_IMAGE", "not known"))
         yield Case(setup=setup, way="preview", given=(), refusal=("acme/manifests", "the job token", "allowlist"))
     for way in ("hand-off", "reviewed", "form"):
         yield Case(setup="direct", way=way, given=("allowlist",), refusal=MAY_NOT_PUSH)
@@ -200,7 +201,8 @@ def _form(acme: Acme, case: Case) -> tuple[Pipeline, bool]:
 def _preview(acme: Acme, case: Case) -> tuple[Pipeline, bool]:
     before = refs(acme.manifests)
     own = acme.gitlab.show(acme.shop, "deploy/shop.yaml").replace("spec:\n  selec", "spec:\n  replicas: 5\n  selec")
-    ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + PREVIEW
+    images = ", images: $NO_IMAGE}" if "unknown image" in case.given else "}"
+    ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + PREVIEW.replace("}\n", f"{images}\n")
     files = {"deploy/shop.yaml": own, ".gitlab-ci.yml": ci}
     write_commit(acme.shop.folder, "refs/heads/more", refs(acme.shop)["refs/heads/main"], files, "dana", "More")
     request = open_request(acme.gitlab, acme.shop, "more", acme.dana)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.commands.hydrate import exit_code
 from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
 from headgate.gitlab.api import merge_request_path, path_of
+from headgate.gitlab.claim import read_images
 from headgate.gitlab.event import read_event
 from headgate.gitlab.identity import branch
 from headgate.gitlab.notes import keep_note
@@ -101,7 +102,7 @@ def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference,
 def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, ...], list[str]]:
     """Return those of the images that are there already, and what there is to say of the others."""
     found, told = [], []
-    for one in filter(None, (part.strip() for part in text.split(","))):
+    for one in read_images(text):
         try:
             found.append(resolve(parse_reference(one), access(settings, run.event.registry_variables)).reference)
         except RegistryError as error:

@@ -406,6 +406,16 @@ def _allowlist(call: Call) -> Answer:
     )
 
 
+def _no_groups(call: Call) -> Answer:
+    """List the groups whose projects' jobs are let in: there are none, since groups are not modelled (facts, part 3)."""
+    return paged(call, [])
+
+
+def _not_shown(_: Call) -> Answer:
+    """Hide what `doctor` looks at and the double has not: it says then that it cannot tell."""
+    return NOT_FOUND
+
+
 _P = r"/projects/([^/]+)"
 ROUTES: tuple[Route, ...] = (
     Route("GET", _P, _project),
@@ -416,6 +426,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_P}/variables", _variables, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope", _scope, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope/allowlist", _allowlist, MAINTAINER),
+    Route("GET", f"{_P}/job_token_scope/groups_allowlist", _no_groups, MAINTAINER),
+    Route("GET", f"{_P}/pipeline_schedules", _not_shown),
     Route("GET", f"{_P}/repository/branches", _branches, job_token="read_repositories"),
     Route("GET", f"{_P}/repository/branches/([^/]+)", _branch),
     Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token="read_repositories"),
