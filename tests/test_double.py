@@ -10,9 +10,10 @@ import requests
 
 from support.acme import jobs_path
 from support.gitlab import Double, serve_gitlab
-from support.gitlab.gitside import write_commit
+from support.gitlab.gitside import refs, write_commit
 from support.gitlab.modelled import NotModelledError
 from support.gitlab.pipelines import make
+from support.gitlab.saved import put_back
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Project, Protection, User, Variable
 
 HEADER = "spec:\n  inputs:\n    image: {default: $NAME/$OTHER}\n---\n"
@@ -156,3 +157,25 @@ def test_jobs_of_a_stage_run_side_by_side_and_one_that_fails_ends_none_of_them(
         "at once": "success",
     }
     assert ran.status == "failed"
+
+
+# --- shared by several tests
+
+
+def test_what_a_test_does_is_taken_back(gitlab: Double, dana: User, project: Project) -> None:
+    gitlab.push(project, {"a": "1"}, user=dana)
+    project.protected_branches["main"] = Protection(MAINTAINER, MAINTAINER)
+    project.variables["A"] = Variable("secret-one")
+    before = (refs(project), gitlab.version, list(gitlab.tokens), list(project.events))
+    with put_back(gitlab):
+        gitlab.version = "19.3.0"
+        project.protected_branches["main"].push = DEVELOPER
+        project.variables["A"].value = "another-one"
+        project.members[gitlab.user("max").id] = MAINTAINER
+        for branch in ("main", "x"):
+            gitlab.push(project, {"a": "2"}, user=dana, branch=branch)
+        assert refs(project) != before[0]
+    assert (refs(project), gitlab.version, gitlab.tokens, project.events) == before
+    assert (gitlab.users, project.members) == ([dana], {dana.id: DEVELOPER})
+    assert project.protected_branches["main"].push == MAINTAINER
+    assert project.variables["A"].value == "secret-one"

@@ -407,7 +407,7 @@ def _allowlist(call: Call) -> Answer:
 
 
 def _no_groups(call: Call) -> Answer:
-    """List the groups whose projects' jobs are let in: there are none, since groups are not modelled (facts, part 3)."""
+    """List the groups whose projects' jobs are let in: none, since groups are not modelled (facts, part 3)."""
     return paged(call, [])
 
 
