@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from support.acme import jobs_path
 from support.gitlab import Double, serve_gitlab
+from support.gitlab.gitside import refs, write_commit
+from support.gitlab.modelled import NotModelledError
+from support.gitlab.pipelines import make
+from support.gitlab.saved import put_back
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Project, Protection, User, Variable
 
 HEADER = "spec:\n  inputs:\n    image: {default: $NAME/$OTHER}\n---\n"
@@ -62,3 +67,115 @@ def test_wildcards_protect_branches_and_the_most_permissive_rule_counts(
         gitlab.push(project, say, user=dana, branch=branch)
     gitlab.settle()
     assert [one.log.strip() for one in project.pipelines] == ["false", "true"]
+
+
+# --- what is not modelled
+
+SCRIPT = "script: [echo x]"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (f"a: {{{SCRIPT}, parallel: 2}}", "a: parallel"),
+        (f"a: {{{SCRIPT}, rules: [{{changes: [templates/**]}}]}}", "a: rules: changes"),
+        (f"a: {{{SCRIPT}, rules: [{{exists: [a]}}]}}", "a: rules: exists"),
+        (f"a: {{{SCRIPT}, rules: [{{variables: {{A: b}}}}]}}", "a: rules: variables"),
+        (f"a: {{{SCRIPT}, rules: [{{when: delayed, start_in: 1 hour}}]}}", "a: rules: start_in"),
+        (f"a: {{{SCRIPT}, when: manual}}", "a: when: manual"),
+        (f"a: {{{SCRIPT}, when: on_failure}}", "a: when: on_failure"),
+        (f"a: {{{SCRIPT}, only: [main]}}", "a: only"),
+        (f"a: {{{SCRIPT}, environment: dev}}", "a: environment"),
+        (f"a: {{{SCRIPT}, resource_group: x}}", "a: resource_group"),
+        (f"a: {{{SCRIPT}, after_script: [echo y]}}", "a: after_script"),
+        (f"a: {{{SCRIPT}, inherit: {{variables: false}}}}", "a: inherit: variables"),
+        (f"a: {{{SCRIPT}, variables: {{A: {{value: b, expand: false}}}}}}", "a: variables: A"),
+        (f"a: {{{SCRIPT}, artifacts: {{untracked: true}}}}", "a: artifacts: untracked"),
+        (f"b: {{{SCRIPT}}}\na: {{{SCRIPT}, needs: [{{job: b, optional: true}}]}}", "a: needs: optional"),
+        (f"b: {{{SCRIPT}}}\na: {{{SCRIPT}, needs: [{{project: x, job: b, ref: main}}]}}", "a: needs: project"),
+        ("a: {trigger: {include: child.yml}}", "a: trigger: include"),
+        ("a: {trigger: {project: x/y, forward: {pipeline_variables: true}}}", "a: trigger:forward: pipeline_variables"),
+        (f"workflow: {{auto_cancel: {{on_new_commit: interruptible}}}}\na: {{{SCRIPT}}}", "interruptible"),
+        (f"workflow: {{rules: [{{changes: [x]}}]}}\na: {{{SCRIPT}}}", "workflow:rules: changes"),
+        (f"include: [{{remote: 'https://example.com/x.yml'}}]\na: {{{SCRIPT}}}", "include: remote"),
+        (f"include: x.yml\na: {{{SCRIPT}}}", "an include that is a text"),
+        (f"spec: {{inputs: {{a: {{default: b, hidden: true}}}}}}\n---\na: {{{SCRIPT}}}", "spec:inputs:a: hidden"),
+    ],
+)
+def test_what_is_not_modelled_is_refused_by_name(
+    gitlab: Double, dana: User, project: Project, text: str, what: str
+) -> None:
+    write_commit(project.folder, "refs/heads/main", "", {".gitlab-ci.yml": f"{text}\n"}, "dana", "Begin")
+    with pytest.raises(NotModelledError, match="the double does not model") as raised:
+        make(gitlab, project, "main", "web", dana)
+    assert what in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["groups/7/members", "projects/{}/merge_trains", "projects/{}/share", "projects/{}/x"])
+def test_a_call_that_is_not_modelled_is_no_404(tmp_path: Path, path: str) -> None:
+    """What asks for members of groups, merge trains or groups that are let in would take a 404 for GitLab's word."""
+    with pytest.raises(AssertionError, match="the double does not model GET"), serve_gitlab(tmp_path) as double:  # noqa: PT012
+        dana = double.user("dana")
+        project = double.project("acme/shop", {dana: DEVELOPER})
+        token = {"Private-Token": double.token(dana, "api")}
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{double.url}/api/v4/{path.format(project.id)}", headers=token, timeout=30)
+
+
+def test_a_call_that_is_newer_than_the_version_is_a_404(gitlab: Double, dana: User, project: Project) -> None:
+    gitlab.push(project, {".gitlab-ci.yml": f"a: {{{SCRIPT}}}\n"}, user=dana)
+    (pipeline,) = project.pipelines
+    address = f"{gitlab.url}/api/v4/projects/{project.id}/pipelines/{pipeline.id}/trigger_jobs"
+    found = []
+    for gitlab.version in ("19.1.0", "19.2.0"):
+        found.append(
+            requests.get(address, headers={"Private-Token": gitlab.token(dana, "api")}, timeout=30).status_code
+        )
+    assert found == [404, 200]
+
+
+# --- jobs side by side
+
+
+def test_jobs_of_a_stage_run_side_by_side_and_one_that_fails_ends_none_of_them(
+    gitlab: Double, dana: User, project: Project, tmp_path: Path
+) -> None:
+    """Each of the two waits for the other: one after another they would never end."""
+    meet = "for i in $(seq 100); do [ -e {there} ] && exit {code}; sleep 0.1; done; exit 9"
+    marks = {name: tmp_path / name for name in ("a", "b")}
+    text = "stages: [test, deploy]\n"
+    for name, other, code in (("a", "b", 1), ("b", "a", 0)):
+        text += f"{name}: {{script: ['touch {marks[name]}', '{meet.format(there=marks[other], code=code)}']}}\n"
+    text += f"after: {{stage: deploy, {SCRIPT}}}\nat once: {{stage: deploy, needs: [b], {SCRIPT}}}\n"
+    gitlab.push(project, {".gitlab-ci.yml": text}, user=dana)
+    gitlab.settle()
+    (ran,) = project.pipelines
+    assert {job.name: job.status for job in ran.jobs} == {
+        "a": "failed",
+        "b": "success",
+        "after": "skipped",
+        "at once": "success",
+    }
+    assert ran.status == "failed"
+
+
+# --- shared by several tests
+
+
+def test_what_a_test_does_is_taken_back(gitlab: Double, dana: User, project: Project) -> None:
+    gitlab.push(project, {"a": "1"}, user=dana)
+    project.protected_branches["main"] = Protection(MAINTAINER, MAINTAINER)
+    project.variables["A"] = Variable("secret-one")
+    before = (refs(project), gitlab.version, list(gitlab.tokens), list(project.events))
+    with put_back(gitlab):
+        gitlab.version = "19.3.0"
+        project.protected_branches["main"].push = DEVELOPER
+        project.variables["A"].value = "another-one"
+        project.members[gitlab.user("max").id] = MAINTAINER
+        for branch in ("main", "x"):
+            gitlab.push(project, {"a": "2"}, user=dana, branch=branch)
+        assert refs(project) != before[0]
+    assert (refs(project), gitlab.version, gitlab.tokens, project.events) == before
+    assert (gitlab.users, project.members) == ([dana], {dana.id: DEVELOPER})
+    assert project.protected_branches["main"].push == MAINTAINER
+    assert project.variables["A"].value == "secret-one"

@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from headgate.scaffolding import SETUPS
-from support.acme import Acme, jobs_path, make_acme
+from support.acme import Acme, follow_the_steps, jobs_path, make_acme
 from support.cli import headgate
 from support.gitlab import serve_gitlab
 from support.gitlab.pipelines import make as make_pipeline
-from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, REPORTER, Pipeline, Protection, Variable
+from support.gitlab.state import DEVELOPER, MAINTAINER, Pipeline
 from support.registry import Registry, push_image
 
 pytestmark = pytest.mark.long
@@ -32,31 +32,10 @@ def make(tmp_path: Path, registry: Registry) -> Iterator[MakeAcme]:
         def made(setup: str) -> Acme:
             gitlab = stack.enter_context(serve_gitlab(tmp_path / "gitlab", jobs_path(tmp_path)))
             acme = make_acme(gitlab, registry, tmp_path, setup=setup)
-            _follow_the_steps(acme, setup)
+            follow_the_steps(acme, setup)
             return acme
 
         yield made
-
-
-def _follow_the_steps(acme: Acme, setup: str) -> None:
-    """Set what ``headgate init`` prints, and nothing more: src/headgate/scaffold/steps."""
-    if setup == "direct":
-        acme.manifests.variables.clear()
-        return
-    acme.manifests.protected_branches["main"] = Protection(push=MAINTAINER, merge=MAINTAINER)
-    acme.manifests.job_token_push = False
-    acme.manifests.members |= {acme.dana.id: REPORTER, acme.bot.id: MAINTAINER}
-    if acme.intake is not None:
-        acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
-        del acme.intake.members[acme.bot.id]
-    if setup == "token":
-        trigger = acme.gitlab.trigger_token(acme.manifests, acme.bot)
-        acme.shop.variables["HEADGATE_TRIGGER_TOKEN"] = Variable(trigger, protected=True)
-        acme.manifests.allowlist.add("acme/shop")
-        acme.shop.members[acme.bot.id] = REPORTER
-        ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + "\n      transport: token\n"
-        acme.gitlab.push(acme.shop, {".gitlab-ci.yml": ci}, user=acme.dana, message="By token [skip ci]")
-        acme.shop.pipelines.clear()
 
 
 def hand_off(acme: Acme) -> Pipeline:

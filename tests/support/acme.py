@@ -11,7 +11,17 @@ from typing import Any
 from headgate import __version__
 from support.cli import headgate
 from support.gitlab import Double
-from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Pipeline, Project, Protection, User, Variable
+from support.gitlab.state import (
+    DEVELOPER,
+    MAINTAINER,
+    NO_ONE,
+    REPORTER,
+    Pipeline,
+    Project,
+    Protection,
+    User,
+    Variable,
+)
 from support.registry import Registry, push_image
 from support.trusting import DEPLOYMENT
 
@@ -168,3 +178,24 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
     first: dict[str, str | None] = {".gitlab-ci.yml": include, **config}
     gitlab.push(shop, first, user=acme.dana, message="Begin [skip ci]")
     shop.pipelines.clear()
+
+
+def follow_the_steps(acme: Acme, setup: str) -> None:
+    """Set what ``headgate init`` prints, and nothing more: src/headgate/scaffold/steps."""
+    if setup == "direct":
+        acme.manifests.variables.clear()
+        return
+    acme.manifests.protected_branches["main"] = Protection(push=MAINTAINER, merge=MAINTAINER)
+    acme.manifests.job_token_push = False
+    acme.manifests.members |= {acme.dana.id: REPORTER, acme.bot.id: MAINTAINER}
+    if acme.intake is not None:
+        acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
+        del acme.intake.members[acme.bot.id]
+    if setup == "token":
+        trigger = acme.gitlab.trigger_token(acme.manifests, acme.bot)
+        acme.shop.variables["HEADGATE_TRIGGER_TOKEN"] = Variable(trigger, protected=True)
+        acme.manifests.allowlist.add("acme/shop")
+        acme.shop.members[acme.bot.id] = REPORTER
+        ci = acme.gitlab.show(acme.shop, ".gitlab-ci.yml") + "\n      transport: token\n"
+        acme.gitlab.push(acme.shop, {".gitlab-ci.yml": ci}, user=acme.dana, message="By token [skip ci]")
+        acme.shop.pipelines.clear()

@@ -19,7 +19,7 @@ from headgate.feedback.apps import Scope, report_to_sender
 from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import comment_hydration
 from headgate.feedback.jobreport import JobReport
-from headgate.gitlab.api import merge_request_path
+from headgate.gitlab.api import merge_request_path, path_of
 from headgate.gitlab.completed import completed_today
 from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
@@ -254,6 +254,12 @@ def _level(run: Run) -> int:
     gitlab = run.write or (run.read if run.event.tokens.read else None)
     if gitlab is not None:
         return access_level(gitlab, run.event.manifests, run.job.user)
+    if path_of(run.by_job, run.job.address) != run.event.manifests:
+        raise ConfigError(
+            f"no token here tells which role {run.job.user_name} has in {run.event.manifests}",
+            hint=f"give {path_of(run.by_job, run.job.address)} the variable HEADGATE_TOKEN, or HEADGATE_READ_TOKEN "
+            f"(read_api) of a member of {run.event.manifests}; or fill the form in there",
+        )
     return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, RefusedError
 from headgate.gitlab.api import connect
-from headgate.gitlab.claim import Claim, write_claim
+from headgate.gitlab.claim import Claim, read_images, write_claim
 from headgate.gitlab.event import check_addresses, needed
 from headgate.gitlab.trigger import outcome, trigger
 from headgate.objects.images import parse_reference
@@ -50,12 +50,7 @@ def claim(environ: Mapping[str, str]) -> Claim:
     project, images = needed(environ, "CI_PROJECT_ID"), environ.get("HEADGATE_IMAGES", "")
     if not re.fullmatch(r"[0-9]{1,18}", project):
         raise ConfigError(f"CI_PROJECT_ID is {project!r}, expected a number")
-    if "$" in images:
-        raise ConfigError(
-            f"the images are {images!r}, in which a variable is not known here",
-            hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
-        )
-    references = tuple(parse_reference(image.strip()) for image in images.split(",") if image.strip())
+    references = tuple(parse_reference(image) for image in read_images(images))
     return Claim(
         project=int(project),
         commit=needed(environ, "CI_COMMIT_SHA"),

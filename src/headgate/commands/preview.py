@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.errors import ConfigError, GitLabError, RefusedError, RegistryError
 from headgate.gitlab.api import merge_request_path, path_of
+from headgate.gitlab.claim import read_images
 from headgate.gitlab.event import read_event
 from headgate.gitlab.identity import branch
 from headgate.gitlab.notes import keep_note
@@ -57,7 +58,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     terminal = Terminal(sys.stdout)
     path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
-    logins = [found.reading_login(item) for item in (found.event.manifests, project)]
+    logins = (found.reading_login(found.event.manifests), found.own_login(project))
     with logged_in(*logins), open_workspace(found.address) as workspace:
         settings = workspace.configuration.settings
         check_settings(settings, found.event)
@@ -104,7 +105,7 @@ def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference,
 def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, ...], list[str]]:
     """Return those of the images that are there already, and what there is to say of the others."""
     found, messages = [], []
-    for item in filter(None, (part.strip() for part in text.split(","))):
+    for item in read_images(text):
         try:
             found.append(resolve(parse_reference(item), access(settings, run.event.registry_variables)).reference)
         except RegistryError as error:

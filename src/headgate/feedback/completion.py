@@ -44,5 +44,5 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
 
 def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> ReviewResult:
     if run.write is None:
-        return find_unopened(run.by_job, run.event.manifests, newest)
+        return find_unopened(run.by_job, run.branch, run.event.manifests, newest, configuration)
     return reconcile(run.write, run.event.manifests, newest, configuration)

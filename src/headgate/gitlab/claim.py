@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from headgate.errors import UntrustedError
+from headgate.errors import ConfigError, UntrustedError
 from headgate.objects.images import Reference, parse_reference
 from headgate.releases.handoff import COMMIT
 
@@ -40,6 +40,19 @@ def parse_claim(text: str) -> Claim:
     images = [image for image in values.get("images", "").split(",") if image]
     references = tuple(map(parse_reference, images))
     return Claim(project=int(project), commit=commit, images=references, token=values.get("token", ""))
+
+
+def read_images(text: str) -> tuple[str, ...]:
+    """Return the images that a job was given, one by one. Raises ConfigError where a variable was left in them.
+
+    What GitLab does not know stays as it was written: https://docs.gitlab.com/ci/variables/where_variables_can_be_used/.
+    """
+    if "$" in text:
+        raise ConfigError(
+            f"the images are {text!r}, in which a variable is not known here",
+            hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
+        )
+    return tuple(one for one in (part.strip() for part in text.split(",")) if one)
 
 
 def write_claim(claim: Claim) -> str:

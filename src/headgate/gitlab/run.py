@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import DownloadAccess, host_of
 from headgate.errors import ConfigError, Location, UntrustedError
-from headgate.gitlab.api import connect
+from headgate.gitlab.api import connect, path_of
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
 from headgate.paths import SETTINGS
@@ -49,8 +49,8 @@ class Run:
     def keyed(self, intent: str) -> str:
         """Return an intent's id that nobody can forge in a commit: it ends with a hash keyed by the bot's token.
 
-        Without that token jobs push with their own, in the manifest project: there it suffices that commits from
-        before the pipeline do not count.
+        Without that token jobs push with their own. In the manifest project it suffices that commits from before the
+        pipeline do not count; from an intake, whoever could write such a commit may push any YAML too.
         """
         key = self.event.tokens.write
         if not key:
@@ -64,11 +64,31 @@ class Run:
     @property
     def manifests_login(self) -> Login:
         """The login at the manifest repository: the bot's, else the job's."""
-        return self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
+        login = self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
+        return login if self.event.tokens.write else replace(login, push_hint=self._push_hint())
+
+    def _push_hint(self) -> str:
+        """Say what lets the job's token push to the manifest repository.
+
+        https://docs.gitlab.com/ci/jobs/ci_job_token/#allow-git-push-requests-to-your-project-repository
+        """
+        own, manifests = path_of(self.by_job, self.job.address), self.event.manifests
+        settings = f"in {manifests}, Settings > CI/CD > Job token permissions: 'Allow Git push requests to"
+        if own == manifests:
+            return f"{settings} the repository' on; or give it the variable HEADGATE_TOKEN"
+        return (
+            f"give {own} the variable HEADGATE_TOKEN, the bot's token. Or, from GitLab 19.0 on, {settings} the "
+            f"repository' and 'Allow cross-project Git push requests from allowlisted projects' on, {own} on the allowlist (with "
+            f"admin_repositories), and whoever runs the job a Developer there who may push"
+        )
 
     def reading_login(self, project: str) -> Login:
         """Return the login for reading a project's repository: that of HEADGATE_READ_TOKEN, else the job's."""
         return self._login(project, "HEADGATE_READ_TOKEN", self.event.tokens.read)
+
+    def own_login(self, project: str) -> Login:
+        """Return the login at the repository of the job's own project, which every job may read."""
+        return self._login(project, "the job token", "")
 
     def access(self, settings: Settings) -> DownloadAccess:
         """Return the logins for downloads of an app's dependencies: at GitLab and at registries."""

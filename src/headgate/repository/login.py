@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """User and password for one repository's address; ``name`` names the password in messages."""
+    """User and password for one repository's address; ``name`` names the password in messages.
+
+    ``push_hint`` says what lets it read and push, where these are settings of their own.
+    """
 
     url: str
     user: str
     password: str = field(repr=False)
     name: str = ""
+    push_hint: str = ""
 
     @property
     def label(self) -> str:
@@ -92,9 +96,13 @@ def refusal(args: Sequence[str], stderr: str) -> Refusal | None:
         return Refusal(f"{address} asks for a login", hint) if prompted else None
     names = " and ".join(dict.fromkeys(login.label for login in used))
     url = used[0].url if len(used) == 1 else address
-    return Refusal(f"{url} does not exist, or {names} cannot see it" if hidden else f"{url} refused {names}", _HINT)
+    push_hint = next((login.push_hint for login in used if login.push_hint), _HINT)
+    hint = push_hint if hidden or any(answer in stderr for answer in _NO_PUSH) else _HINT
+    return Refusal(f"{url} does not exist, or {names} cannot see it" if hidden else f"{url} refused {names}", hint)
 
 
+_NO_PUSH = ("You are not allowed to upload code", "You are not allowed to push code to this project")
+"""What GitLab answers to a token that may not push, and to one whose user may not: lib/gitlab/git_access.rb."""
 _REFUSED = re.compile(
     r"(?:could not read (?:Username|Password)|Authentication failed) for '([^']+)'"
     r"|unable to access '([^']+)': The requested URL returned error: 403"

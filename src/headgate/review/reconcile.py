@@ -24,6 +24,7 @@ from headgate.review.api import MergeRequests
 from headgate.review.automerge import Deadline, merge
 from headgate.review.closing import close, comment_closed
 from headgate.review.description import read_metadata, settings_id
+from headgate.review.pipelines import begin_pipeline, without_pipeline
 from headgate.review.update import (
     RequestUpdate,
     ReviewContext,
@@ -70,21 +71,25 @@ def reconcile(
     )
     before = {request.branch: request for request in requests.open()}
     branches = context.branches.recorded
-    steps = [_attempt(name, partial(_sync, context, name, head, before.get(name))) for name, head in branches.items()]
+    steps = [attempt(name, partial(sync, context, name, head, before.get(name))) for name, head in branches.items()]
     for branch, request in before.items():
         if branch not in branches and _is_over(workspace, request):
-            steps.append(_attempt(branch, partial(_close, context, request)))
+            steps.append(attempt(branch, partial(_close, context, request)))
     steps += [
-        _attempt(request.branch, partial(_comment, context, request))
+        attempt(request.branch, partial(_comment, context, request))
         for request in requests.closed()
         if request.branch not in branches
     ]
+    steps += [
+        attempt(request.branch, partial(begin_pipeline, requests, request, commit))
+        for request, commit in without_pipeline(requests, branches, collect(before, steps))
+    ]
     deadline = Deadline.of(seconds)
-    for branch, request in _collect(before, steps).open.items():
+    for branch, request in collect(before, steps).open.items():
         if branch in branches and _merges_automatically(context, request):
-            steps.append(_attempt(branch, partial(_merge, context, request, branches[branch], deadline)))
+            steps.append(attempt(branch, partial(_merge, context, request, branches[branch], deadline)))
     unknown = tuple(f"no user '{name}' in GitLab to review or assign" for name in context.people.unknown)
-    result = _collect(before, steps)
+    result = collect(before, steps)
     return replace(result, messages=(*result.messages, *unknown))
 
 
@@ -123,14 +128,15 @@ Step = tuple[str, RequestUpdate | HeadgateError | None]
 """A branch, and what became of its merge request; None: nothing."""
 
 
-def _attempt(branch: str, action: Callable[[], RequestUpdate | None]) -> Step:
+def attempt(branch: str, action: Callable[[], RequestUpdate | None]) -> Step:
+    """Take the step of one branch; its error stops no other."""
     try:
         return branch, action()
     except HeadgateError as error:
         return branch, error
 
 
-def _collect(before: Mapping[str, MergeRequest], steps: Sequence[Step]) -> ReviewResult:
+def collect(before: Mapping[str, MergeRequest], steps: Sequence[Step]) -> ReviewResult:
     """Return the result of all steps, in their order, upon the merge requests that were open before."""
     still_open, gone = dict(before), {}
     messages: list[str] = []
@@ -157,7 +163,8 @@ def _collect(before: Mapping[str, MergeRequest], steps: Sequence[Step]) -> Revie
     )
 
 
-def _sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> RequestUpdate | None:
+def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> RequestUpdate | None:
+    """Give a branch its merge request, or bring that up to date. Raises GitLabError."""
     metadata = read_metadata(request.description) if request else None
     if request and metadata and (metadata.commit, metadata.settings) == (commit, settings_id(context.review(branch))):
         return RequestUpdate(request=sync_freeze(context, request, metadata))

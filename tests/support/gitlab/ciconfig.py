@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from support.gitlab.gitside import git, refs
+from support.gitlab.modelled import check_declared, check_include
 from support.gitlab.state import REPORTER, Project, User
 
 if TYPE_CHECKING:
@@ -79,13 +80,12 @@ def _with_includes(
     includes = body.pop("include", [])
     merged: dict[str, Any] = {}
     for one in includes if isinstance(includes, list) else [includes]:
+        check_include(one)
         if "component" in one:
             merged = deep_merge(merged, _component(double, one, user, scope))
-        elif "local" in one:
+        else:
             local = yaml.safe_load(git(project, "show", f"{sha}:{one['local'].lstrip('/')}"))
             merged = deep_merge(merged, local)
-        else:
-            raise ConfigurationError(f"include {one} is not known to the double")
     return deep_merge(merged, body)
 
 
@@ -147,6 +147,7 @@ _TYPES: dict[str, Any] = {"number": (int, float), "boolean": bool, "array": list
 
 def check_inputs(declared: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs with their defaults. Raises ConfigurationError in GitLab's words."""
+    check_declared(declared)
     unknown = [name for name in given if name not in declared]
     if unknown:
         raise ConfigurationError(f"unknown input arguments: {', '.join(unknown)}")

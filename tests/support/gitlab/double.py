@@ -53,6 +53,8 @@ class Double:
     """Which GitLab it is: some calls are newer than others."""
     unchecked_reads: int = 1
     """How often a merge request's mergeability is asked for before GitLab knows it."""
+    push_pipelines: int = 4
+    """How many refs of a push get a pipeline: GitLab's setting git_push_pipeline_limit (facts, part 12)."""
     ca_file: str = ""
     execute: Callable[[Task], tuple[str, int]] = in_shell
     """How its runner runs a job: `support.containers` has another way."""
@@ -213,7 +215,7 @@ class Double:
         mergeside.after_push(self, project, who, updates, options)
         # https://docs.gitlab.com/ci/jobs/ci_job_token/: pushes made with a job token never create pipelines
         if who.job is None and not {"ci.skip", "ci.no_pipeline"} & set(options):
-            for one in updates:
+            for one in updates[: self.push_pipelines]:
                 if one.new != NOTHING:
                     pipelines.on_push(self, project, one.ref, one.new, who.user)
 

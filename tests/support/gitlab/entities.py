@@ -38,6 +38,7 @@ def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str,
         "default_branch": found.default_branch,
         "visibility": "private",
         "merge_trains_enabled": found.must_use_train,
+        "only_allow_merge_if_pipeline_succeeds": found.pipelines_must_succeed,
         "web_url": f"{double.url}/{found.path}",
         "http_url_to_repo": f"{double.url}/{found.path}.git",
     }

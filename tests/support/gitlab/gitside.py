@@ -88,7 +88,7 @@ def answer_git(double: Double, request: Request) -> Answer:
             404, raw=b"The project you were looking for could not be found or you don't have permission", headers=TEXT
         )
     is_push = "receive-pack" in request.path or request.query.get("service") == "git-receive-pack"
-    refusal = may_push(who, project) if is_push else ""
+    refusal = may_push(double, who, project) if is_push else ""
     if refusal:
         return Answer(403, raw=refusal.encode(), headers=TEXT)
     if not request.path.endswith("/git-receive-pack"):
@@ -108,13 +108,13 @@ def answer_git(double: Double, request: Request) -> Answer:
 
 
 def may_read(double: Double, who: Who, project: Project) -> bool:
-    """Whether somebody may read a private project. https://docs.gitlab.com/ci/jobs/ci_job_token/."""
+    """Whether somebody may read a private project: https://docs.gitlab.com/ci/jobs/ci_job_token/ (facts, part 3)."""
     if who.user is None or project.level(who.user) < REPORTER:
         return False
     return who.job is None or double.is_allowed(who.job, project)
 
 
-def may_push(who: Who, project: Project) -> str:
+def may_push(double: Double, who: Who, project: Project) -> str:
     """Say why somebody may not push to a project at all; empty when he may."""
     if who.user is None or project.level(who.user) < DEVELOPER:
         return "You are not allowed to push code to this project."
@@ -122,11 +122,15 @@ def may_push(who: Who, project: Project) -> str:
         return "The token lacks the scope write_repository."
     if who.job is None:
         return ""
-    # https://docs.gitlab.com/ci/jobs/ci_job_token/#allow-git-push-requests-to-your-project-repository
+    # https://docs.gitlab.com/ci/jobs/ci_job_token/#allow-git-push-requests-to-your-project-repository (facts, part 3)
     if not project.job_token_push:
         return "You are not allowed to upload code."
-    is_other = who.job.pipeline.project is not project
-    return "You are not allowed to upload code." if is_other and not project.cross_project_push else ""
+    if who.job.pipeline.project is project:
+        return ""
+    # from another project: 19.0, both settings, on the allowlist with ADMIN_REPOSITORIES (facts, parts 3 and 12)
+    is_open = double.is_newer_than(19, 0) and project.cross_project_push
+    is_let = is_open and not double.job_refusal(who.job, project, "admin_repositories")
+    return "" if is_let else "You are not allowed to upload code."
 
 
 def _refused(double: Double, who: Who, project: Project, updates: list[Update]) -> str:

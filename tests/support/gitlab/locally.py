@@ -26,8 +26,8 @@ def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict
     used = {key: value for key, value in variables.items() if not key.endswith(_UNUSED)}
     rules = (config.get("workflow") or {}).get("rules")
     probe = {_WORKFLOW: {"stage": ".pre", "script": ["true"], "rules": rules}} if rules else {}
-    # Servers have another port in each test, which makes no difference here.
-    names = _hosts([config, used])
+    # Servers have another port in each test, commits another id: that makes no difference here.
+    names = _placeholders([config, used])
     asked = _renamed([{**config, **probe}, used], names)
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     if key not in _known:
@@ -42,14 +42,18 @@ _WORKFLOW = "workflow-rules"  # a job that is there where the workflow's rules l
 _UNUSED = ("_ID", "_SHA", "_MESSAGE", "_TITLE", "_IID", "TOKEN")
 
 
-def _hosts(value: Any) -> dict[str, str]:
-    """Return names to put in the place of the servers of a configuration, in the order in which they stand there."""
-    found = dict.fromkeys(re.findall(r"127\.0\.0\.1:\d+", json.dumps(value, default=str)))
-    return {host: f"host{index}.invalid" for index, host in enumerate(found)}
+def _placeholders(value: Any) -> dict[str, str]:
+    """Return names to put in the place of a configuration's servers, commits and numbers, in their order there."""
+    found = dict.fromkeys(_VARYING.findall(json.dumps(value, default=str)))
+    names = {text: f"text{index:04}.invalid" for index, text in enumerate(found)}
+    return dict(sorted(names.items(), key=lambda one: -len(one[0])))  # a commit before its first digits
+
+
+_VARYING = re.compile(r"127\.0\.0\.1:\d+|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b|\bproject=\d+|\btoken=[\w.-]{20,}")
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a configuration with other names of hosts in it."""
+    """Return a configuration with other texts in it."""
     if isinstance(value, dict):
         return {_renamed(key, names): _renamed(one, names) for key, one in value.items()}
     if isinstance(value, list):

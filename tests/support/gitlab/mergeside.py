@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from support.gitlab import pipelines
+from support.gitlab import pipelines, restpipelines
 from support.gitlab.entities import person
 from support.gitlab.gitside import NOTHING, Update, Who, git, refs
-from support.gitlab.state import DEVELOPER, REPORTER, MergeRequest, Note, Project, User, now
+from support.gitlab.state import DEVELOPER, REPORTER, MergeRequest, Note, Pipeline, Project, User, now
 from support.gitlab.web import Answer
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
     told |= {"merge_commit_sha": one.merge_commit, "created_at": one.created_at, "updated_at": one.created_at}
     if asked:  # lists do not say it
         base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
+        found = head_pipeline(one)
+        told |= {"head_pipeline": restpipelines.detailed(double, found) if found else None}
         told |= {"diff_refs": {"base_sha": base, "start_sha": base, "head_sha": one.sha} if base else None}
     told |= {"has_conflicts": state == "conflict", "user_notes_count": sum(not note.system for note in one.notes)}
     return {**told, "web_url": f"{double.url}/{one.project.path}/-/merge_requests/{one.iid}"}
@@ -43,11 +45,11 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
 
 def listed(double: Double, one: MergeRequest) -> dict[str, Any]:
     """Show a merge request as lists do: with less."""
-    return {key: value for key, value in entity(double, one).items() if key != "diff_refs"}
+    return {key: value for key, value in entity(double, one).items() if key not in ("diff_refs", "head_pipeline")}
 
 
 def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
-    """Return what GitLab knows of a merge request's mergeability: nothing at first, then what git says."""
+    """Return what GitLab knows of a request's mergeability: nothing at first, then what git says (facts, part 4)."""
     if one.state != "opened":
         return "not_open"
     target = refs(one.project).get(f"refs/heads/{one.target}", "")
@@ -64,7 +66,21 @@ def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
         return "commits_status"
     if not _merged_tree(one.project, target, one.sha):
         return "conflict"
-    return one.blocked or "mergeable"
+    return one.blocked or _awaited(one) or "mergeable"
+
+
+def head_pipeline(one: MergeRequest) -> Pipeline | None:
+    """Return the newest pipeline of a merge request's newest commit."""
+    found = [run for run in one.source_project.pipelines if run.merge_request is one and run.sha == one.sha]
+    return found[-1] if found else None
+
+
+def _awaited(one: MergeRequest) -> str:
+    """Return what "Pipelines must succeed" waits for: doc/user/project/merge_requests/auto_merge.md."""
+    found = head_pipeline(one)
+    if not one.project.pipelines_must_succeed or (found is not None and found.status in ("success", "skipped")):
+        return ""
+    return "ci_still_running" if found is not None and found.status in ("created", "running") else "ci_must_pass"
 
 
 def _is_merged(project: Project, sha: str, target: str) -> bool:
@@ -113,9 +129,13 @@ def _point(one: MergeRequest) -> None:
 
 
 def after_push(double: Double, project: Project, who: Who, updates: list[Update], options: list[str]) -> None:
-    """Bring merge requests up to what was pushed; make those that push options ask for."""
+    """Bring merge requests up to what was pushed; make those that push options ask for (facts, parts 3 and 12).
+
+    What a job token pushes makes no pipelines, of merge requests neither (part 3).
+    """
     assert who.user is not None
-    for update in updates:
+    is_many = sum(one.ref != f"refs/heads/{project.default_branch}" for one in updates) > _MOST_BY_OPTIONS
+    for index, update in enumerate(updates):
         branch = update.ref.removeprefix("refs/heads/")
         for one in project.merge_requests:
             if one.source_project is project and one.state == "opened" and one.source == branch:
@@ -124,23 +144,32 @@ def after_push(double: Double, project: Project, who: Who, updates: list[Update]
                     continue
                 one.sha, one.auto_merge = update.new, False
                 _point(one)
-                if who.job is None:
+                # that the limit of pipelines holds for these too is the worse of two readings (facts, part 12)
+                if who.job is None and index < double.push_pipelines:
                     pipelines.on_merge_request(double, one, who.user)
         told = dict(option.partition("=")[::2] for option in options if option.startswith("merge_request."))
         is_open = any(one.source == branch and one.state == "opened" for one in project.merge_requests)
         if (
             "merge_request.create" in told
             and not is_open
+            and not is_many
             and update.new != NOTHING
             and branch != project.default_branch
         ):
             _by_options(double, project, branch, who.user, told, options)
 
 
+_MOST_BY_OPTIONS = 10
+"""Branches of a push: of more, none gets one, "Too many branches pushed (12 were pushed, limit is 10)" (facts, 12)."""
+
+
 def _by_options(
     double: Double, project: Project, branch: str, user: User, told: dict[str, str], options: list[str]
 ) -> None:
-    """Make a merge request as push options ask: https://docs.gitlab.com/topics/git/commit/#push-options."""
+    """Make a merge request as push options ask: https://docs.gitlab.com/topics/git/commit/#push-options.
+
+    That they are heeded for a job token too is not confirmed (facts, part 3).
+    """
     title = told.get("merge_request.title") or git(project, "log", "-1", "--format=%s", f"refs/heads/{branch}")
     made = open_request(
         double,
@@ -182,7 +211,7 @@ def merge(double: Double, one: MergeRequest, user: User) -> str:
     return made
 
 
-# --- the API
+# --- the API: facts, part 4 (making, changing, notes), part 12 (merging); what a job token may not: part 3
 
 
 def _one(call: Call) -> MergeRequest | None:
@@ -241,6 +270,18 @@ def _names(told: Any) -> list[str]:
 
 def _ids(told: Any) -> list[int]:
     return [int(one) for one in told or []]
+
+
+def _begin_pipeline(call: Call) -> Answer:
+    """Start a pipeline of a merge request: doc/api/merge_requests.md#create-merge-request-pipeline."""
+    found, user = _one(call), call.who.user
+    assert user is not None
+    if found is None:
+        return _GONE
+    made = pipelines.on_merge_request(call.double, found, user)
+    if made.errors:
+        return Answer(400, {"message": {"base": made.errors}})
+    return Answer(201, restpipelines.detailed(call.double, made))
 
 
 def _update(call: Call) -> Answer:
@@ -345,6 +386,7 @@ ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("POST", "/merge_requests", _create, DEVELOPER, False),
     ("GET", _MR, _get, REPORTER, True),
     ("PUT", _MR, _update, DEVELOPER, False),
+    ("POST", f"{_MR}/pipelines", _begin_pipeline, DEVELOPER, False),
     ("PUT", f"{_MR}/merge", _merge, DEVELOPER, False),
     ("POST", f"{_MR}/cancel_merge_when_pipeline_succeeds", _cancel, DEVELOPER, False),
     ("GET", f"{_MR}/notes", _notes, REPORTER, True),

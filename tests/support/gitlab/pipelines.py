@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from support.gitlab import locally, runner
 from support.gitlab.ciconfig import ConfigurationError, NothingToRunError, expand, read_configuration
 from support.gitlab.gitside import git, refs, write_commit
+from support.gitlab.modelled import check_configuration
 from support.gitlab.predefined import pipeline_variables
 from support.gitlab.state import DEVELOPER, LEVEL_NAMES, NO_ONE, Job, MergeRequest, Pipeline, Project, User
 
@@ -67,7 +68,10 @@ _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 
 
 def on_push(double: Double, project: Project, ref: str, sha: str, user: User) -> None:
-    """Make the pipeline of a pushed branch or tag, and cancel those that it makes redundant."""
+    """Make the pipeline of a pushed branch or tag, and cancel those that it makes redundant (facts, parts 5 and 11).
+
+    A commit that says ``[skip ci]`` gets a record that nothing runs in.
+    """
     kind, _, name = ref.removeprefix("refs/").partition("/")
     if kind not in ("heads", "tags"):
         return
@@ -81,7 +85,7 @@ def on_push(double: Double, project: Project, ref: str, sha: str, user: User) ->
 
 
 def _cancel_redundant(project: Project, newest: Pipeline) -> None:
-    """Cancel queued pipelines of older commits of the ref: GitLab's CancelRedundantPipelinesService."""
+    """Cancel queued pipelines of older commits of the ref: CancelRedundantPipelinesService (facts, part 11)."""
     for one in project.pipelines:
         is_older = one.ref == newest.ref and one.is_tag == newest.is_tag and one.sha != newest.sha
         if is_older and one.status == "created" and one.auto_cancel != "none":
@@ -91,7 +95,10 @@ def _cancel_redundant(project: Project, newest: Pipeline) -> None:
 
 
 def on_merge_request(double: Double, request: MergeRequest, user: User, *, in_parent: bool = False) -> Pipeline:
-    """Make the pipeline of a merge request: in the fork, unless somebody runs it in the parent project."""
+    """Make the pipeline of a merge request: in the fork, unless somebody runs it in the parent project.
+
+    As who pushed (facts, part 5): https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/#use-with-forked-projects.
+    """
     project = request.project if in_parent else request.source_project
     ref = f"refs/merge-requests/{request.iid}/head"
     return make(double, project, ref, "merge_request_event", user, sha=request.sha, merge_request=request)
@@ -121,12 +128,13 @@ def make(
         known = pipeline_variables(double, made)
         masked = frozenset(name for name, one in project.variables.items() if one.masked) - set(made.variables)
         config = read_configuration(double, project, found, user, made.inputs, known, masked)
+        check_configuration(config)
         made.auto_cancel = ((config.get("workflow") or {}).get("auto_cancel") or {}).get(
             "on_new_commit", "conservative"
         )
         made.config_variables = {key: str(value) for key, value in (config.get("variables") or {}).items()}
-        jobs = locally.jobs(config, known).items()
-        made.jobs = [Job(name, one.get("stage", "test"), one, made) for name, one in jobs]
+        jobs = locally.jobs(config, known)
+        made.jobs = [Job(name, one.get("stage", "test"), one, made) for name, one in jobs.items()]
         # https://docs.gitlab.com/ci/yaml/#stages
         stages = [".pre", *(config.get("stages") or ["build", "test", "deploy"]), ".post"]
         made.jobs.sort(key=lambda one: stages.index(one.stage))
@@ -149,7 +157,7 @@ def _check_any(made: Pipeline) -> None:
 
 
 def _check_permitted(project: Project, made: Pipeline) -> None:
-    """Check rights: https://docs.gitlab.com/ci/pipelines/#pipeline-security-on-protected-branches."""
+    """Check rights: https://docs.gitlab.com/ci/pipelines/#pipeline-security-on-protected-branches (facts, part 2)."""
     level = project.level(made.user)
     protection = project.protection(made.ref) if not made.is_tag and made.merge_request is None else None
     needed = min(one for one in (protection.push, protection.merge) if one != NO_ONE) if protection else DEVELOPER
@@ -183,18 +191,34 @@ def _wait() -> None:
 
 
 def _run_pipeline(double: Double, pipeline: Pipeline) -> None:
-    """Run a pipeline's jobs one after another; a failed one ends it, unless it is allowed to fail."""
-    for job in pipeline.jobs:
-        if job.config.get("when") == "manual":
-            job.status = "manual"
-            continue
-        run_job(double, job)
-        if job.status == "failed" and not job.config.get("allow_failure"):
-            for other in pipeline.jobs:
-                other.status = "skipped" if other.status == "created" else other.status
-            break
-    failed = any(job.status == "failed" and not job.config.get("allow_failure") for job in pipeline.jobs)
-    pipeline.status = "failed" if failed else "success"
+    """Run a pipeline's jobs side by side, each when those before it have ended.
+
+    doc/ci/yaml/_index.md#stages and #needs
+    """
+    ended = {job.id: threading.Event() for job in pipeline.jobs}
+    with ThreadPoolExecutor(max(1, len(pipeline.jobs))) as pool:
+        running = [pool.submit(_run_in_turn, double, job, ended) for job in pipeline.jobs]
+    for one in running:
+        one.result()
+    pipeline.status = "failed" if any(_stops_others(job) for job in pipeline.jobs) else "success"
+
+
+def _run_in_turn(double: Double, job: Job, ended: dict[int, threading.Event]) -> None:
+    """Run a job after those before it; one of them that failed ends the pipeline, unless it is allowed to fail."""
+    try:
+        earlier = runner.earlier_jobs(job)
+        for one in earlier:
+            ended[one.id].wait()
+        if any(_stops_others(one) for one in earlier):
+            job.status = "skipped"
+        else:
+            run_job(double, job)
+    finally:
+        ended[job.id].set()
+
+
+def _stops_others(job: Job) -> bool:
+    return job.status == "skipped" or (job.status == "failed" and not job.config.get("allow_failure"))
 
 
 def run_job(double: Double, job: Job) -> None:
@@ -206,7 +230,7 @@ def run_job(double: Double, job: Job) -> None:
 
 
 def _run_bridge(double: Double, job: Job) -> None:
-    """Trigger another project's pipeline: app/services/ci/create_downstream_pipeline_service.rb."""
+    """Trigger another project's pipeline: app/services/ci/create_downstream_pipeline_service.rb (facts, part 2)."""
     trigger = job.config["trigger"]
     job.status = "running"
     upper = job.pipeline

@@ -1,4 +1,4 @@
-"""GitLab's predefined variables: https://docs.gitlab.com/ci/variables/predefined_variables/."""
+"""Predefined variables: https://docs.gitlab.com/ci/variables/predefined_variables/ (facts, parts 1, 2 and 5)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pipeline_variables(double: Double, one: Pipeline) -> dict[str, str]:
         request = one.merge_request
         known |= {"CI_MERGE_REQUEST_IID": str(request.iid), "CI_MERGE_REQUEST_PROJECT_PATH": request.project.path}
         known |= {"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": request.source}
-    if one.upstream is not None and one.upstream.is_bridge:  # not for pipelines that a script triggered
+    if one.upstream is not None and one.upstream.is_bridge:  # not where a script triggered (facts, part 12)
         above = one.upstream.pipeline
         known |= {"CI_UPSTREAM_PROJECT_ID": str(above.project.id), "CI_UPSTREAM_PIPELINE_ID": str(above.id)}
         known |= {"CI_UPSTREAM_JOB_ID": str(one.upstream.id)}
@@ -52,7 +52,7 @@ def pipeline_variables(double: Double, one: Pipeline) -> dict[str, str]:
 
 
 def is_protected(double: Double, one: Pipeline) -> bool:
-    """Whether a pipeline runs for a protected branch or tag; those of merge requests do not."""
+    """Whether a pipeline runs for a protected branch or tag; those of merge requests do not (facts, part 5)."""
     if one.merge_request is not None:
         return False
     if one.is_tag:

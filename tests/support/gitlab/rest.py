@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from support.gitlab import mergeside, restadmin, restfiles, restpipelines, restsettings
 from support.gitlab.entities import branch, commit, deployment, environment, member, person, project, status
 from support.gitlab.gitside import Update, Who, git, refs
+from support.gitlab.modelled import NotModelledError
 from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
 from support.gitlab.web import Answer, Request
 
@@ -87,8 +88,10 @@ def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer
     assert who.user is not None
     for route in ROUTES:
         match = re.fullmatch(route.path, path)
-        if route.method != request.method or match is None or not double.is_newer_than(*route.since):
+        if route.method != request.method or match is None:
             continue
+        if not double.is_newer_than(*route.since):
+            return NOT_FOUND
         found = double.find_project(match[1])
         if found is None or found.level(who.user) < REPORTER:
             return Answer(404, {"message": "404 Project Not Found"})
@@ -96,11 +99,11 @@ def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer
         if refusal is not None:
             return refusal
         return route.handler(Call(double, request, who, found, tuple(unquote(part) for part in match.groups()[1:])))
-    return NOT_FOUND
+    raise NotModelledError(f"the double does not model {request.method} {path}")
 
 
 def _refusal(double: Double, request: Request, who: Who, route: Route, project: Project) -> Answer | None:
-    """Return what GitLab answers to a token that may not make a call in a project that its user sees."""
+    """Return the answer to a token that may not make a call where its user sees the project (facts, part 12)."""
     assert who.user is not None
     if who.job is not None and not route.job_token:
         return Answer(401, {"message": "401 Unauthorized"})
@@ -137,6 +140,7 @@ def paged(call: Call, entries: list[Any]) -> Answer:
 
 
 def _branches(call: Call) -> Answer:
+    """List branches; what GitLab caches for 30 seconds is fresh here (facts, part 12)."""
     wanted = str(call.request.query.get("search", ""))
     names = [ref.removeprefix("refs/heads/") for ref in refs(call.project) if ref.startswith("refs/heads/")]
     if wanted.startswith("^"):
@@ -192,6 +196,7 @@ def _statuses(call: Call) -> Answer:
 
 
 def _set_status(call: Call) -> Answer:
+    """Set the status of a commit (facts, parts 4 and 12)."""
     body, sha = call.request.json(), call.parts[0]
     if not git(call.project, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", check=False):
         return Answer(404, {"message": "404 Commit Not Found"})
@@ -230,7 +235,7 @@ def _pipeline_of_status(call: Call, sha: str, body: dict[str, Any]) -> int | Non
     return max(known, default=0) or number()
 
 
-# --- deployments and environments
+# --- deployments and environments (facts, parts 4 and 12)
 
 
 def _deployments(call: Call) -> Answer:
@@ -333,7 +338,7 @@ def _events(call: Call) -> Answer:
     return paged(call, list(reversed(call.project.events)))
 
 
-# --- project, members, settings
+# --- project, members, settings: a job token may not ask for members (facts, part 12)
 
 
 def _project(call: Call) -> Answer:
@@ -401,6 +406,16 @@ def _allowlist(call: Call) -> Answer:
     )
 
 
+def _no_groups(call: Call) -> Answer:
+    """List the groups whose projects' jobs are let in: none, since groups are not modelled (facts, part 3)."""
+    return paged(call, [])
+
+
+def _not_shown(_: Call) -> Answer:
+    """Hide what `doctor` looks at and the double has not: it says then that it cannot tell."""
+    return NOT_FOUND
+
+
 _P = r"/projects/([^/]+)"
 ROUTES: tuple[Route, ...] = (
     Route("GET", _P, _project),
@@ -411,6 +426,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_P}/variables", _variables, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope", _scope, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope/allowlist", _allowlist, MAINTAINER),
+    Route("GET", f"{_P}/job_token_scope/groups_allowlist", _no_groups, MAINTAINER),
+    Route("GET", f"{_P}/pipeline_schedules", _not_shown),
     Route("GET", f"{_P}/repository/branches", _branches, job_token="read_repositories"),
     Route("GET", f"{_P}/repository/branches/([^/]+)", _branch),
     Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token="read_repositories"),

@@ -1,4 +1,7 @@
-"""Pipelines and jobs in the API: https://docs.gitlab.com/api/pipelines/ and https://docs.gitlab.com/api/jobs/."""
+"""Pipelines and jobs in the API: https://docs.gitlab.com/api/pipelines/ and https://docs.gitlab.com/api/jobs/.
+
+What a job token may ask for, and since when: facts, part 12.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support.gitlab import pipelines
 from support.gitlab.entities import commit, person
 from support.gitlab.gitside import Who
+from support.gitlab.modelled import NotModelledError
 from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Job, Pipeline, Project, now
 from support.gitlab.web import Answer, Request
 
@@ -107,8 +111,13 @@ def _job(call: Call) -> Answer:
 
 
 def trigger(double: Double, request: Request, who: Who, project: Project | None) -> Answer:
-    """Start a pipeline by a trigger token or a job token: https://docs.gitlab.com/api/pipeline_triggers/."""
+    """Start a pipeline by a trigger token: https://docs.gitlab.com/api/pipeline_triggers/ (facts, part 2).
+
+    A job token in its place is not modelled.
+    """
     body = request.json()
+    if double.job_of(body.get("token", "-")) is not None:
+        raise NotModelledError("the double does not model triggers by a job token")
     owner = project.trigger_tokens.get(body.get("token", "")) if project else None
     if project is None or owner is None:
         return Answer(404, {"message": "404 Not Found"})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SETTINGS = {
     "ci_config_path": "ci_config_path",
     "ci_push_repository_for_job_token_allowed": "job_token_push",
+    "cross_project_push_for_job_token_allowed": "cross_project_push",
     "ci_pipeline_variables_minimum_override_role": "variables_role",
 }
 NOT_FOUND = Answer(404, {"message": "404 Not found"})

@@ -62,7 +62,7 @@ def run(double: Double, job: Job) -> None:
         variables = environment(double, job)
         if variables.get("GIT_STRATEGY") != "none":
             _checkout(double, job, folder)
-        for earlier in _earlier(job):
+        for earlier in earlier_jobs(job):
             _unpack(earlier.artifacts, folder)
         env = {"HOME": str(home), "PATH": double.path, "CI_PROJECT_DIR": str(folder), **variables}
         script = "\n".join(["set -eu", *_lines(job.config.get("before_script")), *_lines(job.config.get("script"))])
@@ -86,7 +86,7 @@ def environment(double: Double, job: Job) -> dict[str, str]:
     """Return a job's variables: https://docs.gitlab.com/ci/variables/#cicd-variable-precedence."""
     one = job.pipeline
     outside = pipeline_variables(double, one)
-    told = {name: value for earlier in _earlier(job) for name, value in earlier.dotenv.items()}
+    told = {name: value for earlier in earlier_jobs(job) for name, value in earlier.dotenv.items()}
     own = {**job_variables(double, job), **one.config_variables, **(job.config.get("variables") or {}), **told}
     stronger = {name for name in (*one.project.variables, *one.variables) if name in outside}
     merged = {**outside, **{name: str(value) for name, value in own.items() if name not in stronger}}
@@ -96,8 +96,8 @@ def environment(double: Double, job: Job) -> dict[str, str]:
     return {name: expand(value, merged) for name, value in merged.items()}
 
 
-def _earlier(job: Job) -> list[Job]:
-    """Return the jobs whose artifacts a job gets: those that it needs, else all of earlier stages.
+def earlier_jobs(job: Job) -> list[Job]:
+    """Return the jobs that a job waits for, and gets artifacts of: those that it needs, else all of earlier stages.
 
     https://docs.gitlab.com/ci/yaml/#needsartifacts, https://docs.gitlab.com/ci/jobs/job_artifacts/
     """

@@ -38,7 +38,7 @@ class User:
 
 @dataclass(eq=False)
 class Group:
-    """A group: a folder for projects, with an owner. Its members are not modelled, but projects' are."""
+    """A group: a folder for projects, with an owner. Its members are not modelled: calls about them fail."""
 
     path: str
     owner: User
@@ -49,7 +49,7 @@ class Group:
 
 @dataclass(eq=False)
 class Token:
-    """A personal, project or group access token: whose it is, and what it is for."""
+    """A personal, project or group access token: whose it is, and what it is for (facts, part 3)."""
 
     user: User
     scopes: tuple[str, ...]
@@ -68,7 +68,7 @@ class Protection:
 
 @dataclass(eq=False)
 class Variable:
-    """A CI/CD variable of a project."""
+    """A CI/CD variable of a project: protected refs alone see protected ones, no log masked ones (facts, part 5)."""
 
     value: str
     protected: bool = False
@@ -77,7 +77,11 @@ class Variable:
 
 @dataclass(eq=False)
 class Project:
-    """A project: its settings, members, and what happened in it."""
+    """A project: its settings, members, and what happened in it.
+
+    Job tokens: ``allowlist``, ``job_permissions``, ``job_token_push``, ``cross_project_push`` (facts, parts 3 and 12);
+    pipeline variables: ``variables_role`` (part 2); trains: ``must_use_train`` (part 12).
+    """
 
     path: str
     folder: Path
@@ -91,6 +95,7 @@ class Project:
     agents: set[int] = field(default_factory=set)
     must_use_train: bool = False
     """Whether nothing is merged but by the merge train, which here only takes what is put on it."""
+    pipelines_must_succeed: bool = False
     job_permissions: dict[str, set[str]] = field(default_factory=dict)
     """What jobs of a project on the allowlist may do here, where that is not the default permissions."""
     job_token_push: bool = False
@@ -130,7 +135,7 @@ class Project:
 
 @dataclass(eq=False)
 class Job:
-    """A job of a pipeline. ``bridge`` is its downstream pipeline, for a trigger job."""
+    """A job of a pipeline. ``downstream`` is the pipeline that a trigger job made last (facts, part 12)."""
 
     name: str
     stage: str
@@ -153,7 +158,7 @@ class Job:
 
 @dataclass(eq=False)
 class Pipeline:
-    """A pipeline: where, for which commit, how it came about, as whom it runs."""
+    """A pipeline: where, of which commit, how it came about, who runs it; ``ref`` is a bare name (facts, part 11)."""
 
     project: Project
     ref: str
