@@ -78,8 +78,8 @@ class Run:
             return f"{settings} the repository' on; or give it the variable HEADGATE_TOKEN"
         return (
             f"give {own} the variable HEADGATE_TOKEN, the bot's token. Or, from GitLab 19.0 on, {settings} the "
-            f"repository' and 'Allow cross-project Git push requests from allowlisted projects' on, {own} on the allowlist (with "
-            f"admin_repositories), and whoever runs the job a Developer there who may push"
+            f"repository' and 'Allow cross-project Git push requests from allowlisted projects' on, {own} on the "
+            f"allowlist (with admin_repositories), and whoever runs the job a Developer there who may push"
         )
 
     def reading_login(self, project: str) -> Login:
