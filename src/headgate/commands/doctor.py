@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.config import load
 from headgate.doctor import diagnose
 from headgate.doctor.examine import Checkout, examine
+from headgate.doctor.finding import hand_offs
 from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError
@@ -62,7 +63,8 @@ def run(request: Request, environ: Mapping[str, str] = os.environ) -> int:
     findings = [*diagnose(examine(gitlab, setup, project, intake, checkout)), sandbox(checkout.settings)]
     _tell(terminal, findings)
     if request.json:
-        print(json.dumps({"version": 1, "findings": [asdict(one) for one in findings]}, indent=2))  # noqa: T201
+        found = {"version": 1, "hand_offs": hand_offs(findings), "findings": [asdict(one) for one in findings]}
+        print(json.dumps(found, indent=2))  # noqa: T201
     return 1 if any(one.state == "wrong" for one in findings) else 0
 
 
@@ -103,3 +105,11 @@ def _tell(terminal: Terminal, findings: Sequence[Finding]) -> None:
             terminal.line(f"{'':<12}  {one.hint}", "dim")
     numbers = {state: sum(one.state == state for one in findings) for state in _STYLES}
     terminal.line(", ".join(f"{number} {state}" for state, number in numbers.items() if number))
+    terminal.line(_GO_THROUGH[hand_offs(findings)])
+
+
+_GO_THROUGH = {
+    "ok": "hand-offs go through",
+    "wrong": "hand-offs do not go through",
+    "cannot tell": "whether hand-offs go through cannot be told",
+}

@@ -17,6 +17,7 @@ from headgate.doctor.settings import (
     visible,
 )
 from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens, two_users
+from headgate.doctor.way import live_tokens, protected_refs, starters, triggers, writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
         two_users,
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
+    *(starters, protected_refs, live_tokens, writer, triggers),
 )
 """The checks, in the order in which they are told."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from headgate.doctor.examine import Examined, Project
 
-DEVELOPER, MAINTAINER = 30, 40
+REPORTER, DEVELOPER, MAINTAINER = 20, 30, 40
 # https://docs.gitlab.com/api/protected_branches/#valid-access-levels
 _ROLES = {30: "Developers", 40: "Maintainers", 50: "Owners", 60: "administrators"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,15 @@ class Person:
 
     name: str
     level: int
+    id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What GitLab says of a shown token: 200 and whose it is; 401 for none, 403 where its scope is too small."""
+
+    status: int
+    user: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,23 @@ class Project:
     allowed: frozenset[str] | None = None
     limited: bool | None = None
     schedules: tuple[Mapping[str, Any], ...] | None = None
-    users: Mapping[str, int] = field(default_factory=dict)
-    """Whose the tokens among its variables are, as far as GitLab shows their values to who asks."""
+    tokens: Mapping[str, Shown] = field(default_factory=dict)
+    """The tokens among its variables, as far as GitLab shows their values to who asks."""
+    tags: tuple[Mapping[str, Any], ...] | None = None
+    """The rules of its protected tags."""
+    triggers: tuple[Mapping[str, Any], ...] | None = None
+    """Its trigger tokens, which start pipelines as their owners."""
+    approvals: Mapping[str, Any] | None = None
+    """What holds for approvals of merge requests; None with GitLab Free, and where it is not shown."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only members see it."""
+        return str((self.facts or {}).get("visibility") or "private") == "private"
+
+    def level(self, user: int) -> int:
+        """Return a person's access level; 0 for no member, and where members are not shown."""
+        return max((one.level for one in self.members or () if one.id == user), default=0)
 
     @property
     def branch(self) -> str:
@@ -100,7 +123,7 @@ def examine(gitlab: GitLab, setup: Setup, manifests: str, intake: str, checkout:
         str(version),
         _project(gitlab, manifests),
         _project(gitlab, intake) if intake else None,
-        tuple(_app(gitlab, path) for path in checkout.projects),
+        tuple(_project(gitlab, path) for path in checkout.projects),
         checkout.settings,
         checkout.ci,
         checkout.images,
@@ -119,31 +142,36 @@ def _project(gitlab: GitLab, path: str) -> Project:
         path,
         facts,
         _listed(gitlab, f"{at}/protected_branches"),
-        None if members is None else tuple(Person(one["username"], int(one["access_level"])) for one in active),
+        None
+        if members is None
+        else tuple(Person(one["username"], int(one["access_level"]), int(one["id"])) for one in active),
         None if variables is None else {one["key"]: one for one in variables},
         _allowed(gitlab, at),
         _limited(gitlab, at),
         _listed(gitlab, f"{at}/pipeline_schedules"),
-        _users(gitlab, variables or ()),
+        _tokens(gitlab, variables or ()),
+        _listed(gitlab, f"{at}/protected_tags"),
+        _listed(gitlab, f"{at}/triggers"),
+        _asked(gitlab, f"{at}/approvals"),
     )
 
 
-def _users(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Ask each of the tokens that write whose it is. One whose value is hidden, or that is none, is left out."""
+_TOKENS = ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_READ_TOKEN")
+_WORDS = (401, 403)
+"""What GitLab says to a token that is none, and to one whose scope does not reach."""
+
+
+def _tokens(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, Shown]:
+    """Ask each of the tokens whose it is. One whose value is hidden is left out."""
     found = {}
     for one in variables:
-        if one["key"] in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN") and one.get("value"):
-            with suppress(GitLabError):
-                found[one["key"]] = connect(gitlab.url, one["key"], str(one["value"])).user
+        if one["key"] in _TOKENS and one.get("value"):
+            try:
+                found[one["key"]] = Shown(status=200, user=connect(gitlab.url, one["key"], str(one["value"])).user)
+            except GitLabError as error:
+                if error.status in _WORDS:
+                    found[one["key"]] = Shown(status=error.status)
     return found
-
-
-def _app(gitlab: GitLab, path: str) -> Project:
-    at = project_path(path)
-    facts = _asked(gitlab, at)
-    if facts is None:
-        return Project(path, None)
-    return Project(path, facts, allowed=_allowed(gitlab, at), limited=_limited(gitlab, at))
 
 
 def _allowed(gitlab: GitLab, at: str) -> frozenset[str] | None:

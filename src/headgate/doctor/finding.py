@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.doctor.examine import Examined, Project
 
 State = Literal["ok", "wrong", "cannot tell"]
@@ -13,13 +15,23 @@ State = Literal["ok", "wrong", "cannot tell"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found in one project: its state, what is so, and the way out where it is wrong."""
+    """What a check found in one project: its state, what is so, and the way out where it is wrong.
+
+    ``stops``: as long as it is wrong, hand-offs do not get through.
+    """
 
     check: str
     state: State
     project: str
     told: str
     hint: str = ""
+    stops: bool = False
+
+
+def hand_offs(findings: Sequence[Finding]) -> State:
+    """Whether hand-offs get through, by all that was found."""
+    states = {one.state for one in findings if one.stops}
+    return "wrong" if "wrong" in states else "cannot tell" if "cannot tell" in states else "ok"
 
 
 def everything(examined: Examined) -> tuple[Project, ...]:
@@ -41,3 +53,9 @@ def is_reviewed(examined: Examined) -> bool:
     """Whether an environment is reviewed."""
     environments = examined.settings.environments if examined.settings else {}
     return any(one.delivery == "review" for one in environments.values())
+
+
+def is_given(project: Project, key: str) -> bool:
+    """Whether GitLab gives a variable of a project to the jobs that take hand-offs, on its default branch."""
+    found = (project.variables or {}).get(key)
+    return found is not None and (bool(project.protected) or not found.get("protected"))

@@ -43,6 +43,7 @@ def visible(examined: Examined) -> Iterator[Finding]:
                 *("visible", "wrong" if project in ours(examined) else "cannot tell", project.path),
                 "there is no such project, or this token does not see it",
                 "mend its path, or give the token's user a role there",
+                stops=True,
             )
 
 
@@ -56,6 +57,7 @@ def settings(examined: Examined) -> Iterator[Finding]:
             *("headgate.yaml", "wrong", examined.manifests.path),
             f"headgate.yaml is of {told.project if told else 'no project'}",
             f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', beside 'url'",
+            stops=True,
         )
     else:
         yield Finding("headgate.yaml", "ok", examined.manifests.path, "it names this project")

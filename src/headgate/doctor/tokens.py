@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, State, is_reviewed, seen
+from headgate.doctor.finding import Finding, State, is_given, is_reviewed, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,8 @@ def job_token_push(examined: Examined) -> Iterator[Finding]:
         yield Finding(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
     elif examined.setup == "direct" and not has_bot:
         state: State = "wrong" if project.variables is not None else "cannot tell"
-        yield Finding(name, state, project.path, "its jobs may not push, and there is no HEADGATE_TOKEN", setting)
+        told = "its jobs may not push, and there is no HEADGATE_TOKEN"
+        yield Finding(name, state, project.path, told, setting, stops=True)
     else:
         yield Finding(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
     across = [value for key, value in project.facts.items() if key.endswith(_ACROSS)]
@@ -61,6 +62,7 @@ def tokens(examined: Examined) -> Iterator[Finding]:
                     "HEADGATE_TOKEN is not among its variables; a group may give it",
                 ),
                 "Settings > CI/CD > Variables: visibility 'Masked and hidden', 'Protect variable' on",
+                stops=project is examined.runs_in,
             )
 
 
@@ -85,10 +87,12 @@ def _token(project: str, key: str, variable: Any) -> Finding:
 def two_users(examined: Examined) -> Iterator[Finding]:
     """The token that every branch is shown is another user's than the bot's, whose pushes count as Headgate's."""
     for project in seen(examined):
-        if len(project.users) > 1 and len(set(project.users.values())) == 1:
+        own, other = (project.tokens.get(key) for key in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN"))
+        if own and other and own.user == other.user != 0:
             yield Finding(
-                *("tokens", "wrong", project.path, f"{' and '.join(sorted(project.users))} are of one user"),
+                *("tokens", "wrong", project.path, "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"),
                 "make HEADGATE_BRANCH_TOKEN anew, as another user's: each project access token has a user of its own",
+                stops=project is examined.runs_in and is_given(project, "HEADGATE_TOKEN"),
             )
 
 
@@ -104,6 +108,7 @@ def proofs(examined: Examined) -> Iterator[Finding]:
         yield Finding(
             *(name, "wrong", path, f"{' or '.join(needed)} does not count, so that every hand-off is refused"),
             f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *told.proofs]))}]}}",
+            stops=True,
         )
     elif counting == ["upstream"]:
         yield Finding(
@@ -132,9 +137,8 @@ def allowlists(examined: Examined) -> Iterator[Finding]:
         if app.facts is None:
             continue
         if app.allowed is None or app.limited is None:
-            yield Finding(
-                name, "cannot tell", app.path, f"this token is not told whether jobs of {runner.path} may read it"
-            )
+            told = f"this token is not told whether jobs of {runner.path} may read it"
+            yield Finding(name, "cannot tell", app.path, told, stops=True)
         elif app.limited and not _is_listed(runner.path, app.allowed):
             yield Finding(
                 *(
@@ -145,6 +149,7 @@ def allowlists(examined: Examined) -> Iterator[Finding]:
                 ),
                 f"in {app.path}: Settings > CI/CD > Job token permissions > 'CI/CD job token allowlist': add "
                 f"{runner.path}; or give {runner.path} the variable HEADGATE_READ_TOKEN",
+                stops=True,
             )
         else:
             yield Finding(name, "ok", app.path, f"jobs of {runner.path} may read it")

@@ -31,6 +31,8 @@ UNDOCUMENTED = {
     ),
     "/api/v4/projects/{id}/jobs/{job_id}/cancel": "doc/api/jobs.md#cancel-a-job",
     "/api/v4/projects/{id}/pipelines/{pipeline_id}/trigger_jobs": "doc/api/jobs.md (19.2)",
+    "/api/v4/projects/{id}/protected_tags": "doc/api/protected_tags.md#list-protected-tags",
+    "/api/v4/projects/{id}/approvals": "doc/api/merge_request_approvals.md",
     "/api/v4/projects/{id}/events": "doc/api/events.md#list-a-projects-visible-events",
     "/api/v4/users": "doc/api/users.md#list-users",
     "/api/v4/user": "doc/api/users.md#list-current-user",

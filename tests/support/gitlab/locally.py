@@ -26,7 +26,7 @@ def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict
     used = {key: value for key, value in variables.items() if not key.endswith(_UNUSED)}
     rules = (config.get("workflow") or {}).get("rules")
     probe = {_WORKFLOW: {"stage": ".pre", "script": ["true"], "rules": rules}} if rules else {}
-    # Servers have another port in each test, which makes no difference here.
+    # Servers have another port in each test, and each token is another one, which makes no difference here.
     names = _hosts([config, used])
     asked = _renamed([{**config, **probe}, used], names)
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -43,8 +43,8 @@ _UNUSED = ("_ID", "_SHA", "_MESSAGE", "_TITLE", "_IID", "TOKEN")
 
 
 def _hosts(value: Any) -> dict[str, str]:
-    """Return names to put in the place of the servers of a configuration, in the order in which they stand there."""
-    found = dict.fromkeys(re.findall(r"127\.0\.0\.1:\d+", json.dumps(value, default=str)))
+    """Return names to put in the place of servers and id_tokens, in the order in which they stand there."""
+    found = dict.fromkeys(re.findall(r"127\.0\.0\.1:\d+|eyJ[\w-]+\.[\w-]+\.[\w-]+", json.dumps(value, default=str)))
     return {host: f"host{index}.invalid" for index, host in enumerate(found)}
 
 

@@ -96,6 +96,7 @@ class Project:
     job_token_push: bool = False
     cross_project_push: bool = False
     variables_role: str = "no_one_allowed"
+    visibility: str = "private"
     ci_config_path: str = ".gitlab-ci.yml"
     push_rule: str = ""
     """What a commit message must hold, else the push is refused with GitLab's words."""
@@ -122,6 +123,10 @@ class Project:
             return None
         pushing, merging = [one.push for one in found], [one.merge for one in found]
         return Protection(*(min(filter(None, levels), default=NO_ONE) for levels in (pushing, merging)))
+
+    def is_read_by(self, user: User) -> bool:
+        """Whether somebody may read it: https://docs.gitlab.com/user/public_access/."""
+        return self.visibility != "private" or self.level(user) >= REPORTER
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""
