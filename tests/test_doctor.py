@@ -487,6 +487,39 @@ def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installati
     assert "s3cret" not in installation.doctor().out
 
 
+@pytest.mark.parametrize(
+    ("named", "stopped"),
+    [({"user_id": 4}, False), ({"user_id": 2}, True), ({"group_id": 9}, False), ({"deploy_key_id": 7}, True)],
+)
+def test_who_is_named_by_a_rule_needs_no_role(intake: Installation, named: dict[str, int], *, stopped: bool) -> None:
+    """With Premium an entry is for somebody; it has a level all the same, which is nobody else's."""
+    intake.set(f"/projects/{A}/protected_branches", [rule([DEVELOPERS], [DEVELOPERS])])
+    entry = {"id": 9, "access_level": 40, "access_level_description": "somebody", **named}
+    intake.set(f"/projects/{DOOR}/protected_branches", [rule([NO_ONE], [entry])])
+    found = [one for one in intake.wrong() if one["check"] == "who hands off"]
+    assert [one["told"] for one in found if "eve" in one["told"]] == [
+        "eve may not run pipelines of acme/manifests-intake on main, so what eve merges in acme/shop is not handed off"
+    ] * stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "state"),
+    [(401, "HEADGATE_TOKEN is expired, revoked or mistyped", "wrong"), (403, "lacks the scope api", "wrong")],
+)
+def test_a_token_that_is_none_any_more_stops_hand_offs(
+    intake: Installation, status: int, words: str, state: str
+) -> None:
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == "ok"
+    assert intake.doctor().out.endswith("hand-offs go through\n")
+    intake.set("/user", {"message": "no"}, status)
+    intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN", value="s3cret-token")])
+    assert words in " ".join(one["told"] for one in intake.wrong())
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == state
+    ran = intake.doctor()
+    assert ran.out.endswith("hand-offs do not go through\n")
+    assert "s3cret" not in ran.out
+
+
 def test_windows_need_a_schedule(installation: Installation) -> None:
     path = installation.repo / "headgate.yaml"
     window = "windows: {days: mon-thu, from: '09:00', to: '16:00'}"

@@ -75,13 +75,13 @@ def check(stages: Stages, example: Example) -> None:
     said = scene.doctor(example)
     ended = scene.hand_off(example)
     arrived = scene.arrived(example)
-    logs = "\n".join([ended.log, *(one.log for one in scene.acme.triggered.pipelines)])
-    told = f"{example}\ndoctor: {said.hand_offs} {said.stopping}\n{logs}"
-    assert arrived == (ended.status == "success" and bool(scene.acme.hydrations())), told
+    logs = "\n".join([ended.log, *(pipeline.log for pipeline in scene.acme.triggered.pipelines)])
+    words = f"{example}\ndoctor: {said.hand_offs} {said.stopping}\n{logs}"
+    assert arrived == (ended.status == "success" and bool(scene.acme.hydrations())), words
     if said.hand_offs == "cannot tell":  # a group may give a token, which the double has none of; docs/setup.md
-        assert any("a group may give it" in one for one in said.stopping), told
+        assert any("a group may give it" in text for text in said.stopping), words
     else:
-        assert (said.hand_offs == "ok") == arrived, told
+        assert (said.hand_offs == "ok") == arrived, words
 
 
 QUICK = (
@@ -91,7 +91,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize("example", QUICK, ids=lambda one: one.setup)
+@pytest.mark.parametrize("example", QUICK, ids=lambda example: example.setup)
 def test_what_init_asks_for_is_ok_and_goes_through(stages: Stages, example: Example) -> None:
     check(stages, example)
     assert stages[example.setup].doctor(example).hand_offs == "ok"

@@ -86,7 +86,8 @@ class Said:
     @property
     def stopping(self) -> list[str]:
         """What it says stops hand-offs, or could."""
-        return [f"{one['check']}: {one['project']}: {one['told']}" for one in self.findings if one.get("stops")]
+        found = [finding for finding in self.findings if finding.get("stops")]
+        return [f"{finding['check']}: {finding['project']}: {finding['told']}" for finding in found]
 
 
 @dataclass(kw_only=True)
@@ -113,7 +114,7 @@ class Scene:
             project.trigger_tokens.clear()
             project.allowlist.clear()
         gitlab.requests.clear()
-        gitlab.tokens[:] = [one for one in gitlab.tokens if one.value in self.tokens]
+        gitlab.tokens[:] = [token for token in gitlab.tokens if token.value in self.tokens]
 
     def set(self, example: Example) -> None:
         """Set the installation as an example says."""
@@ -157,7 +158,7 @@ class Scene:
     def _protect(self, example: Example) -> None:
         acme = self.acme
         usual = DEVELOPER if example.setup == "direct" else MAINTAINER
-        push, merge = (usual if one is None else one for one in (example.push, example.merge))
+        push, merge = (usual if level is None else level for level in (example.push, example.merge))
         acme.manifests.protected_branches = {"main": Protection(push, merge)} if example.is_protected else {}
         if example.records_apart:
             acme.manifests.protected_branches["headgate/_state"] = Protection(MAINTAINER, MAINTAINER)
@@ -176,7 +177,7 @@ class Scene:
             same = example.door_bot == example.bot
             theirs = own if same else self._token(example.door_bot, acme.bot)
             self._give(acme.intake, "HEADGATE_TOKEN", theirs, protected=not example.is_bot_shown_to_all)
-        people = {one.name: one for one in acme.gitlab.users}
+        people = {user.name: user for user in acme.gitlab.users}
         helper, reader = people["helper"], people["reader"]
         acme.manifests.members |= {helper.id: DEVELOPER}
         acme.shop.members |= {reader.id: REPORTER} if example.read_token != "stranger" else {}
@@ -189,7 +190,7 @@ class Scene:
 
     def _trigger(self, example: Example) -> None:
         acme = self.acme
-        owner = next(one for one in acme.gitlab.users if one.name == "stranger")
+        owner = next(user for user in acme.gitlab.users if user.name == "stranger")
         value = acme.gitlab.trigger_token(acme.manifests, owner if example.trigger == "stranger" else acme.bot)
         value = "glptt-of-another-project" if example.trigger == "wrong" else value
         given = "" if example.trigger == "none" else value
@@ -200,7 +201,7 @@ class Scene:
         if kind == "none":
             return ""
         scopes = ("read_repository",) if kind == "weak" else ("api", "write_repository", "read_repository")
-        stranger = next(one for one in self.acme.gitlab.users if one.name == "stranger")
+        stranger = next(person for person in self.acme.gitlab.users if person.name == "stranger")
         self.acme.gitlab.token(stranger if kind == "stranger" and user.name != "reader" else user, *scopes)
         made = self.acme.gitlab.tokens[-1]
         made.expired = kind == "expired"
@@ -222,8 +223,8 @@ class Scene:
         args = ("--setup", example.setup, "--intake", "acme/intake", "--token-env", "DOCTOR_TOKEN", "--json")
         with mock.patch.dict(os.environ, {"DOCTOR_TOKEN": self.tokens[0]}):
             ran = headgate("doctor", "--repo", str(checkout), *args)
-        told = json.loads(ran.out)
-        return Said(hand_offs=told["hand_offs"], code=ran.code, findings=tuple(told["findings"]))
+        answer = json.loads(ran.out)
+        return Said(hand_offs=answer["hand_offs"], code=ran.code, findings=tuple(answer["findings"]))
 
     def hand_off(self, example: Example) -> Pipeline:
         """Run the app's pipeline as a push does, and all that it sets off; return it."""
@@ -261,7 +262,7 @@ def _in_process(task: Task) -> tuple[str, int]:
     env = dict(task.env)
     programs: dict[str, Callable[[], int]] = {"headgate ci": lambda: ci.run(env)}
     programs["headgate hand-off"] = lambda: hand_off.run(env, pause=0.02)
-    run = next((one for line, one in programs.items() if line in task.script), None)
+    run = next((program for line, program in programs.items() if line in task.script), None)
     if run is None:
         return in_shell(task)
     out = io.StringIO()
@@ -291,6 +292,7 @@ class Stages:
 def _make(folder: Path, registry: Registry, stack: ExitStack, setup: str) -> Scene:
     gitlab = stack.enter_context(serve_gitlab(folder / "gitlab", jobs_path(folder)))
     gitlab.execute = _in_process
+    gitlab.judge = lambda _request, _answer: []  # other tests make the same exchanges
     acme = make_acme(gitlab, registry, folder, setup=setup)
     for name in ("helper", "reader", "stranger"):
         gitlab.user(name)

@@ -66,7 +66,7 @@ class Project:
 
     def level(self, user: int) -> int:
         """Return a person's access level; 0 for no member, and where members are not shown."""
-        return max((one.level for one in self.members or () if one.id == user), default=0)
+        return max((person.level for person in self.members or () if person.id == user), default=0)
 
     @property
     def branch(self) -> str:
@@ -162,15 +162,17 @@ _WORDS = (401, 403)
 
 
 def _tokens(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, Shown]:
-    """Ask each of the tokens whose it is. One whose value is hidden is left out."""
+    """Ask each of the tokens whose it is. What has a hidden value is left out."""
     found = {}
-    for one in variables:
-        if one["key"] in _TOKENS and one.get("value"):
+    for variable in variables:
+        if variable["key"] in _TOKENS and variable.get("value"):
             try:
-                found[one["key"]] = Shown(status=200, user=connect(gitlab.url, one["key"], str(one["value"])).user)
+                found[variable["key"]] = Shown(
+                    status=200, user=connect(gitlab.url, variable["key"], str(variable["value"])).user
+                )
             except GitLabError as error:
                 if error.status in _WORDS:
-                    found[one["key"]] = Shown(status=error.status)
+                    found[variable["key"]] = Shown(status=error.status)
     return found
 
 

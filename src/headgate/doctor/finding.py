@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.doctor.examine import Examined, Project
+    from headgate.model import Environment
 
 State = Literal["ok", "wrong", "cannot tell"]
 
@@ -30,7 +31,7 @@ class Finding:
 
 def hand_offs(findings: Sequence[Finding]) -> State:
     """Whether hand-offs get through, by all that was found."""
-    states = {one.state for one in findings if one.stops}
+    states = {finding.state for finding in findings if finding.stops}
     return "wrong" if "wrong" in states else "cannot tell" if "cannot tell" in states else "ok"
 
 
@@ -49,10 +50,10 @@ def seen(examined: Examined) -> list[Project]:
     return [project for project in ours(examined) if project.facts is not None]
 
 
-def is_reviewed(examined: Examined) -> bool:
-    """Whether an environment is reviewed."""
+def reviewed(examined: Examined) -> list[tuple[str, Environment]]:
+    """Return the environments that are reviewed, by their names."""
     environments = examined.settings.environments if examined.settings else {}
-    return any(one.delivery == "review" for one in environments.values())
+    return [(name, environment) for name, environment in environments.items() if environment.delivery == "review"]
 
 
 def is_given(project: Project, key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, State, is_given, is_reviewed, seen
+from headgate.doctor.finding import Finding, State, is_given, reviewed, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ _ACROSS = "cross_project_push_for_job_token_allowed"  # GitLab 19.1
 
 def tokens(examined: Examined) -> Iterator[Finding]:
     """Tokens are hidden, and shown to protected branches only, but for the one that is made for the others."""
-    needs_bot = examined.setup != "direct" or is_reviewed(examined)
+    needs_bot = examined.setup != "direct" or bool(reviewed(examined))
     for project in seen(examined):
         if project.variables is None:
             yield Finding("tokens", "cannot tell", project.path, "this token is not told of variables")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NO_TOKEN, _NO_SCOPE = 401, 403
 _PUSH, _MERGE = "push_access_levels", "merge_access_levels"
+_NAMED = ("user_id", "group_id", "deploy_key_id")
+"""What an entry has that is for somebody, and not for a role: it has a level all the same."""
 _NOBODY = 99
 
 
@@ -28,15 +30,16 @@ def starters(examined: Examined) -> Iterator[Finding]:
         if app.facts is None or runs_in.facts is None:
             continue
         if None in (app.members, app.rules, runs_in.members, runs_in.rules, examined.manifests.members):
-            told = "this token is not told who may merge there, and in our projects"
-            yield Finding(name, "cannot tell", app.path, told, stops=True)
+            text = "this token is not told who may merge there, and in our projects"
+            yield Finding(name, "cannot tell", app.path, text, stops=True)
             continue
+        least = _needed(app, _PUSH, _MERGE)
         ours = {token.user for project in (examined.manifests, runs_in) for token in project.tokens.values()}
-        people = [one for one in app.members or () if one.id not in ours and one.level >= _needed(app, _PUSH, _MERGE)]
-        without = [(one.name, why) for one in people if (why := _why_not(examined, one.id))]
-        for person, why in without:
-            told = f"{person} {why}, so what {person} merges in {app.path} is not handed off"
-            yield Finding(name, "wrong", app.path, told, _OPENING[examined.setup], stops=True)
+        people = [person for person in app.members or () if person.id not in ours and person.level >= least]
+        without = [(person.name, why) for person in people if (why := _why_not(examined, person.id))]
+        for name_there, why in without:
+            text = f"{name_there} {why}, so what {name_there} merges in {app.path} is not handed off"
+            yield Finding(name, "wrong", app.path, text, _OPENING[examined.setup], stops=True)
         if not without:
             yield Finding(name, "ok", app.path, f"its people may run pipelines of {runs_in.path}")
 
@@ -61,10 +64,10 @@ def _why_not(examined: Examined, person: int) -> str:
 
 
 def _may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
-    """Whether somebody may do on a branch what its rules say under any of these keys."""
-    named = {entry.get("user_id") for entry in _entries(project, branch or project.branch, keys)}
-    level = project.level(person)
-    return level >= DEVELOPER and (person in named or level >= _needed(project, *keys, branch=branch))
+    """Whether somebody may do on a branch what its rules say under any of these keys; groups may hold anybody."""
+    entries, level = _entries(project, branch or project.branch, keys), project.level(person)
+    is_named = any(entry.get("user_id") == person or entry.get("group_id") for entry in entries)
+    return level >= DEVELOPER and (is_named or level >= _needed(project, *keys, branch=branch))
 
 
 def _entries(project: Project, branch: str, keys: Sequence[str]) -> list[Any]:
@@ -72,21 +75,22 @@ def _entries(project: Project, branch: str, keys: Sequence[str]) -> list[Any]:
 
 
 def _needed(project: Project, *keys: str, branch: str = "") -> int:
-    """Return the lowest level that any of the keys of a branch's rules takes; Developer where there are no rules."""
+    """Return the lowest role that any of the keys of a branch's rules takes; Developer where there are no rules."""
     if not project.protecting(branch or project.branch):
         return DEVELOPER
-    levels = [int(one.get("access_level") or 0) for one in _entries(project, branch or project.branch, keys)]
+    roles = [entry for entry in _entries(project, branch or project.branch, keys) if not any(map(entry.get, _NAMED))]
+    levels = [int(entry.get("access_level") or 0) for entry in roles]
     return max(DEVELOPER, min(filter(None, levels), default=_NOBODY))
 
 
 def protected_refs(examined: Examined) -> Iterator[Finding]:
     """The apps' branches and tags from which hand-offs are taken are protected: the component hands off no others."""
     environments = examined.settings.environments.values() if examined.settings else ()
-    takes = {one for at in environments for one in at.takes if one.promotion is None and one.protected}
+    takes = {take for at in environments for take in at.takes if take.promotion is None and take.protected}
     for app in examined.apps:
         for kind, rules, patterns in (
-            ("branch", app.rules, {one.branch for one in takes if one.branch}),
-            ("tag", app.tags, {one.tag for one in takes if one.tag}),
+            ("branch", app.rules, {take.branch for take in takes if take.branch}),
+            ("tag", app.tags, {take.tag for take in takes if take.tag}),
         ):
             yield from (_protected_ref(app, kind, rules, pattern) for pattern in sorted(patterns) if app.facts)
 
@@ -94,16 +98,16 @@ def protected_refs(examined: Examined) -> Iterator[Finding]:
 def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern: str) -> Finding:
     name = "protected refs"
     if rules is None:
-        told = f"this token is not told whether the {kind} {pattern} is protected"
-        return Finding(name, "cannot tell", app.path, told, stops=True)
+        text = f"this token is not told whether the {kind} {pattern} is protected"
+        return Finding(name, "cannot tell", app.path, text, stops=True)
     if any(fnmatchcase(pattern, rule["name"]) for rule in rules):
         return Finding(name, "ok", app.path, f"the {kind} {pattern} is protected")
     if any(fnmatchcase(rule["name"], pattern) for rule in rules):
         return Finding(name, "ok", app.path, f"of the {kind} {pattern} some are protected, and handed off")
     place = "Protected branches" if kind == "branch" else "Protected tags"
-    told = f"the {kind} {pattern} is not protected, so nothing is handed off from it"
+    text = f"the {kind} {pattern} is not protected, so nothing is handed off from it"
     way_out = f"in {app.path}: Settings > Repository > {place}: add {pattern}"
-    return Finding(name, "wrong", app.path, told, way_out, stops=True)
+    return Finding(name, "wrong", app.path, text, way_out, stops=True)
 
 
 def live_tokens(examined: Examined) -> Iterator[Finding]:
@@ -112,17 +116,17 @@ def live_tokens(examined: Examined) -> Iterator[Finding]:
     for key, token in runs_in.tokens.items():
         is_ours = key == "HEADGATE_TOKEN"
         if token.status == _NO_TOKEN:
-            told = f"{key} is expired, revoked or mistyped"
+            text = f"{key} is expired, revoked or mistyped"
             stops = is_given(runs_in, key) and key != "HEADGATE_BRANCH_TOKEN"
             yield Finding(
-                "tokens", "wrong", runs_in.path, told, f"make a new token, and put it into {key}", stops=stops
+                "tokens", "wrong", runs_in.path, text, f"make a new token, and put it into {key}", stops=stops
             )
         elif token.status == _NO_SCOPE:
             scope = "read_api" if key == "HEADGATE_READ_TOKEN" else "api"
-            told = f"{key} lacks the scope {scope}"
+            text = f"{key} lacks the scope {scope}"
             stops = is_given(runs_in, key) and (is_ours or _needs(examined, key))
             yield Finding(
-                "tokens", "wrong", runs_in.path, told, f"make it anew with the scope {scope}: {key}", stops=stops
+                "tokens", "wrong", runs_in.path, text, f"make it anew with the scope {scope}: {key}", stops=stops
             )
         elif key == "HEADGATE_READ_TOKEN":
             yield from _blind(examined, token)
@@ -176,11 +180,11 @@ def _shown_rightly(examined: Examined) -> Iterator[Finding]:
         return
     way_out = f"Settings > Repository > Protected branches: add {branch}"
     if is_given(runs_in, "HEADGATE_TOKEN"):
-        told = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, and jobs stop at the sight of it"
-        yield Finding("the bot", "wrong", runs_in.path, told, way_out, stops=True)
+        text = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, and jobs stop at the sight of it"
+        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
     elif not _jobs_push(examined):
-        told = f"HEADGATE_TOKEN is not shown to {branch}, which is not protected, and jobs may not push without it"
-        yield Finding("the bot", "wrong", runs_in.path, told, way_out, stops=True)
+        text = f"HEADGATE_TOKEN is not shown to {branch}, which is not protected, and jobs may not push without it"
+        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
 
 
 def _jobs_push(examined: Examined) -> bool:
@@ -196,11 +200,11 @@ def triggers(examined: Examined) -> Iterator[Finding]:
     name, manifests = "trigger token", examined.manifests
     for app in examined.apps:
         if app.variables is not None and "HEADGATE_TRIGGER_TOKEN" not in app.variables:
-            told = "HEADGATE_TRIGGER_TOKEN is not among its variables; a group may give it"
-            yield Finding(name, "cannot tell", app.path, told, _HOW_TO_GIVE, stops=True)
+            text = "HEADGATE_TRIGGER_TOKEN is not among its variables; a group may give it"
+            yield Finding(name, "cannot tell", app.path, text, _HOW_TO_GIVE, stops=True)
         elif manifests.triggers is None or manifests.members is None:
-            told = "this token is not told of trigger tokens and members"
-            yield Finding(name, "cannot tell", manifests.path, told, stops=True)
+            text = "this token is not told of trigger tokens and members"
+            yield Finding(name, "cannot tell", manifests.path, text, stops=True)
         else:
             yield _of_owners(examined, app)
 
@@ -211,13 +215,13 @@ _HOW_TO_GIVE = "Settings > CI/CD > Variables: HEADGATE_TRIGGER_TOKEN, 'Masked an
 def _of_owners(examined: Examined, app: Project) -> Finding:
     """Say whether one of those whose trigger tokens there are can do it; which of them the app has is not shown."""
     manifests, name = examined.manifests, "trigger token"
-    owners = [int((one.get("owner") or {}).get("id") or 0) for one in manifests.triggers or ()]
-    running = [one for one in owners if _may(manifests, one, _PUSH, _MERGE)]
+    owners = [int((trigger.get("owner") or {}).get("id") or 0) for trigger in manifests.triggers or ()]
+    running = [owner for owner in owners if _may(manifests, owner, _PUSH, _MERGE)]
     if not running:
-        told = f"nobody who may run pipelines of {manifests.branch} has a trigger token"
-        return Finding(name, "wrong", manifests.path, told, "make one with the bot's token: docs/setup.md", stops=True)
+        text = f"nobody who may run pipelines of {manifests.branch} has a trigger token"
+        return Finding(name, "wrong", manifests.path, text, "make one with the bot's token: docs/setup.md", stops=True)
     reads = "HEADGATE_READ_TOKEN" in (manifests.variables or {}) or not app.is_private
-    if not reads and app.members is not None and not any(app.level(one) >= REPORTER for one in running):
-        told = f"whose trigger token it is may not read {app.path}, so nobody can say who sent a hand-off"
-        return Finding(name, "wrong", app.path, told, "Manage > Members: the bot, as Developer", stops=True)
+    if not reads and app.members is not None and not any(app.level(owner) >= REPORTER for owner in running):
+        text = f"whose trigger token it is may not read {app.path}, so nobody can say who sent a hand-off"
+        return Finding(name, "wrong", app.path, text, "Manage > Members: the bot, as Developer", stops=True)
     return Finding(name, "ok", app.path, "a trigger token starts pipelines, and its owner reads the app")

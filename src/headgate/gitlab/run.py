@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import Access, host_of
-from headgate.errors import ConfigError, Place, UntrustedError
+from headgate.errors import ConfigError, GitLabError, Place, UntrustedError
 from headgate.gitlab.api import connect
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
@@ -101,13 +101,26 @@ def open_run(event: Event) -> Run:
     read = connect(event.server, "HEADGATE_READ_TOKEN", tokens.read) if tokens.read else by_job
     write = connect(event.server, "HEADGATE_TOKEN", tokens.write) if tokens.write else None
     branches = connect(event.server, "HEADGATE_BRANCH_TOKEN", tokens.branch) if tokens.branch else None
-    if write is not None and branches is not None and write.user == branches.user:
+    if write is not None and branches is not None and write.user == _user_of(branches):
         raise UntrustedError(
             "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN are of one user: what anybody pushes with the second, which "
             "every branch is shown, GitLab calls the bot's own",
             hint="make HEADGATE_BRANCH_TOKEN anew, as another user's",
         )
     return Run(event, job, by_job, read, write, branches)
+
+
+_NO_TOKEN = 401
+
+
+def _user_of(gitlab: GitLab) -> int:
+    """Return whose a token is; 0 for one that is expired or revoked, with which nobody pushes. Raises GitLabError."""
+    try:
+        return gitlab.user
+    except GitLabError as error:
+        if error.status == _NO_TOKEN:
+            return 0
+        raise
 
 
 def _check_hidden(gitlab: GitLab, job: RunningJob) -> None:

@@ -46,7 +46,11 @@ UNDOCUMENTED = {
 # Fields and parameters that are newer than the document (GitLab 18.3), or that its converter lost.
 _NEWER = {
     "API_Entities_Project": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
-    "API_Entities_ProjectWithAccess": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
+    "API_Entities_ProjectWithAccess": {
+        "cross_project_push_for_job_token_allowed": {"type": "boolean"},
+        "ci_skip_branch_pipelines_for_mrs": {"type": "boolean"},  # 19.2, doc/api/projects.md
+        "reviewer_assignment_strategy": {"type": "string"},  # 19.1, doc/api/projects.md
+    },
     "putApiV4ProjectsId": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
     "postApiV4ProjectsId_refRef_triggerPipeline": {"ref": {"type": "string"}},
 }

@@ -91,6 +91,15 @@ class Project:
     agents: set[int] = field(default_factory=set)
     must_use_train: bool = False
     """Whether nothing is merged but by the merge train, which here only takes what is put on it."""
+    squash_option: str = "default_off"
+    must_succeed: bool = False
+    """Whether only what has a pipeline that succeeded is merged."""
+    skips_branch_pipelines: bool = False
+    """Whether a branch with an open merge request gets no pipelines of its own (19.2)."""
+    reviewer_assignment: str = "disabled"
+    code_owners: list[int] = field(default_factory=list)
+    resets_approvals: bool | None = None
+    """Whether a push takes the approvals of a merge request away; None with GitLab Free, which has no such setting."""
     job_permissions: dict[str, set[str]] = field(default_factory=dict)
     """What jobs of a project on the allowlist may do here, where that is not the default permissions."""
     job_token_push: bool = False
@@ -210,6 +219,7 @@ class MergeRequest:
     labels: list[str] = field(default_factory=list)
     reviewers: list[int] = field(default_factory=list)
     assignees: list[int] = field(default_factory=list)
+    approved_by: list[int] = field(default_factory=list)
     state: str = "opened"
     notes: list[Note] = field(default_factory=list)
     auto_merge: bool = False
