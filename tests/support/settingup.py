@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -231,7 +232,9 @@ class Scene:
         gitlab, shop = self.acme.gitlab, self.acme.shop
         ref = "v1.0.0" if example.tagged else "main"
         made = make_pipeline(gitlab, shop, ref, "push", self.acme.dana, is_tag=example.tagged, sha=self.commit)
-        gitlab.settle()
+        logs = _Logs()
+        with contextlib.redirect_stdout(logs), contextlib.redirect_stderr(logs):
+            gitlab.settle()
         return made
 
     def arrived(self, example: Example) -> bool:
@@ -257,6 +260,17 @@ def _move(project: Project, wanted: dict[str, str]) -> None:
     git(project, "update-ref", "--stdin", stdin="\n".join(orders) + "\n")
 
 
+class _Logs(io.TextIOBase):
+    """Standard output of all jobs, which run side by side: each thread has its own."""
+
+    def write(self, text: str) -> int:
+        out: io.StringIO | None = getattr(_LOGS, "out", None)
+        return len(text) if out is None else out.write(text)
+
+
+_LOGS, _TURN = threading.local(), threading.Lock()
+
+
 def _in_process(task: Task) -> tuple[str, int]:
     """Run a job: Headgate in this process, which saves its start, and everything else in a shell."""
     env = dict(task.env)
@@ -265,12 +279,15 @@ def _in_process(task: Task) -> tuple[str, int]:
     run = next((program for line, program in programs.items() if line in task.script), None)
     if run is None:
         return in_shell(task)
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+    out = _LOGS.out = io.StringIO()
+    # Logins are the process's own, so runs take turns; a hand-off waits for such a run.
+    with _TURN if run is programs["headgate ci"] else contextlib.nullcontext():
         try:
-            return out.getvalue(), run()
+            code = run()
         except HeadgateError as error:
-            return f"{out.getvalue()}\n{error}", error.code
+            out.write(str(error))
+            code = error.code
+    return out.getvalue(), code
 
 
 class Stages:
