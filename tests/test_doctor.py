@@ -91,9 +91,14 @@ def answer_for(gitlab: Answers, project: str, **facts: Any) -> None:
     gitlab.set(at, 200, {**shown, **facts})
     gitlab.set(f"{at}/protected_branches", 200, [rule([MAINTAINERS], [MAINTAINERS])])
     people = [("ada", 50, "active"), ("bot", 40, "active"), ("gone", 50, "blocked"), ("eve", 30, "active")]
-    members = [{"id": 1, "username": name, "access_level": level, "state": state} for name, level, state in people]
+    members = [
+        {"id": number, "username": name, "access_level": level, "state": state}
+        for number, (name, level, state) in enumerate(people, 1)
+    ]
     gitlab.set(f"{at}/members/all", 200, members)
     gitlab.set(f"{at}/variables", 200, [variable("HEADGATE_TOKEN")])
+    gitlab.set(f"{at}/protected_tags", 200, [{"name": "v*", "create_access_levels": [MAINTAINERS]}])
+    gitlab.set(f"{at}/triggers", 200, [{"id": 1, "token": "glpt", "owner": {"id": 2, "username": "bot"}}])
     gitlab.set(f"{at}/job_token_scope", 200, {"inbound_enabled": True, "outbound_enabled": False})
     gitlab.set(f"{at}/job_token_scope/allowlist", 200, [{"id": 5, "path_with_namespace": project}])
     gitlab.set(f"{at}/job_token_scope/groups_allowlist", 200, [])
@@ -113,6 +118,7 @@ def install(gitlab: Answers, folder: Path, setup: str) -> Installation:
     gitlab.set("GET /version", 200, {"version": "18.10.0-ee", "revision": "abc"})
     answer_for(gitlab, M)
     answer_for(gitlab, A)
+    gitlab.set(f"GET /projects/{A}/variables", 200, [variable("HEADGATE_TRIGGER_TOKEN")])
     runs_in = M
     if setup == "direct":
         answer_for(gitlab, M, ci_push_repository_for_job_token_allowed=True)
@@ -164,9 +170,11 @@ def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> N
 
 def test_every_check_says_something(intake: Installation) -> None:
     names = {check for check, _ in intake.findings()}
-    # Some speak up only where there is something: 'visible', 'two_users', 'mirrors', 'titles'. 'sandbox' is of this
-    # machine.
-    assert len(names - {"sandbox"}) == len(CHECKS) - 4
+    # Some speak up only where there is something. 'sandbox' is of this machine.
+    silent = ["visible", "two_users", "mirrors", "titles", "live_tokens", "writer", "triggers"]
+    silent += ["reviewers", "approvals", "pipelines", "squash"]
+    assert set(silent) <= {check.__name__ for check in CHECKS}
+    assert len(names - {"sandbox"}) == len(CHECKS) - len(silent)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +327,7 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
     (
         "intake",
         lambda on: on.set(
-            f"/projects/{DOOR}/members/all", [{"username": "eve", "access_level": 40, "state": "active"}]
+            f"/projects/{DOOR}/members/all", [{"id": 4, "username": "eve", "access_level": 40, "state": "active"}]
         ),
         *(DOOR, "eve can change its settings, and so use HEADGATE_TOKEN", f"who have it in {M}"),
     ),
@@ -353,7 +361,9 @@ def test_what_is_wrong_is_found(
     ("path", "checks"),
     [
         (f"/projects/{M}/protected_branches", {"protected branch", "records"}),
-        (f"/projects/{M}/members/all", {"intake"}),
+        (f"/projects/{M}/members/all", {"intake", "who hands off"}),
+        (f"/projects/{A}/members/all", {"who hands off"}),
+        (f"/projects/{A}/protected_branches", {"protected refs", "who hands off"}),
         (f"/projects/{M}/variables", {"tokens"}),
         (f"/projects/{A}/job_token_scope/allowlist", {"job token allowlist"}),
         (f"/projects/{A}/job_token_scope", {"job token allowlist"}),
@@ -477,6 +487,39 @@ def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installati
     (found,) = [one for one in installation.wrong() if "one user" in one["told"]]
     assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"
     assert "s3cret" not in installation.doctor().out
+
+
+@pytest.mark.parametrize(
+    ("named", "stopped"),
+    [({"user_id": 4}, False), ({"user_id": 2}, True), ({"group_id": 9}, False), ({"deploy_key_id": 7}, True)],
+)
+def test_who_is_named_by_a_rule_needs_no_role(intake: Installation, named: dict[str, int], *, stopped: bool) -> None:
+    """With Premium an entry is for somebody; it has a level all the same, which is nobody else's."""
+    intake.set(f"/projects/{A}/protected_branches", [rule([DEVELOPERS], [DEVELOPERS])])
+    entry = {"id": 9, "access_level": 40, "access_level_description": "somebody", **named}
+    intake.set(f"/projects/{DOOR}/protected_branches", [rule([NO_ONE], [entry])])
+    found = [one for one in intake.wrong() if one["check"] == "who hands off"]
+    assert [one["told"] for one in found if "eve" in one["told"]] == [
+        "eve may not run pipelines of acme/manifests-intake on main, so what eve merges in acme/shop is not handed off"
+    ] * stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "state"),
+    [(401, "HEADGATE_TOKEN is expired, revoked or mistyped", "wrong"), (403, "lacks the scope api", "wrong")],
+)
+def test_a_token_that_is_none_any_more_stops_hand_offs(
+    intake: Installation, status: int, words: str, state: str
+) -> None:
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == "ok"
+    assert intake.doctor().out.endswith("hand-offs go through\n")
+    intake.set("/user", {"message": "no"}, status)
+    intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN", value="s3cret-token")])
+    assert words in " ".join(one["told"] for one in intake.wrong())
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == state
+    ran = intake.doctor()
+    assert ran.out.endswith("hand-offs do not go through\n")
+    assert "s3cret" not in ran.out
 
 
 def test_windows_need_a_schedule(installation: Installation) -> None:

@@ -248,3 +248,18 @@ def test_upstream_variables_that_somebody_set_prove_nothing_by_default(trust: Tr
     job = trust.job("pipeline", trust.dana)
     refused(trust.run(job, {"HEADGATE_HANDOFF": trust.claim(upstream), **told}), "triggered this pipeline")
     assert refs(trust.manifests)
+
+
+# --- the token that every branch is shown
+
+
+@pytest.mark.parametrize(("is_expired", "code"), [(False, UNTRUSTED), (True, 0)])
+def test_a_branch_token_of_the_bots_stops_the_run_while_it_is_a_token(
+    trust: Trust, *, is_expired: bool, code: int
+) -> None:
+    (bot,) = [user for user in trust.gitlab.users if user.name == "headgate-bot"]
+    trust.manifests.variables["HEADGATE_BRANCH_TOKEN"] = Variable(trust.gitlab.token(bot, "api"))
+    trust.gitlab.tokens[-1].expired = is_expired
+    ended = trust.hand_off()
+    assert ended.code == code, ended.out
+    assert ("are of one user" in ended.out) == (not is_expired)

@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.config import load
 from headgate.doctor import diagnose
 from headgate.doctor.examine import Checkout, examine
+from headgate.doctor.finding import hand_offs
 from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError
@@ -46,9 +47,9 @@ def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
     """Show what each check says, and return 1 when something is wrong."""
     terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.repo)
     setup = as_setup(request.setup or ("intake" if INTAKE_CI in checkout.ci else "token"))
-    told = checkout.settings.gitlab if checkout.settings else None
-    server = (request.server or (told.url if told else "")).rstrip("/")
-    project = request.project or (told.project if told else "")
+    configured = checkout.settings.gitlab if checkout.settings else None
+    server = (request.server or (configured.url if configured else "")).rstrip("/")
+    project = request.project or (configured.project if configured else "")
     if not server or not project:
         raise ConfigError("it is not known which project this is", hint="say so with --server URL --project PATH")
     secret = environ.get(request.token_variable, "")
@@ -63,8 +64,18 @@ def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
     findings = [*diagnose(examine(gitlab, setup, project, intake, checkout)), sandbox(checkout.settings)]
     _print_findings(terminal, findings)
     if request.json:
-        print(json.dumps({"version": 1, "findings": [asdict(one) for one in findings]}, indent=2))  # noqa: T201
-    return 1 if any(one.state == "wrong" for one in findings) else 0
+        found = {
+            "version": 1,
+            "hand_offs": hand_offs(findings),
+            "findings": [_to_json(finding) for finding in findings],
+        }
+        print(json.dumps(found, indent=2))  # noqa: T201
+    return 1 if any(finding.state == "wrong" for finding in findings) else 0
+
+
+def _to_json(finding: Finding) -> dict[str, Any]:
+    record = asdict(finding)
+    return {"told" if key == "message" else key: value for key, value in record.items()}
 
 
 def _checkout(folder: Path) -> Checkout:
@@ -90,17 +101,27 @@ def _apps(configuration: Configuration) -> tuple[tuple[str, ...], tuple[str, ...
             images.add(image.repository)
         if record.app.config is not None:
             projects.add(record.app.config.project)
-    return tuple(sorted(one for one in projects if one)), tuple(sorted(images))
+    return tuple(sorted(finding for finding in projects if finding)), tuple(sorted(images))
 
 
 _STYLES = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
 
 
 def _print_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
-    for one in findings:
-        place = f"{one.project}: " if one.project else ""
-        terminal.pieces((f"{one.state:<12}", _STYLES[one.state]), (f"{one.check}: {place}{one.told}", ""))
-        if one.hint:
-            terminal.line(f"{'':<12}  {one.hint}", "dim")
-    numbers = {state: sum(one.state == state for one in findings) for state in _STYLES}
+    for finding in findings:
+        place = f"{finding.project}: " if finding.project else ""
+        terminal.pieces(
+            (f"{finding.state:<12}", _STYLES[finding.state]), (f"{finding.check}: {place}{finding.message}", "")
+        )
+        if finding.hint:
+            terminal.line(f"{'':<12}  {finding.hint}", "dim")
+    numbers = {state: sum(finding.state == state for finding in findings) for state in _STYLES}
     terminal.line(", ".join(f"{number} {state}" for state, number in numbers.items() if number))
+    terminal.line(_GO_THROUGH[hand_offs(findings)])
+
+
+_GO_THROUGH = {
+    "ok": "hand-offs go through",
+    "wrong": "hand-offs do not go through",
+    "cannot tell": "whether hand-offs go through cannot be told",
+}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.intake import intake
+from headgate.doctor.merging import approvals, pipelines, reviewers, squash
 from headgate.doctor.settings import (
     auto_cancel,
     pipeline_variables,
@@ -17,6 +18,7 @@ from headgate.doctor.settings import (
     visible,
 )
 from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens, two_users
+from headgate.doctor.way import live_tokens, protected_refs, starters, triggers, writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +41,8 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
         two_users,
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
+    *(reviewers, approvals, pipelines, squash),
+    *(starters, protected_refs, live_tokens, writer, triggers),
 )
 """The checks, in the order in which they are told."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from headgate.doctor.examine import Examined, Project
 
-DEVELOPER, MAINTAINER = 30, 40
+REPORTER, DEVELOPER, MAINTAINER = 20, 30, 40
 # https://docs.gitlab.com/api/protected_branches/#valid-access-levels
 _ROLES = {30: "Developers", 40: "Maintainers", 50: "Owners", 60: "administrators"}
 
@@ -42,7 +42,11 @@ def mirrors(examined: Examined) -> Iterator[Finding]:
     """Branches that clusters read in place of the default one are as protected: what is pushed there runs."""
     settings, project, name = examined.settings, examined.manifests, "mirrors"
     found = settings.environments.items() if settings else ()
-    branches = {one.output.mirror.branch.replace("{environment}", at) for at, one in found if one.output.mirror}
+    branches = {
+        environment.output.mirror.branch.replace("{environment}", at)
+        for at, environment in found
+        if environment.output.mirror
+    }
     way_out = "Settings > Repository > Protected branches: add it, 'Allowed to push and merge': Maintainers"
     for branch in sorted(branches):
         rules = project.protecting(branch)
@@ -51,8 +55,8 @@ def mirrors(examined: Examined) -> Iterator[Finding]:
         if rules is None:
             yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
         elif not rules:
-            told = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
-            yield Finding(name, "wrong", project.path, told, way_out)
+            message = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
+            yield Finding(name, "wrong", project.path, message, way_out)
         elif untrusted and examined.setup != "direct":
             yield Finding(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
         else:
@@ -130,5 +134,5 @@ def _holder(project: Project, entry: Any) -> tuple[str, int]:
     role = _ROLES.get(level, described)
     if project.members is None:
         return f"{role} (this token is not told who they are)", level
-    people = sorted(one.name for one in project.members if one.level >= level)
+    people = sorted(environment.name for environment in project.members if environment.level >= level)
     return f"{role} and above ({', '.join(people) or 'nobody'})", level

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,15 @@ class Member:
 
     name: str
     level: int
+    id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What GitLab says of a shown token: 200 and whose it is; 401 for none, 403 where its scope is too small."""
+
+    status: int
+    user: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,23 @@ class Project:
     allowed: frozenset[str] | None = None
     limited: bool | None = None
     schedules: tuple[Mapping[str, Any], ...] | None = None
-    users: Mapping[str, int] = field(default_factory=dict)
-    """Whose the tokens among its variables are, as far as GitLab shows their values to who asks."""
+    tokens: Mapping[str, Shown] = field(default_factory=dict)
+    """The tokens among its variables, as far as GitLab shows their values to who asks."""
+    tags: tuple[Mapping[str, Any], ...] | None = None
+    """The rules of its protected tags."""
+    triggers: tuple[Mapping[str, Any], ...] | None = None
+    """Its trigger tokens, which start pipelines as their owners."""
+    approvals: Mapping[str, Any] | None = None
+    """What holds for approvals of merge requests; None with GitLab Free, and where it is not shown."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only members see it."""
+        return str((self.facts or {}).get("visibility") or "private") == "private"
+
+    def level(self, user: int) -> int:
+        """Return a person's access level; 0 for no member, and where members are not shown."""
+        return max((person.level for person in self.members or () if person.id == user), default=0)
 
     @property
     def branch(self) -> str:
@@ -57,7 +80,9 @@ class Project:
 
     def protecting(self, branch: str) -> tuple[Mapping[str, Any], ...] | None:
         """Return the rules that hold for a branch; of several the one that allows most wins, so all are told."""
-        return None if self.rules is None else tuple(one for one in self.rules if fnmatchcase(branch, one["name"]))
+        return (
+            None if self.rules is None else tuple(entry for entry in self.rules if fnmatchcase(branch, entry["name"]))
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +125,7 @@ def examine(gitlab: GitLab, setup: Setup, manifests: str, intake: str, checkout:
         str(version),
         _project(gitlab, manifests),
         _project(gitlab, intake) if intake else None,
-        tuple(_app(gitlab, path) for path in checkout.projects),
+        tuple(_project(gitlab, path) for path in checkout.projects),
         checkout.settings,
         checkout.ci,
         checkout.images,
@@ -114,36 +139,43 @@ def _project(gitlab: GitLab, path: str) -> Project:
         return Project(path, None)
     variables = _listed(gitlab, f"{at}/variables")
     members = _listed(gitlab, f"{at}/members/all")
-    active = [one for one in members or () if one.get("state", "active") == "active"]
+    active = [entry for entry in members or () if entry.get("state", "active") == "active"]
     return Project(
         path,
         facts,
         _listed(gitlab, f"{at}/protected_branches"),
-        None if members is None else tuple(Member(one["username"], int(one["access_level"])) for one in active),
-        None if variables is None else {one["key"]: one for one in variables},
+        None
+        if members is None
+        else tuple(Member(entry["username"], int(entry["access_level"]), int(entry["id"])) for entry in active),
+        None if variables is None else {entry["key"]: entry for entry in variables},
         _allowed(gitlab, at),
         _limited(gitlab, at),
         _listed(gitlab, f"{at}/pipeline_schedules"),
-        _users(gitlab, variables or ()),
+        _tokens(gitlab, variables or ()),
+        _listed(gitlab, f"{at}/protected_tags"),
+        _listed(gitlab, f"{at}/triggers"),
+        _fetch(gitlab, f"{at}/approvals"),
     )
 
 
-def _users(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Ask each of the tokens that write whose it is. One whose value is hidden, or that is none, is left out."""
+_TOKENS = ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_READ_TOKEN")
+_WORDS = (401, 403)
+"""What GitLab says to a token that is none, and to one whose scope does not reach."""
+
+
+def _tokens(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, Shown]:
+    """Ask each of the tokens whose it is. What has a hidden value is left out."""
     found = {}
-    for one in variables:
-        if one["key"] in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN") and one.get("value"):
-            with suppress(GitLabError):
-                found[one["key"]] = connect(gitlab.url, one["key"], str(one["value"])).user
+    for variable in variables:
+        if variable["key"] in _TOKENS and variable.get("value"):
+            try:
+                found[variable["key"]] = Shown(
+                    status=200, user=connect(gitlab.url, variable["key"], str(variable["value"])).user
+                )
+            except GitLabError as error:
+                if error.status in _WORDS:
+                    found[variable["key"]] = Shown(status=error.status)
     return found
-
-
-def _app(gitlab: GitLab, path: str) -> Project:
-    at = project_path(path)
-    facts = _fetch(gitlab, at)
-    if facts is None:
-        return Project(path, None)
-    return Project(path, facts, allowed=_allowed(gitlab, at), limited=_limited(gitlab, at))
 
 
 def _allowed(gitlab: GitLab, at: str) -> frozenset[str] | None:
@@ -153,8 +185,8 @@ def _allowed(gitlab: GitLab, at: str) -> frozenset[str] | None:
     if projects is None:
         return None
     return frozenset(
-        [one["path_with_namespace"] for one in projects]
-        + [one["full_path"] if "full_path" in one else one["path"] for one in groups or ()]
+        [entry["path_with_namespace"] for entry in projects]
+        + [entry["full_path"] if "full_path" in entry else entry["path"] for entry in groups or ()]
     )
 
 

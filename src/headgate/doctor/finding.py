@@ -6,20 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.doctor.examine import Examined, Project
+    from headgate.model import Environment
 
 State = Literal["ok", "wrong", "cannot tell"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found in one project: its state, what is so, and the way out where it is wrong."""
+    """What a check found in one project: its state, what is so, and the way out where it is wrong.
+
+    ``stops``: as long as it is wrong, hand-offs do not get through.
+    """
 
     check: str
     state: State
     project: str
-    told: str
+    message: str
     hint: str = ""
+    stops: bool = False
+
+
+def hand_offs(findings: Sequence[Finding]) -> State:
+    """Whether hand-offs get through, by all that was found."""
+    states = {finding.state for finding in findings if finding.stops}
+    return "wrong" if "wrong" in states else "cannot tell" if "cannot tell" in states else "ok"
 
 
 def everything(examined: Examined) -> tuple[Project, ...]:
@@ -37,7 +50,13 @@ def seen(examined: Examined) -> list[Project]:
     return [project for project in ours(examined) if project.facts is not None]
 
 
-def is_reviewed(examined: Examined) -> bool:
-    """Whether an environment is reviewed."""
+def reviewed(examined: Examined) -> list[tuple[str, Environment]]:
+    """Return the environments that are reviewed, by their names."""
     environments = examined.settings.environments if examined.settings else {}
-    return any(one.delivery == "review" for one in environments.values())
+    return [(name, environment) for name, environment in environments.items() if environment.delivery == "review"]
+
+
+def is_given(project: Project, key: str) -> bool:
+    """Whether GitLab gives a variable of a project to the jobs that take hand-offs, on its default branch."""
+    found = (project.variables or {}).get(key)
+    return found is not None and (bool(project.protected) or not found.get("protected"))

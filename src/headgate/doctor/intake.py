@@ -49,8 +49,10 @@ def _overprivileged(project: Project, manifests: Project) -> Iterator[Finding]:
     if project.members is None or manifests.members is None:
         yield Finding("intake", "cannot tell", project.path, "this token is not told who its members are")
         return
-    trusted = {one.name for one in manifests.members if one.level >= MAINTAINER}
-    mighty = sorted(one.name for one in project.members if one.level >= MAINTAINER and one.name not in trusted)
+    trusted = {member.name for member in manifests.members if member.level >= MAINTAINER}
+    mighty = sorted(
+        member.name for member in project.members if member.level >= MAINTAINER and member.name not in trusted
+    )
     if mighty:
         yield Finding(
             *(

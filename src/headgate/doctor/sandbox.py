@@ -25,5 +25,5 @@ def sandbox(settings: Settings | None) -> Finding:
             f"the engine cannot lock itself in ({reason}), so what apps wrote is refused",
             "use runners on Linux with seccomp, or set 'sandbox: optional' in headgate.yaml",
         )
-    told = f"the engine cannot lock itself in ({reason}), and headgate.yaml says 'sandbox: optional'"
-    return Finding("sandbox", "cannot tell", "this machine", told, "what an app wrote could harm this job")
+    message = f"the engine cannot lock itself in ({reason}), and headgate.yaml says 'sandbox: optional'"
+    return Finding("sandbox", "cannot tell", "this machine", message, "what an app wrote could harm this job")

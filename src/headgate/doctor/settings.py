@@ -43,6 +43,7 @@ def visible(examined: Examined) -> Iterator[Finding]:
                 *("visible", "wrong" if project in ours(examined) else "cannot tell", project.path),
                 "there is no such project, or this token does not see it",
                 "mend its path, or give the token's user a role there",
+                stops=True,
             )
 
 
@@ -50,12 +51,13 @@ def settings(examined: Examined) -> Iterator[Finding]:
     """headgate.yaml names this project."""
     if examined.settings is None:
         return
-    told = examined.settings.gitlab
-    if told is None or told.project != examined.manifests.path:
+    message = examined.settings.gitlab
+    if message is None or message.project != examined.manifests.path:
         yield Finding(
             *("headgate.yaml", "wrong", examined.manifests.path),
-            f"headgate.yaml is of {told.project if told else 'no project'}",
+            f"headgate.yaml is of {message.project if message else 'no project'}",
             f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', beside 'url'",
+            stops=True,
         )
     else:
         yield Finding("headgate.yaml", "ok", examined.manifests.path, "it names this project")
@@ -108,22 +110,24 @@ def registry(examined: Examined) -> Iterator[Finding]:
     if facts is None or settings is None:
         return
     name, project = "registry", examined.manifests.path
-    told = settings.gitlab.registry if settings.gitlab else None
+    message = settings.gitlab.registry if settings.gitlab else None
     real = str(facts.get("container_registry_image_prefix") or "").partition("/")[0]
-    if told and real and told != real:
+    if message and real and message != real:
         yield Finding(
-            *(name, "wrong", project, f"headgate.yaml says that the registry is {told}, GitLab says {real}"),
+            *(name, "wrong", project, f"headgate.yaml says that the registry is {message}, GitLab says {real}"),
             f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
         )
-    elif not told and real and any(image.partition("/")[0] == real for image in examined.images):
+    elif not message and real and any(image.partition("/")[0] == real for image in examined.images):
         yield Finding(
             *(name, "wrong", project, f"images are in {real}, which headgate.yaml does not name"),
             f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
         )
-    elif told and not real:
-        yield Finding(name, "cannot tell", project, f"GitLab does not say whether its registry is {told}")
+    elif message and not real:
+        yield Finding(name, "cannot tell", project, f"GitLab does not say whether its registry is {message}")
     else:
-        yield Finding(name, "ok", project, f"the registry is {told}" if told else "no image is in GitLab's registry")
+        yield Finding(
+            name, "ok", project, f"the registry is {message}" if message else "no image is in GitLab's registry"
+        )
 
 
 def titles(examined: Examined) -> Iterator[Finding]:
@@ -158,15 +162,15 @@ def schedules(examined: Examined) -> Iterator[Finding]:
         yield Finding(name, "cannot tell", project.path, "this token is not told of pipeline schedules")
         return
     refs = (project.branch, f"refs/heads/{project.branch}")
-    active = [one for one in project.schedules if one.get("active") and one.get("ref") in refs]
+    active = [schedule for schedule in project.schedules if schedule.get("active") and schedule.get("ref") in refs]
     if active:
         yield Finding(name, "ok", project.path, f"a pipeline runs by schedule: {active[0].get('cron')}")
     else:
         environments = examined.settings.environments if examined.settings else {}
-        shut = [name for name, one in environments.items() if one.windows]
+        shut = [name for name, environment in environments.items() if environment.windows]
         waits = f", and what waits for the windows of {', '.join(shut)} waits for the next push" if shut else ""
-        told = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
+        message = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
         yield Finding(
-            *(name, "wrong", project.path, told),
+            *(name, "wrong", project.path, message),
             "Build > Pipeline schedules",
         )

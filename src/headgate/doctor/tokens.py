@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, State, is_reviewed, seen
+from headgate.doctor.finding import Finding, State, is_given, reviewed, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,8 @@ def job_token_push(examined: Examined) -> Iterator[Finding]:
         yield Finding(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
     elif examined.setup == "direct" and not has_bot:
         state: State = "wrong" if project.variables is not None else "cannot tell"
-        yield Finding(name, state, project.path, "its jobs may not push, and there is no HEADGATE_TOKEN", setting)
+        message = "its jobs may not push, and there is no HEADGATE_TOKEN"
+        yield Finding(name, state, project.path, message, setting, stops=True)
     else:
         yield Finding(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
     across = [value for key, value in project.facts.items() if key.endswith(_ACROSS)]
@@ -44,14 +45,14 @@ _ACROSS = "cross_project_push_for_job_token_allowed"  # GitLab 19.1
 
 def tokens(examined: Examined) -> Iterator[Finding]:
     """Tokens are hidden, and shown to protected branches only, but for the one that is made for the others."""
-    needs_bot = examined.setup != "direct" or is_reviewed(examined)
+    needs_bot = examined.setup != "direct" or bool(reviewed(examined))
     for project in seen(examined):
         if project.variables is None:
             yield Finding("tokens", "cannot tell", project.path, "this token is not told of variables")
             continue
-        found = {key: one for key, one in project.variables.items() if key in _TOKENS}
-        for key, one in found.items():
-            yield _token(project.path, key, one)
+        found = {key: item for key, item in project.variables.items() if key in _TOKENS}
+        for key, item in found.items():
+            yield _token(project.path, key, item)
         if needs_bot and "HEADGATE_TOKEN" not in found:
             yield Finding(
                 *(
@@ -61,6 +62,7 @@ def tokens(examined: Examined) -> Iterator[Finding]:
                     "HEADGATE_TOKEN is not among its variables; a group may give it",
                 ),
                 "Settings > CI/CD > Variables: visibility 'Masked and hidden', 'Protect variable' on",
+                stops=project is examined.runs_in,
             )
 
 
@@ -70,40 +72,45 @@ _TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", "HE
 def _token(project: str, key: str, variable: Any) -> Finding:
     protect = f"Settings > CI/CD > Variables > {key}: 'Protect variable'"
     if key == "HEADGATE_BRANCH_TOKEN" and variable.get("protected"):
-        told = f"{key} is protected, so pipelines of merge requests do not get it"
-        return Finding("tokens", "wrong", project, told, f"{protect} off")
+        message = f"{key} is protected, so pipelines of merge requests do not get it"
+        return Finding("tokens", "wrong", project, message, f"{protect} off")
     if key in ("HEADGATE_TOKEN", "HEADGATE_SIGNING_KEY") and not variable.get("protected"):
-        told = f"{key} is shown to every branch: whoever can push one can read it"
-        return Finding("tokens", "wrong", project, told, f"{protect} on, and make a new token")
+        message = f"{key} is shown to every branch: whoever can push one can read it"
+        return Finding("tokens", "wrong", project, message, f"{protect} on, and make a new token")
     is_file = variable.get("variable_type") == "file"  # a key has line breaks, which GitLab does not mask
     if not (variable.get("masked") or variable.get("hidden") or is_file):
-        told = f"{key} is not masked: a job can print it"
-        return Finding("tokens", "wrong", project, told, f"make it anew with the visibility 'Masked and hidden': {key}")
+        message = f"{key} is not masked: a job can print it"
+        return Finding(
+            "tokens", "wrong", project, message, f"make it anew with the visibility 'Masked and hidden': {key}"
+        )
     return Finding("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
 
 
 def two_users(examined: Examined) -> Iterator[Finding]:
     """The token that every branch is shown is another user's than the bot's, whose pushes count as Headgate's."""
     for project in seen(examined):
-        if len(project.users) > 1 and len(set(project.users.values())) == 1:
+        own, other = (project.tokens.get(key) for key in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN"))
+        if own and other and own.user == other.user != 0:
             yield Finding(
-                *("tokens", "wrong", project.path, f"{' and '.join(sorted(project.users))} are of one user"),
+                *("tokens", "wrong", project.path, "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"),
                 "make HEADGATE_BRANCH_TOKEN anew, as another user's: each project access token has a user of its own",
+                stops=project is examined.runs_in and is_given(project, "HEADGATE_TOKEN"),
             )
 
 
 def proofs(examined: Examined) -> Iterator[Finding]:
     """What proves the sender in this set-up counts, and nothing weaker than it needs to."""
-    told = examined.settings.gitlab if examined.settings else None
-    if told is None:
+    configured = examined.settings.gitlab if examined.settings else None
+    if configured is None:
         return
     name, path = "proof of sender", examined.manifests.path
     needed = ("id-token",) if examined.setup == "token" else ("trigger-jobs", "upstream")
-    counting = [one for one in needed if one in told.proofs]
+    counting = [item for item in needed if item in configured.proofs]
     if not counting:
         yield Finding(
             *(name, "wrong", path, f"{' or '.join(needed)} does not count, so that every hand-off is refused"),
-            f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *told.proofs]))}]}}",
+            f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *configured.proofs]))}]}}",
+            stops=True,
         )
     elif counting == ["upstream"]:
         yield Finding(
@@ -132,9 +139,8 @@ def allowlists(examined: Examined) -> Iterator[Finding]:
         if app.facts is None:
             continue
         if app.allowed is None or app.limited is None:
-            yield Finding(
-                name, "cannot tell", app.path, f"this token is not told whether jobs of {runner.path} may read it"
-            )
+            message = f"this token is not told whether jobs of {runner.path} may read it"
+            yield Finding(name, "cannot tell", app.path, message, stops=True)
         elif app.limited and not _is_listed(runner.path, app.allowed):
             yield Finding(
                 *(
@@ -145,10 +151,11 @@ def allowlists(examined: Examined) -> Iterator[Finding]:
                 ),
                 f"in {app.path}: Settings > CI/CD > Job token permissions > 'CI/CD job token allowlist': add "
                 f"{runner.path}; or give {runner.path} the variable HEADGATE_READ_TOKEN",
+                stops=True,
             )
         else:
             yield Finding(name, "ok", app.path, f"jobs of {runner.path} may read it")
 
 
 def _is_listed(project: str, allowed: frozenset[str]) -> bool:
-    return any(project == one or project.startswith(f"{one}/") for one in allowed)
+    return any(project == item or project.startswith(f"{item}/") for item in allowed)

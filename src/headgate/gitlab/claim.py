@@ -52,7 +52,7 @@ def read_images(text: str) -> tuple[str, ...]:
             f"the images are {text!r}, in which a variable is not known here",
             hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
         )
-    return tuple(one for one in (part.strip() for part in text.split(",")) if one)
+    return tuple(filter(None, (image.strip() for image in text.split(","))))
 
 
 def write_claim(claim: Claim) -> str:

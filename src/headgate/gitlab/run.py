@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import DownloadAccess, host_of
-from headgate.errors import ConfigError, Location, UntrustedError
+from headgate.errors import ConfigError, GitLabError, Location, UntrustedError
 from headgate.gitlab.api import connect, path_of
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
@@ -124,13 +124,26 @@ def open_run(event: Event) -> Run:
     read = connect(event.server, "HEADGATE_READ_TOKEN", tokens.read) if tokens.read else by_job
     write = connect(event.server, "HEADGATE_TOKEN", tokens.write) if tokens.write else None
     branches = connect(event.server, "HEADGATE_BRANCH_TOKEN", tokens.branch) if tokens.branch else None
-    if write is not None and branches is not None and write.user == branches.user:
+    if write is not None and branches is not None and write.user == _user_of(branches):
         raise UntrustedError(
             "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN belong to the same user: every branch can read the second, and "
             "GitLab attributes what anybody pushes with it to the bot",
             hint="replace HEADGATE_BRANCH_TOKEN by a token of another user",
         )
     return Run(event=event, job=job, by_job=by_job, read=read, write=write, branch=branches)
+
+
+_NO_TOKEN = 401
+
+
+def _user_of(gitlab: GitLab) -> int:
+    """Return whose a token is; 0 for one that is expired or revoked, with which nobody pushes. Raises GitLabError."""
+    try:
+        return gitlab.user
+    except GitLabError as error:
+        if error.status == _NO_TOKEN:
+            return 0
+        raise
 
 
 def _check_hidden(gitlab: GitLab, job: RunningJob) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from support.gitlab.gitside import git, refs
 from support.gitlab.modelled import check_declared, check_include
-from support.gitlab.state import REPORTER, Project, User
+from support.gitlab.state import Project, User
 
 if TYPE_CHECKING:
     from support.gitlab.double import Double
@@ -54,7 +54,7 @@ def read_configuration(
     """Return a pipeline's configuration, with everything included. Raises ConfigurationError."""
     path, _, elsewhere = project.ci_config_path.partition("@")
     holder = double.find_project(elsewhere) if elsewhere else project
-    if holder is None or (elsewhere and holder.level(user) < REPORTER):
+    if holder is None or (elsewhere and not holder.is_read_by(user)):
         raise ConfigurationError(f"Project `{elsewhere}` not found or access denied!")
     revision = refs(holder)[f"refs/heads/{holder.default_branch}"] if elsewhere else sha
     text = git(holder, "show", f"{revision}:{path}", check=False)
@@ -103,7 +103,7 @@ def _component(double: Double, include: dict[str, Any], user: User, scope: Scope
     host = double.url.partition("://")[2]
     path, _, name = address.removeprefix(f"{host}/").rpartition("/")
     project = double.find_project(path)
-    if not address.startswith(f"{host}/") or project is None or project.level(user) < REPORTER:
+    if not address.startswith(f"{host}/") or project is None or not project.is_read_by(user):
         raise ConfigurationError(f"Component '{include['component']}' - content not found")
     sha = component_sha(project, version)
     text = git(project, "show", f"{sha}:templates/{name}.yml", check=False) if sha else ""

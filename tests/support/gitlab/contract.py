@@ -31,6 +31,8 @@ UNDOCUMENTED = {
     ),
     "/api/v4/projects/{id}/jobs/{job_id}/cancel": "doc/api/jobs.md#cancel-a-job",
     "/api/v4/projects/{id}/pipelines/{pipeline_id}/trigger_jobs": "doc/api/jobs.md (19.2)",
+    "/api/v4/projects/{id}/protected_tags": "doc/api/protected_tags.md#list-protected-tags",
+    "/api/v4/projects/{id}/approvals": "doc/api/merge_request_approvals.md",
     "/api/v4/projects/{id}/events": "doc/api/events.md#list-a-projects-visible-events",
     "/api/v4/users": "doc/api/users.md#list-users",
     "/api/v4/user": "doc/api/users.md#list-current-user",
@@ -44,7 +46,11 @@ UNDOCUMENTED = {
 # Fields and parameters that are newer than the document (GitLab 18.3), or that its converter lost.
 _NEWER = {
     "API_Entities_Project": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
-    "API_Entities_ProjectWithAccess": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
+    "API_Entities_ProjectWithAccess": {
+        "cross_project_push_for_job_token_allowed": {"type": "boolean"},
+        "ci_skip_branch_pipelines_for_mrs": {"type": "boolean"},  # 19.2, doc/api/projects.md
+        "reviewer_assignment_strategy": {"type": "string"},  # 19.1, doc/api/projects.md
+    },
     "putApiV4ProjectsId": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
     "postApiV4ProjectsId_refRef_triggerPipeline": {"ref": {"type": "string"}},
 }

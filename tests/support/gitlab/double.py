@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from support.gitlab import gitside, mergeside, pipelines, registrytokens, rest
+from support.gitlab import gitside, mergerules, mergeside, pipelines, registrytokens, rest
 from support.gitlab.contract import check_exchange
 from support.gitlab.gitside import NOTHING, Update, Who, basic, git, make_repository, refs
 from support.gitlab.idtokens import Keys
@@ -56,6 +56,8 @@ class Double:
     push_pipelines: int = 4
     """How many refs of a push get a pipeline: GitLab's setting git_push_pipeline_limit (facts, part 12)."""
     ca_file: str = ""
+    judge: Callable[[Request, Answer], list[str]] = check_exchange
+    """What compares each exchange with GitLab's contract, at some milliseconds each."""
     execute: Callable[[Task], tuple[str, int]] = in_shell
     """How its runner runs a job: `support.containers` has another way."""
     pages: Callable[[Request], Answer | None] = lambda _request: None
@@ -216,7 +218,7 @@ class Double:
         # https://docs.gitlab.com/ci/jobs/ci_job_token/: pushes made with a job token never create pipelines
         if who.job is None and not {"ci.skip", "ci.no_pipeline"} & set(options):
             for one in updates[: self.push_pipelines]:
-                if one.new != NOTHING:
+                if one.new != NOTHING and not mergerules.skips_pipeline(project, one.ref):
                     pipelines.on_push(self, project, one.ref, one.new, who.user)
 
     def handle(self, request: Request) -> Answer:
@@ -241,7 +243,7 @@ class Double:
             return registrytokens.answer(self, request)
         with self.lock:
             answer = rest.answer(self, request)
-        self.violations += check_exchange(request, answer)
+        self.violations += self.judge(request, answer)
         return answer
 
     def _logged(self, request: Request, answer: Answer) -> Answer:

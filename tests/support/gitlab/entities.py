@@ -36,15 +36,21 @@ def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str,
         "path": found.path.rsplit("/", 1)[1],
         "path_with_namespace": found.path,
         "default_branch": found.default_branch,
-        "visibility": "private",
+        "visibility": found.visibility,
         "merge_trains_enabled": found.must_use_train,
+        "squash_option": found.squash_option,
         "only_allow_merge_if_pipeline_succeeds": found.pipelines_must_succeed,
         "web_url": f"{double.url}/{found.path}",
         "http_url_to_repo": f"{double.url}/{found.path}.git",
     }
     if double.registry:
         shown["container_registry_image_prefix"] = f"{double.registry}/{found.path.lower()}"
+    if double.is_newer_than(19, 1):
+        shown["reviewer_assignment_strategy"] = found.reviewer_assignment
     if is_maintainer:
+        shown |= (
+            {"ci_skip_branch_pipelines_for_mrs": found.skips_branch_pipelines} if double.is_newer_than(19, 2) else {}
+        )
         shown |= {
             "marked_for_deletion_on": now()[:10] if found.marked else None,
             "ci_config_path": found.ci_config_path,

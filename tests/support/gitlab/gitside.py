@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.gitlab.state import DEVELOPER, REPORTER, Job, Project, Token, User
+from support.gitlab.state import DEVELOPER, Job, Project, Token, User
 from support.gitlab.web import Answer, Request
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def answer_git(double: Double, request: Request) -> Answer:
 
 def may_read(double: Double, who: Who, project: Project) -> bool:
     """Whether somebody may read a private project: https://docs.gitlab.com/ci/jobs/ci_job_token/ (facts, part 3)."""
-    if who.user is None or project.level(who.user) < REPORTER:
+    if who.user is None or not project.is_read_by(who.user):
         return False
     return who.job is None or double.is_allowed(who.job, project)
 

@@ -49,7 +49,9 @@ def _placeholders(value: Any) -> dict[str, str]:
     return dict(sorted(names.items(), key=lambda one: -len(one[0])))  # a commit before its first digits
 
 
-_VARYING = re.compile(r"127\.0\.0\.1:\d+|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b|\bproject=\d+|\btoken=[\w.-]{20,}")
+_VARYING = re.compile(
+    r"127\.0\.0\.1:\d+|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b|\bproject=\d+|\btoken=[\w.-]{20,}"
+)
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
@@ -76,9 +78,14 @@ def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         subprocess.run(["git", *who, "commit", "--quiet", "--allow-empty", "--message=x"], cwd=folder, check=True)
         told = [f"--variable={name}={value}" for name, value in variables.items()]
         ignored = f"--ignore-predefined-vars={','.join(variables)}"
+        told += [f"--unset-variable={name}" for name in _OF_REFS if name not in variables]
         listed = json.loads(_from(_run(folder, "--list-json", ignored, *told), "["))
         merged = yaml.safe_load(_run(folder, "--preview", ignored, *told).partition("---\n")[2])
     return {one["name"]: {**merged[one["name"]], "when": one["when"]} for one in listed if one["when"] != "never"}
+
+
+_OF_REFS = ("CI_COMMIT_BRANCH", "CI_COMMIT_TAG")
+"""What gitlab-ci-local always sets, and GitLab not for each kind of pipeline: doc/ci/variables/predefined_variables."""
 
 
 def _from(text: str, beginning: str) -> str:

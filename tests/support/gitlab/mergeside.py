@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from support.gitlab import pipelines, restpipelines
+from support.gitlab import mergerules, pipelines, restpipelines
 from support.gitlab.entities import person
 from support.gitlab.gitside import NOTHING, Update, Who, git, refs
 from support.gitlab.state import DEVELOPER, REPORTER, MergeRequest, Note, Pipeline, Project, User, now
@@ -66,21 +66,13 @@ def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
         return "commits_status"
     if not _merged_tree(one.project, target, one.sha):
         return "conflict"
-    return one.blocked or _awaited(one) or "mergeable"
+    return one.blocked or mergerules.waiting(one) or "mergeable"
 
 
 def head_pipeline(one: MergeRequest) -> Pipeline | None:
     """Return the newest pipeline of a merge request's newest commit."""
     found = [run for run in one.source_project.pipelines if run.merge_request is one and run.sha == one.sha]
     return found[-1] if found else None
-
-
-def _awaited(one: MergeRequest) -> str:
-    """Return what "Pipelines must succeed" waits for: doc/user/project/merge_requests/auto_merge.md."""
-    found = head_pipeline(one)
-    if not one.project.pipelines_must_succeed or (found is not None and found.status in ("success", "skipped")):
-        return ""
-    return "ci_still_running" if found is not None and found.status in ("created", "running") else "ci_must_pass"
 
 
 def _is_merged(project: Project, sha: str, target: str) -> bool:
@@ -143,6 +135,7 @@ def after_push(double: Double, project: Project, who: Who, updates: list[Update]
                     one.state = "closed"
                     continue
                 one.sha, one.auto_merge = update.new, False
+                one.approved_by = [] if project.resets_approvals else one.approved_by
                 _point(one)
                 # that the limit of pipelines holds for these too is the worse of two readings (facts, part 12)
                 if who.job is None and index < double.push_pipelines:
@@ -260,6 +253,7 @@ def _create(call: Call) -> Answer:
         assignees=_ids(body.get("assignee_ids")) or _ids([body["assignee_id"]] if body.get("assignee_id") else []),
         remove_source_branch=bool(body.get("remove_source_branch")),
     )
+    mergerules.add_reviewers(made)
     pipelines.on_merge_request(call.double, made, user)
     return Answer(201, entity(call.double, made))
 
@@ -324,8 +318,9 @@ def _merge(call: Call) -> Answer:
     if state in waits and body.get("auto_merge"):
         found.auto_merge = True
         return Answer(200, entity(call.double, found))
-    if state != "mergeable" or call.project.must_use_train:
-        return Answer(405, {"message": "405 Method Not Allowed"})
+    refusal = mergerules.refusal(call.project, state, squash=bool(body.get("squash")))
+    if refusal is not None:
+        return refusal
     found.remove_source_branch = bool(body.get("should_remove_source_branch", found.remove_source_branch))
     merge(call.double, found, user)
     return Answer(200, entity(call.double, found))

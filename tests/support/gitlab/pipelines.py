@@ -20,7 +20,8 @@ from support.gitlab.state import DEVELOPER, LEVEL_NAMES, NO_ONE, Job, MergeReque
 if TYPE_CHECKING:
     from support.gitlab.double import Double
 
-_ROLES = {"no_one_allowed": 99, **{name: level for level, name in LEVEL_NAMES.items()}}
+_NOBODY = 99
+_ROLES = {"no_one_allowed": _NOBODY, **{name: level for level, name in LEVEL_NAMES.items()}}
 
 
 def push_files(
@@ -160,7 +161,9 @@ def _check_permitted(project: Project, made: Pipeline) -> None:
     """Check rights: https://docs.gitlab.com/ci/pipelines/#pipeline-security-on-protected-branches (facts, part 2)."""
     level = project.level(made.user)
     protection = project.protection(made.ref) if not made.is_tag and made.merge_request is None else None
-    needed = min(one for one in (protection.push, protection.merge) if one != NO_ONE) if protection else DEVELOPER
+    needed = DEVELOPER
+    if protection:
+        needed = min((one for one in (protection.push, protection.merge) if one != NO_ONE), default=_NOBODY)
     if not made.sha:
         raise ConfigurationError("Reference not found")
     if level < DEVELOPER or (level < needed and made.source not in ("push", "schedule")):

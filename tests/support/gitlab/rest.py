@@ -72,9 +72,7 @@ def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | 
     if path == "/job":
         return Answer(200, restpipelines.job_entity(double, who.job)) if who.job else NOT_FOUND
     if path == "/user":
-        return (
-            Answer(200, person(double, who.user)) if who.job is None else Answer(401, {"message": "401 Unauthorized"})
-        )
+        return _own_user(double, who)
     if path == "/users":
         return _paged(
             double, request, [person(double, one) for one in double.users if one.name == request.query.get("username")]
@@ -82,6 +80,16 @@ def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | 
     if path == "/version":
         return Answer(200, {"version": double.version, "revision": "0000000"})
     return None
+
+
+def _own_user(double: Double, who: Who) -> Answer:
+    """Answer whose a token is, where its scope reaches: doc/user/profile/personal_access_tokens.md."""
+    assert who.user is not None
+    if who.job is not None:
+        return Answer(401, {"message": "401 Unauthorized"})
+    if who.token is not None and not {"api", "read_api", "read_user"} & set(who.token.scopes):
+        return Answer(403, {"error": "insufficient_scope"})
+    return Answer(200, person(double, who.user))
 
 
 def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer:
@@ -93,7 +101,7 @@ def _in_project(double: Double, request: Request, who: Who, path: str) -> Answer
         if not double.is_newer_than(*route.since):
             return NOT_FOUND
         found = double.find_project(match[1])
-        if found is None or found.level(who.user) < REPORTER:
+        if found is None or not found.is_read_by(who.user):
             return Answer(404, {"message": "404 Project Not Found"})
         refusal = _refusal(double, request, who, route, found)
         if refusal is not None:
@@ -111,6 +119,8 @@ def _refusal(double: Double, request: Request, who: Who, route: Route, project: 
         return Answer(403, {"message": why})
     if who.token is not None and not _has_scope(who.token.scopes, request.method):
         return Answer(403, {"error": "insufficient_scope"})
+    if route.level <= REPORTER and project.is_read_by(who.user):
+        return None
     return Answer(403, {"message": "403 Forbidden"}) if project.level(who.user) < route.level else None
 
 

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from support.gitlab.entities import member, project
-from support.gitlab.state import MAINTAINER, OWNER, Protection, Variable
+from support.gitlab.entities import member, person, project
+from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, Protection, Variable, now
 from support.gitlab.web import Answer
 
 if TYPE_CHECKING:
@@ -109,9 +109,37 @@ def _allow(call: Call) -> Answer:
     return Answer(201, {"id": found.id, "path_with_namespace": found.path, "name": found.path.rpartition("/")[2]})
 
 
+def _protected_tags(call: Call) -> Answer:
+    """List protected tags: https://docs.gitlab.com/api/protected_tags/#list-protected-tags."""
+    shown = [
+        {"name": name, "create_access_levels": [{"id": 1, "access_level": level, "access_level_description": "role"}]}
+        for name, level in call.project.protected_tags.items()
+    ]
+    return Answer(200, shown)
+
+
+def _triggers(call: Call) -> Answer:
+    """List trigger tokens, those of others cut off: https://docs.gitlab.com/api/pipeline_triggers/."""
+    shown = []
+    for index, (value, owner) in enumerate(call.project.trigger_tokens.items()):
+        token = value if owner is call.who.user else value[:4]
+        trigger = {"id": index + 1, "description": "headgate", "created_at": now(), "last_used": None, "token": token}
+        shown.append({**trigger, "updated_at": now(), "owner": person(call.double, owner)})
+    return Answer(200, shown)
+
+
+def _approvals(call: Call) -> Answer:
+    """Show what holds for approvals, with a licence: https://docs.gitlab.com/api/merge_request_approvals/."""
+    resets = call.project.resets_approvals
+    return NOT_FOUND if resets is None else Answer(200, {"reset_approvals_on_push": resets})
+
+
 ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("PUT", "", _change, MAINTAINER, False),
     ("DELETE", "", _remove, OWNER, False),
+    ("GET", "/protected_tags", _protected_tags, MAINTAINER, False),
+    ("GET", "/approvals", _approvals, DEVELOPER, False),
+    ("GET", "/triggers", _triggers, MAINTAINER, False),
     ("POST", "/members", _add_member, MAINTAINER, False),
     ("POST", "/protected_branches", _protect, MAINTAINER, False),
     ("DELETE", "/protected_branches/([^/]+)", _unprotect, MAINTAINER, False),

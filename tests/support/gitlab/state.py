@@ -96,11 +96,20 @@ class Project:
     must_use_train: bool = False
     """Whether nothing is merged but by the merge train, which here only takes what is put on it."""
     pipelines_must_succeed: bool = False
+    """Whether only what has a pipeline that succeeded is merged."""
+    squash_option: str = "default_off"
+    skips_branch_pipelines: bool = False
+    """Whether a branch with an open merge request gets no pipelines of its own (19.2)."""
+    reviewer_assignment: str = "disabled"
+    code_owners: list[int] = field(default_factory=list)
+    resets_approvals: bool | None = None
+    """Whether a push takes the approvals of a merge request away; None with GitLab Free, which has no such setting."""
     job_permissions: dict[str, set[str]] = field(default_factory=dict)
     """What jobs of a project on the allowlist may do here, where that is not the default permissions."""
     job_token_push: bool = False
     cross_project_push: bool = False
     variables_role: str = "no_one_allowed"
+    visibility: str = "private"
     ci_config_path: str = ".gitlab-ci.yml"
     push_rule: str = ""
     """What a commit message must hold, else the push is refused with GitLab's words."""
@@ -127,6 +136,10 @@ class Project:
             return None
         pushing, merging = [one.push for one in found], [one.merge for one in found]
         return Protection(*(min(filter(None, levels), default=NO_ONE) for levels in (pushing, merging)))
+
+    def is_read_by(self, user: User) -> bool:
+        """Whether somebody may read it: https://docs.gitlab.com/user/public_access/."""
+        return self.visibility != "private" or self.level(user) >= REPORTER
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""
@@ -210,6 +223,7 @@ class MergeRequest:
     labels: list[str] = field(default_factory=list)
     reviewers: list[int] = field(default_factory=list)
     assignees: list[int] = field(default_factory=list)
+    approved_by: list[int] = field(default_factory=list)
     state: str = "opened"
     notes: list[Note] = field(default_factory=list)
     auto_merge: bool = False

@@ -1,0 +1,227 @@
+"""What lies on the way of a hand-off: who starts the pipeline, what its job is given, and where it may push. Pure."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from headgate.doctor.branches import DEVELOPER, REPORTER
+from headgate.doctor.finding import Finding, is_given
+from headgate.paths import RECORDS_BRANCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.doctor.examine import Examined, Project, Shown
+
+_NO_TOKEN, _NO_SCOPE = 401, 403
+_PUSH, _MERGE = "push_access_levels", "merge_access_levels"
+_NAMED = ("user_id", "group_id", "deploy_key_id")
+"""What an entry has that is for somebody, and not for a role: it has a level all the same."""
+_NOBODY = 99
+
+
+def starters(examined: Examined) -> Iterator[Finding]:
+    """Whoever merges in an app may run the pipeline that its trigger job starts."""
+    if examined.setup == "token":
+        return
+    name, runs_in = "who hands off", examined.runs_in
+    for app in examined.apps:
+        if app.facts is None or runs_in.facts is None:
+            continue
+        if None in (app.members, app.rules, runs_in.members, runs_in.rules, examined.manifests.members):
+            text = "this token is not told who may merge there, and in our projects"
+            yield Finding(name, "cannot tell", app.path, text, stops=True)
+            continue
+        least = _needed(app, _PUSH, _MERGE)
+        ours = {token.user for project in (examined.manifests, runs_in) for token in project.tokens.values()}
+        people = [person for person in app.members or () if person.id not in ours and person.level >= least]
+        without = [(person.name, why) for person in people if (why := _why_not(examined, person.id))]
+        for name_there, why in without:
+            text = f"{name_there} {why}, so what {name_there} merges in {app.path} is not handed off"
+            yield Finding(name, "wrong", app.path, text, _OPENING[examined.setup], stops=True)
+        if not without:
+            yield Finding(name, "ok", app.path, f"its people may run pipelines of {runs_in.path}")
+
+
+_OPENING = {
+    "direct": "Manage > Members: Developer, or who 'Allowed to merge' of the default branch names",
+    "intake": "Manage > Members: Developer in the intake, Reporter in the manifest project",
+}
+
+
+def _why_not(examined: Examined, person: int) -> str:
+    """Say why a person's pipelines cannot do it; nothing where they can."""
+    runs_in, manifests = examined.runs_in, examined.manifests
+    if not _may(runs_in, person, _PUSH, _MERGE):
+        return f"may not run pipelines of {runs_in.path} on {runs_in.branch}"
+    if runs_in is not manifests and manifests.is_private and manifests.level(person) < REPORTER:
+        return f"may not read {manifests.path}, which says what the intake runs"
+    pushes_itself = not is_given(runs_in, "HEADGATE_TOKEN") and runs_in is manifests
+    if pushes_itself and not _may(manifests, person, _PUSH):
+        return f"may not push {manifests.branch} of {manifests.path}, which its job does as that person"
+    return ""
+
+
+def _may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
+    """Whether somebody may do on a branch what its rules say under any of these keys; groups may hold anybody."""
+    entries, level = _entries(project, branch or project.branch, keys), project.level(person)
+    is_named = any(entry.get("user_id") == person or entry.get("group_id") for entry in entries)
+    return level >= DEVELOPER and (is_named or level >= _needed(project, *keys, branch=branch))
+
+
+def _entries(project: Project, branch: str, keys: Sequence[str]) -> list[Any]:
+    return [entry for rule in project.protecting(branch) or () for key in keys for entry in rule.get(key) or ()]
+
+
+def _needed(project: Project, *keys: str, branch: str = "") -> int:
+    """Return the lowest role that any of the keys of a branch's rules takes; Developer where there are no rules."""
+    if not project.protecting(branch or project.branch):
+        return DEVELOPER
+    roles = [entry for entry in _entries(project, branch or project.branch, keys) if not any(map(entry.get, _NAMED))]
+    levels = [int(entry.get("access_level") or 0) for entry in roles]
+    return max(DEVELOPER, min(filter(None, levels), default=_NOBODY))
+
+
+def protected_refs(examined: Examined) -> Iterator[Finding]:
+    """The apps' branches and tags from which hand-offs are taken are protected: the component hands off no others."""
+    environments = examined.settings.environments.values() if examined.settings else ()
+    takes = {take for at in environments for take in at.takes if take.promotion is None and take.protected}
+    for app in examined.apps:
+        for kind, rules, patterns in (
+            ("branch", app.rules, {take.branch for take in takes if take.branch}),
+            ("tag", app.tags, {take.tag for take in takes if take.tag}),
+        ):
+            yield from (_protected_ref(app, kind, rules, pattern) for pattern in sorted(patterns) if app.facts)
+
+
+def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern: str) -> Finding:
+    name = "protected refs"
+    if rules is None:
+        text = f"this token is not told whether the {kind} {pattern} is protected"
+        return Finding(name, "cannot tell", app.path, text, stops=True)
+    if any(fnmatchcase(pattern, rule["name"]) for rule in rules):
+        return Finding(name, "ok", app.path, f"the {kind} {pattern} is protected")
+    if any(fnmatchcase(rule["name"], pattern) for rule in rules):
+        return Finding(name, "ok", app.path, f"of the {kind} {pattern} some are protected, and handed off")
+    place = "Protected branches" if kind == "branch" else "Protected tags"
+    text = f"the {kind} {pattern} is not protected, so nothing is handed off from it"
+    way_out = f"in {app.path}: Settings > Repository > {place}: add {pattern}"
+    return Finding(name, "wrong", app.path, text, way_out, stops=True)
+
+
+def live_tokens(examined: Examined) -> Iterator[Finding]:
+    """The tokens that jobs are given are still tokens, as far as GitLab shows their values."""
+    runs_in = examined.runs_in
+    for key, token in runs_in.tokens.items():
+        is_ours = key == "HEADGATE_TOKEN"
+        if token.status == _NO_TOKEN:
+            text = f"{key} is expired, revoked or mistyped"
+            stops = is_given(runs_in, key) and key != "HEADGATE_BRANCH_TOKEN"
+            yield Finding(
+                "tokens", "wrong", runs_in.path, text, f"make a new token, and put it into {key}", stops=stops
+            )
+        elif token.status == _NO_SCOPE:
+            scope = "read_api" if key == "HEADGATE_READ_TOKEN" else "api"
+            text = f"{key} lacks the scope {scope}"
+            stops = is_given(runs_in, key) and (is_ours or _needs(examined, key))
+            yield Finding(
+                "tokens", "wrong", runs_in.path, text, f"make it anew with the scope {scope}: {key}", stops=stops
+            )
+        elif key == "HEADGATE_READ_TOKEN":
+            yield from _blind(examined, token)
+
+
+def _needs(examined: Examined, key: str) -> bool:
+    """Whether a run cannot do without what a token's scope would let it ask."""
+    if key == "HEADGATE_BRANCH_TOKEN":
+        return is_given(examined.runs_in, "HEADGATE_TOKEN")  # whose it is must be known then
+    return any(app.limited and examined.runs_in.path not in (app.allowed or ()) for app in examined.apps)
+
+
+def _blind(examined: Examined, token: Shown) -> Iterator[Finding]:
+    for app in examined.apps:
+        if app.members is not None and app.is_private and app.level(token.user) < REPORTER:
+            yield Finding(
+                *("tokens", "wrong", app.path, "the user of HEADGATE_READ_TOKEN may not read it"),
+                f"in {app.path}: Manage > Members: that user, as Reporter",
+                stops=True,
+            )
+
+
+def writer(examined: Examined) -> Iterator[Finding]:
+    """The bot may push where a hand-off ends, as far as GitLab shows whose token it is."""
+    runs_in, manifests = examined.runs_in, examined.manifests
+    token = runs_in.tokens.get("HEADGATE_TOKEN")
+    if runs_in.variables and "HEADGATE_TOKEN" in runs_in.variables:
+        yield from _shown_rightly(examined)
+    if token is None or not token.user or not is_given(runs_in, "HEADGATE_TOKEN") or manifests.members is None:
+        return
+    for branch in _written(examined):
+        if not _may(manifests, token.user, _PUSH, branch=branch):
+            yield Finding(
+                *("the bot", "wrong", manifests.path, f"the user of HEADGATE_TOKEN may not push {branch}"),
+                f"Manage > Members: a role that may; or Settings > Repository > Protected branches > {branch} > "
+                "'Allowed to push and merge'",
+                stops=True,
+            )
+
+
+def _written(examined: Examined) -> list[str]:
+    """Return the branches that a hand-off writes, beside those for review, which no rule covers."""
+    is_apart = examined.settings is not None and examined.settings.records == "branch"
+    return [RECORDS_BRANCH if is_apart else examined.manifests.branch]
+
+
+def _shown_rightly(examined: Examined) -> Iterator[Finding]:
+    """HEADGATE_TOKEN reaches the jobs, and not those of branches that anybody may push to."""
+    runs_in, branch = examined.runs_in, examined.runs_in.branch
+    if runs_in.protected is None or runs_in.protected:
+        return
+    way_out = f"Settings > Repository > Protected branches: add {branch}"
+    if is_given(runs_in, "HEADGATE_TOKEN"):
+        text = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, and jobs stop at the sight of it"
+        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
+    elif not _jobs_push(examined):
+        text = f"HEADGATE_TOKEN is not shown to {branch}, which is not protected, and jobs may not push without it"
+        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
+
+
+def _jobs_push(examined: Examined) -> bool:
+    facts, is_here = examined.manifests.facts or {}, examined.runs_in is examined.manifests
+    is_apart = examined.settings is not None and examined.settings.records == "branch"
+    return is_here and not is_apart and bool(facts.get("ci_push_repository_for_job_token_allowed"))
+
+
+def triggers(examined: Examined) -> Iterator[Finding]:
+    """With trigger tokens: each app has one, and whose it is may run pipelines and read the app."""
+    if examined.setup != "token":
+        return
+    name, manifests = "trigger token", examined.manifests
+    for app in examined.apps:
+        if app.variables is not None and "HEADGATE_TRIGGER_TOKEN" not in app.variables:
+            text = "HEADGATE_TRIGGER_TOKEN is not among its variables; a group may give it"
+            yield Finding(name, "cannot tell", app.path, text, _HOW_TO_GIVE, stops=True)
+        elif manifests.triggers is None or manifests.members is None:
+            text = "this token is not told of trigger tokens and members"
+            yield Finding(name, "cannot tell", manifests.path, text, stops=True)
+        else:
+            yield _of_owners(examined, app)
+
+
+_HOW_TO_GIVE = "Settings > CI/CD > Variables: HEADGATE_TRIGGER_TOKEN, 'Masked and hidden', 'Protect variable' on"
+
+
+def _of_owners(examined: Examined, app: Project) -> Finding:
+    """Say whether one of those whose trigger tokens there are can do it; which of them the app has is not shown."""
+    manifests, name = examined.manifests, "trigger token"
+    owners = [int((trigger.get("owner") or {}).get("id") or 0) for trigger in manifests.triggers or ()]
+    running = [owner for owner in owners if _may(manifests, owner, _PUSH, _MERGE)]
+    if not running:
+        text = f"nobody who may run pipelines of {manifests.branch} has a trigger token"
+        return Finding(name, "wrong", manifests.path, text, "make one with the bot's token: docs/setup.md", stops=True)
+    reads = "HEADGATE_READ_TOKEN" in (manifests.variables or {}) or not app.is_private
+    if not reads and app.members is not None and not any(app.level(owner) >= REPORTER for owner in running):
+        text = f"whose trigger token it is may not read {app.path}, so nobody can say who sent a hand-off"
+        return Finding(name, "wrong", app.path, text, "Manage > Members: the bot, as Developer", stops=True)
+    return Finding(name, "ok", app.path, "a trigger token starts pipelines, and its owner reads the app")

@@ -1,0 +1,175 @@
+"""What GitLab does with merge requests that Headgate must know of: the doctor names it, and the double does it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.cli import headgate
+from support.gitlab.state import MAINTAINER, Protection
+from support.registry import Registry
+from support.trusting import SETTINGS, Ended, Trust, make_trust
+
+TAKES = "dev: {takes: {branch: main}, delivery: commit,"
+FOR_REQUESTS = 'workflow:\n  rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}, {if: $CI_COMMIT_BRANCH}]\n'
+FOR_BRANCHES = "workflow:\n  rules: [{if: $CI_COMMIT_BRANCH}]\n"
+JOB = "look: {script: ['true']}\n"
+
+
+@dataclass
+class Reviewed:
+    """A GitLab whose environment dev is reviewed, and a place for a checkout."""
+
+    trust: Trust
+    folder: Path
+
+    def configure(self, review: str = "auto_merge: true", ci: str = FOR_REQUESTS) -> None:
+        """Say how merge requests are made, and when pipelines run."""
+        text = SETTINGS.format(url=self.trust.gitlab.url)
+        text = text.replace(TAKES, f"dev: {{takes: {{branch: main}}, delivery: review, review: {{{review}}},")
+        text = text.replace("  try: ", "  # try: ")
+        self.trust.gitlab.push(
+            self.trust.manifests, {"headgate.yaml": text, ".gitlab-ci.yml": ci + JOB}, user=self.trust.max
+        )
+
+    def findings(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+        """Return what the doctor says, by check, of checks that say a single thing."""
+        checkout = self.folder / "checkout"
+        subprocess.run(["git", "clone", "--quiet", "--branch=main", self.trust.manifests.folder, checkout], check=True)
+        monkeypatch.setenv("DOCTOR", self.trust.gitlab.token(self.trust.max, "read_api"))
+        ran = headgate("doctor", "--repo", str(checkout), "--setup", "token", "--token-env", "DOCTOR", "--json")
+        return {finding["check"]: finding for finding in json.loads(ran.out)["findings"]}
+
+    def hand_off(self) -> Ended:
+        """Hand a new version off."""
+        self.trust.change()
+        return self.trust.hand_off()
+
+
+@pytest.fixture
+def reviewed(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reviewed]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("headgate.review.mergerequests.SECONDS", 2.0)
+    with make_trust(tmp_path, registry) as trust:
+        trust.gitlab.version = "19.3.0"
+        trust.gitlab.unchecked_reads = 0
+        trust.manifests.protected_branches["main"] = Protection(MAINTAINER, MAINTAINER)
+        yield Reviewed(trust, tmp_path)
+
+
+@pytest.mark.parametrize(("option", "state"), [("always", "wrong"), ("default_on", "ok"), ("never", "ok")])
+def test_what_must_be_squashed_is_not_merged_by_itself(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, option: str, state: str
+) -> None:
+    reviewed.configure()
+    reviewed.trust.manifests.squash_option = option
+    found = reviewed.findings(monkeypatch)["squash"]
+    assert found["state"] == state
+    assert ("Settings > Merge requests > 'Squash commits when merging'" in found["hint"]) == (state == "wrong")
+    ended = reviewed.hand_off()
+    (request,) = reviewed.trust.manifests.merge_requests
+    assert (request.state == "merged") == (state == "ok"), ended.out
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_what_a_job_pushes_has_no_pipeline_that_succeeds(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, has_token: bool
+) -> None:
+    reviewed.configure("labels: []")
+    manifests = reviewed.trust.manifests
+    manifests.pipelines_must_succeed = True
+    if not has_token:
+        manifests.variables.clear()
+        manifests.job_token_push = True
+        manifests.members[reviewed.trust.dana.id] = MAINTAINER
+    found = reviewed.findings(monkeypatch)["pipelines of merge requests"]
+    assert found["state"] == ("ok" if has_token else "wrong")
+    assert ("'Pipelines must succeed': off" in found["hint"]) == (not has_token)
+    ended = reviewed.hand_off()
+    assert ended.code == 0, ended.out
+    (request,) = manifests.merge_requests
+    made = [pipeline for pipeline in manifests.pipelines if pipeline.sha == request.sha]
+    assert bool(made) == has_token, ended.out
+
+
+@pytest.mark.parametrize(
+    ("skips", "ci", "state"),
+    [(True, FOR_BRANCHES, "wrong"), (True, FOR_REQUESTS, "ok"), (False, FOR_BRANCHES, "ok")],
+)
+def test_pipelines_of_branches_that_are_skipped_leave_none(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, skips: bool, ci: str, state: str
+) -> None:
+    reviewed.configure("labels: []", ci)
+    manifests = reviewed.trust.manifests
+    manifests.pipelines_must_succeed, manifests.skips_branch_pipelines = True, skips
+    found = reviewed.findings(monkeypatch)["pipelines of merge requests"]
+    assert found["state"] == state
+    assert ("'Skip branch pipelines for merge requests': off" in found["hint"]) == (state == "wrong")
+    for _ in range(2):  # the first push comes before its merge request
+        ended = reviewed.hand_off()
+        assert (ended.code, len(manifests.merge_requests)) == (0, 1), ended.out
+    (request,) = manifests.merge_requests
+    made = [pipeline for pipeline in manifests.pipelines if pipeline.sha == request.sha and not pipeline.errors]
+    assert bool(made) == (state == "ok")
+
+
+@pytest.mark.parametrize(("review", "state"), [("labels: []", "wrong"), ("reviewers: [max]", "ok")])
+def test_reviewers_that_gitlab_adds_are_named(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, review: str, state: str
+) -> None:
+    reviewed.configure(review)
+    manifests, dana, maxi = reviewed.trust.manifests, reviewed.trust.dana, reviewed.trust.max
+    assert "automatic reviewers" not in reviewed.findings(monkeypatch)
+    subprocess.run(["rm", "-r", reviewed.folder / "checkout"], check=True)
+    manifests.reviewer_assignment, manifests.code_owners = "code_owners", [dana.id]
+    found = reviewed.findings(monkeypatch)["automatic reviewers"]
+    assert found["state"] == state
+    assert ("'Automatically assign all code owners as reviewers': off" in found["hint"]) == (state == "wrong")
+    assert reviewed.hand_off().code == 0
+    (request,) = manifests.merge_requests
+    assert request.reviewers == ([dana.id] if state == "wrong" else [maxi.id])
+
+
+@pytest.mark.parametrize(
+    ("resets", "review", "state", "words"),
+    [
+        (True, "auto_merge: true", "ok", "takes its approvals away"),
+        (False, "auto_merge: true", "wrong", "dev merges it by itself, unseen"),
+        (False, "labels: []", "ok", "who merges it has to look"),
+        (None, "auto_merge: true", None, ""),
+    ],
+)
+def test_approvals_are_of_what_was_seen(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, resets: bool | None, review: str, state: str | None, words: str
+) -> None:
+    reviewed.configure(review)
+    manifests, maxi = reviewed.trust.manifests, reviewed.trust.max
+    manifests.resets_approvals = resets
+    found = reviewed.findings(monkeypatch).get("approvals", {})
+    assert found.get("state") == state
+    assert words in found.get("told", "")
+    assert ("'When a commit is added': 'Remove all approvals'" in found.get("hint", "")) == (state == "wrong")
+    reviewed.configure("labels: []")
+    assert reviewed.hand_off().code == 0
+    (request,) = manifests.merge_requests
+    request.approved_by.append(maxi.id)
+    assert reviewed.hand_off().code == 0
+    assert request.approved_by == ([] if resets else [maxi.id])
+
+
+def test_where_nothing_is_reviewed_none_of_it_matters(reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch) -> None:
+    reviewed.configure()
+    text = reviewed.trust.gitlab.show(reviewed.trust.manifests, "headgate.yaml").replace(
+        "review, review: {auto_merge: true}", "commit"
+    )
+    reviewed.trust.gitlab.push(reviewed.trust.manifests, {"headgate.yaml": text}, user=reviewed.trust.max)
+    manifests = reviewed.trust.manifests
+    manifests.squash_option, manifests.pipelines_must_succeed, manifests.resets_approvals = "always", True, False
+    manifests.reviewer_assignment = "code_owners"
+    checks = {"squash", "approvals", "automatic reviewers", "pipelines of merge requests"}
+    assert checks.isdisjoint(reviewed.findings(monkeypatch))
