@@ -54,7 +54,7 @@ class Reviewed:
 @pytest.fixture
 def reviewed(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reviewed]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("headgate.review.mergerequests.SECONDS", 2.0)
+    monkeypatch.setattr("headgate.review.reconcile.SECONDS", 2.0)
     with make_trust(tmp_path, registry) as trust:
         trust.gitlab.version = "19.3.0"
         trust.gitlab.unchecked_reads = 0
