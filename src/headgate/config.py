@@ -209,7 +209,12 @@ class Configuration:
 
     def guarded_by(self, target: Settings) -> Configuration:
         """Return this with the guards of the branch that it is to be merged into: nobody lifts his own."""
-        guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
+        guards: dict[str, object] = {
+            "limits": target.limits,
+            "sandbox": target.sandbox,
+            "gitlab": target.gitlab,
+            "validation": target.validation,
+        }
         return replace(self, settings=self.settings.model_copy(update=guards))
 
     def without_sandbox(self) -> Configuration:

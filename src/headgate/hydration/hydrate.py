@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from headgate import tools
 from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, ImageError, Place
-from headgate.hydration import lock, output
+from headgate.hydration import judging, lock, output
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import NotPlanned, Planned, Planner, input_paths, output_folders
 from headgate.objects.canonical import file_name, to_files
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headgate.objects.manifest import Manifest
     from headgate.render.protocol import Result
     from headgate.repository.tree import Changes, Tree
+    from headgate.validation.weigh import Judgement
 
 Target = tuple["AppRecord", str]
 
@@ -63,7 +65,8 @@ class Options:
     ``explicit``: what is pinned or frozen too, since it was asked for just that. ``trusted``: files whose records
     are believed; a folder that differs from there is rendered, whatever its own record says of it. ``closed`` are
     environments that take nothing by themselves at this time. ``kept`` are results by their inputs, for those who
-    try more than once.
+    try more than once. ``today`` ends waivers of findings; ``tells_all``: findings that landed YAML has already are
+    told again.
     """
 
     everything: bool = False
@@ -73,6 +76,8 @@ class Options:
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
     kept: dict[str, Hydrated] = field(default_factory=dict, compare=False)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date(), compare=False)
+    tells_all: bool = False
 
     def believe(self, tree: Tree, folder: str) -> bool:
         """Whether what a folder's record says of it may be believed."""
@@ -196,10 +201,13 @@ def _hydrate_planned(
     if not todo:
         return {}
     prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in todo]))
+    judging.start_ahead()
     finished, errors = _render_all(configuration, todo, options.kept, progress)
     errors |= _unused_images(tree, configuration, finished)
     owners = {key: one.found for key, one in finished.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
+    judgements = _judged(tree, configuration, {key: one for key, one in finished.items() if key not in errors}, options)
+    errors |= {key: one.error for key, one in judgements.items() if one.error is not None}
     outcomes = {}
     for plan in todo:
         key = (plan.record.name, plan.environment)
@@ -208,8 +216,27 @@ def _hydrate_planned(
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
             continue
-        outcomes[key] = _compared(tree, configuration, finished[key], blank, options)
+        told = judgements[key].warnings if key in judgements else ()
+        one = replace(finished[key], warnings=(*finished[key].warnings, *told))
+        outcomes[key] = _compared(tree, configuration, one, blank, options)
     return outcomes
+
+
+def _judged(
+    tree: Tree, configuration: Configuration, finished: Mapping[tuple[str, str], Hydrated], options: Options
+) -> dict[tuple[str, str], Judgement]:
+    rendered = {
+        key: judging.Rendered(planned=one.planned, found=one.found, files=one.files) for key, one in finished.items()
+    }
+    return judging.judged(
+        judging.Bench(
+            tree=tree,
+            configuration=configuration,
+            rendered=rendered,
+            today=options.today,
+            tells_all=options.tells_all,
+        )
+    )
 
 
 def _compared(tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: Options) -> Outcome:

@@ -20,6 +20,7 @@ from headgate.model.settings import (
     Take,
     Window,
 )
+from headgate.model.validation import Validation, Waiver
 
 __all__ = [
     "Allow",
@@ -56,5 +57,7 @@ __all__ = [
     "SettingsLimits",
     "Take",
     "Template",
+    "Validation",
+    "Waiver",
     "Window",
 ]

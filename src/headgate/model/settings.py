@@ -36,6 +36,7 @@ from headgate.model.fields import (
     as_tuple,
     listed,
 )
+from headgate.model.validation import Validation
 
 
 class Take(Record):
@@ -278,6 +279,8 @@ class Settings(Record):
     """What an app's own config may bring along from elsewhere when it is handed off."""
     limits: SettingsLimits = SettingsLimits()
     """Guards against a change that is larger than anybody meant."""
+    validation: Validation = Validation()
+    """What becomes of what an API server would say of the final YAML."""
     commits: Commits = Commits()
     """Who the commits are by, and their subject."""
     records: Literal["default", "branch"] = "default"
@@ -293,3 +296,5 @@ class Lock(Record):
     """Version of the canonical output."""
     engines: Mapping[Engine, Text] = Field(default_factory=dict)
     """Version of each engine that was used."""
+    rules: int = 0
+    """Generation of the rules of validation that this repository began with: newer ones only warn."""

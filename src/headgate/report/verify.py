@@ -49,6 +49,8 @@ def write_verdicts(terminal: Terminal, found: Sequence[Verdict]) -> None:
             terminal.line(f"{name}: {_TITLES[one.state]}", _STYLES[one.state])
         if one.is_wrong:
             _differences(terminal, one)
+        for warning in one.warnings:
+            terminal.line(f"{one.app} in {one.environment}: warning: {warning}", "yellow")
     for one in found:
         if one.error is not None:
             terminal.error(one.error, title=f"{one.app} in {one.environment}")

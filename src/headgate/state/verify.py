@@ -58,6 +58,7 @@ class Verdict:
     state: str
     differences: tuple[Difference, ...] = ()
     error: HeadgateError | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_wrong(self) -> bool:
@@ -72,7 +73,7 @@ def verdicts(
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Verdict]:
     """Hydrate the targets anew and compare. Nothing is written. Raises LockError, ToolError."""
-    options = Options(everything=True, allow_removals=True, explicit=True)
+    options = Options(everything=True, allow_removals=True, explicit=True, tells_all=True)
     outcomes = hydrate(tree, configuration, targets, options, progress)
     return [_verdict(tree, configuration, target, one) for target, one in zip(targets, outcomes, strict=True)]
 
@@ -81,7 +82,9 @@ _STATES = {"failed": "failed", "waiting": "empty"}
 
 
 def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outcome) -> Verdict:
-    blank = Verdict(one.app, one.environment, one.folder, _STATES.get(one.state, "equal"), error=one.error)
+    blank = Verdict(
+        one.app, one.environment, one.folder, _STATES.get(one.state, "equal"), error=one.error, warnings=one.warnings
+    )
     if one.state in _STATES:
         return blank
     kinds = {"added": "missing", "changed": "changed", "removed": "left"}
