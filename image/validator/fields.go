@@ -15,7 +15,9 @@ import (
 type fieldWalk struct {
 	schemas *minorSchemas
 	minor   int
-	found   []finding
+	// isSecret: values are not told.
+	isSecret bool
+	found    []finding
 	// wrongTypes are kept apart: whether they matter, only decoding decides.
 	wrongTypes []finding
 }
@@ -81,6 +83,9 @@ func (w *fieldWalk) value(kind string, value any, path string) {
 func (w *fieldWalk) expect(ok bool, path, expected string, value any) {
 	if !ok {
 		message := fmt.Sprintf("%s, expected %s", shown(value), expected)
+		if w.isSecret {
+			message = "expected " + expected
+		}
 		w.wrongTypes = append(w.wrongTypes, finding{Rule: ruleInvalid, Field: path, Message: message})
 	}
 }

@@ -100,11 +100,29 @@ func (c *court) look(number int, one *judged) {
 		})
 	}
 	for _, entry := range found {
-		entry.Object, entry.Message = number, clip(strings.Join(strings.Fields(entry.Message), " "), 1000)
+		entry.Object, entry.Message = number, clip(readable(entry.Message), 600)
 		entry.Field = clip(entry.Field, 300)
 		c.findings = append(c.findings, entry)
 	}
 }
+
+// readable leaves out what the server adds for developers: a value of many fields, and the lines of a diff.
+func readable(message string) string {
+	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
+	const begin = "Invalid value: "
+	rest, ok := strings.CutPrefix(message, begin)
+	if !ok || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, "[") {
+		return message
+	}
+	decoder := json.NewDecoder(strings.NewReader(rest))
+	var value any
+	if err := decoder.Decode(&value); err != nil || decoder.InputOffset() < longValue {
+		return message
+	}
+	return strings.TrimSuffix(begin, ": ") + rest[decoder.InputOffset():]
+}
+
+const longValue = 80
 
 // guarded judges one object; where the server's own code panics, it is that object's finding.
 func (c *court) guarded(number int, one *judged) (found []finding) {
@@ -177,7 +195,7 @@ func (c *court) builtIn(kind servedKind, number int, one *judged) []finding {
 
 // asNew says what the server says of a new object; false where it cannot even be read.
 func (c *court) asNew(kind servedKind, one *judged) ([]finding, bool) {
-	walk := &fieldWalk{schemas: schemas(), minor: c.minor}
+	walk := &fieldWalk{schemas: schemas(), minor: c.minor, isSecret: kind.gvk.Kind == "Secret"}
 	if known := walk.schemas.kind(kind.gvk); known != nil {
 		walk.object(known.Definition, one.fields, "")
 	}

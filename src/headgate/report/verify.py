@@ -109,6 +109,7 @@ def _verdict(one: Verdict) -> dict[str, Any]:
         "folder": one.folder,
         "state": one.state,
         "differences": [_difference(difference) for difference in one.differences],
+        "warnings": list(one.warnings),
         "error": error_to_json(one.error) if one.error else None,
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, InvalidObjectError, first_few
-from headgate.validation.rules import level_of
+from headgate.validation.rules import OWN_RULES, level_of
 from headgate.validation.waivers import waiver_of
 
 if TYPE_CHECKING:
