@@ -66,9 +66,11 @@ def _error(found: Sequence[ObjectFinding]) -> InvalidObjectError:
     places = {finding.manifest.place for finding in found}
     hints = list(dict.fromkeys(finding.hint for finding in found if finding.hint))
     hints.append("if it is right as it is, headgate.yaml can give the rule in brackets another level or waive it")
+    is_own = all(finding.rule in OWN_RULES for finding in found)
+    title = "headgate.yaml forbids what is rendered" if is_own else "an API server would reject what is rendered"
+    lines = first_few([str(finding) for finding in found], _SHOWN)
     return InvalidObjectError(
-        "an API server would reject what is rendered:\n    "
-        + "\n    ".join(first_few([str(one) for one in found], _SHOWN)),
+        "\n    ".join((f"{title}:", *lines)),
         where=places.pop() if len(places) == 1 else None,
         hint="\n  ".join(hints[:5]),
     )
