@@ -13,7 +13,8 @@ def engine_line() -> str:
     """Say in a job's log what renders, and whether it is locked in."""
     locked, reason = pool.status()
     versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
-    return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}"
+    validator = "" if tools.find_validator() else "; no headgate-validator here, so nothing is judged as a server would"
+    return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}{validator}"
 
 
 def lines() -> tuple[list[str], int]:
@@ -29,5 +30,6 @@ def lines() -> tuple[list[str], int]:
     except ToolError as error:
         told.append(f"engine     missing: {error}")
         code = error.code
+    told.append(f"validator  {tools.find_validator() or 'missing: \'make validator\' builds it'}")
     told.append(f"jinja2     {tools.engine_version('jinja2')}")
     return told, code
