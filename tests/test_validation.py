@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +244,28 @@ def test_verify_tells_all_findings(manifests: ManifestRepository) -> None:
     manifests.commit()
     ran = headgate("verify", "--manifests", str(manifests.path), "--json")
     assert json.loads(ran.out)["apps"][0]["warnings"] == [SELECTS_NOTHING]
+
+
+BUMPS = {
+    "podinfo/charts/podinfo": "image: {{tag: 6.{number}.0}}\n",
+    "charts/ingress-nginx": 'controller: {{image: {{tag: "1.{number}.0", digest: ""}}}}\n',
+    "charts/keda": "image: {{keda: {{tag: 2.{number}.0}}}}\n",
+    "charts/metrics-server": "image: {{tag: 0.{number}.0}}\n",
+}
+
+
+def test_image_bump_of_a_real_app_has_no_finding(manifests: ManifestRepository, real: Path) -> None:
+    for chart in BUMPS:
+        shutil.copytree(real / chart, manifests.path / "templates" / Path(chart).name)
+    for number in (7, 8):
+        for chart, values in BUMPS.items():
+            name = Path(chart).name
+            text = f"template: {name}\nallow: {{kinds: [Secret]}}\nenvironments: [dev]\nhooks: keep\n"
+            manifests.app(name, text, {"values.yaml": values.format(number=number)})
+        ran = manifests.hydrate()
+        assert ran.code == 0, ran.err
+    assert "4 changed" in ran.out
+    assert [line for line in ran.out.splitlines() if "warning" in line and "lookup" not in line] == []
 
 
 FOUND = {

@@ -30,6 +30,6 @@ def lines() -> tuple[list[str], int]:
     except ToolError as error:
         told.append(f"engine     missing: {error}")
         code = error.code
-    told.append(f"validator  {tools.find_validator() or 'missing: \'make validator\' builds it'}")
+    told.append(f"validator  {tools.find_validator() or 'missing; make validator builds it'}")
     told.append(f"jinja2     {tools.engine_version('jinja2')}")
     return told, code

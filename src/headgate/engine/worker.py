@@ -140,7 +140,7 @@ def _checked(line: bytes, pinned: dict[str, str]) -> dict[str, Any]:
     if greeting.get("protocol") != VERSION or versions != pinned:
         raise ToolError(
             f"the engine speaks protocol {greeting.get('protocol')} with {versions}, expected {VERSION} with {pinned}",
-            hint="'make tools validator' in a checkout of Headgate builds the right ones",
+            hint="'make tools' in a checkout of Headgate builds the right one, 'make validator' that validator",
         )
     return greeting
 
