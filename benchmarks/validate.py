@@ -2,9 +2,9 @@
 
     python benchmarks/validate.py [--objects 1000] [--rounds 5] FOLDER
 
-FOLDER holds final YAML, whose objects are repeated until there are as many; CRDs are left out, since each is compiled once
-and not judged again. What is measured, by the clock: its start with one object; all objects as new ones; all objects in the
-place of themselves. The quickest of several rounds counts, since others keep a machine busy.
+FOLDER holds final YAML, whose objects are repeated until there are as many; CRDs are left out, since each is compiled
+once and not judged again. What is measured, by the clock: its start with one object; all objects as new ones; all
+objects in the place of themselves. The quickest of several rounds counts, since others keep a machine busy.
 """
 
 from __future__ import annotations
