@@ -13,7 +13,8 @@ def engine_line() -> str:
     """Say in a job's log what renders, and whether it is locked in."""
     locked, reason = pool.status()
     versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
-    validator = "" if tools.find_validator() else "; no headgate-validator here, so nothing is judged as a server would"
+    is_missing = tools.find_validator() is None and not tools.validator_is_left_out()
+    validator = "; no headgate-validator here, so nothing is judged as a server would" if is_missing else ""
     return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}{validator}"
 
 
