@@ -8,7 +8,7 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools judges readers registry apiserver staticcheck release-tools \
+.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver staticcheck release-tools \
     rehearsal gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
@@ -17,13 +17,15 @@ help: ## show this
 demo: $(VENV)/.ready tools ## show the whole product in a minute
 	$(HEADGATE) demo
 
-test: $(VENV)/.ready tools judges readers registry gitlab-ci-local test-go ## run the tests, but for those that take minutes
+test: $(VENV)/.ready tools validator judges readers registry gitlab-ci-local test-go ## run the tests, but for those that take minutes
 	$(VENV)/bin/pytest -n auto -q
 
-test-go: ## run the engine's own tests
+test-go: ## run the tests of the engine, of the validator and of what locks them in
 	@cd image && ./go ../$(TOOLS) test ./engine/...
+	@cd image/lock && ../go ../../$(TOOLS) test ./...
+	@cd image/validator && ../go ../../$(TOOLS) test ./...
 
-test-long: $(VENV)/.ready tools judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools validator judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
 soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
@@ -54,6 +56,9 @@ benchmark: $(VENV)/.ready tools judges ## measure against bare Helm and Kustomiz
 
 tools: ## build the engine
 	@image/build-tools $(TOOLS)
+
+validator: ## build the validator, which judges final YAML as an API server would (this takes 5 to 10 minutes the first time)
+	@image/build-tools $(TOOLS) validator
 
 judges: ## build Helm and Kustomize, with which tests compare the engine, unless PATH has these versions
 	@image/build-tools $(TOOLS) judges

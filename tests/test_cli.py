@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from headgate import PINNED, __version__, tools
+from headgate import PINNED, PINNED_VALIDATOR, __version__, tools
 from headgate.commands.demo import examples
 from headgate.engine import pool
 from headgate.schemas import FILES
@@ -52,6 +52,8 @@ def test_pinned_versions_are_those_of_go_mod() -> None:
     required = dict(line.split()[:2] for line in text.splitlines() if line.startswith("\t") and " v" in line)
     assert required["helm.sh/helm/v4"] == f"v{PINNED['helm']}"
     assert required["sigs.k8s.io/kustomize/kustomize/v5"] == f"v{PINNED['kustomize']}"
+    judge = (ROOT / "image/validator/go.mod").read_text()
+    assert f"k8s.io/kubernetes v{PINNED_VALIDATOR['kubernetes']}\n" in judge
     assert "tool (\n\thelm.sh/helm/v4/cmd/helm\n\tsigs.k8s.io/kustomize/kustomize/v5\n)" in text
 
 

@@ -99,7 +99,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
                 "version, environments, gitlab, registries, permissions, workloads, scopes, sandbox, dependencies, "
-                "limits, commits, records\n"
+                "limits, validation, commits, records\n"
                 "  did you mean 'environments'?"
             ),
         ),
@@ -399,7 +399,7 @@ PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
             HEADGATE + "5: x\n",
             (
                 "9: 5: unknown key '5', expected one of: version, environments, gitlab, registries, permissions, "
-                "workloads, scopes, sandbox, dependencies, limits, commits, records"
+                "workloads, scopes, sandbox, dependencies, limits, validation, commits, records"
             ),
         ),
     ],
@@ -818,7 +818,7 @@ def test_lock_that_is_wrong_is_told() -> None:
     with pytest.raises(ConfigError) as caught:
         load(tree)
     assert str(caught.value) == (
-        "headgate.lock:2: engnes: unknown key 'engnes', expected one of: version, output, engines\n"
+        "headgate.lock:2: engnes: unknown key 'engnes', expected one of: version, output, engines, rules\n"
         "  did you mean 'engines'?"
     )
 

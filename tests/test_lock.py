@@ -10,6 +10,7 @@ from headgate.hydration import lock
 from headgate.model import Lock
 from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.paths import LOCK
+from headgate.validation.rules import GENERATION
 
 HERE = version("jinja2")
 HEADER = (
@@ -60,14 +61,18 @@ def test_all_other_versions_are_told_at_once() -> None:
 
 def test_first_hydration_writes_the_lock() -> None:
     text = text_of(None, "jinja2", "plain")
-    assert text == f"{HEADER}version: 2\noutput: {OUTPUT_FORMAT}\nengines:\n  jinja2: {HERE}\n"
+    assert text == f"{HEADER}version: 2\noutput: {OUTPUT_FORMAT}\nengines:\n  jinja2: {HERE}\nrules: {GENERATION}\n"
 
 
 def test_lock_that_was_written_is_read_back() -> None:
     found, _ = parse(text_of(None, "jinja2").encode(), LOCK, Lock)
-    assert found == locked(jinja2=HERE)
+    assert found == locked(jinja2=HERE).model_copy(update={"rules": GENERATION})
     assert lock.changes(found, ["jinja2"], upgrade=False) == {}
     assert lock.changes(found, ["jinja2"], upgrade=True) == {}
+
+
+def test_rules_stay_those_that_the_repository_began_with() -> None:
+    assert "rules" not in text_of(locked(jinja2="2.0.0"), "jinja2", upgrade=True)
 
 
 def test_new_engine_joins_the_lock() -> None:

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"headgate/lock"
 )
 
 // Set when it is built (image/build-tools).
@@ -43,7 +45,7 @@ func main() {
 		debug.SetMemoryLimit(int64(*memory / 2))
 	}
 	if *sandbox {
-		if err := lock(*memory, *seconds); err != nil {
+		if err := lock.Process(*memory, *seconds); err != nil {
 			greeting.Reason = err.Error()
 		} else {
 			greeting.Sandbox = true

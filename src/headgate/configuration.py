@@ -198,7 +198,12 @@ class Configuration:
 
     def guarded_by(self, target: Settings) -> Configuration:
         """Return this configuration with the limits of the target branch, which a merge request cannot change."""
-        guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
+        guards: dict[str, object] = {
+            "limits": target.limits,
+            "sandbox": target.sandbox,
+            "gitlab": target.gitlab,
+            "validation": target.validation,
+        }
         return replace(self, settings=self.settings.model_copy(update=guards))
 
     def without_sandbox(self) -> Configuration:

@@ -258,6 +258,13 @@ class SandboxError(HeadgateError):
     title = "the engine is not locked in"
 
 
+class InvalidObjectError(HeadgateError):
+    """An API server would reject what was rendered, or a rule of validation says that it is an error."""
+
+    code = 34
+    title = "an API server would reject an object"
+
+
 KINDS: tuple[type[HeadgateError], ...] = (
     SeveralError,
     ConfigError,
@@ -284,6 +291,7 @@ KINDS: tuple[type[HeadgateError], ...] = (
     UntrustedError,
     ForbiddenError,
     SandboxError,
+    InvalidObjectError,
 )
 
 

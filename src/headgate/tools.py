@@ -1,4 +1,4 @@
-"""The engine: its versions of Helm and Kustomize, its location, and how to get it."""
+"""The engine and the validator: their versions, their location, and how to get them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from headgate import PINNED
 from headgate.errors import ToolError
 
 ENGINE = "headgate-engine"
+VALIDATOR = "headgate-validator"
 
 
 def own_folder() -> Path:
@@ -31,6 +32,26 @@ def find_engine() -> Path:
         f"{ENGINE} not found",
         hint=f"run 'make tools' in a checkout of Headgate to build it in {own_folder()}, or use Headgate's image",
     )
+
+
+def validator_is_left_out() -> bool:
+    """Whether somebody wants no validator: ``HEADGATE_VALIDATOR`` is ``none``."""
+    return os.environ.get("HEADGATE_VALIDATOR") == "none"
+
+
+def find_validator() -> Path | None:
+    """Find the validator as the engine is found; None where it is not there.
+
+    ``HEADGATE_VALIDATOR`` names another program, or ``none``.
+    """
+    named = os.environ.get("HEADGATE_VALIDATOR", "")
+    if named:
+        return None if validator_is_left_out() else Path(named)
+    own = own_folder() / VALIDATOR
+    if own.is_file():
+        return own
+    on_path = shutil.which(VALIDATOR)
+    return Path(on_path) if on_path else None
 
 
 @cache

@@ -47,16 +47,16 @@ def in_image(*args: str, options: tuple[str, ...] = (), script: str = "", code: 
 
 
 def lock_tests() -> set[str]:
-    """Return the names of the engine's own tests of its lock."""
-    return set(re.findall(r"^func (Test\w+)\(t ", (ROOT / "image/engine/lock_test.go").read_text(), re.MULTILINE))
+    """Return the names of the lock's own tests."""
+    return set(re.findall(r"^func (Test\w+)\(t ", (ROOT / "image/lock/lock_test.go").read_text(), re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
 def attacker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the engine's tests as a static program, which the image can run."""
+    """Return the lock's tests as a static program, which the image can run."""
     program = tmp_path_factory.mktemp("attacker") / "engine.test"
-    build = ["./go", str(tools.own_folder()), "test", "-c", "-o", str(program), "./engine"]
-    subprocess.run(build, cwd=ROOT / "image", check=True)
+    build = ["../go", str(tools.own_folder()), "test", "-c", "-o", str(program), "."]
+    subprocess.run(build, cwd=ROOT / "image/lock", check=True)
     program.parent.chmod(0o755)
     return program
 

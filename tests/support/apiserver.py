@@ -150,7 +150,8 @@ def _apiserver_flags(folder: Path, store: str, port: int) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",
-        "--service-cluster-ip-range=10.0.0.0/16",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--allow-privileged=true",  # as every installer sets it
         "--disable-admission-plugins=ServiceAccount",  # no controller makes the accounts that it asks for
     ]
 

@@ -13,7 +13,9 @@ def engine_line() -> str:
     """Say in a job's log what renders, and whether it is locked in."""
     locked, reason = pool.status()
     versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
-    return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}"
+    is_missing = tools.find_validator() is None and not tools.validator_is_left_out()
+    validator = "; no headgate-validator here, so nothing is judged as a server would" if is_missing else ""
+    return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}{validator}"
 
 
 def lines() -> tuple[list[str], int]:
@@ -29,5 +31,6 @@ def lines() -> tuple[list[str], int]:
     except ToolError as error:
         found.append(f"engine     missing: {error}")
         code = error.code
+    found.append(f"validator  {tools.find_validator() or 'missing; make validator builds it'}")
     found.append(f"jinja2     {tools.engine_version('jinja2')}")
     return found, code

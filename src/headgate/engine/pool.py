@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.engine.budget import USUAL
 from headgate.engine.dialogue import EndedError, exchange
-from headgate.engine.protocol import Answer, engine_command
+from headgate.engine.protocol import Answer, engine_command, validator_command
 from headgate.engine.worker import Worker, ended_error, sandbox_error, timeout_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Request
@@ -26,6 +26,8 @@ _MAX_IDLE = 4
 _SHARE = 8  # number of platform requests that justifies another engine process
 _SHARE_SLOW = 500  # the same for the Jinja2 process, which starts slower
 
+_KEPT = (engine_command, validator_command)
+"""Programs whose processes are kept: what they have read and compiled serves the next requests."""
 _idle: list[tuple[str, Worker]] = []  # by owner, longest idle first
 _sandbox = {"required": True}
 
@@ -58,9 +60,9 @@ def status() -> tuple[bool, str]:
         _give_back("", worker)
 
 
-def start_ahead() -> None:
+def start_ahead(command: Callable[[Budget, int], list[str]] = engine_command, budget: Budget = USUAL) -> None:
     """Start a process for the platform's files before the first one is read."""
-    _give_back("", _borrow("", USUAL))
+    _give_back("", _borrow("", budget, command))
 
 
 def call(request: Request) -> Answer:
@@ -111,8 +113,8 @@ class _Lane:
 
     def start(self) -> None:
         first = self.requests[0]
-        if first.command is engine_command and not self.alone:
-            self.worker = _borrow(self.owner, first.budget)
+        if first.command in _KEPT and not self.alone:
+            self.worker = _borrow(self.owner, first.budget, first.command)
         else:
             self.worker = Worker(first.budget, first.command, len(self.requests))
         for request in self.requests:
@@ -171,16 +173,16 @@ def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
     return sandbox_error(str(worker.greeting.get("reason", "")))
 
 
-def _borrow(owner: str, budget: Budget) -> Worker:
+def _borrow(owner: str, budget: Budget, command: Callable[[Budget, int], list[str]] = engine_command) -> Worker:
     for place, (name, worker) in enumerate(_idle):
-        if name == owner and worker.budget.memory == budget.memory:
+        if (name, worker.command, worker.budget.memory) == (owner, command, budget.memory):
             del _idle[place]
             return worker
-    return Worker(budget)
+    return Worker(budget, command)
 
 
 def _give_back(owner: str, worker: Worker) -> None:
-    if worker.dialogue.ended or worker.command is not engine_command:
+    if worker.dialogue.ended or worker.command not in _KEPT:
         worker.close()
         return
     _idle.append((owner, worker))

@@ -15,11 +15,12 @@ from headgate.errors import (
     ManifestError,
     RenderError,
     TooLargeError,
+    ToolError,
     UnsafeFileError,
     UnstableError,
     YamlError,
 )
-from headgate.tools import find_engine
+from headgate.tools import find_engine, find_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,14 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 def engine_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
     """Return the command that starts the engine."""
     return [str(find_engine()), f"--memory={budget.memory}"]
+
+
+def validator_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
+    """Return the command that starts the validator. Raises ToolError where there is none."""
+    program = find_validator()
+    if program is None:
+        raise ToolError("headgate-validator not found", hint="'make validator' in a checkout of Headgate builds it")
+    return [str(program), f"--memory={budget.memory}"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

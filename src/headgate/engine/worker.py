@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from headgate import PINNED, process
+from headgate import PINNED, PINNED_VALIDATOR, process
 from headgate.engine.dialogue import Dialogue, EndedError, exchange
 from headgate.engine.protocol import (
     VERSION,
@@ -18,6 +18,7 @@ from headgate.engine.protocol import (
     engine_command,
     request_message,
     tree_message,
+    validator_command,
 )
 from headgate.errors import ExhaustedError, HeadgateError, RenderError, SandboxError, ToolError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Request
 
+_PINNED: dict[object, dict[str, str]] = {engine_command: PINNED, validator_command: PINNED_VALIDATOR}
 _START_SECONDS = 60
 _MAX_SENT = 32  # requests sent ahead, so that the process never waits
 
@@ -59,7 +61,7 @@ class Worker:
     def has_greeted(self) -> bool:
         """Whether the process has started. Raises ToolError if it is the wrong engine or could not start."""
         if self._greeting is None and (self.dialogue.lines or self.seconds_left <= 0):
-            pinned = PINNED if self.command is engine_command else {}
+            pinned = _PINNED.get(self.command, {})
             self._greeting = _checked(self.dialogue.lines.popleft() if self.dialogue.lines else b"{}", pinned)
             self._since = time.monotonic()
         elif self._greeting is None and self.dialogue.ended:
@@ -138,7 +140,7 @@ def _checked(line: bytes, pinned: dict[str, str]) -> dict[str, Any]:
     if greeting.get("protocol") != VERSION or versions != pinned:
         raise ToolError(
             f"the engine speaks protocol {greeting.get('protocol')} with {versions}, expected {VERSION} with {pinned}",
-            hint="run 'make tools' in a checkout of Headgate to build the right one",
+            hint="in a checkout of Headgate: 'make tools' builds the engine, 'make validator' the validator",
         )
     return greeting
 

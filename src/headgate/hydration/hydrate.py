@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from headgate import tools
 from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, Location
-from headgate.hydration import lock, output
+from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, assemble, unused_images
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
@@ -75,7 +76,8 @@ class HydrateOptions:
 
     ``explicit`` also hydrates what is pinned or frozen. ``trusted`` is a tree whose records are believed: a folder
     that differs from it is rendered, whatever its own record says. ``closed`` are environments that are now outside
-    their windows. ``cache`` is for callers that retry.
+    their windows. ``cache`` is for callers that retry. ``today`` ends waivers of findings; ``repeats_findings``: also
+    those that the landed YAML has already.
     """
 
     everything: bool = False
@@ -85,6 +87,8 @@ class HydrateOptions:
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
     cache: RenderCache = field(default_factory=RenderCache, compare=False)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date(), compare=False)
+    repeats_findings: bool = False
 
     def trusts(self, tree: Tree, folder: str) -> bool:
         """Whether a folder's record may be believed."""
@@ -194,10 +198,20 @@ def _hydrate_planned(
     if not plans:
         return {}
     prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
+    judging.start_ahead()
     rendered, errors = _render_all(configuration, plans, options.cache, progress)
     errors |= unused_images(tree, configuration, rendered)
     owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
+    review = judging.JudgingContext(
+        tree=tree,
+        configuration=configuration,
+        rendered={key: hydrated for key, hydrated in rendered.items() if key not in errors},
+        today=options.today,
+        repeats_findings=options.repeats_findings,
+    )
+    judgements = judging.judged(review)
+    errors |= {key: judgement.error for key, judgement in judgements.items() if judgement.error is not None}
     outcomes = {}
     for plan in plans:
         key = (plan.record.name, plan.environment)
@@ -212,8 +226,10 @@ def _hydrate_planned(
         )
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
-        else:
-            outcomes[key] = _compared(tree, configuration, rendered[key], blank, options)
+            continue
+        warnings = judgements[key].warnings if key in judgements else ()
+        hydrated = replace(rendered[key], warnings=(*rendered[key].warnings, *warnings))
+        outcomes[key] = _compared(tree, configuration, hydrated, blank, options)
     return outcomes
 
 

@@ -9,6 +9,7 @@ from headgate.errors import Location, LockError
 from headgate.model import Lock
 from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.paths import LOCK
+from headgate.validation.rules import GENERATION
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool, lands: 
     here = _versions(engines)
     updated = {**named, **here} if upgrade else {**here, **named}
     version = 2 if lands or lock is None else lock.version
-    new = Lock.model_validate({"version": version, "output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items()))})
+    rules = GENERATION if lock is None else lock.rules
+    new = Lock.model_validate(
+        {"version": version, "output": OUTPUT_FORMAT, "engines": dict(sorted(updated.items())), "rules": rules}
+    )
     if new == lock or (lock is None and not updated and not lands):
         return {}
     return {LOCK: (_HEADER + write({"version": version, **new.model_dump(exclude_defaults=True)})).encode()}

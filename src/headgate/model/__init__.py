@@ -29,6 +29,7 @@ from headgate.model.settings import (
     SettingsLimits,
     Window,
 )
+from headgate.model.validation import Validation, Waiver
 
 __all__ = [
     "AcceptRule",
@@ -65,5 +66,7 @@ __all__ = [
     "SettingsLimits",
     "StrictModel",
     "TemplateSettings",
+    "Validation",
+    "Waiver",
     "Window",
 ]

@@ -37,6 +37,7 @@ from headgate.model.fields import (
     as_tuple,
     listed,
 )
+from headgate.model.validation import Validation
 
 
 class AcceptRule(StrictModel):
@@ -279,6 +280,8 @@ class Settings(StrictModel):
     """External charts and bases that an app's own config may use."""
     limits: SettingsLimits = SettingsLimits()
     """Limits of renders and changes."""
+    validation: Validation = Validation()
+    """Findings of validation by the API server's own rules: levels, waivers, custom resources."""
     commits: Commits = Commits()
     """Author, committer and subject of commits."""
     records: Literal["default", "branch"] = "default"
@@ -294,3 +297,5 @@ class Lock(StrictModel):
     """Version of the canonical output."""
     engines: Mapping[Engine, Text] = Field(default_factory=dict)
     """Version of each used engine."""
+    rules: int = 0
+    """Generation of the validation rules that this repository began with: newer rules only warn."""

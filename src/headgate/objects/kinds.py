@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from headgate.errors import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -79,6 +81,20 @@ KUBERNETES: dict[str, Scope] = {**dict.fromkeys(_CLUSTER, "cluster"), **dict.fro
 """Kubernetes' own kinds. Neither configuration nor CRDs change these."""
 
 _KUBERNETES_GROUPS = {_group_of(name) for name in KUBERNETES}
+
+
+def unknown_kind(name: str) -> str:
+    """Say so of a kind that one of Kubernetes' own groups does not have, with what it may be meant to be; else nothing.
+
+    The core group and those that are named like words hold no kinds of others.
+    """
+    kind, _, group = name.partition(".")
+    if name in KUBERNETES or group.endswith((".k8s.io", ".io", ".com")) or group not in _KUBERNETES_GROUPS:
+        return ""
+    known = [one.partition(".")[0] for one in KUBERNETES if _group_of(one) == group]
+    guess = did_you_mean(kind, known)
+    return f"no kind {kind} in Kubernetes' group {group or 'core'}{f', {guess}' if guess else ''}"
+
 
 _THIRD_PARTY_CLUSTER = {
     *_kinds("cert-manager.io", "ClusterIssuer"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Location, ManifestError, first_few
-from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by
+from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by, unknown_kind
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -163,6 +163,9 @@ def _with_namespace(manifest: Manifest, scope: Scope | None, namespace: str) -> 
     if manifest.namespace:
         return manifest
     if scope is None:
+        unknown = unknown_kind(manifest.kind_name)
+        if unknown:
+            raise ManifestError(f"{manifest}: {unknown}", where=manifest.place, hint="correct kind and apiVersion")
         raise ManifestError(
             f"{manifest} has no namespace, and the scope of {manifest.kind_name} is unknown",
             where=manifest.place,

@@ -55,6 +55,8 @@ def write_verifications(terminal: Terminal, verifications: Sequence[Verification
             terminal.line(f"{name}: {_TITLES[verification.state]}", _STYLES[verification.state])
         if verification.is_wrong:
             _differences(terminal, verification)
+        for warning in verification.warnings:
+            terminal.line(f"{verification.app} in {verification.environment}: warning: {warning}", "yellow")
     for verification in verifications:
         if verification.error is not None:
             terminal.error(verification.error, title=f"{verification.app} in {verification.environment}")
@@ -113,6 +115,7 @@ def _verification(verification: Verification) -> dict[str, Any]:
         "folder": verification.folder,
         "state": verification.state,
         "differences": [_difference(difference) for difference in verification.differences],
+        "warnings": list(verification.warnings),
         "error": error_to_json(verification.error) if verification.error else None,
     }
 

@@ -61,6 +61,7 @@ class Verification:
     state: VerificationState
     differences: tuple[Difference, ...] = ()
     error: HeadgateError | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_wrong(self) -> bool:
@@ -75,7 +76,7 @@ def verdicts(
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Verification]:
     """Hydrate the targets and compare, without writing. Raises LockError, ToolError."""
-    options = HydrateOptions(everything=True, allow_removals=True, explicit=True)
+    options = HydrateOptions(everything=True, allow_removals=True, explicit=True, repeats_findings=True)
     outcomes = hydrate(tree, configuration, targets, options, progress)
     return [
         _verification(tree, configuration, target, outcome) for target, outcome in zip(targets, outcomes, strict=True)
@@ -92,6 +93,7 @@ def _verification(tree: Tree, configuration: Configuration, target: Target, outc
         folder=outcome.folder,
         state=_STATES.get(outcome.state, "equal"),
         error=outcome.error,
+        warnings=outcome.warnings,
     )
     if outcome.state in _STATES:
         return verification

@@ -1,14 +1,15 @@
 //go:build !linux || !(amd64 || arm64)
 
-package main
+// Package lock takes everything but computing away from a process that reads what nobody vouches for.
+package lock
 
 import (
 	"errors"
 	"runtime"
 )
 
-// lock cannot lock the process in: what it needs, only Linux has.
-func lock(_, _ uint64) error {
+// Process cannot lock the process in: what it needs, only Linux has.
+func Process(_, _ uint64) error {
 	return errors.New("a program for " + runtime.GOOS + "/" + runtime.GOARCH +
 		" cannot lock itself in; one for linux/amd64 or linux/arm64 can")
 }

@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package main
+package lock
 
 import (
 	"bufio"
@@ -126,7 +126,7 @@ func lockUnlessBare(memory, cpuSeconds uint64) error {
 	if os.Getenv(bareVariable) != "" {
 		return nil
 	}
-	return lock(memory, cpuSeconds)
+	return Process(memory, cpuSeconds)
 }
 
 // An attempt is something that a locked process must not achieve.
@@ -542,7 +542,7 @@ const uretprobe, uprobe = 335, 336
 // callEverything makes every system call that there is or may be one day, but for those that the filter lets through,
 // with arguments that it must not let through, and prints those that were not refused.
 func callEverything() error {
-	if err := lock(0, 0); err != nil {
+	if err := Process(0, 0); err != nil {
 		return err
 	}
 	if err := openPath("/", unix.O_RDONLY); !errors.Is(err, unix.EPERM) {
@@ -575,7 +575,7 @@ func TestEveryOtherCallIsRefused(t *testing.T) {
 
 // workLocked does what a renderer may do: read, write, compute, collect garbage, start threads, wait, recover.
 func workLocked() error {
-	if err := lock(1<<30, 60); err != nil {
+	if err := Process(1<<30, 60); err != nil {
 		return err
 	}
 	input := bufio.NewReader(os.Stdin)
@@ -704,7 +704,7 @@ const testMemory = 256 << 20
 
 // allocateTooMuch allocates twice what it may.
 func allocateTooMuch() error {
-	if err := lock(testMemory, 60); err != nil {
+	if err := Process(testMemory, 60); err != nil {
 		return err
 	}
 	var held [][]byte
@@ -733,7 +733,7 @@ func TestMemoryLimitEndsProcess(t *testing.T) {
 
 // spinLocked computes for much longer than it may.
 func spinLocked() error {
-	if err := lock(0, 1); err != nil {
+	if err := Process(0, 1); err != nil {
 		return err
 	}
 	for begin := time.Now(); time.Since(begin) < 50*time.Second; {
@@ -753,7 +753,7 @@ func TestProcessorTimeLimitEndsProcess(t *testing.T) {
 }
 
 func panicLocked() error {
-	if err := lock(0, 0); err != nil {
+	if err := Process(0, 0); err != nil {
 		return err
 	}
 	done := make(chan struct{})
@@ -924,7 +924,7 @@ func lockWhereRefused() error {
 	if err := answerSeccomp(unix.ENOSYS); err != nil {
 		return err
 	}
-	fmt.Println(lock(0, 0))
+	fmt.Println(Process(0, 0))
 	return nil
 }
 
@@ -932,7 +932,7 @@ func lockWhereFooled() error {
 	if err := answerSeccomp(0); err != nil {
 		return err
 	}
-	fmt.Println(lock(0, 0))
+	fmt.Println(Process(0, 0))
 	return nil
 }
 

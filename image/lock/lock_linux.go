@@ -1,6 +1,7 @@
 //go:build amd64 || arm64
 
-package main
+// Package lock takes everything but computing away from a process that reads what nobody vouches for.
+package lock
 
 import (
 	"errors"
@@ -22,17 +23,17 @@ const (
 	standardError  = 2
 )
 
-// lock takes from this process, for good, everything that rendering does without: from here on it can compute, read
+// Process takes from this process, for good, everything that rendering does without: from here on it can compute, read
 // standard input, write standard output and standard error, and end. It cannot open a file, look one up, make a
 // socket, start a program or touch another process, and other processes of its user cannot look into it. What is
 // refused fails with EPERM, so that a chart that tries gets an error of its own instead of ending the process for all
 // requests.
 //
-// The process is locked only if lock returns nil. After an error some steps may have been taken, which do no harm.
+// The process is locked only if Process returns nil. After an error some steps may have been taken, which do no harm.
 //
 // The list of system calls is proved on amd64, where the tests run. On arm64 they have passed once, on an emulated
 // machine (Linux 6.1, Go 1.26), and nothing runs them there since.
-func lock(memory, cpuSeconds uint64) error {
+func Process(memory, cpuSeconds uint64) error {
 	eventfd, err := settleRuntime()
 	if err != nil {
 		return err

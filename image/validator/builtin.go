@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/capabilities"
+
+	// The groups that an API server has.
+	_ "k8s.io/kubernetes/pkg/apis/admissionregistration/install"
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
+	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
+	_ "k8s.io/kubernetes/pkg/apis/authorization/install"
+	_ "k8s.io/kubernetes/pkg/apis/autoscaling/install"
+	_ "k8s.io/kubernetes/pkg/apis/batch/install"
+	_ "k8s.io/kubernetes/pkg/apis/certificates/install"
+	_ "k8s.io/kubernetes/pkg/apis/coordination/install"
+	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	_ "k8s.io/kubernetes/pkg/apis/discovery/install"
+	_ "k8s.io/kubernetes/pkg/apis/events/install"
+	_ "k8s.io/kubernetes/pkg/apis/extensions/install"
+	_ "k8s.io/kubernetes/pkg/apis/flowcontrol/install"
+	_ "k8s.io/kubernetes/pkg/apis/networking/install"
+	_ "k8s.io/kubernetes/pkg/apis/node/install"
+	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
+	_ "k8s.io/kubernetes/pkg/apis/resource/install"
+	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
+	_ "k8s.io/kubernetes/pkg/apis/storage/install"
+	_ "k8s.io/kubernetes/pkg/apis/storagemigration/install"
+)
+
+func init() {
+	// Whether privileged pods are allowed is a flag of the server's, which every installer sets.
+	capabilities.Initialize(capabilities.Capabilities{AllowPrivileged: true})
+}
+
+func silenceLogs() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+}
+
+// A served kind is one that the server's code knows: its codec, and what is done before an object of it is stored.
+type servedKind struct {
+	gvk      schema.GroupVersionKind
+	scheme   *runtime.Scheme
+	codecs   serializer.CodecFactory
+	strategy strategy
+}
+
+// served finds a built-in kind; its strategy is nil where objects of it are not stored.
+func served(gvk schema.GroupVersionKind) (servedKind, bool) {
+	for _, found := range []servedKind{
+		{gvk, legacyscheme.Scheme, legacyscheme.Codecs, strategyOf[gvk.GroupKind()]}, definitionKind(gvk), serviceKind(gvk),
+	} {
+		if found.scheme != nil && found.scheme.Recognizes(gvk) {
+			return found, true
+		}
+	}
+	return servedKind{}, false
+}
+
+// decode reads an object as the server does that is asked for strict reading: unknown fields are told, and left out.
+func (k servedKind) decode(data []byte) (object runtime.Object, unknown []error, err error) {
+	info, _ := runtime.SerializerInfoForMediaType(k.codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
+	internal := schema.GroupVersion{Group: k.gvk.Group, Version: runtime.APIVersionInternal}
+	object, _, err = k.codecs.DecoderToVersion(info.StrictSerializer, internal).Decode(data, &k.gvk, nil)
+	if strict, ok := runtime.AsStrictDecodingError(err); ok && object != nil {
+		return object, strict.Errors(), nil
+	}
+	return object, nil, err
+}
+
+// create is what the server does with a new object.
+func (k servedKind) create(object runtime.Object) ([]finding, error) {
+	return before(k.gvk, object, func(ctx context.Context) error {
+		if service, ok := object.(*core.Service); ok {
+			fillAddresses(service)
+		}
+		return rest.BeforeCreate(k.strategy, ctx, object)
+	})
+}
+
+// update is what the server does with an object that takes the place of an old one.
+func (k servedKind) update(object, old runtime.Object) ([]finding, error) {
+	return before(k.gvk, object, func(ctx context.Context) error {
+		accessor, err := meta.Accessor(old)
+		if err != nil {
+			return err
+		}
+		rest.FillObjectMetaSystemFields(accessor)
+		k.strategy.PrepareForCreate(ctx, old)
+		asStored(object, old)
+		return rest.BeforeUpdate(k.strategy, ctx, object, old)
+	})
+}
+
+// before runs what the server does before it stores an object, and returns what it says.
+func before(gvk schema.GroupVersionKind, object runtime.Object, do func(context.Context) error) ([]finding, error) {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return nil, err
+	}
+	rest.FillObjectMetaSystemFields(accessor)
+	accessor.SetResourceVersion("")
+	warned := &recorder{}
+	err = do(contextOf(gvk, accessor, warned))
+	return append(causesOf(err), warned.found...), nil
+}
+
+// contextOf is the context of a request for an object, made by one who may do everything.
+func contextOf(gvk schema.GroupVersionKind, object metav1.Object, warned *recorder) context.Context {
+	plural, _ := meta.UnsafeGuessKindToResource(gvk)
+	ctx := request.WithNamespace(context.Background(), object.GetNamespace())
+	ctx = request.WithUser(ctx, &user.DefaultInfo{Name: "headgate", Groups: []string{user.SystemPrivilegedGroup}})
+	ctx = request.WithRequestInfo(ctx, &request.RequestInfo{
+		IsResourceRequest: true, Verb: "create", APIGroup: gvk.Group, APIVersion: gvk.Version,
+		Resource: plural.Resource, Namespace: object.GetNamespace(), Name: object.GetName(),
+	})
+	return warning.WithWarningRecorder(ctx, warned)
+}
+
+// recorder keeps what the server warns of.
+type recorder struct{ found []finding }
+
+func (r *recorder) AddWarning(_, text string) {
+	field, words, ok := strings.Cut(text, ": ")
+	if !ok || strings.ContainsAny(field, " ") {
+		field, words = "", text
+	}
+	r.found = append(r.found, finding{Rule: ruleWarning, Field: field, Message: words})
+}
+
+// causesOf tells the server's errors by their fields.
+func causesOf(err error) []finding {
+	if err == nil {
+		return nil
+	}
+	var found []finding
+	if status, ok := errors.AsType[*apierrors.StatusError](err); ok && status.ErrStatus.Details != nil {
+		for _, cause := range status.ErrStatus.Details.Causes {
+			found = append(found, finding{Rule: ruleInvalid, Field: strings.TrimPrefix(cause.Field, "<nil>"), Message: cause.Message})
+		}
+	}
+	if found == nil {
+		found = []finding{{Rule: ruleInvalid, Message: err.Error()}}
+	}
+	return found
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+const widgets = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [low]
+            x-kubernetes-validations: [{rule: "self.low <= self.high", message: "low above high"}]
+            properties:
+              low: {type: integer}
+              high: {type: integer, default: 10}
+              color: {type: string, x-kubernetes-validations: [{rule: "self == oldSelf", message: "stays"}]}
+`
+
+const widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: shop}\nspec: {low: 1, color: red}\n"
+
+func TestCustomResourceIsJudgedByItsDefinition(t *testing.T) {
+	files := map[string]string{"crd.yaml": widgets}
+	for name, wrong := range map[string]struct{ old, new, finding string }{
+		"right":   {"low: 1", "low: 1", ""},
+		"rule":    {"low: 1", "low: 11", "invalid spec"},
+		"unknown": {"low: 1", "low: 1, wide: 2", "unknown-field spec.wide"},
+		"type":    {"low: 1", "low: one", "invalid spec.low"},
+		"version": {"example.com/v1", "example.com/v2", "unknown-kind apiVersion"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(widget, wrong.old, wrong.new, 1)
+			request := &judgeRequest{Definitions: "t", Objects: objectsOf(t, text)}
+			found := strings.Join(told(t, request, files), ", ")
+			if found != wrong.finding && !strings.HasSuffix(found, ", "+wrong.finding) {
+				t.Errorf("found %q, expected %q", found, wrong.finding)
+			}
+		})
+	}
+}
+
+func TestTransitionRuleIsFoundOnUpdate(t *testing.T) {
+	request := &judgeRequest{
+		Definitions: "t", Objects: objectsOf(t, strings.Replace(widget, "red", "blue", 1)), Current: objectsOf(t, widget),
+	}
+	expectTold(t, request, map[string]string{"crd.yaml": widgets}, "immutable spec.color")
+}
+
+func TestDefinitionOfTheSameOutputCounts(t *testing.T) {
+	text := strings.Replace(widget, "low: 1", "low: 1, wide: 2", 1) + "---" + widgets
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil, "unknown-field spec.wide")
+}
+
+func TestKindWithoutDefinitionIsNotChecked(t *testing.T) {
+	verdict := newJudge().verdict(&judgeRequest{Objects: objectsOf(t, widget+"---\n"+widget)}, nil)
+	if len(verdict.Findings) != 0 || len(verdict.Unchecked) != 1 || verdict.Unchecked[0] != "Widget.example.com" {
+		t.Errorf("%+v", verdict)
+	}
+}
+
+func TestWrongDefinitionIsFound(t *testing.T) {
+	text := strings.Replace(widgets, `"self.low <= self.high"`, `"self.low <= self.hihg"`, 1)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil,
+		"invalid spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule")
+}

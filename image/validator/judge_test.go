@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+const deploymentYAML = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: registry.example.com/web:1, ports: [{name: http, containerPort: 8080}]}
+`
+
+func objectsOf(t *testing.T, text string) []json.RawMessage {
+	t.Helper()
+	var all []json.RawMessage
+	for _, document := range documentsOf(text) {
+		if strings.TrimSpace(document) == "" {
+			continue
+		}
+		data, err := yaml.YAMLToJSON([]byte(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data)
+	}
+	return all
+}
+
+// told returns the findings of a request as `rule field`.
+func told(t *testing.T, request *judgeRequest, files map[string]string) []string {
+	t.Helper()
+	found := []string{}
+	for _, entry := range newJudge().verdict(request, files).Findings {
+		found = append(found, strings.TrimSpace(entry.Rule+" "+entry.Field))
+	}
+	slices.Sort(found)
+	return found
+}
+
+func expectTold(t *testing.T, request *judgeRequest, files map[string]string, expected ...string) {
+	t.Helper()
+	found := told(t, request, files)
+	slices.Sort(expected)
+	if !slices.Equal(found, expected) && len(found)+len(expected) > 0 {
+		t.Errorf("found %q, expected %q", found, expected)
+	}
+}
+
+func TestRightObjectHasNoFindings(t *testing.T) {
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, deploymentYAML)}, nil)
+}
+
+// Each changes one thing of a right object.
+func TestWrongObjectIsFoundWithItsField(t *testing.T) {
+	for name, wrong := range map[string]struct{ old, new, finding string }{
+		"misspelt":        {"replicas:", "replica:", "unknown-field spec.replica"},
+		"deep":            {"name: http,", "nome: http,", "unknown-field spec.template.spec.containers[0].ports[0].nome"},
+		"type":            {"replicas: 2", "replicas: two", "invalid spec.replicas"},
+		"bounds":          {"8080", "80800", "invalid spec.template.spec.containers[0].ports[0].containerPort"},
+		"name":            {"name: web, namespace", "name: Web, namespace", "invalid metadata.name"},
+		"selector":        {"matchLabels: {app: web}", "matchLabels: {app: api}", "invalid spec.template.metadata.labels"},
+		"label of a type": {"labels: {app: web}", "labels: {app: web, size: 1}", "invalid spec.template.metadata.labels.size"},
+		"kind":            {"kind: Deployment", "kind: Deploymint", "unknown-kind kind"},
+		"version":         {"apps/v1", "apps/v2", "unknown-kind apiVersion"},
+		"removed":         {"apps/v1", "apps/v1beta1", "removed-api apiVersion"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(deploymentYAML, wrong.old, wrong.new, 1)
+			expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil, wrong.finding)
+		})
+	}
+}
+
+func TestFieldOfLaterMinorIsFound(t *testing.T) {
+	text := strings.Replace(deploymentYAML, "name: web, image:", "restartPolicyRules: [], name: web, image:", 1)
+	expectTold(t, &judgeRequest{Kubernetes: "1.37", Objects: objectsOf(t, text)}, nil)
+	expectTold(t, &judgeRequest{Kubernetes: "1.31", Objects: objectsOf(t, text)}, nil,
+		"newer-field spec.template.spec.containers[0].restartPolicyRules")
+}
+
+func TestKindOfLaterMinorIsFound(t *testing.T) {
+	text := "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: a}\nspec: {cidrs: [10.0.0.0/16]}\n"
+	expectTold(t, &judgeRequest{Kubernetes: "1.33", Objects: objectsOf(t, text)}, nil)
+	expectTold(t, &judgeRequest{Kubernetes: "1.32", Objects: objectsOf(t, text)}, nil, "newer-kind apiVersion")
+}
+
+func TestEqualKeysOfListsAreFound(t *testing.T) {
+	env := "env: [{name: A, value: b}, {name: A, value: c}], name: web, image:"
+	text := strings.Replace(deploymentYAML, "name: web, image:", env, 1)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil,
+		"duplicate-key spec.template.spec.containers[0].env[1]", "server-warning spec.template.spec.containers[0].env[1]")
+}
+
+func TestUpdateThatIsRejectedIsFound(t *testing.T) {
+	current := objectsOf(t, deploymentYAML)
+	text := strings.ReplaceAll(deploymentYAML, "app: web", "app: api")
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text), Current: current}, nil, "immutable spec.selector")
+	recreated := strings.Replace(text, "{name: web, namespace: shop}",
+		"{name: web, namespace: shop, annotations: {kustomize.toolkit.fluxcd.io/force: enabled}}", 1)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, recreated), Current: current}, nil)
+	image := strings.Replace(deploymentYAML, "web:1", "web:2", 1)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, image), Current: current}, nil)
+}
+
+func TestServiceKeepsWhatTheServerGaveIt(t *testing.T) {
+	service := "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {%s ports: [{port: 80}]}\n"
+	with := func(spec string) []json.RawMessage { return objectsOf(t, strings.Replace(service, "%s", spec, 1)) }
+	named, other, none, headless := with("clusterIP: 10.96.7.7,"), with("clusterIP: 10.96.7.8,"), with(""), with("clusterIP: None,")
+	expectTold(t, &judgeRequest{Objects: named}, nil)
+	expectTold(t, &judgeRequest{Objects: none, Current: named}, nil)
+	expectTold(t, &judgeRequest{Objects: none, Current: headless}, nil)
+	expectTold(t, &judgeRequest{Objects: other, Current: named}, nil, "immutable spec.clusterIPs[0]")
+	expectTold(t, &judgeRequest{Objects: headless, Current: none}, nil, "immutable spec.clusterIPs[0]")
+}
+
+func TestJobMayNotChangeItsTemplate(t *testing.T) {
+	job := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, namespace: shop}\n" +
+		"spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: \"c:1\"}]}}}\n"
+	current := objectsOf(t, job)
+	labelled := strings.Replace(job, "name: j,", "name: j, labels: {a: b},", 1)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, labelled), Current: current}, nil)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, strings.Replace(job, "c:1", "c:2", 1)), Current: current}, nil,
+		"immutable spec.template")
+}
+
+func TestSecretIsNotTold(t *testing.T) {
+	text := "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\ndata: {password: 'hunter2!'}\n"
+	verdict := newJudge().verdict(&judgeRequest{Objects: objectsOf(t, text)}, nil)
+	if len(verdict.Findings) != 1 || verdict.Findings[0].Field != "data.password" ||
+		strings.Contains(verdict.Findings[0].Message, "hunter2") {
+		t.Errorf("%+v", verdict)
+	}
+}
+
+func TestEncryptedObjectIsNotJudged(t *testing.T) {
+	text := "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\ndata: {a: 'ENC[1]'}\nsops: {mac: a}\n"
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/kubernetes/pkg/apis/batch"
+	"k8s.io/kubernetes/pkg/apis/core"
+)
+
+// asStored makes of two texts what the server would see of them: the old one as it is in a cluster, the new one with what
+// server-side apply leaves in place, since it is not the text's.
+func asStored(object, old runtime.Object) {
+	copySystemFields(object, old)
+	switch object := object.(type) {
+	case *core.Service:
+		serviceAsStored(object, old.(*core.Service))
+	case *core.PersistentVolumeClaim:
+		claimAsStored(object, old.(*core.PersistentVolumeClaim))
+	case *batch.Job:
+		jobAsStored(object, old.(*batch.Job))
+	}
+}
+
+func copySystemFields(object, old runtime.Object) {
+	after, err := meta.Accessor(object)
+	if err != nil {
+		return
+	}
+	before, err := meta.Accessor(old)
+	if err != nil {
+		return
+	}
+	before.SetResourceVersion("1")
+	after.SetResourceVersion("1")
+	after.SetUID(before.GetUID())
+	after.SetCreationTimestamp(before.GetCreationTimestamp())
+}
+
+// Some address of a cluster: which one the server gave is not known here, only that it gave one.
+const someAddress = "10.96.0.99"
+
+// serviceAsStored gives the old Service an address where that decides, and keeps what the new one does not name.
+func serviceAsStored(object, old *core.Service) {
+	if old.Spec.ClusterIP == "" && object.Spec.ClusterIP == core.ClusterIPNone && old.Spec.Type != core.ServiceTypeExternalName {
+		old.Spec.ClusterIP = someAddress
+	}
+	fillAddresses(old)
+	isExternal := object.Spec.Type == core.ServiceTypeExternalName || old.Spec.Type == core.ServiceTypeExternalName
+	if object.Spec.ClusterIP == "" && !isExternal {
+		object.Spec.ClusterIP, object.Spec.ClusterIPs = old.Spec.ClusterIP, old.Spec.ClusterIPs
+	}
+	fillAddresses(object)
+}
+
+// fillAddresses does what the server's storage does for those who name one address only.
+func fillAddresses(service *core.Service) {
+	if service.Spec.ClusterIP != "" && len(service.Spec.ClusterIPs) == 0 {
+		service.Spec.ClusterIPs = []string{service.Spec.ClusterIP}
+	}
+}
+
+// claimAsStored binds the old claim: one that waits for a volume may change less than one that is in use.
+func claimAsStored(object, old *core.PersistentVolumeClaim) {
+	if old.Spec.VolumeName == "" {
+		old.Spec.VolumeName = "bound"
+	}
+	if object.Spec.VolumeName == "" {
+		object.Spec.VolumeName = old.Spec.VolumeName
+	}
+	old.Status.Phase = core.ClaimBound
+	old.Status.Capacity = old.Spec.Resources.Requests.DeepCopy()
+}
+
+// jobAsStored keeps the selector and the labels that the server gave the old Job.
+func jobAsStored(object, old *batch.Job) {
+	if object.Spec.Selector == nil {
+		object.Spec.Selector = old.Spec.Selector.DeepCopy()
+	}
+	for name, value := range old.Spec.Template.Labels {
+		if strings.HasSuffix(name, "controller-uid") || strings.HasSuffix(name, "job-name") {
+			if object.Spec.Template.Labels == nil {
+				object.Spec.Template.Labels = map[string]string{}
+			}
+			object.Spec.Template.Labels[name] = value
+		}
+	}
+}

@@ -1,0 +1,249 @@
+"""What was rendered before it is written: judged as an API server would, against what is there now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate import tools
+from headgate.engine import pool
+from headgate.engine.protocol import Request, validator_command
+from headgate.errors import HeadgateError
+from headgate.hydration import output
+from headgate.objects.manifest import manifests
+from headgate.repository.tree import MAX_FILE, blob_id, prefetch
+from headgate.validation.definitions import (
+    configured_definitions,
+    is_definition,
+    landed_definitions,
+    rendered_definition,
+)
+from headgate.validation.judge import Subject, judge
+from headgate.validation.rules import GENERATION, NOT_AGAIN, OWN_RULES, level_of
+from headgate.validation.weigh import Judgement, Scales, weigh
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from headgate.configuration import Configuration
+    from headgate.engine.protocol import EngineObject
+    from headgate.hydration.assemble import Hydrated
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Tree
+    from headgate.validation.definitions import Definition
+    from headgate.validation.finding import ObjectFinding
+    from headgate.validation.judge import Found
+
+Owner = tuple[str, str]
+"""App and environment."""
+
+MISSING = (
+    "what an API server would reject is not looked for, since headgate-validator is not here: "
+    "'make validator' in a checkout of Headgate builds it, and Headgate's image has it"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingContext:
+    """All that judging looks at. ``repeats_findings``: also findings that the landed YAML has already."""
+
+    tree: Tree
+    configuration: Configuration
+    rendered: Mapping[Owner, Hydrated]
+    today: date
+    repeats_findings: bool = False
+
+    def folder(self, owner: Owner) -> str:
+        """Return the folder of an app's final YAML."""
+        return self.configuration.output_folder(*owner)
+
+
+def start_ahead() -> None:
+    """Start the validator, if it is here, so that it is ready when the first app is rendered."""
+    if tools.find_validator() is not None:
+        pool.start_ahead(validator_command)
+
+
+def judged(bench: JudgingContext) -> dict[Owner, Judgement]:
+    """Return what becomes of each app-environment that was rendered.
+
+    Where there is no validator, the first one has a warning that says so.
+    """
+    owners = list(bench.rendered)
+    if not owners or _is_off(bench):
+        return {}
+    if tools.find_validator() is None:
+        return {owners[0]: Judgement(warnings=(MISSING,))}
+    subjects = _subjects(bench)
+    found = dict(zip(owners, judge(subjects.values()), strict=True))
+    found = _looked_around(bench, subjects, found)
+    if not bench.repeats_findings:
+        found = _only_new(bench, subjects, found)
+    lock = bench.configuration.lock
+    scales = Scales(
+        settings=bench.configuration.settings.validation,
+        generation=GENERATION if lock is None else lock.rules,
+        today=bench.today,
+    )
+    return {owner: _weighed(owner, one, scales) for owner, one in found.items()}
+
+
+def _is_off(bench: JudgingContext) -> bool:
+    return tools.validator_is_left_out() or not bench.configuration.settings.validation.enabled
+
+
+def _weighed(owner: Owner, found: Found, scales: Scales) -> Judgement:
+    return Judgement(error=found.error) if found.error is not None else weigh(found.findings, *owner, scales)
+
+
+def _subjects(bench: JudgingContext) -> dict[Owner, Subject]:
+    definitions = {cluster: _definitions(bench, cluster) for cluster in _clusters(bench)}
+    current = _read(bench, {owner: _changed_files(bench, owner) for owner in bench.rendered})
+    return {
+        owner: Subject(
+            app=owner[0],
+            environment=owner[1],
+            kubernetes=one.planned.render.kubernetes,
+            manifests=one.manifests,
+            definitions=definitions[bench.configuration.cluster(owner[1])],
+            current={manifest.identity: manifest for manifest in current[owner]},
+            budget=one.planned.render.budget,
+        )
+        for owner, one in bench.rendered.items()
+    }
+
+
+def _clusters(bench: JudgingContext) -> set[str]:
+    return {bench.configuration.cluster(environment) for _, environment in bench.rendered}
+
+
+def _changed_files(bench: JudgingContext, owner: Owner) -> list[str]:
+    """Return the files of an app that are there now with another text: only their objects are updated."""
+    folder, files = bench.folder(owner), bench.rendered[owner].files
+    paths = [(f"{folder}/{name}", text) for name, text in files.items()]
+    return [path for path, text in paths if path in bench.tree and bench.tree.blob(path).oid != blob_id(text.encode())]
+
+
+def _read(bench: JudgingContext, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
+    """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
+    small = {
+        owner: [path for path in paths if bench.tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()
+    }
+    prefetch(bench.tree, [path for paths in small.values() for path in paths])
+    requests = {owner: _request(bench.tree, paths) for owner, paths in small.items() if paths}
+    owners = {id(request): owner for owner, request in requests.items()}
+    found: dict[Owner, list[Manifest]] = {owner: [] for owner in wanted}
+    for request, answer in pool.converse(requests.values()):
+        if answer.error is None and answer.failure is None:
+            found[owners[id(request)]] = _manifests(answer.objects)
+    return found
+
+
+def _request(tree: Tree, paths: Sequence[str]) -> Request:
+    files = [{"file": path, "text": tree.read(path).decode("utf-8", "replace")} for path in paths]
+    return Request(kind="objects", body={"files": files})
+
+
+def _manifests(objects: Sequence[EngineObject]) -> list[Manifest]:
+    try:
+        return manifests(objects)
+    except HeadgateError:
+        return []
+
+
+def _definitions(bench: JudgingContext, cluster: str) -> list[Definition]:
+    """Return the CRDs of a cluster: those of configured folders, those that are there, those that come now."""
+    tree, configuration = bench.tree, bench.configuration
+    found = configured_definitions(tree, configuration.settings.validation.crds)
+    for environment in configuration.settings.environments:
+        for app in configuration.apps.names if configuration.cluster(environment) == cluster else ():
+            if (app, environment) not in bench.rendered:
+                found += landed_definitions(tree, bench.folder((app, environment)), _writer(bench, app))
+    for owner, one in bench.rendered.items():
+        if configuration.cluster(owner[1]) == cluster:
+            writer = owner[0] if one.planned.own_config else ""
+            found += [rendered_definition(manifest, writer) for manifest in one.manifests if is_definition(manifest)]
+    return found
+
+
+def _writer(bench: JudgingContext, app: str) -> str:
+    """Return who wrote what an app has: the app itself where it has no template."""
+    record = bench.configuration.apps.get(app)
+    return app if record is None or record.app.template is None else ""
+
+
+def _looked_around(
+    bench: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
+) -> dict[Owner, Found]:
+    """Judge again, among their neighbours, those who name what they do not define."""
+    again = {
+        owner: neighbours
+        for owner in found
+        if _matters(bench, owner, found[owner], OWN_RULES)
+        if (neighbours := _neighbours(bench, owner))
+    }
+    read = _read(bench, {other: _landed_files(bench, other) for others in again.values() for other in others})
+    todo = {owner: replace(subjects[owner], around=_around(bench, others, read)) for owner, others in again.items()}
+    return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
+
+
+def _matters(bench: JudgingContext, owner: Owner, found: Found, rules: Collection[str]) -> bool:
+    settings = bench.configuration.settings.validation
+    return any(
+        finding.rule in rules and level_of(finding.rule, owner[1], settings, GENERATION) != "off"
+        for finding in found.findings
+    )
+
+
+def _neighbours(bench: JudgingContext, owner: Owner) -> list[Owner]:
+    """Return the other apps that have objects in the same namespaces of the same cluster."""
+    configuration = bench.configuration
+    namespaces = {manifest.namespace for manifest in bench.rendered[owner].manifests} - {""}
+    return [
+        (record.name, environment)
+        for record, environment in configuration.pairs()
+        if (record.name, environment) != owner
+        and configuration.cluster(environment) == configuration.cluster(owner[1])
+        and record.namespace(environment) in namespaces
+    ]
+
+
+def _around(bench: JudgingContext, others: Sequence[Owner], read: Mapping[Owner, Sequence[Manifest]]) -> list[Manifest]:
+    rendered = bench.rendered
+    return [one for other in others for one in (rendered[other].manifests if other in rendered else read[other])]
+
+
+def _landed_files(bench: JudgingContext, owner: Owner) -> list[str]:
+    """Return the files of an app's final YAML as it is now."""
+    folder = bench.folder(owner)
+    try:
+        names = output.read_record(bench.tree, folder).files
+    except HeadgateError:
+        return []
+    return [path for name in names if (path := f"{folder}/{name}") in bench.tree]
+
+
+def _only_new(
+    bench: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
+) -> dict[Owner, Found]:
+    """Leave out what is only worth a look and is so in what is landed, too: it was shown when it came."""
+    owners = [owner for owner in found if _matters(bench, owner, found[owner], NOT_AGAIN)]
+    landed = _read(bench, {owner: _landed_files(bench, owner) for owner in owners})
+    before = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in owners if landed[owner]}
+    known = {
+        owner: {_identity(finding) for finding in one.findings}
+        for owner, one in zip(before, judge(before.values()), strict=True)
+    }
+    return {
+        owner: replace(one, findings=tuple(_new(one.findings, known[owner]))) if owner in known else one
+        for owner, one in found.items()
+    }
+
+
+def _new(findings: Iterable[ObjectFinding], known: Collection[tuple[object, ...]]) -> Iterator[ObjectFinding]:
+    return (finding for finding in findings if finding.rule not in NOT_AGAIN or _identity(finding) not in known)
+
+
+def _identity(finding: ObjectFinding) -> tuple[object, ...]:
+    return (*finding.manifest.identity, finding.rule, finding.field, finding.message)

@@ -1,0 +1,88 @@
+"""The part of headgate.yaml about what is judged as an API server would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from headgate.model.fields import KindName, Name, SafeFolder, StrictModel, Text, as_tuple
+
+Rule = Literal[
+    "invalid",
+    "unknown-field",
+    "unknown-kind",
+    "duplicate-key",
+    "removed-api",
+    "deprecated-api",
+    "newer-field",
+    "newer-kind",
+    "off-by-default",
+    "immutable",
+    "server-warning",
+    "selects-nothing",
+    "undefined-reference",
+    "blocking-budget",
+    "not-checked",
+]
+
+
+def _switched_off(value: Any) -> Any:
+    """YAML reads ``off`` as false."""
+    return "off" if value is False else value
+
+
+RuleLevel = Annotated[
+    Literal["error", "warn", "off"],
+    BeforeValidator(_switched_off, json_schema_input_type=Literal["error", "warn", "off", False]),
+]
+Levels = Mapping[Rule, RuleLevel]
+
+
+def _as_date(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("a day such as 2026-12-31") from None
+
+
+class Waiver(StrictModel):
+    """Findings that are let pass for a time, and why."""
+
+    rule: Rule
+    """The rule that is waived."""
+    app: Name | None = None
+    """App whose findings are waived. Default: every app's."""
+    environments: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    """Environments in which they are. Default: all."""
+    object: Text | None = None
+    """Object, as `Deployment/shop`. Default: every object."""
+    field: Text | None = None
+    """Field, with all below it: `spec.template.spec`. Default: every field."""
+    reason: Text
+    """Why."""
+    until: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)]
+    """Last day on which it counts: `2026-12-31`."""
+
+
+class Validation(StrictModel):
+    """What becomes of what an API server would say of the final YAML."""
+
+    enabled: bool = True
+    """Whether final YAML is judged at all."""
+    levels: Levels = Field(default_factory=dict)
+    """Rules whose level differs from their own: `error` fails the app in that environment, `warn` shows it, `off`."""
+    environments: Mapping[Name, Levels] = Field(default_factory=dict)
+    """The same for single environments."""
+    rules: Annotated[int, Field(ge=0)] = 0
+    """Generation of rules whose own levels count; newer rules only warn. Default: that of headgate.lock."""
+    crds: Annotated[tuple[SafeFolder, ...], BeforeValidator(as_tuple, json_schema_input_type=list[SafeFolder])] = ()
+    """Folders of this repository with CRDs that no app here brings, by which custom resources are judged."""
+    unchecked: Annotated[tuple[KindName, ...], BeforeValidator(as_tuple, json_schema_input_type=list[KindName])] = ()
+    """Kinds without a CRD here that need not be mentioned: `Widget.example.com`."""
+    waivers: Annotated[tuple[Waiver, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Waiver])] = ()
+    """Findings that are let pass for a time."""

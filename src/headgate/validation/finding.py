@@ -1,0 +1,25 @@
+"""What is found in an object, and how it is told. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headgate.objects.manifest import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFinding:
+    """One thing that is wrong with an object. ``field`` is empty where it is about the whole of it."""
+
+    rule: str
+    field: str
+    message: str
+    hint: str
+    manifest: Manifest
+
+    def __str__(self) -> str:
+        """Tell it on one line: object, field, what is wrong, and the rule in brackets."""
+        where = f"{self.manifest}: {self.field}" if self.field else str(self.manifest)
+        return f"{where}: {self.message} [{self.rule}]"

@@ -1,0 +1,152 @@
+"""Objects -> findings: asks the validator, for all app-environments together, and keeps owners of CRDs apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headgate.engine import pool
+from headgate.engine.budget import USUAL, Budget
+from headgate.engine.protocol import Request, validator_command
+from headgate.objects.kinds import DEFINITION, KUBERNETES
+from headgate.validation.definitions import as_tree, needed
+from headgate.validation.finding import ObjectFinding
+from headgate.validation.rules import OWN_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from headgate.engine.protocol import Answer
+    from headgate.errors import HeadgateError
+    from headgate.objects.manifest import Manifest
+    from headgate.validation.definitions import Definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One app in one environment. ``current`` has what is there now, by the identity of the object.
+
+    ``around`` are objects of others in its namespaces.
+    """
+
+    app: str
+    environment: str
+    kubernetes: str
+    manifests: Sequence[Manifest]
+    definitions: Sequence[Definition] = ()
+    current: Mapping[tuple[str, str, str, str], Manifest] = field(default_factory=dict)
+    around: Sequence[Manifest] = ()
+    budget: Budget = USUAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the validator said of one subject, or what ended it."""
+
+    findings: tuple[ObjectFinding, ...] = ()
+    error: HeadgateError | None = None
+
+
+def judge(subjects: Iterable[Subject]) -> list[Found]:
+    """Return what the validator says of each subject. Raises ToolError where there is no validator."""
+    plans = [(number, part) for number, subject in enumerate(subjects) for part in _parts(subject)]
+    by_request = {id(part.request): (number, part) for number, part in plans}
+    found: dict[int, list[Found]] = {}
+    for request, answer in pool.converse([part.request for _, part in plans]):
+        number, part = by_request[id(request)]
+        found.setdefault(number, []).append(_found(part, answer))
+    return [_joined(found.get(number, [])) for number in range(1 + max((number for number, _ in plans), default=-1))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The objects of a subject that one process judges."""
+
+    request: Request
+    manifests: tuple[Manifest, ...]
+
+
+def _parts(subject: Subject) -> list[_Part]:
+    """Divide a subject: what a CRD of an app's decides is judged in a process of that app's."""
+    groups = _groups(subject.manifests)
+    owners = {one.group: one.owner for one in needed(subject.definitions, groups) if one.owner}
+    by_owner: dict[str, list[Manifest]] = {"": []}
+    for manifest in subject.manifests:
+        by_owner.setdefault(_owner(manifest, subject, owners), []).append(manifest)
+    return [_part(subject, tuple(manifests), owner) for owner, manifests in by_owner.items()]
+
+
+def _groups(manifests: Iterable[Manifest]) -> set[str]:
+    """Return the groups that CRDs may define: a built-in kind needs none."""
+    return {manifest.group for manifest in manifests if manifest.kind_name not in KUBERNETES} - {""}
+
+
+def _owner(manifest: Manifest, subject: Subject, owners: Mapping[str, str]) -> str:
+    if manifest.kind_name == DEFINITION:
+        return next((one.owner for one in subject.definitions if one.name == manifest.name), "")
+    return owners.get(manifest.group, "")
+
+
+def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str) -> _Part:
+    groups = _groups(manifests)
+    definitions = [one for one in needed(subject.definitions, groups) if one.owner == owner]
+    tree = as_tree(definitions)
+    own = {id(one) for one in manifests}
+    others = [one for one in subject.manifests if id(one) not in own]
+    body: dict[str, Any] = {
+        "kubernetes": subject.kubernetes,
+        "definitions": tree.id,
+        "objects": [manifest.data for manifest in manifests],
+    }
+    if subject.current:
+        body["current"] = [_current(subject, manifest) for manifest in manifests]
+    if not owner:
+        body["around"] = [one.data for one in (*others, *subject.around)]
+    request = Request(
+        kind="validate", body=body, owner=owner, tree=tree, budget=subject.budget, command=validator_command
+    )
+    return _Part(request=request, manifests=manifests)
+
+
+def _current(subject: Subject, manifest: Manifest) -> dict[str, Any] | None:
+    known = subject.current.get(manifest.identity)
+    return known.data if known is not None and not known.verbatim else None
+
+
+def _found(part: _Part, answer: Answer) -> Found:
+    if answer.error is not None:
+        return Found(error=answer.error)
+    if answer.failure is not None:
+        return Found(error=answer.failure.error())
+    findings = tuple(
+        ObjectFinding(
+            rule=entry["rule"],
+            field=entry.get("field", ""),
+            message=entry["message"],
+            hint=entry.get("hint", ""),
+            manifest=part.manifests[entry["object"]],
+        )
+        for entry in answer.value["findings"]
+        if not (part.request.owner and entry["rule"] in OWN_RULES)
+    )
+    return Found(findings=(*findings, *_unchecked(part, answer.value["unchecked"])))
+
+
+def _unchecked(part: _Part, kinds: Sequence[str]) -> Iterator[ObjectFinding]:
+    """Yield one finding for each kind that nobody defines, however many objects of it there are."""
+    for kind in kinds:
+        manifest = next(one for one in part.manifests if one.kind_name == kind)
+        yield ObjectFinding(
+            rule="not-checked",
+            field="kind",
+            message=f"not checked, since no CRD of {kind} is in this repository",
+            hint="add the CRD to a folder of validation.crds, or the kind to validation.unchecked, in headgate.yaml",
+            manifest=manifest,
+        )
+
+
+def _joined(parts: Sequence[Found]) -> Found:
+    return Found(
+        findings=tuple(finding for part in parts for finding in part.findings),
+        error=next((part.error for part in parts if part.error is not None), None),
+    )
