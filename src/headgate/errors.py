@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -265,34 +265,14 @@ class InvalidObjectError(HeadgateError):
     title = "an API server would reject an object"
 
 
-KINDS: tuple[type[HeadgateError], ...] = (
-    SeveralError,
-    ConfigError,
-    YamlError,
-    GrantError,
-    ImageError,
-    UnsafeFileError,
-    TooLargeError,
-    ExhaustedError,
-    RenderError,
-    ManifestError,
-    DeniedError,
-    GuardError,
-    UnstableError,
-    GitError,
-    DirtyError,
-    ToolError,
-    LockError,
-    ConflictError,
-    RefusedError,
-    GitLabError,
-    RegistryError,
-    DependencyError,
-    UntrustedError,
-    ForbiddenError,
-    SandboxError,
-    InvalidObjectError,
-)
+def _kinds(base: type[HeadgateError]) -> Iterator[type[HeadgateError]]:
+    for kind in base.__subclasses__():
+        yield from ([kind] if "code" in vars(kind) else [])
+        yield from _kinds(kind)
+
+
+KINDS = tuple(sorted(_kinds(HeadgateError), key=lambda kind: kind.code))
+"""The kinds of errors, by exit code."""
 
 
 def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:

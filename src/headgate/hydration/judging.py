@@ -86,7 +86,7 @@ def judged(bench: JudgingContext) -> dict[Owner, Judgement]:
         generation=GENERATION if lock is None else lock.rules,
         today=bench.today,
     )
-    return {owner: _weighed(owner, one, scales) for owner, one in found.items()}
+    return {owner: _weighed(owner, verdict, scales) for owner, verdict in found.items()}
 
 
 def _is_off(bench: JudgingContext) -> bool:
@@ -104,13 +104,13 @@ def _subjects(bench: JudgingContext) -> dict[Owner, Subject]:
         owner: Subject(
             app=owner[0],
             environment=owner[1],
-            kubernetes=one.planned.render.kubernetes,
-            manifests=one.manifests,
+            kubernetes=hydrated.planned.render.kubernetes,
+            manifests=hydrated.manifests,
             definitions=definitions[bench.configuration.cluster(owner[1])],
             current={manifest.identity: manifest for manifest in current[owner]},
-            budget=one.planned.render.budget,
+            budget=hydrated.planned.render.budget,
         )
-        for owner, one in bench.rendered.items()
+        for owner, hydrated in bench.rendered.items()
     }
 
 
@@ -160,10 +160,12 @@ def _definitions(bench: JudgingContext, cluster: str) -> list[Definition]:
         for app in configuration.apps.names if configuration.cluster(environment) == cluster else ():
             if (app, environment) not in bench.rendered:
                 found += landed_definitions(tree, bench.folder((app, environment)), _writer(bench, app))
-    for owner, one in bench.rendered.items():
+    for owner, hydrated in bench.rendered.items():
         if configuration.cluster(owner[1]) == cluster:
-            writer = owner[0] if one.planned.own_config else ""
-            found += [rendered_definition(manifest, writer) for manifest in one.manifests if is_definition(manifest)]
+            writer = owner[0] if hydrated.planned.own_config else ""
+            found += [
+                rendered_definition(manifest, writer) for manifest in hydrated.manifests if is_definition(manifest)
+            ]
     return found
 
 
@@ -211,7 +213,9 @@ def _neighbours(bench: JudgingContext, owner: Owner) -> list[Owner]:
 
 def _around(bench: JudgingContext, others: Sequence[Owner], read: Mapping[Owner, Sequence[Manifest]]) -> list[Manifest]:
     rendered = bench.rendered
-    return [one for other in others for one in (rendered[other].manifests if other in rendered else read[other])]
+    return [
+        manifest for other in others for manifest in (rendered[other].manifests if other in rendered else read[other])
+    ]
 
 
 def _landed_files(bench: JudgingContext, owner: Owner) -> list[str]:
@@ -232,12 +236,14 @@ def _only_new(
     landed = _read(bench, {owner: _landed_files(bench, owner) for owner in owners})
     before = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in owners if landed[owner]}
     known = {
-        owner: {_identity(finding) for finding in one.findings}
-        for owner, one in zip(before, judge(before.values()), strict=True)
+        owner: {_identity(finding) for finding in found_here.findings}
+        for owner, found_here in zip(before, judge(before.values()), strict=True)
     }
     return {
-        owner: replace(one, findings=tuple(_new(one.findings, known[owner]))) if owner in known else one
-        for owner, one in found.items()
+        owner: replace(found_here, findings=tuple(_new(found_here.findings, known[owner])))
+        if owner in known
+        else found_here
+        for owner, found_here in found.items()
     }
 
 

@@ -2,6 +2,7 @@
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
 from headgate.model.fields import StrictModel
+from headgate.model.lock import Lock
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.release import (
     FreezeRecord,
@@ -20,7 +21,6 @@ from headgate.model.settings import (
     Dependencies,
     Environment,
     GitLabSettings,
-    Lock,
     Mirror,
     Output,
     Registry,

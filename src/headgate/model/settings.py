@@ -1,4 +1,4 @@
-"""headgate.yaml and headgate.lock."""
+"""headgate.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from headgate.model.fields import (
     Delay,
     Delivery,
     Email,
-    Engine,
     Host,
     Hosts,
     KindName,
@@ -286,16 +285,3 @@ class Settings(StrictModel):
     """Author, committer and subject of commits."""
     records: Literal["default", "branch"] = "default"
     """Branch of pending records: the default branch, or `headgate/_state` if the bot may not push to that."""
-
-
-class Lock(StrictModel):
-    """headgate.lock: the versions that hydrated this repository. Other versions refuse to."""
-
-    version: Literal[1, 2] = 1
-    """Version of this file's format; with 2, pending groups are recorded beside each release."""
-    output: int
-    """Version of the canonical output."""
-    engines: Mapping[Engine, Text] = Field(default_factory=dict)
-    """Version of each used engine."""
-    rules: int = 0
-    """Generation of the validation rules that this repository began with: newer rules only warn."""

@@ -91,7 +91,7 @@ def unknown_kind(name: str) -> str:
     kind, _, group = name.partition(".")
     if name in KUBERNETES or group.endswith((".k8s.io", ".io", ".com")) or group not in _KUBERNETES_GROUPS:
         return ""
-    known = [one.partition(".")[0] for one in KUBERNETES if _group_of(one) == group]
+    known = [builtin.partition(".")[0] for builtin in KUBERNETES if _group_of(builtin) == group]
     guess = did_you_mean(kind, known)
     return f"no kind {kind} in Kubernetes' group {group or 'core'}{f', {guess}' if guess else ''}"
 

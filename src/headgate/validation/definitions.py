@@ -76,10 +76,10 @@ def needed(found: Iterable[Definition], groups: Collection[str]) -> list[Definit
 
     Those of configured folders go first, so that what an app brings counts.
     """
-    named = {one.name: one for one in found if one.defines(groups)}
+    named = {definition.name: definition for definition in found if definition.defines(groups)}
     return [named[name] for name in sorted(named, key=lambda name: (not named[name].any_group, name))]
 
 
 def as_tree(found: Iterable[Definition]) -> Tree:
     """Return CRDs as the files that the validator is given."""
-    return Tree({f"{number:05}-{one.name}": one.text for number, one in enumerate(found)})
+    return Tree({f"{number:05}-{definition.name}": definition.text for number, definition in enumerate(found)})

@@ -69,7 +69,9 @@ class _Part:
 def _parts(subject: Subject) -> list[_Part]:
     """Divide a subject: what a CRD of an app's decides is judged in a process of that app's."""
     groups = _groups(subject.manifests)
-    owners = {one.group: one.owner for one in needed(subject.definitions, groups) if one.owner}
+    owners = {
+        definition.group: definition.owner for definition in needed(subject.definitions, groups) if definition.owner
+    }
     by_owner: dict[str, list[Manifest]] = {"": []}
     for manifest in subject.manifests:
         by_owner.setdefault(_owner(manifest, subject, owners), []).append(manifest)
@@ -83,16 +85,16 @@ def _groups(manifests: Iterable[Manifest]) -> set[str]:
 
 def _owner(manifest: Manifest, subject: Subject, owners: Mapping[str, str]) -> str:
     if manifest.kind_name == DEFINITION:
-        return next((one.owner for one in subject.definitions if one.name == manifest.name), "")
+        return next((definition.owner for definition in subject.definitions if definition.name == manifest.name), "")
     return owners.get(manifest.group, "")
 
 
 def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str) -> _Part:
     groups = _groups(manifests)
-    definitions = [one for one in needed(subject.definitions, groups) if one.owner == owner]
+    definitions = [definition for definition in needed(subject.definitions, groups) if definition.owner == owner]
     tree = as_tree(definitions)
-    own = {id(one) for one in manifests}
-    others = [one for one in subject.manifests if id(one) not in own]
+    own = {id(manifest) for manifest in manifests}
+    others = [manifest for manifest in subject.manifests if id(manifest) not in own]
     body: dict[str, Any] = {
         "kubernetes": subject.kubernetes,
         "definitions": tree.id,
@@ -101,7 +103,7 @@ def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str) -> _Par
     if subject.current:
         body["current"] = [_current(subject, manifest) for manifest in manifests]
     if not owner:
-        body["around"] = [one.data for one in (*others, *subject.around)]
+        body["around"] = [manifest.data for manifest in (*others, *subject.around)]
     request = Request(
         kind="validate", body=body, owner=owner, tree=tree, budget=subject.budget, command=validator_command
     )
@@ -135,7 +137,7 @@ def _found(part: _Part, answer: Answer) -> Found:
 def _unchecked(part: _Part, kinds: Sequence[str]) -> Iterator[ObjectFinding]:
     """Yield one finding for each kind that nobody defines, however many objects of it there are."""
     for kind in kinds:
-        manifest = next(one for one in part.manifests if one.kind_name == kind)
+        manifest = next(manifest for manifest in part.manifests if manifest.kind_name == kind)
         yield ObjectFinding(
             rule="not-checked",
             field="kind",
