@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
 from headgate.objects.canonical import file_name
-from headgate.objects.diff import Field, fields
+from headgate.objects.diff import Field, object_fields
+from headgate.objects.generated import paired_by_stem
 from headgate.objects.manifest import manifests
 from headgate.repository.tree import MAX_FILE, blob_id
 
@@ -51,6 +52,8 @@ class ObjectChange:
     name: str
     file: str
     fields: tuple[Field, ...]
+    old_name: str = ""
+    """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
 
 
 def read_record(tree: Tree, folder: str) -> OutputRecord:
@@ -218,7 +221,16 @@ def object_changes(
 def object_pairs(
     tree: Tree, folder: str, what: Changes, at_hand: Mapping[str, Manifest]
 ) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
-    """Yield each file's name with its object before and after; None where there is none, or an unreadable one."""
+    """Yield each file's name with its object before and after; None where there is none, or an unreadable one.
+
+    A ConfigMap or Secret with another generated name is a change of the one before.
+    """
+    yield from paired_by_stem(_file_pairs(tree, folder, what, at_hand))
+
+
+def _file_pairs(
+    tree: Tree, folder: str, what: Changes, at_hand: Mapping[str, Manifest]
+) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
     for path, data in sorted(what.items()):
         name = path.removeprefix(f"{folder}/")
         if name != RECORD:
@@ -240,9 +252,8 @@ def object_change(file: str, old: Manifest | None, new: Manifest | None) -> Obje
     """Tell what differs between an object before and after."""
     known = new or old
     action = "changed" if old and new else "added" if new else "removed"
-    before: Any = old.data if old else {}
-    after: Any = new.data if new else {}
     if known is None:
         return ObjectChange(action, "", "", file, file, ())
-    found = tuple(fields(before, after)) if action == "changed" else ()
-    return ObjectChange(action, known.kind, known.namespace, known.name, file, found)
+    found = tuple(object_fields(old, new)) if old and new else ()
+    old_name = old.name if old and old.name != known.name else ""
+    return ObjectChange(action, known.kind, known.namespace, known.name, file, found, old_name)
