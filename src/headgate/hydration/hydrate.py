@@ -229,6 +229,7 @@ def _compared(
             max_removed_percent=percent,
             quick=plan.quick,
             engine=plan.engine,
+            sources=plan.sources,
         )
         upgrade = output.upgrade(output.read_record(tree, blank.folder), plan.engine)
     except HeadgateError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
@@ -40,6 +41,8 @@ class OutputRecord:
     files: tuple[str, ...] = ()
     quick: str = ""
     engine: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The inputs one by one (`plan.input_sources`); empty in records of older versions."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def read_record(tree: Tree, folder: str) -> OutputRecord:
 def _parsed(text: bytes) -> OutputRecord:
     data = json.loads(text)
     inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
-    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")))
+    sources = {str(key): str(value) for key, value in dict(data.get("sources", {})).items()}
+    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")), sources)
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
@@ -117,11 +121,13 @@ def changes(
     max_removed_percent: int,
     quick: str = "",
     engine: str = "",
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> Changes:
     """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
 
-    ``inputs``, ``quick`` and ``engine`` go into the record. It alone is written only for another ``engine``: that
-    an upgrade changed nothing is to be seen too, and else each later run would render again to find out.
+    ``inputs``, ``quick``, ``engine`` and ``sources`` go into the record. It alone is written only for another
+    ``engine``: that an upgrade changed nothing is to be seen too, and else each later run would render again to find
+    out.
 
     Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
     way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
@@ -144,7 +150,7 @@ def changes(
     if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(OutputRecord(inputs, identity, names, quick, engine))
+        result[f"{folder}/{RECORD}"] = _record_text(OutputRecord(inputs, identity, names, quick, engine, sources))
     return result
 
 
@@ -207,6 +213,7 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
 def _record_text(record: OutputRecord) -> bytes:
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
     data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
+    data |= {"sources": dict(sorted(record.sources.items()))} if record.sources else {}
     data |= {"files": list(record.files)}
     return (json.dumps(data, indent=1) + "\n").encode()
 

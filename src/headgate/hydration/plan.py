@@ -12,6 +12,7 @@ from headgate import __version__
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError, Location
+from headgate.hydration.sources import fingerprint, input_sources
 from headgate.hydration.template import current_scope, own_config, shared_template, unread
 from headgate.model import Release
 from headgate.objects.canonical import OUTPUT_FORMAT
@@ -49,6 +50,8 @@ class Planned:
     engine: str
     """What renders it, with its version: ``helm 4.3.1``."""
     warnings: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Each input by its kind and name, with an id of what it holds: `input_sources`."""
     hold_reason: str = ""
     """Why nothing reaches it by itself: pinned or frozen, by whom."""
 
@@ -220,6 +223,7 @@ class Planner:
             quick=self._quick(record, environment, source, engine),
             engine=f"{engine} {self.version_of(engine)}".rstrip(),
             warnings=tuple(shadowed(layers)),
+            sources=input_sources(self._facts(render, record, hooks), render, source, config),
             hold_reason=hold_reason(self.configuration, record, environment, release),
         )
 
@@ -261,17 +265,24 @@ class Planner:
         return self._read[file]
 
     def _inputs(self, render: Render, source: Source, record: AppRecord, hooks: str | None) -> str:
-        settings = self.configuration.settings
         facts: list[Any] = [
             *(OUTPUT_FORMAT, render.engine, self.version_of(render.engine), source.id, source.folder),
-            *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
+            *(render.app, render.environment),
             render.values,
             {name: image.reference for name, image in render.images.items()},
+            *self._facts(render, record, hooks),
+        ]
+        return fingerprint(facts)
+
+    def _facts(self, render: Render, record: AppRecord, hooks: str | None) -> list[Any]:
+        """Return what app.yaml and headgate.yaml say that rendering depends on."""
+        settings = self.configuration.settings
+        return [
+            *(render.namespace, render.kubernetes, render.api_versions),
             {name: image.model_dump() for name, image in record.images(render.environment).items()},
             *(hooks, record.app.allow.model_dump(), record.app.template is None),
             *(dict(settings.workloads), dict(settings.scopes)),
         ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _layer_files(record: AppRecord, environment: str) -> list[tuple[str, str]]:
