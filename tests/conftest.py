@@ -52,7 +52,7 @@ def clean_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 @pytest.fixture(autouse=True)
 def nothing_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for no cache of GitLab's: the double has none."""
-    monkeypatch.setattr("headgate.gitlab.sender._CACHED", 0)
+    monkeypatch.setattr("headgate.gitlab.sender._BRANCH_CACHE", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,8 @@ SETTINGS = Settings.model_validate(
 def run(**variables: str) -> Run:
     """Return a run in these surroundings, of which nothing is asked."""
     nobody = cast("Any", None)
-    return Run(read_event({**SURROUNDINGS, **variables}), nobody, nobody, nobody, None, None)
+    event = read_event({**SURROUNDINGS, **variables})
+    return Run(event=event, job=nobody, by_job=nobody, read=nobody, write=None, branch=None)
 
 
 def test_gitlabs_host_gets_the_jobs_token_and_no_other_host_does() -> None:

@@ -18,10 +18,10 @@ IMAGE = Reference("registry.example.com:5000/acme/shop", "1.0", DIGEST)
 @pytest.mark.parametrize(
     "claim",
     [
-        Claim(7, COMMIT, ()),
-        Claim(7, COMMIT, (IMAGE,)),
-        Claim(7, COMMIT, (IMAGE, Reference("acme/web", "x"), Reference("acme/web"))),
-        Claim(7, COMMIT, (IMAGE,), "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln-_c"),
+        Claim(project=7, commit=COMMIT, images=()),
+        Claim(project=7, commit=COMMIT, images=(IMAGE,)),
+        Claim(project=7, commit=COMMIT, images=(IMAGE, Reference("acme/web", "x"), Reference("acme/web"))),
+        Claim(project=7, commit=COMMIT, images=(IMAGE,), token="eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln-_c"),
     ],
 )
 def test_what_is_written_is_read_again(claim: Claim) -> None:
@@ -33,11 +33,11 @@ def test_what_is_written_is_read_again(claim: Claim) -> None:
 def test_what_the_component_sends_is_read() -> None:
     # templates/deliver.yml, after GitLab has filled its variables in
     claim = parse_claim(f"headgate/1 project=7 commit={COMMIT} images=registry.example.com/acme/shop:abc1234")
-    assert claim == Claim(7, COMMIT, (Reference("registry.example.com/acme/shop", "abc1234"),))
+    assert claim == Claim(project=7, commit=COMMIT, images=(Reference("registry.example.com/acme/shop", "abc1234"),))
 
 
 def test_token_is_not_printed_with_the_claim() -> None:
-    assert "secret" not in repr(Claim(7, COMMIT, (), "secret"))
+    assert "secret" not in repr(Claim(project=7, commit=COMMIT, images=(), token="secret"))
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_what_deliver_sends_is_what_hydrate_reads() -> None:
     handoff = job["trigger"]["inputs"]["handoff"]
     assert matches(component("hydrate").inputs["handoff"]["regex"], handoff)
     image = parse_reference(f"registry.example.com/acme/shop:{COMMIT[:8]}")
-    assert parse_claim(handoff) == Claim(7, COMMIT, (image,))
+    assert parse_claim(handoff) == Claim(project=7, commit=COMMIT, images=(image,))
     hydrate = filled("hydrate", handoff=handoff)["hydrate"]
     assert hydrate["variables"]["HEADGATE_HANDOFF"] == handoff
 
@@ -196,7 +196,7 @@ def test_a_variable_that_gitlab_does_not_know_is_refused_downstream() -> None:
 
 
 def test_a_claim_with_a_token_passes_the_same_door() -> None:
-    text = write_claim(Claim(7, COMMIT, (), "eyJhbGciOiJSUzI1NiJ9.eyJh-_8.c2ln"))
+    text = write_claim(Claim(project=7, commit=COMMIT, images=(), token="eyJhbGciOiJSUzI1NiJ9.eyJh-_8.c2ln"))
     assert matches(component("hydrate").inputs["handoff"]["regex"], text)
 
 

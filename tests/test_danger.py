@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.objects.manifest import Manifest
-from headgate.report.risk import dangers
+from headgate.report.risk import find_risks
 from support.trees import one_object
 
 POD = "spec: {template: {spec: {%s}}}"
@@ -33,12 +33,12 @@ def container(context: str) -> str:
 
 
 CASES = {
-    "a claim goes": (made("v1", "PersistentVolumeClaim"), None, ["is removed, and, unless it is retained, its data"]),
-    "a namespace goes": (made("v1", "Namespace"), None, ["is removed, and all that is in it"]),
+    "a claim goes": (made("v1", "PersistentVolumeClaim"), None, ["is removed, with its data unless that is retained"]),
+    "a namespace goes": (made("v1", "Namespace"), None, ["is removed, with everything in it"]),
     "a stateful set goes": (made("apps/v1", "StatefulSet"), None, ["is removed, which holds data"]),
     "a service goes": (made("v1", "Service"), None, ["is removed"]),
     "a config map comes": (None, made("v1", "ConfigMap"), []),
-    "no replica": (deployment(), deployment(replicas="0"), ["runs no replica any more"]),
+    "no replica": (deployment(), deployment(replicas="0"), ["is scaled to zero"]),
     "no replica as before": (deployment(replicas="0"), deployment(replicas="0"), []),
     "one replica": (deployment(), deployment(replicas="1"), []),
     "older": (image(A % "1.10.0"), image(A % "1.9.0"), ["goes back from version 1.10.0 to 1.9.0"]),
@@ -63,7 +63,7 @@ CASES = {
     "a role comes": (
         None,
         made("rbac.authorization.k8s.io/v1", "Role"),
-        ["adds to who may do what in the cluster (RBAC)"],
+        ["adds permissions in the cluster (RBAC)"],
     ),
     "a load balancer": (
         made("v1", "Service", "spec: {}"),
@@ -84,11 +84,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_rules(name: str) -> None:
     old, new, expected = CASES[name]
-    assert dangers(read(old), read(new), {}) == expected
+    assert find_risks(read(old), read(new), {}) == expected
 
 
 def test_custom_resources_that_run_images() -> None:
     old, new = (made("argoproj.io/v1", "Rollout", f'spec: {{image: "{A % tag}"}}') for tag in ("2.0.0", "1.0.0"))
-    assert dangers(read(old), read(new), {"Rollout.argoproj.io": "spec.image"}) == [
+    assert find_risks(read(old), read(new), {"Rollout.argoproj.io": "spec.image"}) == [
         "goes back from version 2.0.0 to 1.0.0"
     ]

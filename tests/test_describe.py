@@ -13,8 +13,8 @@ from headgate.config import load
 from headgate.hydration.output import ObjectChange
 from headgate.objects.diff import Field
 from headgate.report.appchange import AppChange, ObjectEffect, app_changes
-from headgate.report.describe import MOST, counts, describe
-from headgate.report.grouping import fold
+from headgate.report.describe import MAX_LENGTH, counts, describe
+from headgate.report.grouping import group_alike
 from headgate.repository.tree import Tree
 from support.trees import repository
 
@@ -96,7 +96,7 @@ def test_apps_that_change_alike_are_told_once() -> None:
     new = {f"deploy/dev/{app}/configmap-{app}.yaml": config_map(app, level="debug") for app in apps}
     new["deploy/dev/app7/configmap-app7.yaml"] = config_map("app7", level="trace")
     found = changes(old, new, *apps)
-    assert [len(one.apps) for one in fold(found)] == [29, 1]
+    assert [len(one.apps) for one in group_alike(found)] == [29, 1]
     text = describe(found, URL)
     assert "29 apps in <code>dev</code> change alike" in text
     assert text.count("```diff") == 2
@@ -112,8 +112,8 @@ def test_nothing_is_nothing() -> None:
 def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
     return [
         AppChange(
-            f"app{app}",
-            "dev",
+            app=f"app{app}",
+            environment="dev",
             objects=tuple(
                 ObjectEffect(
                     ObjectChange(
@@ -124,7 +124,7 @@ def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
                         "f",
                         tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
                     ),
-                    dangers=("is removed",),
+                    risks=("is removed",),
                 )
                 for number in range(objects)
             ),
@@ -141,7 +141,7 @@ def test_it_is_never_too_long_and_says_what_is_left_out() -> None:
         (3000, 1, 1, "w"),
     ):
         text = describe(big(apps, objects, fields, value), URL)
-        assert len(text) <= MOST
+        assert len(text) <= MAX_LENGTH
         assert "too long" in text or "more" in text
         assert MarkdownIt("commonmark").parse(text)[-1].type != "fence"
 
@@ -158,7 +158,7 @@ hostile = st.one_of(
 @given(hostile, hostile, hostile)
 def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
     change = ObjectChange("changed", "ConfigMap", name, name, name, (Field(name, old, new), Field("b", None, new)))
-    text = describe([AppChange("web", "dev", objects=(ObjectEffect(change, dangers=(name,)),))], URL)
+    text = describe([AppChange(app="web", environment="dev", objects=(ObjectEffect(change, risks=(name,)),))], URL)
     outside = []
     for token in MarkdownIt("commonmark").parse(text):
         if token.type == "inline":
@@ -175,7 +175,7 @@ def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
 
 
 def test_another_version_of_an_engine_is_told_once_for_all() -> None:
-    changes = [AppChange(app, "dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
+    changes = [AppChange(app=app, environment="dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
     text = describe(changes, URL)
     assert text.count("helm 4.3.0") == 1
     assert "- rendered with `helm 4.3.0 -> 4.3.1` in 2 app-environments" in text

@@ -153,7 +153,7 @@ def test_retried_pipeline_of_a_rewritten_branch_is_refused(trust: Trust) -> None
     old = trust.change()
     upstream = trust.upstream(sha=old)
     git(trust.shop, "update-ref", "refs/heads/main", f"{old}^")
-    refused(trust.triggered(upstream), UNTRUSTED, "is not on refs/heads/main of acme/shop any more")
+    refused(trust.triggered(upstream), UNTRUSTED, "is no longer on refs/heads/main of acme/shop")
 
 
 def test_tag_named_like_the_branch_is_not_the_branch(trust: Trust) -> None:
@@ -179,12 +179,12 @@ def test_overwritten_image_tag_does_not_replace_what_runs(trust: Trust) -> None:
 
 @pytest.mark.parametrize("source", ["merge_request_event", "external_pull_request_event"])
 def test_pipeline_of_a_merge_request_hands_nothing_off(trust: Trust, source: str) -> None:
-    refused(trust.triggered(trust.upstream(source=source)), UNTRUSTED, "hands nothing off")
+    refused(trust.triggered(trust.upstream(source=source)), UNTRUSTED, "may not hand off")
 
 
 def test_child_of_a_merge_requests_pipeline_hands_nothing_off(trust: Trust) -> None:
     upstream = trust.upstream(source="parent_pipeline", ref="refs/merge-requests/1/head")
-    refused(trust.triggered(upstream), UNTRUSTED, "hands nothing off")
+    refused(trust.triggered(upstream), UNTRUSTED, "may not hand off")
 
 
 @pytest.mark.parametrize("source", ["web", "api", "push", "schedule"])
@@ -193,7 +193,7 @@ def test_hand_off_given_by_hand_is_refused(trust: Trust, source: str) -> None:
 
 
 def test_hand_off_whose_text_is_no_hand_off_is_refused(trust: Trust) -> None:
-    refused(trust.triggered(trust.upstream(), text="headgate/1 $(id)"), UNTRUSTED, "not one that this version reads")
+    refused(trust.triggered(trust.upstream(), text="headgate/1 $(id)"), UNTRUSTED, "cannot read the hand-off")
 
 
 def test_project_made_anew_under_the_same_path_is_refused(trust: Trust) -> None:
@@ -321,7 +321,7 @@ def test_who_sets_all_addresses_alike_gets_the_jobs_own_token_and_nothing_else(t
     job = trust.job("pipeline", trust.dana)
     with elsewhere(seen) as url:
         told = {**dict.fromkeys(ADDRESSES, url), "CI_API_V4_URL": f"{url}/api/v4", "CI_PROJECT_URL": f"{url}/a/b"}
-        refused(trust.run(job, told), UNKNOWN, "does not know the job that this is")
+        refused(trust.run(job, told), UNKNOWN, "does not know this job")
     bot = trust.manifests.variables["HEADGATE_TOKEN"].value
     assert bot
     assert [one.headers.get("job-token") for one in seen] == [job.token]
@@ -333,7 +333,7 @@ def test_other_manifest_project_set_from_outside_is_refused(trust: Trust) -> Non
     trust.gitlab.push(trust.other, {"headgate.yaml": theirs}, user=trust.dana)
     before = refs(trust.other)
     job = trust.job("push", trust.max)
-    refused(trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"}), UNTRUSTED, "headgate.yaml is of acme/manifests")
+    refused(trust.run(job, {"HEADGATE_MANIFESTS": "acme/other"}), UNTRUSTED, "headgate.yaml names acme/manifests")
     assert refs(trust.other) == before
 
 
@@ -376,7 +376,7 @@ def test_level_is_told_by_gitlab_also_without_a_token_that_may_ask(trust: Trust)
         is_protected=True,
     )
     told = {"HEADGATE_ACTION": "thaw", "HEADGATE_ENVIRONMENT": "dev", "HEADGATE_ID_TOKEN": stolen}
-    refused(trust.run(stranger, told), UNTRUSTED, "is not of this job")
+    refused(trust.run(stranger, told), UNTRUSTED, "does not belong to this job")
 
 
 def test_intent_that_somebody_wrote_beforehand_is_done_all_the_same(trust: Trust) -> None:
@@ -511,8 +511,8 @@ def test_id_token_of_a_running_job_proves_the_sender(trust: Trust) -> None:
         ("expired", "is not one that"),
         ("other key", "is not one that"),
         ("other issuer", "is not one that"),
-        ("other project", "of another project or commit"),
-        ("job ended", "does not run any more"),
+        ("other project", "names another project or commit"),
+        ("job ended", "is no longer running"),
     ],
 )
 def test_id_token_that_proves_nothing_is_refused(trust: Trust, how: str, words: str) -> None:

@@ -101,7 +101,7 @@ def test_a_cut_off_checkout_without_remote_says_so(past: ManifestRepository, tmp
     git(tmp_path / "cut", "remote", "remove", "origin")
     lines = told(tmp_path / "cut", "--environment", "dev")
     head = git(past.path, "rev-parse", "--short=12", "HEAD")
-    assert lines == ["web in dev", "  no change is known", f"  what was before {head} is not in this repository"]
+    assert lines == ["web in dev", "  no known change", f"  history before {head} is not in this repository"]
 
 
 def test_nothing_that_others_wrote_steers_the_terminal(

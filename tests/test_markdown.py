@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from headgate.report.markdown import block, cell, code, details, in_html, link, one_line, plain, prose, visible
+from headgate.report.markdown import block, cell, code, details, in_html, link, plain, prose, single_line, visible
 
 PARSER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 
@@ -70,7 +70,7 @@ def children(text: str) -> list[tuple[str, str]]:
 def test_code_is_one_piece_of_code_with_the_text_in_it(text: str) -> None:
     found = children(f"x {code(text, 0)} y")
     assert [kind for kind, _ in found] == ["text", "code_inline", "text"]
-    shown = one_line(text)
+    shown = single_line(text)
     if not SKIP.search(shown) and "<!--" not in shown and shown:
         assert found[1][1] == shown.replace("`", "'")
 

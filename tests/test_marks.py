@@ -6,51 +6,53 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.model import Review
-from headgate.review.description import ProposalMetadata, described, read_marks, settings_id
+from headgate.review.description import ProposalMetadata, read_metadata, settings_id, updated_description
 
-MARKS = ProposalMetadata("a" * 40, "0123456789abcdef", ((12, "b" * 40), (13, "c" * 40)), frozen=True)
+MARKS = ProposalMetadata(
+    commit="a" * 40, settings="0123456789abcdef", sources=((12, "b" * 40), (13, "c" * 40)), frozen=True
+)
 people = st.text(alphabet=st.characters(blacklist_characters="\r")).filter(lambda text: "headgate:" not in text)
 
 
 def test_marks_come_back() -> None:
-    assert read_marks(described("", MARKS, "text", "notice")) == MARKS
-    assert read_marks(described("", ProposalMetadata())) == ProposalMetadata()
-    assert read_marks("no part of ours") is None
+    assert read_metadata(updated_description("", MARKS, "text", "notice")) == MARKS
+    assert read_metadata(updated_description("", ProposalMetadata())) == ProposalMetadata()
+    assert read_metadata("no part of ours") is None
 
 
 @given(people, people)
 def test_what_people_wrote_stays(before: str, after: str) -> None:
-    first = described("", MARKS, "one", "frozen")
+    first = updated_description("", MARKS, "one", "frozen")
     edited = f"{before}\n\n{first}\n\n{after}"
-    again = described(edited, ProposalMetadata("d" * 40), "two", "")
+    again = updated_description(edited, ProposalMetadata(commit="d" * 40), "two", "")
     assert again.startswith(before.strip())
     assert again.endswith(after.strip())
     assert "one" not in again.replace(before, "").replace(after, "")
-    assert read_marks(again) == ProposalMetadata("d" * 40)
-    assert described(again, ProposalMetadata("d" * 40), "two", "") == again
+    assert read_metadata(again) == ProposalMetadata(commit="d" * 40)
+    assert updated_description(again, ProposalMetadata(commit="d" * 40), "two", "") == again
 
 
 def test_only_the_notice_changes() -> None:
-    first = described("mine", MARKS, "the text", "frozen by somebody")
-    thawed = described(first, ProposalMetadata("a" * 40), notice="")
+    first = updated_description("mine", MARKS, "the text", "frozen by somebody")
+    thawed = updated_description(first, ProposalMetadata(commit="a" * 40), notice="")
     assert "frozen by somebody" not in thawed
     assert "the text" in thawed
     assert thawed.endswith("mine")
 
 
 def test_a_description_whose_end_somebody_took_away_loses_nothing() -> None:
-    broken = described("mine", MARKS, "the text", "").replace("<!-- headgate:end -->", "")
-    again = described(broken, MARKS, "new", "")
+    broken = updated_description("mine", MARKS, "the text", "").replace("<!-- headgate:end -->", "")
+    again = updated_description(broken, MARKS, "new", "")
     assert "mine" in again
     assert "the text" in again
     assert again.count("<!-- headgate:begin") == 1
-    assert described(again, MARKS, "newer", "").count("new") == 1
+    assert updated_description(again, MARKS, "newer", "").count("new") == 1
 
 
 def test_windows_line_ends() -> None:
-    text = described("mine", MARKS, "text", "").replace("\n", "\r\n")
-    assert read_marks(text) == MARKS
-    assert described(text, MARKS, "other", "").count("headgate:begin") == 1
+    text = updated_description("mine", MARKS, "text", "").replace("\n", "\r\n")
+    assert read_metadata(text) == MARKS
+    assert updated_description(text, MARKS, "other", "").count("headgate:begin") == 1
 
 
 def test_settings_tell_reviews_apart() -> None:

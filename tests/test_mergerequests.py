@@ -15,7 +15,7 @@ from headgate.landing.proof import ProofKey
 from headgate.repository.commit import Identity
 from headgate.repository.git import Repository
 from headgate.review.api import MergeRequests
-from headgate.review.description import read_marks
+from headgate.review.description import read_metadata
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
@@ -47,7 +47,7 @@ def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
     assert one.description.startswith("Ticket OPS-1\n\n<!-- headgate:begin")
     assert one.description.endswith("- [ ] asked the team")
     assert one.labels == ["mine"]
-    marks = read_marks(one.description)
+    marks = read_metadata(one.description)
     assert marks is not None
     assert marks.commit == one.sha
     quiet(scene)
@@ -135,7 +135,7 @@ def test_one_whose_app_went_is_closed_with_a_word(scene: Scene) -> None:
     assert ended.code == 0, ended.out
     assert one.state == "closed"
     assert [note.body.split("\n\n")[1] for note in one.notes] == [
-        "Closed by Headgate: web is not configured in production any more."
+        "Closed by Headgate: web is no longer configured in production."
     ]
     quiet(scene)
     assert len(one.notes) == 1
@@ -165,7 +165,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     theirs = scene.push(scene.manifests, {"README.md": "mine"}, branch=BRANCH)
     ended = scene.schedule()
     assert ended.code == 0, ended.out
-    assert f"{BRANCH} holds a commit that Headgate did not make, so its merge request is left alone" in ended.out
+    assert f"{BRANCH} holds a commit that Headgate did not make, so its merge request stays as it is" in ended.out
     # what is newer lands wherever it can, and says where it cannot
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
     assert ended.code == 0
@@ -313,7 +313,7 @@ def test_it_is_merged_when_gitlab_has_found_out_that_it_may_be(merging: Scene) -
     one = last(merging)
     assert (one.state, one.merged_by) == ("merged", merging.bot)
     assert (one.labels, one.reviewers, one.assignees) == (["production"], [merging.person.id], [merging.person.id])
-    assert ended.out.count("there is no user 'nobody'") == 1
+    assert ended.out.count("no user 'nobody'") == 1
     commit = refs(merging.app)["refs/heads/main"]
     assert merging.statuses(commit)["headgate: production"] == ("success", "deployed to production: 1.1.0")
     assert {one["environment"] for one in merging.app.deployments} == {"dev", "production"}
@@ -334,18 +334,18 @@ def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -
     ended = merging.hand_off()
     one = last(merging)
     assert one.state == "opened"
-    assert "GitLab did not merge !1 (it may not be merged now; a later run asks again)" in ended.out
+    assert "GitLab did not merge !1 (it may not be merged now; a later run tries again)" in ended.out
     one.blocked = waits
     ended = merging.schedule()
     assert one.auto_merge, ended.out
-    assert "!1 merges by itself, and waits for" in ended.out
+    assert "!1 is set to auto-merge and waits for" in ended.out
     quiet(merging)
 
 
 def test_where_nothing_is_merged_but_by_the_train_it_is_put_on_it(merging: Scene) -> None:
     merging.manifests.must_use_train = True
     ended = merging.hand_off()
-    assert "!1 merges by itself, and waits for its turn in the merge train" in ended.out
+    assert "!1 is set to auto-merge and waits for its turn in the merge train" in ended.out
     assert (last(merging).state, last(merging).auto_merge) == ("opened", True)
     quiet(merging)
 
@@ -354,7 +354,7 @@ def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 422)
     merging.hand_off()
     last(merging).blocked = "title_regex"
-    assert "!1 cannot be merged by itself: its title does not fit the project's pattern" in merging.schedule().out
+    assert "!1 cannot be merged automatically: its title does not match the project's pattern" in merging.schedule().out
     assert last(merging).state == "opened"
 
 
@@ -369,7 +369,7 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     git(merging.manifests, "update-ref", f"refs/heads/{BRANCH}", forged)
     one.sha = forged
     ended = merging.schedule()
-    assert "!1 is not merged by itself: nothing proves that Headgate made" in ended.out
+    assert "!1 is not merged automatically: nothing proves that Headgate made" in ended.out
     assert one.state == "opened"
     assert not one.auto_merge
 
@@ -388,7 +388,7 @@ def test_what_somebody_changes_right_before_the_merge_is_not_merged(
 
     monkeypatch.setattr(MergeRequests, "newest", newest)
     ended = merging.hand_off()
-    assert "!1 is not merged by itself: somebody changed it" in ended.out
+    assert "!1 is not merged automatically: somebody changed it" in ended.out
     assert last(merging).merge_commit is None
 
 
@@ -403,7 +403,7 @@ def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, mon
 
     monkeypatch.setattr(GitLab, "put", put)
     ended = merging.hand_off()
-    assert "GitLab did not merge !1 (its branch moved in the meantime" in ended.out
+    assert "GitLab did not merge !1 (its branch moved meanwhile" in ended.out
     assert last(merging).state == "opened"
     assert git(merging.manifests, "ls-tree", "main", "deploy/production/web/evil.yaml") == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
@@ -13,7 +14,7 @@ from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.files import report_files, to_counts
-from headgate.report.junit import ReportCase, of_outcome, of_verdict, to_junit
+from headgate.report.junit import JunitCase, of_outcome, of_verification, to_junit
 from headgate.report.quality import issues, to_code_quality
 from headgate.state.verify import Difference, Verification
 
@@ -28,7 +29,9 @@ FAILED = Outcome(
 
 @given(st.text(), st.text())
 def test_junit_is_xml_whatever_stands_in_it(what: str, details: str) -> None:
-    root = ET.fromstring(to_junit([ReportCase("web", "dev", "a.yaml", what or "x", details)]))
+    root = ET.fromstring(
+        to_junit([JunitCase(app="web", environment="dev", file="a.yaml", failure=what or "x", details=details)])
+    )
     assert root.get("failures") == "1"
     assert root.find(".//testcase").get("name") == "web in dev"  # type: ignore[union-attr]
 
@@ -46,12 +49,15 @@ def test_junit_of_outcomes() -> None:
     assert root.find(".//skipped").get("message") == "waits for image api"  # type: ignore[union-attr]
 
 
+EQUAL = Verification(app="web", environment="dev", folder="deploy/dev/web", state="equal")
+
+
 def test_junit_of_what_was_verified() -> None:
-    wrong = Verification("web", "dev", "deploy/dev/web", "edited", (Difference("deploy/dev/web/a.yaml", "changed"),))
-    case = of_verdict(wrong)
+    wrong = replace(EQUAL, state="edited", differences=(Difference(file="deploy/dev/web/a.yaml", kind="changed"),))
+    case = of_verification(wrong)
     assert case.failure == "deploy/dev/web is edited"
     assert case.details == "changed: deploy/dev/web/a.yaml"
-    assert not of_verdict(Verification("web", "dev", "deploy/dev/web", "equal")).failure
+    assert not of_verification(EQUAL).failure
 
 
 def test_code_quality_names_file_and_line_once() -> None:
@@ -70,7 +76,7 @@ def test_counts_are_as_gitlab_takes_them() -> None:
         ObjectEffect(ObjectChange(action, "Service", "", action, "f", ()))
         for action in ("added", "changed", "removed", "removed")
     )
-    counts = json.loads(to_counts([AppChange("web", "dev", objects=objects)]))
+    counts = json.loads(to_counts([AppChange(app="web", environment="dev", objects=objects)]))
     assert counts == {"create": 1, "update": 1, "delete": 2}
 
 

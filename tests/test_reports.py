@@ -162,11 +162,11 @@ def test_with_a_job_token_alone_the_push_asks_and_deployments_are_told(scene: Sc
     one = scene.the_request()
     assert (one.source, one.target) == (BRANCH, "main")
     assert deployed(scene) == [("dev", head(scene))]
-    assert ended.out.count("GitLab takes them by HEADGATE_TOKEN") == 1
+    assert ended.out.count("GitLab accepts them with HEADGATE_TOKEN") == 1
     scene.manifests.merge_requests.clear()
     ended = scene.run(ci.push, token="")
     link = f"{scene.gitlab.url}/platform/manifests/-/merge_requests/new?merge_request%5Bsource_branch%5D="
-    assert f"{BRANCH} waits for a merge request: {link}" in ended.out
+    assert f"{BRANCH} needs a merge request: {link}" in ended.out
 
 
 HOSTILE = """\
@@ -221,7 +221,7 @@ def test_a_merge_request_of_the_manifest_project_is_told_what_hydrating_it_chang
     ended = scene.merge_request(theirs)
     assert ended.code == 0, ended.out
     (note,) = theirs.notes
-    assert "What hydrating this changes in the final YAML:" in note.body
+    assert "Hydrating this merge request changes the final YAML:" in note.body
     assert "```diff\n  metadata.namespace\n- web\n+ shop\n```" in note.body
     assert "namespace: shop" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml", "change")
     assert scene.merge_request(theirs).code == 0

@@ -129,9 +129,9 @@ def test_a_trigger_token_alone_is_worth_nothing(make: MakeAcme) -> None:
     (token,) = acme.manifests.trigger_tokens
     claim = done.inputs["handoff"]
     for inputs, why in (
-        ({"handoff": claim}, "which does not run any more"),  # said again when its job is over
+        ({"handoff": claim}, "which is no longer running"),  # said again when its job is over
         ({"handoff": claim.partition(" token=")[0]}, "triggered this pipeline"),
-        ({"action": "rehydrate"}, "the hand-off is not one that this version reads"),
+        ({"action": "rehydrate"}, "cannot read the hand-off"),
     ):
         answer = requests.post(
             f"{acme.gitlab.url}/api/v4/projects/acme%2Fmanifests/trigger/pipeline",

@@ -55,7 +55,7 @@ def test_all_is_well(fleet: ManifestRepository) -> None:
     assert [line.split()[:4] for line in found[1:5]] == [
         [app, environment, "1.0", "a" * 12] for app in ("api", "web") for environment in ("dev", "production")
     ]
-    assert found[5:] == ["4 app-environments: all as they should be"]
+    assert found[5:] == ["4 app-environments: all current"]
     one = status(fleet.path)["web", "dev"]
     assert one["state"] == "current"
     assert one["landed"]["commit"] == git(fleet.path, "rev-parse", "HEAD")
@@ -174,8 +174,8 @@ def test_a_proposal_for_many_shows_at_each_and_what_landed_since_is_not_proposed
 def test_a_remote_that_does_not_answer_is_said(fleet: ManifestRepository) -> None:
     git(fleet.path, "remote", "add", "origin", "/nowhere/at/all")
     found = lines(fleet.path)
-    assert found[-1] == "4 app-environments: all as they should be"
-    assert found[-2].startswith("what is proposed is not known: ")
+    assert found[-1] == "4 app-environments: all current"
+    assert found[-2].startswith("cannot tell what is proposed: ")
 
 
 def test_landings_agree_with_each_history(fleet: ManifestRepository) -> None:

@@ -43,7 +43,7 @@ def both_ways(scene: Scene, files: dict[str, str | None]) -> list[Ended]:
     hydrated = scene.merge_request(one)
     job = scene.job("merge_request_event", one.author, refs(scene.manifests)["refs/heads/mine"])
     job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
-    return [hydrated, scene._as_job(job, Tokens(job.token), ci.merge_request)]
+    return [hydrated, scene._as_job(job, Tokens(job=job.token), ci.merge_request)]
 
 
 @pytest.mark.parametrize("path", RED)
@@ -51,7 +51,7 @@ def test_what_nobody_hydrated_is_red(scene: Scene, path: str) -> None:
     for ended in both_ways(scene, {path: OBJECT}):
         assert ended.code == 1, ended.out
         assert path.rpartition("/")[2] in ended.out
-        assert "is not Headgate's" in ended.out
+        assert "was not written by Headgate" in ended.out
 
 
 def test_what_flux_does_not_read_is_green(scene: Scene) -> None:
@@ -61,9 +61,9 @@ def test_what_flux_does_not_read_is_green(scene: Scene) -> None:
 
 def test_two_tokens_of_one_user_stop_the_run(scene: Scene) -> None:
     job = scene.job("push")
-    ended = scene._as_job(job, Tokens(job.token, scene.token, branch=scene.token), ci.push)
+    ended = scene._as_job(job, Tokens(job=job.token, write=scene.token, branch=scene.token), ci.push)
     assert ended.code == UntrustedError.code
-    assert "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN are of one user" in ended.out
+    assert "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN belong to the same user" in ended.out
 
 
 def test_what_is_there_already_is_nobodys_fault(scene: Scene) -> None:

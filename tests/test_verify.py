@@ -75,7 +75,7 @@ def test_an_edited_field_is_told_with_who_did_it(fleet: ManifestRepository, monk
     assert lines[2].startswith(f"  ~ {FILE} differs: Eve, 20")
     assert lines[2].endswith(f", {commit[:12]} Mend it quickly")
     assert [line.strip() for line in lines[3:6]] == ["spec.ports[0].port", "- 81", "+ 80"]
-    assert "'headgate rehydrate' writes it as it should be" in lines[6]
+    assert "'headgate rehydrate' reverts it" in lines[6]
     assert lines[7:] == ["2 app-environments: 1 as hydrated, 1 edited by hand"]
     (difference,) = verdict(fleet.path, "edited")["differences"]
     assert difference["last_commit"]["who"] == "Eve <test@example.com>"
@@ -98,14 +98,14 @@ def test_missing_and_added_files_are_told(fleet: ManifestRepository, monkeypatch
     ]
     out = verify(fleet.path).out
     assert f"  - {FILE} is missing: Bob, " in out
-    assert "  + deploy/dev/web/extra.yaml is not Headgate's: Eve, " in out
+    assert "  + deploy/dev/web/extra.yaml was not written by Headgate: Eve, " in out
 
 
 def test_a_stale_app_is_no_edit_by_hand(fleet: ManifestRepository) -> None:
     fleet.write({"templates/web/service.yaml": SERVICE.replace("80", "90")}).commit()
     ran = verify(fleet.path, "--environment", "dev")
     assert ran.code == 1
-    assert "web in dev: its inputs changed, and it was not hydrated since" in ran.out
+    assert "web in dev: its inputs changed since it was hydrated" in ran.out
     assert f"  ~ {FILE} differs\n" in ran.out
     assert ran.out.endswith("1 app-environments: 1 stale\n")
 
@@ -155,7 +155,7 @@ def test_a_folder_whose_app_is_gone_is_told(fleet: ManifestRepository) -> None:
     fleet.write({"apps/evil/config/.headgate.json": "{}"}).commit("Remove")
     ran = verify(fleet.path)
     assert ran.code == 1
-    assert "deploy/dev/web: left from an app or environment that is gone\n" in ran.out
+    assert "deploy/dev/web: left over from a removed app or environment\n" in ran.out
     assert ran.out.endswith("nothing to verify; folders left over: 2\n")
 
 
@@ -185,7 +185,7 @@ def test_a_record_that_was_tampered_with_shows(fleet: ManifestRepository, monkey
     edit(fleet, monkeypatch, {record: json.dumps({**data, "output": "0" * 64})})
     (difference,) = verdict(fleet.path, "edited")["differences"]
     assert (difference["file"], difference["kind"]) == (record, "record")
-    assert "does not fit the files: Eve" in verify(fleet.path).out
+    assert "does not match the files: Eve" in verify(fleet.path).out
 
 
 def test_other_tools_than_the_locked_ones_refuse(fleet: ManifestRepository) -> None:

@@ -93,10 +93,19 @@ class Scene:
     ) -> Ended:
         """Run what a job runs, and keep what it said. Its token is worth nothing afterwards."""
         job = self.job(source, sha=sha)
-        return self._as_job(job, Tokens(job.token, self.token if token is None else token), action)
+        return self._as_job(job, Tokens(job=job.token, write=self.token if token is None else token), action)
 
     def _as_job(self, job: Job, tokens: Tokens, action: Callable[[Run, JobReport], int]) -> Ended:
-        event = Event(self.gitlab.url, "platform/manifests", "", Form(), 0, 0, tokens, {})
+        event = Event(
+            server=self.gitlab.url,
+            manifests="platform/manifests",
+            handoff="",
+            form=Form(),
+            upstream=0,
+            upstream_project=0,
+            tokens=tokens,
+            registry_variables={},
+        )
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
@@ -144,7 +153,7 @@ class Scene:
         """Run the pipeline of a merge request, which has the token that writes its branch and notes, and no other."""
         job = self.job("merge_request_event", one.author, refs(self.manifests)[f"refs/heads/{one.source}"])
         job.pipeline.ref = f"refs/merge-requests/{one.iid}/head"
-        return self._as_job(job, Tokens(job.token, branch=self.token), ci.merge_request)
+        return self._as_job(job, Tokens(job=job.token, branch=self.token), ci.merge_request)
 
     def requests(self) -> list[MergeRequest]:
         """Return the open merge requests of the manifest project."""

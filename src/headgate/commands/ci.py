@@ -25,7 +25,7 @@ from headgate.gitlab.event import read_event
 from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
-from headgate.gitlab.verified_handoff import app_histories, proven, sent
+from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, verify_sender
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
 from headgate.intents.rollback import RollBackRequest
@@ -37,7 +37,7 @@ from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
-from headgate.review.automerge import was_pushed_by_us
+from headgate.review.automerge import is_own_push
 from headgate.review.reconcile import closed_by_people
 from headgate.review.without_token import push_options
 
@@ -96,10 +96,10 @@ def hand_off(run: Run, report: JobReport) -> int:
     """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
     terminal = Terminal(sys.stdout)
     with _opened(run, terminal, _check) as workspace, ExitStack() as stack:
-        claim, sender = proven(run, workspace.configuration)
+        claim, sender = verify_sender(run, workspace.configuration)
         terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
         try:
-            received, source = sent(run, workspace.configuration, claim, sender, stack)
+            received, source = resolve_handoff(run, workspace.configuration, claim, sender, stack)
             result = _land(run, report, workspace, terminal, lambda _workspace, _stack: Deliver(received, source))
             result = result.followed_by(complete(run, workspace, result.landings, Scope(sent=_commit_of(received))))
         except HeadgateError as error:
@@ -127,7 +127,7 @@ def schedule(run: Run, report: JobReport) -> int:
     """
     gitlab, project = run.write, run.event.manifests
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
-    scope = Scope(told=completed) if completed else Scope(everything=True)
+    scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     promoted = run_job(run, report, verbs.promote_due(run.histories), None)
     return merge_codes([verified, promoted, run_job(run, report, verbs.refresh(), scope)])
@@ -284,9 +284,7 @@ def _proof_key(run: Run) -> ProofKey | None:
     gitlab, project = run.write, run.event.manifests
     if gitlab is None:
         return None
-    return ProofKey.of(
-        run.event.tokens.write, run.address, lambda at, commit: was_pushed_by_us(gitlab, project, at, commit)
-    )
+    return ProofKey.of(run.event.tokens.write, run.address, lambda at, commit: is_own_push(gitlab, project, at, commit))
 
 
 _KINDS: dict[str, Callable[[Run, JobReport], int]] = {

@@ -56,7 +56,12 @@ def claim(environ: Mapping[str, str]) -> Claim:
             hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
         )
     references = tuple(parse_reference(one.strip()) for one in images.split(",") if one.strip())
-    return Claim(int(project), needed(environ, "CI_COMMIT_SHA"), references, needed(environ, "HEADGATE_ID_TOKEN"))
+    return Claim(
+        project=int(project),
+        commit=needed(environ, "CI_COMMIT_SHA"),
+        images=references,
+        token=needed(environ, "HEADGATE_ID_TOKEN"),
+    )
 
 
 def _wait_unseen(terminal: Terminal, project: str, environ: Mapping[str, str]) -> None:

@@ -117,7 +117,7 @@ def _entry(
     if pin_changed:
         pin = step.release.pin if step.release else None
         notes.append(f"pinned by {pin.by}: {pin.reason}" if pin else "unpinned")
-    return HistoryEntry(step, same.commit if same else "", first, tuple(notes))
+    return HistoryEntry(step=step, back_to=same.commit if same else "", as_in=first, notes=tuple(notes))
 
 
 def _had_before(other: ReleaseHistory, step: ReleaseStep) -> bool:

@@ -113,7 +113,7 @@ def _tell(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
         yield "no note is written on the merge request: there is no HEADGATE_BRANCH_TOKEN"
         return
     try:
-        if keep_note(run.branch, path, "preview", previewed.text, begin=previewed.is_new):
+        if keep_note(run.branch, path, "preview", previewed.text, create=previewed.is_new):
             yield "told the merge request what would change"
     except GitLabError as error:
         yield f"the note on the merge request is not written: {error}"

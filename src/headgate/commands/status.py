@@ -38,9 +38,10 @@ def run(request: StatusOptions) -> int:
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)
     unusable = [
-        AppStatus(one.app, one.environment, None, "failed", error=one.error) for one in broken(configuration, apps)
+        AppStatus(app=one.app, environment=one.environment, release=None, state="failed", error=one.error)
+        for one in broken(configuration, apps)
     ]
-    whole = Status((*status.standings, *unusable), status.notes)
+    whole = Status((*status.apps, *unusable), status.notes)
     terminal.end_progress()
     if request.json:
         print(status_to_json(whole))  # noqa: T201  the answer itself

@@ -13,10 +13,10 @@ from headgate.errors import GitError
 from headgate.hydration.hydrate import broken
 from headgate.releases.deepen import deepening
 from headgate.report.terminal import Terminal
-from headgate.report.verify import verdicts_to_json, write_verdicts
+from headgate.report.verify import verifications_to_json, write_verifications
 from headgate.repository.tree import prefetch
 from headgate.state.reading import open_for_reading
-from headgate.state.verify import Verification, is_whole, orphans, strays, verdicts, with_touches, without
+from headgate.state.verify import Verification, has_all_commits, orphans, strays, verdicts, with_last_commits, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,16 +66,16 @@ def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] =
             found += without(strays(tree, configuration, request.base), told)
         found = _with_touches(workspace, found)
     failed = [
-        Verification(one.app, one.environment, one.folder, "failed", error=one.error)
+        Verification(app=one.app, environment=one.environment, folder=one.folder, state="failed", error=one.error)
         for one in broken(configuration, request.apps)
     ]
     found += failed
     hear(found)
     terminal.end_progress()
     if request.json:
-        print(verdicts_to_json(found))  # noqa: T201  the answer itself
+        print(verifications_to_json(found))  # noqa: T201  the answer itself
     else:
-        write_verdicts(terminal, found)
+        write_verifications(terminal, found)
     return _exit_code(found)
 
 
@@ -92,8 +92,8 @@ def _with_touches(workspace: Workspace, found: Sequence[Verification]) -> list[V
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
-                told = with_touches(found, repository, workspace.base)
-                if is_whole(told):
+                told = with_last_commits(found, repository, workspace.base)
+                if has_all_commits(told):
                     break
         except GitError:  # the remote does not answer: what is here must do
             pass

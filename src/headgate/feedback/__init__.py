@@ -1,1 +1,1 @@
-"""What people are told on GitLab after a run: statuses, deployments, notes, the job's report."""
+"""Feedback in GitLab after a run: statuses, deployments, environments, notes, the job's report."""

@@ -1,4 +1,4 @@
-"""What the apps' projects are told after a run: statuses and notes on commits, deployments. It never fails a run."""
+"""Reports in the apps' projects after a run: commit statuses, notes, deployments. They never fail a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from headgate.errors import GitError, HeadgateError
 from headgate.feedback.appnote import write_app_notes
-from headgate.feedback.commit_report import MOST, CommitRef, CommitReport, app_states, commit_reports, failed
+from headgate.feedback.commit_report import MAX_TEXT, CommitRef, CommitReport, app_states, commit_reports, failed
 from headgate.feedback.deployments import record_deployments
 from headgate.feedback.environments import describe_environments
 from headgate.feedback.statuses import send_statuses
@@ -20,10 +20,10 @@ from headgate.report.markdown import plain
 from headgate.repository import git
 from headgate.repository.remote import fetch
 from headgate.state.proposals import open_proposals
-from headgate.state.status import find_arrivals
+from headgate.state.status import find_last_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from headgate.config import Configuration
     from headgate.feedback.commit_report import AppState
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from headgate.review.update import ReviewResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Of which apps is told: of those that a run touched, of ``everything``, of what came with a push.
+    """Which apps get reports: those that a run touched, those of a push, or with ``everything`` all.
 
-    ``since`` is a commit: it counts, with all that came after it. Of what ``told`` holds all is told already, and only
-    what came after it counts. ``sent`` is whose hand-off this run landed.
+    ``since`` is a commit: it counts with all that came after it. ``reported`` is a commit up to which everything is
+    reported. ``sent`` is the commit whose hand-off this run landed.
     """
 
     everything: bool = False
     since: str = ""
-    told: str = ""
+    reported: str = ""
     sent: CommitRef | None = None
 
 
@@ -60,81 +60,88 @@ def report(
     state: State,
     landings: Sequence[Landing],
     scope: Scope,
-    done: ReviewResult,
+    reviews: ReviewResult,
 ) -> Iterator[str]:
-    """Tell the apps' projects, and yield what there is to say of that. ``before`` is as it was before the run."""
-    earlier, came = _earlier(before, newest, scope, state.configuration)
-    touched = _touched(state.configuration, landings, scope, {*done.gone, *done.changed}, came)
+    """Report to the apps' projects and yield messages. ``before`` is the workspace before the run."""
+    earlier, pushed = _earlier(before, newest, scope, state.configuration)
+    touched = _touched(state.configuration, landings, scope, reviews.changed, pushed)
     if not touched:
         return
-    outcomes = {(one.app, one.environment): one for landing in landings for one in landing.outcomes}
-    told: list[tuple[AppState, list[CommitReport]]] = []
-    for one in _standings(run, newest, state, touched, done):
-        gone = _gone(earlier, state.configuration, one.owner, done)
-        told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
-    yield from _send(run, told, state.configuration.settings.environments)
+    outcomes = {(outcome.app, outcome.environment): outcome for landing in landings for outcome in landing.outcomes}
+    reports_by_app: list[tuple[AppState, list[CommitReport]]] = []
+    for app_state in _app_states(run, newest, state, touched, reviews):
+        gone = _superseded(earlier, state.configuration, app_state.owner, reviews)
+        reports_by_app.append((app_state, _commit_reports(app_state, gone, outcomes.get(app_state.owner), scope.sent)))
+    yield from _send(run, reports_by_app, state.configuration.settings.environments)
 
 
 def report_to_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
-    """Tell the app's commit, by a status of its own, why its hand-off was refused as a whole.
+    """Set a status on the app's commit that says why its hand-off was refused as a whole.
 
-    Without an error, that it was taken after all, where it had been refused before.
+    Without an error, correct an earlier refusal.
     """
     if run.write is None:
         return
-    state, text = ("failed", plain(f"refused: {error.what}", MOST)) if error else ("success", "taken")
-    ref = sender.ref if error else ""  # without one, only a status that is there already is changed
-    word = CommitReport(sender.project, sender.commit, ref, "", "", "hand-off", state, text, run.job.address)
-    send_statuses(run.write, [word], Refusals())
+    commit_report = CommitReport(
+        project=sender.project,
+        commit=sender.commit,
+        ref=sender.ref if error else "",  # without a ref, only an existing status is changed
+        app="",
+        environment="",
+        name="hand-off",
+        state="failed" if error else "success",
+        text=plain(f"refused: {error.what}", MAX_TEXT) if error else "accepted",
+        url=run.job.address,
+    )
+    send_statuses(run.write, [commit_report], Refusals())
 
 
 def _send(
-    run: Run, told: Sequence[tuple[AppState, Sequence[CommitReport]]], environments: Mapping[str, Environment]
+    run: Run, reports_by_app: Sequence[tuple[AppState, Sequence[CommitReport]]], environments: Mapping[str, Environment]
 ) -> Iterator[str]:
     refusals = Refusals()
-    every = [word for _, said in told for word in said]
-    deployed = record_deployments([one for one in (run.write, run.by_job) if one], every, refusals)
+    reports = [commit_report for _, app_reports in reports_by_app for commit_report in app_reports]
+    deployed = record_deployments([gitlab for gitlab in (run.write, run.by_job) if gitlab], reports, refusals)
     described = describe_environments(run.write or run.by_job, deployed, environments, refusals)
     counts = {"deployments": len(deployed), "environments": described}
     if run.write is not None:
-        counts["commit statuses"] = send_statuses(run.write, every, refusals)
-        counts["notes"] = write_app_notes(run.write, told, run.event.manifests, refusals)
-    elif every:
-        yield "commit statuses and notes are not written: GitLab takes them by HEADGATE_TOKEN, not by a job token"
-    sent = [f"{number} {what}" for what, number in counts.items() if number]
+        counts["commit statuses"] = send_statuses(run.write, reports, refusals)
+        counts["notes"] = write_app_notes(run.write, reports_by_app, run.event.manifests, refusals)
+    elif reports:
+        yield "no commit statuses and notes: GitLab accepts them with HEADGATE_TOKEN, not with a job token"
+    sent = [f"{count} {kind}" for kind, count in counts.items() if count]
     if sent:
-        yield f"told the apps' projects: {', '.join(sent)}"
-    yield from refusals.told
+        yield f"reported to the apps' projects: {', '.join(sent)}"
+    yield from refusals.messages
 
 
-def _words(one: AppState, gone: list[CommitRef], outcome: Outcome | None, sent: CommitRef | None) -> list[CommitReport]:
-    """Return what commits are told of one app and environment; also that of this run's hand-off, if it did not land."""
+def _commit_reports(
+    app_state: AppState, gone: list[CommitRef], outcome: Outcome | None, sent: CommitRef | None
+) -> list[CommitReport]:
+    """Return the commits' reports for one app and environment, with the failure of this run's hand-off."""
     if sent is None or outcome is None:
-        return commit_reports(one, gone)
+        return commit_reports(app_state, gone)
     if outcome.state == "superseded":
-        return commit_reports(one, [*gone, sent])
-    said = commit_reports(one, gone)
-    if outcome.error is not None and not any(word.state == "failed" for word in said):
-        said = [word for word in said if (word.project, word.commit) != sent[:2]]
-        said.append(failed(one, sent, outcome.error))
-    return said
+        return commit_reports(app_state, [*gone, sent])
+    reports = commit_reports(app_state, gone)
+    if outcome.error is not None and not any(commit_report.state == "failed" for commit_report in reports):
+        reports = [other for other in reports if (other.project, other.commit) != sent[:2]]
+        reports.append(failed(app_state, sent, outcome.error))
+    return reports
 
 
 def _earlier(
     before: Workspace, newest: Workspace, scope: Scope, configuration: Configuration
 ) -> tuple[Tree, list[Owner]]:
-    """Return the files as they were before what this run is about, and whose differ since then.
-
-    A run lands something itself, or runs since somebody pushed: then it is what was before that push.
-    """
-    if not (scope.since or scope.told):
+    """Return the files before this run or the push that it handles, and the apps that changed since then."""
+    if not (scope.since or scope.reported):
         return before.tree, []
-    repository, base = newest.repository, scope.told or f"{scope.since}^"
+    repository, base = newest.repository, scope.reported or f"{scope.since}^"
     try:
-        fetch(repository, newest.remote, scope.told or scope.since, depth=2)
+        fetch(repository, newest.remote, scope.reported or scope.since, depth=2)
         changed = repository.git("diff-tree", "-r", "-z", "--name-only", base, newest.base)
         earlier = git.tree_of_commit(repository, base)
-    except GitError:  # the first commit of all, or one that is gone
+    except GitError:  # the first commit, or a deleted one
         return before.tree, []
     return earlier, list(owners_of(filter(None, changed.split("\0")), configuration))
 
@@ -143,21 +150,21 @@ def _touched(
     configuration: Configuration,
     landings: Sequence[Landing],
     scope: Scope,
-    branches: set[str],
-    came: Sequence[Owner],
+    branches: Collection[str],
+    pushed: Sequence[Owner],
 ) -> list[Owner]:
-    """Return the apps and environments of which there may be news: with an app, all its environments."""
+    """Return the apps and environments that may have changed: all environments of each app."""
     if scope.everything:
         return [(record.name, name) for record, name in configuration.pairs()]
-    outcomes = [one for landing in landings for one in landing.outcomes]
-    apps = {one.app for one in outcomes if scope.sent or one.state in ("changed", "superseded", "held")}
-    apps |= {branch.rsplit("/", 1)[1] for branch in branches} | {app for app, _ in came}
+    outcomes = [outcome for landing in landings for outcome in landing.outcomes]
+    apps = {outcome.app for outcome in outcomes if scope.sent or outcome.state in ("changed", "superseded", "held")}
+    apps |= {branch.rsplit("/", 1)[1] for branch in branches} | {app for app, _ in pushed}
     known = [configuration.apps[app] for app in sorted(apps) if app in configuration.apps]
     return [(record.name, name) for record in known for name in record.environments(configuration.settings)]
 
 
-def _standings(
-    run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: ReviewResult
+def _app_states(
+    run: Run, newest: Workspace, state: State, touched: Sequence[Owner], reviews: ReviewResult
 ) -> list[AppState]:
     project = f"{run.event.server}/{run.event.manifests}/-"
 
@@ -168,28 +175,28 @@ def _standings(
         return f"{project}/commits/{quote(newest.branch)}/{quote(folder)}"
 
     def review_at(branch: str) -> str:
-        found = done.open.get(branch)
-        return found.url if found else f"{project}/commits/{quote(branch)}"
+        request = reviews.open.get(branch)
+        return request.url if request else f"{project}/commits/{quote(branch)}"
 
     proposed = open_proposals(newest, state.configuration)
     apps = state.configuration.apps
     released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
-    landed = find_arrivals(newest, released)
+    landed = find_last_changes(newest, released)
     return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at)
 
 
-def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: ReviewResult) -> list[CommitRef]:
-    """Return the commits whose place something newer may have taken: what ran before, and what was proposed.
+def _superseded(earlier: Tree, configuration: Configuration, owner: Owner, reviews: ReviewResult) -> list[CommitRef]:
+    """Return the commits that something newer may have superseded: what ran before, and what was proposed.
 
-    Whether it did is seen by what runs now (`commit_reports`).
+    `commit_reports` compares them with what runs now.
     """
     app, environment = owner
     try:
         release = read_release(earlier, configuration.apps[app], environment)
     except HeadgateError:
         release = None
-    found: list[CommitRef] = [
+    commits: list[CommitRef] = [
         (part.project_id, part.commit, part.ref) for part in parts(release).values() if part.project_id is not None
     ]
-    found += [(project, commit, "") for project, commit in done.gone.get(review_branch(app, environment), ())]
-    return found
+    commits += [(project, commit, "") for project, commit in reviews.gone.get(review_branch(app, environment), ())]
+    return commits

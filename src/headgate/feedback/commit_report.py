@@ -1,9 +1,9 @@
-"""What there is to say of each commit of an app's project: where it runs, where it waits, what took its place. Pure."""
+"""The report on each commit of an app's project: where it runs, where it waits, what superseded it. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from headgate.releases.pending import held_release, read_pending
 from headgate.releases.release import parts, read_released
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from headgate.review.description import Source
     from headgate.state.proposals import Proposed
 
-MOST = 255
-"""Characters of a status' description: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status."""
-_RANK = ("canceled", "failed", "success", "pending")
+MAX_TEXT = 255
+"""The limit of a status' description: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status."""
+CommitState = Literal["canceled", "failed", "success", "pending"]
+_RANK: tuple[CommitState, ...] = ("canceled", "failed", "success", "pending")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CommitReport:
-    """What one commit is told for one app and environment.
+    """The report on one commit for one app and environment.
 
-    ``name`` is the environment's, with the app's where several apps are one project's. ``state`` is GitLab's for
-    a status, ``deployed`` says that the environment runs this commit of the project. ``pipeline`` is the one that
-    handed the commit off; 0 where that is not known.
+    ``name`` is the environment's, with the app's when several apps share a project. ``state`` is that of GitLab's
+    status. ``deployed``: the environment runs this commit. ``pipeline`` handed the commit off; 0 when unknown.
     """
 
     project: int
@@ -42,16 +42,16 @@ class CommitReport:
     app: str
     environment: str
     name: str
-    state: str
+    state: CommitState
     text: str
     url: str
     deployed: bool = False
     pipeline: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppState:
-    """What is known of one app in one environment. ``url`` leads to what brought what runs there."""
+    """One app in one environment. ``url`` is the address of the commit that delivered the release."""
 
     owner: Owner
     name: str
@@ -64,9 +64,14 @@ class AppState:
     review_url: str
     url: str
 
+    @property
+    def environment(self) -> str:
+        """The environment's name."""
+        return self.owner[1]
+
 
 CommitRef = tuple[int, str, str]
-"""A project's number, a commit of it, and its ref in full; an empty one where that is not known."""
+"""A project's id, a commit of it, and its full ref; the ref is empty when unknown."""
 
 
 def app_states(
@@ -77,49 +82,49 @@ def app_states(
     landed_at: Callable[[Owner], str],
     review_at: Callable[[str], str],
 ) -> list[AppState]:
-    """Return what is known of these apps and environments.
+    """Return the states of these apps and environments.
 
-    ``landed_at`` gives the address of what brought what runs there, ``review_at`` that of a branch's merge request.
+    ``landed_at`` returns the address of the commit that delivered a release, ``review_at`` that of a merge request.
     """
-    found = []
+    states = []
     for app, environment in owners:
         record, proposal = configuration.apps[app], proposed.get((app, environment))
         landed = read_released(tree, record.release_folder(environment))
         pending = read_pending(tree, record.release_folder(environment), landed)
         release = landed.release if landed else None
-        found.append(
+        states.append(
             AppState(
-                (app, environment),
-                f"{app}/{environment}" if _shares(record, configuration) else environment,
-                release,
-                held_release(landed, pending.held),
-                (*pending.held, *pending.diverged),
-                _held(configuration, environment, release),
-                pending.failed,
-                proposal.release if proposal else None,
-                review_at(proposal.branch) if proposal else "",
-                landed_at((app, environment)),
+                owner=(app, environment),
+                name=f"{app}/{environment}" if _shares_project(record, configuration) else environment,
+                release=release,
+                waiting=held_release(landed, pending.held),
+                held_groups=(*pending.held, *pending.diverged),
+                held=_hold_reason(configuration, environment, release),
+                failed=pending.failed,
+                proposed=proposal.release if proposal else None,
+                review_url=review_at(proposal.branch) if proposal else "",
+                url=landed_at((app, environment)),
             )
         )
-    return found
+    return states
 
 
-def _held(configuration: Configuration, environment: str, release: Release | None) -> str:
+def _hold_reason(configuration: Configuration, environment: str, release: Release | None) -> str:
     freeze = configuration.frozen.get(environment)
     if release is not None and release.pin is not None:
         return f"pinned by {release.pin.by}: {release.pin.reason}"
-    return f"frozen by {freeze.by}: {freeze.reason}" if freeze else "it is checked again"
+    return f"frozen by {freeze.by}: {freeze.reason}" if freeze else "the next run checks it again"
 
 
 def projects_of(record: AppRecord) -> set[str]:
-    """Return the projects that hand parts of an app off."""
+    """Return the projects that hand off parts of an app."""
     images = [image.project for image in record.app.images.values()]
     config = record.app.config.project if record.app.config else None
     return {project for project in (record.app.project, *images, config) if project}
 
 
-def _shares(record: AppRecord, configuration: Configuration) -> bool:
-    """Whether another app is of one of this app's projects too: then a status must name the app."""
+def _shares_project(record: AppRecord, configuration: Configuration) -> bool:
+    """Whether another app has one of this app's projects too, so that statuses must name the app."""
     for project in projects_of(record):
         others = configuration.apps.mentioning(project)
         if any(other.name != record.name and project in projects_of(other) for other in others):
@@ -127,86 +132,106 @@ def _shares(record: AppRecord, configuration: Configuration) -> bool:
     return False
 
 
-def commit_reports(one: AppState, gone: Iterable[CommitRef] = ()) -> list[CommitReport]:
-    """Return what each commit is told. ``gone`` are commits that something newer took the place of."""
-    found: dict[Source, CommitReport] = {}
-    for word in [*_gone(one, gone), *_failed(one), *_running(one), *_waiting(one), *_proposed(one)]:
-        key = (word.project, word.commit)
-        if key not in found or _RANK.index(word.state) >= _RANK.index(found[key].state):
-            found[key] = word
-    return list(found.values())
+def commit_reports(app: AppState, gone: Iterable[CommitRef] = ()) -> list[CommitReport]:
+    """Return the report of each commit. ``gone`` are commits that something newer may have superseded."""
+    reports: dict[Source, CommitReport] = {}
+    for report in [*_gone(app, gone), *_failed(app), *_running(app), *_waiting(app), *_proposed(app)]:
+        key = (report.project, report.commit)
+        if key not in reports or _RANK.index(report.state) >= _RANK.index(reports[key].state):
+            reports[key] = report
+    return list(reports.values())
 
 
-def _running(one: AppState) -> Iterator[CommitReport]:
-    deployed = _leading(one.release)
-    for part in parts(one.release).values():
-        pin = f", {one.held}" if one.release and one.release.pin else ""
-        text = f"deployed to {one.owner[1]}: {version(one.release)}{pin}"
-        yield from _word(one, part, "success", text, one.url, deployed=(part.project_id, part.commit) in deployed)
+def _running(app: AppState) -> Iterator[CommitReport]:
+    deployed = _leading(app.release)
+    for part in parts(app.release).values():
+        pin = f", {app.held}" if app.release and app.release.pin else ""
+        text = f"deployed to {app.environment}: {version(app.release)}{pin}"
+        is_deployed = (part.project_id, part.commit) in deployed
+        yield from _report(app, part, "success", text, app.url, deployed=is_deployed)
 
 
-def _waiting(one: AppState) -> Iterator[CommitReport]:
-    running = parts(one.release)
-    for group in one.held_groups:
-        why = "; ".join(group.record.reasons) or one.held
+def _waiting(app: AppState) -> Iterator[CommitReport]:
+    running = parts(app.release)
+    for group in app.held_groups:
+        reason = "; ".join(group.record.reasons) or app.held
         for name, part in group.parts.items():
             if part != running.get(name):
-                yield from _word(one, part, "pending", f"waits for {one.owner[1]}: {why}", one.url)
+                yield from _report(app, part, "pending", f"waits for {app.environment}: {reason}", app.url)
 
 
-def _proposed(one: AppState) -> Iterator[CommitReport]:
-    running = parts(one.release)
-    for name, part in parts(one.proposed).items():
+def _proposed(app: AppState) -> Iterator[CommitReport]:
+    running = parts(app.release)
+    for name, part in parts(app.proposed).items():
         if part != running.get(name):
-            text = f"waits for review in {one.owner[1]}: {version(one.proposed)}"
-            yield from _word(one, part, "pending", text, one.review_url)
+            text = f"waits for review in {app.environment}: {version(app.proposed)}"
+            yield from _report(app, part, "pending", text, app.review_url)
 
 
-def _failed(one: AppState) -> Iterator[CommitReport]:
-    for group in one.failed:
-        why = group.record.failure.message if group.record.failure else "it could not be rendered"
+def _failed(app: AppState) -> Iterator[CommitReport]:
+    for group in app.failed:
+        reason = group.record.failure.message if group.record.failure else "it could not be rendered"
         for part in group.parts.values():
-            yield from _word(one, part, "failed", f"not delivered to {one.owner[1]}: {why}", one.url)
+            yield from _report(app, part, "failed", f"not delivered to {app.environment}: {reason}", app.url)
 
 
-def _gone(one: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
-    newest = one.proposed or one.waiting or one.release
-    every = [part for release in (one.release, one.proposed) for part in parts(release).values()]
-    every += [part for group in one.held_groups for part in group.parts.values()]
-    there = {(part.project_id, part.commit) for part in every}
-    projects = {part.project_id for part in every}
+def _gone(app: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
+    newest = app.proposed or app.waiting or app.release
+    parts_in_use = [part for release in (app.release, app.proposed) for part in parts(release).values()]
+    parts_in_use += [part for group in app.held_groups for part in group.parts.values()]
+    current = {(part.project_id, part.commit) for part in parts_in_use}
+    projects = {part.project_id for part in parts_in_use}
     for project, commit, ref in gone:
-        if (project, commit) not in there and project in projects:  # of no project that is not this app's
-            text = plain(f"superseded in {one.owner[1]} by {version(newest)}", MOST)
-            yield CommitReport(project, commit, ref, *one.owner, one.name, "canceled", text, one.review_url or one.url)
+        if (project, commit) not in current and project in projects:
+            text = f"superseded in {app.environment} by {version(newest)}"
+            url = app.review_url or app.url
+            yield _build(app, (project, commit, ref), "canceled", text, url)
 
 
-def failed(one: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
-    """Return what a commit is told whose hand-off could not be rendered."""
-    text = plain(f"not delivered to {one.owner[1]}: {error.what}", MOST)
-    return CommitReport(*sent, *one.owner, one.name, "failed", text, one.url)
+def failed(app: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
+    """Return the report of a commit whose hand-off could not be rendered."""
+    text = f"not delivered to {app.environment}: {error.what}"
+    return _build(app, sent, "failed", text, app.url)
 
 
-def _word(
-    one: AppState, part: ReleasedImage | ReleasedConfig, state: str, text: str, url: str, *, deployed: bool = False
+def _build(app: AppState, ref: CommitRef, state: CommitState, text: str, url: str) -> CommitReport:
+    return CommitReport(
+        project=ref[0],
+        commit=ref[1],
+        ref=ref[2],
+        app=app.owner[0],
+        environment=app.environment,
+        name=app.name,
+        state=state,
+        text=plain(text, MAX_TEXT),
+        url=url,
+    )
+
+
+def _report(
+    app: AppState,
+    part: ReleasedImage | ReleasedConfig,
+    state: CommitState,
+    text: str,
+    url: str,
+    *,
+    deployed: bool = False,
 ) -> Iterator[CommitReport]:
-    if part.project_id is not None:  # handed off by hand: nobody said which project of GitLab it is
-        yield CommitReport(
-            *(part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed),
-            pipeline=part.pipeline or 0,
-        )
+    if part.project_id is not None:  # unknown after a hand-off without GitLab
+        report = _build(app, (part.project_id, part.commit, part.ref), state, text, url)
+        yield replace(report, deployed=deployed, pipeline=part.pipeline or 0)
 
 
 def _leading(release: Release | None) -> set[tuple[int | None, str]]:
-    """Return one commit for each project: the newest that runs, so that a project has one deployment at a time."""
-    found: dict[int | None, ReleasedImage | ReleasedConfig] = {}
+    """Return the newest running commit of each project, so that a project has one deployment at a time."""
+    newest: dict[int | None, ReleasedImage | ReleasedConfig] = {}
     for part in parts(release).values():
-        other = found.get(part.project_id)
-        if other is None or (part.pipeline or 0) > (other.pipeline or 0):
-            found[part.project_id] = part
-    return {(project, part.commit) for project, part in found.items()}
+        known = newest.get(part.project_id)
+        if known is None or (part.pipeline or 0) > (known.pipeline or 0):
+            newest[part.project_id] = part
+    return {(project, part.commit) for project, part in newest.items()}
 
 
-def shown(one: AppState) -> str:
-    """Say in few words what runs, for those whose commit does not."""
-    return f"runs {version(one.release)}" if one.release else "nothing was released yet"
+def summary(app: AppState) -> str:
+    """Describe what runs, for commits without a report."""
+    return f"runs {version(app.release)}" if app.release else "nothing released yet"

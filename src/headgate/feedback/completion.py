@@ -1,7 +1,6 @@
-"""What a run in a pipeline does after it landed: GitLab is brought to what the repository holds. Any run may do it.
+"""After a landing: bring GitLab up to date, first the merge requests, then the reports in the apps' projects.
 
-Merge requests first, then what the apps' projects are told. All of it comes from the state of the repository and of
-GitLab, so a run that was killed is completed by the next one.
+All of it is derived from the state of the repository and of GitLab, so the next run completes one that was killed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from headgate.feedback.apps import report
 from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
 from headgate.review.reconcile import reconcile
-from headgate.review.without_token import unopened
+from headgate.review.without_token import find_unopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,24 +25,24 @@ if TYPE_CHECKING:
 
 
 def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope: Scope) -> Iterator[str]:
-    """Bring GitLab to what the repository holds, and yield what there is to say.
+    """Bring GitLab up to date with the repository, and yield messages.
 
-    ``workspace`` is as it was before the run. What reports are refused is told and changes nothing; raises
-    GitLabError, at its end, when a merge request could not be kept.
+    ``workspace`` is as before the run. A refused report is only a message; raises GitLabError at the end when a merge
+    request could not be reconciled.
     """
     newest = refreshed(workspace)
     state = read_state(newest)
-    done = _merge_requests(run, newest, state.configuration)
-    yield from done.told
-    if done.merged:
+    reviews = _merge_requests(run, newest, state.configuration)
+    yield from reviews.messages
+    if reviews.merged:
         newest = refreshed(newest)
         state = read_state(newest)
-    yield from report(run, workspace, newest, state, landings, scope, done)
-    if done.errors:
-        raise done.errors[0]
+    yield from report(run, workspace, newest, state, landings, scope, reviews)
+    if reviews.errors:
+        raise reviews.errors[0]
 
 
 def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> ReviewResult:
     if run.write is None:
-        return unopened(run.by_job, run.event.manifests, newest)
+        return find_unopened(run.by_job, run.event.manifests, newest)
     return reconcile(run.write, run.event.manifests, newest, configuration)

@@ -1,4 +1,4 @@
-"""Deployments in an app's project: GitLab's own record of which environment runs which commit."""
+"""Deployments in an app's project: GitLab's record of which environment runs which commit."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ if TYPE_CHECKING:
 
 
 def record_deployments(
-    gitlabs: Sequence[GitLab], words: Sequence[CommitReport], refusals: Refusals
+    gitlabs: Sequence[GitLab], reports: Sequence[CommitReport], refusals: Refusals
 ) -> list[CommitReport]:
-    """Let the newest deployment of each environment be the commit that runs there. Returns what was recorded.
+    """Record the running commit of each environment as its newest deployment. Returns what was recorded.
 
-    ``gitlabs`` are the tokens by which it is tried, one after the other.
+    ``gitlabs`` are tried in turn: a token may lack access.
     """
     recorded = []
-    for word in words:
-        if word.deployed:
-            done = refusals.attempt(word.project, "deployments", partial(_by_one_of, gitlabs, word))
-            recorded += [word] if done else []
+    for report in reports:
+        if report.deployed:
+            is_new = refusals.attempt(report.project, "deployments", partial(_try_each, gitlabs, report))
+            recorded += [report] if is_new else []
     return recorded
 
 
-def _by_one_of(gitlabs: Sequence[GitLab], word: CommitReport) -> bool:
+def _try_each(gitlabs: Sequence[GitLab], report: CommitReport) -> bool:
     for gitlab in gitlabs[:-1]:
         try:
-            return _record(gitlab, word)
+            return _record(gitlab, report)
         except GitLabError as error:
             if not error.is_hidden:
                 raise
-    return _record(gitlabs[-1], word)
+    return _record(gitlabs[-1], report)
 
 
-def _record(gitlab: GitLab, word: CommitReport) -> bool:
-    """Record one, unless the newest one of its environment is the same. Raises GitLabError.
+def _record(gitlab: GitLab, report: CommitReport) -> bool:
+    """Record a deployment unless it is its environment's newest. Raises GitLabError.
 
     https://docs.gitlab.com/api/deployments/#create-a-deployment
     """
-    path = f"{project_path(word.project)}/deployments"
-    if _is_newest(gitlab, path, word):
+    path = f"{project_path(report.project)}/deployments"
+    if _is_newest(gitlab, path, report):
         return False
     body: dict[str, Any] = {
-        "environment": word.name,
-        "sha": word.commit,
-        "ref": short_ref(word.ref),
-        "tag": word.ref.startswith(TAGS),
+        "environment": report.name,
+        "sha": report.commit,
+        "ref": short_ref(report.ref),
+        "tag": report.ref.startswith(TAGS),
         "status": "success",
     }
     try:
         gitlab.post(path, body)
     except GitLabError as error:
-        # Its answer may have been lost, not the deployment.
-        if error.is_refusal or not _is_newest(gitlab, path, word):
+        # The answer may have been lost, not the deployment.
+        if error.is_refusal or not _is_newest(gitlab, path, report):
             raise
     return True
 
 
-def _is_newest(gitlab: GitLab, path: str, word: CommitReport) -> bool:
-    query = {"environment": word.name, "order_by": "id", "sort": "desc", "per_page": 1}
-    found = gitlab.get(path, query)
-    return bool(found) and (found[0]["sha"], found[0]["status"]) == (word.commit, "success")
+def _is_newest(gitlab: GitLab, path: str, report: CommitReport) -> bool:
+    query = {"environment": report.name, "order_by": "id", "sort": "desc", "per_page": 1}
+    deployments = gitlab.get(path, query)
+    return bool(deployments) and (deployments[0]["sha"], deployments[0]["status"]) == (report.commit, "success")

@@ -1,4 +1,4 @@
-"""GitLab's environments of an app's project as headgate.yaml describes them: tier, and where the dashboard looks.
+"""The environments of an app's project in GitLab: tier and dashboard, as headgate.yaml describes them.
 
 https://docs.gitlab.com/ci/environments/kubernetes_dashboard/ and https://docs.gitlab.com/ci/environments/#deployment-tier-of-environments
 """
@@ -20,53 +20,52 @@ if TYPE_CHECKING:
 
 
 def describe_environments(
-    gitlab: GitLab, words: Sequence[CommitReport], environments: Mapping[str, Environment], refusals: Refusals
+    gitlab: GitLab, reports: Sequence[CommitReport], environments: Mapping[str, Environment], refusals: Refusals
 ) -> int:
-    """Let the environments of what was just deployed be as headgate.yaml says. Returns how many changed.
-
-    What it does not say stays as people set it.
-    """
+    """Set the fields of just deployed environments that headgate.yaml describes. Returns how many changed."""
     changed = 0
-    for word in words:
-        wanted = _wanted(word, environments.get(word.environment))
-        if wanted:
-            done = refusals.attempt(word.project, "environments", partial(_describe, gitlab, word, wanted))
-            changed += bool(done)
+    for report in reports:
+        fields = _fields(report, environments.get(report.environment))
+        if fields:
+            is_changed = refusals.attempt(report.project, "environments", partial(_describe, gitlab, report, fields))
+            changed += bool(is_changed)
     return changed
 
 
-def _wanted(word: CommitReport, environment: Environment | None) -> dict[str, Any]:
-    told = environment.gitlab if environment else None
-    if told is None:
+def _fields(report: CommitReport, environment: Environment | None) -> dict[str, Any]:
+    described = environment.gitlab if environment else None
+    if described is None:
         return {}
-    facts = {
-        "tier": told.tier,
-        "cluster_agent_id": told.agent,
-        "kubernetes_namespace": told.namespace,
-        "flux_resource_path": told.flux,
+    templates = {
+        "tier": described.tier,
+        "cluster_agent_id": described.agent,
+        "kubernetes_namespace": described.namespace,
+        "flux_resource_path": described.flux,
     }
-    names = {"{app}": word.app, "{environment}": word.environment}
-    found = {}
-    for key, value in facts.items():
+    names = {"{app}": report.app, "{environment}": report.environment}
+    fields = {}
+    for key, value in templates.items():
         if isinstance(value, str):
             for placeholder, name in names.items():
                 value = value.replace(placeholder, name)  # noqa: PLW2901
-        found[key] = value
-    return {key: value for key, value in found.items() if value is not None}
+        fields[key] = value
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def _describe(gitlab: GitLab, word: CommitReport, wanted: Mapping[str, Any]) -> bool:
-    """Make or change one environment, where it differs. Raises GitLabError.
+def _describe(gitlab: GitLab, report: CommitReport, fields: Mapping[str, Any]) -> bool:
+    """Create an environment, or change the fields that differ. Raises GitLabError.
 
     https://docs.gitlab.com/api/environments/
     """
-    path = f"{project_path(word.project)}/environments"
-    found = next((one for one in gitlab.each(path, {"name": word.name}) if one["name"] == word.name), None)
-    if found is None:
-        gitlab.post(path, {"name": word.name, **wanted})
+    path = f"{project_path(report.project)}/environments"
+    existing = next(
+        (candidate for candidate in gitlab.each(path, {"name": report.name}) if candidate["name"] == report.name), None
+    )
+    if existing is None:
+        gitlab.post(path, {"name": report.name, **fields})
         return True
-    there = {**found, "cluster_agent_id": (found.get("cluster_agent") or {}).get("id")}
-    differs = {key: value for key, value in wanted.items() if there.get(key) != value}
+    current = {**existing, "cluster_agent_id": (existing.get("cluster_agent") or {}).get("id")}
+    differs = {key: value for key, value in fields.items() if current.get(key) != value}
     if differs:
-        gitlab.put(f"{path}/{found['id']}", differs)
+        gitlab.put(f"{path}/{existing['id']}", differs)
     return bool(differs)

@@ -1,4 +1,4 @@
-"""The note on a merge request of the manifest project itself: what hydrating it changes, kept up to date."""
+"""The note on a merge request of the manifest project: what hydrating it changes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Workspace) -> Iterator[str]:
-    """Write the note, and yield what there is to say. ``request`` is the merge request, ``workspace`` at its branch.
+    """Write the note and yield messages. ``workspace`` is at the branch of the merge request ``request``.
 
-    Where the token may not write notes, that is told. Raises GitError.
+    A refused note is only a message. Raises GitError.
     """
     newest = refreshed(workspace)
-    where = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
-    base = fetch(newest.repository, newest.remote, where)
+    ref = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
+    base = fetch(newest.repository, newest.remote, ref)
     changes = app_changes(git.tree_of_commit(newest.repository, base), newest.tree, newest.configuration)
-    text = f"What hydrating this changes in the final YAML:\n\n{describe(changes, gitlab.url)}"
+    text = f"Hydrating this merge request changes the final YAML:\n\n{describe(changes, gitlab.url)}"
     path = merge_request_path(project, request["iid"])
     try:
-        if keep_note(gitlab, path, "hydration", text, begin=bool(changes)):
-            yield f"told !{request['iid']} what changes"
+        if keep_note(gitlab, path, "hydration", text, create=bool(changes)):
+            yield f"commented on !{request['iid']}"
     except GitLabError as error:
-        yield f"the note on !{request['iid']} is not written: {error}"
+        yield f"cannot comment on !{request['iid']}: {error}"

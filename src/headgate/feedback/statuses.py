@@ -1,4 +1,4 @@
-"""Commit statuses in an app's project: one for each environment, sent only when it says something new."""
+"""Commit statuses in an app's project: one per environment, sent only when something changed."""
 
 from __future__ import annotations
 
@@ -19,84 +19,84 @@ if TYPE_CHECKING:
     from headgate.gitlab.best_effort import Refusals
 
 
-def send_statuses(gitlab: GitLab, words: Sequence[CommitReport], refusals: Refusals) -> int:
-    """Let each commit have the status that its words say. Returns how many were sent."""
+def send_statuses(gitlab: GitLab, reports: Sequence[CommitReport], refusals: Refusals) -> int:
+    """Set the status of each report's commit. Returns how many were sent."""
     known: dict[tuple[int, str], list[dict[str, Any]] | None] = {}
     sent = 0
-    for word in words:
-        key, attempt = (word.project, word.commit), partial(refusals.attempt, word.project, "commit statuses")
+    for report in reports:
+        key, attempt = (report.project, report.commit), partial(refusals.attempt, report.project, "commit statuses")
         if key not in known:
-            known[key] = attempt(partial(_statuses, gitlab, word))
+            known[key] = attempt(partial(_statuses, gitlab, report))
         statuses = known[key]
         if statuses is not None:
-            before = _newest(statuses, word)
-            if not _says(before, word) and (word.ref or before is not None):
-                sent += bool(attempt(partial(_send, gitlab, word, before)))
+            before = _newest(statuses, report)
+            if not _is_current(before, report) and (report.ref or before is not None):
+                sent += bool(attempt(partial(_send, gitlab, report, before)))
     return sent
 
 
-def status_name(word: CommitReport) -> str:
+def status_name(report: CommitReport) -> str:
     """Return the name of a status: ``headgate: dev``, or ``headgate: shop/dev``."""
-    return f"headgate: {word.name}"
+    return f"headgate: {report.name}"
 
 
-def _statuses(gitlab: GitLab, word: CommitReport) -> list[dict[str, Any]]:
+def _statuses(gitlab: GitLab, report: CommitReport) -> list[dict[str, Any]]:
     """Return a commit's statuses, the oldest first: https://docs.gitlab.com/api/commits/#list-commit-statuses."""
-    path = f"{project_path(word.project)}/repository/commits/{word.commit}/statuses"
-    return sorted(gitlab.each(path, {"all": "true"}), key=lambda one: int(one["id"]))
+    path = f"{project_path(report.project)}/repository/commits/{report.commit}/statuses"
+    return sorted(gitlab.each(path, {"all": "true"}), key=lambda status: int(status["id"]))
 
 
-def _newest(statuses: Sequence[dict[str, Any]], word: CommitReport) -> dict[str, Any] | None:
-    """Return the newest status of a word's name, in the pipeline that it belongs to where that has one.
+def _newest(statuses: Sequence[dict[str, Any]], report: CommitReport) -> dict[str, Any] | None:
+    """Return the newest status of a report's name, preferably in the report's pipeline.
 
-    A commit has more pipelines than one when it ran again: what it says in another one is not found there by people.
+    A commit that ran again has several pipelines, and people look at the newest.
     """
-    named = [one for one in statuses if one["name"] == status_name(word)]
-    own = [one for one in named if word.pipeline and one.get("pipeline_id") == word.pipeline]
-    found = own or named
-    return found[-1] if found else None
+    named = [status for status in statuses if status["name"] == status_name(report)]
+    own = [status for status in named if report.pipeline and status.get("pipeline_id") == report.pipeline]
+    candidates = own or named
+    return candidates[-1] if candidates else None
 
 
-def _says(known: Any, word: CommitReport) -> bool:
-    return known is not None and (known["status"], known.get("description"), known.get("target_url")) == (
-        word.state,
-        word.text,
-        word.url,
+def _is_current(status: Any, report: CommitReport) -> bool:
+    return status is not None and (status["status"], status.get("description"), status.get("target_url")) == (
+        report.state,
+        report.text,
+        report.url,
     )
 
 
-def _send(gitlab: GitLab, word: CommitReport, before: Any) -> bool:
+def _send(gitlab: GitLab, report: CommitReport, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
-    GitLab changes a pending one in place and knows no step from pending to pending (its CreateCommitStatusService),
-    so that one ends first, and a new one is made.
+    GitLab changes a pending status in place but rejects pending after pending (its CreateCommitStatusService), so the
+    old one is canceled first.
     """
-    if word.state == "pending" and before is not None and before["status"] in ("pending", "running"):
-        _post(gitlab, word, "canceled")
-    _post(gitlab, word if word.ref else replace(word, ref=before["ref"]), word.state)
+    if report.state == "pending" and before is not None and before["status"] in ("pending", "running"):
+        _post(gitlab, report, "canceled")
+    _post(gitlab, report if report.ref else replace(report, ref=before["ref"]), report.state)
     return True
 
 
-def _post(gitlab: GitLab, word: CommitReport, state: str) -> None:
+def _post(gitlab: GitLab, report: CommitReport, state: str) -> None:
     body = {
         "state": state,
-        "name": status_name(word),
-        "ref": short_ref(word.ref),
-        "target_url": word.url,
-        "description": word.text,
-        **({"pipeline_id": word.pipeline} if word.pipeline else {}),
+        "name": status_name(report),
+        "ref": short_ref(report.ref),
+        "target_url": report.url,
+        "description": report.text,
+        **({"pipeline_id": report.pipeline} if report.pipeline else {}),
     }
-    for tried in range(1, TRIES + 1):
+    for attempt in range(1, TRIES + 1):
         try:
-            gitlab.post(f"{project_path(word.project)}/statuses/{word.commit}", body)
+            gitlab.post(f"{project_path(report.project)}/statuses/{report.commit}", body)
         except GitLabError as error:
             if error.status == _NOT_FOUND and body.pop("pipeline_id", 0):
-                continue  # that pipeline was deleted, or is of another ref: GitLab takes the newest one, or makes one
+                continue  # deleted, or of another ref: GitLab takes the newest one, or creates one
             if (
-                error.status != _BUSY or tried == TRIES
+                error.status != _BUSY or attempt == TRIES
             ):  # https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
                 raise
-            pause(tried)
+            pause(attempt)
         else:
             return
 

@@ -1,1 +1,1 @@
-"""GitLab: its API, who sent and who runs a pipeline, and what is asked for."""
+"""GitLab: its API, who sent a hand-off, who runs a pipeline, and the form's requests."""

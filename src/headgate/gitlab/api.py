@@ -1,4 +1,4 @@
-"""GitLab's REST API, thin over python-gitlab: one record for each token, retries, and errors that say which token."""
+"""GitLab's REST API, a thin layer over python-gitlab: one object per token, retries, errors that name the token."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _RETRIES = 4
 _NOT_FOUND = 404
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class GitLab:
-    """GitLab at ``url``, as one token may use it. ``token`` is the token's name, never the token."""
+    """GitLab at ``url``, with one token. ``token`` is the token's name, never its value."""
 
     url: str
     token: str
-    _client: Gitlab = field(repr=False, compare=False)
+    _client: Gitlab = field(repr=False)
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        """Return what is at a path below ``/api/v4``. Raises GitLabError."""
-        return self._ask(
+        """Return the resource at a path below ``/api/v4``. Raises GitLabError."""
+        return self._send(
             "GET",
             path,
-            lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_PERSISTENT).json(),
+            lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_RETRIED).json(),
         )
 
     def find(self, path: str, query: Mapping[str, Any] | None = None) -> Any | None:
-        """Return what is at a path, or None when it is not there, or hidden from this token. Raises GitLabError."""
+        """Return the resource at a path; None when it is missing or hidden from this token. Raises GitLabError."""
         try:
             return self.get(path, query)
         except GitLabError as error:
@@ -45,93 +45,91 @@ class GitLab:
             raise
 
     def each(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Yield the entries of a list, page by page as they are asked for. Raises GitLabError."""
-        pages = self._ask(
+        """Yield the entries of a list and fetch its pages as needed. Raises GitLabError."""
+        pages = self._send(
             "GET",
             path,
             lambda: iter(
-                self._client.http_list(
-                    path, query_data={"per_page": 100, **(query or {})}, iterator=True, **_PERSISTENT
-                )
+                self._client.http_list(path, query_data={"per_page": 100, **(query or {})}, iterator=True, **_RETRIED)
             ),
         )
         while True:
             try:
-                entry = self._ask("GET", path, lambda: next(pages))
+                entry = self._send("GET", path, lambda: next(pages))
             except StopIteration:
                 return
             yield entry
 
     @cached_property
     def user(self) -> int:
-        """The number of the user whom the token stands for. Raises GitLabError."""
+        """The id of the token's user. Raises GitLabError."""
         return int(self.get("/user")["id"])
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Make something, and return it. Not tried again: whether it was made must be looked up. Raises GitLabError."""
-        return self._change("POST", path, body)
+        """Create a resource and return it. Never retried: the caller checks whether it exists. Raises GitLabError."""
+        return self._write("POST", path, body)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Change something, and return it. Raises GitLabError."""
-        return self._change("PUT", path, body, **_PERSISTENT)
+        """Change a resource and return it. Raises GitLabError."""
+        return self._write("PUT", path, body, **_RETRIED)
 
-    def _change(self, verb: str, path: str, body: Mapping[str, Any], **persistence: Any) -> Any:
+    def _write(self, verb: str, path: str, body: Mapping[str, Any], **retries: Any) -> Any:
         def request() -> Any:
-            found = self._client.http_request(verb.lower(), path, post_data=dict(body), **persistence).json()
-            if not isinstance(found, dict):
-                raise ValueError  # noqa: TRY004  as of a page that is no JSON: something else answered
-            return found
+            answer = self._client.http_request(verb.lower(), path, post_data=dict(body), **retries).json()
+            if not isinstance(answer, dict):
+                raise ValueError  # noqa: TRY004  handled like a page that is not JSON: something other than GitLab answered
+            return answer
 
-        return self._ask(verb, path, request)
+        return self._send(verb, path, request)
 
-    def _ask(self, verb: str, path: str, request: Callable[[], Any]) -> Any:
+    def _send(self, verb: str, path: str, request: Callable[[], Any]) -> Any:
         from gitlab.exceptions import GitlabError  # noqa: PLC0415  it loads requests
         from requests.exceptions import RequestException, SSLError  # noqa: PLC0415
 
         try:
             return request()
         except GitlabError as error:
-            raise self._refused(verb, path, error.response_code or 0, _words(error.error_message)) from None
+            raise self._refusal(verb, path, error.response_code or 0, _error_text(error.error_message)) from None
         except (RequestException, ValueError) as error:
             untrusted = isinstance(error, SSLError)
             raise GitLabError(
                 f"{self.url} did not answer {verb} {path}: {type(error).__name__}",
-                hint=_UNTRUSTED if untrusted else "run the same again when GitLab answers; nothing is done twice",
+                hint=_UNTRUSTED if untrusted else _LATER,
             ) from None
 
-    def _refused(self, verb: str, path: str, status: int, words: str) -> GitLabError:
-        what = f"GitLab answered {status} to {verb} {path}, asked with {self.token}"
-        told = " ".join(words.split())[:300]
-        return GitLabError(f"{what}: {told}" if told else what, hint=_HINTS.get(status, ""), status=status)
+    def _refusal(self, verb: str, path: str, status: int, text: str) -> GitLabError:
+        failure = f"GitLab answered {status} to {verb} {path} (with {self.token})"
+        detail = " ".join(text.split())[:300]
+        return GitLabError(f"{failure}: {detail}" if detail else failure, hint=_HINTS.get(status, ""), status=status)
 
 
-def _words(message: object) -> str:
-    """Return GitLab's words, however deep they are (``{"base": ["..."]}``); none of a page that a proxy put there."""
+def _error_text(message: object) -> str:
+    """Return the text of GitLab's error, however nested (``{"base": ["..."]}``); nothing from a proxy's error page."""
     if isinstance(message, dict | list):
-        return "; ".join(_words(one) for one in (message.values() if isinstance(message, dict) else message))
+        return "; ".join(_error_text(part) for part in (message.values() if isinstance(message, dict) else message))
     return "" if isinstance(message, bytes) else str(message)
 
 
-_PERSISTENT: dict[str, Any] = {"retry_transient_errors": True, "max_retries": _RETRIES}
+_RETRIED: dict[str, Any] = {"retry_transient_errors": True, "max_retries": _RETRIES}
+_LATER = "run it again when GitLab answers; nothing happens twice"
 _UNTRUSTED = (
-    "if your own authority signs GitLab's certificate, name the authority's file in SSL_CERT_FILE, or tell the runner "
-    "of it (tls-ca-file): then jobs have CI_SERVER_TLS_CA_FILE"
+    "if a private authority signs GitLab's certificate, set SSL_CERT_FILE to the authority's file, or configure it in "
+    "the runner (tls-ca-file), which then sets CI_SERVER_TLS_CA_FILE in jobs"
 )
 _HINTS = {
-    0: "run the same again when GitLab answers; nothing is done twice",
+    0: _LATER,
     401: "the token is wrong, expired or revoked",
-    403: "the token may not do this: look at its scopes, its role in the project, and for a job token at the "
+    403: "the token may not do this: check its scopes, its role in the project, and for a job token the "
     "allowlist of the project (Settings, CI/CD, Job token permissions)",
-    404: "it is not there, or the token may not see it; a job token must be on the project's allowlist",
-    429: "GitLab limits the rate of requests; run the same again later",
+    404: "it does not exist, or the token may not see it; a job token needs its project on the allowlist there",
+    429: "GitLab limits the rate of requests; run it again later",
 }
 
 
 def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) -> GitLab:
-    """Return GitLab for a token. ``token`` is its name for messages, ``secret`` the token itself.
+    """Connect to GitLab with a token. ``token`` is its name for messages, ``secret`` its value.
 
-    Requests take at most half a minute; those that change nothing are tried again on 429, 5xx and broken
-    connections.
+    Requests take at most half a minute; reads and PUT are retried on 429, 5xx and broken connections.
     """
     from gitlab import Gitlab  # noqa: PLC0415  0.2 s
 
@@ -139,35 +137,35 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     client = Gitlab(
         url, private_token=private, job_token=job, timeout=_SECONDS, keep_base_url=True, user_agent="headgate"
     )
-    client.session.max_redirects = 0  # an answer that leads to another host would take the token along
+    client.session.max_redirects = 0  # a redirect to another host would receive the token
     return GitLab(url, token, client)
 
 
 def project_path(project: str | int) -> str:
-    """Return the path of a project in the API, by its number or its path."""
+    """Return the API path of a project, by its id or its path."""
     return f"/projects/{quote(str(project), safe='')}"
 
 
 def merge_request_path(project: str | int, number: int) -> str:
-    """Return the path of a merge request in the API, by its number in the project."""
+    """Return the API path of a merge request, by its number in the project."""
     return f"{project_path(project)}/merge_requests/{number}"
 
 
 def quoted(name: str) -> str:
-    """Return a name as one part of a path in the API."""
+    """Return a name as one segment of an API path."""
     return quote(name, safe="")
 
 
 def path_of(gitlab: GitLab, web_url: str) -> str:
-    """Return the path of the project that something belongs to, by the address that GitLab gives for it.
+    """Return the path of the project that a resource belongs to, from the resource's ``web_url``.
 
-    Job tokens may not ask for a project, and every answer about what is in one has its address.
-    Raises GitLabError for an address elsewhere.
+    Job tokens may not read projects, but each resource in a project has its address.
+    Raises GitLabError for an address on another host.
     """
-    path, found, _ = web_url.removeprefix(f"{gitlab.url}/").partition("/-/")
-    if not found or not web_url.startswith(f"{gitlab.url}/"):
+    path, separator, _ = web_url.removeprefix(f"{gitlab.url}/").partition("/-/")
+    if not separator or not web_url.startswith(f"{gitlab.url}/"):
         raise GitLabError(
-            f"GitLab calls something {web_url!r}, which is not below {gitlab.url}",
-            hint="let 'server' be the address that GitLab itself is configured with (external_url)",
+            f"GitLab answered with the address {web_url!r}, which is not below {gitlab.url}",
+            hint="set the input 'server' to GitLab's own external_url",
         )
     return path

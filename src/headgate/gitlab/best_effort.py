@@ -1,4 +1,4 @@
-"""What GitLab refuses to a token while reporting back: told once, and gone on with. Reports never fail a run."""
+"""Reports to GitLab are best effort: a refusal becomes one message and never fails a run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 _FORBIDDEN = (401, 403)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refusals:
-    """What was refused so far, by project and kind of report."""
+    """What GitLab refused so far, by project and kind of report, with one ``messages`` entry for each reason."""
 
-    _known: dict[tuple[int, str], set[int]] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    _statuses: dict[tuple[int, str], set[int]] = field(default_factory=dict)
 
     def attempt(self, project: int, kind: str, action: Callable[[], Any]) -> Any:
-        """Do something, or return None where it is refused. Where the token may not, the rest is not even tried."""
-        statuses = self._known.setdefault((project, kind), set())
+        """Return the action's result, None when GitLab refuses. After a 401 or 403 the kind is not attempted again."""
+        statuses = self._statuses.setdefault((project, kind), set())
         if not statuses.isdisjoint(_FORBIDDEN):
             return None
         try:
@@ -30,5 +30,5 @@ class Refusals:
         except GitLabError as error:
             if error.status not in statuses:
                 statuses.add(error.status)
-                self.told.append(f"{kind} of project {project}: {error}")
+                self.messages.append(f"{kind} of project {project}: {error}")
             return None

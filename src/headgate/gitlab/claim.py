@@ -1,4 +1,4 @@
-"""The text that a hand-off travels as, from one project's pipeline to another's: what it says is only claimed."""
+"""The text of a hand-off between two projects' pipelines. Nothing in it is proved."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from headgate.objects.images import Reference, parse_reference
 from headgate.releases.handoff import COMMIT
 
 PATTERN = r"^(headgate/1( (project|commit|images|token)=[A-Za-z0-9._:/@,+-]*)+)?$"
-"""What the manifest project's input ``handoff`` takes: no ``$``, which GitLab would expand again, and no line break."""
+"""The pattern of the manifest project's input ``handoff``: no ``$``, which GitLab would expand, no line break."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a triggered pipeline was told: project (its number), commit, images; and, with ``token``, GitLab's word."""
+    """What a triggered pipeline received: project id, commit, images; ``token`` is an id_token that may prove them."""
 
     project: int
     commit: str
@@ -24,25 +24,26 @@ class Claim:
 
 
 def parse_claim(text: str) -> Claim:
-    """Read a hand-off's text. Raises UntrustedError when it is not what the component ``deliver`` sends."""
+    """Parse a hand-off's text. Raises UntrustedError unless it has the form that the component ``deliver`` sends."""
     version, _, rest = text.partition(" ")
-    fields = dict(one.partition("=")[::2] for one in rest.split(" "))
-    if version != "headgate/1" or not re.fullmatch(PATTERN, text) or len(fields) != len(rest.split(" ")):
+    values = dict(entry.partition("=")[::2] for entry in rest.split(" "))
+    if version != "headgate/1" or not re.fullmatch(PATTERN, text) or len(values) != len(rest.split(" ")):
         raise UntrustedError(
-            f"the hand-off is not one that this version reads: {text[:40]!r}",
-            hint="the component 'deliver' in the app's pipeline and 'hydrate' here must be of the same major version",
+            f"cannot read the hand-off {text[:40]!r}",
+            hint="use the same major version of the component 'deliver' in the app's pipeline and 'hydrate' here",
         )
-    project, commit = fields.get("project", ""), fields.get("commit", "")
+    project, commit = values.get("project", ""), values.get("commit", "")
     if not re.fullmatch(r"[0-9]{1,18}", project) or not re.fullmatch(COMMIT, commit):
         raise UntrustedError(
-            f"the hand-off names project {project!r} and commit {commit!r}, expected their ids in full"
+            f"the hand-off names project {project!r} and commit {commit!r}; expected a project id and a full commit id"
         )
-    images = [one for one in fields.get("images", "").split(",") if one]
-    return Claim(int(project), commit, tuple(parse_reference(one) for one in images), fields.get("token", ""))
+    images = [image for image in values.get("images", "").split(",") if image]
+    references = tuple(map(parse_reference, images))
+    return Claim(project=int(project), commit=commit, images=references, token=values.get("token", ""))
 
 
 def write_claim(claim: Claim) -> str:
-    """Return the text for a claim."""
+    """Return the text that `parse_claim` reads."""
     images = ",".join(map(str, claim.images))
     parts = [f"project={claim.project}", f"commit={claim.commit}"]
     parts += [f"images={images}"] if images else []

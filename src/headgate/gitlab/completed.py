@@ -1,4 +1,4 @@
-"""Since when nothing is left to be told: the last scheduled pipeline that succeeded, as GitLab remembers it."""
+"""The last scheduled pipeline that succeeded: everything up to its commit has been reported."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 def completed_today(gitlab: GitLab, project: str, branch: str, now: datetime) -> str:
-    """Return the commit of the newest scheduled pipeline of today that succeeded; empty where there is none.
+    """Return the commit of today's (UTC) newest successful scheduled pipeline; empty when there is none.
 
-    Days are UTC's. Where GitLab does not answer there is none either, so that the first run of each day, and every run
-    that cannot know, looks at everything. https://docs.gitlab.com/api/pipelines/#list-project-pipelines
+    Empty too when GitLab does not answer: a run that cannot know reports everything. https://docs.gitlab.com/api/pipelines/#list-project-pipelines
     """
     query = {
         "source": "schedule",
@@ -27,10 +26,10 @@ def completed_today(gitlab: GitLab, project: str, branch: str, now: datetime) ->
         "per_page": 1,
     }
     try:
-        found = gitlab.get(f"{project_path(project)}/pipelines", query)
+        pipelines = gitlab.get(f"{project_path(project)}/pipelines", query)
     except GitLabError:
         return ""
-    if not found:
+    if not pipelines:
         return ""
-    made = datetime.fromisoformat(str(found[0]["created_at"]))
-    return str(found[0]["sha"]) if made.astimezone(UTC).date() == now.astimezone(UTC).date() else ""
+    created = datetime.fromisoformat(str(pipelines[0]["created_at"]))
+    return str(pipelines[0]["sha"]) if created.astimezone(UTC).date() == now.astimezone(UTC).date() else ""

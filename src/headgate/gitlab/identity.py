@@ -1,4 +1,4 @@
-"""Who really sent this, and who runs it: GitLab's own answers, never what a pipeline was told."""
+"""Who runs this job and with which role: GitLab's own answers, never variables of the pipeline."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError, UntrustedError
 from headgate.gitlab.api import project_path
-from headgate.gitlab.idtoken import verified
+from headgate.gitlab.idtoken import verified_claims
 
 if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunningJob:
-    """The job that runs this, as GitLab knows it: https://docs.gitlab.com/api/jobs/#get-jobs-related-to-a-job-token.
+    """The running job, as GitLab knows it: https://docs.gitlab.com/api/jobs/#get-jobs-related-to-a-job-token.
 
-    ``source`` is how its pipeline came about, ``ref`` its branch or tag by the bare name.
+    ``source`` is its pipeline's, ``ref`` the short name of its branch or tag.
     """
 
     id: int
@@ -33,40 +33,50 @@ class RunningJob:
 
     @property
     def merge_request(self) -> int:
-        """The number of the merge request that the pipeline is of: ``refs/merge-requests/NUMBER/head``."""
+        """The merge request of the pipeline, whose ref is ``refs/merge-requests/NUMBER/head``."""
         return int(self.ref.removeprefix("refs/merge-requests/").partition("/")[0])
 
 
 def running_job(gitlab: GitLab) -> RunningJob:
-    """Return the job whose token ``gitlab`` uses. Raises GitLabError, also for an answer that is not GitLab's."""
-    told = gitlab.get("/job")
+    """Return the job whose token ``gitlab`` uses. Raises GitLabError, also when something other than GitLab answers."""
+    job = gitlab.get("/job")
     try:
-        pipeline, user = told["pipeline"], told["user"]
+        pipeline, user = job["pipeline"], job["user"]
         return RunningJob(
-            *(told["id"], pipeline["id"], pipeline["project_id"], pipeline["source"], told["ref"], bool(told["tag"])),
-            *(pipeline["sha"], user["id"], user["username"], told["web_url"]),
+            id=job["id"],
+            pipeline=pipeline["id"],
+            project=pipeline["project_id"],
+            source=pipeline["source"],
+            ref=job["ref"],
+            is_tag=bool(job["tag"]),
+            commit=pipeline["sha"],
+            user=user["id"],
+            user_name=user["username"],
+            address=job["web_url"],
         )
     except (KeyError, TypeError):
         raise GitLabError(
-            f"what answers at {gitlab.url} does not know the job that this is",
-            hint="look at the input 'server', and for variables that were set from outside",
+            f"the server at {gitlab.url} does not know this job",
+            hint="check the input 'server', and whether variables were set from outside",
         ) from None
 
 
 def audience(manifests: str) -> str:
-    """Return what an ``id_token`` must be made for, to hand off to a manifest project."""
+    """Return the audience of an ``id_token`` for a hand-off to a manifest project."""
     return f"headgate:{manifests}"
 
 
 def level_by_token(token: str, job: RunningJob, server: str, manifests: str) -> int:
-    """Return the access level of who runs this job, by the job's own ``id_token``; 0 where it tells of another project.
+    """Return the access level of the job's user from the job's ``id_token``; 0 when the token is for another project.
 
-    https://docs.gitlab.com/ci/secrets/id_token_authentication/#token-payload. Raises UntrustedError when it is no
-    token of this job.
+    https://docs.gitlab.com/ci/secrets/id_token_authentication/#token-payload. Raises UntrustedError for a token of
+    another job.
     """
-    claims = verified(token, server, f"headgate-run:{manifests}")
+    claims = verified_claims(token, server, f"headgate-run:{manifests}")
     if str(claims.get("job_id")) != str(job.id):
-        raise UntrustedError(f"HEADGATE_ID_TOKEN is not of this job ({job.id})", hint="a variable was set from outside")
+        raise UntrustedError(
+            f"HEADGATE_ID_TOKEN does not belong to this job ({job.id})", hint="a variable was set from outside"
+        )
     is_here = str(claims.get("project_id")) == str(job.project) and claims.get("project_path") == manifests
     return LEVELS.get(str(claims.get("user_access_level")), 0) if is_here else 0
 
@@ -76,18 +86,18 @@ LEVELS = {"developer": 30, "maintainer": 40, "owner": 50}
 
 
 def branch(gitlab: GitLab, project: int | str, name: str) -> Any | None:
-    """Return a branch as GitLab's API has it, or None. Job tokens may list branches, so the list is asked.
+    """Return a branch as in GitLab's API, or None. Searches the list, since job tokens may not read a single branch.
 
     https://docs.gitlab.com/api/branches/#list-repository-branches
     """
-    found = gitlab.each(f"{project_path(project)}/repository/branches", {"search": f"^{name}$"})
-    return next((one for one in found if one["name"] == name), None)
+    branches = gitlab.each(f"{project_path(project)}/repository/branches", {"search": f"^{name}$"})
+    return next((branch for branch in branches if branch["name"] == name), None)
 
 
 def access_level(gitlab: GitLab, project: str, user: int) -> int:
-    """Return a person's access level in a project, inherited ones too; 0 for somebody who is no member.
+    """Return a user's direct or inherited access level in a project; 0 for a user who is not a member.
 
-    https://docs.gitlab.com/api/project_members/. Raises GitLabError where the token may not ask: a job token may not.
+    https://docs.gitlab.com/api/project_members/. Raises GitLabError, always with a job token, which may not ask.
     """
-    found = gitlab.find(f"{project_path(project)}/members/all/{user}")
-    return int(found["access_level"]) if found and found.get("state") == "active" else 0
+    member = gitlab.find(f"{project_path(project)}/members/all/{user}")
+    return int(member["access_level"]) if member and member.get("state") == "active" else 0

@@ -1,4 +1,4 @@
-"""Notes of ours on merge requests: one of each kind, found again by a mark that nobody sees, edited in place."""
+"""Headgate's notes on merge requests: one of each kind, identified by a hidden marker and edited in place."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 
-def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str, *, begin: bool = True) -> bool:
-    """Let a merge request have exactly one note of ours of a kind, with this text. Returns whether it had to change.
+def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str, *, create: bool = True) -> bool:
+    """Create or update Headgate's note of a kind on a merge request. Returns whether anything changed.
 
-    ``merge_request`` is its path in the API, ``kind`` some words of a-z, 0-9 and ``-``. Only notes that this token's
-    user wrote count: anybody can copy the mark. Without ``begin`` no new one is written. Raises GitLabError.
+    ``merge_request`` is an API path, ``kind`` consists of a-z, 0-9 and ``-``. Only notes of this token's user count,
+    since anybody can copy the marker. Without ``create`` no new note is written. Raises GitLabError.
     """
-    body = f"{_mark(kind)}\n\n{text}"
+    body = f"{_marker(kind)}\n\n{text}"
     notes = f"{merge_request}/notes"
-    found = _find(gitlab, notes, kind)
-    if found is not None:
-        if found["body"].strip() == body.strip():
+    note = _find(gitlab, notes, kind)
+    if note is not None:
+        if note["body"].strip() == body.strip():
             return False
-        gitlab.put(f"{notes}/{found['id']}", {"body": body})
+        gitlab.put(f"{notes}/{note['id']}", {"body": body})
         return True
-    if not begin:
+    if not create:
         return False
     try:
         gitlab.post(notes, {"body": body})
@@ -38,11 +38,11 @@ def keep_note(gitlab: GitLab, merge_request: str, kind: str, text: str, *, begin
     return True
 
 
-def _mark(kind: str) -> str:
+def _marker(kind: str) -> str:
     return f"<!-- headgate:note {kind} -->"
 
 
 def _find(gitlab: GitLab, notes: str, kind: str) -> Any | None:
-    me = gitlab.user
+    user = gitlab.user
     written = gitlab.each(notes, {"sort": "asc", "order_by": "created_at"})
-    return next((one for one in written if _mark(kind) in one["body"] and one["author"]["id"] == me), None)
+    return next((note for note in written if _marker(kind) in note["body"] and note["author"]["id"] == user), None)

@@ -1,4 +1,4 @@
-"""User names -> numbers, as GitLab's API wants them."""
+"""User names -> user ids."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class People:
-    """GitLab's users by name, each asked for once."""
+    """GitLab's users by name, each looked up once."""
 
     gitlab: GitLab
-    _known: dict[str, int] = field(default_factory=dict)
+    _ids: dict[str, int] = field(default_factory=dict)
 
-    def numbers(self, names: Iterable[str]) -> list[int]:
-        """Return the numbers of those who are there: https://docs.gitlab.com/api/users/. Raises GitLabError."""
-        return [number for name in names if (number := self._number(name))]
+    def ids(self, names: Iterable[str]) -> list[int]:
+        """Return the ids of the users who exist: https://docs.gitlab.com/api/users/. Raises GitLabError."""
+        return [user for name in names if (user := self._id(name))]
 
     @property
     def unknown(self) -> list[str]:
-        """Those who were asked for and are not there."""
-        return [name for name, number in self._known.items() if not number]
+        """The names that were looked up without success."""
+        return [name for name, user in self._ids.items() if not user]
 
-    def _number(self, name: str) -> int:
-        if name not in self._known:
-            found = self.gitlab.get("/users", {"username": name.removeprefix("@")})
-            active = [one for one in found if one.get("state", "active") == "active"]
-            self._known[name] = int(active[0]["id"]) if active else 0
-        return self._known[name]
+    def _id(self, name: str) -> int:
+        if name not in self._ids:
+            users = self.gitlab.get("/users", {"username": name.removeprefix("@")})
+            active = [user for user in users if user.get("state", "active") == "active"]
+            self._ids[name] = int(active[0]["id"]) if active else 0
+        return self._ids[name]

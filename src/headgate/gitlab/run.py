@@ -1,4 +1,4 @@
-"""One run in a pipeline: the job as GitLab knows it, and GitLab by each of the tokens."""
+"""One run in a pipeline: its job, and a connection to GitLab for each token."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from headgate.releases.version_order import Histories
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run: what it was told, its job, and GitLab by the job's token, by what reads apps, and by what writes.
+    """A run: its environment, its job, and GitLab with the job's token and those for reading, writing and branches.
 
-    ``write`` and ``branch`` are None without their tokens. ``histories`` are those of the projects that hand off.
+    ``write`` and ``branch`` are None without their tokens. ``histories`` opens the repositories of projects that hand
+    off.
     """
 
     event: Event
@@ -42,14 +43,14 @@ class Run:
 
     @property
     def address(self) -> str:
-        """The manifest repository's address."""
+        """The address of the manifest repository."""
         return self.repository(self.event.manifests)
 
     def keyed(self, intent: str) -> str:
-        """Return an intent's id that nobody can write into a commit before: with a hash keyed by the bot's token.
+        """Return an intent's id that nobody can forge in a commit: it ends with a hash keyed by the bot's token.
 
-        Where there is no such token, jobs push by themselves, and in the manifest project: there it is enough that
-        commits from before the pipeline do not count.
+        Without that token jobs push with their own, in the manifest project: there it suffices that commits from
+        before the pipeline do not count.
         """
         key = self.event.tokens.write
         if not key:
@@ -62,15 +63,15 @@ class Run:
 
     @property
     def manifests_login(self) -> Login:
-        """Who git is at the manifest repository: the bot, or the job."""
+        """The login at the manifest repository: the bot's, else the job's."""
         return self._login(self.event.manifests, "HEADGATE_TOKEN", self.event.tokens.write)
 
     def reading_login(self, project: str) -> Login:
-        """Return who git is at a repository that is only read: who reads, or the job."""
+        """Return the login for reading a project's repository: that of HEADGATE_READ_TOKEN, else the job's."""
         return self._login(project, "HEADGATE_READ_TOKEN", self.event.tokens.read)
 
     def access(self, settings: Settings) -> DownloadAccess:
-        """Return the logins with which what an app's config builds on is read: GitLab's, and those for registries."""
+        """Return the logins for downloads of an app's dependencies: at GitLab and at registries."""
         login = self.reading_login("")
         at_gitlab = {host_of(self.event.server, Location(SETTINGS)): (login.user, login.password)}
         return DownloadAccess(
@@ -79,7 +80,7 @@ class Run:
 
     @property
     def branch_login(self) -> Login:
-        """Return who git is at the manifest repository in a merge request's pipeline, which gets no other token."""
+        """The login at the manifest repository in a merge request's pipeline, which has no other token."""
         return self._login(self.event.manifests, "HEADGATE_BRANCH_TOKEN", self.event.tokens.branch)
 
     def _login(self, project: str, name: str, token: str) -> Login:
@@ -91,9 +92,9 @@ class Run:
 
 
 def open_run(event: Event) -> Run:
-    """Ask GitLab which job this is, and connect by each token. Raises GitLabError, UntrustedError.
+    """Look up the running job and connect with each token. Raises GitLabError, UntrustedError.
 
-    A token that may write must not be there for a branch that anybody may push to: then it is theirs too.
+    A pipeline of an unprotected branch must not have the writing token: whoever can push there could read it.
     """
     tokens = event.tokens
     by_job = connect(event.server, "the job token", tokens.job, is_job_token=True)
@@ -105,42 +106,43 @@ def open_run(event: Event) -> Run:
     branches = connect(event.server, "HEADGATE_BRANCH_TOKEN", tokens.branch) if tokens.branch else None
     if write is not None and branches is not None and write.user == branches.user:
         raise UntrustedError(
-            "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN are of one user: what anybody pushes with the second, which "
-            "every branch is shown, GitLab calls the bot's own",
-            hint="make HEADGATE_BRANCH_TOKEN anew, as another user's",
+            "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN belong to the same user: every branch can read the second, and "
+            "GitLab attributes what anybody pushes with it to the bot",
+            hint="replace HEADGATE_BRANCH_TOKEN by a token of another user",
         )
-    return Run(event, job, by_job, read, write, branches)
+    return Run(event=event, job=job, by_job=by_job, read=read, write=write, branch=branches)
 
 
 def _check_hidden(gitlab: GitLab, job: RunningJob) -> None:
-    """Refuse a writing token where GitLab shows it to unprotected branches.
+    """Refuse a writing token that GitLab shows to unprotected branches.
 
     https://docs.gitlab.com/ci/variables/#protect-a-cicd-variable
     """
     is_open = job.source == "merge_request_event" or job.ref.startswith("refs/")
     if not is_open and not job.is_tag:
-        found = branch(gitlab, job.project, job.ref)
-        is_open = found is None or not found["protected"]
+        source = branch(gitlab, job.project, job.ref)
+        is_open = source is None or not source["protected"]
     if is_open:
         raise UntrustedError(
             f"HEADGATE_TOKEN is visible to a pipeline of {job.ref}, which is not protected: whoever can push there can "
             "read it",
-            hint="set 'Protect variable' for it (Settings, CI/CD, Variables), and make a new token",
+            hint="set 'Protect variable' for it (Settings, CI/CD, Variables), and replace the token",
         )
 
 
 def check_settings(settings: Settings, event: Event) -> None:
-    """Compare what headgate.yaml says of GitLab with where this runs. Raises ConfigError, UntrustedError."""
-    told = settings.gitlab
-    if told is None:
+    """Compare ``gitlab`` in headgate.yaml with where this runs. Raises ConfigError, UntrustedError."""
+    expected = settings.gitlab
+    if expected is None:
         raise ConfigError(
-            "gitlab is missing, by which runs in pipelines are checked",
+            "gitlab is missing; runs in pipelines are checked against it",
             where=Location(SETTINGS),
             hint=f"add 'gitlab: {{url: {event.server}, project: {event.manifests}}}'",
         )
-    if (told.url, told.project) != (event.server, event.manifests):
+    if (expected.url, expected.project) != (event.server, event.manifests):
         raise UntrustedError(
-            f"{SETTINGS} is of {told.project} at {told.url}, but this runs for {event.manifests} at {event.server}",
-            hint=f"mend gitlab in {SETTINGS}, or the inputs of the component 'hydrate'; if neither is wrong, a "
+            f"{SETTINGS} names {expected.project} at {expected.url}, "
+            f"but this runs for {event.manifests} at {event.server}",
+            hint=f"correct gitlab in {SETTINGS} or the inputs of the component 'hydrate'; if both are right, a "
             "variable was set from outside",
         )

@@ -1,4 +1,4 @@
-"""GitLab's trigger tokens: start a pipeline in another project, with inputs, and see what becomes of it."""
+"""Trigger tokens: start a pipeline in another project, with inputs, and wait for its outcome."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Triggered:
-    """A pipeline that was started: its number, and its page."""
+    """A started pipeline: its id and the address of its page."""
 
     id: int
     address: str
 
 
 def trigger(server: str, project: str, token: str, ref: str, inputs: Mapping[str, str]) -> Triggered:
-    """Start a pipeline. Raises GitLabError, with GitLab's words where it takes the inputs not.
+    """Start a pipeline. Raises GitLabError, with GitLab's text when it rejects the inputs.
 
     https://docs.gitlab.com/api/pipeline_triggers/#trigger-a-pipeline-with-a-token. The token goes in the body, not in
-    the address. Not tried again: whether it was started is not known then.
+    the address. Never retried: after an error the pipeline may have started.
     """
-    anybody = connect(server, "HEADGATE_TRIGGER_TOKEN", "")
+    anonymous = connect(server, "HEADGATE_TRIGGER_TOKEN", "")
     body = {"token": token, "ref": ref, "inputs": dict(inputs)}
     try:
-        told = anybody.post(f"{project_path(project)}/trigger/pipeline", body)
+        pipeline = anonymous.post(f"{project_path(project)}/trigger/pipeline", body)
     except GitLabError as error:
-        what = f"no pipeline of {project} was started on {ref}: {error.what}"
-        raise GitLabError(what, hint=_HINTS.get(error.status, error.hint), status=error.status) from None
-    return Triggered(int(told["id"]), str(told["web_url"]))
+        failure = f"cannot start a pipeline of {project} on {ref}: {error.what}"
+        raise GitLabError(failure, hint=_HINTS.get(error.status, error.hint), status=error.status) from None
+    return Triggered(int(pipeline["id"]), str(pipeline["web_url"]))
 
 
 _HINTS = {
-    400: "the components 'deliver' here and 'hydrate' there must be of the same major version, and the branch there",
+    400: "check the branch there, and use the same major version of the components 'deliver' here and 'hydrate' there",
     401: "HEADGATE_TRIGGER_TOKEN is not a trigger token",
-    403: "whoever made HEADGATE_TRIGGER_TOKEN may not run pipelines there",
-    404: "there is no such project, or HEADGATE_TRIGGER_TOKEN is not one of its trigger tokens (Settings, CI/CD, "
+    403: "the owner of HEADGATE_TRIGGER_TOKEN may not run pipelines there",
+    404: "the project does not exist, or HEADGATE_TRIGGER_TOKEN is not one of its trigger tokens (Settings, CI/CD, "
     "Pipeline trigger tokens)",
 }
 
 
 def outcome(gitlab: GitLab, project: str, pipeline: int, pause: float) -> str:
-    """Wait until a pipeline has ended, and return how: ``success``, ``failed``; empty where ``gitlab`` may not see it.
+    """Wait for a pipeline to end and return its status, such as ``success``; empty when ``gitlab`` may not see it.
 
-    ``pause`` is what lies between two questions, in seconds.
+    ``pause`` is the interval between requests, in seconds.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A hand-off that came with a pipeline: proved, its images resolved to digests, its repository opened."""
+"""A pipeline's hand-off: its sender verified, its images resolved to digests, its repository opened."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import UntrustedError
 from headgate.gitlab.claim import parse_claim
+from headgate.gitlab.proofs import Upstream, Verifier
 from headgate.gitlab.run import check_settings
-from headgate.gitlab.sender import Upstream, Verifier, sender
+from headgate.gitlab.sender import find_sender
 from headgate.objects.images import canonical_repository
 from headgate.registry.digests import resolve, revision
 from headgate.registry.provenance import provenance_problem
@@ -32,84 +33,89 @@ if TYPE_CHECKING:
     from headgate.releases.version_order import Histories
 
 
-def proven(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
-    """Return what this pipeline was told, and who told it, by GitLab's own word. Raises UntrustedError."""
+def verify_sender(run: Run, configuration: Configuration) -> tuple[Claim, Sender]:
+    """Return this pipeline's claim and its sender according to GitLab. Raises UntrustedError."""
     check_settings(configuration.settings, run.event)
     claim = parse_claim(run.event.handoff)
     gitlab = configuration.settings.gitlab
     proofs = gitlab.proofs if gitlab is not None else ()
     upstream = Upstream(run.event.upstream_project, run.event.upstream)
     readers = list(dict.fromkeys((run.by_job, run.read)))
-    return claim, sender(claim, run.job, run.event.manifests, Verifier(readers, proofs, upstream))
+    return claim, find_sender(claim, run.job, run.event.manifests, Verifier(readers, proofs, upstream))
 
 
-def sent(
-    run: Run, configuration: Configuration, claim: Claim, found: Sender, stack: ExitStack
+def resolve_handoff(
+    run: Run, configuration: Configuration, claim: Claim, sender: Sender, stack: ExitStack
 ) -> tuple[HandOff, AppSource]:
-    """Return the hand-off of a proven sender, and the app's repository while ``stack`` is open.
+    """Return the hand-off of a verified sender, and the app's repository while ``stack`` is open.
 
-    The registry says what the tags stand for. Raises UntrustedError when the commit is not on its branch any more,
-    RefusedError when nobody takes it, and RegistryError when an image is not there.
+    The registry resolves the tags. Raises UntrustedError when the commit is no longer on its branch, RefusedError when
+    no app accepts it, RegistryError when an image does not exist.
     """
-    stack.enter_context(logged_in(run.manifests_login, run.reading_login(found.path)))
-    reached = run.access(configuration.settings)
-    source = stack.enter_context(app_source(run.repository(found.path), found.commit, reached))
-    _check_reachable(source, found)
+    stack.enter_context(logged_in(run.manifests_login, run.reading_login(sender.path)))
+    access = run.access(configuration.settings)
+    source = stack.enter_context(app_source(run.repository(sender.path), sender.commit, access))
+    _check_reachable(source, sender)
     claimed = HandOff(
-        *(found.path, found.commit, found.ref, claim.images, found.pipeline, found.project, found.is_protected),
-        actor=found.user,
+        project=sender.path,
+        commit=sender.commit,
+        ref=sender.ref,
+        images=claim.images,
+        pipeline=sender.pipeline,
+        project_id=sender.project,
+        is_protected=sender.is_protected,
+        actor=sender.user,
     )
     check(claimed)
-    accepted = accepting(configuration, claimed)  # before any registry is asked: only for images that an app has
-    resolved = [resolve(image, reached.registries) for image in claimed.images]
-    untied = _untied(resolved, accepted, found, reached.registries)
-    return replace(claimed, images=tuple(one.reference for one in resolved), untied=untied), source
+    accepted = accepting(configuration, claimed)  # before any request to a registry: only for images of an app
+    resolved = [resolve(image, access.registries) for image in claimed.images]
+    untied = _provenance_problems(resolved, accepted, sender, access.registries)
+    return replace(claimed, images=tuple(image.reference for image in resolved), untied=untied), source
 
 
 @contextmanager
 def app_histories(run: Run) -> Iterator[Histories]:
-    """Give what opens the repository of a project that hands off, as this run may read it, once and when it is needed.
+    """Give a function that opens the repository of a project that hands off, once and on demand.
 
-    It is asked which of two commits is newer, and answers that it cannot tell where it may not be read.
+    It decides which of two commits is newer; a repository that this run may not read leaves that open.
     """
-    found: dict[str, AppSource] = {}
+    sources: dict[str, AppSource] = {}
     with ExitStack() as stack:
 
-        def opened(project: str) -> AppSource:
-            if project not in found:
+        def open_source(project: str) -> AppSource:
+            if project not in sources:
                 stack.enter_context(logged_in(run.manifests_login, run.reading_login(project)))
-                found[project] = stack.enter_context(app_source(run.repository(project), ""))
-            return found[project]
+                sources[project] = stack.enter_context(app_source(run.repository(project), ""))
+            return sources[project]
 
-        yield opened
+        yield open_source
 
 
-def _untied(
-    images: Sequence[ResolvedImage], accepted: Sequence[Acceptance], found: Sender, reached: RegistryAccess
+def _provenance_problems(
+    images: Sequence[ResolvedImage], accepted: Sequence[Acceptance], sender: Sender, access: RegistryAccess
 ) -> dict[Reference, str]:
-    """Say of each image why nothing shows that it was built from the commit. Its label is only read if it must be."""
-    tag = short_ref(found.ref) if found.ref.startswith(TAGS) else ""
-    told: dict[Reference, str] = {}
+    """Return why images are not known to be built from the commit. Reads their labels only when it must."""
+    tag = short_ref(sender.ref) if sender.ref.startswith(TAGS) else ""
+    problems: dict[Reference, str] = {}
     for image in images:
-        patterns = {"", *_patterns(image.reference, accepted)}
-        if any(not provenance_problem(image.reference.tag, found.commit, tag, pattern) for pattern in patterns):
+        patterns = {"", *_tag_patterns(image.reference, accepted)}
+        if any(not provenance_problem(image.reference.tag, sender.commit, tag, pattern) for pattern in patterns):
             continue
-        why = provenance_problem(image.reference.tag, found.commit, tag, revision=revision(image, reached))
-        told |= {image.reference: why} if why else {}
-    return told
+        problem = provenance_problem(image.reference.tag, sender.commit, tag, revision=revision(image, access))
+        problems |= {image.reference: problem} if problem else {}
+    return problems
 
 
-def _patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
-    """Return the patterns of tags by which apps know an image."""
+def _tag_patterns(image: Reference, accepted: Sequence[Acceptance]) -> list[str]:
     repository = canonical_repository(image.repository)
-    owned = [named for one in accepted for named in one.record.images(one.environment).values()]
-    return [named.tag for named in owned if named.tag and canonical_repository(named.repository) == repository]
+    images = [own for each in accepted for own in each.record.images(each.environment).values()]
+    return [own.tag for own in images if own.tag and canonical_repository(own.repository) == repository]
 
 
-def _check_reachable(source: AppSource, found: Sender) -> None:
-    """Refuse a commit that its branch does not hold any more: it was rewritten, so nobody vouches for it."""
-    if found.ref.startswith(BRANCHES) and source.is_on(found.ref) is not True:
+def _check_reachable(source: AppSource, sender: Sender) -> None:
+    """Refuse a commit that is no longer on its branch: the branch was rewritten, so nobody vouches for it."""
+    if sender.ref.startswith(BRANCHES) and source.is_on(sender.ref) is not True:
         raise UntrustedError(
-            f"commit {found.commit[:12]} is not on {found.ref} of {found.path} any more",
-            hint="run a pipeline of the branch as it is now; a retried job of an old pipeline does not count",
+            f"commit {sender.commit[:12]} is no longer on {sender.ref} of {sender.path}",
+            hint="run a new pipeline of the branch; retrying a job of an old pipeline does not count",
         )

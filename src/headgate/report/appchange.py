@@ -1,4 +1,4 @@
-"""What differs between two trees of a manifest repository, app by app: releases, objects, dangers. Pure."""
+"""The differences between two trees of a manifest repository, app by app: releases, objects, risks. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headgate.model import Release
 from headgate.objects.encrypted import is_encrypted
 from headgate.releases.history import release_of
 from headgate.releases.release import RELEASE
-from headgate.report.risk import dangers
+from headgate.report.risk import find_risks
 from headgate.repository.tree import differing, prefetch
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ObjectEffect:
-    """One object that differs. Of a ``secret`` one (a Secret, or encrypted) no value may be shown."""
+    """A changed object. The values of a ``secret`` one (a Secret, or encrypted) must not be shown."""
 
     change: ObjectChange
     secret: bool = False
-    dangers: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppChange:
-    """What differs for one app in one environment: its release before and after, its objects, its engine's version."""
+    """The changes of one app in one environment: release, objects, engine version (``upgrade``)."""
 
     app: str
     environment: str
@@ -48,15 +48,14 @@ class AppChange:
 
 
 def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppChange]:
-    """Return what differs between two trees, by environment and app.
+    """Return the differences between two trees, by environment and app.
 
-    ``configuration`` says where the final YAML of which app is; app.yaml itself is not read, so that apps that
-    are gone are told too.
+    ``configuration`` maps output folders to apps. app.yaml is not read, so that removed apps are reported too.
     """
     paths = differing(old, new)
     owners = owners_of(paths, configuration)
     folders = [configuration.output_folder(*owner) for owner in owners]
-    wanted = {*folders, *(folder for found in owners.values() for folder in found)}
+    wanted = {*folders, *(folder for releases in owners.values() for folder in releases)}
     read = [path for path in paths if path.rpartition("/")[0] in wanted]
     prefetch(old, [path for path in read if path in old])
     prefetch(new, [path for path in read if path in new])
@@ -66,21 +65,23 @@ def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppC
 
 
 def owners_of(paths: Iterable[str], configuration: Configuration) -> dict[Owner, list[str]]:
-    """Return whose releases or final YAML these paths are, each with the folders of its releases among them."""
-    found: dict[Owner, list[str]] = {}
-    known: dict[str, Owner] = {}
+    """Return the apps and environments that own these paths, each with its release folders among them."""
+    folders_by_owner: dict[Owner, list[str]] = {}
+    owner_by_folder: dict[str, Owner] = {}
     for path in paths:
         release = release_of(path)
         if release is not None:
-            folders = found.setdefault((release[1], release[2]), [])
+            folders = folders_by_owner.setdefault((release[1], release[2]), [])
             folders += [release[0]] if release[0] not in folders else []
             continue
         folder = path.rpartition("/")[0]
-        if folder not in known:
-            known[folder] = owner_of(configuration, folder)
-        if known[folder][0]:
-            found.setdefault(known[folder], [])
-    return {owner: folders for owner, folders in found.items() if owner[1] in configuration.settings.environments}
+        if folder not in owner_by_folder:
+            owner_by_folder[folder] = owner_of(configuration, folder)
+        if owner_by_folder[folder][0]:
+            folders_by_owner.setdefault(owner_by_folder[folder], [])
+    return {
+        owner: folders for owner, folders in folders_by_owner.items() if owner[1] in configuration.settings.environments
+    }
 
 
 def _app_change(
@@ -91,22 +92,26 @@ def _app_change(
         path: new.read(path) if path in new else None for path in paths if path.rpartition("/")[0] == folder
     }
     workloads = configuration.settings.workloads
-    objects = tuple(_effect(*one, workloads) for one in output.object_pairs(old, folder, own, {}))
-    before = _release(old, [f"{one}/{RELEASE}" for one in releases])
-    after = _release(new, [f"{one}/{RELEASE}" for one in releases])
-    return AppChange(*owner, before, after, objects, _upgrade(old, new, folder) if own else "")
+    return AppChange(
+        app=owner[0],
+        environment=owner[1],
+        before=_release(old, [f"{name}/{RELEASE}" for name in releases]),
+        after=_release(new, [f"{name}/{RELEASE}" for name in releases]),
+        objects=tuple(_effect(*pair, workloads) for pair in output.object_pairs(old, folder, own, {})),
+        upgrade=_upgrade(old, new, folder) if own else "",
+    )
 
 
 def _upgrade(old: Tree, new: Tree, folder: str) -> str:
     try:
         return output.upgrade(output.read_record(old, folder), output.read_record(new, folder).engine)
-    except ConfigError:  # somebody edited the record
+    except ConfigError:  # somebody broke the record
         return ""
 
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectEffect:
-    secret = any(one.kind == "Secret" or is_encrypted(one.data) for one in (old, new) if one is not None)
-    return ObjectEffect(output.object_change(file, old, new), secret, tuple(dangers(old, new, workloads)))
+    secret = any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None)
+    return ObjectEffect(output.object_change(file, old, new), secret, tuple(find_risks(old, new, workloads)))
 
 
 def _release(tree: Tree, files: list[str]) -> Release | None:

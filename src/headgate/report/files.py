@@ -1,4 +1,4 @@
-"""The report files of a job, which the component 'hydrate' hands to GitLab as artifacts."""
+"""The report files of a job, which the component 'hydrate' uploads to GitLab as artifacts."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.report.appchange import AppChange
-    from headgate.report.junit import ReportCase
+    from headgate.report.junit import JunitCase
     from headgate.report.quality import QualityIssue
 
 FOLDER = "headgate-report"
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files into a folder, which is made."""
+    """Write files into a folder, and create it if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
 def report_files(
-    cases: Sequence[ReportCase], found: Sequence[QualityIssue], changes: Sequence[AppChange], text: str
+    cases: Sequence[JunitCase], issues: Sequence[QualityIssue], changes: Sequence[AppChange], text: str
 ) -> dict[str, str]:
-    """Return the files of a job's report by their names. ``text`` is the one for people."""
+    """Return the files of a job's report by name. ``text`` is the Markdown for people."""
     return {
         "junit.xml": to_junit(cases),
-        "code-quality.json": to_code_quality(found),
+        "code-quality.json": to_code_quality(issues),
         "changes.json": to_counts(changes),
         "report.md": f"{text}\n",
     }
 
 
 def to_counts(changes: Sequence[AppChange]) -> str:
-    """Return how many objects come, change and go, as the widget for Terraform takes it.
+    """Return how many objects are created, updated and deleted, in the format of GitLab's Terraform widget.
 
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsterraform
     """
-    counts = Counter(one.change.action for change in changes for one in change.objects)
+    counts = Counter(effect.change.action for change in changes for effect in change.objects)
     names = {"create": "added", "update": "changed", "delete": "removed"}
     return json.dumps({name: counts[action] for name, action in names.items()}) + "\n"

@@ -1,4 +1,4 @@
-"""Apps whose objects change alike, told once. Pure."""
+"""Groups of apps whose objects change alike, so that reports show them once. Pure."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
     from headgate.report.appchange import AppChange, ObjectEffect
 
 _APP = "\0"
-"""Stands for an app's own name, which no name in Kubernetes holds."""
+"""A placeholder for an app's own name; no name in Kubernetes contains it."""
 
 
 @dataclass(frozen=True)
 class ChangeGroup:
-    """Apps of one environment that change alike; the first one is shown for all."""
+    """Apps of one environment that change alike; reports show the first one for all."""
 
     changes: tuple[AppChange, ...]
 
     @property
     def apps(self) -> list[str]:
-        """Their names."""
-        return [one.app for one in self.changes]
+        """The names of the apps."""
+        return [change.app for change in self.changes]
 
 
-def fold(changes: Sequence[AppChange]) -> list[ChangeGroup]:
-    """Put together what changes alike: the same objects by the same fields, but for the app's name in theirs."""
-    found: dict[object, list[AppChange]] = {}
+def group_alike(changes: Sequence[AppChange]) -> list[ChangeGroup]:
+    """Group apps with the same changes of the same fields, apart from the app's own name."""
+    groups: dict[object, list[AppChange]] = {}
     for change in changes:
-        key = (change.environment, tuple(_key(change.app, one) for one in change.objects))
-        found.setdefault(key, []).append(change)
-    return [ChangeGroup(tuple(alike)) for alike in found.values()]
+        key = (change.environment, tuple(_key(change.app, effect) for effect in change.objects))
+        groups.setdefault(key, []).append(change)
+    return [ChangeGroup(tuple(alike)) for alike in groups.values()]
 
 
-def _key(app: str, one: ObjectEffect) -> object:
-    change = one.change
-    # What a Secret holds is not shown, so it is no reason to tell apps apart.
-    fields = () if one.secret else tuple((_own(app, field.path), field.old, field.new) for field in change.fields)
-    return change.action, change.kind, _own(app, change.name), _own(app, change.namespace), fields, one.dangers
+def _key(app: str, effect: ObjectEffect) -> object:
+    change = effect.change
+    # The fields of a Secret are not shown, so they do not distinguish apps.
+    fields = () if effect.secret else tuple((_own(app, field.path), field.old, field.new) for field in change.fields)
+    return change.action, change.kind, _own(app, change.name), _own(app, change.namespace), fields, effect.risks
 
 
 def _own(app: str, name: str) -> str:
-    """Put a mark in the place of the app's name where it is a whole name or begins one: ``web``, ``web-config``.
+    """Replace the app's name by a placeholder where it is a whole name or begins one: ``web``, ``web-config``.
 
     In a path, names stand in brackets: ``spec.containers[web].image``.
     """

@@ -1,4 +1,4 @@
-"""What an app ran, as a table for people and as JSON for programs."""
+"""An app's releases, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SHORT = 12
 _TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
-    """A step and what is to be said of it: the commit that it went back to, the environment that had it first."""
+    """A step with notes: the commit that it went back to, the environment that had the release first."""
 
     step: ReleaseStep
     back_to: str = ""
@@ -35,20 +35,20 @@ class HistoryEntry:
 def write_history(
     terminal: Terminal, app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str]
 ) -> None:
-    """Write what an app ran in each environment, newest first."""
+    """Write an app's releases in each environment, newest first."""
     if not entries:
-        terminal.line(f"{app} was not released yet", "dim")
-    for number, (environment, found) in enumerate(entries.items()):
+        terminal.line(f"{app} has no release yet", "dim")
+    for number, (environment, steps) in enumerate(entries.items()):
         terminal.line(f"{'' if number == 0 else chr(10)}{app} in {environment}", "bold")
-        write_table(terminal, _TITLES, [_row(one) for one in found], indent="  ")
-        if not found:
-            terminal.line("  no change is known", "dim")
+        write_table(terminal, _TITLES, [_row(entry) for entry in steps], indent="  ")
+        if not steps:
+            terminal.line("  no known change", "dim")
         if cuts.get(environment):
-            terminal.line(f"  what was before {cuts[environment][:SHORT]} is not in this repository", "yellow")
+            terminal.line(f"  history before {cuts[environment][:SHORT]} is not in this repository", "yellow")
 
 
-def _row(one: HistoryEntry) -> list[Cell]:
-    step = one.step
+def _row(entry: HistoryEntry) -> list[Cell]:
+    step = entry.step
     gone = step.release is None and not step.problem
     dim = "" if step.is_version else "dim"
     return [
@@ -57,48 +57,48 @@ def _row(one: HistoryEntry) -> list[Cell]:
         (source(step.release), dim),
         (step.commit[:SHORT], "cyan"),
         (step.who.rsplit(" <", 1)[0], dim),
-        ("; ".join(one.notes), "red" if gone or step.problem else "yellow"),
+        ("; ".join(entry.notes), "red" if gone or step.problem else "yellow"),
     ]
 
 
 def images(release: Release | None) -> str:
-    """Name the images of a release: ``shop:1.4.2@0f1e2d3c4b5a``."""
-    found = release.images.items() if release else ()
-    return ", ".join(f"{name}:{one.tag}@{one.digest.removeprefix('sha256:')[:SHORT]}" for name, one in found)
+    """Return the images of a release: ``shop:1.4.2@0f1e2d3c4b5a``."""
+    items = release.images.items() if release else ()
+    return ", ".join(f"{name}:{image.tag}@{image.digest.removeprefix('sha256:')[:SHORT]}" for name, image in items)
 
 
 def version(release: Release | None) -> str:
-    """Name what a release runs in few words: the tags of its images, else the commit of its config."""
+    """Return a release's version: the tags of its images, else the commit of its config."""
     if release is None:
         return ""
-    tags = list(dict.fromkeys(one.tag for one in release.images.values()))
+    tags = list(dict.fromkeys(image.tag for image in release.images.values()))
     if len(tags) > 1:
-        return ", ".join(f"{name} {one.tag}" for name, one in release.images.items())
+        return ", ".join(f"{name} {image.tag}" for name, image in release.images.items())
     return tags[0] if tags else release.config.commit[:SHORT] if release.config else ""
 
 
 def source(release: Release | None) -> str:
-    """Name the commits that the parts of a release came from; which part where they differ."""
+    """Return the source commits of a release, with the names of the parts when they differ."""
     by_source: dict[str, list[str]] = {}
     for name, part in parts(release).items():
         ref = part.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         by_source.setdefault(f"{part.project}@{part.commit[:SHORT]} ({ref})", []).append(name)
     if len(by_source) == 1:
         return next(iter(by_source))
-    return ", ".join(f"{'+'.join(names)} {one}" for one, names in by_source.items())
+    return ", ".join(f"{'+'.join(names)} {commit}" for commit, names in by_source.items())
 
 
 def history_to_json(app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str]) -> str:
-    """Return the same as JSON. Version 1; keys are only ever added."""
+    """Return the history as JSON. Version 1; keys are only ever added."""
     environments = [
-        {"environment": name, "cut": cuts.get(name) or None, "steps": [_step(one) for one in found]}
-        for name, found in entries.items()
+        {"environment": name, "cut": cuts.get(name) or None, "steps": [_step(entry) for entry in steps]}
+        for name, steps in entries.items()
     ]
     return json.dumps({"version": 1, "app": app, "environments": environments}, indent=2)
 
 
-def _step(one: HistoryEntry) -> dict[str, Any]:
-    step = one.step
+def _step(entry: HistoryEntry) -> dict[str, Any]:
+    step = entry.step
     return {
         "commit": step.commit,
         "time": step.time.isoformat(),
@@ -106,9 +106,9 @@ def _step(one: HistoryEntry) -> dict[str, Any]:
         "subject": step.subject,
         "folder": step.folder,
         "is_version": step.is_version,
-        "back_to": one.back_to or None,
-        "as_in": one.as_in or None,
+        "back_to": entry.back_to or None,
+        "as_in": entry.as_in or None,
         "problem": step.problem or None,
-        "notes": list(one.notes),
+        "notes": list(entry.notes),
         "release": None if step.release is None else step.release.model_dump(mode="json", exclude_defaults=True),
     }

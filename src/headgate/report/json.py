@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from headgate.hydration.output import ObjectChange
 
 
-def outcomes_to_json(outcomes: Sequence[Outcome], **more: Any) -> str:
-    """Return outcomes as one JSON document; ``more`` are further keys at its top."""
-    return json.dumps({"version": 1, **more, "apps": [_outcome(one) for one in outcomes]}, indent=2)
+def outcomes_to_json(outcomes: Sequence[Outcome], **extra: Any) -> str:
+    """Return outcomes as one JSON document with ``extra`` keys at its top."""
+    return json.dumps({"version": 1, **extra, "apps": [_outcome(outcome) for outcome in outcomes]}, indent=2)
 
 
 def error_to_json(error: HeadgateError) -> dict[str, Any]:
@@ -25,24 +25,24 @@ def error_to_json(error: HeadgateError) -> dict[str, Any]:
     return {"code": error.code, "message": error.what, "where": place, "hint": error.hint or None}
 
 
-def _outcome(one: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
-        "app": one.app,
-        "environment": one.environment,
-        "state": one.state,
-        "folder": one.folder,
-        "engine": one.engine or None,
-        "upgrade": one.upgrade or None,
-        "waits_for": list(one.waits_for),
-        "reasons": list(one.reasons),
-        "warnings": list(one.warnings),
-        "error": error_to_json(one.error) if one.error else None,
-        "objects": [object_to_json(change) for change in one.objects],
+        "app": outcome.app,
+        "environment": outcome.environment,
+        "state": outcome.state,
+        "folder": outcome.folder,
+        "engine": outcome.engine or None,
+        "upgrade": outcome.upgrade or None,
+        "waits_for": list(outcome.waits_for),
+        "reasons": list(outcome.reasons),
+        "warnings": list(outcome.warnings),
+        "error": error_to_json(outcome.error) if outcome.error else None,
+        "objects": [object_to_json(change) for change in outcome.objects],
     }
 
 
 def object_to_json(change: ObjectChange) -> dict[str, Any]:
-    """Return a change of one object as data, without what a Secret holds."""
+    """Return a change of one object as data, without the values of a Secret."""
     secret = change.kind == "Secret"
     return {
         "action": change.action,

@@ -1,8 +1,8 @@
-"""GitLab's Markdown around what others wrote: none of that may be formatting, a mention, a reference or an order.
+"""GitLab's Markdown around untrusted text, which must not become formatting, mentions, references or quick actions.
 
-Everything that an app can choose stands in code, where GitLab looks for none of it
-(https://docs.gitlab.com/user/markdown/#code-spans-and-blocks); where that cannot be, as in titles, `plain` breaks it
-up.
+Text that an app can choose goes into code, where GitLab interprets nothing
+(https://docs.gitlab.com/user/markdown/#code-spans-and-blocks). Where code is impossible, as in titles, `plain` breaks
+up the syntax.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode's categories of characters that are not seen: control, direction of writing, joiners, lone surrogates."""
+"""Unicode's categories of invisible characters: control, direction of writing, joiners, lone surrogates."""
 _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 _OURS = re.compile(r"<!--(?=\s*headgate)", re.IGNORECASE)
 _WORD_JOINER = "\u2060"
 _STARTS = "@#!~%$&^*[\\"
-"""What references begin with: https://docs.gitlab.com/user/markdown/#gitlab-specific-references."""
+"""The first characters of references: https://docs.gitlab.com/user/markdown/#gitlab-specific-references."""
 
 
 def visible(text: str, keep: str = "") -> str:
-    """Make characters that nobody sees visible, by their number, but for those to ``keep``."""
+    """Replace invisible characters by escapes, except those to ``keep``."""
     return "".join(
         char
         if char in keep or unicodedata.category(char) not in _HIDDEN
@@ -38,60 +38,60 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def _harmless(text: str) -> str:
-    """Keep a text from being an order to start no pipeline, and from looking like our marks."""
+    """Break up ``[skip ci]`` and Headgate's own markers."""
     return _OURS.sub("<! --", _SKIP.sub(r"(\1)", text))
 
 
-def one_line(text: str, most: int = 0) -> str:
-    """Return a text on one line, shortened to ``most`` characters; 0 is no limit."""
+def single_line(text: str, limit: int = 0) -> str:
+    """Return a text on one line, shortened to ``limit`` characters; 0 is no limit."""
     line = visible(" ".join(text.split()))
-    return line if not most or len(line) <= most else f"{line[: most - 3]}..."
+    return line if not limit or len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def plain(text: str, most: int = 0) -> str:
-    """Return a text for where there is no code, such as a title or the description of a status.
+def plain(text: str, limit: int = 0) -> str:
+    """Return a text for places without code, such as a title or the description of a status.
 
-    An invisible word joiner stands behind what begins references, and in front of what would be an order or HTML.
+    An invisible word joiner breaks up references, quick actions and HTML.
     """
-    line = _harmless(one_line(text))
+    line = _harmless(single_line(text))
     line = re.sub(rf"(?<!\w)([{re.escape(_STARTS)}])(?=\S)", rf"\1{_WORD_JOINER}", line)
     line = re.sub(r"([#!~%$&^])(?=[\w\"'])", rf"\1{_WORD_JOINER}", line)  # acme/shop!1 is a reference too
     line = re.sub(r"([`<])", rf"\1{_WORD_JOINER}", line)
     line = re.sub(r":(?=//|[\w+-]+:)", f":{_WORD_JOINER}", line)  # links, emoji
     line = re.sub(r"\bwww\.", f"www{_WORD_JOINER}.", line, flags=re.IGNORECASE)
     line = f"{_WORD_JOINER}{line}" if line.startswith(("/", "-", "+", ">", "=")) else line
-    return line if not most or len(line) <= most else f"{line[: most - 3]}..."
+    return line if not limit or len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def prose(text: str, most: int = 0) -> str:
-    """Return a text within Markdown, without formatting of its own.
+def prose(text: str, limit: int = 0) -> str:
+    """Return a text for use within Markdown, with its own formatting escaped.
 
     https://spec.commonmark.org/0.31.2/#backslash-escapes
     """
-    return re.sub(r"([\\`*_{}\[\]()<>#|~])", r"\\\1", plain(text, most))
+    return re.sub(r"([\\`*_{}\[\]()<>#|~])", r"\\\1", plain(text, limit))
 
 
-def code(text: str, most: int = 200) -> str:
-    """Return a text as code within a line, a backtick in it as an apostrophe, so that nothing can end it.
+def code(text: str, limit: int = 200) -> str:
+    """Return a text as inline code; backticks become apostrophes, so that nothing can end it.
 
     https://spec.commonmark.org/0.31.2/#code-spans
     """
-    line = _harmless(one_line(text, most)).replace("`", "'")
+    line = _harmless(single_line(text, limit)).replace("`", "'")
     return f"`{line}`" if line else "` `"
 
 
-def cell(text: str, most: int = 200) -> str:
-    """Return a text as code in a cell of a table, where a ``|`` would end the cell even within code."""
-    return code(text.replace("|", "\u00a6"), most)
+def cell(text: str, limit: int = 200) -> str:
+    """Return a text as code in a table cell, where a ``|`` would end the cell even within code."""
+    return code(text.replace("|", "\u00a6"), limit)
 
 
-def in_html(text: str, most: int = 200) -> str:
-    """Return a text as code within HTML on one line, as in a ``<summary>``."""
-    return f"<code>{html.escape(_harmless(one_line(text, most)))}</code>"
+def in_html(text: str, limit: int = 200) -> str:
+    """Return a text as code in HTML on one line, such as a ``<summary>``."""
+    return f"<code>{html.escape(_harmless(single_line(text, limit)))}</code>"
 
 
 def block(lines: Iterable[str], language: str = "") -> str:
-    """Return lines as a block of code, in a fence that none of them can close."""
+    """Return lines as a code block, with a fence that none of them can close."""
     text = _harmless("\n".join(visible(line, "\t") for line in lines))
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
@@ -102,7 +102,7 @@ def _longest_run(text: str) -> int:
 
 
 def link(text: str, url: str) -> str:
-    """Return a link. ``text`` is Markdown already; ``url`` may hold anything."""
+    """Return a link. ``text`` is Markdown; ``url`` may be any text."""
     return f"[{text}]({quote(url, safe=_IN_URLS)})"
 
 
@@ -110,5 +110,5 @@ _IN_URLS = "/:?&=%#@,;+-._~"
 
 
 def details(summary: str, body: str, *, is_open: bool = False) -> str:
-    """Return what opens when it is clicked. ``summary`` is HTML on one line, ``body`` is Markdown."""
+    """Return a collapsible section. ``summary`` is HTML on one line, ``body`` is Markdown."""
     return f"<details{' open' if is_open else ''}><summary>{summary}</summary>\n\n{body}\n\n</details>"

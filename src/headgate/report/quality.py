@@ -6,58 +6,72 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from headgate.report.markdown import one_line
+from headgate.report.markdown import single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from headgate.hydration.hydrate import Outcome
 
-_PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+): (?P<what>.+)", re.DOTALL)
-"""How a warning begins that names a place: `errors.Place`."""
-_MOST = 500
+_PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+): (?P<text>.+)", re.DOTALL)
+"""A warning that begins with an `errors.Location`."""
+_MAX_DESCRIPTION = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QualityIssue:
-    """One thing that is wrong in a file. ``severity`` is one of GitLab's words: ``info``, ``minor``, ``major``..."""
+    """One problem in a file."""
 
     check: str
-    severity: str
+    severity: Literal["info", "minor", "major", "critical", "blocker"]
     file: str
     line: int
-    what: str
+    description: str
 
 
 def issues(outcomes: Iterable[Outcome]) -> list[QualityIssue]:
-    """Return what is wrong in which file: errors, and warnings that name a place. Each once, for however many apps."""
-    return list(dict.fromkeys(issue for one in outcomes for issue in _issues(one)))
+    """Return errors and warnings that name a file, each once for all apps."""
+    return list(dict.fromkeys(issue for outcome in outcomes for issue in _issues(outcome)))
 
 
-def _issues(one: Outcome) -> Iterator[QualityIssue]:
-    error = one.error
+def _issues(outcome: Outcome) -> Iterator[QualityIssue]:
+    error = outcome.error
     if error is not None and error.where is not None and error.where.file:
-        what = f"{error.where.key}: {error.what}" if error.where.key else error.what
-        yield QualityIssue(type(error).__name__, "major", error.where.file, error.where.line or 1, what)
-    for warning in one.warnings:
+        description = f"{error.where.key}: {error.what}" if error.where.key else error.what
+        yield QualityIssue(
+            check=type(error).__name__,
+            severity="major",
+            file=error.where.file,
+            line=error.where.line or 1,
+            description=description,
+        )
+    for warning in outcome.warnings:
         match = _PLACE.fullmatch(warning)
         if match:
-            yield QualityIssue("warning", "minor", match["file"], int(match["line"]), match["what"])
+            yield QualityIssue(
+                check="warning",
+                severity="minor",
+                file=match["file"],
+                line=int(match["line"]),
+                description=match["text"],
+            )
 
 
-def to_code_quality(found: Iterable[QualityIssue]) -> str:
-    """Return issues as JSON. A fingerprint names the same issue in every run, wherever its line is by then."""
-    return json.dumps([_entry(one) for one in found], indent=1) + "\n"
+def to_code_quality(issues: Iterable[QualityIssue]) -> str:
+    """Return issues as JSON. A fingerprint identifies an issue in every run, even when its line moves."""
+    return json.dumps([_entry(issue) for issue in issues], indent=1) + "\n"
 
 
-def _entry(one: QualityIssue) -> dict[str, Any]:
-    fingerprint = hashlib.sha256(f"{one.check}\0{one.file}\0{one.what}".encode("utf-8", "replace")).hexdigest()
+def _entry(issue: QualityIssue) -> dict[str, Any]:
+    fingerprint = hashlib.sha256(
+        f"{issue.check}\0{issue.file}\0{issue.description}".encode("utf-8", "replace")
+    ).hexdigest()
     return {
-        "description": one_line(one.what, _MOST),
-        "check_name": one.check,
+        "description": single_line(issue.description, _MAX_DESCRIPTION),
+        "check_name": issue.check,
         "fingerprint": fingerprint,
-        "severity": one.severity,
-        "location": {"path": one_line(one.file), "lines": {"begin": one.line}},
+        "severity": issue.severity,
+        "location": {"path": single_line(issue.file), "lines": {"begin": issue.line}},
     }

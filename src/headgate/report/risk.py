@@ -1,4 +1,4 @@
-"""What a reviewer must not overlook in a change of objects: few rules, each of them reliable. Pure."""
+"""Risks in a change of an object that a reviewer must not overlook: few rules, all reliable. Pure."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
 
     Side = Manifest | None
 
-_HOLDS_DATA = {
-    "Namespace": "and all that is in it",
-    "PersistentVolumeClaim": "and, unless it is retained, its data",
-    "PersistentVolume": "and, unless it is retained, its data",
+_REMOVED_WITH = {
+    "Namespace": "with everything in it",
+    "PersistentVolumeClaim": "with its data unless that is retained",
+    "PersistentVolume": "with its data unless that is retained",
     "StatefulSet.apps": "which holds data",
-    "CustomResourceDefinition.apiextensions.k8s.io": "and with it all objects of that kind",
+    "CustomResourceDefinition.apiextensions.k8s.io": "with all objects of that kind",
 }
-"""What goes along when an object of a kind goes."""
+"""What the removal of an object of a kind removes too."""
 
 _GUARDED_GROUPS = {
-    "rbac.authorization.k8s.io": "who may do what in the cluster (RBAC)",
-    "admissionregistration.k8s.io": "what the cluster admits (webhook or policy)",
-    "apiextensions.k8s.io": "a kind of objects (CRD)",
+    "rbac.authorization.k8s.io": "permissions in the cluster (RBAC)",
+    "admissionregistration.k8s.io": "admission rules (webhook or policy)",
+    "apiextensions.k8s.io": "a kind of object (CRD)",
 }
-"""Groups of which every change is told, and what it changes."""
+"""API groups in which every change is a risk, and what it affects."""
 
 
-def dangers(old: Side, new: Side, workloads: Mapping[str, str]) -> list[str]:
-    """Say what is dangerous in the change of one object, without its name. None is an object that is not there.
+def find_risks(old: Side, new: Side, workloads: Mapping[str, str]) -> list[str]:
+    """Return the risks of one object's change, without its name. None stands for an object that does not exist.
 
     ``workloads`` says where custom resources run images (`images.uses`).
     """
-    return list(dict.fromkeys(told for rule in _RULES for told in rule(old, new, workloads)))
+    return list(dict.fromkeys(risk for rule in _RULES for risk in rule(old, new, workloads)))
 
 
 def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
     if old is not None and new is None:
-        also = _HOLDS_DATA.get(old.kind_name)
+        also = _REMOVED_WITH.get(old.kind_name)
         yield f"is removed, {also}" if also else "is removed"
 
 
 def _guarded(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
     group = new.group if new else ""
     if group in _GUARDED_GROUPS:
-        yield f"{'changes' if old else 'adds to'} {_GUARDED_GROUPS[group]}"
+        yield f"{'changes' if old else 'adds'} {_GUARDED_GROUPS[group]}"
 
 
 def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
     if old and new and _value(new, "spec", "replicas") == 0 and _value(old, "spec", "replicas") != 0:
-        yield "runs no replica any more"
+        yield "is scaled to zero"
 
 
 def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _used(side: Side, workloads: Mapping[str, str]) -> list[str]:
 
 
 def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
-    """Return the one tag of each repository; of one that is used with several tags nothing is said."""
+    """Return the tag of each repository that is used with a single tag."""
     tags: dict[str, set[str]] = {}
     for text in _used(side, workloads):
         try:
@@ -85,13 +85,13 @@ def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
         except HeadgateError:
             continue
         tags.setdefault(canonical_repository(image.repository), set()).add(image.tag)
-    return {repository: next(iter(found)) for repository, found in tags.items() if len(found) == 1}
+    return {repository: next(iter(used)) for repository, used in tags.items() if len(used) == 1}
 
 
-def _reaches_the_node(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
-    had = set(_node_access(_pod(old)))
-    yield from (told for told in _node_access(_pod(new)) if told not in had)
+    before = set(_node_access(_pod(old)))
+    yield from (access for access in _node_access(_pod(new)) if access not in before)
 
 
 def _node_access(pod: dict[Any, Any]) -> Iterator[str]:
@@ -107,8 +107,7 @@ def _node_access(pod: dict[Any, Any]) -> Iterator[str]:
                 yield "runs a privileged container"
 
 
-def _reachable(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
-    """Who can reach it from outside of the cluster."""
+def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
     known = new or old
     if known is None or new is None:
         return
@@ -116,14 +115,14 @@ def _reachable(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
         before = _value(old, "spec", "type") if old else None
         now = _value(new, "spec", "type")
         if before != now and {before, now} & {"LoadBalancer", "NodePort"}:
-            was = f", no longer {before or _USUAL}" if old else ""
-            yield f"is of type {now or _USUAL}{was}"
+            was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
+            yield f"is of type {now or _DEFAULT_TYPE}{was}"
     field = _ROUTES.get(known.kind_name)
     if field and (not old or _value(old, *field) != _value(new, *field)):
         yield "changes what is reachable from outside" if old else "is reachable from outside"
 
 
-_USUAL = "ClusterIP"
+_DEFAULT_TYPE = "ClusterIP"
 _ROUTES = {
     "Ingress.networking.k8s.io": ("spec",),
     "HTTPRoute.gateway.networking.k8s.io": ("spec",),
@@ -132,8 +131,8 @@ _ROUTES = {
 
 
 def _pod(side: Side) -> dict[Any, Any]:
-    found = _value(side, *POD_SPECS[side.kind_name].split(".")) if side and side.kind_name in POD_SPECS else None
-    return found if isinstance(found, dict) else {}
+    pod = _value(side, *POD_SPECS[side.kind_name].split(".")) if side and side.kind_name in POD_SPECS else None
+    return pod if isinstance(pod, dict) else {}
 
 
 def _value(side: Side, *path: str) -> Any:
@@ -144,7 +143,7 @@ def _value(side: Side, *path: str) -> Any:
 
 
 def _dicts(value: Any) -> list[dict[Any, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 _RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[str]], ...] = (
@@ -152,6 +151,6 @@ _RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[str]], ...] = (
     _guarded,
     _scaled_to_none,
     _images,
-    _reaches_the_node,
-    _reachable,
+    _node_access_added,
+    _exposed,
 )

@@ -1,4 +1,4 @@
-"""Where apps stand, as a table for people and as JSON for programs."""
+"""The status of apps, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -25,125 +25,126 @@ _TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
 
 
 def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
-    """Write a row for each app and environment, and what could not be found out."""
-    write_table(terminal, _TITLES, [_row(one, now) for one in status.standings])
+    """Write a row for each app and environment, the notes, and the totals."""
+    write_table(terminal, _TITLES, [_row(app, now) for app in status.apps])
     for note in status.notes:
         terminal.line(note, "yellow")
-    terminal.line(summary(status), "" if status.standings else "dim")
+    terminal.line(summary(status), "" if status.apps else "dim")
 
 
-def _row(one: AppStatus, now: datetime) -> list[Cell]:
-    facts = list(states(one))
+def _row(app: AppStatus, now: datetime) -> list[Cell]:
+    facts = list(states(app))
     style = next((known for known in ("red", "yellow", "cyan") if any(style == known for _, style in facts)), "")
     return [
-        (one.app, "bold"),
-        (one.environment, ""),
-        (version(one.release), ""),
-        (", ".join(commits(one.release)), "cyan"),
-        (age(one.landing.time, now) if one.landing else "", "dim"),
+        (app.app, "bold"),
+        (app.environment, ""),
+        (version(app.release), ""),
+        (", ".join(commits(app.release)), "cyan"),
+        (age(app.last_change.time, now) if app.last_change else "", "dim"),
         ("; ".join(text for text, _ in facts), style),
     ]
 
 
 def commits(release: Release | None) -> list[str]:
-    """Return the commits that a release was built from, cut short."""
+    """Return the short commits that a release was built from."""
     return list(dict.fromkeys(part.commit[:SHORT] for part in parts(release).values()))
 
 
-def states(one: AppStatus) -> Iterator[Cell]:
-    """Say what is out of the ordinary, the worst first."""
-    if one.error is not None:
-        yield f"fails: {str(one.error).splitlines()[0]}", "red"
-    for group in one.failed:
+def states(app: AppStatus) -> Iterator[Cell]:
+    """Yield what is out of the ordinary, the worst first."""
+    if app.error is not None:
+        yield f"fails: {str(app.error).splitlines()[0]}", "red"
+    for group in app.failed:
         failure = group.record.failure
-        yield f"{_versions(group)} failed{f': {failure.message}' if failure else ''}", "red"
-    if one.edited:
+        yield f"{_group_version(group)} failed{f': {failure.message}' if failure else ''}", "red"
+    if app.edited:
         yield "edited by hand", "red"
-    if one.state == "stale" and not one.edited:
+    if app.state == "stale" and not app.edited:
         yield "stale: its inputs changed", "yellow"
-    if one.state == "empty":
-        yield f"waits for {', '.join(one.waits_for)}", "cyan"
-    if one.foreign:
-        yield f"not Headgate's: {', '.join(one.foreign[:3])}", "yellow"
-    yield from _holds(one)
-    if one.proposed is not None:
-        yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
+    if app.state == "empty":
+        yield f"waits for {', '.join(app.waits_for)}", "cyan"
+    if app.foreign:
+        yield f"foreign files: {', '.join(app.foreign[:3])}", "yellow"
+    yield from _holds(app)
+    if app.proposed is not None:
+        yield f"proposed: {version(app.proposed.release) or 'other YAML'}", "cyan"
 
 
-def _holds(one: AppStatus) -> Iterator[Cell]:
-    if one.pin is not None:
-        yield f"pinned by {one.pin.by}: {one.pin.reason}", "yellow"
-    if one.freeze is not None:
-        yield f"frozen by {one.freeze.by}: {one.freeze.reason}", "yellow"
-    if one.closed:
-        yield one.closed, "yellow"
-    known = {text for text in (one.closed, f"pinned by {one.pin.by}: {one.pin.reason}" if one.pin else "") if text}
-    for group in one.held:
+def _holds(app: AppStatus) -> Iterator[Cell]:
+    pinned = f"pinned by {app.pin.by}: {app.pin.reason}" if app.pin else ""
+    if pinned:
+        yield pinned, "yellow"
+    if app.freeze is not None:
+        yield f"frozen by {app.freeze.by}: {app.freeze.reason}", "yellow"
+    if app.closed:
+        yield app.closed, "yellow"
+    known = (app.closed, pinned)
+    for group in app.held:
         reasons = [reason for reason in group.record.reasons if reason not in known and " is frozen by " not in reason]
-        yield f"{_versions(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
-    if one.state == "held" and not one.edited:
+        yield f"{_group_version(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
+    if app.state == "held" and not app.edited:
         yield "a change of its inputs is held", "yellow"
 
 
-def _versions(group: Group) -> str:
-    """Name what a group brings."""
+def _group_version(group: Group) -> str:
     release = Release(images=group.record.images, config=group.record.config)
     return version(release) or ", ".join(commits(release))
 
 
 def summary(status: Status) -> str:
-    """Say in one line how many there are of what."""
-    if not status.standings:
-        return "no app is there yet"
-    found = Counter(word for one in status.standings for word in _words(one))
-    told = [f"{found[word]} {word}" for word in _WORDS if found[word]]
-    return f"{len(status.standings)} app-environments: {', '.join(told) or 'all as they should be'}"
+    """Return the totals on one line."""
+    if not status.apps:
+        return "no apps configured"
+    totals = Counter(label for app in status.apps for label in _labels(app))
+    shown = [f"{totals[label]} {label}" for label in _LABELS if totals[label]]
+    return f"{len(status.apps)} app-environments: {', '.join(shown) or 'all current'}"
 
 
-_WORDS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
+_LABELS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
 
 
-def _words(one: AppStatus) -> Iterator[str]:
-    facts = {
-        "failing": one.error is not None,
-        "edited by hand": one.edited,
-        "stale": one.state == "stale" and not one.edited,
-        "empty": one.state == "empty",
-        "pinned": one.pin is not None,
-        "frozen": one.freeze is not None,
-        "failed": bool(one.failed),
-        "held": bool(one.held) or one.state == "held",
-        "proposed": one.proposed is not None,
+def _labels(app: AppStatus) -> Iterator[str]:
+    labels = {
+        "failing": app.error is not None,
+        "edited by hand": app.edited,
+        "stale": app.state == "stale" and not app.edited,
+        "empty": app.state == "empty",
+        "pinned": app.pin is not None,
+        "frozen": app.freeze is not None,
+        "failed": bool(app.failed),
+        "held": bool(app.held) or app.state == "held",
+        "proposed": app.proposed is not None,
     }
-    yield from (word for word, holds in facts.items() if holds)
+    yield from (label for label, holds in labels.items() if holds)
 
 
 def status_to_json(status: Status) -> str:
-    """Return the same as JSON. Version 1; keys are only ever added."""
-    data = {"version": 1, "notes": list(status.notes), "apps": [_standing(one) for one in status.standings]}
+    """Return the status as JSON. Version 1; keys are only ever added."""
+    data = {"version": 1, "notes": list(status.notes), "apps": [_app(app) for app in status.apps]}
     return json.dumps(data, indent=2)
 
 
-def _standing(one: AppStatus) -> dict[str, Any]:
-    landing, proposed = one.landing, one.proposed
+def _app(app: AppStatus) -> dict[str, Any]:
+    last_change, proposed = app.last_change, app.proposed
     return {
-        "app": one.app,
-        "environment": one.environment,
-        "state": one.state,
-        "version": version(one.release) or None,
-        "release": _dump(one.release),
-        "landed": landing and {"commit": landing.commit, "time": landing.time.isoformat(), "who": landing.who},
-        "pin": _dump(one.pin),
-        "frozen": _dump(one.freeze),
-        "waiting": _dump(one.waiting),
-        "held": [_dump(group.record) for group in one.held],
-        "failed": [_dump(group.record) for group in one.failed],
+        "app": app.app,
+        "environment": app.environment,
+        "state": app.state,
+        "version": version(app.release) or None,
+        "release": _dump(app.release),
+        "landed": last_change
+        and {"commit": last_change.commit, "time": last_change.time.isoformat(), "who": last_change.who},
+        "pin": _dump(app.pin),
+        "frozen": _dump(app.freeze),
+        "waiting": _dump(app.waiting),
+        "held": [_dump(group.record) for group in app.held],
+        "failed": [_dump(group.record) for group in app.failed],
         "proposed": proposed
         and {"branch": proposed.branch, "commit": proposed.commit, "release": _dump(proposed.release)},
-        "edited_by_hand": one.edited,
-        "foreign_files": list(one.foreign),
-        "waits_for": list(one.waits_for),
-        "error": error_to_json(one.error) if one.error else None,
+        "edited_by_hand": app.edited,
+        "foreign_files": list(app.foreign),
+        "waits_for": list(app.waits_for),
+        "error": error_to_json(app.error) if app.error else None,
     }
 
 

@@ -15,39 +15,38 @@ if TYPE_CHECKING:
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome
     from headgate.hydration.output import ObjectChange
-    from headgate.objects.diff import Field
 
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
-_STATES = {"superseded": "superseded", "held": "held"}
+_LABELLED = ("superseded", "held")
 _MAX_FIELDS = 4
 _MAX_OBJECTS = 10
 _MAX_LINES = 12
 
 
 class Terminal:
-    """Writes to one stream, with colours where somebody looks at it; progress only where it can be wiped again."""
+    """Writes to one stream, with colours and progress only on a terminal."""
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        """``quiet`` leaves out everything but errors, for `--json`."""
+        """``quiet`` writes errors only, for `--json`."""
         self._out = _writer(stream)
         self._err = _writer(sys.stderr)
         self._quiet = quiet
         self._draws = sys.stderr.isatty() and not quiet
-        self._done = 0
+        self._rendered = 0
 
     def progress(self, app: str, environment: str) -> None:
-        """Show on a terminal how far it is; a log gets no such lines."""
-        self._done += 1
+        """Count one more rendered app."""
+        self._rendered += 1
         if self._draws:
-            sys.stderr.write(f"\r\x1b[K{self._done} rendered: {safe(app)} in {safe(environment)}")
+            sys.stderr.write(f"\r\x1b[K{self._rendered} rendered: {safe(app)} in {safe(environment)}")
             sys.stderr.flush()
 
     def end_progress(self) -> None:
         """Wipe the progress line."""
-        if self._done and self._draws:
+        if self._rendered and self._draws:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-        self._done = 0
+        self._rendered = 0
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write one line."""
@@ -55,7 +54,7 @@ class Terminal:
             self._out((safe(text), style))
 
     def pieces(self, *pieces: tuple[str, str]) -> None:
-        """Write one line of texts, each with its style."""
+        """Write one line from several texts with styles."""
         if not self._quiet:
             self._out(*((safe(text), style) for text, style in pieces))
 
@@ -64,7 +63,7 @@ class Terminal:
         self._err((f"{title or 'error'}: ", "bold red"), (safe(str(error)), ""))
 
     def outcomes(self, outcomes: Sequence[Outcome], *, diff: bool) -> None:
-        """Write what happened to each app in each environment; those without change only as a number."""
+        """Write the outcomes; unchanged ones appear only in the totals."""
         self.end_progress()
         for outcome in outcomes:
             if outcome.state == "changed":
@@ -72,16 +71,16 @@ class Terminal:
             elif outcome.state == "waiting":
                 self.line(f"{outcome.app} in {outcome.environment}: waits for {', '.join(outcome.waits_for)}", "dim")
             for reason in outcome.reasons:
-                told = f"{_STATES[outcome.state]}: {reason}" if outcome.state in _STATES else reason
-                self.line(f"{outcome.app} in {outcome.environment}: {told}", "dim")
+                text = f"{outcome.state}: {reason}" if outcome.state in _LABELLED else reason
+                self.line(f"{outcome.app} in {outcome.environment}: {text}", "dim")
             for warning in outcome.warnings if outcome.state in ("changed", "unchanged") else ():
                 self.line(f"  warning: {warning}", "yellow")
         for outcome in outcomes:
             if outcome.error is not None:
                 self.error(outcome.error, title=f"{outcome.app} in {outcome.environment}")
         self.line(summary(outcomes))
-        for upgrade, number in Counter(outcome.upgrade for outcome in outcomes if outcome.upgrade).items():
-            self.line(f"{upgrade} in {number} of them")
+        for upgrade, count in Counter(outcome.upgrade for outcome in outcomes if outcome.upgrade).items():
+            self.line(f"{upgrade} in {count} of them")
 
     def _changed(self, outcome: Outcome, *, diff: bool) -> None:
         self.line(f"{outcome.app} in {outcome.environment}: {counts(outcome)}", "bold")
@@ -96,7 +95,7 @@ class Terminal:
             self.line(f"    and {len(outcome.objects) - len(shown)} more", "dim")
 
     def fields(self, change: ObjectChange) -> None:
-        """Write each field that differs, before and after, without what a Secret holds."""
+        """Write each changed field, before and after, without the values of a Secret."""
         for field in change.fields:
             secret = change.kind == "Secret" and field.path.startswith(("data", "stringData"))
             self.line(f"      {field.path}", "dim")
@@ -106,7 +105,7 @@ class Terminal:
 
 
 def _writer(stream: TextIO) -> Callable[..., None]:
-    """Return what writes styled pieces as one line; plain where nobody looks, without loading Rich."""
+    """Return a function that writes styled pieces as one line; plain text, without Rich, unless on a terminal."""
     if not stream.isatty():
         return lambda *pieces: print("".join(text for text, _ in pieces), file=stream)
 
@@ -125,35 +124,31 @@ def _lines(value: str) -> list[str]:
 def _few_fields(change: ObjectChange, *, diff: bool) -> str:
     if diff or change.action != "changed":
         return ""
-    paths = [_path(field) for field in change.fields]
+    paths = [field.path for field in change.fields]
     more = f" and {len(paths) - _MAX_FIELDS} more" if len(paths) > _MAX_FIELDS else ""
     return f": {', '.join(paths[:_MAX_FIELDS])}{more}"
 
 
-def _path(field: Field) -> str:
-    return field.path
-
-
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Say in one line what happened."""
-    words = {
-        "changed": "changed",
-        "unchanged": "unchanged",
-        "waiting": "waiting for a hand-off",
-        "held": "held",
-        "recorded": "on record",
-        "superseded": "superseded",
-        "failed": "failed",
-    }
-    told = [
-        f"{number} {words[state]}" for state in words if (number := sum(outcome.state == state for outcome in outcomes))
-    ]
-    return f"{len(outcomes)} app-environments: {', '.join(told)}" if told else "nothing to hydrate"
+    """Return the totals on one line."""
+    by_state = Counter(outcome.state for outcome in outcomes)
+    totals = [f"{by_state[state]} {label}" for state, label in _LABELS.items() if by_state[state]]
+    return f"{len(outcomes)} app-environments: {', '.join(totals)}" if totals else "nothing to hydrate"
 
+
+_LABELS = {
+    "changed": "changed",
+    "unchanged": "unchanged",
+    "waiting": "waiting for a hand-off",
+    "held": "held",
+    "recorded": "on record",
+    "superseded": "superseded",
+    "failed": "failed",
+}
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def safe(text: str) -> str:
-    """Make control sequences of what others wrote visible instead of effective."""
+    """Replace control characters of untrusted text by escapes."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

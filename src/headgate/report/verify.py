@@ -1,4 +1,4 @@
-"""What differs from a fresh hydration, for people and as JSON for programs."""
+"""Differences from a fresh hydration, for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,73 +14,79 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.report.terminal import Terminal
-    from headgate.state.verify import Difference, Verification
+    from headgate.state.verify import Difference, DifferenceKind, Verification, VerificationState
 
-_TITLES = {
-    "stale": "its inputs changed, and it was not hydrated since",
+_TITLES: dict[VerificationState, str] = {
+    "stale": "its inputs changed since it was hydrated",
     "edited": "edited by hand",
     "waits": "a change of its inputs is held until it is unpinned or thawed",
-    "orphaned": "left from an app or environment that is gone",
-    "empty": "nothing was handed off yet",
+    "orphaned": "left over from a removed app or environment",
+    "empty": "nothing handed off yet",
 }
-_STYLES = {"stale": "bold yellow", "edited": "bold red", "orphaned": "bold yellow", "waits": "dim", "empty": "dim"}
-_KINDS = {
+_STYLES: dict[VerificationState, str] = {
+    "stale": "bold yellow",
+    "edited": "bold red",
+    "orphaned": "bold yellow",
+    "waits": "dim",
+    "empty": "dim",
+}
+_KINDS: dict[DifferenceKind, tuple[str, str, str]] = {
     "changed": ("~", "yellow", "differs"),
     "missing": ("-", "red", "is missing"),
     "left": ("+", "red", "would not be written"),
-    "added": ("+", "red", "is not Headgate's"),
-    "record": ("~", "red", "does not fit the files"),
+    "added": ("+", "red", "was not written by Headgate"),
+    "record": ("~", "red", "does not match the files"),
 }
-_WAYS_OUT = {
+_WAYS_OUT: dict[VerificationState, str] = {
     "stale": "'headgate rehydrate' hydrates it",
-    "edited": "'headgate rehydrate' writes it as it should be; what is meant belongs into values or the template",
-    "orphaned": "'headgate rehydrate' takes it away",
+    "edited": "'headgate rehydrate' reverts it; make the change in values or the template",
+    "orphaned": "'headgate rehydrate' removes it",
 }
 _MAX_FILES = 10
 
 
-def write_verdicts(terminal: Terminal, found: Sequence[Verification]) -> None:
-    """Write what differs, object by object and field by field, and what cannot be rendered; then the sum."""
-    if any(one.is_wrong for one in found):
+def write_verifications(terminal: Terminal, verifications: Sequence[Verification]) -> None:
+    """Write the differences object by object and field by field, the errors, and the totals."""
+    if any(verification.is_wrong for verification in verifications):
         terminal.line("- as committed, + as hydrated now", "dim")
-    for one in found:
-        if one.state in _TITLES:
-            name = f"{one.app} in {one.environment}" if one.app else one.folder
-            terminal.line(f"{name}: {_TITLES[one.state]}", _STYLES[one.state])
-        if one.is_wrong:
-            _differences(terminal, one)
-    for one in found:
-        if one.error is not None:
-            terminal.error(one.error, title=f"{one.app} in {one.environment}")
-    terminal.line(summary(found))
+    for verification in verifications:
+        if verification.state in _TITLES:
+            name = f"{verification.app} in {verification.environment}" if verification.app else verification.folder
+            terminal.line(f"{name}: {_TITLES[verification.state]}", _STYLES[verification.state])
+        if verification.is_wrong:
+            _differences(terminal, verification)
+    for verification in verifications:
+        if verification.error is not None:
+            terminal.error(verification.error, title=f"{verification.app} in {verification.environment}")
+    terminal.line(summary(verifications))
 
 
-def _differences(terminal: Terminal, verdict: Verification) -> None:
-    shown = verdict.differences if verdict.state == "edited" else verdict.differences[:_MAX_FILES]
-    for one in shown:
-        mark, style, words = _KINDS[one.kind]
-        terminal.pieces((f"  {mark} {one.file} {words}", style), (_who(one), "dim"))
-        if one.change is not None and one.kind == "changed":
-            if not one.change.fields:
-                terminal.line("      only in how it is written", "dim")
-            terminal.fields(one.change)
-    if len(verdict.differences) > len(shown):
-        terminal.line(f"    and {len(verdict.differences) - len(shown)} more", "dim")
-    is_foreign = all(one.kind == "added" for one in verdict.differences)
-    way_out = "delete what is not wanted there, or move it to a folder of its own" if is_foreign else ""
-    terminal.line(f"  {way_out or _WAYS_OUT[verdict.state]}", "dim")
+def _differences(terminal: Terminal, verification: Verification) -> None:
+    shown = verification.differences if verification.state == "edited" else verification.differences[:_MAX_FILES]
+    for difference in shown:
+        mark, style, text = _KINDS[difference.kind]
+        terminal.pieces((f"  {mark} {difference.file} {text}", style), (_who(difference), "dim"))
+        if difference.change is not None and difference.kind == "changed":
+            if not difference.change.fields:
+                terminal.line("      in formatting only", "dim")
+            terminal.fields(difference.change)
+    if len(verification.differences) > len(shown):
+        terminal.line(f"    and {len(verification.differences) - len(shown)} more", "dim")
+    is_foreign = all(difference.kind == "added" for difference in verification.differences)
+    way_out = "delete these files, or move them to another folder" if is_foreign else ""
+    terminal.line(f"  {way_out or _WAYS_OUT[verification.state]}", "dim")
 
 
-def _who(one: Difference) -> str:
-    if not one.by_hand or one.touched is None:
+def _who(difference: Difference) -> str:
+    if not difference.by_hand or difference.last_commit is None:
         return ""
-    last = one.touched
-    return f": {last.who.rsplit(' <', 1)[0]}, {moment(last.time)}, {last.commit[:SHORT]} {last.subject}"
+    commit = difference.last_commit
+    return f": {commit.who.rsplit(' <', 1)[0]}, {moment(commit.time)}, {commit.commit[:SHORT]} {commit.subject}"
 
 
-def summary(found: Sequence[Verification]) -> str:
-    """Say in one line how many there are of what."""
-    words = {
+def summary(verifications: Sequence[Verification]) -> str:
+    """Return the totals on one line."""
+    labels: dict[VerificationState, str] = {
         "equal": "as hydrated",
         "edited": "edited by hand",
         "stale": "stale",
@@ -88,36 +94,36 @@ def summary(found: Sequence[Verification]) -> str:
         "empty": "waiting for a hand-off",
         "failed": "failed",
     }
-    counts = Counter(one.state for one in found)
-    number = len(found) - counts["orphaned"]
-    told = [f"{counts[state]} {word}" for state, word in words.items() if counts[state]]
-    left = f"; folders left over: {counts['orphaned']}" if counts["orphaned"] else ""
-    return (f"{number} app-environments: {', '.join(told)}" if told else "nothing to verify") + left
+    counts = Counter(verification.state for verification in verifications)
+    number = len(verifications) - counts["orphaned"]
+    totals = [f"{counts[state]} {label}" for state, label in labels.items() if counts[state]]
+    orphans = f"; folders left over: {counts['orphaned']}" if counts["orphaned"] else ""
+    return (f"{number} app-environments: {', '.join(totals)}" if totals else "nothing to verify") + orphans
 
 
-def verdicts_to_json(found: Sequence[Verification]) -> str:
-    """Return the same as JSON. Version 1; keys are only ever added."""
-    return json.dumps({"version": 1, "apps": [_verdict(one) for one in found]}, indent=2)
+def verifications_to_json(verifications: Sequence[Verification]) -> str:
+    """Return the verifications as JSON. Version 1; keys are only ever added."""
+    return json.dumps({"version": 1, "apps": [_verification(verification) for verification in verifications]}, indent=2)
 
 
-def _verdict(one: Verification) -> dict[str, Any]:
+def _verification(verification: Verification) -> dict[str, Any]:
     return {
-        "app": one.app or None,
-        "environment": one.environment or None,
-        "folder": one.folder,
-        "state": one.state,
-        "differences": [_difference(difference) for difference in one.differences],
-        "error": error_to_json(one.error) if one.error else None,
+        "app": verification.app or None,
+        "environment": verification.environment or None,
+        "folder": verification.folder,
+        "state": verification.state,
+        "differences": [_difference(difference) for difference in verification.differences],
+        "error": error_to_json(verification.error) if verification.error else None,
     }
 
 
-def _difference(one: Difference) -> dict[str, Any]:
-    last = one.touched
+def _difference(difference: Difference) -> dict[str, Any]:
+    commit = difference.last_commit
     return {
-        "file": one.file,
-        "kind": one.kind,
-        "by_hand": one.by_hand,
-        "last_commit": last
-        and {"commit": last.commit, "time": last.time.isoformat(), "who": last.who, "subject": last.subject},
-        "object": object_to_json(one.change) if one.change else None,
+        "file": difference.file,
+        "kind": difference.kind,
+        "by_hand": difference.by_hand,
+        "last_commit": commit
+        and {"commit": commit.commit, "time": commit.time.isoformat(), "who": commit.who, "subject": commit.subject},
+        "object": object_to_json(difference.change) if difference.change else None,
     }

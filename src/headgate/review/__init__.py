@@ -1,1 +1,1 @@
-"""Merge requests for what waits: made, kept up to date, merged and closed."""
+"""Merge requests for proposals: opened, updated, merged and closed."""

@@ -1,4 +1,4 @@
-"""Merge requests of the manifest project, as GitLab's API has them."""
+"""Merge requests of the manifest project in GitLab's API."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _DRAFT = re.compile(r"(?:\s*(?:\[draft\]|\(draft\)|draft:|draft\s-\s))+\s*", re.IGNORECASE)
 _NO_ANSWER = (0, 500, 502, 503, 504)
-"""After these it is not known whether something was done. 0 is no answer at all."""
+"""After these the request may have taken effect. 0 is no answer at all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MergeRequest:
-    """One merge request. ``commit`` is the newest of its branch that GitLab took notice of.
+    """One merge request. ``commit`` is the head of its branch as far as GitLab has noticed.
 
-    ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that somebody set it to auto-merge.
+    ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that it is set to auto-merge.
     """
 
     number: int
@@ -48,27 +48,27 @@ class MergeRequest:
         return f"!{self.number}"
 
 
-def _of(found: Any) -> MergeRequest:
+def _merge_request(entry: Any) -> MergeRequest:
     return MergeRequest(
-        int(found["iid"]),
-        found["state"],
-        found["source_branch"],
-        found.get("sha") or "",
-        found["title"],
-        found.get("description") or "",
-        bool(found.get("draft")),
-        found["web_url"],
-        found.get("detailed_merge_status") or "",
-        bool(found.get("merge_when_pipeline_succeeds")),
-        tuple(one["id"] for one in found.get("reviewers") or ()),
-        found["target_branch"],
-        (found.get("closed_by") or {}).get("username") or "",
+        number=int(entry["iid"]),
+        state=entry["state"],
+        branch=entry["source_branch"],
+        commit=entry.get("sha") or "",
+        title=entry["title"],
+        description=entry.get("description") or "",
+        is_draft=bool(entry.get("draft")),
+        url=entry["web_url"],
+        status=entry.get("detailed_merge_status") or "",
+        merges_itself=bool(entry.get("merge_when_pipeline_succeeds")),
+        reviewers=tuple(reviewer["id"] for reviewer in entry.get("reviewers") or ()),
+        target=entry["target_branch"],
+        closed_by=(entry.get("closed_by") or {}).get("username") or "",
     )
 
 
 @dataclass(frozen=True)
 class MergeRequests:
-    """The merge requests of our branches in a project, onto its default branch."""
+    """The merge requests of Headgate's branches in a project, onto its default branch."""
 
     gitlab: GitLab
     project: str
@@ -76,64 +76,64 @@ class MergeRequests:
 
     @property
     def path(self) -> str:
-        """Where the API has them."""
+        """Their API path."""
         return f"{project_path(self.project)}/merge_requests"
 
     def open(self, branch: str = "") -> list[MergeRequest]:
-        """Return the open ones, or that of one branch. Raises GitLabError."""
+        """Return the open merge requests, of all branches or of one. Raises GitLabError."""
         query = {"state": "opened", "target_branch": self.target}
-        return list(self._ours({**query, "source_branch": branch} if branch else query))
+        return list(self._each_own({**query, "source_branch": branch} if branch else query))
 
-    def closed(self, branch: str = "", most: int = 100) -> list[MergeRequest]:
-        """Return the closed ones that changed last, or those of one branch. Raises GitLabError."""
-        query = {"state": "closed", "target_branch": self.target, "order_by": "updated_at", "per_page": most}
-        found = self.gitlab.get(self.path, {**query, "source_branch": branch} if branch else query)
-        return [_of(one) for one in found if _is_ours(one)]
+    def closed(self, branch: str = "", limit: int = 100) -> list[MergeRequest]:
+        """Return the closed merge requests, latest first, of all branches or of one. Raises GitLabError."""
+        query = {"state": "closed", "target_branch": self.target, "order_by": "updated_at", "per_page": limit}
+        entries = self.gitlab.get(self.path, {**query, "source_branch": branch} if branch else query)
+        return [_merge_request(entry) for entry in entries if _is_ours(entry)]
 
-    def _ours(self, query: Mapping[str, Any]) -> Iterator[MergeRequest]:
-        yield from (_of(one) for one in self.gitlab.each(self.path, query) if _is_ours(one))
+    def _each_own(self, query: Mapping[str, Any]) -> Iterator[MergeRequest]:
+        yield from (_merge_request(entry) for entry in self.gitlab.each(self.path, query) if _is_ours(entry))
 
     def newest(self, number: int) -> MergeRequest:
-        """Return one as it is now. Raises GitLabError."""
-        return _of(self.gitlab.get(f"{self.path}/{number}"))
+        """Return a merge request's current state. Raises GitLabError."""
+        return _merge_request(self.gitlab.get(f"{self.path}/{number}"))
 
-    def create(self, branch: str, wanted: Mapping[str, Any]) -> MergeRequest:
-        """Make one, or return the one that is there already. Raises GitLabError.
+    def create(self, branch: str, fields: Mapping[str, Any]) -> MergeRequest:
+        """Create a merge request, or return the existing one. Raises GitLabError.
 
-        After an answer that was lost it is looked up first, so that there is never a second one.
+        After a lost answer it looks for it before it retries, so that there is never a second one.
         """
-        body = {"source_branch": branch, "target_branch": self.target, "remove_source_branch": True, **wanted}
+        body = {"source_branch": branch, "target_branch": self.target, "remove_source_branch": True, **fields}
         for tried in range(1, TRIES):
             try:
-                return _of(self.gitlab.post(self.path, body))
+                return _merge_request(self.gitlab.post(self.path, body))
             except GitLabError as error:
                 if error.status not in (*_NO_ANSWER, _EXISTS):
                     raise
                 pause(tried)
-                if found := self.open(branch):
-                    return found[0]
+                if existing := self.open(branch):
+                    return existing[0]
                 if error.status == _EXISTS:
                     raise
-        return _of(self.gitlab.post(self.path, body))
+        return _merge_request(self.gitlab.post(self.path, body))
 
-    def change(self, one: MergeRequest, wanted: Mapping[str, Any]) -> MergeRequest:
-        """Change fields of one, and return it. Raises GitLabError."""
-        return _of(self.gitlab.put(f"{self.path}/{one.number}", wanted))
+    def change(self, request: MergeRequest, fields: Mapping[str, Any]) -> MergeRequest:
+        """Change fields of a merge request, and return it. Raises GitLabError."""
+        return _merge_request(self.gitlab.put(f"{self.path}/{request.number}", fields))
 
 
 _EXISTS = 409  # https://docs.gitlab.com/api/merge_requests/#create-mr
 
 
-def _is_ours(found: Any) -> bool:
-    same = found["source_project_id"] == found["target_project_id"]
-    return bool(same) and str(found["source_branch"]).startswith(OURS)
+def _is_ours(entry: Any) -> bool:
+    is_same_project = entry["source_project_id"] == entry["target_project_id"]
+    return bool(is_same_project) and str(entry["source_branch"]).startswith(OURS)
 
 
 def as_draft(title: str) -> str:
-    """Return a title that makes a draft: https://docs.gitlab.com/user/project/merge_requests/drafts/."""
+    """Return a title that marks a draft: https://docs.gitlab.com/user/project/merge_requests/drafts/."""
     return title if _DRAFT.match(title) else f"Draft: {title}"
 
 
 def as_ready(title: str) -> str:
-    """Return a title that makes no draft."""
+    """Return a title that marks no draft."""
     return _DRAFT.sub("", title, count=1) if _DRAFT.match(title) else title

@@ -1,4 +1,4 @@
-"""The word that is said when a merge request of ours is closed: once, whoever closed it."""
+"""The note on a closed merge request of Headgate's: written once, whoever closed it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING
 
 from headgate.gitlab.notes import keep_note
 from headgate.report.markdown import prose
-from headgate.review.description import ProposalMetadata, described, read_marks
+from headgate.review.description import ProposalMetadata, read_metadata, updated_description
 
 if TYPE_CHECKING:
     from headgate.review.api import MergeRequest, MergeRequests
 
 
-def close(requests: MergeRequests, one: MergeRequest, why: str) -> None:
-    """Say why, and close it. Raises GitLabError."""
-    _say(requests, one, why)
-    requests.change(one, {"state_event": "close", "description": _is_commented(one)})
+def close(requests: MergeRequests, request: MergeRequest, reason: str) -> None:
+    """Comment why, then close. Raises GitLabError."""
+    _comment(requests, request, reason)
+    requests.change(request, {"state_event": "close", "description": _as_commented(request)})
 
 
-def comment_closed(requests: MergeRequests, one: MergeRequest, why: str) -> None:
-    """Say why one of ours is closed, where nobody did: GitLab closes those whose branch goes. Raises GitLabError."""
-    marks = read_marks(one.description)
-    if marks is None or marks.closed:
+def comment_closed(requests: MergeRequests, request: MergeRequest, reason: str) -> None:
+    """Comment why unless done, since GitLab itself closes requests of deleted branches. Raises GitLabError."""
+    metadata = read_metadata(request.description)
+    if metadata is None or metadata.closed:
         return
-    _say(requests, one, why)
-    requests.change(one, {"description": _is_commented(one)})
+    _comment(requests, request, reason)
+    requests.change(request, {"description": _as_commented(request)})
 
 
-def _say(requests: MergeRequests, one: MergeRequest, why: str) -> None:
-    keep_note(requests.gitlab, f"{requests.path}/{one.number}", "closed", f"Closed by Headgate: {prose(why)}.")
+def _comment(requests: MergeRequests, request: MergeRequest, reason: str) -> None:
+    path = f"{requests.path}/{request.number}"
+    keep_note(requests.gitlab, path, "closed", f"Closed by Headgate: {prose(reason)}.")
 
 
-def _is_commented(one: MergeRequest) -> str:
-    return described(one.description, replace(read_marks(one.description) or ProposalMetadata(), closed=True))
+def _as_commented(request: MergeRequest) -> str:
+    metadata = read_metadata(request.description) or ProposalMetadata()
+    return updated_description(request.description, replace(metadata, closed=True))

@@ -1,4 +1,4 @@
-"""Our part of a merge request's description, between marks that nobody sees; the rest belongs to people. Pure."""
+"""Headgate's section of a merge request's description, between hidden markers; the rest belongs to people. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ _BEGIN = re.compile(r"<!-- headgate:begin((?: [a-z]+=[\w.,:-]*)*) -->")
 _TEXT = "<!-- headgate:text -->"
 _END = "<!-- headgate:end -->"
 _FORMAT = "1"
-"""Of the description. With another one, all open merge requests are described anew."""
+"""The version of the section. A new one rewrites the descriptions of all open merge requests."""
 
 Source = tuple[int, str]
-"""A project's number and a commit of it."""
+"""A project's id and a commit of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProposalMetadata:
-    """What a description says of itself.
+    """The data in a description's opening marker.
 
-    ``commit`` is the one that it describes, ``settings`` identifies how the merge request was to be made, ``sources``
-    are the apps' commits in it. ``frozen``: it is a draft because the environment is frozen. ``closed``: it was said
-    why it was closed.
+    ``commit`` is the described commit, ``settings`` identifies the review settings, ``sources`` are the apps' commits
+    in the proposal. ``frozen``: it is a draft because the environment is frozen. ``closed``: the closing is commented.
     """
 
     commit: str = ""
@@ -37,53 +36,55 @@ class ProposalMetadata:
 
 
 def settings_id(review: Review) -> str:
-    """Identify how merge requests are made."""
+    """Return a hash of the review settings and the section's format."""
     return hashlib.sha256(f"{_FORMAT} {review.model_dump_json()}".encode()).hexdigest()[:16]
 
 
-def read_marks(description: str) -> ProposalMetadata | None:
-    """Return what a description says of itself; None when no part of it is ours."""
+def read_metadata(description: str) -> ProposalMetadata | None:
+    """Return the data in a description; None when it has no section of Headgate's."""
     match = _BEGIN.search(description)
     if match is None:
         return None
     facts = dict(fact.split("=", 1) for fact in match[1].split())
     sources = re.findall(r"(\d{1,18}):([0-9a-f]{40,64})", facts.get("sources", ""))
     return ProposalMetadata(
-        facts.get("commit", ""),
-        facts.get("settings", ""),
-        tuple((int(project), commit) for project, commit in sources),
-        facts.get("frozen") == "yes",
-        facts.get("closed") == "yes",
+        commit=facts.get("commit", ""),
+        settings=facts.get("settings", ""),
+        sources=tuple((int(project), commit) for project, commit in sources),
+        frozen=facts.get("frozen") == "yes",
+        closed=facts.get("closed") == "yes",
     )
 
 
-def described(description: str, marks: ProposalMetadata, text: str | None = None, notice: str | None = None) -> str:
-    """Return a description with our part made anew; before what people wrote, where there is none yet.
+def updated_description(
+    description: str, metadata: ProposalMetadata, text: str | None = None, notice: str | None = None
+) -> str:
+    """Return a description with its section rewritten; a new section goes before what people wrote.
 
-    ``text`` and ``notice`` are Markdown without our marks; None: as they are.
+    ``text`` and ``notice`` are Markdown without markers; None keeps the present ones.
     """
     before, old_notice, old_text, after = _split(description)
     shown_notice = old_notice if notice is None else notice
-    ours = [_begin(marks), shown_notice, _TEXT, old_text if text is None else text, _END]
-    return "\n\n".join(filter(None, [before, "\n\n".join(filter(None, ours)), after]))
+    section = [_begin(metadata), shown_notice, _TEXT, old_text if text is None else text, _END]
+    return "\n\n".join(filter(None, [before, "\n\n".join(filter(None, section)), after]))
 
 
-def _begin(marks: ProposalMetadata) -> str:
-    sources = ",".join(f"{project}:{commit}" for project, commit in marks.sources)
-    facts = {"commit": marks.commit, "settings": marks.settings, "sources": sources}
-    facts |= {"frozen": "yes" if marks.frozen else "", "closed": "yes" if marks.closed else ""}
+def _begin(metadata: ProposalMetadata) -> str:
+    sources = ",".join(f"{project}:{commit}" for project, commit in metadata.sources)
+    facts = {"commit": metadata.commit, "settings": metadata.settings, "sources": sources}
+    facts |= {"frozen": "yes" if metadata.frozen else "", "closed": "yes" if metadata.closed else ""}
     return "".join(["<!-- headgate:begin", *(f" {name}={value}" for name, value in facts.items() if value), " -->"])
 
 
 def _split(description: str) -> tuple[str, str, str, str]:
-    """Return what people wrote before our part, its notice, its text, and what they wrote after it."""
+    """Return what people wrote before the section, its notice, its text, and what people wrote after it."""
     begin = _BEGIN.search(description)
     end = description.find(_END, begin.end()) if begin else -1
     if begin is None or end < 0:
         rest = _BEGIN.sub("", description).replace(_TEXT, "").strip()
         return "", "", "", rest
-    notice, mark, text = description[begin.end() : end].partition(_TEXT)
-    if not mark:
+    notice, marker, text = description[begin.end() : end].partition(_TEXT)
+    if not marker:
         notice, text = "", notice
     before, after = description[: begin.start()], description[end + len(_END) :]
     return before.strip(), notice.strip(), text.strip(), after.strip()

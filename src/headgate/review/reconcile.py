@@ -1,11 +1,13 @@
-"""Merge requests for what waits on our branches: made, kept up to date, merged and closed, as the state asks for.
+"""The merge requests of all review branches: opened, updated, merged and closed to match the repository.
 
-Nothing is remembered from run to run but what stands in GitLab and in git, so any run completes what another left.
+The only state is in GitLab and in git, so any run completes what another one left undone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
 from headgate.gitlab.people import People
@@ -21,11 +23,20 @@ from headgate.repository.tree import differing
 from headgate.review.api import MergeRequests
 from headgate.review.automerge import Deadline, merge
 from headgate.review.closing import close, comment_closed
-from headgate.review.description import read_marks, settings_id
-from headgate.review.update import ReviewContext, ReviewResult, again, app_of, environment_of, opened, thawed_or_frozen
+from headgate.review.description import read_metadata, settings_id
+from headgate.review.update import (
+    RequestUpdate,
+    ReviewContext,
+    ReviewResult,
+    app_of,
+    environment_of,
+    open_request,
+    sync_freeze,
+    update_request,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from headgate.config import Configuration
     from headgate.gitlab.api import GitLab
@@ -33,7 +44,7 @@ if TYPE_CHECKING:
     from headgate.review.api import MergeRequest
 
 SECONDS = 60.0
-"""How long a run waits, in all, until GitLab has decided what may be merged."""
+"""How long a run waits in total for GitLab to decide what may be merged."""
 
 
 def reconcile(
@@ -44,165 +55,190 @@ def reconcile(
     *,
     seconds: float = SECONDS,
 ) -> ReviewResult:
-    """Bring the merge requests of a project to what its branches hold now.
+    """Reconcile a project's merge requests with its review branches.
 
-    ``workspace`` is at the newest commit of the default branch. What fails for one merge request is kept in
-    ``errors``, and the others are gone on with. Raises GitLabError when they cannot even be listed.
+    ``workspace`` is at the newest commit of the default branch. An error of one merge request goes to ``errors`` and
+    does not stop the others. Raises GitLabError when they cannot be listed.
     """
     requests = MergeRequests(gitlab, project, workspace.branch)
-    bench = ReviewContext(requests, workspace, configuration, People(gitlab), ReviewBranches(workspace))
-    found = {one.branch: one for one in requests.open()}
-    branches = bench.branches.recorded
-    done = ReviewResult(dict(found))
-    for branch, commit in branches.items():
-        _each(done, branch, lambda b=branch, c=commit: _kept(bench, b, c, found.get(b), done))
-    for branch, one in found.items():
-        if branch not in branches and _is_over(workspace, one):
-            _each(done, branch, lambda b=branch, o=one: _closed(bench, b, o, done))
-    for one in requests.closed():
-        if one.branch not in branches:
-            _each(
-                done,
-                one.branch,
-                lambda o=one: comment_closed(requests, o, _rejected(bench, o) or _why(bench, o.branch)),
-            )
-    _merge(bench, branches, done, seconds)
-    done.told.extend(f"there is no user '{name}' in GitLab to review or to assign" for name in bench.people.unknown)
-    return done
+    context = ReviewContext(
+        requests=requests,
+        workspace=workspace,
+        configuration=configuration,
+        people=People(gitlab),
+        branches=ReviewBranches(workspace),
+    )
+    before = {request.branch: request for request in requests.open()}
+    branches = context.branches.recorded
+    steps = [_attempt(name, partial(_sync, context, name, head, before.get(name))) for name, head in branches.items()]
+    for branch, request in before.items():
+        if branch not in branches and _is_over(workspace, request):
+            steps.append(_attempt(branch, partial(_close, context, request)))
+    steps += [
+        _attempt(request.branch, partial(_comment, context, request))
+        for request in requests.closed()
+        if request.branch not in branches
+    ]
+    deadline = Deadline.of(seconds)
+    for branch, request in _collect(before, steps).open.items():
+        if branch in branches and _merges_automatically(context, request):
+            steps.append(_attempt(branch, partial(_merge, context, request, branches[branch], deadline)))
+    unknown = tuple(f"no user '{name}' in GitLab to review or assign" for name in context.people.unknown)
+    result = _collect(before, steps)
+    return replace(result, messages=(*result.messages, *unknown))
 
 
 def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reject | None:
-    """Return what people rejected by closing merge requests of what is still proposed; None where nobody did.
-
-    Raises GitLabError.
-    """
+    """Return the open proposals that people rejected by closing their merge requests, or None. Raises GitLabError."""
     branches = ReviewBranches(workspace).recorded
     owners = {branch: (app_of(branch), environment_of(branch)) for branch in branches if app_of(branch)}
     if not owners:
         return None
     requests = MergeRequests(gitlab, project, workspace.branch)
-    found = [
-        ClosedRequest(*owners[one.branch], one.closed_by or "somebody", one.name)
-        for one in requests.closed()
-        if one.branch in owners and one.commit == branches[one.branch] and _by_person(one)
+    closed = [
+        ClosedRequest(*owners[request.branch], request.closed_by or "somebody", request.name)
+        for request in requests.closed()
+        if request.branch in owners and request.commit == branches[request.branch] and _by_person(request)
     ]
-    return Reject(tuple(found)) if found else None
+    return Reject(tuple(closed)) if closed else None
 
 
-def _by_person(one: MergeRequest) -> bool:
-    marks = read_marks(one.description)
-    return marks is None or not marks.closed
+def _by_person(request: MergeRequest) -> bool:
+    metadata = read_metadata(request.description)
+    return metadata is None or not metadata.closed
 
 
-def _is_over(workspace: Workspace, one: MergeRequest) -> bool:
-    """Whether a merge request of ours is for something that is not proposed any more."""
-    marks = read_marks(one.description)
-    head = branch_heads(workspace).get(f"refs/heads/{one.branch}", NO_COMMIT)
-    return marks is not None and head in (NO_COMMIT, marks.commit) and not _moved(workspace, one.branch, head)
+def _is_over(workspace: Workspace, request: MergeRequest) -> bool:
+    """Whether a merge request of Headgate's is for something that is no longer proposed."""
+    metadata = read_metadata(request.description)
+    head = branch_heads(workspace).get(f"refs/heads/{request.branch}", NO_COMMIT)
+    return metadata is not None and head in (NO_COMMIT, metadata.commit) and not _moved(workspace, request.branch, head)
 
 
-def _each(done: ReviewResult, branch: str, action: Any) -> None:
+Step = tuple[str, RequestUpdate | HeadgateError | None]
+"""A branch, and what became of its merge request; None: nothing."""
+
+
+def _attempt(branch: str, action: Callable[[], RequestUpdate | None]) -> Step:
     try:
-        action()
+        return branch, action()
     except HeadgateError as error:
-        done.errors.append(error)
-        done.told.append(f"the merge request of {branch} is left to a later run")
+        return branch, error
 
 
-def _kept(bench: ReviewContext, branch: str, commit: str, one: MergeRequest | None, done: ReviewResult) -> None:
-    """Let a branch have its merge request, as it should be."""
-    review = bench.review(branch)
-    marks = read_marks(one.description) if one else None
-    if one and marks and (marks.commit, marks.settings) == (commit, settings_id(review)):
-        done.open[branch] = thawed_or_frozen(bench, one, marks)
-        return
-    if _moved(bench.workspace, branch, commit):
-        return  # who moved it tells GitLab too
-    if not bench.branches.is_recorded(branch):
-        done.told.append(f"{branch} holds a commit that Headgate did not make, so its merge request is left alone")
-        return
-    proposal = read_proposal(bench.workspace, branch, commit)
-    if not _changes_anything(bench, proposal):
-        if one and read_marks(one.description):
-            _closed(bench, branch, one, done)
-        return
-    changes = app_changes(proposal.base, proposal.tree, bench.configuration)
-    if one is None:
-        opened(bench, proposal, changes, done)
-    else:
-        again(bench, proposal, changes, one, done)
+def _collect(before: Mapping[str, MergeRequest], steps: Sequence[Step]) -> ReviewResult:
+    """Return the result of all steps, in their order, upon the merge requests that were open before."""
+    still_open, gone = dict(before), {}
+    messages: list[str] = []
+    for branch, update in steps:
+        if isinstance(update, HeadgateError):
+            messages.append(f"the merge request of {branch} is left to a later run")
+        if not isinstance(update, RequestUpdate):
+            continue
+        messages += [update.message] if update.message else []
+        if update.request is None:
+            still_open.pop(branch, None)
+        else:
+            still_open[branch] = update.request
+        if update.gone:
+            gone[branch] = update.gone
+    updates = [(branch, update) for branch, update in steps if isinstance(update, RequestUpdate)]
+    return ReviewResult(
+        open=still_open,
+        messages=tuple(messages),
+        errors=tuple(update for _, update in steps if isinstance(update, HeadgateError)),
+        changed=frozenset(branch for branch, update in updates if update.changed),
+        merged=any(update.merged for _, update in updates),
+        gone=gone,
+    )
+
+
+def _sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> RequestUpdate | None:
+    metadata = read_metadata(request.description) if request else None
+    if request and metadata and (metadata.commit, metadata.settings) == (commit, settings_id(context.review(branch))):
+        return RequestUpdate(request=sync_freeze(context, request, metadata))
+    if _moved(context.workspace, branch, commit):
+        return None  # whoever moved it reports to GitLab too
+    if not context.branches.is_recorded(branch):
+        message = f"{branch} holds a commit that Headgate did not make, so its merge request stays as it is"
+        return RequestUpdate(request=request, message=message)
+    proposal = read_proposal(context.workspace, branch, commit)
+    if not _changes_anything(context, proposal):
+        return _close(context, request) if request and metadata else None
+    changes = app_changes(proposal.base, proposal.tree, context.configuration)
+    if request is None:
+        return open_request(context, proposal, changes)
+    return update_request(context, proposal, changes, request)
 
 
 def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
-    """Whether a branch is elsewhere by now."""
+    """Whether the remote branch is at another commit now."""
     ref = f"refs/heads/{branch}"
     if not workspace.remote:
         return False
     return remote_refs(workspace.repository, workspace.remote, ref).get(ref, NO_COMMIT) != commit
 
 
-def _changes_anything(bench: ReviewContext, proposal: OpenProposal) -> bool:
-    """Whether the default branch does not hold already what is proposed."""
-    newest = bench.workspace.tree
+def _changes_anything(context: ReviewContext, proposal: OpenProposal) -> bool:
+    newest = context.workspace.tree
     paths = differing(proposal.base, proposal.tree)
     return any(newest.oid(path) != proposal.tree.oid(path) for path in paths)
 
 
-def _closed(bench: ReviewContext, branch: str, one: MergeRequest, done: ReviewResult) -> None:
-    why = _why(bench, branch)
-    close(bench.requests, one, why)
-    marks = read_marks(one.description)
-    done.gone[branch] = marks.sources if marks else ()
-    done.open.pop(branch, None)
-    done.told.append(f"closed {one.name} for {branch}: {why}")
+def _close(context: ReviewContext, request: MergeRequest) -> RequestUpdate:
+    reason = _obsolete_reason(context, request.branch)
+    close(context.requests, request, reason)
+    metadata = read_metadata(request.description)
+    return RequestUpdate(
+        request=None,
+        message=f"closed {request.name} for {request.branch}: {reason}",
+        changed=True,
+        gone=metadata.sources if metadata else (),
+    )
 
 
-def _rejected(bench: ReviewContext, one: MergeRequest) -> str:
-    """Say that a person rejected what a merge request brought; nothing where nobody did."""
-    app, environment = app_of(one.branch), environment_of(one.branch)
-    if app not in bench.configuration.apps:
+def _comment(context: ReviewContext, request: MergeRequest) -> None:
+    reason = _rejection(context, request) or _obsolete_reason(context, request.branch)
+    comment_closed(context.requests, request, reason)
+
+
+def _rejection(context: ReviewContext, request: MergeRequest) -> str:
+    """Return the reason for a merge request that a person rejected, else an empty string."""
+    app, environment = app_of(request.branch), environment_of(request.branch)
+    if app not in context.configuration.apps:
         return ""
-    folder = bench.configuration.apps[app].release_folder(environment)
-    rejected = read_pending(bench.workspace.tree, folder, None).rejected
-    found = next((entry for entry in rejected.values() if entry.request == one.name), None)
-    return f"rejected by {found.by or 'somebody'}; a newer version is proposed anew" if found else ""
+    folder = context.configuration.apps[app].release_folder(environment)
+    rejected = read_pending(context.workspace.tree, folder, None).rejected
+    entry = next((entry for entry in rejected.values() if entry.request == request.name), None)
+    return f"rejected by {entry.by or 'somebody'}; a newer version is proposed again" if entry else ""
 
 
-def _why(bench: ReviewContext, branch: str) -> str:
-    """Say why nothing is left of a branch to review, by what stands on the default branch."""
+def _obsolete_reason(context: ReviewContext, branch: str) -> str:
+    """Return why a branch has nothing left to review, according to the default branch."""
     environment, _, app = branch.removeprefix(OURS).partition("/")
-    at = f"{bench.workspace.branch} ({bench.workspace.base[:12]})"
-    apps = bench.configuration.apps
-    if environment not in bench.configuration.settings.environments:
-        return f"there is no environment {environment} any more"
+    head = f"{context.workspace.branch} ({context.workspace.base[:12]})"
+    apps = context.configuration.apps
+    if environment not in context.configuration.settings.environments:
+        return f"the environment {environment} no longer exists"
     if app.startswith("_"):
-        return f"nothing is left to change: {at} holds it already, or something newer took its place"
+        return f"nothing left to change: {head} already has it, or something newer"
     if app not in apps.names or (
-        app in apps and environment not in apps[app].environments(bench.configuration.settings)
+        app in apps and environment not in apps[app].environments(context.configuration.settings)
     ):
-        return f"{app} is not configured in {environment} any more"
-    return f"superseded: {at} holds it already, or something newer"
+        return f"{app} is no longer configured in {environment}"
+    return f"superseded: {head} already has it, or something newer"
 
 
-def _merge(bench: ReviewContext, branches: Mapping[str, str], done: ReviewResult, seconds: float) -> None:
-    patience = Deadline.of(seconds)
-    for branch, one in list(done.open.items()):
-        review = bench.review(branch)
-        if branch in branches and review.auto_merge and not one.is_draft and not bench.notice(branch):
-            commit = branches[branch]
-            _each(done, branch, lambda o=one, c=commit: _merged(bench, o, c, done, patience))
+def _merges_automatically(context: ReviewContext, request: MergeRequest) -> bool:
+    is_wanted = context.review(request.branch).auto_merge and not context.notice(request.branch)
+    return is_wanted and not request.is_draft
 
 
-def _merged(bench: ReviewContext, one: MergeRequest, commit: str, done: ReviewResult, patience: Deadline) -> None:
+def _merge(context: ReviewContext, request: MergeRequest, commit: str, deadline: Deadline) -> RequestUpdate:
     """Merge what Headgate itself made, and nothing else."""
-    requests = bench.requests
-    if not bench.branches.is_recorded(one.branch):
-        done.told.append(f"{one.name} is not merged by itself: nothing proves that Headgate made {commit[:12]}")
-        return
-    after, word = merge(requests, one, commit, patience)
-    done.open[one.branch] = after
-    done.told.extend([word] if word else [])
-    if after.state == "merged":
-        done.open.pop(one.branch)
-        done.merged.append(one.branch)
-        done.changed.append(one.branch)
+    if not context.branches.is_recorded(request.branch):
+        message = f"{request.name} is not merged automatically: nothing proves that Headgate made {commit[:12]}"
+        return RequestUpdate(request=request, message=message)
+    after, message = merge(context.requests, request, commit, deadline)
+    merged = after.state == "merged"
+    return RequestUpdate(request=None if merged else after, message=message, changed=merged, merged=merged)

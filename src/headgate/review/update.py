@@ -1,4 +1,4 @@
-"""One merge request: opened, described anew, made a draft while its environment is frozen."""
+"""One merge request: opened, updated, made a draft while its environment is frozen."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
 from headgate.repository import git
 from headgate.review.api import as_draft, as_ready
-from headgate.review.automerge import stop
-from headgate.review.description import ProposalMetadata, described, read_marks, settings_id
+from headgate.review.automerge import cancel_auto_merge
+from headgate.review.description import ProposalMetadata, read_metadata, settings_id, updated_description
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,28 +27,42 @@ if TYPE_CHECKING:
     from headgate.review.api import MergeRequest, MergeRequests
     from headgate.review.description import Source
 
-_MOST_TITLE = 200
+_MAX_TITLE = 200
 
 
-@dataclass(frozen=True)
-class ReviewResult:
-    """The open merge requests by branch, what there is to say, and what went wrong.
+@dataclass(frozen=True, kw_only=True)
+class RequestUpdate:
+    """What became of one branch's merge request; ``request`` is its open one, None when it has none any more.
 
-    ``changed`` are the branches whose merge request changed, ``merged`` those of them that are merged now: then the
-    default branch moved. ``gone`` are commits of apps that merge requests held and hold no more, by branch.
+    ``gone`` are the apps' commits that it no longer proposes.
     """
 
-    open: dict[str, MergeRequest] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
-    errors: list[HeadgateError] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    merged: list[str] = field(default_factory=list)
-    gone: dict[str, tuple[Source, ...]] = field(default_factory=dict)
+    request: MergeRequest | None
+    message: str = ""
+    changed: bool = False
+    merged: bool = False
+    gone: tuple[Source, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class ReviewResult:
+    """The open merge requests by branch, messages, and errors.
+
+    ``changed`` are the branches whose merge request changed; ``merged`` says that the default branch moved. ``gone``
+    are the apps' commits that merge requests no longer propose, by branch.
+    """
+
+    open: Mapping[str, MergeRequest] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+    errors: tuple[HeadgateError, ...] = ()
+    changed: frozenset[str] = frozenset()
+    merged: bool = False
+    gone: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewContext:
-    """What all branches are reconciled with."""
+    """What the steps for all branches share."""
 
     requests: MergeRequests
     workspace: Workspace
@@ -57,12 +71,12 @@ class ReviewContext:
     branches: ReviewBranches
 
     def review(self, branch: str) -> Review:
-        """Return how the merge requests of a branch's environment are made."""
-        found = self.configuration.settings.environments.get(environment_of(branch))
-        return found.review if found else Review()
+        """Return the review settings of a branch's environment."""
+        settings = self.configuration.settings.environments.get(environment_of(branch))
+        return settings.review if settings else Review()
 
     def notice(self, branch: str) -> str:
-        """Say in Markdown that the branch's environment is frozen; nothing where it is not."""
+        """Return a Markdown notice when the branch's environment is frozen, else an empty string."""
         environment = environment_of(branch)
         freeze = self.configuration.frozen.get(environment)
         if freeze is None:
@@ -71,122 +85,122 @@ class ReviewContext:
 
 
 def environment_of(branch: str) -> str:
-    """Return the environment that a branch for review is of, by its name."""
+    """Return the environment in a review branch's name."""
     return branch.removeprefix(OURS).split("/", 1)[0]
 
 
 def app_of(branch: str) -> str:
-    """Return the app that a branch for review is of, by its name; empty for a change of many apps."""
+    """Return the app in a review branch's name; empty for a template change."""
     name = branch.removeprefix(OURS).partition("/")[2]
     return "" if name.startswith("_") else name
 
 
-def opened(bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], done: ReviewResult) -> None:
+def open_request(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange]) -> RequestUpdate:
     """Open a merge request for a proposal, unless somebody closed that very one. Raises GitLabError."""
-    branch, review = proposal.branch, bench.review(proposal.branch)
-    refused = [one for one in bench.requests.closed(branch) if one.commit == proposal.commit]
-    if refused:
-        way_out = f"reopen it, or delete the branch ({refused[0].url})"
-        done.told.append(f"{refused[0].name} for {branch} was closed and stays so: {way_out}")
-        return
-    notice = bench.notice(branch)
-    marks = _marks(bench, proposal, changes, frozen=bool(notice) and not review.draft)
-    title = _title(bench, proposal)
-    wanted: dict[str, Any] = {
+    branch, review = proposal.branch, context.review(proposal.branch)
+    rejected = [request for request in context.requests.closed(branch) if request.commit == proposal.commit]
+    if rejected:
+        way_out = f"reopen it, or delete the branch ({rejected[0].url})"
+        message = f"{rejected[0].name} for {branch} was closed and is not opened again: {way_out}"
+        return RequestUpdate(request=None, message=message)
+    notice = context.notice(branch)
+    metadata = _metadata(context, proposal, changes, frozen=bool(notice) and not review.draft)
+    title = _title(context, proposal)
+    fields: dict[str, Any] = {
         "title": as_draft(title) if review.draft or notice else title,
-        "description": described("", marks, _text(bench, changes), notice),
+        "description": updated_description("", metadata, _text(context, changes), notice),
         **({"labels": ",".join(review.labels)} if review.labels else {}),
-        **_people(bench, review, ()),
+        **_people(context, review, ()),
     }
-    one = bench.requests.create(branch, wanted)
-    found = read_marks(one.description)
-    if found is None or found.commit != proposal.commit:  # somebody else's, who was faster
-        again(bench, proposal, changes, one, done)
-    else:
-        done.open[branch] = one
-        done.changed.append(branch)
-        done.told.append(f"opened {one.name} for {branch}: {one.url}")
+    request = context.requests.create(branch, fields)
+    existing = read_metadata(request.description)
+    if existing is None or existing.commit != proposal.commit:  # somebody else was faster
+        return update_request(context, proposal, changes, request)
+    return RequestUpdate(request=request, changed=True, message=f"opened {request.name} for {branch}: {request.url}")
 
 
-def again(
-    bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], one: MergeRequest, done: ReviewResult
-) -> None:
-    """Bring a merge request to what its branch holds now, or to other settings. What people changed stays."""
-    review = bench.review(proposal.branch)
-    before = read_marks(one.description) or ProposalMetadata()
-    notice = bench.notice(proposal.branch)
-    freezes = bool(notice) and not one.is_draft
-    frozen = freezes or (before.frozen and one.is_draft and bool(notice))
-    marks = _marks(bench, proposal, changes, frozen=frozen)
-    title = _title(bench, proposal)
-    is_draft = freezes or (one.is_draft and not (before.frozen and not notice))
-    wanted: dict[str, Any] = {
+def update_request(
+    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], request: MergeRequest
+) -> RequestUpdate:
+    """Update a merge request to its branch's head or to new settings. What people changed stays. Raises GitLabError."""
+    review = context.review(proposal.branch)
+    before = read_metadata(request.description) or ProposalMetadata()
+    notice = context.notice(proposal.branch)
+    freezes = bool(notice) and not request.is_draft
+    frozen = freezes or (before.frozen and request.is_draft and bool(notice))
+    metadata = _metadata(context, proposal, changes, frozen=frozen)
+    title = _title(context, proposal)
+    is_draft = freezes or (request.is_draft and not (before.frozen and not notice))
+    fields: dict[str, Any] = {
         "title": as_draft(title) if is_draft else title,
-        "description": described(one.description, marks, _text(bench, changes), notice),
+        "description": updated_description(request.description, metadata, _text(context, changes), notice),
     }
-    if before.settings != marks.settings:
-        wanted |= {"add_labels": ",".join(review.labels)} if review.labels else {}
-        wanted |= _people(bench, review, one.reviewers)
-    if notice and one.merges_itself:
-        stop(bench.requests, one)
-    gone = tuple(source for source in before.sources if source not in marks.sources)
-    done.gone[proposal.branch] = gone
-    done.open[proposal.branch] = bench.requests.change(one, wanted)
-    done.changed.append(proposal.branch)
-    done.told.append(f"updated {one.name} for {proposal.branch}: {one.url}")
+    if before.settings != metadata.settings:
+        fields |= {"add_labels": ",".join(review.labels)} if review.labels else {}
+        fields |= _people(context, review, request.reviewers)
+    if notice and request.merges_itself:
+        cancel_auto_merge(context.requests, request)
+    return RequestUpdate(
+        request=context.requests.change(request, fields),
+        message=f"updated {request.name} for {proposal.branch}: {request.url}",
+        changed=True,
+        gone=tuple(source for source in before.sources if source not in metadata.sources),
+    )
 
 
-def thawed_or_frozen(bench: ReviewContext, one: MergeRequest, marks: ProposalMetadata) -> MergeRequest:
-    """Make a merge request a draft while its environment is frozen, and ready again if we made it one."""
-    notice = bench.notice(one.branch)
-    if notice and one.merges_itself:
-        stop(bench.requests, one)
-        one = replace(one, merges_itself=False)
-    if notice and not one.is_draft:
-        title, frozen = as_draft(one.title), True
-    elif not notice and marks.frozen:
-        title, frozen = as_ready(one.title), False
+def sync_freeze(context: ReviewContext, request: MergeRequest, metadata: ProposalMetadata) -> MergeRequest:
+    """Make a merge request a draft while its environment is frozen, and ready again unless a person drafted it."""
+    notice = context.notice(request.branch)
+    if notice and request.merges_itself:
+        cancel_auto_merge(context.requests, request)
+        request = replace(request, merges_itself=False)
+    if notice and not request.is_draft:
+        title, frozen = as_draft(request.title), True
+    elif not notice and metadata.frozen:
+        title, frozen = as_ready(request.title), False
     else:
-        return one
-    description = described(one.description, replace(marks, frozen=frozen), notice=notice)
-    return bench.requests.change(one, {"title": title, "description": description})
+        return request
+    description = updated_description(request.description, replace(metadata, frozen=frozen), notice=notice)
+    return context.requests.change(request, {"title": title, "description": description})
 
 
-def _marks(
-    bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool
+def _metadata(
+    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool
 ) -> ProposalMetadata:
     return ProposalMetadata(
-        proposal.commit, settings_id(bench.review(proposal.branch)), tuple(_sources(changes)), frozen
+        commit=proposal.commit,
+        settings=settings_id(context.review(proposal.branch)),
+        sources=tuple(_sources(changes)),
+        frozen=frozen,
     )
 
 
 def _sources(changes: Sequence[AppChange]) -> Iterator[Source]:
-    """Yield the apps' commits that changes bring."""
-    found: dict[Source, None] = {}
+    sources: dict[Source, None] = {}
     for change in changes:
         before = parts(change.before)
         for name, part in parts(change.after).items():
             if part != before.get(name) and part.project_id is not None:
-                found[part.project_id, part.commit] = None
-    yield from list(found)[:_MOST_SOURCES]
+                sources[part.project_id, part.commit] = None
+    yield from list(sources)[:_MAX_SOURCES]
 
 
-_MOST_SOURCES = 200
+_MAX_SOURCES = 200
 
 
-def _title(bench: ReviewContext, proposal: OpenProposal) -> str:
-    message = git.message_of(bench.workspace.repository, proposal.commit)
-    return plain(message.split("\n", 1)[0], _MOST_TITLE)
+def _title(context: ReviewContext, proposal: OpenProposal) -> str:
+    message = git.message_of(context.workspace.repository, proposal.commit)
+    return plain(message.split("\n", 1)[0], _MAX_TITLE)
 
 
-def _text(bench: ReviewContext, changes: Sequence[AppChange]) -> str:
-    return describe(changes, bench.requests.gitlab.url)
+def _text(context: ReviewContext, changes: Sequence[AppChange]) -> str:
+    return describe(changes, context.requests.gitlab.url)
 
 
-def _people(bench: ReviewContext, review: Review, already: Sequence[int]) -> Mapping[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    reviewers = bench.people.numbers(review.reviewers)
+def _people(context: ReviewContext, review: Review, current: Sequence[int]) -> Mapping[str, list[int]]:
+    fields: dict[str, list[int]] = {}
+    reviewers = context.people.ids(review.reviewers)
     if reviewers:
-        found["reviewer_ids"] = list(dict.fromkeys([*already, *reviewers]))
-    assignees = bench.people.numbers([review.assignee] if review.assignee else [])
-    return found | ({"assignee_ids": assignees} if assignees else {})
+        fields["reviewer_ids"] = list(dict.fromkeys([*current, *reviewers]))
+    assignees = context.people.ids([review.assignee] if review.assignee else [])
+    return fields | ({"assignee_ids": assignees} if assignees else {})

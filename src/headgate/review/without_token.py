@@ -1,4 +1,4 @@
-"""Where there is only a job token, which may make no merge request: what a push asks for, and what people must do."""
+"""Merge requests without HEADGATE_TOKEN, since a job token may not create them: push options, and links for people."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
 
 
 def push_options(configuration: Configuration, target: str) -> tuple[str, ...]:
-    """Return what a push of branches for review tells GitLab: https://docs.gitlab.com/topics/git/commit/#push-options.
+    """Return the options of a push of review branches: https://docs.gitlab.com/topics/git/commit/#push-options.
 
-    They hold for all branches of one push, so what environments want differently is left out.
+    They hold for all branches of the push, so settings that differ between environments are left out.
     """
     environments = configuration.settings.environments
-    reviewed = {environment for _, environment in configuration.pairs()} & set(environments)
-    wanted = {environments[name].review for name in reviewed if environments[name].delivery == "review"}
+    configured = {environment for _, environment in configuration.pairs()} & set(environments)
+    reviews = {environments[name].review for name in configured if environments[name].delivery == "review"}
     options = ["merge_request.create", f"merge_request.target={target}", "merge_request.remove_source_branch"]
-    if len(wanted) == 1:
-        (review,) = wanted
+    if len(reviews) == 1:
+        (review,) = reviews
         options += [f"merge_request.label={label}" for label in review.labels]
         options += [f"merge_request.assign={review.assignee}"] if review.assignee else []
         options += ["merge_request.draft"] if review.draft else []
     return tuple(options)
 
 
-def unopened(by_job: GitLab, project: str, workspace: Workspace) -> ReviewResult:
-    """Return the merge requests that are open, and say which branches have none, with the link that opens one."""
+def find_unopened(by_job: GitLab, project: str, workspace: Workspace) -> ReviewResult:
+    """Return the open merge requests, and a message with a link for each branch that needs a new one."""
     requests = MergeRequests(by_job, project, workspace.branch)
     branches = ReviewBranches(workspace)
     if not branches.recorded:
         return ReviewResult()
     try:
-        found = {one.branch: one for one in requests.open()}
+        open_requests = {request.branch: request for request in requests.open()}
     except GitLabError as error:
-        return ReviewResult(told=[f"whether merge requests are open is not known: {error}"])
-    told = [
-        f"{branch} waits for a merge request: {_new(by_job.url, project, branch, workspace.branch)}"
+        return ReviewResult(messages=(f"cannot list open merge requests: {error}",))
+    messages = tuple(
+        f"{branch} needs a merge request: {_creation_link(by_job.url, project, branch, workspace.branch)}"
         for branch in branches.recorded
-        if branch not in found and branches.is_recorded(branch)
-    ]
-    return ReviewResult(found, told)
+        if branch not in open_requests and branches.is_recorded(branch)
+    )
+    return ReviewResult(open=open_requests, messages=messages)
 
 
-def _new(url: str, project: str, branch: str, target: str) -> str:
-    chosen = {"merge_request[source_branch]": branch, "merge_request[target_branch]": target}
-    return f"{url}/{project}/-/merge_requests/new?{urlencode(chosen)}"
+def _creation_link(url: str, project: str, branch: str, target: str) -> str:
+    query = {"merge_request[source_branch]": branch, "merge_request[target_branch]": target}
+    return f"{url}/{project}/-/merge_requests/new?{urlencode(query)}"

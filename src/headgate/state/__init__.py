@@ -1,1 +1,1 @@
-"""What runs, what waits, and what is not as it should be: for reading only."""
+"""What runs, what waits and what is wrong: read only."""

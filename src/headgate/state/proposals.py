@@ -1,4 +1,4 @@
-"""Open proposals that are only looked at: what each would make an app run. Nothing is written to a checkout."""
+"""Open proposals, read only: which release each would make an app run. Nothing is written to a checkout."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ _BRANCHES = "refs/heads/"
 
 @dataclass(frozen=True)
 class Proposed:
-    """An open proposal that differs from the default branch; ``release`` is None where only the final YAML does.
-
-    ``commit`` is empty where the branch is not there.
-    """
+    """An open proposal. ``release`` is None when only the final YAML differs; ``commit`` is empty without a branch."""
 
     branch: str
     commit: str
@@ -42,27 +39,27 @@ class Proposed:
 def open_proposals(
     workspace: Workspace, configuration: Configuration, tree: Tree | None = None
 ) -> dict[Owner, Proposed]:
-    """Return the open proposal of each app and environment that has one, its own before one for many.
+    """Return the open proposals by app and environment; an app's own, on record on the default branch, comes first.
 
-    An app's own is what the default branch has on record of it. Raises GitError without an answer.
+    Raises GitError.
     """
     tree = workspace.tree if tree is None else tree
     heads = branch_heads(workspace)
-    found: dict[Owner, Proposed] = {}
-    for record, name in configuration.pairs():
-        if f"{record.release_folder(name)}/{PROPOSED}/{PROPOSAL}" in tree:
-            release = _proposed_release(tree, record, name)
-            branch = review_branch(record.name, name)
+    proposals: dict[Owner, Proposed] = {}
+    for record, environment in configuration.pairs():
+        if f"{record.release_folder(environment)}/{PROPOSED}/{PROPOSAL}" in tree:
+            release = _proposed_release(tree, record, environment)
+            branch = review_branch(record.name, environment)
             if release is not None:
                 commit = heads.get(f"{_BRANCHES}{branch}", "")
-                found[record.name, name] = Proposed(branch, commit, release[0])
-    for owner, proposal in _of_groups(workspace, configuration, heads).items():
-        found.setdefault(owner, proposal)
-    return found
+                proposals[record.name, environment] = Proposed(branch, commit, release[0])
+    for owner, proposal in _template_proposals(workspace, configuration, heads).items():
+        proposals.setdefault(owner, proposal)
+    return proposals
 
 
 def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | None] | None:
-    """Return the release that is proposed, None in its place for a removal; None where nothing is proposed."""
+    """Return the proposed release, in a tuple: ``(None,)`` is a removal, None no proposal."""
     folder = record.release_folder(environment)
     landed = read_released(tree, folder) or NOTHING
     known = known_parts(record, environment) | parts(landed.release).keys()
@@ -74,36 +71,38 @@ def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[
     return (compose(landed, proposal.groups).release,) if proposal.groups else (None,)
 
 
-def _of_groups(workspace: Workspace, configuration: Configuration, heads: dict[str, str]) -> dict[Owner, Proposed]:
-    """Return what proposals of template changes bring, by app and environment."""
+def _template_proposals(
+    workspace: Workspace, configuration: Configuration, heads: dict[str, str]
+) -> dict[Owner, Proposed]:
     branches = [group_branch(name) for name in configuration.settings.environments]
     commits = {branch: heads[f"{_BRANCHES}{branch}"] for branch in branches if f"{_BRANCHES}{branch}" in heads}
-    found: dict[Owner, Proposed] = {}
+    proposals: dict[Owner, Proposed] = {}
     with _with_commits(workspace, list(commits.values())) as repository:
         for branch, commit in commits.items():
             if workspace.prover is not None and not workspace.prover.proves(repository, branch, commit):
                 continue
-            for owner in _changed_by(repository, configuration, workspace.base, commit):
+            for owner in _owners_of_changes(repository, configuration, workspace.base, commit):
                 if branch == group_branch(owner[1]):
-                    found.setdefault(owner, Proposed(branch, commit, None))
-    return found
+                    proposals.setdefault(owner, Proposed(branch, commit, None))
+    return proposals
 
 
 @contextmanager
 def _with_commits(workspace: Workspace, commits: Sequence[str]) -> Iterator[Repository]:
-    """Give a repository with these commits: a temporary one beside a checkout whose remote has them."""
+    """Give a repository with these commits: a temporary clone when a remote has them."""
     if not workspace.remote or not commits:
         yield workspace.repository
         return
     with history_clone(workspace.repository, workspace.remote) as fresh:
-        fetch_beside(fresh, workspace.repository, [f"+{one}:refs/headgate/{one}" for one in dict.fromkeys(commits)], 2)
+        fetch_beside(
+            fresh, workspace.repository, [f"+{commit}:refs/headgate/{commit}" for commit in dict.fromkeys(commits)], 2
+        )
         yield fresh
 
 
-def _changed_by(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
-    """Yield whose final YAML a proposal would change."""
+def _owners_of_changes(repository: Repository, configuration: Configuration, base: str, commit: str) -> Iterator[Owner]:
     changed = changed_files(repository, base, commit)
-    if has_commit(repository, f"{commit}^"):  # what changed on the default branch since is not proposed
+    if has_commit(repository, f"{commit}^"):  # leave out later changes of the default branch
         proposed = changed_files(repository, f"{commit}^", commit)
         changed = {path: oid for path, oid in changed.items() if path in proposed}
     folders = {parent for path in changed for parent in _parents(path)}

@@ -1,4 +1,4 @@
-"""A manifest repository that is only read: what is committed, in a checkout, a bare repository or at an address."""
+"""A manifest repository opened for reading: a checkout, a bare repository or an address."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
-    """Open a repository as it is committed, for as long as the block lasts.
+    """Open a repository's committed files.
 
-    A checkout may have changes of its own, which are not looked at, and may be on no branch, as in a job.
-    ``ref`` is read instead of the default branch, where there is no checkout: ``refs/merge-requests/1/head``.
+    Uncommitted changes of a checkout are ignored; it may be on no branch, as in a job. Without a checkout, ``ref`` is
+    read instead of the default branch: ``refs/merge-requests/1/head``.
     Raises GitError.
     """
     if "://" in manifests or not Path(manifests).is_dir():

@@ -1,10 +1,10 @@
-"""Where each app stands in each environment: what runs, since when, and what keeps it from being what it should."""
+"""The status of each app in each environment: what runs, since when, and what is wrong or waits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
@@ -31,23 +31,25 @@ if TYPE_CHECKING:
     from headgate.state.proposals import Proposed
 
 
-@dataclass(frozen=True)
+StatusState = Literal["current", "stale", "held", "failed", "empty", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppStatus:
     """One app in one environment.
 
-    ``state`` is ``current``, ``stale`` (what is there is not what its inputs give now), ``held`` (the same, but it is
-    pinned or frozen: a change of a template or of values waits), ``failed`` (it cannot be rendered, see ``error``),
-    ``empty`` (for the first hand-off of a part, see ``waits_for``) or ``unknown``. ``edited`` names files of the
-    final YAML that are not as they were written. ``waiting`` is the release that it comes to with what is ``held``;
-    ``failed`` is what could not be rendered, and ``closed`` says that its windows are. ``foreign`` are files of
-    somebody else's in the folder of its final YAML, which Flux applies too.
+    ``state`` describes the final YAML: ``stale``, its inputs changed; ``held``, stale but pinned or frozen;
+    ``failed``, it cannot be rendered (``error``); ``empty``, it waits for the first hand-off of ``waits_for``.
+    ``edited``: the final YAML is not as hydrated. ``waiting`` is the release together with what is ``held``;
+    ``failed`` are groups that could not be rendered; ``closed`` says that the windows are closed. ``foreign`` are
+    files in its folder that Headgate did not write, which Flux applies too.
     """
 
     app: str
     environment: str
     release: Release | None
-    state: str
-    landing: LastChange | None = None
+    state: StatusState
+    last_change: LastChange | None = None
     freeze: FreezeRecord | None = None
     waiting: Release | None = None
     held: tuple[Group, ...] = ()
@@ -61,15 +63,15 @@ class AppStatus:
 
     @property
     def pin(self) -> PinRecord | None:
-        """Why no hand-off reaches it by itself."""
+        """The pin that holds hand-offs."""
         return self.release.pin if self.release else None
 
 
 @dataclass(frozen=True)
 class Status:
-    """All standings. ``notes`` say what could not be found out."""
+    """The status of all apps. ``notes`` say what is unknown."""
 
-    standings: tuple[AppStatus, ...]
+    apps: tuple[AppStatus, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -80,17 +82,17 @@ def read_status(
     targets: Sequence[Target],
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> Status:
-    """Return where the targets stand. What is not current is rendered, to see whether that changes anything."""
+    """Return the status of the targets. Hydrates those with changed inputs to see whether the final YAML changes."""
     notes: list[str] = []
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
-    landed = find_arrivals(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
+    landed = find_last_changes(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
     proposed = _proposals(workspace, configuration, tree, notes)
     read_records_ahead(tree, [record.release_folder(environment) for record, environment in targets])
-    standings = [
-        _standing(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
+    apps = [
+        _app_status(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
         for target in targets
     ]
-    return Status(tuple(standings), tuple(notes))
+    return Status(tuple(apps), tuple(notes))
 
 
 def _owner(target: Target) -> Owner:
@@ -105,30 +107,30 @@ def _outcomes(
     notes: list[str],
 ) -> dict[Owner, Outcome]:
     try:
-        found = hydrate(tree, configuration, targets, HydrateOptions(allow_removals=True, explicit=True), progress)
+        outcomes = hydrate(tree, configuration, targets, HydrateOptions(allow_removals=True, explicit=True), progress)
     except (LockError, ToolError) as error:
-        notes.append(f"whether the final YAML is current is not known: {error}")
+        notes.append(f"cannot tell whether the final YAML is current: {error}")
         return {}
-    return {(one.app, one.environment): one for one in found}
+    return {(outcome.app, outcome.environment): outcome for outcome in outcomes}
 
 
-_DEPTHS = (50, 500)  # ages are worth no more
+_DEPTHS = (50, 500)  # older changes are not worth the fetch
 
 
-def find_arrivals(workspace: Workspace, wanted: Collection[Owner]) -> dict[Owner, LastChange]:
-    """Return when what runs last changed, where that is not long ago; the past is fetched as far as it is needed."""
-    found: dict[Owner, LastChange] = {}
-    if not wanted:
-        return found
+def find_last_changes(workspace: Workspace, owners: Collection[Owner]) -> dict[Owner, LastChange]:
+    """Return the last change of each release, when recent; fetches history only as far as needed."""
+    changes: dict[Owner, LastChange] = {}
+    if not owners:
+        return changes
     with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
         try:
             for repository in repositories:
-                found = last_changes(repository, workspace.base, wanted)
-                if len(found) == len(wanted):
+                changes = last_changes(repository, workspace.base, owners)
+                if len(changes) == len(owners):
                     break
-        except HeadgateError:  # the remote does not answer: what is here must do
+        except HeadgateError:  # the remote does not answer: use the local history
             pass
-    return found
+    return changes
 
 
 def _proposals(
@@ -137,16 +139,16 @@ def _proposals(
     try:
         return open_proposals(workspace, configuration, tree)
     except HeadgateError as error:
-        notes.append(f"what is proposed is not known: {error}")
+        notes.append(f"cannot tell what is proposed: {error}")
         return {}
 
 
-def _standing(
+def _app_status(
     tree: Tree,
     configuration: Configuration,
     target: Target,
     outcomes: Mapping[Owner, Outcome],
-    arrival: LastChange | None,
+    last_change: LastChange | None,
     proposed: Proposed | None,
 ) -> AppStatus:
     record, environment = target
@@ -157,34 +159,34 @@ def _standing(
     held = freeze is not None or (release is not None and release.pin is not None)
     folder = configuration.output_folder(record.name, environment)
     return AppStatus(
-        record.name,
-        environment,
-        release,
-        _state(outcome, held=held),
-        arrival,
-        freeze,
-        held_release(landed, pending.held),
-        (*pending.held, *pending.diverged),
-        pending.failed,
-        closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
-        proposed,
-        is_edited(tree, folder),
-        _foreign(tree, folder),
-        outcome.waits_for if outcome else (),
-        problem or (outcome.error if outcome else None),
+        app=record.name,
+        environment=environment,
+        release=release,
+        state=_state(outcome, held=held),
+        last_change=last_change,
+        freeze=freeze,
+        waiting=held_release(landed, pending.held),
+        held=(*pending.held, *pending.diverged),
+        failed=pending.failed,
+        closed=closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
+        proposed=proposed,
+        edited=is_edited(tree, folder),
+        foreign=_foreign(tree, folder),
+        waits_for=outcome.waits_for if outcome else (),
+        error=problem or (outcome.error if outcome else None),
     )
 
 
-_STATES = {"unchanged": "current", "changed": "stale", "waiting": "empty", "failed": "failed"}
+_STATES: dict[str, StatusState] = {"unchanged": "current", "changed": "stale", "waiting": "empty", "failed": "failed"}
 
 
-def _state(outcome: Outcome | None, *, held: bool) -> str:
-    state = _STATES[outcome.state] if outcome else "unknown"
+def _state(outcome: Outcome | None, *, held: bool) -> StatusState:
+    state: StatusState = _STATES[outcome.state] if outcome else "unknown"
     return "held" if held and state == "stale" else state
 
 
 def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | None, Pending, HeadgateError | None]:
-    """Return what is landed and what is pending, as far as it can be read, and what is wrong with them."""
+    """Return the landed and pending records as far as readable, and the error."""
     folder, landed = record.release_folder(environment), None
     try:
         landed = read_released(tree, folder)
@@ -202,7 +204,7 @@ def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
 
 
 def is_edited(tree: Tree, folder: str) -> bool:
-    """Whether files of the final YAML are not as a hydration wrote them, or the record of it cannot be read."""
+    """Whether the final YAML differs from what hydration wrote, or its record is unreadable."""
     try:
         record = output.read_record(tree, folder)
     except HeadgateError:

@@ -1,9 +1,9 @@
-"""What is committed against what its inputs give: hydrated anew, compared, and who touched what differs."""
+"""The committed final YAML compared with a fresh hydration, and who changed what differs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
@@ -26,42 +26,45 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One file that is not as it should be.
+VerificationState = Literal["equal", "stale", "edited", "waits", "empty", "failed", "orphaned"]
+"""``stale``: the inputs changed since the hydration. ``edited``: by hand. ``waits``: stale, but pinned or frozen.
+``empty``: nothing handed off yet. ``orphaned``: a folder of a removed app or environment.
+"""
+DifferenceKind = Literal["changed", "missing", "left", "added", "record"]
+"""``left``: hydration wrote it once and would not now. ``added``: only a person can have added it. ``record``:
+Headgate's record does not match the files.
+"""
 
-    ``kind`` is ``changed``, ``missing``, ``left`` (hydration wrote it once and would not now), ``added`` (nobody but
-    a person can have put it there) or ``record`` (what Headgate notes there does not fit the files). ``touched`` is
-    the last commit that changed it, None when git does not reach back so far; ``by_hand`` says that this commit was
-    no hydration.
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One file that is not as hydrated.
+
+    ``last_commit`` is the last one that changed it, None when git does not reach back so far; ``by_hand`` says that it
+    was no hydration.
     """
 
     file: str
-    kind: str
+    kind: DifferenceKind
     change: ObjectChange | None = None
-    touched: Logged | None = None
+    last_commit: Logged | None = None
     by_hand: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verification:
-    """How one app in one environment compares.
-
-    ``state`` is ``equal``, ``stale`` (its inputs changed and it was not hydrated since), ``edited`` (by hand),
-    ``waits`` (it is pinned or frozen, and a change of its inputs waits), ``empty`` (nothing was handed off yet),
-    ``failed`` (see ``error``) or ``orphaned`` (a folder whose app or environment is gone).
-    """
+    """How one app in one environment compares."""
 
     app: str
     environment: str
     folder: str
-    state: str
+    state: VerificationState
     differences: tuple[Difference, ...] = ()
     error: HeadgateError | None = None
 
     @property
     def is_wrong(self) -> bool:
-        """Whether what is committed is not what it should be."""
+        """Whether the committed files are not what they should be."""
         return self.state in ("stale", "edited", "orphaned")
 
 
@@ -71,93 +74,106 @@ def verdicts(
     targets: Sequence[Target],
     progress: Callable[[str, str], None] = lambda _app, _environment: None,
 ) -> list[Verification]:
-    """Hydrate the targets anew and compare. Nothing is written. Raises LockError, ToolError."""
+    """Hydrate the targets and compare, without writing. Raises LockError, ToolError."""
     options = HydrateOptions(everything=True, allow_removals=True, explicit=True)
     outcomes = hydrate(tree, configuration, targets, options, progress)
-    return [_verdict(tree, configuration, target, one) for target, one in zip(targets, outcomes, strict=True)]
+    return [
+        _verification(tree, configuration, target, outcome) for target, outcome in zip(targets, outcomes, strict=True)
+    ]
 
 
-_STATES = {"failed": "failed", "waiting": "empty"}
+_STATES: dict[str, VerificationState] = {"failed": "failed", "waiting": "empty"}
 
 
-def _verdict(tree: Tree, configuration: Configuration, target: Target, one: Outcome) -> Verification:
-    blank = Verification(one.app, one.environment, one.folder, _STATES.get(one.state, "equal"), error=one.error)
-    if one.state in _STATES:
-        return blank
-    kinds = {"added": "missing", "changed": "changed", "removed": "left"}
-    found = [Difference(f"{one.folder}/{change.file}", kinds[change.action], change) for change in one.objects]
-    added = _added(tree, one.folder)
-    edited = is_edited(tree, one.folder)
-    if edited and not found and not added:
-        found = [Difference(f"{one.folder}/{RECORD}", "record")]
-    if not found and not added:
-        return blank
-    release = read_release(tree, *target)
-    state = (
-        "edited"
-        if edited or added
-        else "waits"
-        if hold_reason(configuration, target[0], one.environment, release)
-        else "stale"
+def _verification(tree: Tree, configuration: Configuration, target: Target, outcome: Outcome) -> Verification:
+    verification = Verification(
+        app=outcome.app,
+        environment=outcome.environment,
+        folder=outcome.folder,
+        state=_STATES.get(outcome.state, "equal"),
+        error=outcome.error,
     )
-    return replace(blank, state=state, differences=(*found, *added))
+    if outcome.state in _STATES:
+        return verification
+    kinds: dict[str, DifferenceKind] = {"added": "missing", "changed": "changed", "removed": "left"}
+    differences = [
+        Difference(file=f"{outcome.folder}/{change.file}", kind=kinds[change.action], change=change)
+        for change in outcome.objects
+    ]
+    added = _added_files(tree, outcome.folder)
+    edited = is_edited(tree, outcome.folder)
+    if edited and not differences and not added:
+        differences = [Difference(file=f"{outcome.folder}/{RECORD}", kind="record")]
+    if not differences and not added:
+        return verification
+    release = read_release(tree, *target)
+    is_held = bool(hold_reason(configuration, target[0], outcome.environment, release))
+    state: VerificationState = "edited" if edited or added else "waits" if is_held else "stale"
+    return replace(verification, state=state, differences=(*differences, *added))
 
 
-def _added(tree: Tree, folder: str) -> list[Difference]:
-    """Find files in an output folder that no hydration wrote."""
+def _added_files(tree: Tree, folder: str) -> list[Difference]:
     ours = {f"{folder}/{name}" for name in (*output.read_record(tree, folder).files, RECORD)}
-    return [Difference(path, "added") for path in tree.paths(folder) if path not in ours]
+    return [Difference(file=path, kind="added") for path in tree.paths(folder) if path not in ours]
 
 
 def orphans(tree: Tree, configuration: Configuration) -> list[Verification]:
-    """Return the output folders whose app or environment is gone. Of a broken app nothing is known."""
+    """Return the output folders of removed apps and environments. A broken app counts as present."""
     environments = list(configuration.settings.environments)
     unknown = [path.rsplit("/", 1)[1] for path in configuration.broken]
     alive = {configuration.output_folder(record.name, name) for record, name in configuration.pairs()}
     alive |= {configuration.output_folder(app, name) for app in unknown for name in environments}
-    found = []
+    orphaned = []
     for path in tree.paths():
         folder = path.removesuffix(f"/{RECORD}")
         if folder != path and folder not in alive and path.split("/", 1)[0] not in INPUTS:
-            differences = tuple(Difference(one, "left") for one in tree.paths(folder) if one != path)
-            found.append(Verification("", "", folder, "orphaned", differences or (Difference(path, "left"),)))
-    return found
+            differences = tuple(Difference(file=file, kind="left") for file in tree.paths(folder) if file != path)
+            differences = differences or (Difference(file=path, kind="left"),)
+            orphan = Verification(app="", environment="", folder=folder, state="orphaned", differences=differences)
+            orphaned.append(orphan)
+    return orphaned
 
 
 def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verification]:
-    """Return what a merge request brings in and beside output folders that no hydration wrote: Flux applies it too.
+    """Return files of a merge request in and next to output folders that no hydration wrote: Flux applies them too.
 
-    ``base`` is what it is merged into: what is there already is nothing that it brings.
+    ``base`` is its target: files that exist there are not the merge request's.
     """
     outputs = {configuration.output_folder(record.name, name): name for record, name in configuration.pairs()}
     ours = {f"{folder}/{name}" for folder in outputs for name in (*output.read_record(tree, folder).files, RECORD)}
-    found: dict[str, list[Difference]] = {}
+    differences: dict[str, list[Difference]] = {}
     for path in tree.paths():
         if path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):
             continue
-        folder = _around(path, outputs)  # last: it looks at every output folder
+        folder = _nearest_output(path, outputs)  # last, since it is slow
         if folder is not None:
-            found.setdefault(folder, []).append(Difference(path, "added"))
+            differences.setdefault(folder, []).append(Difference(file=path, kind="added"))
     return [
-        Verification("", outputs.get(folder, ""), folder, "edited", tuple(files)) for folder, files in found.items()
+        Verification(
+            app="", environment=outputs.get(folder, ""), folder=folder, state="edited", differences=tuple(files)
+        )
+        for folder, files in differences.items()
     ]
 
 
-def without(found: Sequence[Verification], files: Collection[str]) -> list[Verification]:
-    """Return verdicts without files of which is told already, and without those of which nothing is left."""
-    left = [
-        replace(one, differences=tuple(difference for difference in one.differences if difference.file not in files))
-        for one in found
+def without(verifications: Sequence[Verification], files: Collection[str]) -> list[Verification]:
+    """Return the verifications without these files, and without those that have no other differences."""
+    remaining = [
+        replace(
+            verification,
+            differences=tuple(difference for difference in verification.differences if difference.file not in files),
+        )
+        for verification in verifications
     ]
-    return [one for one in left if one.differences]
+    return [verification for verification in remaining if verification.differences]
 
 
 _APPLIED = (".yaml", ".yml", ".json", "/Kustomization")
-"""How the names end of what Flux and Kustomize read."""
+"""The endings of file names that Flux and Kustomize read."""
 
 
-def _around(path: str, outputs: Mapping[str, str]) -> str | None:
-    """Return the output folder that a file is in, or the folder of output folders that it is beside of; or None."""
+def _nearest_output(path: str, outputs: Mapping[str, str]) -> str | None:
+    """Return the output folder that contains a file, else the parent of output folders that does, or None."""
     above = path.split("/")[:-1]
     for depth in range(len(above), 0, -1):
         folder = "/".join(above[:depth])
@@ -167,40 +183,48 @@ def _around(path: str, outputs: Mapping[str, str]) -> str | None:
     return next((parent for parent in sorted(parents, key=len) if path.startswith(f"{parent}/")), None)
 
 
-def with_touches(found: Sequence[Verification], repository: Repository, head: str) -> list[Verification]:
-    """Return the verdicts with the last commit that touched each file that differs, as far as git reaches back."""
-    files = {difference.file for one in found for difference in one.differences}
-    touches = _last_touches(repository, head, files, [one.folder for one in found if one.differences])
-    return [replace(one, differences=_touched(one, touches)) for one in found]
+def with_last_commits(verifications: Sequence[Verification], repository: Repository, head: str) -> list[Verification]:
+    """Return the verifications with the last commit of each file that differs, as far as git reaches back."""
+    files = {difference.file for verification in verifications for difference in verification.differences}
+    last_commits = _last_commits(
+        repository, head, files, [verification.folder for verification in verifications if verification.differences]
+    )
+    return [
+        replace(verification, differences=_with_commits(verification, last_commits)) for verification in verifications
+    ]
 
 
-def _last_touches(
+def _last_commits(
     repository: Repository, head: str, files: Collection[str], folders: Sequence[str]
 ) -> dict[str, Logged]:
-    found: dict[str, Logged] = {}
+    commits: dict[str, Logged] = {}
     for logged in pieces(repository, head, [below(folder) for folder in folders]) if folders else ():
-        for one in logged:
-            for change in one.files:
+        for commit in logged:
+            for change in commit.files:
                 if change.path in files:
-                    found.setdefault(change.path, one)
-        if len(found) == len(files):
+                    commits.setdefault(change.path, commit)
+        if len(commits) == len(files):
             break
-    return found
+    return commits
 
 
-def _touched(verdict: Verification, touches: Mapping[str, Logged]) -> tuple[Difference, ...]:
-    """Tell by hand from hydration: a hydration writes its record in the same commit."""
-    record = f"{verdict.folder}/{RECORD}"
-    told = []
-    for one in verdict.differences:
-        touched = touches.get(one.file)
-        alone = touched is not None and all(change.path != record for change in touched.files)
-        told.append(replace(one, touched=touched, by_hand=one.kind in ("added", "record") or alone))
-    if verdict.state == "edited" and not any(one.by_hand for one in told):
-        told = [replace(one, by_hand=True) for one in told]  # squashed together with a hydration
-    return tuple(told)
+def _with_commits(verification: Verification, last_commits: Mapping[str, Logged]) -> tuple[Difference, ...]:
+    """Distinguish edits by hand from hydrations, which write their record in the same commit."""
+    record = f"{verification.folder}/{RECORD}"
+    differences = []
+    for difference in verification.differences:
+        commit = last_commits.get(difference.file)
+        is_alone = commit is not None and all(change.path != record for change in commit.files)
+        differences.append(
+            replace(difference, last_commit=commit, by_hand=difference.kind in ("added", "record") or is_alone)
+        )
+    if verification.state == "edited" and not any(difference.by_hand for difference in differences):
+        differences = [replace(difference, by_hand=True) for difference in differences]  # squashed with a hydration
+    return tuple(differences)
 
 
-def is_whole(found: Sequence[Verification]) -> bool:
-    """Whether the last commit is known of all that differs."""
-    return all(difference.touched is not None for one in found for difference in one.differences)
+def has_all_commits(verifications: Sequence[Verification]) -> bool:
+    """Whether the last commit of each difference is known."""
+    return all(
+        difference.last_commit is not None for verification in verifications for difference in verification.differences
+    )
