@@ -238,7 +238,9 @@ def _compared(
         blank,
         state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
         changes=changes,
-        objects=tuple(output.object_changes(tree, blank.folder, changes, one.by_file)),
+        objects=tuple(
+            output.object_changes(tree, blank.folder, changes, one.by_file, configuration.settings.workloads)
+        ),
         warnings=one.warnings,
         upgrade=upgrade,
     )

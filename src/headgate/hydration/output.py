@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
+from headgate.impact.effects import find_effects
+from headgate.impact.risk import find_risks
 from headgate.objects.canonical import file_name
 from headgate.objects.diff import Field, object_fields
 from headgate.objects.generated import paired_by_stem
@@ -20,6 +22,8 @@ from headgate.repository.tree import MAX_FILE, blob_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from headgate.impact.effects import Effect
+    from headgate.impact.risk import Risk
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Changes, Tree
 
@@ -57,6 +61,8 @@ class ObjectChange:
     fields: tuple[Field, ...]
     old_name: str = ""
     """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
+    risks: tuple[Risk, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
 
 def read_record(tree: Tree, folder: str) -> OutputRecord:
@@ -219,10 +225,17 @@ def _record_text(record: OutputRecord) -> bytes:
 
 
 def object_changes(
-    tree: Tree, folder: str, what: Changes, new_objects: Mapping[str, Manifest] | None = None
+    tree: Tree,
+    folder: str,
+    what: Changes,
+    new_objects: Mapping[str, Manifest] = MappingProxyType({}),
+    workloads: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ObjectChange]:
-    """Tell the changes of a folder object by object. ``new_objects`` are those at hand, by file name."""
-    return [object_change(*one) for one in object_pairs(tree, folder, what, new_objects or {})]
+    """Return the changes of a folder object by object. ``new_objects`` are those at hand, by file name.
+
+    ``workloads`` says where custom resources run images (`images.uses`).
+    """
+    return [object_change(*pair, workloads) for pair in object_pairs(tree, folder, what, new_objects)]
 
 
 def object_pairs(
@@ -255,12 +268,20 @@ def _object(data: bytes, file: str) -> Manifest | None:
         return None
 
 
-def object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
-    """Tell what differs between an object before and after."""
+def object_change(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectChange:
+    """Return what differs between an object before and after, its risks, and what it does when it is applied."""
     known = new or old
     action = "changed" if old and new else "added" if new else "removed"
     if known is None:
         return ObjectChange(action, "", "", file, file, ())
-    found = tuple(object_fields(old, new)) if old and new else ()
-    old_name = old.name if old and old.name != known.name else ""
-    return ObjectChange(action, known.kind, known.namespace, known.name, file, found, old_name)
+    return ObjectChange(
+        action,
+        known.kind,
+        known.namespace,
+        known.name,
+        file,
+        tuple(object_fields(old, new)) if old and new else (),
+        old.name if old and old.name != known.name else "",
+        tuple(find_risks(old, new, workloads)),
+        find_effects(old, new),
+    )

@@ -120,7 +120,10 @@ def _pods(old: Manifest, new: Manifest) -> Iterator[Effect]:
     if identity(pod_template(before, old.kind_name)) == identity(pod_template(after, new.kind_name)):
         return
     spec = after.get("spec")
-    if new.kind_name == "CronJob.batch":
+    if new.kind_name in ("Job.batch", "Pod"):
+        if old.name != new.name:
+            yield Effect("restarts", "runs once more, under another name")
+    elif new.kind_name == "CronJob.batch":
         yield Effect("later", "changes its next run")
     elif new.kind_name in ("ReplicaSet.apps", "ReplicationController", "PodTemplate"):
         yield Effect("later", "changes new pods only")

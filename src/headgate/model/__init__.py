@@ -1,7 +1,7 @@
 """The files of a manifest repository, declared once: what is read, checked, documented and given as JSON Schema."""
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
-from headgate.model.fields import StrictModel
+from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.release import (
     FreezeRecord,
@@ -61,6 +61,7 @@ __all__ = [
     "ReleasedDependency",
     "ReleasedImage",
     "Review",
+    "RiskFlag",
     "Settings",
     "SettingsLimits",
     "StrictModel",

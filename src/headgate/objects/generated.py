@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 Pair = tuple[str, "Manifest | None", "Manifest | None"]
 """A file's name, and its object before and after."""
 
-_KINDS = ("ConfigMap", "Secret")
+_HASHED = ("ConfigMap", "Secret")
+_SUFFIXED = ("Job.batch", "Pod")
+_SUFFIX = re.compile(r"-[0-9a-f]{8}")
+"""What `hooks.with_suffixes` appends."""
 _HASH = re.compile(r"-[2456789bcdfghkmt]{10}")
 """What Kustomize's generators append: https://github.com/kubernetes-sigs/kustomize/blob/master/api/hasher/hasher.go."""
 
 
 def stem_of(manifest: Manifest) -> str:
-    """Return the name of a ConfigMap or Secret without what was generated; empty where nothing was."""
-    head, tail = manifest.name[:-11], manifest.name[-11:]
-    return head if manifest.kind_name in _KINDS and head and _HASH.fullmatch(tail) else ""
+    """Return the name of a ConfigMap, Secret or hook without what was generated; empty where nothing was."""
+    for kinds, pattern, length in ((_HASHED, _HASH, 11), (_SUFFIXED, _SUFFIX, 9)):
+        head, tail = manifest.name[:-length], manifest.name[-length:]
+        if manifest.kind_name in kinds and head and pattern.fullmatch(tail):
+            return head
+    return ""
 
 
 def without_hashes(text: str) -> str:

@@ -64,6 +64,10 @@ class Causes:
         return " and ".join(filter(None, [*map(str, self.certain), rest])) or "cannot tell"
 
 
+UNKNOWN = Causes()
+"""Of a change whose causes cannot be told."""
+
+
 def changed_inputs(before: OutputRecord, after: OutputRecord, *, edited: bool = False) -> tuple[Cause, ...]:
     """Return the inputs that differ between two records of a folder; none where one of them says nothing of its inputs.
 
