@@ -82,6 +82,13 @@ def test_counts_are_as_gitlab_takes_them() -> None:
 
 
 def test_all_files_are_there_when_nothing_happened() -> None:
-    files = report_files([], [], ChangeReport(changes=[]), "text")
-    assert sorted(files) == ["changes.json", "code-quality.json", "junit.xml", "report.md", "review.json"]
+    files = report_files([], [], ChangeReport(changes=[]), "text", "https://gitlab.example.com")
+    assert sorted(files) == [
+        "changes.json",
+        "code-quality.json",
+        "junit.xml",
+        "report.html",
+        "report.md",
+        "review.json",
+    ]
     assert json.loads(files["code-quality.json"]) == []

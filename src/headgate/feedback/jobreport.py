@@ -77,7 +77,7 @@ class JobReport:
             if case.failure and (case.app, case.environment) not in described
         ]
         text = "\n\n".join([describe(report, self.url), *errors])
-        write_files(self.folder, report_files(cases, issues(self._outcomes), report, text))
+        write_files(self.folder, report_files(cases, issues(self._outcomes), report, text, self.url))
 
 
 def _landed_changes(workspace: Workspace, landing: Landing) -> list[AppChange]:

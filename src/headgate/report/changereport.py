@@ -124,6 +124,12 @@ def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
     return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
 
 
+def consequences(effect: ObjectEffect) -> list[str]:
+    """Return the risks and effects of one object in words, each once."""
+    risks = [risk.text for risk in effect.change.risks if risk.flag not in _TOLD_AS_EFFECT]
+    return list(dict.fromkeys([*risks, *(found.text for found in effect.change.effects)]))
+
+
 def counts(changes: Sequence[AppChange]) -> str:
     """Return how many objects are added, changed and removed, in how many apps."""
     shown = action_counts(effect for change in changes for effect in change.objects)

@@ -17,6 +17,7 @@ from headgate.report.changereport import (
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.markdown import block, code, details, in_html, link, prose
+from headgate.report.valuelines import value_lines
 from headgate.report.versions import part_name, version_steps
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ MAX_LENGTH = 100_000
 _MAX_APPS = 100
 _MAX_FACTS = 40
 _MAX_FIELDS = 60
-_MAX_LINES = 15
+_MAX_LINES = 30
 _MAX_LINE_LENGTH = 500
 _MAX_NAMES = 400
 _MAX_TITLES = 10
@@ -214,18 +215,12 @@ def _field_lines(effect: ObjectEffect) -> Iterator[str]:
     fields = effect.change.fields
     for field in fields[:_MAX_FIELDS]:
         yield f"  {_short(field.path)}{' (runs alike)' if field.runs_alike else ''}"
-        yield from (f"- {line}" for line in _lines(field.old))
-        yield from (f"+ {line}" for line in _lines(field.new))
+        lines = value_lines(field)
+        yield from (f"{sign} {_short(line)}" for sign, line in lines[:_MAX_LINES])
+        if len(lines) > _MAX_LINES:
+            yield f"  ... {len(lines) - _MAX_LINES} more lines"
     if len(fields) > _MAX_FIELDS:
         yield f"  ... and {len(fields) - _MAX_FIELDS} more fields"
-
-
-def _lines(value: str | None) -> list[str]:
-    if value is None:
-        return []
-    lines = value.split("\n")
-    shown = [_short(line) for line in lines[:_MAX_LINES]]
-    return shown if len(lines) <= _MAX_LINES else [*shown, f"... {len(lines) - _MAX_LINES} more lines"]
 
 
 def _short(line: str) -> str:

@@ -10,6 +10,7 @@ from headgate.report.changereport import action_counts, counts, effect_facts, ob
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.terminal import safe
+from headgate.report.valuelines import value_lines
 from headgate.report.versions import part_name, version_steps
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _MAX_FACTS = 12
 _MAX_GROUPS = 20
 _MAX_OBJECTS = 10
 _MAX_FIELDS = 12
-_MAX_VALUE_LINES = 6
+_MAX_VALUE_LINES = 12
 _MAX_TITLES = 5
 _MAX_NAMES = 4
 
@@ -35,6 +36,7 @@ Line = tuple[str, str]
 """A text and its style."""
 
 _STYLES = {"nothing": "dim", "routine": "bold green", "look at this": "bold yellow", "will fail": "bold red"}
+_SIGNS = {"-": "red", "+": "green", " ": "dim"}
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 
 
@@ -134,15 +136,10 @@ def _object(effect: ObjectEffect) -> Iterator[Line]:
         return
     for field in change.fields[:_MAX_FIELDS]:
         yield _cut(f"      {field.path}{' (runs alike)' if field.runs_alike else ''}"), "dim"
-        for sign, value, colour in (("-", field.old, "red"), ("+", field.new, "green")):
-            yield from _value(sign, value, colour)
+        lines = [(_cut(f"      {sign} {line}"), _SIGNS[sign]) for sign, line in value_lines(field)]
+        yield from _few(lines, _MAX_VALUE_LINES, "lines")
     if len(change.fields) > _MAX_FIELDS:
         yield f"      and {len(change.fields) - _MAX_FIELDS} more fields", "dim"
-
-
-def _value(sign: str, value: str | None, style: str) -> Iterator[Line]:
-    lines = [] if value is None else value.split("\n")
-    yield from _few([(_cut(f"      {sign} {line}"), style) for line in lines], _MAX_VALUE_LINES, "lines")
 
 
 def _few(lines: Sequence[Line], limit: int, noun: str) -> Iterator[Line]:
