@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -209,7 +209,14 @@ class Configuration:
 
     def guarded_by(self, target: Settings) -> Configuration:
         """Return this with the guards of the branch that it is to be merged into: nobody lifts his own."""
-        guards = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
+        environments = {
+            name: found.model_copy(update={"refuse": target.environments[name].refuse})
+            if name in target.environments
+            else found
+            for name, found in self.settings.environments.items()
+        }
+        guards: dict[str, Any] = {"limits": target.limits, "sandbox": target.sandbox, "gitlab": target.gitlab}
+        guards["environments"] = environments
         return replace(self, settings=self.settings.model_copy(update=guards))
 
     def without_sandbox(self) -> Configuration:

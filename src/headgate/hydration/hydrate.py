@@ -12,6 +12,8 @@ from headgate.errors import GuardError, HeadgateError, ImageError, Location
 from headgate.hydration import lock, output
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
+from headgate.impact.refusal import check_refused
+from headgate.impact.risk import standing_flags
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
@@ -218,7 +220,7 @@ def _compared(
     tree: Tree, configuration: Configuration, one: Hydrated, blank: Outcome, options: HydrateOptions
 ) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
-    plan = one.planned
+    plan, workloads = one.planned, configuration.settings.workloads
     try:
         output.check_foreign(tree, blank.folder, one.files, plan.render.namespace)
         changes = output.changes(
@@ -230,17 +232,19 @@ def _compared(
             quick=plan.quick,
             engine=plan.engine,
             sources=plan.sources,
+            flags=standing_flags(one.found, workloads),
         )
         upgrade = output.upgrade(output.read_record(tree, blank.folder), plan.engine)
+        objects = output.object_changes(tree, blank.folder, changes, one.by_file, workloads)
+        risks = [(f"{change.kind} {change.name}", risk) for change in objects for risk in change.risks]
+        check_refused(risks, configuration.environment(plan.environment).refuse, plan.environment)
     except HeadgateError as error:
         return replace(blank, error=error)
     return replace(
         blank,
         state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
         changes=changes,
-        objects=tuple(
-            output.object_changes(tree, blank.folder, changes, one.by_file, configuration.settings.workloads)
-        ),
+        objects=tuple(objects),
         warnings=one.warnings,
         upgrade=upgrade,
     )

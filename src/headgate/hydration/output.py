@@ -46,7 +46,9 @@ class OutputRecord:
     quick: str = ""
     engine: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """The inputs one by one (`plan.input_sources`); empty in records of older versions."""
+    """The inputs one by one (`sources.input_sources`); empty in records of older versions."""
+    flags: tuple[str, ...] = ()
+    """What the objects are flagged with as they stand (`risk.standing_flags`)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def _parsed(text: bytes) -> OutputRecord:
     data = json.loads(text)
     inputs, output, files = str(data["inputs"]), str(data["output"]), tuple(map(str, data["files"]))
     sources = {str(key): str(value) for key, value in dict(data.get("sources", {})).items()}
-    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")), sources)
+    flags = tuple(map(str, data.get("flags", ())))
+    return OutputRecord(inputs, output, files, str(data.get("quick", "")), str(data.get("engine", "")), sources, flags)
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
@@ -99,6 +102,14 @@ def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
     """Identify the content of the named files of a folder. A missing one counts too."""
     paths = [f"{folder}/{name}" for name in files]
     return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
+
+
+def flags_of(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return what the objects of a folder are flagged with; nothing where its record cannot be read."""
+    try:
+        return read_record(tree, folder).flags
+    except ConfigError:
+        return ()
 
 
 def _id_of(files: Iterable[tuple[str, str]]) -> str:
@@ -128,12 +139,13 @@ def changes(
     quick: str = "",
     engine: str = "",
     sources: Mapping[str, str] = MappingProxyType({}),
+    flags: tuple[str, ...] = (),
 ) -> Changes:
     """Return what to write and remove so that the folder holds ``files``. Nothing when it does already.
 
-    ``inputs``, ``quick``, ``engine`` and ``sources`` go into the record. It alone is written only for another
-    ``engine``: that an upgrade changed nothing is to be seen too, and else each later run would render again to find
-    out.
+    ``inputs``, ``quick``, ``engine``, ``sources`` and ``flags`` go into the record. It alone is written only for
+    another ``engine``: that an upgrade changed nothing is to be seen too, and else each later run would render again to
+    find out.
 
     Only files that an earlier hydration wrote are replaced or removed. Raises GuardError for a file in the
     way that Headgate did not write, and for more removals than ``max_removed_percent`` of what is there.
@@ -156,7 +168,9 @@ def changes(
     if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(OutputRecord(inputs, identity, names, quick, engine, sources))
+        result[f"{folder}/{RECORD}"] = _record_text(
+            OutputRecord(inputs, identity, names, quick, engine, sources, flags)
+        )
     return result
 
 
@@ -220,6 +234,7 @@ def _record_text(record: OutputRecord) -> bytes:
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
     data |= {key: text for key, text in (("quick", record.quick), ("engine", record.engine)) if text}
     data |= {"sources": dict(sorted(record.sources.items()))} if record.sources else {}
+    data |= {"flags": list(record.flags)} if record.flags else {}
     data |= {"files": list(record.files)}
     return (json.dumps(data, indent=1) + "\n").encode()
 

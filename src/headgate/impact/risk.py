@@ -11,7 +11,7 @@ from headgate.objects.kinds import POD_SPECS
 from headgate.releases.version_order import by_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from headgate.model import RiskFlag
     from headgate.objects.manifest import Manifest
@@ -54,6 +54,16 @@ def find_risks(old: Side, new: Side, workloads: Mapping[str, str]) -> list[Risk]
     ``workloads`` says where custom resources run images (`images.uses`).
     """
     return list(dict.fromkeys(risk for rule in _RULES for risk in rule(old, new, workloads)))
+
+
+_STANDING: tuple[RiskFlag, ...] = ("privileged", "host-namespaces", "host-path", "unpinned-image")
+"""Flags that say something of an object as it stands, and not only of its change."""
+
+
+def standing_flags(found: Iterable[Manifest], workloads: Mapping[str, str]) -> tuple[RiskFlag, ...]:
+    """Return the flags of objects as they stand, worst first."""
+    flags = {risk.flag for manifest in found for risk in find_risks(None, manifest, workloads)}
+    return tuple(flag for flag in _STANDING if flag in flags)
 
 
 def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:

@@ -26,6 +26,7 @@ from headgate.model.fields import (
     Permission,
     PersonName,
     Project,
+    RiskFlag,
     SafeFolder,
     StrictModel,
     Text,
@@ -166,6 +167,8 @@ class Environment(StrictModel):
     """Cluster that this environment runs on; environments of one cluster share its objects. Default: one each."""
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change arrives at once; `promote`: it travels with the release."""
+    refuse: Annotated[tuple[RiskFlag, ...], BeforeValidator(as_tuple, json_schema_input_type=list[RiskFlag])] = ()
+    """Risks that fail an app here: a change that brings one does not land, while all others do. Default: none."""
     windows: Windows = ()
     """When it takes what reaches it by itself: one, or a list. Default: always."""
     review: Review = Review()

@@ -28,13 +28,15 @@ class ChangeReport:
     """Changes with what is known of them.
 
     ``requested_by`` names the person, ``consequence`` says in a sentence what merging or landing does. ``titles`` are
-    those of the commits between two versions, newest first, as far as they can be read.
+    those of the commits between two versions, newest first, as far as they can be read. ``page`` is the address of the
+    same as a page.
     """
 
     changes: Sequence[AppChange]
     findings: Sequence[Finding] = ()
     requested_by: str = ""
     consequence: str = ""
+    page: str = ""
     titles: Mapping[SourceStep, Sequence[str]] = field(default_factory=dict)
 
     @property

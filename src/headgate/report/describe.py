@@ -69,7 +69,8 @@ def _introduction(report: ChangeReport) -> Iterator[str]:
     verdict = report.verdict
     yield f"{_MARKS[verdict.word]} **{verdict.word.capitalize()}**: {prose(', '.join(verdict.reasons), _MAX_NAMES)}"
     requested = f"Requested by {prose(report.requested_by, _MAX_NAMES)}." if report.requested_by else ""
-    yield " ".join(filter(None, [requested, prose(report.consequence, _MAX_NAMES)]))
+    page = link("Side by side", report.page) if report.page else ""
+    yield " ".join(filter(None, [requested, prose(report.consequence, _MAX_NAMES), page]))
 
 
 def _with_sections(text: str, changes: Sequence[AppChange], limit: int) -> str:

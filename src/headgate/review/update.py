@@ -64,13 +64,14 @@ class ReviewResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewContext:
-    """What the steps for all branches share."""
+    """What the steps for all branches share. ``pages`` are addresses of pages that show what commits change."""
 
     requests: MergeRequests
     workspace: Workspace
     configuration: Configuration
     people: People
     branches: ReviewBranches
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def review(self, branch: str) -> Review:
         """Return the review settings of a branch's environment."""
@@ -201,6 +202,7 @@ def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppC
         changes=changes,
         requested_by=_actor(context, proposal) or actors_of(changes),
         consequence=f"Merging it brings it to {context.workspace.branch}, from where Flux applies it in {environment}.",
+        page=context.pages.get(proposal.commit, ""),
         titles=commit_titles(gitlab, source_steps(changes)),
     )
     return describe(report, gitlab.url)

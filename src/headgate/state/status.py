@@ -42,7 +42,8 @@ class AppStatus:
     ``failed``, it cannot be rendered (``error``); ``empty``, it waits for the first hand-off of ``waits_for``.
     ``edited``: the final YAML is not as hydrated. ``waiting`` is the release together with what is ``held``;
     ``failed`` are groups that could not be rendered; ``closed`` says that the windows are closed. ``foreign`` are
-    files in its folder that Headgate did not write, which Flux applies too.
+    files in its folder that Headgate did not write, which Flux applies too. ``flags`` are the risks of the final YAML,
+    as it stands.
     """
 
     app: str
@@ -59,6 +60,7 @@ class AppStatus:
     edited: bool = False
     foreign: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     error: HeadgateError | None = None
 
     @property
@@ -173,6 +175,7 @@ def _app_status(
         edited=is_edited(tree, folder),
         foreign=_foreign(tree, folder),
         waits_for=outcome.waits_for if outcome else (),
+        flags=output.flags_of(tree, folder),
         error=problem or (outcome.error if outcome else None),
     )
 
