@@ -44,7 +44,8 @@ from headgate.review.without_token import push_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from headgate.commands.run import Resolve, Result
+    from headgate.commands.options import Resolve
+    from headgate.commands.run import Result
     from headgate.feedback.commit_report import CommitRef
     from headgate.gitlab.event import Form
     from headgate.gitlab.run import Run

@@ -24,7 +24,7 @@ from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headgate.config import Configuration
     from headgate.intents.outcome import Decision
@@ -76,6 +76,41 @@ def rehearse(
     for outcome in done.outcomes:
         changes |= outcome.changes or {}
     return done.outcomes, done.configuration, done.after.with_changes(changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What a landing would be: an outcome per app-environment, what else there is to say, files and configuration."""
+
+    outcomes: Sequence[Outcome]
+    messages: tuple[str, ...]
+    tree: Tree
+    configuration: Configuration
+    reviewed: frozenset[Owner]
+    """App-environments that would be proposed."""
+
+
+def rehearse_landing(
+    workspace: Workspace, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]
+) -> Rehearsal:
+    """Do all that `land` does before it writes: what is under review and held is looked at too.
+
+    Raises what the intent raises.
+    """
+    state = read_state(workspace)
+    done = _around_proposals(state, _around_others(state, _hydrated(state, intent, options, progress)))
+    outcomes = [*done.outcomes, *done.applied.outcomes]
+    changes: Changes = {}
+    for outcome in outcomes:
+        changes |= outcome.changes or {}
+    changed = [(outcome.app, outcome.environment) for outcome in outcomes if outcome.state == "changed"]
+    return Rehearsal(
+        outcomes=outcomes,
+        messages=done.applied.told,
+        tree=done.after.with_changes(changes),
+        configuration=done.configuration,
+        reviewed=frozenset(owner for owner in changed if state.reviews(*owner)),
+    )
 
 
 @dataclass(frozen=True)

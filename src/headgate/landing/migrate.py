@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
 def migrated(workspace: Workspace) -> Workspace:
     """Return a workspace whose default branch has on record what version 1.0.0 did not. Raises GitError."""
-    lock = workspace.configuration.lock
-    if (lock is not None and lock.version > 1) or workspace.target is not None:
+    if not is_due(workspace):
         return workspace
-    if lock is None and not any(release_of(path) for path in workspace.tree.paths(APPS)):
-        return workspace  # nothing was ever released here
     land(workspace, _Migrate(workspace))
     return refreshed(workspace)
+
+
+def is_due(workspace: Workspace) -> bool:
+    """Return whether the default branch still has the form of version 1.0.0."""
+    lock = workspace.configuration.lock
+    if (lock is not None and lock.version > 1) or workspace.target is not None:
+        return False
+    return lock is not None or any(release_of(path) for path in workspace.tree.paths(APPS))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def report_to_json(report: ChangeReport) -> dict[str, Any]:
     verdict = report.verdict
     return {
         "version": 1,
-        "verdict": {"word": verdict.word, "reasons": list(verdict.reasons)},
+        "verdict": None if report.title else {"word": verdict.word, "reasons": list(verdict.reasons)},
         "requested_by": report.requested_by or None,
         "findings": [
             {

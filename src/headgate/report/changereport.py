@@ -29,13 +29,14 @@ class ChangeReport:
 
     ``requested_by`` names the person, ``consequence`` says in a sentence what merging or landing does. ``titles`` are
     those of the commits between two versions, newest first, as far as they can be read. ``page`` is the address of the
-    same as a page.
+    same as a page. ``title`` stands in the place of the verdict where nothing is to be decided.
     """
 
     changes: Sequence[AppChange]
     findings: Sequence[Finding] = ()
     requested_by: str = ""
     consequence: str = ""
+    title: str = ""
     page: str = ""
     titles: Mapping[SourceStep, Sequence[str]] = field(default_factory=dict)
 

@@ -48,7 +48,7 @@ def write_change(terminal: Terminal, report: ChangeReport) -> None:
 
 def change_lines(report: ChangeReport) -> Iterator[Line]:
     """Yield the lines of a change, each at most `WIDTH` wide, the same of many apps once."""
-    yield from _verdict(report.verdict)
+    yield from _wrapped(report.title, "bold") if report.title else _verdict(report.verdict)
     if report.requested_by:
         yield from _wrapped(f"requested by {report.requested_by}", "dim")
     if report.consequence:
