@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from headgate.impact.risk import find_risks
+from headgate.model.fields import RiskFlag
 from headgate.objects.manifest import Manifest
-from headgate.report.risk import find_risks
 from support.trees import one_object
 
 POD = "spec: {template: {spec: {%s}}}"
@@ -65,6 +68,16 @@ CASES = {
         made("rbac.authorization.k8s.io/v1", "Role"),
         ["adds permissions in the cluster (RBAC)"],
     ),
+    "a webhook comes": (
+        None,
+        made("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ["adds admission rules (webhook or policy)"],
+    ),
+    "a kind changes": (
+        made("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        made("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {}"),
+        ["changes a kind of object (CRD)"],
+    ),
     "a load balancer": (
         made("v1", "Service", "spec: {}"),
         made("v1", "Service", "spec: {type: LoadBalancer}"),
@@ -84,11 +97,16 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_rules(name: str) -> None:
     old, new, expected = CASES[name]
-    assert find_risks(read(old), read(new), {}) == expected
+    assert [str(risk) for risk in find_risks(read(old), read(new), {})] == expected
 
 
 def test_custom_resources_that_run_images() -> None:
     old, new = (made("argoproj.io/v1", "Rollout", f'spec: {{image: "{A % tag}"}}') for tag in ("2.0.0", "1.0.0"))
-    assert find_risks(read(old), read(new), {"Rollout.argoproj.io": "spec.image"}) == [
-        "goes back from version 2.0.0 to 1.0.0"
-    ]
+    (risk,) = find_risks(read(old), read(new), {"Rollout.argoproj.io": "spec.image"})
+    assert (risk.flag, risk.text) == ("older-image", "goes back from version 2.0.0 to 1.0.0")
+
+
+def test_each_flag_has_a_case_that_has_it_and_one_that_has_not() -> None:
+    flags = [[risk.flag for risk in find_risks(read(old), read(new), {})] for old, new, _ in CASES.values()]
+    assert {flag for found in flags for flag in found} == set(get_args(RiskFlag))
+    assert [] in flags

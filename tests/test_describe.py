@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 from hypothesis import given, settings
@@ -11,10 +12,15 @@ from markdown_it import MarkdownIt
 
 from headgate.config import load
 from headgate.hydration.output import ObjectChange
+from headgate.impact.effects import Effect
+from headgate.impact.risk import Risk
 from headgate.objects.diff import Field
 from headgate.report.appchange import AppChange, ObjectEffect, app_changes
-from headgate.report.describe import MAX_LENGTH, counts, describe
+from headgate.report.causes import Cause, Causes
+from headgate.report.changereport import ChangeReport, counts
+from headgate.report.describe import MAX_LENGTH, describe
 from headgate.report.grouping import group_alike
+from headgate.report.verdict import Finding
 from headgate.repository.tree import Tree
 from support.trees import repository
 
@@ -41,30 +47,34 @@ def changes(old: dict[str, str], new: dict[str, str], *apps: str) -> list[AppCha
     return app_changes(before, after, load(after))
 
 
+def text_of(changes: list[AppChange], **known: Any) -> str:
+    return describe(ChangeReport(changes=changes, **known), URL)
+
+
 def test_versions_come_with_the_link_that_compares_them() -> None:
     file = "apps/web/releases/production/release.yaml"
-    text = describe(changes({file: release("a", "1.0")}, {file: release("b", "1.1")}), URL)
+    text = text_of(changes({file: release("a", "1.0")}, {file: release("b", "1.1")}))
     assert "- image `web`: `1.0` \u2192 `1.1`" in text
     assert f"]({URL}/acme/web/-/compare/{'a' * 40}...{'b' * 40})" in text
     assert f"]({URL}/acme/web/-/commit/{'b' * 40})" in text
 
 
 def test_the_first_version_is_new() -> None:
-    text = describe(changes({}, {"apps/web/releases/dev/release.yaml": release("a", "1.0")}), URL)
+    text = text_of(changes({}, {"apps/web/releases/dev/release.yaml": release("a", "1.0")}))
     assert "- image `web`: `1.0` (new)" in text
     assert "/compare/" not in text
 
 
 def test_fields_stand_in_a_diff() -> None:
     file = "deploy/production/web/configmap-web.yaml"
-    text = describe(changes({file: config_map("web", a="1", b="2")}, {file: config_map("web", a="1", b="3")}), URL)
-    assert '`ConfigMap web` is changed\n\n```diff\n  data.b\n- "2"\n+ "3"\n```' in text
+    text = text_of(changes({file: config_map("web", a="1", b="2")}, {file: config_map("web", a="1", b="3")}))
+    assert '`ConfigMap web` is changed (cannot tell why)\n\n```diff\n  data.b\n- "2"\n+ "3"\n```' in text
     assert "**Objects: 1 changed**" in text
 
 
 def test_a_removed_app_is_told_without_its_app_yaml() -> None:
     file = "deploy/production/gone/configmap-x.yaml"
-    text = describe(changes({file: config_map("x")}, {}), URL)
+    text = text_of(changes({file: config_map("x")}, {}))
     assert "`ConfigMap x` is removed" in text
     assert ":warning:" in text
 
@@ -74,9 +84,9 @@ def test_what_a_secret_holds_is_never_shown() -> None:
         return yaml.safe_dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "s"}, "stringData": {"k": value}})
 
     file = "deploy/dev/web/secret-s.yaml"
-    text = describe(changes({file: secret("hunter2")}, {file: secret("hunter3")}), URL)
+    text = text_of(changes({file: secret("hunter2")}, {file: secret("hunter3")}))
     assert "hunter" not in text
-    assert "`Secret s` is changed (its values are not shown)" in text
+    assert "`Secret s` is changed (cannot tell why); its values are not shown" in text
 
 
 def test_what_sops_encrypted_is_never_shown() -> None:
@@ -85,7 +95,7 @@ def test_what_sops_encrypted_is_never_shown() -> None:
         return yaml.safe_dump({**data, "sops": {"mac": f"ENC[{value}mac]"}})
 
     file = "deploy/dev/web/configmap-s.yaml"
-    text = describe(changes({file: encrypted("AES_ONE")}, {file: encrypted("AES_TWO")}), URL)
+    text = text_of(changes({file: encrypted("AES_ONE")}, {file: encrypted("AES_TWO")}))
     assert "AES" not in text
     assert "its values are not shown" in text
 
@@ -97,7 +107,7 @@ def test_apps_that_change_alike_are_told_once() -> None:
     new["deploy/dev/app7/configmap-app7.yaml"] = config_map("app7", level="trace")
     found = changes(old, new, *apps)
     assert [len(one.apps) for one in group_alike(found)] == [29, 1]
-    text = describe(found, URL)
+    text = text_of(found)
     assert "29 apps in <code>dev</code> change alike" in text
     assert text.count("```diff") == 2
     assert all(f"`{app}`" in text for app in apps if app != "app7")
@@ -105,29 +115,32 @@ def test_apps_that_change_alike_are_told_once() -> None:
 
 
 def test_nothing_is_nothing() -> None:
-    assert describe([], URL) == "No final YAML changes."
+    assert text_of([]) == "No final YAML changes."
     assert counts([]) == "No object changes"
 
 
 def big(apps: int, objects: int, fields: int, value: str) -> list[AppChange]:
+    def change(app: int, number: int) -> ObjectChange:
+        found = tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields))
+        name = f"c{number}-{app}"
+        effects = (Effect("data", "is removed with its data"),)
+        return ObjectChange(
+            action="changed",
+            kind="ConfigMap",
+            namespace="ns",
+            name=name,
+            file="f",
+            fields=found,
+            old_name="",
+            risks=(Risk("rbac", "adds"),),
+            effects=effects,
+        )
+
     return [
         AppChange(
             app=f"app{app}",
             environment="dev",
-            objects=tuple(
-                ObjectEffect(
-                    ObjectChange(
-                        action="changed",
-                        kind="ConfigMap",
-                        namespace="ns",
-                        name=f"c{number}-{app}",
-                        file="f",
-                        fields=tuple(Field(f"data.k{one}", value, f"{value}{app}") for one in range(fields)),
-                    ),
-                    risks=("is removed",),
-                )
-                for number in range(objects)
-            ),
+            objects=tuple(ObjectEffect(change=change(app, number)) for number in range(objects)),
         )
         for app in range(apps)
     ]
@@ -140,7 +153,7 @@ def test_it_is_never_too_long_and_says_what_is_left_out() -> None:
         (1, 3000, 2, "z"),
         (3000, 1, 1, "w"),
     ):
-        text = describe(big(apps, objects, fields, value), URL)
+        text = text_of(big(apps, objects, fields, value))
         assert len(text) <= MAX_LENGTH
         assert "too long" in text or "more" in text
         assert MarkdownIt("commonmark").parse(text)[-1].type != "fence"
@@ -157,15 +170,24 @@ hostile = st.one_of(
 @settings(max_examples=50)
 @given(hostile, hostile, hostile)
 def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
+    fields = (Field(name, old, new), Field("b", None, new))
+    risks, effects = (Risk("rbac", name),), (Effect("restarts", name),)
     change = ObjectChange(
         action="changed",
         kind="ConfigMap",
         namespace=name,
         name=name,
         file=name,
-        fields=(Field(name, old, new), Field("b", None, new)),
+        fields=fields,
+        old_name=name,
+        risks=risks,
+        effects=effects,
     )
-    text = describe([AppChange(app="web", environment="dev", objects=(ObjectEffect(change, risks=(name,)),))], URL)
+    causes = Causes((Cause("values", name),))
+    effect = ObjectEffect(change=change, causes=causes, highlights=(name,) if len(name) % 2 else ())
+    app = AppChange(app="web", environment="dev", objects=(effect,))
+    finding = Finding(app="web", environment="dev", text=name, is_error=True)
+    text = text_of([app], requested_by=name, consequence=name, findings=[finding])
     outside = []
     for token in MarkdownIt("commonmark").parse(text):
         if token.type == "inline":
@@ -183,7 +205,7 @@ def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
 
 def test_another_version_of_an_engine_is_told_once_for_all() -> None:
     changes = [AppChange(app=app, environment="dev", upgrade="helm 4.3.0 -> 4.3.1") for app in ("a", "b")]
-    text = describe(changes, URL)
+    text = text_of(changes)
     assert text.count("helm 4.3.0") == 1
     assert "- rendered with `helm 4.3.0 -> 4.3.1` in 2 app-environments" in text
-    assert "- rendered with `helm 4.3.0 -> 4.3.1`\n" in describe(changes[:1], URL)
+    assert "- rendered with `helm 4.3.0 -> 4.3.1`\n" in text_of(changes[:1])

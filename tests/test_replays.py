@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headgate.commands import ci, verbs
-from headgate.commands.run import Resolve
+from headgate.commands.options import Resolve
 from headgate.feedback.apps import Scope
 from headgate.intents.rollback import RollBackRequest
 from support.gitlab.gitside import git, refs, write_commit

@@ -13,6 +13,7 @@ from headgate.errors import ConfigError, Location
 from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.report.appchange import AppChange, ObjectEffect
+from headgate.report.changereport import ChangeReport
 from headgate.report.files import report_files, to_counts
 from headgate.report.junit import JunitCase, of_outcome, of_verification, to_junit
 from headgate.report.quality import issues, to_code_quality
@@ -79,7 +80,7 @@ def test_code_quality_names_file_and_line_once() -> None:
 
 def test_counts_are_as_gitlab_takes_them() -> None:
     objects = tuple(
-        ObjectEffect(ObjectChange(action=action, kind="Service", namespace="", name=action, file="f", fields=()))
+        ObjectEffect(change=ObjectChange(action=action, kind="Service", namespace="", name=action, file="f", fields=()))
         for action in ("added", "changed", "removed", "removed")
     )
     counts = json.loads(to_counts([AppChange(app="web", environment="dev", objects=objects)]))
@@ -87,6 +88,13 @@ def test_counts_are_as_gitlab_takes_them() -> None:
 
 
 def test_all_files_are_there_when_nothing_happened() -> None:
-    files = report_files([], [], [], "text")
-    assert sorted(files) == ["changes.json", "code-quality.json", "junit.xml", "report.md"]
+    files = report_files([], [], ChangeReport(changes=[]), "text", "https://gitlab.example.com")
+    assert sorted(files) == [
+        "changes.json",
+        "code-quality.json",
+        "junit.xml",
+        "report.html",
+        "report.md",
+        "review.json",
+    ]
     assert json.loads(files["code-quality.json"]) == []

@@ -203,6 +203,12 @@ class Configuration:
             "sandbox": target.sandbox,
             "gitlab": target.gitlab,
             "validation": target.validation,
+            "environments": {
+                name: found.model_copy(update={"refuse": target.environments[name].refuse})
+                if name in target.environments
+                else found
+                for name, found in self.settings.environments.items()
+            },
         }
         return replace(self, settings=self.settings.model_copy(update=guards))
 

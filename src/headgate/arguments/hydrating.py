@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import Diff, Json, NoSandbox, Repo, SigningKey, app, finish, sandboxed
+from headgate.arguments.program import Diff, DryRun, Json, NoSandbox, Repo, SigningKey, app, finish, sandboxed
 
 
 @app.command()
@@ -19,6 +19,7 @@ def hydrate(
         typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
+    dry_run: DryRun = False,
     commit: Annotated[bool, typer.Option("--commit", help="Make one commit of what changes.")] = False,
     diff: Diff = False,
     json: Json = False,
@@ -29,8 +30,8 @@ def hydrate(
     no_sandbox: NoSandbox = False,
 ) -> None:
     """Render a manifest repository and write, check or commit the final YAML."""
-    if check and commit:
-        raise typer.BadParameter("--check writes nothing, so it cannot go with --commit")
+    if (check or dry_run) and commit:
+        raise typer.BadParameter(f"{'--check' if check else '--dry-run'} writes nothing, so it cannot go with --commit")
     from headgate.commands import hydrate as command  # noqa: PLC0415
 
     request = command.HydrateCommandOptions(
@@ -46,6 +47,7 @@ def hydrate(
         upgrade,
         signing_key,
         sandboxed(no_sandbox),
+        dry_run,
     )
     finish(lambda: command.run(request))
 

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import AppName, Command, OneEnvironment, Reason, app, changes_repository, finish
+from headgate.arguments.program import (
+    AppName,
+    Command,
+    Json,
+    Manifests,
+    OneEnvironment,
+    Reason,
+    app,
+    changes_repository,
+    finish,
+)
 from headgate.commands.options import RunOptions
 
 
@@ -158,11 +168,34 @@ def ci() -> None:
 
 
 @app.command()
-def preview() -> None:
-    """Tell in an app's merge request what the final YAML would become if it were merged. Writes nothing."""
-    from headgate.commands import preview as command  # noqa: PLC0415
+def preview(
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="DIR", help="Without a pipeline: the app's repository, its last commit."),
+    ] = "",
+    manifests: Manifests = ".",
+    project: Annotated[
+        str, typer.Option("--project", help="The app's project.", show_default="what the remote 'origin' says")
+    ] = "",
+    images: Annotated[
+        list[str] | None,
+        typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
+    ] = None,
+    ref: Annotated[str, typer.Option("--ref", help="Branch that it would be merged into, or refs/tags/TAG.")] = "main",
+    json: Json = False,
+) -> None:
+    """Describe what the final YAML would become: in an app's merge request, or with --source here. Writes nothing."""
+    if not source:
+        from headgate.commands import preview as in_pipeline  # noqa: PLC0415
 
-    finish(command.run)
+        finish(in_pipeline.run)
+        return
+    from headgate.commands import preview_local as command  # noqa: PLC0415
+
+    request = command.LocalPreviewOptions(
+        source=source, manifests=manifests, project=project, images=tuple(images or ()), ref=ref, json=json
+    )
+    finish(lambda: command.run(request))
 
 
 @app.command("hand-off")

@@ -63,6 +63,7 @@ def finish(command: Command) -> None:
 
 Repo = Annotated[Path, typer.Option("--repo", help="Manifest repository.", show_default="this folder")]
 Diff = Annotated[bool, typer.Option("--diff", help="Show changed objects field by field.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Describe what would land, and write nothing.")]
 SigningKey = Annotated[
     str,
     typer.Option(
@@ -108,6 +109,7 @@ _SHARED: dict[str, tuple[Any, str | bool]] = {
     "intent": (IntentId, ""),
     "diff": (Diff, False),
     "json": (Json, False),
+    "dry_run": (DryRun, False),
     "signing_key": (SigningKey, ""),
 }
 

@@ -24,6 +24,21 @@ def status(
 
 
 @app.command()
+def compare(
+    left: Annotated[str, typer.Argument(metavar="ENV", help="The environment to compare with.")],
+    right: Annotated[str, typer.Argument(metavar="ENV", help="The environment that is looked at.")],
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
+    manifests: Manifests = ".",
+    json: Json = False,
+) -> None:
+    """Show what differs between two environments: versions, objects, fields, and from which input it comes."""
+    from headgate.commands import compare as command  # noqa: PLC0415
+
+    request = command.CompareOptions(left=left, right=right, app=name or "", manifests=manifests, json=json)
+    finish(lambda: command.run(request))
+
+
+@app.command()
 def history(
     name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
     environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",

@@ -43,7 +43,8 @@ from headgate.review.without_token import push_options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from headgate.commands.run import Resolve, RunResult
+    from headgate.commands.options import Resolve
+    from headgate.commands.run import RunResult
     from headgate.feedback.commit_report import CommitRef
     from headgate.gitlab.run import Run
     from headgate.landing.workspace import Workspace

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, signals
+from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.engine import pool
 from headgate.errors import ConfigError, did_you_mean
@@ -14,8 +15,12 @@ from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
 from headgate.releases.release import read_release
+from headgate.report.appchange import app_changes
+from headgate.report.changereport import ChangeReport
 from headgate.report.json import outcomes_to_json
-from headgate.report.terminal import Terminal
+from headgate.report.screen import write_change
+from headgate.report.terminal import Terminal, summary
+from headgate.report.verdict import findings_of
 from headgate.repository import folder, git
 from headgate.repository.commit import advance, commit_identity, make_commit
 from headgate.repository.tree import prefetch
@@ -47,6 +52,7 @@ class HydrateCommandOptions:
     upgrade: bool = False
     signing_key: str = ""
     sandbox: bool = True
+    dry_run: bool = False
 
 
 def run(request: HydrateCommandOptions) -> int:
@@ -71,7 +77,10 @@ def run(request: HydrateCommandOptions) -> int:
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
     outcomes += broken(configuration, request.apps)
 
-    terminal.outcomes(outcomes, diff=request.diff)
+    if request.dry_run:
+        _describe(terminal, tree, configuration, outcomes)
+    else:
+        terminal.outcomes(outcomes, diff=request.diff)
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
@@ -82,12 +91,22 @@ def run(request: HydrateCommandOptions) -> int:
         commit = make_commit(repository, base, changes, message, identity=commit_identity(commits, request.signing_key))
         advance(repository, commit, base)
         terminal.line(f"committed {commit[:12]}")
-    elif changes and not request.check:
+    elif changes and not request.check and not request.dry_run:
         with signals.deferred():
             folder.apply(repository.path, changes)
     if request.json:
         print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself
     return merge_codes(outcome_codes(outcomes)) or (1 if changes and request.check else 0)
+
+
+def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> None:
+    """Describe what would be written, as for reviewers."""
+    terminal.end_progress()
+    after = tree.with_changes(all_changes(configuration, outcomes))
+    report = ChangeReport(changes=app_changes(tree, after, configuration), findings=findings_of(outcomes))
+    write_change(terminal, report)
+    terminal.line(summary(outcomes))
+    terminal.line(NOTHING_WRITTEN, "bold")
 
 
 def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from headgate.intents.protocol import Intent
+    from headgate.landing.workspace import Workspace
+
+Resolve = Callable[["Workspace", "ExitStack"], "Intent"]
+"""Makes an intent from what stands in the repository. What it puts on the stack is closed after the landing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """The shared options. ``intent`` is an id: what landed with it is not done again. ``by`` names the actor."""
+    """The shared options. ``intent`` is an id: what landed with it is not done again. ``by`` names the actor.
+
+    ``dry_run``: nothing is written.
+    """
 
     manifests: str
     intent: str = ""
@@ -15,3 +29,4 @@ class RunOptions:
     json: bool = False
     signing_key: str = ""
     by: str = ""
+    dry_run: bool = False

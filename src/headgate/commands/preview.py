@@ -26,9 +26,12 @@ from headgate.registry.digests import resolve
 from headgate.releases.handoff import BRANCHES, HandOff, check
 from headgate.releases.source import app_source
 from headgate.report.appchange import app_changes
+from headgate.report.changereport import ChangeReport
 from headgate.report.describe import describe
 from headgate.report.markdown import prose
-from headgate.report.terminal import Terminal
+from headgate.report.screen import write_change
+from headgate.report.terminal import Terminal, summary
+from headgate.report.verdict import findings_of
 from headgate.repository.login import logged_in
 
 if TYPE_CHECKING:
@@ -79,11 +82,14 @@ def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Termin
         except RefusedError as error:
             terminal.line(f"nothing would be delivered: {error.what}")
             return _Previewed(f"Nothing would be delivered: {prose(error.what)}", is_new=True)
-    terminal.outcomes(outcomes, diff=True)
+    terminal.end_progress()
     changes = app_changes(workspace.tree, after, configuration)
-    failed = [f"- {prose(f'{item.app} in {item.environment}: {item.error.what}')}" for item in outcomes if item.error]
-    text = "\n".join([f"If this were merged:\n\n{describe(changes, run.event.server)}", *failed])
-    return _Previewed(text, is_new=bool(changes or failed), code=merge_codes(outcome_codes(outcomes)))
+    report = ChangeReport(changes=changes, findings=findings_of(outcomes))
+    write_change(terminal, report)
+    terminal.line(summary(outcomes))
+    text = f"If this were merged:\n\n{describe(report, run.event.server)}"
+    is_new = bool(changes) or any(finding.is_error for finding in report.findings)
+    return _Previewed(text, is_new=is_new, code=merge_codes(outcome_codes(outcomes)))
 
 
 def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference, ...]) -> HandOff:

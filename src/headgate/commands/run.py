@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.commands import dry_run
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.errors import ConfigError, GitError, HeadgateError
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
@@ -24,15 +24,13 @@ from headgate.report.terminal import Terminal
 from headgate.repository import git
 
 if TYPE_CHECKING:
-    from headgate.commands.options import RunOptions
+    from collections.abc import Iterable, Iterator
+
+    from headgate.commands.options import Resolve, RunOptions
     from headgate.intents import auto_promote
-    from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
     from headgate.releases.history import ReleaseHistory
     from headgate.releases.version_order import Histories
-
-Resolve = Callable[["Workspace", ExitStack], "Intent"]
-"""Makes an intent from what stands in the repository. What it puts on the stack is closed after the landing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +57,8 @@ class RunResult:
 
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
     """Land the intent that a person's command makes. Returns the exit code."""
+    if options.dry_run:
+        return dry_run.run(options, resolve, hydrate)
     terminal = Terminal(sys.stdout, quiet=options.json)
     with open_workspace(options.manifests, options.signing_key) as opened:
         workspace = migrated(opened)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from headgate import config
 from headgate.commands.hydrate import select
 from headgate.hydration.hydrate import broken
-from headgate.hydration.output import RECORD
+from headgate.hydration.record import RECORD
 from headgate.paths import INPUTS, LOCK, SETTINGS
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal

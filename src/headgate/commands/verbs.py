@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import ExitStack
 
-    from headgate.commands.run import Resolve
+    from headgate.commands.options import Resolve
     from headgate.gitlab.event import Form
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace

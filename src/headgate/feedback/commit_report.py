@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from headgate.hydration.output import flags_of
 from headgate.releases.pending import held_release
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts, read_released
@@ -52,7 +53,10 @@ class CommitReport:
 
 @dataclass(frozen=True, kw_only=True)
 class AppState:
-    """One app in one environment. ``url`` is the address of the commit that delivered the release."""
+    """One app in one environment. ``url`` is the address of the commit that delivered the release.
+
+    ``flags`` are the risks of what runs, as it stands.
+    """
 
     owner: Owner
     name: str
@@ -64,6 +68,7 @@ class AppState:
     proposed: Release | None
     review_url: str
     url: str
+    flags: tuple[str, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -105,6 +110,7 @@ def app_states(
                 proposed=proposal.release if proposal else None,
                 review_url=review_at(proposal.branch) if proposal else "",
                 url=landed_at((app, environment)),
+                flags=flags_of(tree, configuration.output_folder(app, environment)),
             )
         )
     return states
@@ -147,7 +153,8 @@ def _running(app: AppState) -> Iterator[CommitReport]:
     deployed = _leading(app.release)
     for part in parts(app.release).values():
         pin = f", {app.held}" if app.release and app.release.pin else ""
-        text = f"deployed to {app.environment}: {version(app.release)}{pin}"
+        risks = f"; look at: {', '.join(app.flags)}" if app.flags else ""
+        text = f"deployed to {app.environment}: {version(app.release)}{pin}{risks}"
         is_deployed = (part.project_id, part.commit) in deployed
         yield from _report(app, part, "success", text, app.url, deployed=is_deployed)
 

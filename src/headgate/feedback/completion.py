@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headgate.feedback.apps import report
 from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
+from headgate.report.files import FOLDER
 from headgate.review.reconcile import reconcile
 from headgate.review.without_token import find_unopened
 
@@ -32,7 +33,7 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
     """
     newest = refreshed(workspace)
     state = read_state(newest)
-    reviews = _merge_requests(run, newest, state.configuration)
+    reviews = _merge_requests(run, newest, state.configuration, landings)
     yield from reviews.messages
     if reviews.merged:
         newest = refreshed(newest)
@@ -42,7 +43,11 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
         raise reviews.errors[0]
 
 
-def _merge_requests(run: Run, newest: Workspace, configuration: Configuration) -> ReviewResult:
+def _merge_requests(
+    run: Run, newest: Workspace, configuration: Configuration, landings: Sequence[Landing]
+) -> ReviewResult:
     if run.write is None:
         return find_unopened(run.by_job, run.branch, run.event.manifests, newest, configuration)
-    return reconcile(run.write, run.event.manifests, newest, configuration)
+    page = f"{run.job.address}/artifacts/file/{FOLDER}/report.html"
+    pages = {made.commit: page for landing in landings for made in landing.delivered}
+    return reconcile(run.write, run.event.manifests, newest, configuration, pages=pages)

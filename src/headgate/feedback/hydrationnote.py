@@ -9,6 +9,7 @@ from headgate.gitlab.api import merge_request_path
 from headgate.gitlab.notes import keep_note
 from headgate.landing.workspace import refreshed
 from headgate.report.appchange import app_changes
+from headgate.report.changereport import ChangeReport
 from headgate.report.describe import describe
 from headgate.repository import git
 from headgate.repository.remote import fetch
@@ -29,7 +30,9 @@ def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Wor
     ref = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
     base = fetch(newest.repository, newest.remote, ref)
     changes = app_changes(git.tree_of_commit(newest.repository, base), newest.tree, newest.configuration)
-    text = f"Hydrating this merge request changes the final YAML:\n\n{describe(changes, gitlab.url)}"
+    text = (
+        f"Hydrating this merge request changes the final YAML:\n\n{describe(ChangeReport(changes=changes), gitlab.url)}"
+    )
     path = merge_request_path(project, request["iid"])
     try:
         if keep_note(gitlab, path, "hydration", text, create=bool(changes)):

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.report.appchange import app_changes
+from headgate.report.changereport import ChangeReport, actors_of
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, report_files, write_files
 from headgate.report.junit import JunitCase, of_outcome, of_verification
 from headgate.report.markdown import block
 from headgate.report.quality import issues
+from headgate.report.verdict import findings_of
 from headgate.repository import git
 
 if TYPE_CHECKING:
@@ -65,13 +67,17 @@ class JobReport:
 
     def _write(self) -> None:
         cases = list(self._cases.values())
+        report = ChangeReport(
+            changes=self._changes, findings=findings_of(self._outcomes), requested_by=actors_of(self._changes)
+        )
+        described = {(finding.app, finding.environment) for finding in report.findings if finding.is_error}
         errors = [
             block([f"{case.app} {case.environment}".strip(), *case.details.split("\n")])
             for case in cases
-            if case.failure
+            if case.failure and (case.app, case.environment) not in described
         ]
-        text = "\n\n".join([describe(self._changes, self.url), *errors])
-        write_files(self.folder, report_files(cases, issues(self._outcomes), self._changes, text))
+        text = "\n\n".join([describe(report, self.url), *errors])
+        write_files(self.folder, report_files(cases, issues(self._outcomes), report, text, self.url))
 
 
 def _landed_changes(workspace: Workspace, landing: Landing) -> list[AppChange]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headgate.engine import reading
 from headgate.errors import HeadgateError, ManifestError
-from headgate.hydration.output import RECORD
+from headgate.hydration.record import RECORD
 from headgate.objects.canonical import file_name
 from headgate.objects.kinds import DEFINITION, KUBERNETES, THIRD_PARTY
 from headgate.objects.manifest import manifests

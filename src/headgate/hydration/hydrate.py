@@ -14,6 +14,9 @@ from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, assemble, unused_images
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
+from headgate.hydration.record import RECORD, read_record
+from headgate.impact.refusal import check_refused
+from headgate.impact.risk import standing_flags
 from headgate.render import ENGINES
 from headgate.repository.tree import prefetch
 
@@ -111,7 +114,7 @@ def hydrate(
     other engine versions.
     """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
-    records = [f"{folder}/{output.RECORD}" for folder in output_folders(configuration, targets)]
+    records = [f"{folder}/{RECORD}" for folder in output_folders(configuration, targets)]
     prefetch(tree, input_paths(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
@@ -173,7 +176,7 @@ def _settled(
     )
     try:
         hold = plan.hold_reason or (f"{plan.environment} is outside of its windows" if is_closed else "")
-        if hold and not options.explicit and output.read_record(tree, folder).inputs != plan.inputs:
+        if hold and not options.explicit and read_record(tree, folder).inputs != plan.inputs:
             if not options.trusts(tree, folder):
                 raise GuardError(
                     "its final YAML differs from the default branch, and a held app is not rendered",
@@ -237,7 +240,7 @@ def _compared(
     tree: Tree, configuration: Configuration, hydrated: Hydrated, blank: Outcome, options: HydrateOptions
 ) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
-    plan = hydrated.planned
+    plan, workloads = hydrated.planned, configuration.settings.workloads
     try:
         output.check_foreign(tree, blank.folder, hydrated.files, plan.render.namespace)
         changes = output.changes(
@@ -248,15 +251,20 @@ def _compared(
             max_removed_percent=percent,
             fingerprint=plan.fingerprint,
             engine=plan.engine,
+            sources=plan.sources,
+            flags=standing_flags(hydrated.manifests, workloads),
         )
-        upgrade = output.upgrade(output.read_record(tree, blank.folder), plan.engine)
+        upgrade = output.upgrade(read_record(tree, blank.folder), plan.engine)
+        objects = output.object_changes(tree, blank.folder, changes, hydrated.by_file, workloads)
+        risks = [(f"{change.kind} {change.name}", risk) for change in objects for risk in change.risks]
+        check_refused(risks, configuration.environment(plan.environment).refuse, plan.environment)
     except HeadgateError as error:
         return replace(blank, error=error)
     return replace(
         blank,
-        state="changed" if changes.keys() - {f"{blank.folder}/{output.RECORD}"} else "unchanged",
+        state="changed" if changes.keys() - {f"{blank.folder}/{RECORD}"} else "unchanged",
         changes=changes,
-        objects=tuple(output.object_changes(tree, blank.folder, changes, hydrated.by_file)),
+        objects=tuple(objects),
         warnings=hydrated.warnings,
         upgrade=upgrade,
     )

@@ -60,11 +60,19 @@ def inputs_id(
     """Identify the inputs of a render by an engine of this version, once they are parsed."""
     facts: list[Any] = [
         *(OUTPUT_FORMAT, render.engine, version, source.id, source.folder),
-        *(render.app, render.environment, render.namespace, render.kubernetes, render.api_versions),
+        *(render.app, render.environment),
         render.values,
         {name: image.reference for name, image in render.images.items()},
+        *settings_facts(render, record, hooks, settings),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def settings_facts(render: Render, record: AppRecord, hooks: str | None, settings: Settings) -> list[Any]:
+    """Return the settings of app.yaml and headgate.yaml that a render depends on."""
+    return [
+        *(render.namespace, render.kubernetes, render.api_versions),
         {name: image.model_dump() for name, image in record.images(render.environment).items()},
         *(hooks, record.app.allow.model_dump(), record.app.template is None),
         *(dict(settings.workloads), dict(settings.scopes)),
     ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

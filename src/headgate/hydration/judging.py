@@ -9,7 +9,7 @@ from headgate import tools
 from headgate.engine import pool
 from headgate.engine.protocol import Request, validator_command
 from headgate.errors import HeadgateError
-from headgate.hydration import output
+from headgate.hydration.record import read_record
 from headgate.objects.manifest import manifests
 from headgate.repository.tree import MAX_FILE, blob_id, prefetch
 from headgate.validation.definitions import (
@@ -222,7 +222,7 @@ def _landed_files(bench: JudgingContext, owner: Owner) -> list[str]:
     """Return the files of an app's final YAML as it is now."""
     folder = bench.folder(owner)
     try:
-        names = output.read_record(bench.tree, folder).files
+        names = read_record(bench.tree, folder).files
     except HeadgateError:
         return []
     return [path for name in names if (path := f"{folder}/{name}") in bench.tree]

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
+from headgate.hydration.record import RECORD, OutputRecord, read_record, record_text
+from headgate.impact.effects import find_effects
+from headgate.impact.risk import find_risks
 from headgate.objects.canonical import file_name
-from headgate.objects.diff import Field, fields
+from headgate.objects.diff import Field, object_fields
+from headgate.objects.generated import paired_by_stem
 from headgate.objects.manifest import manifests
 from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from headgate.impact.effects import Effect
+    from headgate.impact.risk import Risk
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Changes, Tree
 
-RECORD = ".headgate.json"
-"""The record in each output folder: its inputs and Headgate's files. Flux ignores JSON."""
-
 _ALWAYS_ALLOWED = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputRecord:
-    """``inputs``, ``output`` and ``fingerprint`` are hexadecimal SHA-256; ``engine`` is ``helm 4.3.1``."""
-
-    inputs: str = ""
-    output: str = ""
-    files: tuple[str, ...] = ()
-    fingerprint: str = ""
-    engine: str = ""
 
 
 ObjectAction = Literal["added", "changed", "removed"]
@@ -51,33 +42,10 @@ class ObjectChange:
     name: str
     file: str
     fields: tuple[Field, ...]
-
-
-def read_record(tree: Tree, folder: str) -> OutputRecord:
-    """Read the record of an output folder; an empty record before the first hydration."""
-    file = f"{folder}/{RECORD}"
-    if file not in tree:
-        return OutputRecord()
-    try:
-        return _parsed(tree.read(file))
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(
-            "not a valid Headgate record",
-            where=Location(file),
-            hint="restore it from git; Headgate needs it to know which files are its own",
-        ) from None
-
-
-@lru_cache(maxsize=4096)  # each record is read several times
-def _parsed(text: bytes) -> OutputRecord:
-    data = json.loads(text)
-    return OutputRecord(
-        inputs=str(data["inputs"]),
-        output=str(data["output"]),
-        files=tuple(map(str, data["files"])),
-        fingerprint=str(data.get("quick", "")),
-        engine=str(data.get("engine", "")),
-    )
+    old_name: str = ""
+    """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
+    risks: tuple[Risk, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
@@ -91,6 +59,14 @@ def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
     """Identify the content of these files of a folder; a missing file counts too."""
     paths = [f"{folder}/{name}" for name in files]
     return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
+
+
+def flags_of(tree: Tree, folder: str) -> tuple[str, ...]:
+    """Return what the objects of a folder are flagged with; nothing where its record cannot be read."""
+    try:
+        return read_record(tree, folder).flags
+    except ConfigError:
+        return ()
 
 
 def _id_of(files: Iterable[tuple[str, str]]) -> str:
@@ -119,11 +95,13 @@ def changes(
     max_removed_percent: int,
     fingerprint: str = "",
     engine: str = "",
+    sources: Mapping[str, str] = MappingProxyType({}),
+    flags: tuple[str, ...] = (),
 ) -> Changes:
     """Return the changes after which the folder holds ``files``; none if it already does.
 
-    ``inputs``, ``fingerprint`` and ``engine`` go into the record. The record changes alone only for another
-    ``engine``: an upgrade without effect is visible then, and later runs do not render again to find out.
+    ``inputs``, ``fingerprint``, ``engine``, ``sources`` and ``flags`` go into the record. The record changes alone only
+    for another ``engine``: an upgrade without effect is visible then, and later runs do not render again to find out.
 
     Only files that an earlier hydration wrote are replaced or removed. Raises GuardError when a file that Headgate
     did not write is in the way, and when more than ``max_removed_percent`` of the files would be removed.
@@ -146,8 +124,16 @@ def changes(
     if result or record.engine != engine:
         names = tuple(sorted(wanted))
         identity = _id_of((name, blob_id(wanted[name])) for name in names)
-        result[f"{folder}/{RECORD}"] = _record_text(
-            OutputRecord(inputs=inputs, output=identity, files=names, fingerprint=fingerprint, engine=engine)
+        result[f"{folder}/{RECORD}"] = record_text(
+            OutputRecord(
+                inputs=inputs,
+                output=identity,
+                files=names,
+                fingerprint=fingerprint,
+                engine=engine,
+                sources=sources,
+                flags=flags,
+            )
         )
     return result
 
@@ -208,24 +194,33 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
         )
 
 
-def _record_text(record: OutputRecord) -> bytes:
-    data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
-    data |= {key: text for key, text in (("quick", record.fingerprint), ("engine", record.engine)) if text}
-    data |= {"files": list(record.files)}
-    return (json.dumps(data, indent=1) + "\n").encode()
-
-
 def object_changes(
-    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest] | None = None
+    tree: Tree,
+    folder: str,
+    changes: Changes,
+    new_objects: Mapping[str, Manifest] = MappingProxyType({}),
+    workloads: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ObjectChange]:
-    """Return the changes of a folder by object. ``new_objects`` are parsed objects by file name."""
-    return [object_change(*pair) for pair in object_pairs(tree, folder, changes, new_objects or {})]
+    """Return the changes of a folder by object. ``new_objects`` are parsed objects by file name.
+
+    ``workloads`` says where custom resources run images (`images.uses`).
+    """
+    return [object_change(*pair, workloads) for pair in object_pairs(tree, folder, changes, new_objects)]
 
 
 def object_pairs(
     tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
 ) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
-    """Yield each file's name with its object before and after; None if missing or unreadable."""
+    """Yield each file's name with its object before and after; None if missing or unreadable.
+
+    A ConfigMap or Secret with another generated name is a change of the one before.
+    """
+    yield from paired_by_stem(_file_pairs(tree, folder, changes, new_objects))
+
+
+def _file_pairs(
+    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
+) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
     for path, data in sorted(changes.items()):
         name = path.removeprefix(f"{folder}/")
         if name != RECORD:
@@ -243,14 +238,20 @@ def _object(data: bytes, file: str) -> Manifest | None:
         return None
 
 
-def object_change(file: str, old: Manifest | None, new: Manifest | None) -> ObjectChange:
-    """Compare an object before and after."""
+def object_change(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectChange:
+    """Return what differs between an object before and after, its risks, and what it does when it is applied."""
     known = new or old
+    action: ObjectAction = "changed" if old and new else "added" if new else "removed"
+    if known is None:
+        return ObjectChange(action=action, kind="", namespace="", name=file, file=file, fields=())
     return ObjectChange(
-        action="changed" if old and new else "added" if new else "removed",
-        kind=known.kind if known else "",
-        namespace=known.namespace if known else "",
-        name=known.name if known else file,
+        action=action,
+        kind=known.kind,
+        namespace=known.namespace,
+        name=known.name,
         file=file,
-        fields=tuple(fields(old.data, new.data)) if old and new else (),
+        fields=tuple(object_fields(old, new)) if old and new else (),
+        old_name=old.name if old and old.name != known.name else "",
+        risks=tuple(find_risks(old, new, workloads)),
+        effects=find_effects(old, new),
     )

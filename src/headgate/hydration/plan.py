@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError
-from headgate.hydration.inputs import Fingerprints, inputs_id
+from headgate.hydration.inputs import Fingerprints, inputs_id, settings_facts
+from headgate.hydration.sources import input_sources
 from headgate.hydration.template import check_schema, current_scope, own_config, shared_template, unread
 from headgate.model import Release
 from headgate.objects.images import canonical_repository
@@ -45,6 +46,8 @@ class Planned:
     engine: str
     """Name and version: ``helm 4.3.1``."""
     warnings: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Each input by its kind and name, with an id of what it holds: `input_sources`."""
     hold_reason: str = ""
 
 
@@ -194,6 +197,9 @@ class Planner:
             fingerprint=self._fingerprints.of(record, environment, source, engine),
             engine=f"{engine} {version}".rstrip(),
             warnings=tuple(shadowed(layers)),
+            sources=input_sources(
+                settings_facts(render, record, hooks, self._configuration.settings), render, source, config
+            ),
             hold_reason=hold_reason(self._configuration, record, environment, release),
         )
 

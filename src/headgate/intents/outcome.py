@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from headgate.hydration.output import RECORD
+from headgate.hydration.record import RECORD
 from headgate.model import FailureRecord, ProposalRecord
 from headgate.paths import LOCK
 from headgate.releases.pending import PROPOSED, Pending, Proposal

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.hydration.hydrate import broken
-from headgate.hydration.output import RECORD
 from headgate.hydration.plan import input_paths
+from headgate.hydration.record import RECORD
 from headgate.intents.advance import closed_reason
 from headgate.intents.protocol import Applied, Step, check_environment, failing_alone, identify
 from headgate.intents.refresh import has_pending, refresh_step

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.intents.protocol import Intent, Step
-    from headgate.landing.hydrated import HydratedIntent
+    from headgate.landing.hydrated import HydratedIntent, Owner
     from headgate.landing.publish import Delivered
     from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Changes, Tree
@@ -67,6 +67,38 @@ def rehearse(
     for outcome in hydrated.outcomes:
         changes |= outcome.changes or {}
     return hydrated.outcomes, hydrated.configuration, hydrated.after.with_changes(changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What a landing would be: an outcome per app-environment, messages, files and configuration."""
+
+    outcomes: Sequence[Outcome]
+    messages: tuple[str, ...]
+    tree: Tree
+    configuration: Configuration
+    reviewed: frozenset[Owner]
+    """App-environments that would be proposed."""
+
+
+def rehearse_landing(
+    workspace: Workspace, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]
+) -> Rehearsal:
+    """Do all that `land` does before it writes, with what is under review and held. Raises the intent's own errors."""
+    state = read_state(workspace)
+    hydrated = _keep_proposals(state, _fail_foreign_branches(state, hydrate_intent(state, intent, options, progress)))
+    outcomes = [*hydrated.outcomes, *hydrated.applied.outcomes]
+    changes: Changes = {}
+    for outcome in outcomes:
+        changes |= outcome.changes or {}
+    changed = [(outcome.app, outcome.environment) for outcome in outcomes if outcome.state == "changed"]
+    return Rehearsal(
+        outcomes=outcomes,
+        messages=tuple(hydrated.applied.messages),
+        tree=hydrated.after.with_changes(changes),
+        configuration=hydrated.configuration,
+        reviewed=frozenset(owner for owner in changed if state.reviews(*owner)),
+    )
 
 
 def _attempt(

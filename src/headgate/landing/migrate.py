@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from headgate.hydration import output
+from headgate.hydration.record import read_record
 from headgate.intents.outcome import output_folder_id, replaced
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.landing.land import land
@@ -26,13 +26,18 @@ if TYPE_CHECKING:
 
 def migrated(workspace: Workspace) -> Workspace:
     """Return the workspace after the default branch records what version 1.0.0 did not. Raises GitError."""
-    lock = workspace.configuration.lock
-    if (lock is not None and lock.version > 1) or workspace.target is not None:
+    if not is_due(workspace):
         return workspace
-    if lock is None and not any(parse_release_path(path) for path in workspace.tree.paths(APPS)):
-        return workspace  # no app was ever released
     land(workspace, _Migrate(workspace))
     return refreshed(workspace)
+
+
+def is_due(workspace: Workspace) -> bool:
+    """Return whether the default branch still has the form of version 1.0.0."""
+    lock = workspace.configuration.lock
+    if (lock is not None and lock.version > 1) or workspace.target is not None:
+        return False
+    return lock is not None or any(parse_release_path(path) for path in workspace.tree.paths(APPS))
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def _adopted(
     facts: dict[str, Any] = {
         "changes": commit_changes_id(workspace, proposal.commit),
         "output": output_folder_id(proposal.tree, out),
-        "inputs": output.read_record(proposal.tree, out).inputs or None,
+        "inputs": read_record(proposal.tree, out).inputs or None,
         "replaces": replaced(proposal.base, folder, out),
     }
     before, after = read_released(proposal.base, folder) or NOTHING, read_released(proposal.tree, folder)

@@ -1,7 +1,7 @@
 """The files of a manifest repository, declared once for reading, validation, documentation and JSON Schema."""
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
-from headgate.model.fields import StrictModel
+from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.lock import Lock
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.release import (
@@ -62,6 +62,7 @@ __all__ = [
     "ReleasedDependency",
     "ReleasedImage",
     "Review",
+    "RiskFlag",
     "Settings",
     "SettingsLimits",
     "StrictModel",

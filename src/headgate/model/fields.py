@@ -201,3 +201,19 @@ class StrictModel(BaseModel):
 
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])]
+
+
+RiskFlag = Literal[
+    "removed",
+    "rbac",
+    "admission",
+    "crd",
+    "scaled-to-zero",
+    "unpinned-image",
+    "older-image",
+    "host-namespaces",
+    "host-path",
+    "privileged",
+    "exposed",
+]
+"""What a change of an object may be flagged with."""

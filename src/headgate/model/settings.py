@@ -26,6 +26,7 @@ from headgate.model.fields import (
     Permission,
     PersonName,
     Project,
+    RiskFlag,
     SafeFolder,
     StrictModel,
     Text,
@@ -167,6 +168,8 @@ class Environment(StrictModel):
     """Cluster that this environment runs on; environments of the same cluster share its objects. Default: its own."""
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change takes effect immediately; `promote`: it is promoted with the release."""
+    refuse: Annotated[tuple[RiskFlag, ...], BeforeValidator(as_tuple, json_schema_input_type=list[RiskFlag])] = ()
+    """Risks that fail an app here: a change that brings one does not land, while all others do. Default: none."""
     windows: Windows = ()
     """When it accepts automatic changes: a window or a list of windows. Default: always."""
     review: Review = Review()

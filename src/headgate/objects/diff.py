@@ -2,89 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.yamltext.valuepath import dotted
+from headgate.objects.edits import NOTHING, Reorder, find_edits, same, shown_path
+from headgate.objects.running import running_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.yamltext.valuepath import KeyPath
+    from headgate.objects.edits import EditPath
+    from headgate.objects.manifest import Manifest
 
-NOTHING = object()
+__all__ = ["Field", "fields", "object_fields", "same"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field that differs. A side is its YAML text, or None if the field is missing there."""
+    """A field that differs. A side is its YAML text, or None if the field is missing there.
+
+    ``runs_alike``: it is only written differently (``500m`` and ``0.5``, a default written out).
+    """
 
     path: str
     old: str | None
     new: str | None
+    runs_alike: bool = False
 
 
-def fields(old: Any, new: Any, path: KeyPath = ()) -> Iterator[Field]:
-    """Yield every field that differs. List items with a ``name`` are matched by it."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}, key=str):
-            yield from fields(old.get(key, NOTHING), new.get(key, NOTHING), (*path, str(key)))
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _list_fields(old, new, path)
-    elif not same(old, new):
-        yield from _leaf_fields(old, new, path)
+def object_fields(old: Manifest, new: Manifest) -> Iterator[Field]:
+    """Yield every field that differs between two states of an object, and whether that is only how it is written."""
+    found = list(fields(old.data, new.data, new.kind_name))
+    running = {field.path for field in fields(running_form(old), running_form(new), new.kind_name)} if found else set()
+    yield from (replace(field, runs_alike=not _differs(field.path, running)) for field in found)
 
 
-def _list_fields(old: list[Any], new: list[Any], path: KeyPath) -> Iterator[Field]:
-    names = [_names(old), _names(new)]
-    if None not in names and (old or new):
-        before, after = (
-            dict(zip(names[0] or [], old, strict=True)),
-            dict(zip(names[1] or [], new, strict=True)),
-        )
-        for name in [*before, *(name for name in after if name not in before)]:
-            yield from fields(before.get(name, NOTHING), after.get(name, NOTHING), (*path, f"[{name}]"))
-        if [name for name in before if name in after] != [name for name in after if name in before]:
-            yield Field(_shown_path(path), ", ".join(before), ", ".join(after))
-        return
-    for index in range(max(len(old), len(new))):
-        left = old[index] if index < len(old) else NOTHING
-        right = new[index] if index < len(new) else NOTHING
-        yield from fields(left, right, (*path, index))
+def _differs(path: str, running: set[str]) -> bool:
+    """Return whether a path, something above it or something below it differs in what runs."""
+    return any(
+        path == other or path.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{path}.", f"{path}["))
+        for other in running
+    )
 
 
-def _names(items: list[Any]) -> list[str] | None:
-    """Return the names of the items, or None unless each has a unique name."""
-    names = [item.get("name") if isinstance(item, dict) else None for item in items]
-    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        return None
-    return [str(name) for name in names]
+def fields(old: Any, new: Any, kind_name: str = "") -> Iterator[Field]:
+    """Yield every field that differs, a container that comes or goes field by field.
 
-
-def _leaf_fields(old: Any, new: Any, path: KeyPath) -> Iterator[Field]:
-    """Yield fields where a side is a scalar or missing. A container that is added or removed gives all its fields."""
-    for side, value in (("old", old), ("new", new)):
-        other = new if side == "old" else old
-        if isinstance(value, (dict, list)) and value and other is NOTHING:
-            empty: Any = {} if isinstance(value, dict) else []
-            yield from fields(value, empty, path) if side == "old" else fields(empty, value, path)
-            return
-    yield Field(_shown_path(path), _shown(old), _shown(new))
-
-
-def same(old: Any, new: Any) -> bool:
-    """Whether two values are equal; ``"8080"`` and ``8080`` are not."""
-    return type(old) is type(new) and bool(old == new)
-
-
-def _shown_path(path: KeyPath) -> str:
-    text = ""
-    for step in path:
-        if isinstance(step, str) and step.startswith("[") and step.endswith("]"):
-            text += step
+    ``kind_name`` (``Kind`` or ``Kind.group``) says which keys the items of lists have (`find_edits`).
+    """
+    for edit in find_edits(old, new, kind_name):
+        if isinstance(edit, Reorder):
+            yield Field(shown_path(edit.path), ", ".join(map(str, edit.old)), ", ".join(map(str, edit.new)))
         else:
-            text += f".{dotted((step,))}" if text and isinstance(step, str) else dotted((step,))
-    return text
+            yield from _leaf_fields(edit.old, edit.new, edit.path, kind_name)
+
+
+def _leaf_fields(old: Any, new: Any, path: EditPath, kind_name: str) -> Iterator[Field]:
+    value = new if old is NOTHING else old
+    if NOTHING in (old, new) and isinstance(value, (dict, list)) and value:
+        empty: Any = {} if isinstance(value, dict) else []
+        before, after = (empty, value) if old is NOTHING else (value, empty)
+        for edit in find_edits(before, after, kind_name, path):
+            if not isinstance(edit, Reorder):
+                yield from _leaf_fields(edit.old, edit.new, edit.path, kind_name)
+        return
+    yield Field(shown_path(path), _shown(old), _shown(new))
 
 
 def _shown(value: Any) -> str | None:

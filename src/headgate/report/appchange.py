@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
 from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration import output
+from headgate.hydration.record import read_record
+from headgate.impact.highlights import highlights
+from headgate.impact.routine import is_routine
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
 from headgate.objects.encrypted import is_encrypted
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import RELEASE
-from headgate.report.risk import find_risks
+from headgate.report.causes import UNKNOWN, causes_of, changed_inputs
 from headgate.repository.tree import differing, prefetch
 
 if TYPE_CHECKING:
@@ -23,21 +26,33 @@ if TYPE_CHECKING:
     from headgate.hydration.output import ObjectChange
     from headgate.objects.manifest import Manifest
     from headgate.releases.last_change import Owner
+    from headgate.report.causes import Cause, Causes
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ObjectEffect:
-    """A changed object. The values of a ``secret`` one (a Secret, or encrypted) must not be shown."""
+    """A changed object: why, and what that does. The values of a ``secret`` one (a Secret, or encrypted) stay hidden.
+
+    ``is_routine``: only images and versions differ. ``highlights`` are what matters in an added one. ``old`` and
+    ``new`` are the object itself.
+    """
 
     change: ObjectChange
     secret: bool = False
-    risks: tuple[str, ...] = ()
+    is_routine: bool = False
+    causes: Causes = UNKNOWN
+    highlights: tuple[str, ...] = ()
+    old: Manifest | None = field(default=None, compare=False, repr=False)
+    new: Manifest | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppChange:
-    """The changes of one app in one environment: release, objects, engine version (``upgrade``)."""
+    """The changes of one app in one environment: release, objects, the inputs that differ.
+
+    ``upgrade`` names another version of the engine.
+    """
 
     app: str
     environment: str
@@ -45,6 +60,7 @@ class AppChange:
     after: Release | None = None
     objects: tuple[ObjectEffect, ...] = ()
     upgrade: str = ""
+    inputs: tuple[Cause, ...] = ()
 
 
 def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppChange]:
@@ -91,27 +107,71 @@ def _app_change(
     own: Changes = {
         path: new.read(path) if path in new else None for path in paths if path.rpartition("/")[0] == folder
     }
-    workloads = configuration.settings.workloads
+    before = _release(old, [f"{name}/{RELEASE}" for name in releases])
+    after = _release(new, [f"{name}/{RELEASE}" for name in releases])
+    context = _AppContext(
+        inputs=_inputs(old, new, folder) if own else (),
+        images=_repositories(before, after),
+        versions=_versions(before, after),
+        workloads=configuration.settings.workloads,
+    )
     return AppChange(
         app=owner[0],
         environment=owner[1],
-        before=_release(old, [f"{name}/{RELEASE}" for name in releases]),
-        after=_release(new, [f"{name}/{RELEASE}" for name in releases]),
-        objects=tuple(_effect(*pair, workloads) for pair in output.object_pairs(old, folder, own, {})),
+        before=before,
+        after=after,
+        objects=tuple(_effect(*pair, context) for pair in output.object_pairs(old, folder, own, {})),
         upgrade=_upgrade(old, new, folder) if own else "",
+        inputs=context.inputs,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AppContext:
+    """What the objects of one app share."""
+
+    inputs: tuple[Cause, ...]
+    images: Mapping[str, str]
+    versions: frozenset[tuple[str, str]]
+    workloads: Mapping[str, str]
+
+
+def _repositories(before: Release | None, after: Release | None) -> dict[str, str]:
+    return {name: image.repository for side in (before, after) if side for name, image in side.images.items()}
+
+
+def _versions(before: Release | None, after: Release | None) -> frozenset[tuple[str, str]]:
+    """Return the tags of the images that both releases have, before and after."""
+    old, new = (side.images if side else {} for side in (before, after))
+    return frozenset((old[name].tag, new[name].tag) for name in old.keys() & new.keys())
+
+
+def _inputs(old: Tree, new: Tree, folder: str) -> tuple[Cause, ...]:
+    try:
+        before, after = read_record(old, folder), read_record(new, folder)
+    except ConfigError:  # somebody broke the record
+        return ()
+    edited = bool(before.files) and before.output != output.output_id(old, folder, before.files)
+    return changed_inputs(before, after, edited=edited)
 
 
 def _upgrade(old: Tree, new: Tree, folder: str) -> str:
     try:
-        return output.upgrade(output.read_record(old, folder), output.read_record(new, folder).engine)
+        return output.upgrade(read_record(old, folder), read_record(new, folder).engine)
     except ConfigError:  # somebody broke the record
         return ""
 
 
-def _effect(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectEffect:
-    secret = any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None)
-    return ObjectEffect(output.object_change(file, old, new), secret, tuple(find_risks(old, new, workloads)))
+def _effect(file: str, old: Manifest | None, new: Manifest | None, context: _AppContext) -> ObjectEffect:
+    return ObjectEffect(
+        change=output.object_change(file, old, new, context.workloads),
+        secret=any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None),
+        is_routine=old is not None and new is not None and is_routine(old, new, context.versions, context.workloads),
+        causes=causes_of(old, new, context.inputs, context.images, context.workloads),
+        highlights=highlights(new, context.workloads) if new is not None and old is None else (),
+        old=old,
+        new=new,
+    )
 
 
 def _release(tree: Tree, files: list[str]) -> Release | None:

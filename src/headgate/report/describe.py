@@ -5,38 +5,75 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.releases.release import CONFIG, parts
+from headgate.report.changereport import (
+    action_counts,
+    counts,
+    effect_facts,
+    object_name,
+    object_title,
+    reason,
+    risk_facts,
+)
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.markdown import block, code, details, in_html, link, prose
+from headgate.report.valuelines import value_lines
+from headgate.report.versions import part_name, version_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.hydration.output import ObjectChange
-    from headgate.model import ReleasedConfig, ReleasedImage
     from headgate.report.appchange import AppChange, ObjectEffect
+    from headgate.report.changereport import ChangeReport, Fact
     from headgate.report.grouping import ChangeGroup
+    from headgate.report.verdict import Finding
+    from headgate.report.versions import VersionStep
 
 MAX_LENGTH = 100_000
 """Characters of a description. GitLab allows 1,048,576: https://docs.gitlab.com/administration/instance_limits/."""
 _MAX_APPS = 100
-_MAX_RISKS = 40
+_MAX_FACTS = 40
 _MAX_FIELDS = 60
-_MAX_LINES = 15
+_MAX_LINES = 30
 _MAX_LINE_LENGTH = 500
 _MAX_NAMES = 400
+_MAX_TITLES = 10
+_MAX_FINDING = 2000
+_ROOM = 300
+"""Characters reserved for the note on what is left out."""
+
+_MARKS = {"nothing": ":zzz:", "routine": ":white_check_mark:", "look at this": ":mag:", "will fail": ":no_entry:"}
 
 
-def describe(changes: Sequence[AppChange], url: str, *, limit: int = MAX_LENGTH) -> str:
+def describe(report: ChangeReport, url: str, *, limit: int = MAX_LENGTH) -> str:
     """Return Markdown of at most ``limit`` characters. ``url`` is GitLab's address, for links to the apps' commits.
 
-    Versions and risks come first; then, as far as there is room, objects with their fields, and a note on the rest.
+    The verdict comes first, then versions, findings, risks and effects; then, as far as there is room, objects with
+    their fields, and a note on the rest.
     """
-    if not changes:
+    changes = report.changes
+    if not changes and not report.findings:
         return "No final YAML changes."
-    head = [_versions(changes, url, limit // 4), _risks(changes, limit // 4), f"**{counts(changes)}**"]
-    text = "\n\n".join(filter(None, head))
+    head = [
+        *_introduction(report),
+        _versions(report, url, limit // 5),
+        _findings(report.findings, limit // 6),
+        _list("Look at this", risk_facts(changes), limit // 8),
+        _list("What it does", effect_facts(changes), limit // 6),
+        f"**{counts(changes)}**",
+    ]
+    return _with_sections("\n\n".join(filter(None, head)), changes, limit)
+
+
+def _introduction(report: ChangeReport) -> Iterator[str]:
+    verdict = report.verdict
+    yield f"{_MARKS[verdict.word]} **{verdict.word.capitalize()}**: {prose(', '.join(verdict.reasons), _MAX_NAMES)}"
+    requested = f"Requested by {prose(report.requested_by, _MAX_NAMES)}." if report.requested_by else ""
+    page = link("Side by side", report.page) if report.page else ""
+    yield " ".join(filter(None, [requested, prose(report.consequence, _MAX_NAMES), page]))
+
+
+def _with_sections(text: str, changes: Sequence[AppChange], limit: int) -> str:
     groups = group_alike(changes)
     for number, group in enumerate(groups):
         section = _section(group, limit - len(text) - _ROOM, is_only=len(groups) == 1)
@@ -47,95 +84,84 @@ def describe(changes: Sequence[AppChange], url: str, *, limit: int = MAX_LENGTH)
     return text
 
 
-_ROOM = 300
-"""Characters reserved for the note on what is left out."""
-
-
 def _cut_notice(rest: str) -> str:
     return f"_Too long for a description: {rest} is among the changed files._"
 
 
-def counts(changes: Sequence[AppChange]) -> str:
-    """Return how many objects are added, changed and removed, in how many apps."""
-    by_action = Counter(effect.change.action for change in changes for effect in change.objects)
-    shown = [f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action]]
-    objects = f"Objects: {', '.join(shown)}" if shown else "No object changes"
-    apps = len({change.app for change in changes})
-    return f"{objects}, in {apps} apps" if apps > 1 else objects
-
-
-def _versions(changes: Sequence[AppChange], url: str, limit: int) -> str:
-    lines: list[str] = []
-    named = len({(change.app, change.environment) for change in changes}) > 1
+def _versions(report: ChangeReport, url: str, limit: int) -> str:
+    changes, lines = report.changes, list[str]()
     for change in changes[:_MAX_APPS]:
-        lines += [f"- {line}" for line in _parts(change, url, named=named)]
+        lines += [f"- {line}" for line in _parts(change, report, url)]
+    lines += [f"- {len(changes) - _MAX_APPS} more apps"] if len(changes) > _MAX_APPS and lines else []
     upgrades = Counter(change.upgrade for change in changes if change.upgrade)
     for upgrade, number in upgrades.items():
-        lines.append(f"- rendered with {code(upgrade)}" + (f" in {number} app-environments" if named else ""))
+        lines.append(f"- rendered with {code(upgrade)}" + (f" in {number} app-environments" if report.several else ""))
     return _fitted(lines, limit, "versions")
 
 
-def _parts(change: AppChange, url: str, *, named: bool) -> Iterator[str]:
+def _parts(change: AppChange, report: ChangeReport, url: str) -> Iterator[str]:
     """Yield a line for each changed part, with a link to the comparison of its source."""
-    before, after = parts(change.before), parts(change.after)
-    of = f"{code(change.app)} in {code(change.environment)}, " if named else ""
-    for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        if new is None and change.after is not None and old is not None:
-            yield f"{of}{_part_name(name)}: {_version(old)} is removed"
-        elif new is not None and new != old:
-            yield f"{of}{_part_name(name)}: {_step(old, new)}{_source(old, new, url)}"
+    where = f"{code(change.app)} in {code(change.environment)}"
+    of = f"{where}, " if report.several else ""
+    for step in version_steps(change):
+        kind, name = part_name(step.part)
+        title = f"{kind} {code(name)}" if name else kind
+        if not step.new:
+            yield f"{of}{title}: {code(step.old)} is removed"
+        else:
+            yield f"{of}{title}: {_step(step)}{_source(step, url)}{_titles(step, report)}"
     if change.after and change.after.pin and (change.before is None or change.before.pin != change.after.pin):
         yield f"{of}pinned by {code(change.after.pin.by)}: {code(change.after.pin.reason)}"
     if change.before and change.after is None:
-        yield f"{of}is removed" if named else f"{code(change.app)} in {code(change.environment)} is removed"
+        yield f"{where} is removed"
 
 
-def _part_name(name: str) -> str:
-    return "the app's config" if name == CONFIG else f"image {code(name)}"
+def _step(step: VersionStep) -> str:
+    if step.note:
+        return f"{code(step.new)} (new)" if step.note == "new" else f"{code(step.new)}, {step.note}"
+    return f"{code(step.old)} \u2192 {code(step.new)}"
 
 
-def _version(part: ReleasedImage | ReleasedConfig) -> str:
-    return code(part.tag if hasattr(part, "tag") else part.commit[:SHORT])
-
-
-def _step(old: ReleasedImage | ReleasedConfig | None, new: ReleasedImage | ReleasedConfig) -> str:
-    if old is None:
-        return f"{_version(new)} (new)"
-    if _version(old) == _version(new):
-        return f"{_version(new)}, {'another digest' if hasattr(new, 'digest') else 'the same commit'}"
-    return f"{_version(old)} \u2192 {_version(new)}"
-
-
-def _source(old: ReleasedImage | ReleasedConfig | None, new: ReleasedImage | ReleasedConfig, url: str) -> str:
-    project = f"{url}/{new.project}/-"
-    commit = link(code(f"{new.project}@{new.commit[:SHORT]}"), f"{project}/commit/{new.commit}")
-    if old is None or old.project != new.project or old.commit == new.commit:
+def _source(step: VersionStep, url: str) -> str:
+    project = f"{url}/{step.project}/-"
+    commit = link(code(f"{step.project}@{step.commit[:SHORT]}"), f"{project}/commit/{step.commit}")
+    if not step.is_comparable:
         return f" from {commit}"
-    return f" from {commit} ({link('compare', f'{project}/compare/{old.commit}...{new.commit}')})"
+    return f" from {commit} ({link('compare', f'{project}/compare/{step.old_commit}...{step.commit}')})"
 
 
-def _risks(changes: Sequence[AppChange], limit: int) -> str:
-    """Return the risks, those that apps share in one line."""
-    names_by_risk: dict[tuple[str, str], list[str]] = {}
-    for change in changes:
-        for effect in change.objects:
-            for risk in effect.risks:
-                names_by_risk.setdefault((effect.change.kind, risk), []).append(object_name(effect.change))
-    lines = [f"- :warning: {_who(kind, names)} {prose(risk)}" for (kind, risk), names in names_by_risk.items()]
-    text = _fitted(lines[:_MAX_RISKS], limit, "warnings")
-    return f"**Look at this:**\n\n{text}" if lines else ""
+def _titles(step: VersionStep, report: ChangeReport) -> str:
+    titles = report.titles.get((step.project, step.old_commit, step.commit), ())
+    lines = [f"\n  - {code(title)}" for title in titles[:_MAX_TITLES]]
+    more = f"\n  - {len(titles) - _MAX_TITLES} more commits" if len(titles) > _MAX_TITLES else ""
+    return "".join(lines) + more
 
 
-def _who(kind: str, names: list[str]) -> str:
+def _findings(findings: Sequence[Finding], limit: int) -> str:
+    lines = []
+    for finding in findings:
+        mark, word = (":no_entry:", "error") if finding.is_error else (":warning:", "warning")
+        where = f"{code(finding.app)} in {code(finding.environment)}"
+        lines.append(f"- {mark} {word} in {where}: {prose(finding.text, _MAX_FINDING)}")
+    return f"**Findings:**\n\n{_fitted(lines, limit, 'findings')}" if lines else ""
+
+
+def _list(title: str, facts: Sequence[Fact], limit: int) -> str:
+    lines = [_fact(fact) for fact in facts[:_MAX_FACTS]]
+    lines += [f"- {len(facts) - _MAX_FACTS} more"] if len(facts) > _MAX_FACTS else []
+    return f"**{title}:**\n\n{_fitted(lines, limit, 'lines')}" if lines else ""
+
+
+def _fact(fact: Fact) -> str:
+    mark = ":no_entry: " if fact.effect == "rejected" else ":warning: " if fact.is_serious else ""
+    causes = f" ({prose(fact.causes, _MAX_NAMES)})" if fact.causes else ""
+    return f"- {mark}{_who(fact.kind, fact.names)} {prose(fact.text, _MAX_NAMES)}{causes}"
+
+
+def _who(kind: str, names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"{code(f'{kind} {names[0]}')}:"
     return f"{len(names)} of {code(kind)} ({code(', '.join(names), _MAX_NAMES)}):"
-
-
-def object_name(change: ObjectChange) -> str:
-    """Return an object's name as kubectl shows it, without its kind."""
-    return f"{change.namespace}/{change.name}" if change.namespace else change.name
 
 
 def _section(group: ChangeGroup, limit: int, *, is_only: bool) -> str:
@@ -143,7 +169,7 @@ def _section(group: ChangeGroup, limit: int, *, is_only: bool) -> str:
     first = group.changes[0]
     if not first.objects:
         return "" if limit < 0 else _names(group)
-    title = f"{_title(group)}: {_short_counts(first)}"
+    title = f"{_title(group)}: {action_counts(first.objects)}"
     body, room = "", limit - len(title) - 100
     shown = 0
     for effect in first.objects:
@@ -166,11 +192,6 @@ def _title(group: ChangeGroup) -> str:
     return f"{len(group.apps)} apps in {in_html(first.environment)} change alike"
 
 
-def _short_counts(change: AppChange) -> str:
-    by_action = Counter(effect.change.action for effect in change.objects)
-    return ", ".join(f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action])
-
-
 def _names(group: ChangeGroup) -> str:
     names = [code(app) for app in group.apps[:_MAX_APPS]]
     more = f" and {len(group.apps) - len(names)} more" if len(group.apps) > len(names) else ""
@@ -180,27 +201,27 @@ def _names(group: ChangeGroup) -> str:
 
 def _object(effect: ObjectEffect) -> str:
     change = effect.change
-    title = f"{code(f'{change.kind} {object_name(change)}'.strip())} is {change.action}"
+    name = code(f"{change.kind} {object_name(change)}".strip())
+    title = f"{name} {prose(object_title(effect), _MAX_NAMES)} ({prose(reason(effect), _MAX_NAMES)})"
+    if effect.highlights:
+        return f"{title}\n\n" + "\n".join(f"- {code(line)}" for line in effect.highlights)
     if change.action != "changed" or not change.fields:
         return title
     if effect.secret:
-        return f"{title} (its values are not shown)"
-    lines: list[str] = []
-    for field in change.fields[:_MAX_FIELDS]:
-        lines += [f"  {_short(field.path)}"]
-        lines += [f"- {line}" for line in _lines(field.old)]
-        lines += [f"+ {line}" for line in _lines(field.new)]
-    if len(change.fields) > _MAX_FIELDS:
-        lines.append(f"  ... and {len(change.fields) - _MAX_FIELDS} more fields")
-    return f"{title}\n\n{block(lines, 'diff')}"
+        return f"{title}; its values are not shown"
+    return f"{title}\n\n{block(_field_lines(effect), 'diff')}"
 
 
-def _lines(value: str | None) -> list[str]:
-    if value is None:
-        return []
-    lines = value.split("\n")
-    shown = [_short(line) for line in lines[:_MAX_LINES]]
-    return shown if len(lines) <= _MAX_LINES else [*shown, f"... {len(lines) - _MAX_LINES} more lines"]
+def _field_lines(effect: ObjectEffect) -> Iterator[str]:
+    fields = effect.change.fields
+    for field in fields[:_MAX_FIELDS]:
+        yield f"  {_short(field.path)}{' (runs alike)' if field.runs_alike else ''}"
+        lines = value_lines(field)
+        yield from (f"{sign} {_short(line)}" for sign, line in lines[:_MAX_LINES])
+        if len(lines) > _MAX_LINES:
+            yield f"  ... {len(lines) - _MAX_LINES} more lines"
+    if len(fields) > _MAX_FIELDS:
+        yield f"  ... and {len(fields) - _MAX_FIELDS} more fields"
 
 
 def _short(line: str) -> str:
@@ -208,6 +229,7 @@ def _short(line: str) -> str:
 
 
 def _fitted(lines: list[str], limit: int, noun: str) -> str:
+    """Return the lines that fit, and how many do not."""
     shown: list[str] = []
     room = limit - _ROOM
     for line in lines:

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from headgate.report.changejson import report_text
+from headgate.report.html import to_html
 from headgate.report.junit import to_junit
 from headgate.report.quality import to_code_quality
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.report.appchange import AppChange
+    from headgate.report.changereport import ChangeReport
     from headgate.report.junit import JunitCase
     from headgate.report.quality import QualityIssue
 
@@ -28,13 +31,15 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def report_files(
-    cases: Sequence[JunitCase], issues: Sequence[QualityIssue], changes: Sequence[AppChange], text: str
+    cases: Sequence[JunitCase], issues: Sequence[QualityIssue], report: ChangeReport, text: str, url: str
 ) -> dict[str, str]:
-    """Return the files of a job's report by name. ``text`` is the Markdown for people."""
+    """Return the files of a job's report by name. ``text`` is the Markdown for people, ``url`` GitLab's address."""
     return {
         "junit.xml": to_junit(cases),
         "code-quality.json": to_code_quality(issues),
-        "changes.json": to_counts(changes),
+        "changes.json": to_counts(report.changes),
+        "review.json": report_text(report),
+        "report.html": to_html(report, url),
         "report.md": f"{text}\n",
     }
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.objects.generated import without_hashes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headgate.objects.diff import Field
     from headgate.report.appchange import AppChange, ObjectEffect
 
-_APP = "\0"
+APP = "\0"
 """A placeholder for an app's own name; no name in Kubernetes contains it."""
 
 
@@ -38,15 +41,27 @@ def group_alike(changes: Sequence[AppChange]) -> list[ChangeGroup]:
 def _key(app: str, effect: ObjectEffect) -> object:
     change = effect.change
     # The fields of a Secret are not shown, so they do not distinguish apps.
-    fields = () if effect.secret else tuple((_own(app, field.path), field.old, field.new) for field in change.fields)
-    return change.action, change.kind, _own(app, change.name), _own(app, change.namespace), fields, effect.risks
+    fields = () if effect.secret else tuple(_field(app, field) for field in change.fields)
+    consequences = effect.change.risks, effect.change.effects, effect.causes, effect.is_routine, effect.highlights
+    return change.action, change.kind, own_name(app, change.name), own_name(app, change.namespace), fields, consequences
 
 
-def _own(app: str, name: str) -> str:
+def _field(app: str, field: Field) -> object:
+    return own_name(app, field.path), _value(app, field.old), _value(app, field.new), field.runs_alike
+
+
+def _value(app: str, value: str | None) -> str | None:
+    """Return a value without what a tool generated in it: such a name is each app's own, and says nothing."""
+    shown = value if value is None else without_hashes(value)
+    return value if value is None or shown == value else own_name(app, str(shown))
+
+
+def own_name(app: str, name: str) -> str:
     """Replace the app's name by a placeholder where it is a whole name or begins one: ``web``, ``web-config``.
 
     In a path, names stand in brackets: ``spec.containers[web].image``.
     """
+    name = without_hashes(name)
     if name == app or name.startswith(f"{app}-"):
-        return _APP + name[len(app) :]
-    return name.replace(f"[{app}]", f"[{_APP}]")
+        return APP + name[len(app) :]
+    return name.replace(f"[{app}]", f"[{APP}]")

@@ -55,7 +55,11 @@ def object_to_json(change: ObjectChange) -> dict[str, Any]:
                 "path": field.path,
                 "old": "(a secret)" if secret and field.old is not None else field.old,
                 "new": "(a secret)" if secret and field.new is not None else field.new,
+                "runs_alike": field.runs_alike,
             }
             for field in change.fields
         ],
+        "old_name": change.old_name or None,
+        "risks": [{"flag": risk.flag, "text": risk.text} for risk in change.risks],
+        "effects": [{"kind": effect.kind, "text": effect.text} for effect in change.effects],
     }

@@ -66,6 +66,8 @@ def states(app: AppStatus) -> Iterator[Cell]:
     if app.foreign:
         yield f"foreign files: {', '.join(app.foreign[:3])}", "yellow"
     yield from _holds(app)
+    if app.flags:
+        yield f"look at: {', '.join(app.flags)}", "yellow"
     if app.proposed is not None:
         yield f"proposed: {version(app.proposed.release) or 'other YAML'}", "cyan"
 
@@ -144,6 +146,7 @@ def _app(app: AppStatus) -> dict[str, Any]:
         "edited_by_hand": app.edited,
         "foreign_files": list(app.foreign),
         "waits_for": list(app.waits_for),
+        "flags": list(app.flags),
         "error": error_to_json(app.error) if app.error else None,
     }
 

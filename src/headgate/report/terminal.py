@@ -89,6 +89,8 @@ class Terminal:
             mark, style = _MARKS[change.action]
             name = f"{change.namespace}/{change.name}" if change.namespace else change.name
             self.line(f"  {mark} {change.kind} {name}{_few_fields(change, diff=diff)}", style)
+            for risk in change.risks:
+                self.line(f"    ! {risk.text}", "bold yellow")
             if diff:
                 self.fields(change)
         if len(outcome.objects) > len(shown):

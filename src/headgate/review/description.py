@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BEGIN = re.compile(r"<!-- headgate:begin((?: [a-z]+=[\w.,:-]*)*) -->")
 _TEXT = "<!-- headgate:text -->"
 _END = "<!-- headgate:end -->"
-_FORMAT = "1"
+_FORMAT = "2"
 """The version of the section. A new one rewrites the descriptions of all open merge requests."""
 
 Source = tuple[int, str]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
@@ -54,11 +55,13 @@ def reconcile(
     workspace: Workspace,
     configuration: Configuration,
     *,
+    pages: Mapping[str, str] = MappingProxyType({}),
     seconds: float = SECONDS,
 ) -> ReviewResult:
     """Reconcile a project's merge requests with its review branches.
 
-    ``workspace`` is at the newest commit of the default branch. An error of one merge request goes to ``errors`` and
+    ``workspace`` is at the newest commit of the default branch. ``pages`` are the addresses of the pages that show
+    what commits change, by commit. An error of one merge request goes to ``errors`` and
     does not stop the others. Raises GitLabError when they cannot be listed.
     """
     requests = MergeRequests(gitlab, project, workspace.branch)
@@ -68,6 +71,7 @@ def reconcile(
         configuration=configuration,
         people=People(gitlab),
         branches=ReviewBranches(workspace),
+        pages=pages,
     )
     before = {request.branch: request for request in requests.open()}
     branches = context.branches.recorded

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from headgate.gitlab.titles import commit_titles
 from headgate.model import Review
 from headgate.paths import OURS
 from headgate.releases.release import parts
+from headgate.report.changereport import ChangeReport, actors_of, source_steps
 from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
 from headgate.repository import git
@@ -62,13 +64,14 @@ class ReviewResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewContext:
-    """What the steps for all branches share."""
+    """What the steps for all branches share. ``pages`` are addresses of pages that show what commits change."""
 
     requests: MergeRequests
     workspace: Workspace
     configuration: Configuration
     people: People
     branches: ReviewBranches
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def review(self, branch: str) -> Review:
         """Return the review settings of a branch's environment."""
@@ -108,7 +111,7 @@ def open_request(context: ReviewContext, proposal: OpenProposal, changes: Sequen
     title = _title(context, proposal)
     fields: dict[str, Any] = {
         "title": as_draft(title) if review.draft or notice else title,
-        "description": updated_description("", metadata, _text(context, changes), notice),
+        "description": updated_description("", metadata, _text(context, proposal, changes), notice),
         **({"labels": ",".join(review.labels)} if review.labels else {}),
         **_people(context, review, ()),
     }
@@ -133,7 +136,7 @@ def update_request(
     is_draft = freezes or (request.is_draft and not (before.frozen and not notice))
     fields: dict[str, Any] = {
         "title": as_draft(title) if is_draft else title,
-        "description": updated_description(request.description, metadata, _text(context, changes), notice),
+        "description": updated_description(request.description, metadata, _text(context, proposal, changes), notice),
     }
     if before.settings != metadata.settings:
         fields |= {"add_labels": ",".join(review.labels)} if review.labels else {}
@@ -193,8 +196,25 @@ def _title(context: ReviewContext, proposal: OpenProposal) -> str:
     return plain(message.split("\n", 1)[0], _MAX_TITLE)
 
 
-def _text(context: ReviewContext, changes: Sequence[AppChange]) -> str:
-    return describe(changes, context.requests.gitlab.url)
+def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange]) -> str:
+    gitlab, environment = context.requests.gitlab, environment_of(proposal.branch)
+    report = ChangeReport(
+        changes=changes,
+        requested_by=_actor(context, proposal) or actors_of(changes),
+        consequence=f"Merging it brings it to {context.workspace.branch}, from where Flux applies it in {environment}.",
+        page=context.pages.get(proposal.commit, ""),
+        titles=commit_titles(gitlab, source_steps(changes)),
+    )
+    return describe(report, gitlab.url)
+
+
+def _actor(context: ReviewContext, proposal: OpenProposal) -> str:
+    """Return the person who ran the command that made a proposal; empty for a hand-off."""
+    lines = git.message_of(context.workspace.repository, proposal.commit).split("\n")
+    return next((line.removeprefix(_ACTOR) for line in lines if line.startswith(_ACTOR)), "")
+
+
+_ACTOR = "Headgate-Actor: "
 
 
 def _people(context: ReviewContext, review: Review, current: Sequence[int]) -> Mapping[str, list[int]]:

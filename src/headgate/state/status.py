@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
+from headgate.hydration.record import read_record
 from headgate.releases.decide import cleaned
 from headgate.releases.deepen import deepening
 from headgate.releases.last_change import last_changes
@@ -43,7 +44,8 @@ class AppStatus:
     ``failed``, it cannot be rendered (``error``); ``empty``, it waits for the first hand-off of ``waits_for``.
     ``edited``: the final YAML is not as hydrated. ``waiting`` is the release together with what is ``held``;
     ``failed`` are groups that could not be rendered; ``closed`` says that the windows are closed. ``foreign`` are
-    files in its folder that Headgate did not write, which Flux applies too.
+    files in its folder that Headgate did not write, which Flux applies too. ``flags`` are the risks of the final YAML,
+    as it stands.
     """
 
     app: str
@@ -60,6 +62,7 @@ class AppStatus:
     edited: bool = False
     foreign: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     error: HeadgateError | None = None
 
     @property
@@ -174,6 +177,7 @@ def _app_status(
         edited=is_edited(tree, folder),
         foreign=_foreign(tree, folder),
         waits_for=outcome.waits_for if outcome else (),
+        flags=output.flags_of(tree, folder),
         error=problem or (outcome.error if outcome else None),
     )
 
@@ -199,7 +203,7 @@ def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | N
 
 def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
     try:
-        return tuple(output.foreign_files(tree, folder, output.read_record(tree, folder)))
+        return tuple(output.foreign_files(tree, folder, read_record(tree, folder)))
     except HeadgateError:
         return ()
 
@@ -207,7 +211,7 @@ def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
 def is_edited(tree: Tree, folder: str) -> bool:
     """Whether the final YAML differs from what hydration wrote, or its record is unreadable."""
     try:
-        record = output.read_record(tree, folder)
+        record = read_record(tree, folder)
     except HeadgateError:
         return True
     return record.output != "" and record.output != output.output_id(tree, folder, record.files)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
-from headgate.hydration.output import RECORD
 from headgate.hydration.plan import hold_reason
+from headgate.hydration.record import RECORD, read_record
 from headgate.paths import INPUTS
 from headgate.releases.release import read_release
 from headgate.repository.gitlog import below, pieces
@@ -115,7 +114,7 @@ def _verification(tree: Tree, configuration: Configuration, target: Target, outc
 
 
 def _added_files(tree: Tree, folder: str) -> list[Difference]:
-    ours = {f"{folder}/{name}" for name in (*output.read_record(tree, folder).files, RECORD)}
+    ours = {f"{folder}/{name}" for name in (*read_record(tree, folder).files, RECORD)}
     return [Difference(file=path, kind="added") for path in tree.paths(folder) if path not in ours]
 
 
@@ -142,7 +141,7 @@ def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verific
     ``base`` is its target: files that exist there are not the merge request's.
     """
     outputs = {configuration.output_folder(record.name, name): name for record, name in configuration.pairs()}
-    ours = {f"{folder}/{name}" for folder in outputs for name in (*output.read_record(tree, folder).files, RECORD)}
+    ours = {f"{folder}/{name}" for folder in outputs for name in (*read_record(tree, folder).files, RECORD)}
     differences: dict[str, list[Difference]] = {}
     for path in tree.paths():
         if path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import HeadgateError
@@ -10,11 +11,25 @@ from headgate.objects.kinds import POD_SPECS
 from headgate.releases.version_order import by_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from headgate.model import RiskFlag
     from headgate.objects.manifest import Manifest
 
     Side = Manifest | None
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One risk: the flag that headgate.yaml knows it by, and words that follow the object's name."""
+
+    flag: RiskFlag
+    text: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return self.text
+
 
 _REMOVED_WITH = {
     "Namespace": "with everything in it",
@@ -25,15 +40,15 @@ _REMOVED_WITH = {
 }
 """What the removal of an object of a kind removes too."""
 
-_GUARDED_GROUPS = {
-    "rbac.authorization.k8s.io": "permissions in the cluster (RBAC)",
-    "admissionregistration.k8s.io": "admission rules (webhook or policy)",
-    "apiextensions.k8s.io": "a kind of object (CRD)",
+_GUARDED_GROUPS: dict[str, tuple[RiskFlag, str]] = {
+    "rbac.authorization.k8s.io": ("rbac", "permissions in the cluster (RBAC)"),
+    "admissionregistration.k8s.io": ("admission", "admission rules (webhook or policy)"),
+    "apiextensions.k8s.io": ("crd", "a kind of object (CRD)"),
 }
-"""API groups in which every change is a risk, and what it affects."""
+"""API groups in which every change is a risk: its flag, and what it affects."""
 
 
-def find_risks(old: Side, new: Side, workloads: Mapping[str, str]) -> list[str]:
+def find_risks(old: Side, new: Side, workloads: Mapping[str, str]) -> list[Risk]:
     """Return the risks of one object's change, without its name. None stands for an object that does not exist.
 
     ``workloads`` says where custom resources run images (`images.uses`).
@@ -41,24 +56,35 @@ def find_risks(old: Side, new: Side, workloads: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(risk for rule in _RULES for risk in rule(old, new, workloads)))
 
 
-def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+_STANDING: tuple[RiskFlag, ...] = ("privileged", "host-namespaces", "host-path", "unpinned-image")
+"""Flags that say something of an object as it stands, and not only of its change."""
+
+
+def standing_flags(found: Iterable[Manifest], workloads: Mapping[str, str]) -> tuple[RiskFlag, ...]:
+    """Return the flags of objects as they stand, worst first."""
+    flags = {risk.flag for manifest in found for risk in find_risks(None, manifest, workloads)}
+    return tuple(flag for flag in _STANDING if flag in flags)
+
+
+def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if old is not None and new is None:
         also = _REMOVED_WITH.get(old.kind_name)
-        yield f"is removed, {also}" if also else "is removed"
+        yield Risk("removed", f"is removed, {also}" if also else "is removed")
 
 
-def _guarded(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+def _guarded(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     group = new.group if new else ""
     if group in _GUARDED_GROUPS:
-        yield f"{'changes' if old else 'adds'} {_GUARDED_GROUPS[group]}"
+        flag, words = _GUARDED_GROUPS[group]
+        yield Risk(flag, f"{'changes' if old else 'adds'} {words}")
 
 
-def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if old and new and _value(new, "spec", "replicas") == 0 and _value(old, "spec", "replicas") != 0:
-        yield "is scaled to zero"
+        yield Risk("scaled-to-zero", "is scaled to zero")
 
 
-def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[str]:
+def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[Risk]:
     before = _tags(old, workloads)
     for text in _used(new, workloads):
         try:
@@ -66,10 +92,10 @@ def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[str]
         except HeadgateError:
             continue
         if not image.digest and text not in _used(old, workloads):
-            yield "runs an image that is not pinned by digest"
+            yield Risk("unpinned-image", "runs an image that is not pinned by digest")
         tag = before.get(canonical_repository(image.repository), "")
         if tag and image.tag and by_version(image.tag, tag).order == "older":
-            yield f"goes back from version {tag} to {image.tag}"
+            yield Risk("older-image", f"goes back from version {tag} to {image.tag}")
 
 
 def _used(side: Side, workloads: Mapping[str, str]) -> list[str]:
@@ -88,26 +114,26 @@ def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
     return {repository: next(iter(used)) for repository, used in tags.items() if len(used) == 1}
 
 
-def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
     before = set(_node_access(_pod(old)))
     yield from (access for access in _node_access(_pod(new)) if access not in before)
 
 
-def _node_access(pod: dict[Any, Any]) -> Iterator[str]:
+def _node_access(pod: dict[Any, Any]) -> Iterator[Risk]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field) is True:
-            yield f"shares the node's {field.removeprefix('host')} ({field})"
+            yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")
     if any("hostPath" in volume for volume in _dicts(pod.get("volumes"))):
-        yield "mounts folders of the node (hostPath)"
+        yield Risk("host-path", "mounts folders of the node (hostPath)")
     for containers in ("containers", "initContainers", "ephemeralContainers"):
         for container in _dicts(pod.get(containers)):
             context = container.get("securityContext")
             if isinstance(context, dict) and context.get("privileged") is True:
-                yield "runs a privileged container"
+                yield Risk("privileged", "runs a privileged container")
 
 
-def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
+def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     known = new or old
     if known is None or new is None:
         return
@@ -116,10 +142,10 @@ def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[str]:
         now = _value(new, "spec", "type")
         if before != now and {before, now} & {"LoadBalancer", "NodePort"}:
             was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
-            yield f"is of type {now or _DEFAULT_TYPE}{was}"
+            yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
     field = _ROUTES.get(known.kind_name)
     if field and (not old or _value(old, *field) != _value(new, *field)):
-        yield "changes what is reachable from outside" if old else "is reachable from outside"
+        yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
 
 
 _DEFAULT_TYPE = "ClusterIP"
@@ -146,7 +172,7 @@ def _dicts(value: Any) -> list[dict[Any, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-_RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[str]], ...] = (
+_RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[Risk]], ...] = (
     _removed,
     _guarded,
     _scaled_to_none,

@@ -1,0 +1,80 @@
+"""``headgate preview --source DIR``: the same on a person's machine, without a pipeline. Writes nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate.commands.deliver import references
+from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.errors import ConfigError, GitError
+from headgate.intents.preview import Preview
+from headgate.landing.land import rehearse
+from headgate.releases.handoff import HandOff, check, full_ref
+from headgate.releases.source import app_source
+from headgate.report.appchange import app_changes
+from headgate.report.changejson import report_text
+from headgate.report.changereport import ChangeReport
+from headgate.report.screen import write_change
+from headgate.report.terminal import Terminal, summary
+from headgate.report.verdict import findings_of
+from headgate.repository import git
+from headgate.state.reading import open_for_reading
+
+_PATH = re.compile(r"(?:[a-z+]+://[^/]+/|[^/@:]+@[^/:]+:)(?P<path>.+?)(?:\.git)?/?")
+"""A project's path in the address of its repository: ``https://HOST/PATH.git`` or ``git@HOST:PATH.git``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalPreviewOptions:
+    """The command's arguments. ``project`` is empty where the repository's ``origin`` says it."""
+
+    source: str
+    manifests: str = "."
+    project: str = ""
+    images: tuple[str, ...] = ()
+    ref: str = "main"
+    json: bool = False
+
+
+def run(request: LocalPreviewOptions) -> int:
+    """Describe what the final YAML would become if the source's last commit were handed off. Returns the exit code.
+
+    Uncommitted changes are not looked at. Raises ConfigError where the project is not known.
+    """
+    repository = git.open_repository(Path(request.source))
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    hand_off = HandOff(
+        project=request.project or _project(repository),
+        commit=git.head(repository),
+        ref=full_ref(request.ref),
+        images=references(request.images),
+    )
+    check(hand_off)
+    with app_source(request.source, hand_off.commit) as source, open_for_reading(request.manifests) as workspace:
+        outcomes, configuration, after = rehearse(workspace, Preview(hand_off, source), terminal.progress)
+        changes = app_changes(workspace.tree, after, configuration)
+    consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
+    report = ChangeReport(changes=changes, findings=findings_of(outcomes), consequence=consequence)
+    terminal.end_progress()
+    write_change(terminal, report)
+    terminal.line(summary(outcomes))
+    if request.json:
+        print(report_text(report), end="")  # noqa: T201  the answer itself
+    return merge_codes(outcome_codes(outcomes))
+
+
+def _project(repository: git.Repository) -> str:
+    try:
+        address = repository.git("config", "--get", "remote.origin.url").strip()
+    except GitError:
+        address = ""
+    match = _PATH.fullmatch(address)
+    if match is None:
+        raise ConfigError(
+            "which project this repository is, is not known: it has no remote 'origin' in GitLab",
+            hint="pass --project GROUP/NAME",
+        )
+    return match["path"]

@@ -1,0 +1,72 @@
+"""The record in each output folder: what it was hydrated from, and which of its files are Headgate's. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.repository.tree import Tree
+
+RECORD = ".headgate.json"
+"""The record in each output folder: its inputs and Headgate's files. Flux ignores JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRecord:
+    """``inputs``, ``output`` and ``fingerprint`` are hexadecimal SHA-256; ``engine`` is ``helm 4.3.1``."""
+
+    inputs: str = ""
+    output: str = ""
+    files: tuple[str, ...] = ()
+    fingerprint: str = ""
+    engine: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The inputs one by one (`sources.input_sources`); empty in records of older versions."""
+    flags: tuple[str, ...] = ()
+    """What the objects are flagged with as they stand (`risk.standing_flags`)."""
+
+
+def read_record(tree: Tree, folder: str) -> OutputRecord:
+    """Read the record of an output folder; an empty record before the first hydration."""
+    file = f"{folder}/{RECORD}"
+    if file not in tree:
+        return OutputRecord()
+    try:
+        return _parsed(tree.read(file))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "not a valid Headgate record",
+            where=Location(file),
+            hint="restore it from git; Headgate needs it to know which files are its own",
+        ) from None
+
+
+@lru_cache(maxsize=4096)  # each record is read several times
+def _parsed(text: bytes) -> OutputRecord:
+    data = json.loads(text)
+    return OutputRecord(
+        inputs=str(data["inputs"]),
+        output=str(data["output"]),
+        files=tuple(map(str, data["files"])),
+        fingerprint=str(data.get("quick", "")),
+        engine=str(data.get("engine", "")),
+        sources={str(key): str(value) for key, value in dict(data.get("sources", {})).items()},
+        flags=tuple(map(str, data.get("flags", ()))),
+    )
+
+
+def record_text(record: OutputRecord) -> bytes:
+    """Return the record as it is written."""
+    data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
+    data |= {key: text for key, text in (("quick", record.fingerprint), ("engine", record.engine)) if text}
+    data |= {"sources": dict(sorted(record.sources.items()))} if record.sources else {}
+    data |= {"flags": list(record.flags)} if record.flags else {}
+    data |= {"files": list(record.files)}
+    return (json.dumps(data, indent=1) + "\n").encode()

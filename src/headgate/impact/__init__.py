@@ -1,0 +1,1 @@
+"""What the change of an object does when it is applied."""

@@ -1,0 +1,159 @@
+"""What the change of an object does when it is applied: restarts, scales, is rejected, goes with its data. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
+from headgate.impact.reach import reach_of
+from headgate.objects.edits import field_names, find_edits, identity
+from headgate.objects.kinds import POD_SPECS
+from headgate.objects.running import pod_template, running_form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.objects.manifest import Manifest
+
+    Side = Manifest | None
+
+EffectKind = Literal[
+    "rejected",
+    "recreated",
+    "data",
+    "removed",
+    "exposes",
+    "scales",
+    "restarts",
+    "later",
+    "stays",
+    "added",
+    "changed",
+    "nothing",
+]
+"""Worst first. ``later``: what runs now goes on; ``stays``: it is removed here and left in the cluster."""
+
+EFFECT_KINDS: tuple[EffectKind, ...] = EffectKind.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One thing that happens when a change is applied, in words that follow the object's name."""
+
+    kind: EffectKind
+    text: str
+
+
+def find_effects(old: Side, new: Side) -> tuple[Effect, ...]:
+    """Return what happens when an object's change is applied, worst first; None is an object that does not exist."""
+    if new is not None and flux_setting(new, "kustomize.toolkit.fluxcd.io/reconcile") == "disabled":
+        return (Effect("nothing", "is not applied: its annotation switches Flux off for it"),)
+    if new is None:
+        found = list(_removal(old)) if old is not None else []
+    elif old is None:
+        found = [*_exposure(None, new), Effect("added", "is added")]
+    else:
+        found = list(_change(old, new))
+    return tuple(sorted(dict.fromkeys(found), key=lambda effect: EFFECT_KINDS.index(effect.kind)))
+
+
+_DATA = {
+    "CustomResourceDefinition.apiextensions.k8s.io": "is removed with all objects of its kind",
+    "Namespace": "is removed with everything in it",
+    "PersistentVolume": "is removed with its data, unless its reclaim policy retains that",
+    "PersistentVolumeClaim": "is removed with its data, unless its volume is retained",
+}
+
+
+def _removal(old: Manifest) -> Iterator[Effect]:
+    if flux_setting(old, "kustomize.toolkit.fluxcd.io/prune") == "disabled":
+        yield Effect("stays", "is not removed from the cluster: its annotation keeps Flux from that")
+    elif old.kind_name in _DATA:
+        yield Effect("data", _DATA[old.kind_name])
+    elif old.kind_name == "StatefulSet.apps":
+        policy = _at(old.data, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
+        rest = "with its volume claims and their data" if policy == "Delete" else "and leaves its volume claims behind"
+        yield Effect("data", f"is removed {rest}")
+    else:
+        yield Effect("removed", "is removed")
+
+
+def _change(old: Manifest, new: Manifest) -> Iterator[Effect]:
+    fixed = immutable_fields(old, new)
+    if fixed:
+        kind: EffectKind = "recreated" if is_forced(new) else "rejected"
+        text = "is deleted and created again" if kind == "recreated" else "is rejected by the cluster"
+        yield Effect(kind, f"{text}: {', '.join(fixed[:3])} cannot be changed")
+    found = [effect for rule in (_exposure, _scale, _pods, _config) for effect in rule(old, new)]
+    if found or fixed:
+        yield from found
+    elif _runs_alike(old, new):
+        yield Effect("nothing", "runs as before")
+    else:
+        yield Effect("changed", "is changed in place")
+
+
+def _exposure(old: Side, new: Manifest) -> Iterator[Effect]:
+    before = reach_of(old) if old is not None else frozenset()
+    more = sorted(reach_of(new) - before)
+    if more:
+        yield Effect("exposes", f"becomes reachable: {', '.join(more[:5])}{' ...' if len(more) > 5 else ''}")  # noqa: PLR2004
+
+
+def _scale(old: Manifest, new: Manifest) -> Iterator[Effect]:
+    before, after = running_form(old), running_form(new)
+    if old.kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
+        counts = _at(before, "spec", "replicas"), _at(after, "spec", "replicas")
+        if counts[0] != counts[1] and None not in counts:
+            yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
+    if old.kind_name == "HorizontalPodAutoscaler.autoscaling":
+        ranges = [f"{_at(side, 'spec', 'minReplicas')}-{_at(side, 'spec', 'maxReplicas')}" for side in (before, after)]
+        if ranges[0] != ranges[1]:
+            yield Effect("scales", f"scales within {ranges[1]} instead of {ranges[0]}")
+
+
+def _pods(old: Manifest, new: Manifest) -> Iterator[Effect]:
+    if new.kind_name not in POD_SPECS:
+        return
+    before, after = (running_form(side) for side in (old, new))
+    if identity(pod_template(before, old.kind_name)) == identity(pod_template(after, new.kind_name)):
+        return
+    spec = after.get("spec")
+    if new.kind_name in ("Job.batch", "Pod"):
+        if old.name != new.name:
+            yield Effect("restarts", "runs once more, under another name")
+    elif new.kind_name == "CronJob.batch":
+        yield Effect("later", "changes its next run")
+    elif new.kind_name in ("ReplicaSet.apps", "ReplicationController", "PodTemplate"):
+        yield Effect("later", "changes new pods only")
+    elif _at(spec, "updateStrategy", "type") == "OnDelete":
+        yield Effect("later", "changes pods when somebody deletes them")
+    elif _at(spec, "paused") is True:
+        yield Effect("later", "changes pods when its roll-out is resumed")
+    elif new.kind_name in ("Deployment.apps", "DaemonSet.apps", "StatefulSet.apps"):
+        is_hard = _at(spec, "strategy", "type") == "Recreate"
+        yield Effect("restarts", "stops all its pods, then starts new ones" if is_hard else "restarts its pods")
+
+
+def _config(old: Manifest, new: Manifest) -> Iterator[Effect]:
+    """https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically."""
+    if new.kind_name not in ("ConfigMap", "Secret") or old.name != new.name:
+        return
+    if any(identity(old.data.get(key)) != identity(new.data.get(key)) for key in ("data", "binaryData", "stringData")):
+        yield Effect("later", "restarts nothing: mounted files follow, environment variables with the next start")
+
+
+_INERT = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
+
+
+def _runs_alike(old: Manifest, new: Manifest) -> bool:
+    edits = find_edits(running_form(old), running_form(new), new.kind_name)
+    changed = [field_names(edit.path) for edit in edits]
+    return all(names[:2] == ("metadata", "labels") and names[-1] in _INERT for names in changed)
+
+
+def _at(value: Any, *path: str) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

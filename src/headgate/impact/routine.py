@@ -1,0 +1,66 @@
+"""Whether a change is only of images and versions, as every hand-off makes it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import HeadgateError
+from headgate.objects.edits import Edit, field_names, find_edits
+from headgate.objects.images import canonical_repository, parse_reference
+from headgate.objects.running import running_form
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from headgate.objects.images import Reference
+    from headgate.objects.manifest import Manifest
+
+_LABELS = {"app.kubernetes.io/version", "helm.sh/chart", "tags.datadoghq.com/version"}
+_IMAGES = ("image", "reference")
+_MIN_LENGTH = 3
+"""A version shorter than this (``1``) stands in too many texts by chance."""
+
+
+def is_routine(
+    old: Manifest, new: Manifest, versions: Collection[tuple[str, str]], workloads: Mapping[str, str]
+) -> bool:
+    """Return whether an object differs only in images and versions: image references, the labels for versions, and
+    texts in which the old version of an image became the new one.
+
+    ``workloads`` says where custom resources run images (`images.uses`).
+    """
+    if old.kind_name in ("ConfigMap", "Secret"):
+        return False
+    edits = list(find_edits(running_form(old), running_form(new), old.kind_name))
+    image_path = tuple(workloads.get(old.kind_name, "").split("."))
+    return all(
+        isinstance(edit, Edit)
+        and isinstance(edit.old, str)
+        and isinstance(edit.new, str)
+        and _is_version(edit.old, edit.new, field_names(edit.path), image_path, versions)
+        for edit in edits
+        if edit.path != ("metadata", "name")
+    )
+
+
+def _is_version(
+    old: str, new: str, names: tuple[str, ...], image_path: tuple[str, ...], versions: Collection[tuple[str, str]]
+) -> bool:
+    if names[-1] in _IMAGES or names == image_path:
+        return _same_repository(old, new)
+    if names[-1] in _LABELS and names[-2:-1] == ("labels",):
+        return True
+    return any(len(before) >= _MIN_LENGTH and old.replace(before, after) == new for before, after in versions)
+
+
+def _same_repository(old: str, new: str) -> bool:
+    found = [_reference(text) for text in (old, new)]
+    repositories = {canonical_repository(image.repository) for image in found if image is not None}
+    return None not in found and len(repositories) == 1
+
+
+def _reference(text: Any) -> Reference | None:
+    try:
+        return parse_reference(text)
+    except HeadgateError:
+        return None

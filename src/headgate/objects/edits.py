@@ -1,0 +1,184 @@
+"""The edits that turn one value into another: items of lists by their keys, everything else by its place. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any, Final
+
+from headgate.objects.listkeys import DEFAULTS, list_keys
+from headgate.yamltext.valuepath import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headgate.objects.listkeys import FieldNames
+
+
+class Nothing:
+    """The value of a field that does not exist."""
+
+
+NOTHING: Final = Nothing()
+
+
+@dataclass(frozen=True)
+class ItemKey:
+    """Selects the item of a list by the values of its keys."""
+
+    keys: tuple[str, ...]
+    values: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, item: Any, keys: Sequence[str]) -> ItemKey | None:
+        """Return the key of an item; None when the item has no usable value for each."""
+        values = tuple(item.get(key, DEFAULTS.get(key)) for key in keys) if isinstance(item, dict) else ()
+        return cls(tuple(keys), values) if values and all(map(_is_usable, keys, values)) else None
+
+    def __str__(self) -> str:
+        """Return it as people write it: ``web``, ``53/UDP``; a protocol TCP is not written."""
+        shown = self.values[:-1] if len(self.values) > 1 and self.values[-1] == DEFAULTS["protocol"] else self.values
+        return "/".join(str(value) for value in shown)
+
+
+def _is_usable(key: str, value: Any) -> bool:
+    return isinstance(value, str) or (key != "name" and type(value) is int)
+
+
+EditPath = tuple[Any, ...]
+"""Keys of maps, `At` and `ItemKey`."""
+
+
+@dataclass(frozen=True)
+class At:
+    """A place in a list whose items have no keys: in the old list for what is removed, else in the new one."""
+
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One value that differs. ``place`` is where an added item with keys stands in the new list."""
+
+    path: EditPath
+    old: Any = NOTHING
+    new: Any = NOTHING
+    place: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reorder:
+    """Items that both lists have, in another order."""
+
+    path: EditPath
+    old: tuple[ItemKey, ...]
+    new: tuple[ItemKey, ...]
+
+
+AnyEdit = Edit | Reorder
+
+_MAX_ALIGNED = 400
+"""Items of a list without keys up to which insertions are looked for: that takes the square of their number."""
+
+
+def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> Iterator[AnyEdit]:
+    """Yield the edits from ``old`` to ``new``, in the order of their paths.
+
+    ``kind_name`` (``Kind`` or ``Kind.group``) says which keys lists have; of other lists those items are matched that
+    have a ``name`` of their own, the rest by content and place.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}, key=str):
+            yield from find_edits(old.get(key, NOTHING), new.get(key, NOTHING), kind_name, (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _list_edits(old, new, kind_name, path)
+    elif not same(old, new):
+        yield Edit(path=path, old=old, new=new)
+
+
+def same(old: Any, new: Any) -> bool:
+    """Return whether two scalars are equal and of the same type; ``"8080"`` and ``8080`` are not."""
+    return type(old) is type(new) and bool(old == new)
+
+
+def field_names(path: EditPath) -> FieldNames:
+    """Return the names on a path, without the items of lists."""
+    return tuple(str(step) for step in path if not isinstance(step, (At, ItemKey)))
+
+
+def _list_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
+    for keys in (list_keys(kind_name, field_names(path)), ("name",)):
+        before, after = _by_key(old, keys), _by_key(new, keys)
+        if before is not None and after is not None and (before or after):
+            yield from _keyed_edits(before, after, kind_name, path)
+            return
+    yield from _aligned_edits(old, new, kind_name, path)
+
+
+def _by_key(items: list[Any], keys: Sequence[str]) -> dict[ItemKey, Any] | None:
+    """Return the items by their keys; None when there are no keys, or they do not tell all items apart."""
+    found: dict[ItemKey, Any] = {}
+    for item in items if keys else (None,):
+        key = ItemKey.of(item, keys)
+        if key is None or key in found:
+            return None
+        found[key] = item
+    return found
+
+
+def _keyed_edits(
+    before: dict[ItemKey, Any], after: dict[ItemKey, Any], kind_name: str, path: EditPath
+) -> Iterator[AnyEdit]:
+    for key in [*before, *(key for key in after if key not in before)]:
+        if key in before and key in after:
+            yield from find_edits(before[key], after[key], kind_name, (*path, key))
+        else:
+            place = list(after).index(key) if key in after else 0
+            yield Edit(path=(*path, key), old=before.get(key, NOTHING), new=after.get(key, NOTHING), place=place)
+    order = tuple(key for key in before if key in after), tuple(key for key in after if key in before)
+    if order[0] != order[1]:
+        yield Reorder(path=path, old=order[0], new=order[1])
+
+
+def _aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
+    for old_start, old_end, new_start, new_end in _differing(old, new):
+        shared = min(old_end - old_start, new_end - new_start)
+        for step in range(shared):
+            yield from find_edits(
+                old[old_start + step], new[new_start + step], kind_name, (*path, At(new_start + step))
+            )
+        for index in range(old_start + shared, old_end):
+            yield Edit(path=(*path, At(index)), old=old[index])
+        for index in range(new_start + shared, new_end):
+            yield Edit(path=(*path, At(index)), new=new[index])
+
+
+def _differing(old: list[Any], new: list[Any]) -> list[tuple[int, int, int, int]]:
+    if len(old) == len(new) or max(len(old), len(new)) > _MAX_ALIGNED:  # by place: that is what people expect there
+        return [(0, len(old), 0, len(new))]
+    left, right = [identity(item) for item in old], [identity(item) for item in new]
+    codes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    return [spans for word, *spans in codes if word != "equal"]  # type: ignore[misc]
+
+
+def identity(value: Any) -> Any:
+    """Return what equal values have in common, types included, as a key of a dict."""
+    if isinstance(value, dict):
+        return dict, frozenset((key, identity(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(identity(item) for item in value)
+    return type(value), value
+
+
+def shown_path(path: EditPath) -> str:
+    """Return a path as people write it: ``spec.template.spec.containers[web].image``."""
+    text = ""
+    for step in path:
+        if isinstance(step, At):
+            text += f"[{step.index}]"
+        elif isinstance(step, ItemKey):
+            text += f"[{step}]"
+        else:
+            name = dotted((str(step),))
+            text += f".{name}" if text else name
+    return text

@@ -1,0 +1,188 @@
+"""An object as a cluster runs it: quantities as numbers, defaults filled in, nulls left out. Pure.
+
+Two objects with an equal running form run alike, however they are written. The defaults are those of
+https://github.com/kubernetes/kubernetes/blob/v1.37.2/pkg/apis/core/v1/defaults.go and its neighbours in apps, batch and
+autoscaling. What is not here is compared as it is written, so that a difference is never overlooked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.objects.kinds import KUBERNETES, POD_SPECS
+from headgate.objects.quantity import parse_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.objects.manifest import Manifest
+
+_POD = {
+    "dnsPolicy": "ClusterFirst",
+    "enableServiceLinks": True,
+    "restartPolicy": "Always",
+    "schedulerName": "default-scheduler",
+    "securityContext": {},
+    "terminationGracePeriodSeconds": 30,
+}
+_CONTAINER = {
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+_PROBE = {"failureThreshold": 3, "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1}
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_MODES = ("configMap", "downwardAPI", "projected", "secret")
+_ROLLING = {"maxSurge": "25%", "maxUnavailable": "25%"}
+_SPECS: dict[str, dict[str, Any]] = {
+    "CronJob.batch": {
+        "concurrencyPolicy": "Allow",
+        "failedJobsHistoryLimit": 1,
+        "successfulJobsHistoryLimit": 3,
+        "suspend": False,
+    },
+    "DaemonSet.apps": {"revisionHistoryLimit": 10},
+    "Deployment.apps": {
+        "progressDeadlineSeconds": 600,
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": _ROLLING},
+    },
+    "HorizontalPodAutoscaler.autoscaling": {"minReplicas": 1},
+    "Job.batch": {"backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1, "parallelism": 1},
+    "ReplicaSet.apps": {"replicas": 1},
+    "Service": {"internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "ClusterIP"},
+    "StatefulSet.apps": {
+        "podManagementPolicy": "OrderedReady",
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+    },
+}
+
+
+def running_form(manifest: Manifest) -> dict[str, Any]:
+    """Return an object as a cluster runs it. One of a kind that is not Kubernetes' own stays as it is written."""
+    if manifest.kind_name not in KUBERNETES:
+        return manifest.data
+    data: dict[str, Any] = _without_nulls(manifest.data)
+    spec = data.get("spec")
+    if isinstance(spec, dict):
+        data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
+        _fill_ports(spec, manifest.kind_name)
+        _read_quantities(spec)
+    pod = pod_spec(data, manifest.kind_name)
+    if pod is not None:
+        _fill_pod(pod)
+    return data
+
+
+def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any] | None:
+    """Return the pod spec within an object; None where its kind has none, or it is no map."""
+    return _at(data, POD_SPECS[kind_name].split(".")) if kind_name in POD_SPECS else None
+
+
+def pod_template(data: Mapping[str, Any], kind_name: str) -> dict[str, Any] | None:
+    """Return what holds the pod spec within an object, with the pods' own labels and annotations."""
+    return _at(data, POD_SPECS[kind_name].split(".")[:-1]) if kind_name in POD_SPECS else None
+
+
+def _at(value: Any, path: list[str]) -> dict[str, Any] | None:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _filled(value: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    result = {**defaults, **value}
+    for key, default in defaults.items():
+        if isinstance(default, dict) and isinstance(value.get(key), dict):
+            is_other = "type" in default and value[key].get("type", default["type"]) != default["type"]
+            result[key] = value[key] if is_other else _filled(value[key], default)
+    return result
+
+
+def _fill_ports(spec: dict[str, Any], kind_name: str) -> None:
+    if kind_name == "Service":
+        for port in _maps(spec.get("ports")):
+            port.setdefault("protocol", "TCP")
+            port.setdefault("targetPort", port.get("port"))
+
+
+_QUANTITIES = ("requests", "limits")
+
+
+def _read_quantities(value: Any) -> None:
+    """Replace the quantities below ``resources``, in place: of pods, containers and claims alike."""
+    if isinstance(value, dict):
+        resources = value.get("resources")
+        if isinstance(resources, dict):
+            for name in _QUANTITIES:
+                if isinstance(resources.get(name), dict):
+                    resources[name] = {key: _number(item) for key, item in resources[name].items()}
+            if isinstance(resources.get("limits"), dict) and isinstance(resources.get("requests", {}), dict):
+                resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _read_quantities(item)
+
+
+def _number(value: Any) -> Any:
+    number = parse_quantity(value)
+    return value if number is None else str(number)
+
+
+def _fill_pod(pod: dict[str, Any]) -> None:
+    for key, default in _POD.items():
+        pod.setdefault(key, default)
+    for name in ("hostIPC", "hostNetwork", "hostPID"):
+        pod.setdefault(name, False)
+    if "serviceAccountName" in pod:
+        pod.setdefault("serviceAccount", pod["serviceAccountName"])
+    for field in ("containers", "initContainers"):
+        for container in _maps(pod.get(field)):
+            _fill_container(container)
+    for volume in _maps(pod.get("volumes")):
+        _fill_volume(volume)
+
+
+def _fill_container(container: dict[str, Any]) -> None:
+    for key, default in _CONTAINER.items():
+        container.setdefault(key, default)
+    container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
+    for port in _maps(container.get("ports")):
+        port.setdefault("protocol", "TCP")
+    for variable in _maps(container.get("env")):
+        if "valueFrom" not in variable:
+            variable.setdefault("value", "")
+    for mount in _maps(container.get("volumeMounts")):
+        mount.setdefault("readOnly", False)
+    for name in _PROBES:
+        if isinstance(container.get(name), dict):
+            container[name] = probe = _filled(container[name], _PROBE)
+            if isinstance(probe.get("httpGet"), dict):
+                probe["httpGet"] = _filled(probe["httpGet"], {"path": "/", "scheme": "HTTP"})
+
+
+def _pull_policy(image: str) -> str:
+    name, _, digest = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return "Always" if not digest and tag in ("", "latest") else "IfNotPresent"
+
+
+def _fill_volume(volume: dict[str, Any]) -> None:
+    for name in _MODES:
+        if isinstance(volume.get(name), dict):
+            volume[name].setdefault("defaultMode", 0o644)
+    empty = volume.get("emptyDir")
+    if isinstance(empty, dict) and "sizeLimit" in empty:
+        empty["sizeLimit"] = _number(empty["sizeLimit"])
+
+
+def _maps(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,139 @@
+"""Why an app's final YAML changes: its image, its config, the template, a values layer, the engine. Pure.
+
+The answer comes from what was recorded beside the YAML before and after (`OutputRecord.sources`), never from a
+guess: where several inputs changed at once, all that may be the cause are named, and where nothing was recorded, none.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from headgate.errors import HeadgateError
+from headgate.hydration.output import upgrade
+from headgate.objects.edits import identity
+from headgate.objects.images import canonical_repository, parse_reference, uses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headgate.hydration.record import OutputRecord
+    from headgate.objects.manifest import Manifest
+
+    Side = Manifest | None
+
+CauseKind = Literal["image", "config", "template", "values", "settings", "engine", "edited", "first", "gone"]
+
+
+@dataclass(frozen=True, order=True)
+class Cause:
+    """One input that changed. ``name`` is an image's, a template's, a values file's or an engine's step."""
+
+    kind: CauseKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words: ``template web``."""
+        return _WORDS[self.kind].format(name=self.name)
+
+
+_WORDS: dict[CauseKind, str] = {
+    "image": "image {name}",
+    "config": "the app's config",
+    "template": "template {name}",
+    "values": "{name}",
+    "settings": "app.yaml or headgate.yaml",
+    "engine": "{name}",
+    "edited": "an edit by hand that is undone",
+    "first": "the app is new here",
+    "gone": "the app is removed here",
+}
+
+
+@dataclass(frozen=True)
+class Causes:
+    """The causes of one object's change: ``certain`` ones, and ``possible`` ones of which at least one holds."""
+
+    certain: tuple[Cause, ...] = ()
+    possible: tuple[Cause, ...] = ()
+
+    def __str__(self) -> str:
+        """Return them in words."""
+        rest = " or ".join(map(str, self.possible))
+        return " and ".join(filter(None, [*map(str, self.certain), rest])) or "cannot tell"
+
+
+UNKNOWN = Causes()
+"""Of a change whose causes cannot be told."""
+
+
+def changed_inputs(before: OutputRecord, after: OutputRecord, *, edited: bool = False) -> tuple[Cause, ...]:
+    """Return the inputs that differ between two records of a folder; none where one of them says nothing of its inputs.
+
+    ``edited``: the YAML before was not what its record says.
+    """
+    if not before.files or not after.files:
+        return (Cause("first"),) if after.files else (Cause("gone"),) if before.files else ()
+    found = list(_sources(before.sources, after.sources)) if before.sources and after.sources else []
+    step = upgrade(before, after.engine)
+    found += [Cause("engine", step)] if step else []
+    return tuple(sorted(found)) + ((Cause("edited"),) if edited else ())
+
+
+def _sources(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Cause]:
+    for key in {**before, **after}:
+        kind, _, name = key.partition(" ")
+        if before.get(key) != after.get(key) and kind in _WORDS:
+            yield Cause(kind, name)
+
+
+def causes_of(
+    old: Side, new: Side, inputs: Sequence[Cause], images: Mapping[str, str], workloads: Mapping[str, str]
+) -> Causes:
+    """Return the causes of one object's change.
+
+    ``inputs`` are those of its app that changed, ``images`` the repositories of the app's images by their names,
+    ``workloads`` says where custom resources run images. A field that runs an image of the app changes with that
+    image; every other field with something else, if anything else changed.
+    """
+    owned = {canonical_repository(repository): name for name, repository in images.items()}
+    before, after = (_Images.of(side, owned, workloads) for side in (old, new))
+    bumped = {cause for cause in inputs if cause.kind == "image" and before.runs(cause.name) != after.runs(cause.name)}
+    if old is not None and new is not None and bumped and before.rest == after.rest:
+        return Causes(certain=tuple(sorted(bumped)))
+    others = [cause for cause in inputs if cause.kind != "image"] or [cause for cause in inputs if cause not in bumped]
+    others = others or list(bumped)
+    certain = {*bumped, *(others if len(others) == 1 else ())}
+    return Causes(tuple(sorted(certain)), tuple(sorted(others)) if len(others) > 1 else ())
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The app's own images in an object, by name, and what identifies all else of it."""
+
+    found: frozenset[tuple[str, str]]
+    rest: Any
+
+    @classmethod
+    def of(cls, manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> _Images:
+        if manifest is None:
+            return cls(frozenset(), None)
+        masked = replace(manifest, data=deepcopy(manifest.data))
+        found = set()
+        for use in uses(masked, workloads):
+            name = owned.get(_repository(use.text))
+            if name is not None:
+                found.add((name, use.text))
+                use.holder[use.key] = name
+        return cls(frozenset(found), identity(masked.data))
+
+    def runs(self, name: str) -> frozenset[str]:
+        return frozenset(text for own, text in self.found if own == name)
+
+
+def _repository(text: str) -> str:
+    try:
+        return canonical_repository(parse_reference(text).repository)
+    except HeadgateError:
+        return ""

@@ -1,0 +1,163 @@
+"""What a reviewer is to know of a change, before it is written as Markdown, text, JSON or HTML. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from headgate.impact.effects import EFFECT_KINDS
+from headgate.releases.release import parts
+from headgate.report.causes import UNKNOWN
+from headgate.report.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from headgate.hydration.output import ObjectChange
+    from headgate.impact.effects import EffectKind
+    from headgate.report.appchange import AppChange, ObjectEffect
+    from headgate.report.verdict import Finding, Verdict
+
+SourceStep = tuple[str, str, str]
+"""A project, and two of its commits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeReport:
+    """Changes with what is known of them.
+
+    ``requested_by`` names the person, ``consequence`` says in a sentence what merging or landing does. ``titles`` are
+    those of the commits between two versions, newest first, as far as they can be read. ``page`` is the address of the
+    same as a page. ``title`` stands in the place of the verdict where nothing is to be decided.
+    """
+
+    changes: Sequence[AppChange]
+    findings: Sequence[Finding] = ()
+    requested_by: str = ""
+    consequence: str = ""
+    title: str = ""
+    page: str = ""
+    titles: Mapping[SourceStep, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return verdict_of(self.changes, self.findings)
+
+    @property
+    def several(self) -> bool:
+        """Whether it is about more than one app in one environment, so that these must be named."""
+        return len({(change.app, change.environment) for change in self.changes}) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One thing that holds for objects of one kind: an effect with its causes, or a risk."""
+
+    kind: str
+    names: tuple[str, ...]
+    text: str
+    causes: str = ""
+    effect: EffectKind | None = None
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether a reviewer must not overlook it."""
+        return self.effect in _SERIOUS or (self.effect == "scales" and self.text.endswith(" to 0"))
+
+
+_SERIOUS = (None, "rejected", "data", "recreated", "exposes", "removed")
+
+
+def source_steps(changes: Iterable[AppChange]) -> list[SourceStep]:
+    """Return the steps from one commit to another of the same project that changes take."""
+    found: dict[SourceStep, None] = {}
+    for change in changes:
+        before = parts(change.before)
+        for name, part in parts(change.after).items():
+            old = before.get(name)
+            if old is not None and old.project == part.project and old.commit != part.commit:
+                found[part.project, old.commit, part.commit] = None
+    return list(found)
+
+
+def actors_of(changes: Iterable[AppChange]) -> str:
+    """Return the persons whose versions changes deliver, as a list in words."""
+    found: dict[str, None] = {}
+    for change in changes:
+        before = parts(change.before)
+        for name, part in parts(change.after).items():
+            if part != before.get(name) and part.actor:
+                found[part.actor] = None
+    return ", ".join(found)
+
+
+_SHOWN_IN_SECTIONS = ("added", "changed")
+
+
+def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
+    """Return the effects, worst first, those that objects share in one. What only comes or changes is left out."""
+    found: dict[tuple[EffectKind, str, str, str], list[str]] = {}
+    for change in changes:
+        for effect in change.objects:
+            for result in effect.change.effects:
+                if result.kind not in _SHOWN_IN_SECTIONS:
+                    key = (result.kind, effect.change.kind, result.text, str(effect.causes))
+                    found.setdefault(key, []).append(object_name(effect.change))
+    facts = [
+        Fact(kind=kind, names=tuple(names), text=text, causes=causes, effect=effect)
+        for (effect, kind, text, causes), names in found.items()
+    ]
+    return sorted(facts, key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
+
+
+_TOLD_AS_EFFECT = ("removed", "exposed", "scaled-to-zero")
+"""Flags that an effect says too."""
+
+
+def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
+    """Return the risks that no effect says, those that objects share in one."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for change in changes:
+        for effect in change.objects:
+            for risk in effect.change.risks:
+                if risk.flag not in _TOLD_AS_EFFECT:
+                    found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
+    return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
+
+
+def consequences(effect: ObjectEffect) -> list[str]:
+    """Return the risks and effects of one object in words, each once."""
+    risks = [risk.text for risk in effect.change.risks if risk.flag not in _TOLD_AS_EFFECT]
+    return list(dict.fromkeys([*risks, *(found.text for found in effect.change.effects)]))
+
+
+def counts(changes: Sequence[AppChange]) -> str:
+    """Return how many objects are added, changed and removed, in how many apps."""
+    shown = action_counts(effect for change in changes for effect in change.objects)
+    objects = f"Objects: {shown}" if shown else "No object changes"
+    apps = len({change.app for change in changes})
+    return f"{objects}, in {apps} apps" if apps > 1 else objects
+
+
+def action_counts(objects: Iterable[ObjectEffect]) -> str:
+    """Return how many objects are added, changed and removed: ``1 added, 2 changed``."""
+    by_action = Counter(effect.change.action for effect in objects)
+    return ", ".join(f"{by_action[action]} {action}" for action in ("added", "changed", "removed") if by_action[action])
+
+
+def object_name(change: ObjectChange) -> str:
+    """Return an object's name as kubectl shows it, without its kind."""
+    return f"{change.namespace}/{change.name}" if change.namespace else change.name
+
+
+def object_title(effect: ObjectEffect) -> str:
+    """Return what becomes of an object, in words that follow its name: ``is changed``."""
+    change = effect.change
+    return f"is {change.action}, was {change.old_name}" if change.old_name else f"is {change.action}"
+
+
+def reason(effect: ObjectEffect) -> str:
+    """Return why an object changes: ``template web``."""
+    return "cannot tell why" if effect.causes == UNKNOWN else str(effect.causes)

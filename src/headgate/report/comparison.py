@@ -1,0 +1,81 @@
+"""What differs between two environments, app by app, in the form of a change from one to the other. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError
+from headgate.hydration import output
+from headgate.hydration.record import read_record
+from headgate.objects.encrypted import is_encrypted
+from headgate.releases.release import read_release
+from headgate.report.appchange import AppChange, ObjectEffect
+from headgate.report.causes import Causes, causes_of, changed_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.configuration import AppRecord, Configuration
+    from headgate.model import Release
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Changes, Tree
+
+
+def differences(
+    tree: Tree, configuration: Configuration, apps: Iterable[AppRecord], left: str, right: str
+) -> list[AppChange]:
+    """Return what an app's final YAML in ``right`` has otherwise than in ``left``; nothing of apps that are equal.
+
+    An object of the app's own namespace is the same object in both, though the namespaces differ. Where an app has no
+    YAML in one of them, all of it is added or removed.
+    """
+    found = [_difference(tree, configuration, app, left, right) for app in apps]
+    return [change for change in found if change.objects or change.before != change.after]
+
+
+def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: str, right: str) -> AppChange:
+    folders = [configuration.output_folder(app.name, environment) for environment in (left, right)]
+    records = [read_record(tree, folder) for folder in folders]
+    before, after = (_release(tree, app, environment) for environment in (left, right))
+    what: Changes = {f"{folders[0]}/{name}": None for name in records[0].files}
+    what |= {f"{folders[0]}/{name}": tree.read(f"{folders[1]}/{name}") for name in records[1].files}
+    inputs = changed_inputs(*records) if all(record.files for record in records) else ()
+    images = {name: image.repository for side in (before, after) if side for name, image in side.images.items()}
+    workloads = configuration.settings.workloads
+    namespaces = app.namespace(left), app.namespace(right)
+    objects = []
+    for file, old, new in output.object_pairs(tree, folders[0], what, {}):
+        moved = _moved(old, namespaces)
+        effect = _effect(file, moved, new)
+        if effect.change.action != "changed" or effect.change.fields:
+            objects.append(replace(effect, causes=causes_of(moved, new, inputs, images, workloads)))
+    return AppChange(
+        app=app.name,
+        environment=right,
+        before=before,
+        after=after,
+        objects=tuple(objects),
+        inputs=inputs,
+    )
+
+
+def _release(tree: Tree, app: AppRecord, environment: str) -> Release | None:
+    try:
+        return read_release(tree, app, environment)
+    except HeadgateError:
+        return None
+
+
+def _moved(manifest: Manifest | None, namespaces: tuple[str, str]) -> Manifest | None:
+    """Return an object as it is in the other environment's namespace."""
+    if manifest is None or manifest.namespace != namespaces[0] or manifest.verbatim:
+        return manifest
+    metadata = {**manifest.data["metadata"], "namespace": namespaces[1]}
+    return replace(manifest, namespace=namespaces[1], data={**manifest.data, "metadata": metadata})
+
+
+def _effect(file: str, old: Manifest | None, new: Manifest | None) -> ObjectEffect:
+    change = replace(output.object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
+    secret = any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None)
+    return ObjectEffect(change=change, secret=secret, causes=Causes(), old=old, new=new)

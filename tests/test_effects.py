@@ -1,0 +1,219 @@
+"""What a change does when it is applied: for each effect a change that has it, and one close by that has not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.impact.effects import EFFECT_KINDS, find_effects
+from headgate.objects.manifest import Manifest
+from support.trees import one_object
+
+
+def made(api: str, kind: str, rest: str = "", annotations: str = "{}", name: str = "x") -> str:
+    metadata = f"{{name: {name}, namespace: shop, annotations: {annotations}}}"
+    return f"apiVersion: {api}\nkind: {kind}\nmetadata: {metadata}\n{rest}"
+
+
+def workload(pod: str = "{}", rest: str = "", kind: str = "Deployment", labels: str = "{}") -> str:
+    template = f"template: {{metadata: {{labels: {labels}}}, spec: {pod}}}"
+    return made("apps/v1", kind, f"spec: {{{rest}{template}}}")
+
+
+def job(image: str, annotations: str = "{}") -> str:
+    return made(
+        "batch/v1", "Job", f"spec: {{template: {{spec: {{containers: [{{name: x, image: {image}}}]}}}}}}", annotations
+    )
+
+
+def cron_job(pod: str) -> str:
+    return made("batch/v1", "CronJob", f"spec: {{jobTemplate: {{spec: {{template: {{spec: {pod}}}}}}}}}")
+
+
+def claim(rest: str) -> str:
+    return made("v1", "PersistentVolumeClaim", f"spec: {{{rest}}}")
+
+
+def ingress(host: str, annotations: str = "{}") -> str:
+    return made("networking.k8s.io/v1", "Ingress", f"spec: {{rules: [{{host: {host}}}]}}", annotations)
+
+
+def config(value: str, rest: str = "", name: str = "x") -> str:
+    return made("v1", "ConfigMap", f"data: {{a: {value}}}\n{rest}", name=name)
+
+
+FLUX = "kustomize.toolkit.fluxcd.io"
+FORCED = f"{{{FLUX}/force: enabled}}"
+A, B = "{containers: [{name: x, image: a}]}", "{containers: [{name: x, image: b}]}"
+
+CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
+    "restarts": (workload(A), workload(B), ["restarts"]),
+    "restarts for a label": (workload(A), workload(A, labels="{v: '2'}"), ["restarts"]),
+    "restarts for the order of env": (
+        workload("{containers: [{name: x, env: [{name: A}, {name: B}]}]}"),
+        workload("{containers: [{name: x, env: [{name: B}, {name: A}]}]}"),
+        ["restarts"],
+    ),
+    "restarts not for another spelling": (
+        workload("{containers: [{name: x, resources: {limits: {cpu: 500m}}}]}"),
+        workload("{containers: [{name: x, resources: {limits: {cpu: 0.5}}}]}"),
+        ["nothing"],
+    ),
+    "restarts not when paused": (workload(A, "paused: true, "), workload(B, "paused: true, "), ["later"]),
+    "restarts not on delete": (
+        workload(A, "updateStrategy: {type: OnDelete}, ", "DaemonSet"),
+        workload(B, "updateStrategy: {type: OnDelete}, ", "DaemonSet"),
+        ["later"],
+    ),
+    "a cron job runs later": (cron_job(A), cron_job(B), ["later"]),
+    "rejected": (job("a"), job("b"), ["rejected"]),
+    "rejected selector": (
+        workload(A, "selector: {matchLabels: {a: b}}, "),
+        workload(A, "selector: {matchLabels: {a: c}}, "),
+        ["rejected"],
+    ),
+    "rejected stateful set": (
+        workload(A, "serviceName: a, ", "StatefulSet"),
+        workload(A, "serviceName: b, ", "StatefulSet"),
+        ["rejected"],
+    ),
+    "not rejected stateful set": (workload(A, "", "StatefulSet"), workload(B, "", "StatefulSet"), ["restarts"]),
+    "rejected claim": (claim("storageClassName: a"), claim("storageClassName: b"), ["rejected"]),
+    "not rejected claim": (
+        claim("resources: {requests: {storage: 1Gi}}"),
+        claim("resources: {requests: {storage: 2Gi}}"),
+        ["changed"],
+    ),
+    "rejected immutable map": (config("1", "immutable: true"), config("2", "immutable: true"), ["rejected", "later"]),
+    "another name is another object": (
+        config("1", "immutable: true", "web-7g2h9kdf5m"),
+        config("2", "immutable: true", "web-5m9k2h7gdf"),
+        ["changed"],
+    ),
+    "rejected address": (
+        made("v1", "Service", "spec: {clusterIP: 10.0.0.1}"),
+        made("v1", "Service", "spec: {clusterIP: 10.0.0.2}"),
+        ["rejected"],
+    ),
+    "an address is given up": (
+        made("v1", "Service", "spec: {clusterIP: 10.0.0.1}"),
+        made("v1", "Service", "spec: {}"),
+        ["changed"],
+    ),
+    "a hook runs again": (
+        job("a").replace("name: x", "name: x-0123abcd", 1),
+        job("b").replace("name: x", "name: x-4567abcd", 1),
+        ["restarts"],
+    ),
+    "recreated": (job("a"), job("b", FORCED), ["recreated"]),
+    "forced without need": (job("a"), job("a", FORCED), ["changed"]),
+    "scales": (workload(A, "replicas: 2, "), workload(A, "replicas: 5, "), ["scales"]),
+    "scales from the default": (workload(A), workload(A, "replicas: 0, "), ["scales"]),
+    "scales not": (workload(A), workload(A, "replicas: 1, "), ["nothing"]),
+    "scales within": (
+        made("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {maxReplicas: 3}"),
+        made("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {maxReplicas: 5}"),
+        ["scales"],
+    ),
+    "a claim goes": (claim(""), None, ["data"]),
+    "a namespace goes": (made("v1", "Namespace"), None, ["data"]),
+    "a kind goes": (made("apiextensions.k8s.io/v1", "CustomResourceDefinition"), None, ["data"]),
+    "a stateful set goes": (workload(A, "", "StatefulSet"), None, ["data"]),
+    "a service goes": (made("v1", "Service"), None, ["removed"]),
+    "a claim stays": (made("v1", "PersistentVolumeClaim", "", f"{{{FLUX}/prune: disabled}}"), None, ["stays"]),
+    "exposes": (ingress("a.example.com"), ingress("b.example.com"), ["exposes"]),
+    "exposes when it comes": (None, ingress("a.example.com"), ["exposes", "added"]),
+    "exposes not by an annotation": (ingress("a"), ingress("a", "{a: b}"), ["changed"]),
+    "exposes by type": (
+        made("v1", "Service", "spec: {}"),
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        ["exposes"],
+    ),
+    "hides": (made("v1", "Service", "spec: {type: NodePort}"), made("v1", "Service", "spec: {}"), ["changed"]),
+    "exposes by a route": (
+        None,
+        made("gateway.networking.k8s.io/v1", "HTTPRoute", "spec: {hostnames: [a]}"),
+        ["exposes", "added"],
+    ),
+    "config": (config("1"), config("2"), ["later"]),
+    "a label of a config map": (config("1"), config("1", "immutable: false"), ["changed"]),
+    "a version's label": (
+        made("v1", "Service").replace("annotations: {}", "labels: {app.kubernetes.io/version: '1'}"),
+        made("v1", "Service").replace("annotations: {}", "labels: {app.kubernetes.io/version: '2'}"),
+        ["nothing"],
+    ),
+    "another label": (
+        made("v1", "Service").replace("annotations: {}", "labels: {team: a}"),
+        made("v1", "Service").replace("annotations: {}", "labels: {team: b}"),
+        ["changed"],
+    ),
+    "switched off": (job("a"), job("b", f"{{{FLUX}/reconcile: disabled}}"), ["nothing"]),
+    "odd": (made("v1", "Service", "spec: [1]"), made("v1", "Service", "spec: x"), ["changed"]),
+    "odd pods": (made("apps/v1", "Deployment", "spec: x"), workload("[1]"), ["restarts"]),
+}
+
+
+def read(text: str | None) -> Manifest | None:
+    return one_object(text) if text else None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_effects(name: str) -> None:
+    old, new, expected = CASES[name]
+    assert [effect.kind for effect in find_effects(read(old), read(new))] == expected
+
+
+def test_each_effect_has_a_case() -> None:
+    assert {kind for _, _, kinds in CASES.values() for kind in kinds} == set(EFFECT_KINDS)
+
+
+def texts(old: str | None, new: str | None) -> list[str]:
+    return [effect.text for effect in find_effects(read(old), read(new))]
+
+
+def test_effects_say_what_happens() -> None:
+    assert texts(job("a"), job("b")) == [
+        "is rejected by the cluster: spec.template.spec.containers[x].image cannot be changed"
+    ]
+    assert texts(workload(A), workload(A, "replicas: 3, ")) == ["scales from 1 to 3"]
+    assert texts(ingress("a"), ingress("b")) == ["becomes reachable: b/"]
+    recreate = "strategy: {type: Recreate}, "
+    assert texts(workload(A, recreate), workload(B, recreate)) == ["stops all its pods, then starts new ones"]
+    kept = "persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}, "
+    assert texts(workload(A, kept, "StatefulSet"), None) == ["is removed with its volume claims and their data"]
+    assert texts(workload(A, "", "StatefulSet"), None) == ["is removed and leaves its volume claims behind"]
+
+
+KINDS = [("apps/v1", "Deployment"), ("batch/v1", "Job"), ("v1", "Service"), ("networking.k8s.io/v1", "Ingress")]
+KINDS += [("v1", "PersistentVolumeClaim"), ("apps/v1", "StatefulSet"), ("v1", "ConfigMap")]
+FIELDS = [
+    "spec",
+    "template",
+    "containers",
+    "replicas",
+    "rules",
+    "http",
+    "paths",
+    "clusterIP",
+    "resources",
+    "limits",
+    "type",
+]
+junk = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(KINDS), junk, junk)
+def test_whatever_an_app_writes_has_effects(kind: tuple[str, str], old: object, new: object) -> None:
+    group = kind[0].rpartition("/")[0]
+    sides = [
+        Manifest(group=group, kind=kind[1], namespace="", name="x", data={"apiVersion": kind[0], "spec": spec})
+        for spec in (old, new)
+    ]
+    assert find_effects(*sides)
+    assert find_effects(None, sides[1])
+    assert find_effects(sides[0], None)

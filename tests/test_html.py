@@ -1,0 +1,136 @@
+"""The page: whole without its script, nothing of a Secret in it, and nothing that others wrote is more than text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.report.changereport import ChangeReport
+from headgate.report.html import to_html
+from headgate.report.sidebyside import side_by_side
+from test_screen import full, template_change
+from test_verdict import changes, deployment, manifest
+
+URL = "https://gitlab.example.com"
+BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+
+
+HOSTILE = ["<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "${body}", "</details>"]
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.inline: dict[str, str] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem is not None:
+            self.inline[self.cdata_elem] = data
+        else:
+            self.text += data
+
+
+def real() -> ChangeReport:
+    old = {
+        "d": deployment("1.0.0"),
+        "s": manifest("Secret", stringData={"a": "hunter2"}),
+        "p": manifest("PersistentVolumeClaim"),
+    }
+    new = {"d": deployment("1.1.0", tty=True), "s": manifest("Secret", stringData={"a": "hunter3"})}
+    found = [*changes(old, new), *template_change(12)]
+    return ChangeReport(changes=found, requested_by="anna", consequence="Merging it starts it.")
+
+
+def test_everything_is_there_without_the_script() -> None:
+    page = Page(to_html(real(), URL))
+    text = " ".join(page.text.split())
+    assert "Look at this" in text
+    assert "1 object removed that may hold data" in text
+    assert "Requested by anna. Merging it starts it." in text
+    assert "image web 1.0.0 \u2192 1.1.0 from acme/web@" in text
+    assert "PersistentVolumeClaim x: is removed with its data" in text
+    assert "12 of Deployment app-000" in text
+    assert "12 apps in production change alike: 1 changed" in text
+    assert "tty: true" in text
+    assert page.tags.count("table") == 3  # of the twelve alike, one
+    hidden = [tag for tag, (name, _) in zip(page.tags, page.attributes, strict=False) if name == "hidden"]
+    assert len(hidden) <= 1  # the form, which needs the script
+
+
+def test_nothing_of_a_secret_is_in_it() -> None:
+    assert "hunter" not in to_html(real(), URL)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.one_of(st.text(), st.sampled_from(HOSTILE)))
+def test_whatever_an_app_writes_is_text(name: str) -> None:
+    harmless, page = (Page(to_html(full(text), URL)) for text in ("a1z", f"a{name}z"))
+    assert page.tags == harmless.tags
+    assert {key for key, _ in page.attributes} == {key for key, _ in harmless.attributes}
+
+
+def test_a_link_is_to_the_web_or_none() -> None:
+    assert 'href="javascript:' not in to_html(real(), "javascript:alert(1)")
+
+
+def test_the_policy_lets_its_own_style_and_script_through_and_nothing_else() -> None:
+    text = to_html(real(), URL)
+    page = Page(text)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    digests = {
+        name: base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        for name, inline in page.inline.items()
+    }
+    expected = f"default-src 'none'; style-src 'sha256-{digests['style']}'; script-src 'sha256-{digests['script']}'"
+    assert policy == expected
+    assert not {"link", "img", "iframe", "object"} & {*page.tags}
+    assert not [key for key, _ in page.attributes if key in ("src", "style") or key.startswith("on")]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_a_browser_runs_its_script(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(real(), URL))
+    done = subprocess.run(
+        [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{file}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ">4 of 4 objects</output>" in done.stdout
+    assert '<form id="filter">' in done.stdout
+
+
+def test_rows_are_aligned_and_what_is_equal_is_left_out() -> None:
+    old = "\n".join(f"line {number}" for number in range(20))
+    new = old.replace("line 10\n", "other\n").replace("line 19", "line 19\nmore")
+    rows = list(side_by_side(old, new))
+    assert [(row.left_number, row.left, row.right_number, row.right) for row in rows if row.kind == "changed"] == [
+        (11, "line 10", 11, "other"),
+        (0, None, 21, "more"),
+    ]
+    assert [row.left_number for row in rows if row.kind == "skipped"] == [7, 3]
+    assert [row.left for row in rows if row.kind == "same"] == [
+        f"line {number}" for number in (7, 8, 9, 11, 12, 13, 17, 18, 19)
+    ]
+    assert list(side_by_side(old, old)) == []
