@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.config import load
 from headgate.doctor import diagnose
+from headgate.doctor.diagnosis import hand_offs
 from headgate.doctor.examine import Checkout, examine
-from headgate.doctor.finding import hand_offs
 from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.configuration import Configuration
-    from headgate.doctor.finding import Finding
+    from headgate.doctor.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
     return 1 if any(finding.state == "wrong" for finding in findings) else 0
 
 
-def _to_json(finding: Finding) -> dict[str, Any]:
+def _to_json(finding: Diagnosis) -> dict[str, Any]:
     record = asdict(finding)
     return {"told" if key == "message" else key: value for key, value in record.items()}
 
@@ -107,7 +107,7 @@ def _apps(configuration: Configuration) -> tuple[tuple[str, ...], tuple[str, ...
 _STYLES = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
 
 
-def _print_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
+def _print_findings(terminal: Terminal, findings: Sequence[Diagnosis]) -> None:
     for finding in findings:
         place = f"{finding.project}: " if finding.project else ""
         terminal.pieces(

@@ -23,10 +23,10 @@ from headgate.doctor.way import live_tokens, protected_refs, starters, triggers,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from headgate.doctor.diagnosis import Diagnosis
     from headgate.doctor.examine import Examined
-    from headgate.doctor.finding import Finding
 
-CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
     *(
         version,
         visible,
@@ -47,6 +47,6 @@ CHECKS: tuple[Callable[[Examined], Iterator[Finding]], ...] = (
 """The checks, in the order in which they are told."""
 
 
-def diagnose(examined: Examined) -> list[Finding]:
+def diagnose(examined: Examined) -> list[Diagnosis]:
     """Run all checks."""
     return [finding for check in CHECKS for finding in check(examined)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, seen
+from headgate.doctor.diagnosis import Diagnosis, seen
 from headgate.paths import RECORDS_BRANCH
 
 if TYPE_CHECKING:
@@ -17,28 +17,28 @@ REPORTER, DEVELOPER, MAINTAINER = 20, 30, 40
 _ROLES = {30: "Developers", 40: "Maintainers", 50: "Owners", 60: "administrators"}
 
 
-def protected_branch(examined: Examined) -> Iterator[Finding]:
+def protected_branch(examined: Examined) -> Iterator[Diagnosis]:
     """The default branch is protected, also from force pushes."""
     name = "protected branch"
     for project in seen(examined):
         branch = project.branch
         if project.protected is None:
-            yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+            yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
         elif not project.protected:
-            yield Finding(
+            yield Diagnosis(
                 *(name, "wrong", project.path, f"{branch} is not protected: all Developers push to it"),
                 "Settings > Repository > Protected branches",
             )
         elif any(rule.get("allow_force_push") for rule in project.protected):
-            yield Finding(
+            yield Diagnosis(
                 *(name, "wrong", project.path, f"{branch} may be rewritten by force pushes"),
                 "Settings > Repository > Protected branches > 'Allowed to force push': off",
             )
         else:
-            yield Finding(name, "ok", project.path, f"{branch} is protected")
+            yield Diagnosis(name, "ok", project.path, f"{branch} is protected")
 
 
-def mirrors(examined: Examined) -> Iterator[Finding]:
+def mirrors(examined: Examined) -> Iterator[Diagnosis]:
     """Branches that clusters read in place of the default one are as protected: what is pushed there runs."""
     settings, project, name = examined.settings, examined.manifests, "mirrors"
     found = settings.environments.items() if settings else ()
@@ -53,17 +53,17 @@ def mirrors(examined: Examined) -> Iterator[Finding]:
         entries = [_holder(project, entry) for rule in rules or () for entry in rule.get("push_access_levels") or ()]
         untrusted = [who for who, level in entries if who and level < MAINTAINER]
         if rules is None:
-            yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+            yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
         elif not rules:
             message = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
-            yield Finding(name, "wrong", project.path, message, way_out)
+            yield Diagnosis(name, "wrong", project.path, message, way_out)
         elif untrusted and examined.setup != "direct":
-            yield Finding(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
+            yield Diagnosis(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
         else:
-            yield Finding(name, "ok", project.path, f"the mirror {branch} is protected")
+            yield Diagnosis(name, "ok", project.path, f"the mirror {branch} is protected")
 
 
-def records(examined: Examined) -> Iterator[Finding]:
+def records(examined: Examined) -> Iterator[Diagnosis]:
     """What is pending can be kept, and nobody takes it back: on the default branch, or on one of its own."""
     settings, project, name = examined.settings, examined.manifests, "records"
     if settings is None:
@@ -72,20 +72,20 @@ def records(examined: Examined) -> Iterator[Finding]:
     branch = RECORDS_BRANCH if is_apart else project.branch
     rules = project.protecting(branch)
     if rules is None:
-        yield Finding(name, "cannot tell", project.path, "this token is not told of protected branches")
+        yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
     elif is_apart and not rules:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"{branch} is not protected: who pushes an old commit of it takes back"),
             f"Settings > Repository > Protected branches: add {branch}, 'Allowed to push and merge': the bot",
         )
     elif not is_apart and rules and not any(_may_push(rule) for rule in rules):
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"nobody may push {branch}, so what is pending cannot be kept there"),
             f"Settings > Repository > Protected branches: let the bot push {branch}; "
             "or 'records: branch' in headgate.yaml, where all environments are reviewed",
         )
     else:
-        yield Finding(name, "ok", project.path, f"what is pending is kept on {branch}")
+        yield Diagnosis(name, "ok", project.path, f"what is pending is kept on {branch}")
 
 
 def _may_push(rule: Any) -> bool:
@@ -95,17 +95,17 @@ def _may_push(rule: Any) -> bool:
     )
 
 
-def pushers(examined: Examined) -> Iterator[Finding]:
+def pushers(examined: Examined) -> Iterator[Diagnosis]:
     """Who could push past the review, level by level."""
     yield from _who(examined, "push_access_levels", "push past the review", "Allowed to push and merge")
 
 
-def mergers(examined: Examined) -> Iterator[Finding]:
+def mergers(examined: Examined) -> Iterator[Diagnosis]:
     """Who could merge what nobody reviewed, level by level."""
     yield from _who(examined, "merge_access_levels", "merge, their own merge requests too", "Allowed to merge")
 
 
-def _who(examined: Examined, key: str, may: str, setting: str) -> Iterator[Finding]:
+def _who(examined: Examined, key: str, may: str, setting: str) -> Iterator[Diagnosis]:
     project = examined.manifests
     name = "who may push" if key.startswith("push") else "who may merge"
     for rule in project.protected or ():
@@ -117,7 +117,9 @@ def _who(examined: Examined, key: str, may: str, setting: str) -> Iterator[Findi
             hint = f"Settings > Repository > Protected branches > '{setting}': Maintainers"
             if level == DEVELOPER:
                 hint += "; or, if these people are trusted with this repository: --setup direct"
-            yield Finding(name, "ok" if trusted else "wrong", project.path, f"{who} may {may}", "" if trusted else hint)
+            yield Diagnosis(
+                name, "ok" if trusted else "wrong", project.path, f"{who} may {may}", "" if trusted else hint
+            )
 
 
 def _holder(project: Project, entry: Any) -> tuple[str, int]:

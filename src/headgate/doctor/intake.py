@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.doctor.branches import DEVELOPER, MAINTAINER
-from headgate.doctor.finding import Finding
+from headgate.doctor.diagnosis import Diagnosis
 from headgate.scaffolding import INTAKE_CI
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headgate.doctor.examine import Examined, Project
 
 
-def intake(examined: Examined) -> Iterator[Finding]:
+def intake(examined: Examined) -> Iterator[Diagnosis]:
     """The intake project runs what the manifest project says, for the apps' people, and hides its token from them."""
     name, project = "intake", examined.intake
     if project is None or project.facts is None:
@@ -22,11 +22,11 @@ def intake(examined: Examined) -> Iterator[Finding]:
     wanted = f"{INTAKE_CI}@{examined.manifests.path}"
     path = project.facts.get("ci_config_path")
     if path is None:
-        yield Finding(name, "cannot tell", project.path, "this token is not told where its CI configuration is")
+        yield Diagnosis(name, "cannot tell", project.path, "this token is not told where its CI configuration is")
     elif path.partition(":")[0] == wanted:
-        yield Finding(name, "ok", project.path, f"it runs {path}")
+        yield Diagnosis(name, "ok", project.path, f"it runs {path}")
     else:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"it runs {path or '.gitlab-ci.yml'!r}, which its own people can change"),
             f"Settings > CI/CD > General pipelines > 'CI/CD configuration file': {wanted}",
         )
@@ -37,24 +37,24 @@ def intake(examined: Examined) -> Iterator[Finding]:
         for entry in rule.get(key) or ()
     ]
     if project.protected and not any(0 < level <= DEVELOPER for level in levels):
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, "Developers may not run its pipelines, so no app can hand off"),
             "Settings > Repository > Protected branches > 'Allowed to merge': Developers + Maintainers",
         )
     yield from _overprivileged(project, examined.manifests)
 
 
-def _overprivileged(project: Project, manifests: Project) -> Iterator[Finding]:
+def _overprivileged(project: Project, manifests: Project) -> Iterator[Diagnosis]:
     """Who could change the intake's settings, and so use its token, without the same role in the manifest project."""
     if project.members is None or manifests.members is None:
-        yield Finding("intake", "cannot tell", project.path, "this token is not told who its members are")
+        yield Diagnosis("intake", "cannot tell", project.path, "this token is not told who its members are")
         return
     trusted = {member.name for member in manifests.members if member.level >= MAINTAINER}
     mighty = sorted(
         member.name for member in project.members if member.level >= MAINTAINER and member.name not in trusted
     )
     if mighty:
-        yield Finding(
+        yield Diagnosis(
             *(
                 "intake",
                 "wrong",

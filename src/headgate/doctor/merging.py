@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, is_given, reviewed
+from headgate.doctor.diagnosis import Diagnosis, is_given, reviewed
 from headgate.scaffolding import CI
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headgate.doctor.examine import Examined
 
 
-def reviewers(examined: Examined) -> Iterator[Finding]:
+def reviewers(examined: Examined) -> Iterator[Diagnosis]:
     """GitLab adds no reviewers of its own to what Headgate proposes.
 
     From 19.1 on it adds Code Owners, but for drafts, and where a reviewer is set already.
@@ -28,16 +28,16 @@ def reviewers(examined: Examined) -> Iterator[Finding]:
         return
     if unnamed:
         text = f"GitLab makes all Code Owners reviewers ({strategy}), since headgate.yaml names none"
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"{text} for {', '.join(unnamed)}"),
             "headgate.yaml: review: {reviewers: [...]}; or Settings > Merge requests > Automatic reviewer assignment > "
             "'Automatically assign all code owners as reviewers': off",
         )
     else:
-        yield Finding(name, "ok", project.path, "GitLab adds none where headgate.yaml names reviewers")
+        yield Diagnosis(name, "ok", project.path, "GitLab adds none where headgate.yaml names reviewers")
 
 
-def approvals(examined: Examined) -> Iterator[Finding]:
+def approvals(examined: Examined) -> Iterator[Diagnosis]:
     """What was approved is what is merged: a newer version in a merge request needs approvals of its own."""
     name, project = "approvals", examined.manifests
     if not reviewed(examined) or project.approvals is None:  # GitLab Free requires none
@@ -46,16 +46,16 @@ def approvals(examined: Examined) -> Iterator[Finding]:
     by_itself = _by_itself(examined)
     if project.approvals.get("reset_approvals_on_push"):
         text = "a newer version in an open merge request takes its approvals away: it is to be approved again"
-        yield Finding(name, "ok", project.path, text)
+        yield Diagnosis(name, "ok", project.path, text)
     elif by_itself:
         text = f"approvals stay when a newer version comes, and {', '.join(by_itself)} merges it by itself, unseen"
-        yield Finding(name, "wrong", project.path, text, setting)
+        yield Diagnosis(name, "wrong", project.path, text, setting)
     else:
         text = "approvals stay when a newer version comes into an open merge request: who merges it has to look"
-        yield Finding(name, "ok", project.path, text)
+        yield Diagnosis(name, "ok", project.path, text)
 
 
-def pipelines(examined: Examined) -> Iterator[Finding]:
+def pipelines(examined: Examined) -> Iterator[Diagnosis]:
     """Where GitLab merges only what has a pipeline that succeeded, merge requests have one."""
     name, project = "pipelines of merge requests", examined.manifests
     facts = project.facts or {}
@@ -64,18 +64,18 @@ def pipelines(examined: Examined) -> Iterator[Finding]:
     setting = "Settings > Merge requests > Merge checks > 'Pipelines must succeed': off"
     if project.variables is not None and not is_given(examined.runs_in, "HEADGATE_TOKEN"):
         text = "what a job pushes with its own token starts no pipeline, so no merge request can be merged"
-        yield Finding(name, "wrong", project.path, text, f"give jobs HEADGATE_TOKEN; or {setting}")
+        yield Diagnosis(name, "wrong", project.path, text, f"give jobs HEADGATE_TOKEN; or {setting}")
     elif CI not in examined.ci:
-        yield Finding(name, "cannot tell", project.path, f"{CI} is not here")
+        yield Diagnosis(name, "cannot tell", project.path, f"{CI} is not here")
     elif facts.get("ci_skip_branch_pipelines_for_mrs") and not _runs_for_requests(examined.ci[CI]):
         text = "GitLab skips pipelines of branches with a merge request, and there are no others"
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"{text}, so no merge request can be merged"),
             f"{CI}: workflow: rules: add '- if: $CI_PIPELINE_SOURCE == \"merge_request_event\"'; or Settings > CI/CD > "
             "General pipelines > 'Skip branch pipelines for merge requests': off",
         )
     else:
-        yield Finding(name, "ok", project.path, "merge requests have pipelines, which must succeed")
+        yield Diagnosis(name, "ok", project.path, "merge requests have pipelines, which must succeed")
 
 
 def _runs_for_requests(ci: Any) -> bool:
@@ -90,7 +90,7 @@ def _by_itself(examined: Examined) -> list[str]:
     return [name for name, environment in reviewed(examined) if environment.review.auto_merge]
 
 
-def squash(examined: Examined) -> Iterator[Finding]:
+def squash(examined: Examined) -> Iterator[Diagnosis]:
     """GitLab merges what Headgate asks it to merge: as it is, without squashing it."""
     name, project = "squash", examined.manifests
     option = (project.facts or {}).get("squash_option")
@@ -100,6 +100,6 @@ def squash(examined: Examined) -> Iterator[Finding]:
     if option == "always":
         text = f"GitLab merges nothing that is not squashed, so {', '.join(by_itself)} is not merged by itself"
         way_out = "Settings > Merge requests > 'Squash commits when merging': Allow, Encourage or Do not allow"
-        yield Finding(name, "wrong", project.path, text, way_out)
+        yield Diagnosis(name, "wrong", project.path, text, way_out)
     else:
-        yield Finding(name, "ok", project.path, f"merge requests may be merged as they are ({option})")
+        yield Diagnosis(name, "ok", project.path, f"merge requests may be merged as they are ({option})")

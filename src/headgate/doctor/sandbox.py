@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.doctor.finding import Finding
+from headgate.doctor.diagnosis import Diagnosis
 from headgate.engine import pool
 
 if TYPE_CHECKING:
     from headgate.model import Settings
 
 
-def sandbox(settings: Settings | None) -> Finding:
+def sandbox(settings: Settings | None) -> Diagnosis:
     """Look at the sandbox of this machine, and at what headgate.yaml asks for."""
     locked, reason = pool.status()
     required = settings is None or settings.sandbox == "required"
     if locked:
-        return Finding("sandbox", "ok", "this machine", "the engine locks itself in (seccomp)")
+        return Diagnosis("sandbox", "ok", "this machine", "the engine locks itself in (seccomp)")
     if required:
-        return Finding(
+        return Diagnosis(
             "sandbox",
             "wrong",
             "this machine",
@@ -26,4 +26,4 @@ def sandbox(settings: Settings | None) -> Finding:
             "use runners on Linux with seccomp, or set 'sandbox: optional' in headgate.yaml",
         )
     message = f"the engine cannot lock itself in ({reason}), and headgate.yaml says 'sandbox: optional'"
-    return Finding("sandbox", "cannot tell", "this machine", message, "what an app wrote could harm this job")
+    return Diagnosis("sandbox", "cannot tell", "this machine", message, "what an app wrote could harm this job")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, everything, ours, seen
+from headgate.doctor.diagnosis import Diagnosis, everything, ours, seen
 from headgate.message import subject
 from headgate.scaffolding import CI, INTAKE_CI
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 OLDEST = (18, 10)
 
 
-def version(examined: Examined) -> Iterator[Finding]:
+def version(examined: Examined) -> Iterator[Diagnosis]:
     """GitLab is new enough."""
     found = re.match(r"([0-9]+)\.([0-9]+)", examined.version or "")
     if found is None:
-        yield Finding("version", "cannot tell", "", f"GitLab calls its version {examined.version!r}")
+        yield Diagnosis("version", "cannot tell", "", f"GitLab calls its version {examined.version!r}")
     elif (int(found[1]), int(found[2])) < OLDEST:
-        yield Finding(
+        yield Diagnosis(
             "version",
             "wrong",
             "",
@@ -32,14 +32,14 @@ def version(examined: Examined) -> Iterator[Finding]:
             f"update it to {OLDEST[0]}.{OLDEST[1]} or newer",
         )
     else:
-        yield Finding("version", "ok", "", f"GitLab {examined.version}")
+        yield Diagnosis("version", "ok", "", f"GitLab {examined.version}")
 
 
-def visible(examined: Examined) -> Iterator[Finding]:
+def visible(examined: Examined) -> Iterator[Diagnosis]:
     """The token sees all projects."""
     for project in everything(examined):
         if project.facts is None:
-            yield Finding(
+            yield Diagnosis(
                 *("visible", "wrong" if project in ours(examined) else "cannot tell", project.path),
                 "there is no such project, or this token does not see it",
                 "mend its path, or give the token's user a role there",
@@ -47,52 +47,52 @@ def visible(examined: Examined) -> Iterator[Finding]:
             )
 
 
-def settings(examined: Examined) -> Iterator[Finding]:
+def settings(examined: Examined) -> Iterator[Diagnosis]:
     """headgate.yaml names this project."""
     if examined.settings is None:
         return
     message = examined.settings.gitlab
     if message is None or message.project != examined.manifests.path:
-        yield Finding(
+        yield Diagnosis(
             *("headgate.yaml", "wrong", examined.manifests.path),
             f"headgate.yaml is of {message.project if message else 'no project'}",
             f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', beside 'url'",
             stops=True,
         )
     else:
-        yield Finding("headgate.yaml", "ok", examined.manifests.path, "it names this project")
+        yield Diagnosis("headgate.yaml", "ok", examined.manifests.path, "it names this project")
 
 
-def pipeline_variables(examined: Examined) -> Iterator[Finding]:
+def pipeline_variables(examined: Examined) -> Iterator[Diagnosis]:
     """Nobody sets variables from outside, which outrank all that a job is told."""
     name = "pipeline variables"
     for project in seen(examined):
         role = (project.facts or {}).get("ci_pipeline_variables_minimum_override_role")
         if role is None:
-            yield Finding(name, "cannot tell", project.path, "this token is not told who may set pipeline variables")
+            yield Diagnosis(name, "cannot tell", project.path, "this token is not told who may set pipeline variables")
         elif role == "no_one_allowed":
-            yield Finding(name, "ok", project.path, "no one may set pipeline variables")
+            yield Diagnosis(name, "ok", project.path, "no one may set pipeline variables")
         else:
-            yield Finding(
+            yield Diagnosis(
                 *(name, "wrong", project.path, f"the role {role} may set pipeline variables, which outrank all others"),
                 "Settings > CI/CD > Variables > 'Minimum role to use pipeline variables': No one allowed",
             )
 
 
-def auto_cancel(examined: Examined) -> Iterator[Finding]:
+def auto_cancel(examined: Examined) -> Iterator[Diagnosis]:
     """GitLab does not cancel a hand-off that waits when the branch moves."""
     name = "auto-cancel"
     for project in seen(examined):
         file = INTAKE_CI if project is examined.intake else CI
         setting = (project.facts or {}).get("auto_cancel_pending_pipelines")
         if setting == "disabled":
-            yield Finding(name, "ok", project.path, "redundant pipelines are not cancelled")
+            yield Diagnosis(name, "ok", project.path, "redundant pipelines are not cancelled")
         elif file not in examined.ci:
-            yield Finding(name, "cannot tell", project.path, f"{file} is not here")
+            yield Diagnosis(name, "cannot tell", project.path, f"{file} is not here")
         elif _auto_cancel_of(examined.ci[file]) == "none":
-            yield Finding(name, "ok", project.path, f"{file} keeps waiting pipelines")
+            yield Diagnosis(name, "ok", project.path, f"{file} keeps waiting pipelines")
         else:
-            yield Finding(
+            yield Diagnosis(
                 *(name, "wrong", project.path, "GitLab cancels hand-offs that wait when the branch moves"),
                 f"in {file}: 'workflow: {{auto_cancel: {{on_new_commit: none}}}}'",
             )
@@ -104,7 +104,7 @@ def _auto_cancel_of(ci: Any) -> Any:
     return ci
 
 
-def registry(examined: Examined) -> Iterator[Finding]:
+def registry(examined: Examined) -> Iterator[Diagnosis]:
     """Job tokens go to the registry that is GitLab's, and to no other."""
     facts, settings = examined.manifests.facts, examined.settings
     if facts is None or settings is None:
@@ -113,24 +113,24 @@ def registry(examined: Examined) -> Iterator[Finding]:
     message = settings.gitlab.registry if settings.gitlab else None
     real = str(facts.get("container_registry_image_prefix") or "").partition("/")[0]
     if message and real and message != real:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project, f"headgate.yaml says that the registry is {message}, GitLab says {real}"),
             f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
         )
     elif not message and real and any(image.partition("/")[0] == real for image in examined.images):
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project, f"images are in {real}, which headgate.yaml does not name"),
             f"in headgate.yaml: 'gitlab: {{registry: {real}}}'",
         )
     elif message and not real:
-        yield Finding(name, "cannot tell", project, f"GitLab does not say whether its registry is {message}")
+        yield Diagnosis(name, "cannot tell", project, f"GitLab does not say whether its registry is {message}")
     else:
-        yield Finding(
+        yield Diagnosis(
             name, "ok", project, f"the registry is {message}" if message else "no image is in GitLab's registry"
         )
 
 
-def titles(examined: Examined) -> Iterator[Finding]:
+def titles(examined: Examined) -> Iterator[Diagnosis]:
     """Titles of merge requests fit the project's pattern, without which GitLab merges nothing."""
     name, project = "merge request titles", examined.manifests
     pattern = str((project.facts or {}).get("merge_request_title_regex") or "")
@@ -141,36 +141,36 @@ def titles(examined: Examined) -> Iterator[Finding]:
     try:
         fits = re.search(pattern, sample) is not None
     except re.error:  # GitLab's RE2 knows what Python does not
-        yield Finding(name, "cannot tell", project.path, f"whether '{sample}' fits {pattern!r}")
+        yield Diagnosis(name, "cannot tell", project.path, f"whether '{sample}' fits {pattern!r}")
         return
     if fits:
-        yield Finding(name, "ok", project.path, f"'{sample}' fits {pattern!r}")
+        yield Diagnosis(name, "ok", project.path, f"'{sample}' fits {pattern!r}")
     else:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"'{sample}' does not fit {pattern!r}, so that it cannot be merged"),
             "headgate.yaml: commits: {message: ...}, with what the pattern asks for; or Settings > Merge requests > "
             "'Merge request title must match regex'",
         )
 
 
-def schedules(examined: Examined) -> Iterator[Finding]:
+def schedules(examined: Examined) -> Iterator[Diagnosis]:
     """Something looks each night, and completes what was cut off."""
     name, project = "schedule", examined.manifests
     if project.facts is None:
         return
     if project.schedules is None:
-        yield Finding(name, "cannot tell", project.path, "this token is not told of pipeline schedules")
+        yield Diagnosis(name, "cannot tell", project.path, "this token is not told of pipeline schedules")
         return
     refs = (project.branch, f"refs/heads/{project.branch}")
     active = [schedule for schedule in project.schedules if schedule.get("active") and schedule.get("ref") in refs]
     if active:
-        yield Finding(name, "ok", project.path, f"a pipeline runs by schedule: {active[0].get('cron')}")
+        yield Diagnosis(name, "ok", project.path, f"a pipeline runs by schedule: {active[0].get('cron')}")
     else:
         environments = examined.settings.environments if examined.settings else {}
         shut = [name for name, environment in environments.items() if environment.windows]
         waits = f", and what waits for the windows of {', '.join(shut)} waits for the next push" if shut else ""
         message = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, message),
             "Build > Pipeline schedules",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.finding import Finding, State, is_given, reviewed, seen
+from headgate.doctor.diagnosis import Diagnosis, State, is_given, reviewed, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from headgate.doctor.examine import Examined
 
 
-def job_token_push(examined: Examined) -> Iterator[Finding]:
+def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     """Something may push: the bot, or jobs by themselves."""
     name, project = "push by jobs", examined.manifests
     allowed = (project.facts or {}).get("ci_push_repository_for_job_token_allowed")
@@ -21,19 +21,19 @@ def job_token_push(examined: Examined) -> Iterator[Finding]:
     if project.facts is None:
         return
     if allowed is None:
-        yield Finding(name, "cannot tell", project.path, "this token is not told whether jobs may push")
+        yield Diagnosis(name, "cannot tell", project.path, "this token is not told whether jobs may push")
     elif allowed:
-        yield Finding(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
+        yield Diagnosis(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
     elif examined.setup == "direct" and not has_bot:
         state: State = "wrong" if project.variables is not None else "cannot tell"
         message = "its jobs may not push, and there is no HEADGATE_TOKEN"
-        yield Finding(name, state, project.path, message, setting, stops=True)
+        yield Diagnosis(name, state, project.path, message, setting, stops=True)
     else:
-        yield Finding(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
+        yield Diagnosis(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
     across = [value for key, value in project.facts.items() if key.endswith(_ACROSS)]
     if any(across):
         others = ", ".join(sorted((project.allowed or frozenset()) - {project.path})) or "none yet"
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", project.path, f"jobs of projects on its allowlist may push past the review: {others}"),
             "Settings > CI/CD > Job token permissions > 'Allow cross-project Git push requests from allowlisted "
             "projects': off",
@@ -43,18 +43,18 @@ def job_token_push(examined: Examined) -> Iterator[Finding]:
 _ACROSS = "cross_project_push_for_job_token_allowed"  # GitLab 19.1
 
 
-def tokens(examined: Examined) -> Iterator[Finding]:
+def tokens(examined: Examined) -> Iterator[Diagnosis]:
     """Tokens are hidden, and shown to protected branches only, but for the one that is made for the others."""
     needs_bot = examined.setup != "direct" or bool(reviewed(examined))
     for project in seen(examined):
         if project.variables is None:
-            yield Finding("tokens", "cannot tell", project.path, "this token is not told of variables")
+            yield Diagnosis("tokens", "cannot tell", project.path, "this token is not told of variables")
             continue
         found = {key: item for key, item in project.variables.items() if key in _TOKENS}
         for key, item in found.items():
             yield _token(project.path, key, item)
         if needs_bot and "HEADGATE_TOKEN" not in found:
-            yield Finding(
+            yield Diagnosis(
                 *(
                     "tokens",
                     "cannot tell",
@@ -69,36 +69,36 @@ def tokens(examined: Examined) -> Iterator[Finding]:
 _TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_SIGNING_KEY")
 
 
-def _token(project: str, key: str, variable: Any) -> Finding:
+def _token(project: str, key: str, variable: Any) -> Diagnosis:
     protect = f"Settings > CI/CD > Variables > {key}: 'Protect variable'"
     if key == "HEADGATE_BRANCH_TOKEN" and variable.get("protected"):
         message = f"{key} is protected, so pipelines of merge requests do not get it"
-        return Finding("tokens", "wrong", project, message, f"{protect} off")
+        return Diagnosis("tokens", "wrong", project, message, f"{protect} off")
     if key in ("HEADGATE_TOKEN", "HEADGATE_SIGNING_KEY") and not variable.get("protected"):
         message = f"{key} is shown to every branch: whoever can push one can read it"
-        return Finding("tokens", "wrong", project, message, f"{protect} on, and make a new token")
+        return Diagnosis("tokens", "wrong", project, message, f"{protect} on, and make a new token")
     is_file = variable.get("variable_type") == "file"  # a key has line breaks, which GitLab does not mask
     if not (variable.get("masked") or variable.get("hidden") or is_file):
         message = f"{key} is not masked: a job can print it"
-        return Finding(
+        return Diagnosis(
             "tokens", "wrong", project, message, f"make it anew with the visibility 'Masked and hidden': {key}"
         )
-    return Finding("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
+    return Diagnosis("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
 
 
-def two_users(examined: Examined) -> Iterator[Finding]:
+def two_users(examined: Examined) -> Iterator[Diagnosis]:
     """The token that every branch is shown is another user's than the bot's, whose pushes count as Headgate's."""
     for project in seen(examined):
         own, other = (project.tokens.get(key) for key in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN"))
         if own and other and own.user == other.user != 0:
-            yield Finding(
+            yield Diagnosis(
                 *("tokens", "wrong", project.path, "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"),
                 "make HEADGATE_BRANCH_TOKEN anew, as another user's: each project access token has a user of its own",
                 stops=project is examined.runs_in and is_given(project, "HEADGATE_TOKEN"),
             )
 
 
-def proofs(examined: Examined) -> Iterator[Finding]:
+def proofs(examined: Examined) -> Iterator[Diagnosis]:
     """What proves the sender in this set-up counts, and nothing weaker than it needs to."""
     configured = examined.settings.gitlab if examined.settings else None
     if configured is None:
@@ -107,42 +107,42 @@ def proofs(examined: Examined) -> Iterator[Finding]:
     needed = ("id-token",) if examined.setup == "token" else ("trigger-jobs", "upstream")
     counting = [item for item in needed if item in configured.proofs]
     if not counting:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", path, f"{' or '.join(needed)} does not count, so that every hand-off is refused"),
             f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *configured.proofs]))}]}}",
             stops=True,
         )
     elif counting == ["upstream"]:
-        yield Finding(
+        yield Diagnosis(
             *(name, "wrong", path, "what GitLab puts into the job counts: who sets variables here can write it"),
             "headgate.yaml: gitlab: {proofs: [trigger-jobs, id-token]}, where the job token or HEADGATE_READ_TOKEN may "
             "read the apps' pipelines; docs/trust.md says when it does not matter",
         )
     else:
-        yield Finding(name, "ok", path, f"hand-offs are proved by {counting[0]}")
+        yield Diagnosis(name, "ok", path, f"hand-offs are proved by {counting[0]}")
 
 
-def allowlists(examined: Examined) -> Iterator[Finding]:
+def allowlists(examined: Examined) -> Iterator[Diagnosis]:
     """Jobs that take hand-offs can read the apps, and not everybody's jobs can read these projects."""
     name, runner = "job token allowlist", examined.runs_in
     for project in seen(examined):
         if project.limited is False:
-            yield Finding(
+            yield Diagnosis(
                 *(name, "wrong", project.path, "jobs of every project may use their tokens here"),
                 "Settings > CI/CD > Job token permissions > 'Only this project and any groups and projects in the "
                 "allowlist'",
             )
     if "HEADGATE_READ_TOKEN" in (runner.variables or {}):
-        yield Finding(name, "ok", runner.path, "HEADGATE_READ_TOKEN reads the apps")
+        yield Diagnosis(name, "ok", runner.path, "HEADGATE_READ_TOKEN reads the apps")
         return
     for app in examined.apps:
         if app.facts is None:
             continue
         if app.allowed is None or app.limited is None:
             message = f"this token is not told whether jobs of {runner.path} may read it"
-            yield Finding(name, "cannot tell", app.path, message, stops=True)
+            yield Diagnosis(name, "cannot tell", app.path, message, stops=True)
         elif app.limited and not _is_listed(runner.path, app.allowed):
-            yield Finding(
+            yield Diagnosis(
                 *(
                     name,
                     "wrong",
@@ -154,7 +154,7 @@ def allowlists(examined: Examined) -> Iterator[Finding]:
                 stops=True,
             )
         else:
-            yield Finding(name, "ok", app.path, f"jobs of {runner.path} may read it")
+            yield Diagnosis(name, "ok", app.path, f"jobs of {runner.path} may read it")
 
 
 def _is_listed(project: str, allowed: frozenset[str]) -> bool:

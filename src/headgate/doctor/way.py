@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.doctor.branches import DEVELOPER, REPORTER
-from headgate.doctor.finding import Finding, is_given
+from headgate.doctor.diagnosis import Diagnosis, is_given
 from headgate.paths import RECORDS_BRANCH
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NAMED = ("user_id", "group_id", "deploy_key_id")
 _NOBODY = 99
 
 
-def starters(examined: Examined) -> Iterator[Finding]:
+def starters(examined: Examined) -> Iterator[Diagnosis]:
     """Whoever merges in an app may run the pipeline that its trigger job starts."""
     if examined.setup == "token":
         return
@@ -31,7 +31,7 @@ def starters(examined: Examined) -> Iterator[Finding]:
             continue
         if None in (app.members, app.rules, runs_in.members, runs_in.rules, examined.manifests.members):
             text = "this token is not told who may merge there, and in our projects"
-            yield Finding(name, "cannot tell", app.path, text, stops=True)
+            yield Diagnosis(name, "cannot tell", app.path, text, stops=True)
             continue
         least = _needed(app, _PUSH, _MERGE)
         ours = {token.user for project in (examined.manifests, runs_in) for token in project.tokens.values()}
@@ -39,9 +39,9 @@ def starters(examined: Examined) -> Iterator[Finding]:
         without = [(person.name, why) for person in people if (why := _why_not(examined, person.id))]
         for name_there, why in without:
             text = f"{name_there} {why}, so what {name_there} merges in {app.path} is not handed off"
-            yield Finding(name, "wrong", app.path, text, _OPENING[examined.setup], stops=True)
+            yield Diagnosis(name, "wrong", app.path, text, _OPENING[examined.setup], stops=True)
         if not without:
-            yield Finding(name, "ok", app.path, f"its people may run pipelines of {runs_in.path}")
+            yield Diagnosis(name, "ok", app.path, f"its people may run pipelines of {runs_in.path}")
 
 
 _OPENING = {
@@ -83,7 +83,7 @@ def _needed(project: Project, *keys: str, branch: str = "") -> int:
     return max(DEVELOPER, min(filter(None, levels), default=_NOBODY))
 
 
-def protected_refs(examined: Examined) -> Iterator[Finding]:
+def protected_refs(examined: Examined) -> Iterator[Diagnosis]:
     """The apps' branches and tags from which hand-offs are taken are protected: the component hands off no others."""
     environments = examined.settings.environments.values() if examined.settings else ()
     takes = {take for at in environments for take in at.takes if take.promotion is None and take.protected}
@@ -95,22 +95,22 @@ def protected_refs(examined: Examined) -> Iterator[Finding]:
             yield from (_protected_ref(app, kind, rules, pattern) for pattern in sorted(patterns) if app.facts)
 
 
-def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern: str) -> Finding:
+def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern: str) -> Diagnosis:
     name = "protected refs"
     if rules is None:
         text = f"this token is not told whether the {kind} {pattern} is protected"
-        return Finding(name, "cannot tell", app.path, text, stops=True)
+        return Diagnosis(name, "cannot tell", app.path, text, stops=True)
     if any(fnmatchcase(pattern, rule["name"]) for rule in rules):
-        return Finding(name, "ok", app.path, f"the {kind} {pattern} is protected")
+        return Diagnosis(name, "ok", app.path, f"the {kind} {pattern} is protected")
     if any(fnmatchcase(rule["name"], pattern) for rule in rules):
-        return Finding(name, "ok", app.path, f"of the {kind} {pattern} some are protected, and handed off")
+        return Diagnosis(name, "ok", app.path, f"of the {kind} {pattern} some are protected, and handed off")
     place = "Protected branches" if kind == "branch" else "Protected tags"
     text = f"the {kind} {pattern} is not protected, so nothing is handed off from it"
     way_out = f"in {app.path}: Settings > Repository > {place}: add {pattern}"
-    return Finding(name, "wrong", app.path, text, way_out, stops=True)
+    return Diagnosis(name, "wrong", app.path, text, way_out, stops=True)
 
 
-def live_tokens(examined: Examined) -> Iterator[Finding]:
+def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
     """The tokens that jobs are given are still tokens, as far as GitLab shows their values."""
     runs_in = examined.runs_in
     for key, token in runs_in.tokens.items():
@@ -118,14 +118,14 @@ def live_tokens(examined: Examined) -> Iterator[Finding]:
         if token.status == _NO_TOKEN:
             text = f"{key} is expired, revoked or mistyped"
             stops = is_given(runs_in, key) and key != "HEADGATE_BRANCH_TOKEN"
-            yield Finding(
+            yield Diagnosis(
                 "tokens", "wrong", runs_in.path, text, f"make a new token, and put it into {key}", stops=stops
             )
         elif token.status == _NO_SCOPE:
             scope = "read_api" if key == "HEADGATE_READ_TOKEN" else "api"
             text = f"{key} lacks the scope {scope}"
             stops = is_given(runs_in, key) and (is_ours or _needs(examined, key))
-            yield Finding(
+            yield Diagnosis(
                 "tokens", "wrong", runs_in.path, text, f"make it anew with the scope {scope}: {key}", stops=stops
             )
         elif key == "HEADGATE_READ_TOKEN":
@@ -139,17 +139,17 @@ def _needs(examined: Examined, key: str) -> bool:
     return any(app.limited and examined.runs_in.path not in (app.allowed or ()) for app in examined.apps)
 
 
-def _blind(examined: Examined, token: Shown) -> Iterator[Finding]:
+def _blind(examined: Examined, token: Shown) -> Iterator[Diagnosis]:
     for app in examined.apps:
         if app.members is not None and app.is_private and app.level(token.user) < REPORTER:
-            yield Finding(
+            yield Diagnosis(
                 *("tokens", "wrong", app.path, "the user of HEADGATE_READ_TOKEN may not read it"),
                 f"in {app.path}: Manage > Members: that user, as Reporter",
                 stops=True,
             )
 
 
-def writer(examined: Examined) -> Iterator[Finding]:
+def writer(examined: Examined) -> Iterator[Diagnosis]:
     """The bot may push where a hand-off ends, as far as GitLab shows whose token it is."""
     runs_in, manifests = examined.runs_in, examined.manifests
     token = runs_in.tokens.get("HEADGATE_TOKEN")
@@ -159,7 +159,7 @@ def writer(examined: Examined) -> Iterator[Finding]:
         return
     for branch in _written(examined):
         if not _may(manifests, token.user, _PUSH, branch=branch):
-            yield Finding(
+            yield Diagnosis(
                 *("the bot", "wrong", manifests.path, f"the user of HEADGATE_TOKEN may not push {branch}"),
                 f"Manage > Members: a role that may; or Settings > Repository > Protected branches > {branch} > "
                 "'Allowed to push and merge'",
@@ -173,7 +173,7 @@ def _written(examined: Examined) -> list[str]:
     return [RECORDS_BRANCH if is_apart else examined.manifests.branch]
 
 
-def _shown_rightly(examined: Examined) -> Iterator[Finding]:
+def _shown_rightly(examined: Examined) -> Iterator[Diagnosis]:
     """HEADGATE_TOKEN reaches the jobs, and not those of branches that anybody may push to."""
     runs_in, branch = examined.runs_in, examined.runs_in.branch
     if runs_in.protected is None or runs_in.protected:
@@ -181,10 +181,10 @@ def _shown_rightly(examined: Examined) -> Iterator[Finding]:
     way_out = f"Settings > Repository > Protected branches: add {branch}"
     if is_given(runs_in, "HEADGATE_TOKEN"):
         text = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, and jobs stop at the sight of it"
-        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
+        yield Diagnosis("the bot", "wrong", runs_in.path, text, way_out, stops=True)
     elif not _jobs_push(examined):
         text = f"HEADGATE_TOKEN is not shown to {branch}, which is not protected, and jobs may not push without it"
-        yield Finding("the bot", "wrong", runs_in.path, text, way_out, stops=True)
+        yield Diagnosis("the bot", "wrong", runs_in.path, text, way_out, stops=True)
 
 
 def _jobs_push(examined: Examined) -> bool:
@@ -193,7 +193,7 @@ def _jobs_push(examined: Examined) -> bool:
     return is_here and not is_apart and bool(facts.get("ci_push_repository_for_job_token_allowed"))
 
 
-def triggers(examined: Examined) -> Iterator[Finding]:
+def triggers(examined: Examined) -> Iterator[Diagnosis]:
     """With trigger tokens: each app has one, and whose it is may run pipelines and read the app."""
     if examined.setup != "token":
         return
@@ -201,10 +201,10 @@ def triggers(examined: Examined) -> Iterator[Finding]:
     for app in examined.apps:
         if app.variables is not None and "HEADGATE_TRIGGER_TOKEN" not in app.variables:
             text = "HEADGATE_TRIGGER_TOKEN is not among its variables; a group may give it"
-            yield Finding(name, "cannot tell", app.path, text, _HOW_TO_GIVE, stops=True)
+            yield Diagnosis(name, "cannot tell", app.path, text, _HOW_TO_GIVE, stops=True)
         elif manifests.triggers is None or manifests.members is None:
             text = "this token is not told of trigger tokens and members"
-            yield Finding(name, "cannot tell", manifests.path, text, stops=True)
+            yield Diagnosis(name, "cannot tell", manifests.path, text, stops=True)
         else:
             yield _of_owners(examined, app)
 
@@ -212,16 +212,18 @@ def triggers(examined: Examined) -> Iterator[Finding]:
 _HOW_TO_GIVE = "Settings > CI/CD > Variables: HEADGATE_TRIGGER_TOKEN, 'Masked and hidden', 'Protect variable' on"
 
 
-def _of_owners(examined: Examined, app: Project) -> Finding:
+def _of_owners(examined: Examined, app: Project) -> Diagnosis:
     """Say whether one of those whose trigger tokens there are can do it; which of them the app has is not shown."""
     manifests, name = examined.manifests, "trigger token"
     owners = [int((trigger.get("owner") or {}).get("id") or 0) for trigger in manifests.triggers or ()]
     running = [owner for owner in owners if _may(manifests, owner, _PUSH, _MERGE)]
     if not running:
         text = f"nobody who may run pipelines of {manifests.branch} has a trigger token"
-        return Finding(name, "wrong", manifests.path, text, "make one with the bot's token: docs/setup.md", stops=True)
+        return Diagnosis(
+            name, "wrong", manifests.path, text, "make one with the bot's token: docs/setup.md", stops=True
+        )
     reads = "HEADGATE_READ_TOKEN" in (manifests.variables or {}) or not app.is_private
     if not reads and app.members is not None and not any(app.level(owner) >= REPORTER for owner in running):
         text = f"whose trigger token it is may not read {app.path}, so nobody can say who sent a hand-off"
-        return Finding(name, "wrong", app.path, text, "Manage > Members: the bot, as Developer", stops=True)
-    return Finding(name, "ok", app.path, "a trigger token starts pipelines, and its owner reads the app")
+        return Diagnosis(name, "wrong", app.path, text, "Manage > Members: the bot, as Developer", stops=True)
+    return Diagnosis(name, "ok", app.path, "a trigger token starts pipelines, and its owner reads the app")

@@ -15,7 +15,7 @@ State = Literal["ok", "wrong", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What a check found in one project: its state, what is so, and the way out where it is wrong.
 
     ``stops``: as long as it is wrong, hand-offs do not get through.
@@ -29,7 +29,7 @@ class Finding:
     stops: bool = False
 
 
-def hand_offs(findings: Sequence[Finding]) -> State:
+def hand_offs(findings: Sequence[Diagnosis]) -> State:
     """Whether hand-offs get through, by all that was found."""
     states = {finding.state for finding in findings if finding.stops}
     return "wrong" if "wrong" in states else "cannot tell" if "cannot tell" in states else "ok"
