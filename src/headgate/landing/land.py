@@ -24,7 +24,7 @@ from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from headgate.config import Configuration
     from headgate.intents.outcome import Decision
@@ -64,57 +64,8 @@ def land(
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
-def rehearse(
-    workspace: Workspace, intent: Intent, progress: Callable[[str, str], None]
-) -> tuple[list[Outcome], Configuration, Tree]:
-    """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises.
-
-    Returns the outcomes, and configuration and files as they would be.
-    """
-    done = _hydrated(read_state(workspace), intent, AS_USUAL, progress)
-    changes: Changes = {}
-    for outcome in done.outcomes:
-        changes |= outcome.changes or {}
-    return done.outcomes, done.configuration, done.after.with_changes(changes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rehearsal:
-    """What a landing would be: an outcome per app-environment, what else there is to say, files and configuration."""
-
-    outcomes: Sequence[Outcome]
-    messages: tuple[str, ...]
-    tree: Tree
-    configuration: Configuration
-    reviewed: frozenset[Owner]
-    """App-environments that would be proposed."""
-
-
-def rehearse_landing(
-    workspace: Workspace, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]
-) -> Rehearsal:
-    """Do all that `land` does before it writes: what is under review and held is looked at too.
-
-    Raises what the intent raises.
-    """
-    state = read_state(workspace)
-    done = _around_proposals(state, _around_others(state, _hydrated(state, intent, options, progress)))
-    outcomes = [*done.outcomes, *done.applied.outcomes]
-    changes: Changes = {}
-    for outcome in outcomes:
-        changes |= outcome.changes or {}
-    changed = [(outcome.app, outcome.environment) for outcome in outcomes if outcome.state == "changed"]
-    return Rehearsal(
-        outcomes=outcomes,
-        messages=done.applied.told,
-        tree=done.after.with_changes(changes),
-        configuration=done.configuration,
-        reviewed=frozenset(owner for owner in changed if state.reviews(*owner)),
-    )
-
-
 @dataclass(frozen=True)
-class _Hydrated:
+class HydratedIntent:
     """An intent applied, with the files ``after`` that; an outcome per step, and the configuration that it leads to.
 
     ``failures`` are the errors of what a step wanted first, where it did with less.
@@ -132,13 +83,16 @@ def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: HydrateOptions, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    done = _around_proposals(state, _around_others(state, _hydrated(state, intent, options, progress)))
+    done = prepared(state, hydrated(state, intent, options, progress))
     drafts = _drafts(state, done, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing([*done.outcomes, *done.applied.outcomes], done.applied.told, delivered, done.configuration)
 
 
-def _hydrated(state: State, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]) -> _Hydrated:
+def hydrated(
+    state: State, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]
+) -> HydratedIntent:
+    """Apply an intent to a state and hydrate what it touches. Raises what the intent raises."""
     pool.require_sandbox(required=state.configuration.settings.sandbox == "required")  # before an app's files are read
     applied = intent.apply(state)
     environments = {} if state.in_review else state.configuration.settings.environments
@@ -171,7 +125,7 @@ def _hydrated(state: State, intent: Intent, options: HydrateOptions, progress: C
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)
     found = [_outcome(state, step, by_owner) for step in steps]
-    return _Hydrated(intent, applied, after, found, configuration, failures)
+    return HydratedIntent(intent, applied, after, found, configuration, failures)
 
 
 def read_state(workspace: Workspace) -> State:
@@ -216,7 +170,12 @@ def _outcome(state: State, step: Step, hydrated: dict[tuple[str, str], Outcome])
     return replace(blank, state="changed", changes=changes, objects=told)
 
 
-def _around_others(state: State, done: _Hydrated) -> _Hydrated:
+def prepared(state: State, done: HydratedIntent) -> HydratedIntent:
+    """Return it with what cannot be proposed failed, and what is under review already held: nothing is written yet."""
+    return _around_proposals(state, _around_others(state, done))
+
+
+def _around_others(state: State, done: HydratedIntent) -> HydratedIntent:
     """Let what belongs on a branch for review fail where that holds somebody else's commits; all else lands."""
     pairs = list(zip(done.applied.steps, done.outcomes, strict=True))
     wanted = {branch: step for step, outcome in pairs if (branch := _branch(state, step, outcome))}
@@ -244,7 +203,7 @@ def _record_file(state: State, branch: str, step: Step | None) -> str:
     return f"{state.configuration.apps[step.app].release_folder(step.environment)}/{PROPOSED}/{PROPOSAL}"
 
 
-def _around_proposals(state: State, done: _Hydrated) -> _Hydrated:
+def _around_proposals(state: State, done: HydratedIntent) -> HydratedIntent:
     """Hold what has the YAML that is under review already, and say what other YAML takes the place of."""
     pairs = [
         _around_proposal(state, step, outcome) for step, outcome in zip(done.applied.steps, done.outcomes, strict=True)
@@ -282,7 +241,7 @@ class _BranchChanges:
     steps: list[tuple[Step, Outcome]] = field(default_factory=list)
 
 
-def _drafts(state: State, done: _Hydrated, intent_id: str, *, upgrade: bool) -> list[PreparedCommit]:
+def _drafts(state: State, done: HydratedIntent, intent_id: str, *, upgrade: bool) -> list[PreparedCommit]:
     """Return one draft for all that lands at once, and one for each proposal.
 
     A release lands only with its YAML, not when that cannot be rendered. Where it changes no YAML, and where it
@@ -331,7 +290,7 @@ def _destination(
     return branch, recorded | record, on_branch
 
 
-def _group_records(state: State, done: _Hydrated, shares: dict[str | None, _BranchChanges]) -> Changes:
+def _group_records(state: State, done: HydratedIntent, shares: dict[str | None, _BranchChanges]) -> Changes:
     """Return what is on record of proposals of template changes; their branches end it when they are merged."""
     found: Changes = {}
     for branch in done.applied.emptied:
@@ -356,7 +315,7 @@ def _emptied(state: State, changes: Changes) -> list[str]:
 
 
 def _draft(
-    state: State, done: _Hydrated, intent_id: str, branch: str | None, share: _BranchChanges, *, upgrade: bool
+    state: State, done: HydratedIntent, intent_id: str, branch: str | None, share: _BranchChanges, *, upgrade: bool
 ) -> PreparedCommit:
     changes = dict(share.changes)
     outcomes = list({step.owner: outcome for step, outcome in share.steps}.values())
