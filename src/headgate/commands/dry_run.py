@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from headgate.commands.exit_code import merge_codes, outcome_codes
-from headgate.landing.land import rehearse_landing
 from headgate.landing.migrate import is_due
+from headgate.landing.rehearse import rehearse
 from headgate.landing.workspace import open_workspace
 from headgate.report.appchange import app_changes
 from headgate.report.changejson import report_to_json
@@ -21,7 +21,7 @@ from headgate.report.verdict import findings_of
 if TYPE_CHECKING:
     from headgate.commands.options import Resolve, RunOptions
     from headgate.hydration.hydrate import HydrateOptions
-    from headgate.landing.land import Rehearsal
+    from headgate.landing.rehearse import Rehearsal
 
 NOTHING_WRITTEN = "nothing was written (--dry-run)"
 _OLD_FORM = "this repository has the form of version 1.0.0; the first run that lands something migrates it before"
@@ -35,7 +35,7 @@ def run(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions) -> int:
     terminal = Terminal(sys.stdout, quiet=options.json)
     with open_workspace(options.manifests) as workspace, ExitStack() as stack:
         intent = resolve(workspace, stack)
-        found = rehearse_landing(workspace, intent, hydrate, terminal.progress)
+        found = rehearse(workspace, intent, terminal.progress, hydrate)
         report = ChangeReport(
             changes=app_changes(workspace.tree, found.tree, found.configuration),
             findings=findings_of(found.outcomes),

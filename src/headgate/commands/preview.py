@@ -17,7 +17,7 @@ from headgate.gitlab.identity import branch
 from headgate.gitlab.notes import keep_note
 from headgate.gitlab.run import check_settings, open_run
 from headgate.intents.preview import Preview
-from headgate.landing.land import rehearse
+from headgate.landing.rehearse import rehearse
 from headgate.landing.workspace import open_workspace
 from headgate.objects.images import parse_reference
 from headgate.process import hide_environment
@@ -78,18 +78,18 @@ def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Termin
         repository, login = run.repository(hand_off.project), run.access(workspace.configuration.settings)
         source = stack.enter_context(app_source(repository, hand_off.commit, login))
         try:
-            outcomes, configuration, after = rehearse(workspace, Preview(hand_off, source), terminal.progress)
+            found = rehearse(workspace, Preview(hand_off, source), terminal.progress, lands=False)
         except RefusedError as error:
             terminal.line(f"nothing would be delivered: {error.what}")
             return _Previewed(f"Nothing would be delivered: {prose(error.what)}", is_new=True)
     terminal.end_progress()
-    changes = app_changes(workspace.tree, after, configuration)
-    report = ChangeReport(changes=changes, findings=findings_of(outcomes))
+    changes = app_changes(workspace.tree, found.tree, found.configuration)
+    report = ChangeReport(changes=changes, findings=findings_of(found.outcomes))
     write_change(terminal, report)
-    terminal.line(summary(outcomes))
+    terminal.line(summary(found.outcomes))
     text = f"If this were merged:\n\n{describe(report, run.event.server)}"
     is_new = bool(changes) or any(finding.is_error for finding in report.findings)
-    return _Previewed(text, is_new=is_new, code=merge_codes(outcome_codes(outcomes)))
+    return _Previewed(text, is_new=is_new, code=merge_codes(outcome_codes(found.outcomes)))
 
 
 def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference, ...]) -> HandOff:

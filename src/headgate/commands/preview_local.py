@@ -11,7 +11,7 @@ from headgate.commands.deliver import references
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.errors import ConfigError, GitError
 from headgate.intents.preview import Preview
-from headgate.landing.land import rehearse
+from headgate.landing.rehearse import rehearse
 from headgate.releases.handoff import HandOff, check, full_ref
 from headgate.releases.source import app_source
 from headgate.report.appchange import app_changes
@@ -54,16 +54,16 @@ def run(request: LocalPreviewOptions) -> int:
     )
     check(hand_off)
     with app_source(request.source, hand_off.commit) as source, open_for_reading(request.manifests) as workspace:
-        outcomes, configuration, after = rehearse(workspace, Preview(hand_off, source), terminal.progress)
-        changes = app_changes(workspace.tree, after, configuration)
+        found = rehearse(workspace, Preview(hand_off, source), terminal.progress, lands=False)
+        changes = app_changes(workspace.tree, found.tree, found.configuration)
     consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
-    report = ChangeReport(changes=changes, findings=findings_of(outcomes), consequence=consequence)
+    report = ChangeReport(changes=changes, findings=findings_of(found.outcomes), consequence=consequence)
     terminal.end_progress()
     write_change(terminal, report)
-    terminal.line(summary(outcomes))
+    terminal.line(summary(found.outcomes))
     if request.json:
         print(report_text(report), end="")  # noqa: T201  the answer itself
-    return merge_codes(outcome_codes(outcomes))
+    return merge_codes(outcome_codes(found.outcomes))
 
 
 def _project(repository: git.Repository) -> str:

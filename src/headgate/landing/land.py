@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome
     from headgate.intents.outcome import Decision
     from headgate.intents.protocol import Intent, Step
-    from headgate.landing.hydrated import HydratedIntent, Owner
+    from headgate.landing.hydrated import HydratedIntent
     from headgate.landing.publish import Delivered
     from headgate.landing.workspace import Workspace
-    from headgate.repository.tree import Changes, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,58 +54,11 @@ def land(
     return until_landed(workspace, lambda newest: _attempt(newest, intent, intent_id, options, progress))
 
 
-def rehearse(
-    workspace: Workspace, intent: Intent, progress: Callable[[str, str], None]
-) -> tuple[list[Outcome], Configuration, Tree]:
-    """Apply an intent and hydrate like `land`, but write nothing. Raises the intent's own errors.
-
-    Returns the outcomes, the configuration and the files that `land` would produce.
-    """
-    hydrated = hydrate_intent(read_state(workspace), intent, AS_USUAL, progress)
-    changes: Changes = {}
-    for outcome in hydrated.outcomes:
-        changes |= outcome.changes or {}
-    return hydrated.outcomes, hydrated.configuration, hydrated.after.with_changes(changes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rehearsal:
-    """What a landing would be: an outcome per app-environment, messages, files and configuration."""
-
-    outcomes: Sequence[Outcome]
-    messages: tuple[str, ...]
-    tree: Tree
-    configuration: Configuration
-    reviewed: frozenset[Owner]
-    """App-environments that would be proposed."""
-
-
-def rehearse_landing(
-    workspace: Workspace, intent: Intent, options: HydrateOptions, progress: Callable[[str, str], None]
-) -> Rehearsal:
-    """Do all that `land` does before it writes, with what is under review and held. Raises the intent's own errors."""
-    state = read_state(workspace)
-    hydrated = _keep_proposals(state, _fail_foreign_branches(state, hydrate_intent(state, intent, options, progress)))
-    outcomes = [*hydrated.outcomes, *hydrated.applied.outcomes]
-    changes: Changes = {}
-    for outcome in outcomes:
-        changes |= outcome.changes or {}
-    changed = [(outcome.app, outcome.environment) for outcome in outcomes if outcome.state == "changed"]
-    return Rehearsal(
-        outcomes=outcomes,
-        messages=tuple(hydrated.applied.messages),
-        tree=hydrated.after.with_changes(changes),
-        configuration=hydrated.configuration,
-        reviewed=frozenset(owner for owner in changed if state.reviews(*owner)),
-    )
-
-
 def _attempt(
     workspace: Workspace, intent: Intent, intent_id: str, options: HydrateOptions, progress: Callable[[str, str], None]
 ) -> Landing:
     state = read_state(workspace)
-    hydrated = hydrate_intent(state, intent, options, progress)
-    hydrated = _keep_proposals(state, _fail_foreign_branches(state, hydrated))
+    hydrated = prepared(state, hydrate_intent(state, intent, options, progress))
     drafts = draft_commits(state, hydrated, intent_id or intent.id, upgrade=options.upgrade)
     delivered = publish(workspace, drafts, state.configuration.settings.commits)
     return Landing(
@@ -129,6 +81,11 @@ def read_state(workspace: Workspace) -> State:
         branches=ReviewBranches(workspace),
         has_records_apart=workspace.has_records_apart,
     )
+
+
+def prepared(state: State, hydrated: HydratedIntent) -> HydratedIntent:
+    """Return it with what cannot be proposed failed, and what is under review already held: nothing is written yet."""
+    return _keep_proposals(state, _fail_foreign_branches(state, hydrated))
 
 
 def _fail_foreign_branches(state: State, hydrated: HydratedIntent) -> HydratedIntent:

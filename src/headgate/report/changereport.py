@@ -101,9 +101,9 @@ def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
     found: dict[tuple[EffectKind, str, str, str], list[str]] = {}
     for change in changes:
         for effect in change.objects:
-            for result in effect.change.effects:
-                if result.kind not in _SHOWN_IN_SECTIONS:
-                    key = (result.kind, effect.change.kind, result.text, str(effect.causes))
+            for consequence in effect.change.effects:
+                if consequence.kind not in _SHOWN_IN_SECTIONS:
+                    key = (consequence.kind, effect.change.kind, consequence.text, str(effect.causes))
                     found.setdefault(key, []).append(object_name(effect.change))
     facts = [
         Fact(kind=kind, names=tuple(names), text=text, causes=causes, effect=effect)
@@ -112,7 +112,7 @@ def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
     return sorted(facts, key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
 
 
-_TOLD_AS_EFFECT = ("removed", "exposed", "scaled-to-zero")
+_SHOWN_AS_EFFECT = ("removed", "exposed", "scaled-to-zero")
 """Flags that an effect says too."""
 
 
@@ -122,14 +122,14 @@ def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
     for change in changes:
         for effect in change.objects:
             for risk in effect.change.risks:
-                if risk.flag not in _TOLD_AS_EFFECT:
+                if risk.flag not in _SHOWN_AS_EFFECT:
                     found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
     return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
 
 
 def consequences(effect: ObjectEffect) -> list[str]:
     """Return the risks and effects of one object in words, each once."""
-    risks = [risk.text for risk in effect.change.risks if risk.flag not in _TOLD_AS_EFFECT]
+    risks = [risk.text for risk in effect.change.risks if risk.flag not in _SHOWN_AS_EFFECT]
     return list(dict.fromkeys([*risks, *(found.text for found in effect.change.effects)]))
 
 

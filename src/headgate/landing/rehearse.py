@@ -1,0 +1,67 @@
+"""A landing up to the point where something would be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.hydration.hydrate import AS_USUAL
+from headgate.landing.hydrated import hydrate_intent
+from headgate.landing.land import prepared, read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from headgate.configuration import Configuration
+    from headgate.hydration.hydrate import HydrateOptions, Outcome
+    from headgate.intents.protocol import Intent
+    from headgate.landing.hydrated import Owner
+    from headgate.landing.workspace import Workspace
+    from headgate.repository.tree import Changes, Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What a landing would be: an outcome per app-environment, what else there is to say, files and configuration.
+
+    ``reviewed`` are the app-environments that would be proposed.
+    """
+
+    outcomes: Sequence[Outcome]
+    messages: tuple[str, ...]
+    tree: Tree
+    configuration: Configuration
+    reviewed: frozenset[Owner]
+
+
+def rehearse(
+    workspace: Workspace,
+    intent: Intent,
+    progress: Callable[[str, str], None],
+    options: HydrateOptions = AS_USUAL,
+    *,
+    lands: bool = True,
+) -> Rehearsal:
+    """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises.
+
+    Without ``lands`` it is not looked at what is under review and held, as for a preview, which never lands.
+    """
+    state = read_state(workspace)
+    hydrated = hydrate_intent(state, intent, options, progress)
+    hydrated = prepared(state, hydrated) if lands else hydrated
+    outcomes = [*hydrated.outcomes, *hydrated.applied.outcomes]
+    changed = [(outcome.app, outcome.environment) for outcome in outcomes if outcome.state == "changed"]
+    return Rehearsal(
+        outcomes=outcomes,
+        messages=tuple(hydrated.applied.messages),
+        tree=hydrated.after.with_changes(_changes(outcomes)),
+        configuration=hydrated.configuration,
+        reviewed=frozenset(owner for owner in changed if state.reviews(*owner)),
+    )
+
+
+def _changes(outcomes: Iterable[Outcome]) -> Changes:
+    changes: Changes = {}
+    for outcome in outcomes:
+        changes |= outcome.changes or {}
+    return changes
