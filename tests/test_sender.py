@@ -262,4 +262,4 @@ def test_a_branch_token_of_the_bots_stops_the_run_while_it_is_a_token(
     trust.gitlab.tokens[-1].expired = is_expired
     ended = trust.hand_off()
     assert ended.code == code, ended.out
-    assert ("are of one user" in ended.out) == (not is_expired)
+    assert ("belong to the same user" in ended.out) == (not is_expired)
