@@ -105,7 +105,7 @@ SHARED = settings(
 )
 
 
-@settings(SHARED, max_examples=12, derandomize=True)
+@settings(SHARED, max_examples=6, derandomize=True)
 @given(example=examples())
 def test_ok_is_said_exactly_when_a_hand_off_goes_through(stages: Stages, example: Example) -> None:
     check(stages, example)
