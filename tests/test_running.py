@@ -7,7 +7,7 @@ import pytest
 from headgate.objects.diff import Field, object_fields
 from headgate.objects.generated import paired_by_stem, without_hashes
 from headgate.objects.quantity import parse_quantity
-from headgate.objects.running import running_form
+from headgate.objects.running import RunningChange, running_form
 from support.trees import one_object
 
 
@@ -19,7 +19,7 @@ def deployment(container: str, spec: str = "", kind: str = "Deployment", api: st
 
 
 def differing(old: str, new: str) -> list[Field]:
-    return list(object_fields(one_object(old), one_object(new)))
+    return list(object_fields(RunningChange(one_object(old), one_object(new))))
 
 
 ALIKE = {

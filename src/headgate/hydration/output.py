@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
 from headgate.hydration.record import RECORD, OutputRecord, read_record, record_text
-from headgate.impact.effects import find_effects
+from headgate.impact.effects import effects_of, find_effects
 from headgate.impact.risk import find_risks
 from headgate.objects.canonical import file_name
 from headgate.objects.diff import Field, object_fields
 from headgate.objects.generated import paired_by_stem
 from headgate.objects.manifest import manifests
+from headgate.objects.running import RunningChange
 from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
@@ -244,14 +245,15 @@ def object_change(file: str, old: Manifest | None, new: Manifest | None, workloa
     action: ObjectAction = "changed" if old and new else "added" if new else "removed"
     if known is None:
         return ObjectChange(action=action, kind="", namespace="", name=file, file=file, fields=())
+    change = RunningChange(old, new) if old and new else None
     return ObjectChange(
         action=action,
         kind=known.kind,
         namespace=known.namespace,
         name=known.name,
         file=file,
-        fields=tuple(object_fields(old, new)) if old and new else (),
+        fields=tuple(object_fields(change)) if change else (),
         old_name=old.name if old and old.name != known.name else "",
         risks=tuple(find_risks(old, new, workloads)),
-        effects=find_effects(old, new),
+        effects=effects_of(change) if change else find_effects(old, new),
     )

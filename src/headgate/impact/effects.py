@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
 from headgate.impact.reach import reach_of
-from headgate.objects.edits import field_names, find_edits, identity
+from headgate.objects.edits import field_names, identity
 from headgate.objects.kinds import POD_SPECS
-from headgate.objects.running import pod_template, running_form
+from headgate.objects.running import RunningChange, pod_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from headgate.objects.manifest import Manifest
 
@@ -45,16 +45,28 @@ class Effect:
     text: str
 
 
+def effects_of(change: RunningChange) -> tuple[Effect, ...]:
+    """Return what happens when the change of an object is applied, worst first."""
+    return _ordered(_change(change)) if _is_applied(change.new) else (_NOT_APPLIED,)
+
+
 def find_effects(old: Side, new: Side) -> tuple[Effect, ...]:
-    """Return what happens when an object's change is applied, worst first; None is an object that does not exist."""
-    if new is not None and flux_setting(new, "kustomize.toolkit.fluxcd.io/reconcile") == "disabled":
-        return (Effect("nothing", "is not applied: its annotation switches Flux off for it"),)
+    """Return what happens when an object comes, changes or goes, worst first; None is one that does not exist."""
+    if old is not None and new is not None:
+        return effects_of(RunningChange(old, new))
     if new is None:
-        found = list(_removal(old)) if old is not None else []
-    elif old is None:
-        found = [*_exposure(None, new), Effect("added", "is added")]
-    else:
-        found = list(_change(old, new))
+        return _ordered(_removal(old)) if old is not None else ()
+    return _ordered([*_exposure(None, new), Effect("added", "is added")]) if _is_applied(new) else (_NOT_APPLIED,)
+
+
+_NOT_APPLIED = Effect("nothing", "is not applied: its annotation switches Flux off for it")
+
+
+def _is_applied(new: Manifest) -> bool:
+    return flux_setting(new, "kustomize.toolkit.fluxcd.io/reconcile") != "disabled"
+
+
+def _ordered(found: Iterable[Effect]) -> tuple[Effect, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda effect: EFFECT_KINDS.index(effect.kind)))
 
 
@@ -79,16 +91,16 @@ def _removal(old: Manifest) -> Iterator[Effect]:
         yield Effect("removed", "is removed")
 
 
-def _change(old: Manifest, new: Manifest) -> Iterator[Effect]:
-    fixed = immutable_fields(old, new)
+def _change(change: RunningChange) -> Iterator[Effect]:
+    fixed = immutable_fields(change)
     if fixed:
-        kind: EffectKind = "recreated" if is_forced(new) else "rejected"
+        kind: EffectKind = "recreated" if is_forced(change.new) else "rejected"
         text = "is deleted and created again" if kind == "recreated" else "is rejected by the cluster"
         yield Effect(kind, f"{text}: {', '.join(fixed[:3])} cannot be changed")
-    found = [effect for rule in (_exposure, _scale, _pods, _config) for effect in rule(old, new)]
+    found = [*_exposure(change.old, change.new), *_scale(change), *_pods(change), *_config(change.old, change.new)]
     if found or fixed:
         yield from found
-    elif _runs_alike(old, new):
+    elif _runs_alike(change):
         yield Effect("nothing", "runs as before")
     else:
         yield Effect("changed", "is changed in place")
@@ -101,22 +113,23 @@ def _exposure(old: Side, new: Manifest) -> Iterator[Effect]:
         yield Effect("exposes", f"becomes reachable: {', '.join(more[:5])}{' ...' if len(more) > 5 else ''}")  # noqa: PLR2004
 
 
-def _scale(old: Manifest, new: Manifest) -> Iterator[Effect]:
-    before, after = running_form(old), running_form(new)
-    if old.kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
+def _scale(change: RunningChange) -> Iterator[Effect]:
+    before, after, kind_name = change.before, change.after, change.old.kind_name
+    if kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
         counts = _at(before, "spec", "replicas"), _at(after, "spec", "replicas")
         if counts[0] != counts[1] and None not in counts:
             yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
-    if old.kind_name == "HorizontalPodAutoscaler.autoscaling":
+    if kind_name == "HorizontalPodAutoscaler.autoscaling":
         ranges = [f"{_at(side, 'spec', 'minReplicas')}-{_at(side, 'spec', 'maxReplicas')}" for side in (before, after)]
         if ranges[0] != ranges[1]:
             yield Effect("scales", f"scales within {ranges[1]} instead of {ranges[0]}")
 
 
-def _pods(old: Manifest, new: Manifest) -> Iterator[Effect]:
+def _pods(change: RunningChange) -> Iterator[Effect]:
+    old, new = change.old, change.new
     if new.kind_name not in POD_SPECS:
         return
-    before, after = (running_form(side) for side in (old, new))
+    before, after = change.before, change.after
     if identity(pod_template(before, old.kind_name)) == identity(pod_template(after, new.kind_name)):
         return
     spec = after.get("spec")
@@ -147,9 +160,8 @@ def _config(old: Manifest, new: Manifest) -> Iterator[Effect]:
 _INERT = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
 
 
-def _runs_alike(old: Manifest, new: Manifest) -> bool:
-    edits = find_edits(running_form(old), running_form(new), new.kind_name)
-    changed = [field_names(edit.path) for edit in edits]
+def _runs_alike(change: RunningChange) -> bool:
+    changed = [field_names(edit.path) for edit in change.edits]
     return all(names[:2] == ("metadata", "labels") and names[-1] in _INERT for names in changed)
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.objects.edits import field_names, find_edits, shown_path
-from headgate.objects.running import running_form
+from headgate.objects.edits import field_names, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from headgate.objects.edits import AnyEdit
     from headgate.objects.listkeys import FieldNames
     from headgate.objects.manifest import Manifest
+    from headgate.objects.running import RunningChange
 
 _FIXED = {
     "ClusterRoleBinding.rbac.authorization.k8s.io": ["roleRef"],
@@ -47,14 +47,14 @@ _DATA = ["data", "binaryData", "stringData", "immutable"]
 _FORCE = "kustomize.toolkit.fluxcd.io/force"
 
 
-def immutable_fields(old: Manifest, new: Manifest) -> list[str]:
+def immutable_fields(change: RunningChange) -> list[str]:
     """Return the paths of the fields that differ and may not."""
+    old, new = change.old, change.new
     fixed = [*_FIXED.get(old.kind_name, ()), *(_DATA if old.data.get("immutable") is True else ())]
     if not fixed or old.name != new.name:
         return []
-    edits = find_edits(running_form(old), running_form(new), old.kind_name)
     free = _FREE.get(old.kind_name, ())
-    found = [edit for edit in edits if _is_below(edit, fixed) and not _is_below(edit, free)]
+    found = [edit for edit in change.edits if _is_below(edit, fixed) and not _is_below(edit, free)]
     return [shown_path(edit.path) for edit in found if not _is_allowed(old, new, field_names(edit.path))]
 
 

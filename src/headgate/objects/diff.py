@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import NOTHING, Reorder, find_edits, same, shown_path
-from headgate.objects.running import running_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.objects.edits import EditPath
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.running import RunningChange
 
 __all__ = ["Field", "fields", "object_fields", "same"]
 
@@ -30,11 +29,11 @@ class Field:
     runs_alike: bool = False
 
 
-def object_fields(old: Manifest, new: Manifest) -> Iterator[Field]:
+def object_fields(change: RunningChange) -> Iterator[Field]:
     """Yield every field that differs between two states of an object, and whether that is only how it is written."""
-    found = list(fields(old.data, new.data, new.kind_name))
-    running = {field.path for field in fields(running_form(old), running_form(new), new.kind_name)} if found else set()
-    yield from (replace(field, runs_alike=not _differs(field.path, running)) for field in found)
+    running = {shown_path(edit.path) for edit in change.edits}
+    for field in fields(change.old.data, change.new.data, change.new.kind_name):
+        yield replace(field, runs_alike=not _differs(field.path, running))
 
 
 def _differs(path: str, running: set[str]) -> bool:

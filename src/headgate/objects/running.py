@@ -7,14 +7,18 @@ autoscaling. What is not here is compared as it is written, so that a difference
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.edits import find_edits
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.objects.edits import AnyEdit
     from headgate.objects.manifest import Manifest
 
 _POD = {
@@ -75,6 +79,29 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     if pod is not None:
         _fill_pod(pod)
     return data
+
+
+@dataclass(frozen=True, eq=False)
+class RunningChange:
+    """An object before and after, as a cluster runs it, and what differs then; each worked out once."""
+
+    old: Manifest
+    new: Manifest
+
+    @cached_property
+    def before(self) -> dict[str, Any]:
+        """The running form before."""
+        return running_form(self.old)
+
+    @cached_property
+    def after(self) -> dict[str, Any]:
+        """The running form after."""
+        return running_form(self.new)
+
+    @cached_property
+    def edits(self) -> tuple[AnyEdit, ...]:
+        """What runs differently."""
+        return tuple(find_edits(self.before, self.after, self.new.kind_name))
 
 
 def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any] | None:
