@@ -138,7 +138,7 @@ def test_compare_shows_what_differs(stage: Stage) -> None:
     ran = headgate("compare", "dev", "production", "--manifests", str(made.path))
     assert ran.code == 0, ran.err
     assert ran.out.splitlines() == [
-        "production has otherwise than dev: 1 of 3 apps",
+        "production differs from dev in 1 of 3 apps",
         "plain in production: 1 changed",
         "  ~ ConfigMap plain/plain (apps/plain/values.production.yaml)",
         "      data.level",

@@ -28,7 +28,7 @@ class CompareOptions:
 
 
 def run(request: CompareOptions) -> int:
-    """Show what ``right`` has otherwise than ``left`` and return 0. Raises ConfigError for unknown names."""
+    """Show how ``right`` differs from ``left`` and return 0. Raises ConfigError for unknown names."""
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
         prefetch(tree)
@@ -36,7 +36,7 @@ def run(request: CompareOptions) -> int:
         targets = select(configuration, (request.app,) if request.app else (), (request.left, request.right))
         apps = {record.name: record for record, _ in targets}
         changes = differences(tree, configuration, apps.values(), request.left, request.right)
-    title = f"{request.right} has otherwise than {request.left}: {len(changes)} of {len(apps)} apps"
+    title = f"{request.right} differs from {request.left} in {len(changes)} of {len(apps)} apps"
     report = ChangeReport(changes=changes, title=title)
     if request.json:
         print(report_text(report), end="")  # noqa: T201  the answer itself

@@ -12,6 +12,7 @@ from headgate.objects.encrypted import is_encrypted
 from headgate.releases.release import read_release
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.causes import Causes, causes_of, changed_inputs
+from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 def differences(
     tree: Tree, configuration: Configuration, apps: Iterable[AppRecord], left: str, right: str
 ) -> list[AppChange]:
-    """Return what an app's final YAML in ``right`` has otherwise than in ``left``; nothing of apps that are equal.
+    """Return how each app's final YAML in ``right`` differs from that in ``left``; nothing of apps that are equal.
 
     An object of the app's own namespace is the same object in both, though the namespaces differ. Where an app has no
     YAML in one of them, all of it is added or removed.
     """
     found = [_difference(tree, configuration, app, left, right) for app in apps]
-    return [change for change in found if change.objects or change.before != change.after]
+    return [change for change in found if change.objects or any(version_steps(change))]
 
 
 def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: str, right: str) -> AppChange:

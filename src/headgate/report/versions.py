@@ -45,22 +45,31 @@ def version_steps(change: AppChange) -> Iterator[VersionStep]:
         old, new = before.get(name), after.get(name)
         if old is not None and new is None and change.after is not None:
             yield VersionStep(part=name, old=_version(old))
-        elif new is not None and new != old:
+        elif new is not None and (old is None or _identity(new) != _identity(old)):
             yield _step(name, old, new)
 
 
 def _step(name: str, old: Part | None, new: Part) -> VersionStep:
     is_same = old is not None and _version(old) == _version(new)
-    word = "another digest" if hasattr(new, "digest") else "the same commit"
+    note = "another digest" if old is not None and _digest(old) != _digest(new) else "another commit"
     return VersionStep(
         part=name,
         old="" if old is None or is_same else _version(old),
         new=_version(new),
-        note=word if is_same else "new" if old is None else "",
+        note=note if is_same else "new" if old is None else "",
         project=new.project,
         old_commit=old.commit if old is not None and old.project == new.project else "",
         commit=new.commit,
     )
+
+
+def _identity(part: Part) -> tuple[str, ...]:
+    """Return what makes a part another version: not who brought it, nor by which pipeline."""
+    return (part.project, part.commit, _version(part), _digest(part), getattr(part, "repository", ""))
+
+
+def _digest(part: Part) -> str:
+    return str(getattr(part, "digest", ""))
 
 
 def part_name(name: str) -> tuple[str, str]:
