@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _POD = {
     "dnsPolicy": "ClusterFirst",
-    "enableServiceLinks": True,
     "restartPolicy": "Always",
     "schedulerName": "default-scheduler",
     "securityContext": {},
@@ -153,8 +152,6 @@ def _read_quantities(value: Any) -> None:
             for name in _QUANTITIES:
                 if isinstance(resources.get(name), dict):
                     resources[name] = {key: _number(item) for key, item in resources[name].items()}
-            if isinstance(resources.get("limits"), dict) and isinstance(resources.get("requests", {}), dict):
-                resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _read_quantities(item)
 
