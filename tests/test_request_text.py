@@ -39,7 +39,7 @@ def test_a_new_image_is_routine(scene: Scene) -> None:
 
 def test_a_change_of_the_apps_config_is_not(scene: Scene) -> None:
     text = second(scene, {"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 0")})
-    assert ":mag: **Look at this**: 1 risk, more than images and versions changes in 1 object" in text
+    assert ":mag: **Look at this**: 1 risk, 1 object changes in more than images and versions" in text
     assert re.search(r":warning: `Deployment [^`]*`: scales from 2 to 0 \(the app's config and image web\)", text)
 
 

@@ -60,7 +60,7 @@ def test_a_template_change_over_many_apps_fits_on_a_screen() -> None:
     assert len(found) <= SCREEN
     assert max(map(len, found)) <= WIDTH
     assert found == [
-        "Look at this: more than images and versions changes in 300 objects",
+        "Look at this: 300 objects change in more than images and versions",
         "requested by anna",
         "What it does:",
         "  300 of Deployment (app-000, app-001, app-002, app-003, and 296 more): restarts",

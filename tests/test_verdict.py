@@ -68,7 +68,7 @@ def test_nothing_is_nothing() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (deployment("1.0.0"), deployment("1.1.0", tty=True), "more than images and versions changes in 1 object"),
+        (deployment("1.0.0"), deployment("1.1.0", tty=True), "1 object changes in more than images and versions"),
         (deployment("1.1.0"), deployment("1.0.0"), "1 risk"),
         (deployment("1.0.0"), deployment("1.0.0").replace("acme/web:", "acme/other:"), "more than images"),
         (deployment("1.0.0"), deployment("1.0.0", securityContext={"privileged": True}), "1 risk"),

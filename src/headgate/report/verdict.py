@@ -116,7 +116,8 @@ def _warnings(findings: Sequence[Finding]) -> Iterator[str]:
 def _others(objects: Sequence[ObjectEffect]) -> Iterator[str]:
     count = sum(effect.change.action == "changed" and not effect.is_routine for effect in objects)
     if count:
-        yield f"more than images and versions changes in {_number(count, 'object')}"
+        verb = "changes" if count == 1 else "change"
+        yield f"{_number(count, 'object')} {verb} in more than images and versions"
 
 
 def _number(count: int, noun: str) -> str:
