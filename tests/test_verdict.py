@@ -116,4 +116,4 @@ def test_findings_are_those_of_outcomes() -> None:
 
 def test_a_short_version_stands_in_texts_by_chance() -> None:
     old, new = deployment("1"), deployment("2")
-    assert verdict({"d": old}, {"d": new}, "1", "2").startswith("Look at this: more than images")
+    assert verdict({"d": old}, {"d": new}, "1", "2").endswith("in more than images and versions")
