@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from headgate.cluster_checks import cluster_names, depends_on_problem
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
 from headgate.engine.reading import SourceText, documents, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
@@ -141,10 +142,25 @@ class Apps(Mapping[str, "AppRecord"]):
     def _find(self, name: str) -> AppRecord | HeadgateError:
         if name not in self._found:
             try:
-                self._found[name] = _load_app(self._tree, self._folders[name], name, self._settings)
+                record = _load_app(self._tree, self._folders[name], name, self._settings)
+                self._check_depends_on(record)
+                self._found[name] = record
             except HeadgateError as error:
                 self._found[name] = error
         return self._found[name]
+
+    def _check_depends_on(self, record: AppRecord) -> None:
+        """Check what an app depends on. Raises ConfigError. What another app says of itself is not checked here."""
+        problem = depends_on_problem(record.name, record.app.depends_on, self.names, self._needs)
+        if problem:
+            raise ConfigError(problem, where=record.place("depends_on"), hint="correct 'depends_on', or leave it out")
+
+    def _needs(self, name: str) -> Sequence[str]:
+        file = f"{self._folders.get(name, name)}/app.yaml"
+        try:
+            return parse(self._tree.read(file), file, App)[0].depends_on
+        except (HeadgateError, KeyError):
+            return ()  # it fails by itself
 
     def __getitem__(self, name: str) -> AppRecord:
         """Return an app. Raises KeyError when there is none, or when it cannot be used."""
@@ -192,6 +208,10 @@ class Configuration:
     def cluster(self, environment: str) -> str:
         """Return the name of the cluster that an environment runs on."""
         return self.settings.environments[environment].cluster or environment
+
+    def clusters(self, environment: str) -> frozenset[str]:
+        """Return the names of all clusters that an environment runs on."""
+        return cluster_names(self.settings, environment)
 
     def output_folder(self, app: str, environment: str) -> str:
         """Return the folder of an app's final YAML in an environment."""

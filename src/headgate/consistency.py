@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.cluster_checks import check_clusters
 from headgate.errors import ConfigError, ImageError, Location, did_you_mean
 from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
@@ -37,6 +38,7 @@ def check_settings(settings: Settings, text: SourceText) -> None:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
     _check_message(settings, text)
     _check_scopes(settings, text)
+    check_clusters(settings, text)
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(

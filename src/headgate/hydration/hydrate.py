@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from headgate import tools
 from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, ImageError, Location
+from headgate.flux.changes import with_yaml
+from headgate.flux.files import writes_flux_objects
+from headgate.flux.objects import with_data_kept
 from headgate.hydration import lock, output
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
@@ -54,6 +57,12 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     upgrade: str = ""
     inputs: str = ""
+
+    def joined(self, more: Changes | HeadgateError | None) -> Outcome:
+        """Return this with more changes outside of its folder, or failed when they cannot be made."""
+        if isinstance(more, HeadgateError):
+            return replace(self, state="failed", error=more, changes=None, objects=())
+        return replace(self, state="changed", changes={**(self.changes or {}), **more}) if more else self
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,17 @@ def hydrate(
         elif isinstance(plan, Planned):
             todo.append(plan)
     outcomes |= _hydrate_planned(tree, configuration, todo, options, progress)
-    return [outcomes[record.name, environment] for record, environment in targets]
+    return with_flux_objects(tree, configuration, [outcomes[record.name, name] for record, name in targets])
+
+
+def with_flux_objects(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return outcomes with the changes of Flux objects that go along; one where these cannot be written fails."""
+    hydrated = {(one.app, one.environment): one.changes or {} for one in outcomes if one.state in _HYDRATED}
+    found = with_yaml(tree, configuration, hydrated)
+    return [one.joined(found.get((one.app, one.environment))) for one in outcomes]
+
+
+_HYDRATED = ("changed", "unchanged")
 
 
 def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:
@@ -284,10 +303,13 @@ def _finish(plan: Planned, result: Result, configuration: Configuration) -> Hydr
         with_suffixes(found), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
     )
     check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
+    written = placed.manifests
+    if writes_flux_objects(settings, plan.environment):
+        written = with_data_kept(written)
     return Hydrated(
         plan,
-        placed.manifests,
-        to_files(placed.manifests, namespace),
+        written,
+        to_files(written, namespace),
         frozenset(used),
         (*plan.warnings, *result.warnings, *placed.warnings),
     )

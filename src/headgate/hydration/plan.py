@@ -12,6 +12,7 @@ from headgate import __version__
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError, Location
+from headgate.flux.files import writes_flux_objects
 from headgate.hydration.template import current_scope, own_config, shared_template, unread
 from headgate.model import Release
 from headgate.objects.canonical import OUTPUT_FORMAT
@@ -167,6 +168,7 @@ class Planner:
         if environment not in self._settings:
             settings, here = self.configuration.settings, self.configuration.environment(environment)
             facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
+            facts += ["flux"] if writes_flux_objects(settings, environment) else []
             self._settings[environment] = json.dumps(facts, sort_keys=True)
         return self._settings[environment]
 
@@ -270,6 +272,7 @@ class Planner:
             {name: image.model_dump() for name, image in record.images(render.environment).items()},
             *(hooks, record.app.allow.model_dump(), record.app.template is None),
             *(dict(settings.workloads), dict(settings.scopes)),
+            *(["flux"] if writes_flux_objects(settings, render.environment) else []),
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.engine import pool
 from headgate.errors import GitError, HeadgateError
+from headgate.flux.changes import with_removals
 from headgate.hydration import lock, output
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions, Outcome, hydrate
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED, changes_id
@@ -135,8 +136,20 @@ def _hydrated(state: State, intent: Intent, options: HydrateOptions, progress: C
     applied = replace(applied, steps=steps)
     after = state.tree.with_changes(_all_changes(applied))
     configuration = _configuration_after(state, after, applied)
-    found = [_outcome(state, step, by_owner) for step in steps]
+    found = _with_flux_removals(state, [_outcome(state, step, by_owner) for step in steps])
     return _Hydrated(intent, applied, after, found, configuration, failures)
+
+
+def _with_flux_removals(state: State, outcomes: list[Outcome]) -> list[Outcome]:
+    done: dict[Owner, Changes] = {}
+    for one in outcomes:
+        if one.state in ("changed", "unchanged"):
+            done[one.app, one.environment] = done.get((one.app, one.environment), {}) | (one.changes or {})
+    found = with_removals(state.tree, state.configuration, done)
+    return [
+        one.joined(found.get((one.app, one.environment))) if one.state in ("changed", "unchanged") else one
+        for one in outcomes
+    ]
 
 
 def read_state(workspace: Workspace) -> State:

@@ -1,6 +1,7 @@
 """The files of a manifest repository, declared once: what is read, checked, documented and given as JSON Schema."""
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
+from headgate.model.clusters import Cluster, FluxObjects, HealthSource
 from headgate.model.fields import StrictModel
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.release import (
@@ -35,16 +36,19 @@ __all__ = [
     "Allow",
     "App",
     "AppEnvironment",
+    "Cluster",
     "CommitIdentity",
     "Commits",
     "Config",
     "Dependencies",
     "Environment",
     "FailureRecord",
+    "FluxObjects",
     "FreezeRecord",
     "GitLabSettings",
     "Granted",
     "GroupRecord",
+    "HealthSource",
     "Image",
     "Lock",
     "Mirror",

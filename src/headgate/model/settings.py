@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from headgate.model.clusters import Cluster
 from headgate.model.fields import (
     WEEKDAYS,
     Branch,
@@ -262,6 +263,8 @@ class Settings(StrictModel):
     """Version of this file's format."""
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
+    clusters: Mapping[Name, Cluster] = Field(default_factory=dict)
+    """Clusters with Flux in them: its objects, and what says whether apps are healthy. Default: none."""
     gitlab: GitLabSettings | None = None
     """GitLab, and this project there. Required for what runs in GitLab's pipelines."""
     registries: Mapping[Host, Registry] = Field(default_factory=dict)
