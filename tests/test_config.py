@@ -397,7 +397,7 @@ PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
         (
             HEADGATE + "5: x\n",
             (
-                "9: 5: unknown key '5', expected one of: version, environments, gitlab, registries, permissions, "
+                "9: 5: unknown key '5', expected one of: version, environments, clusters, gitlab, registries, permissions, "
                 "workloads, scopes, sandbox, dependencies, limits, commits, records"
             ),
         ),

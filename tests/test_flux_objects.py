@@ -304,7 +304,7 @@ def test_a_circle_of_others_is_their_own_error(flux: ManifestRepository) -> None
     [
         ("dev: {flux: {}}", "dev: {environments: [dve], flux: {}}", "there is no environment 'dve'"),
         ("dev: {flux: {}}", "test: {flux: {}}", "no environment runs on the cluster 'test'"),
-        ("dev: {flux: {}}", "dev: {flux: {}, kustomization: x}", "kustomization only without flux"),
+        ("dev: {flux: {}}", "dev: {flux: {}, kustomization: x}", "kustomization and folder only without flux"),
         ("dev: {flux: {}}", "dev: {health: {}}", "exactly one of statuses and kubernetes"),
         ("dev: {flux: {}}", "dev: {flux: {interval: soon}}", "a time such as 30s, 10m or 1h"),
         ("gitlab:", "registries: {} #", "it is not known where this repository is"),
@@ -460,3 +460,92 @@ def test_adding_clusters_writes_objects_for_what_is_there(flux: ManifestReposito
         yaml.safe_load((flux.path / kustomization("dev", "shop.dev")).read_text())["spec"]["path"]
         == "./deploy/dev/shop"
     )
+
+
+# Verified
+
+
+def verify(repository: ManifestRepository, code: int) -> str:
+    repository.commit()
+    ran = headgate("verify", "--manifests", str(repository.path))
+    assert ran.code == code, ran.out + ran.err
+    return ran.out + ran.err
+
+
+def test_verify_finds_objects_that_are_edited_missing_or_left(flux: ManifestRepository) -> None:
+    hydrate(flux)
+    verify(flux, 0)
+    edited, missing, left = (kustomization("dev", name) for name in ("shop.dev", "shop.dev", "gone.dev"))
+    text = (flux.path / edited).read_text()
+    flux.write({edited: text.replace("wait: true", "wait: false")})
+    assert edited in verify(flux, 1)
+    (flux.path / missing).unlink()
+    assert missing in verify(flux, 1)
+    flux.write({missing: text, left: text.replace("shop.dev", "gone.dev")})
+    told = verify(flux, 20)  # and it is read twice
+    assert left in told
+    assert "2 Kustomizations of the cluster 'dev' read it, and take turns: gone.dev, shop.dev" in told
+
+
+OWN = SETTINGS.replace("dev: {flux: {}}", "dev: {}").replace("eu: {flux", "# {flux")
+
+
+def own_kustomization(name: str, path: str, source: str = "flux-system") -> str:
+    head = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+    body = f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {{interval: 1m, path: {path}, prune: true"
+    return f"{head}{body}, sourceRef: {{kind: GitRepository, name: {source}}}}}\n"
+
+
+def git_repository(name: str, url: str, branch: str = "main") -> str:
+    head = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+    body = f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {{interval: 1m, url: {url}"
+    return f"{head}{body}, ref: {{branch: {branch}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"a.yaml": own_kustomization("dev", "./deploy/dev")}, ""),
+        ({"a.yaml": own_kustomization("shop", "deploy/dev/shop/")}, ""),
+        ({"a.yaml": own_kustomization("all", "./")}, ""),
+        ({"a.yaml": own_kustomization("cart", "./deploy/dev/cart")}, "no Kustomization of the cluster 'dev' reads it"),
+        ({"a.yaml": own_kustomization("cart", "./deploy/dev/sho")}, "no Kustomization of the cluster 'dev' reads it"),
+        (
+            {"a.yaml": own_kustomization("all", "./deploy"), "b/c.yml": own_kustomization("shop", "./deploy/dev/shop")},
+            "2 Kustomizations of the cluster 'dev' read it, and take turns: all, shop",
+        ),
+        (
+            {
+                "a.yaml": own_kustomization("shop", "./deploy/dev/shop", "other"),
+                "b.yaml": git_repository("other", "https://git.example.com/x/y.git"),
+            },
+            "no Kustomization of the cluster 'dev' reads it",
+        ),
+        ({"a.yaml": CONFIG_MAP}, ""),  # its Flux objects are somewhere else
+    ],
+)
+def test_verify_says_which_folder_flux_reads_not_or_twice(
+    flux: ManifestRepository, files: dict[str, str], told: str
+) -> None:
+    flux.write({"headgate.yaml": OWN, **{f"clusters/dev/{name}": text for name, text in files.items()}})
+    hydrate(flux)
+    said = verify(flux, 20 if told else 0)
+    assert told in said
+
+
+def test_verify_knows_kustomizations_that_read_a_mirror(flux: ManifestRepository) -> None:
+    mirrored = OWN.replace("delivery: commit", "delivery: commit, output: {mirror: {branch: env/dev}}")
+    source = git_repository("live", "https://gitlab.example.com/platform/manifests.git", "env/dev")
+    flux.write({"headgate.yaml": mirrored, "clusters/dev/source.yaml": source})
+    flux.write({"clusters/dev/shop.yaml": own_kustomization("shop", "./shop", "live")})
+    hydrate(flux)
+    verify(flux, 0)
+    flux.write({"clusters/dev/shop.yaml": own_kustomization("shop", "./deploy/dev/shop", "live")})
+    assert "no Kustomization of the cluster 'dev' reads it" in verify(flux, 20)
+
+
+def test_own_objects_may_be_in_another_folder(flux: ManifestRepository) -> None:
+    flux.write({"headgate.yaml": OWN.replace("dev: {}", "dev: {folder: flux/one}")})
+    flux.write({"flux/one/a.yaml": own_kustomization("cart", "./deploy/dev/cart")})
+    hydrate(flux)
+    assert "no Kustomization of the cluster 'dev' reads it" in verify(flux, 20)

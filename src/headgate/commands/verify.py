@@ -15,6 +15,7 @@ from headgate.releases.deepen import deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verdicts_to_json, write_verdicts
 from headgate.repository.tree import prefetch
+from headgate.state.flux import flux_verdicts
 from headgate.state.reading import open_for_reading
 from headgate.state.verify import Verification, is_whole, orphans, strays, verdicts, with_touches, without
 
@@ -61,6 +62,7 @@ def run(request: VerifyOptions, hear: Callable[[Sequence[Verification]], None] =
         found = [] if request.strays else verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:
             found += orphans(tree, configuration)
+            found += [] if request.strays else flux_verdicts(tree, configuration)
         if request.base is not None:
             told = {difference.file for one in found for difference in one.differences}
             found += without(strays(tree, configuration, request.base), told)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from headgate.model.fields import Branch, Name, StrictModel, Text, Url, as_tuple, pattern
+from headgate.model.fields import Branch, Name, SafeFolder, StrictModel, Text, Url, as_tuple, pattern
 
 # https://pkg.go.dev/time#ParseDuration, as Flux' CRDs restrict it.
 Duration = Annotated[str, pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", "a time such as 30s, 10m or 1h")]
@@ -75,11 +75,13 @@ class Cluster(StrictModel):
     """Write the Flux objects to `clusters/CLUSTER/`; `{}` takes the defaults. Default: they are yours."""
     kustomization: Text | None = None
     """Name of an app's Kustomization where Flux' objects are yours: `{environment}-{app}`."""
+    folder: SafeFolder | None = None
+    """Folder with your Flux objects, which `headgate verify` looks through. Default: `clusters/CLUSTER`."""
     health: HealthSource | None = None
     """What says whether apps are healthy there. Default: nothing."""
 
     @model_validator(mode="after")
     def _names_its_own(self) -> Cluster:
-        if self.flux is not None and self.kustomization is not None:
-            raise ValueError("kustomization only without flux, which chooses the names")
+        if self.flux is not None and (self.kustomization is not None or self.folder is not None):
+            raise ValueError("kustomization and folder only without flux, which chooses the names")
         return self

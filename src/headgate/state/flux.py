@@ -1,0 +1,42 @@
+"""The Flux objects against what headgate.yaml gives, and whether each output folder is read exactly once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.errors import GuardError, Location
+from headgate.flux.files import ClusterFiles, writes_flux_objects
+from headgate.flux.readers import misread
+from headgate.repository.tree import blob_id
+from headgate.state.verify import Difference, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.config import Configuration
+    from headgate.repository.tree import Tree
+
+
+def flux_verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
+    """Return what is not as it should be below ``clusters/``, and output folders that Flux reads not or twice."""
+    found = _verdicts(tree, configuration) if writes_flux_objects(configuration.settings) else []
+    for one in misread(tree, configuration):
+        error = GuardError(one.problem, where=Location(one.folder), hint="let exactly one Kustomization read it")
+        found.append(Verification(one.app, one.environment, one.folder, "failed", error=error))
+    return found
+
+
+def _verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
+    by_folder: dict[str, list[Difference]] = {}
+    for difference in _differences(tree, ClusterFiles(tree, configuration)):
+        by_folder.setdefault(difference.file.rpartition("/")[0], []).append(difference)
+    return [Verification("", "", folder, "edited", tuple(found)) for folder, found in sorted(by_folder.items())]
+
+
+def _differences(tree: Tree, files: ClusterFiles) -> Iterator[Difference]:
+    for path, data in sorted(files.expected().items()):
+        if path not in tree:
+            yield Difference(path, "missing")
+        elif tree.oid(path) != blob_id(data):
+            yield Difference(path, "changed")
+    yield from (Difference(path, "left") for path in files.leftovers())
