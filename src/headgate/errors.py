@@ -268,6 +268,27 @@ class SandboxError(HeadgateError):
     title = "the engine is not locked in"
 
 
+class UnhealthyError(HeadgateError):
+    """Flux says that what was deployed failed in the cluster."""
+
+    code = 34
+    title = "what was deployed failed in the cluster"
+
+
+class HealthUnknownError(HeadgateError):
+    """Whether what was deployed is healthy cannot be found out."""
+
+    code = 35
+    title = "whether it is healthy cannot be found out"
+
+
+class StillWaitingError(HeadgateError):
+    """Flux said nothing final in the time that was given."""
+
+    code = 36
+    title = "Flux is not done yet"
+
+
 KINDS: tuple[type[HeadgateError], ...] = (
     SeveralError,
     ConfigError,
@@ -294,6 +315,9 @@ KINDS: tuple[type[HeadgateError], ...] = (
     UntrustedError,
     ForbiddenError,
     SandboxError,
+    UnhealthyError,
+    HealthUnknownError,
+    StillWaitingError,
 )
 
 

@@ -1,0 +1,86 @@
+"""The health of apps on the default branch, from whatever source the clusters of headgate.yaml name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError, HealthUnknownError
+from headgate.flux.names import clusters_of, kustomization_name
+from headgate.health.deployments import deployments
+from headgate.health.verdict import Health, combined, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.config import Configuration
+    from headgate.health.deployments import Deployment
+    from headgate.health.kubernetes import KubernetesReports
+    from headgate.health.statuses import StatusReports
+    from headgate.landing.workspace import Workspace
+    from headgate.model import Cluster, Settings
+
+Owner = tuple[str, str]
+"""App and environment."""
+
+
+@dataclass(frozen=True)
+class HealthSources:
+    """What can be asked in this run. None where it has no token for GitLab, or no kubeconfig."""
+
+    statuses: StatusReports | None = None
+    kubernetes: KubernetesReports | None = None
+
+
+def has_health(settings: Settings, environment: str) -> bool:
+    """Whether every cluster that an environment runs on has a source of health, and there is one."""
+    clusters = clusters_of(settings, environment).values()
+    return bool(clusters) and all(cluster.health is not None for cluster in clusters)
+
+
+def read_health(
+    workspace: Workspace, configuration: Configuration, owners: Iterable[Owner], sources: HealthSources
+) -> dict[Owner, Health]:
+    """Return how apps in environments are doing at the workspace's commit; of those without final YAML nothing.
+
+    What cannot be found out is unknown, with the reason. Raises GitError.
+    """
+    known = [owner for owner in owners if has_health(configuration.settings, owner[1])]
+    every = {owner: configuration.output_folder(*owner) for owner in known}
+    tree = workspace.tree
+    folders = {
+        owner: folder for owner, folder in every.items() if any(path.endswith(".yaml") for path in tree.paths(folder))
+    }
+    found = deployments(workspace, folders) if folders else {}
+    return {owner: _health(configuration.settings, owner, one, sources) for owner, one in found.items()}
+
+
+def _health(settings: Settings, owner: Owner, deployment: Deployment, sources: HealthSources) -> Health:
+    clusters = clusters_of(settings, owner[1])
+    names = {name: kustomization_name(*owner, name, cluster.kustomization) for name, cluster in clusters.items()}
+    # Where people gave Kustomizations of several clusters one name, their statuses differ only by who posted them.
+    sharing = Counter((names[name], cluster.health) for name, cluster in clusters.items())
+    found = [
+        _on_cluster(cluster, names[name], deployment, sources, sharing[names[name], cluster.health])
+        for name, cluster in clusters.items()
+    ]
+    return replace(combined(found), deployed=deployment.commit)
+
+
+def _on_cluster(cluster: Cluster, name: str, deployment: Deployment, sources: HealthSources, wanted: int) -> Health:
+    source = cluster.health
+    try:
+        if source is None:
+            return combined([])
+        if source.kubernetes is not None:
+            if sources.kubernetes is None:
+                raise HealthUnknownError("there is no kubeconfig: KUBECONFIG names none")
+            reports = list(sources.kubernetes.reports(source.kubernetes, cluster.namespace, name))
+            return verdict(deployment.same, reports)
+        if sources.statuses is None:
+            raise HealthUnknownError("no token of this run reads commit statuses of the manifest project")
+        found = sources.statuses.reports(deployment.window, name, source.statuses or "")
+        return verdict(deployment.window, list(found), wanted)
+    except HeadgateError as error:
+        return Health(state="unknown", reason=error.what)
