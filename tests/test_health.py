@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.commands import wait
-from headgate.health.verdict import FluxReport, ReportState, combined, verdict
+from headgate.flux.verdict import FluxReport, ReportState, combined, verdict
 from support.cli import Ran, headgate
 from support.flux import NotificationController
 from support.gitlab.gitside import refs

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConfigError, did_you_mean
 from headgate.flux.names import clusters_of, environments_on
+from headgate.model import AfterHealth
 from headgate.paths import CLUSTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.engine.reading import SourceText
-    from headgate.model import Settings
+    from headgate.errors import Location
+    from headgate.model import AcceptRule, Settings
 
 
 def check_clusters(settings: Settings, text: SourceText) -> None:
@@ -34,6 +36,38 @@ def check_clusters(settings: Settings, text: SourceText) -> None:
                 hint="name some in its 'environments', or name it in the 'cluster' of an environment",
             )
         _check_flux(settings, name, text)
+    for name, found in settings.environments.items():
+        for index, take in enumerate(found.takes):
+            check_health_of(settings, take, text.place(("environments", name, "takes", index, "auto")))
+        if found.on_failure == "roll-back":
+            _check_on_failure(settings, name, text.place(("environments", name, "on_failure")))
+
+
+def has_health(settings: Settings, environment: str) -> bool:
+    """Whether every cluster that an environment runs on has a source of health, and there is one."""
+    clusters = clusters_of(settings, environment).values()
+    return bool(clusters) and all(cluster.health is not None for cluster in clusters)
+
+
+def check_health_of(settings: Settings, take: AcceptRule, where: Location) -> None:
+    """Check that what a promotion waits for can be known. Raises ConfigError."""
+    source = take.promotion or ""
+    if isinstance(take.auto, AfterHealth) and source in settings.environments and not has_health(settings, source):
+        raise ConfigError(f"nothing says whether {source} is healthy", where=where, hint=_SET_HEALTH)
+
+
+_SET_HEALTH = "set 'health' of each cluster on which that environment runs"
+
+
+def _check_on_failure(settings: Settings, name: str, where: Location) -> None:
+    if not has_health(settings, name):
+        raise ConfigError(f"nothing says whether {name} is healthy", where=where, hint=_SET_HEALTH)
+    if settings.records == "branch":
+        raise ConfigError(
+            "a roll-back by itself is looked up in the records of the default branch, which has none here",
+            where=where,
+            hint="leave out 'records: branch', or this",
+        )
 
 
 def _check_flux(settings: Settings, name: str, text: SourceText) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.cluster_checks import check_clusters
+from headgate.cluster_checks import check_clusters, check_health_of
 from headgate.errors import ConfigError, ImageError, Location, did_you_mean
 from headgate.message import FIELDS, unknown_field
 from headgate.model.fields import LABEL
@@ -115,6 +115,8 @@ def _check_own_promotions(record: AppRecord, settings: Settings) -> None:
     for name in record.environments(settings):
         own = record.here(name).takes
         sources[name] = _sources(settings.environments[name].takes if own is None else own)
+        for take in own or ():
+            check_health_of(settings, take, record.place("environments", name, "takes"))
         for source in sources[name] if own is not None else ():
             if source not in settings.environments:
                 raise _unknown("environment", source, known, record.place("environments", name, "takes"))

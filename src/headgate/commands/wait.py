@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import config
+from headgate.cluster_checks import has_health
 from headgate.commands.exit_code import merge_codes
 from headgate.commands.hydrate import select
 from headgate.errors import ConfigError, HealthUnknownError, Location, StillWaitingError, UnhealthyError
+from headgate.flux.verdict import Health
 from headgate.gitlab.api import connect
 from headgate.health.kubernetes import KubernetesReports
-from headgate.health.read import HealthSources, has_health, read_health
+from headgate.health.read import HealthSources, read_health
 from headgate.health.statuses import StatusReports
-from headgate.health.verdict import Health
 from headgate.paths import SETTINGS
 from headgate.report.health import health_line, health_to_json
 from headgate.report.terminal import Terminal

@@ -72,6 +72,7 @@ def _table(source: Source, told: Sequence[tuple[AppState, Sequence[CommitReport]
 _MARKS = {
     "success": ":white_check_mark:",
     "pending": ":hourglass:",
+    "running": ":hourglass:",
     "canceled": ":heavy_minus_sign:",
     "failed": ":x:",
 }

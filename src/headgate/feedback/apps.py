@@ -11,8 +11,10 @@ from headgate.feedback.appnote import write_app_notes
 from headgate.feedback.commit_report import MOST, CommitRef, CommitReport, app_states, commit_reports, failed
 from headgate.feedback.deployments import record_deployments
 from headgate.feedback.environments import describe_environments
+from headgate.feedback.health import with_health
 from headgate.feedback.statuses import send_statuses
 from headgate.gitlab.best_effort import Refusals
+from headgate.health.run import run_health
 from headgate.paths import review_branch
 from headgate.releases.release import parts, read_release, release_file
 from headgate.report.appchange import owners_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from headgate.config import Configuration
     from headgate.feedback.commit_report import AppState
+    from headgate.flux.verdict import Health
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
     from headgate.hydration.hydrate import Outcome
@@ -65,11 +68,14 @@ def report(
     """Tell the apps' projects, and yield what there is to say of that. ``before`` is as it was before the run."""
     earlier, came = _earlier(before, newest, scope, state.configuration)
     touched = _touched(state.configuration, landings, scope, {*done.gone, *done.changed}, came)
+    touched, health = with_health(
+        run_health(run), newest, state, touched, scheduled=scope.everything or bool(scope.told)
+    )
     if not touched:
         return
     outcomes = {(one.app, one.environment): one for landing in landings for one in landing.outcomes}
     told: list[tuple[AppState, list[CommitReport]]] = []
-    for one in _standings(run, newest, state, touched, done):
+    for one in _standings(run, newest, state, touched, done, health):
         gone = _gone(earlier, state.configuration, one.owner, done)
         told.append((one, _words(one, gone, outcomes.get(one.owner), scope.sent)))
     yield from _send(run, told, state.configuration.settings.environments)
@@ -157,7 +163,12 @@ def _touched(
 
 
 def _standings(
-    run: Run, newest: Workspace, state: State, touched: Sequence[Owner], done: ReviewResult
+    run: Run,
+    newest: Workspace,
+    state: State,
+    touched: Sequence[Owner],
+    done: ReviewResult,
+    health: Mapping[Owner, Health],
 ) -> list[AppState]:
     project = f"{run.event.server}/{run.event.manifests}/-"
 
@@ -175,7 +186,7 @@ def _standings(
     apps = state.configuration.apps
     released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
     landed = find_arrivals(newest, released)
-    return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at)
+    return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at, health)
 
 
 def _gone(earlier: Tree, configuration: Configuration, owner: Owner, done: ReviewResult) -> list[CommitRef]:

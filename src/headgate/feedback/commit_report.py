@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headgate.releases.pending import held_release, read_pending
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from headgate.config import AppRecord, Configuration
     from headgate.errors import HeadgateError
+    from headgate.flux.verdict import Health
     from headgate.model import Release, ReleasedConfig, ReleasedImage
     from headgate.releases.last_change import Owner
     from headgate.releases.pending import Group
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST = 255
 """Characters of a status' description: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status."""
-_RANK = ("canceled", "failed", "success", "pending")
+_RANK = ("canceled", "failed", "success", "running", "pending")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class CommitReport:
 
     ``name`` is the environment's, with the app's where several apps are one project's. ``state`` is GitLab's for
     a status, ``deployed`` says that the environment runs this commit of the project. ``pipeline`` is the one that
-    handed the commit off; 0 where that is not known.
+    handed the commit off; 0 where that is not known. ``health`` is GitLab's state for the deployment, as Flux' verdict
+    has it; empty where nothing says whether it is healthy.
     """
 
     project: int
@@ -47,6 +50,7 @@ class CommitReport:
     url: str
     deployed: bool = False
     pipeline: int = 0
+    health: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class AppState:
     proposed: Release | None
     review_url: str
     url: str
+    health: Health | None = None
 
 
 CommitRef = tuple[int, str, str]
@@ -76,6 +81,7 @@ def app_states(
     proposed: Mapping[Owner, Proposed],
     landed_at: Callable[[Owner], str],
     review_at: Callable[[str], str],
+    health: Mapping[Owner, Health] = MappingProxyType({}),
 ) -> list[AppState]:
     """Return what is known of these apps and environments.
 
@@ -99,6 +105,7 @@ def app_states(
                 proposal.release if proposal else None,
                 review_at(proposal.branch) if proposal else "",
                 landed_at((app, environment)),
+                health.get((app, environment)),
             )
         )
     return found
@@ -142,7 +149,19 @@ def _running(one: AppState) -> Iterator[CommitReport]:
     for part in parts(one.release).values():
         pin = f", {one.held}" if one.release and one.release.pin else ""
         text = f"deployed to {one.owner[1]}: {version(one.release)}{pin}"
-        yield from _word(one, part, "success", text, one.url, deployed=(part.project_id, part.commit) in deployed)
+        state, health = _with_health(one)
+        is_deployed = (part.project_id, part.commit) in deployed
+        yield from _word(one, part, state, text + health, one.url, deployed=is_deployed)
+
+
+def _with_health(one: AppState) -> tuple[str, str]:
+    """Return GitLab's state for what is on the default branch, and what Flux says of it, as far as that is known."""
+    if one.health is None:
+        return "success", ""
+    reason = f": {one.health.reason}" if one.health.reason else ""
+    if one.health.state == "healthy":
+        return "success", ", healthy"
+    return ("failed", f", failed{reason}") if one.health.state == "failed" else ("running", f", waits for Flux{reason}")
 
 
 def _waiting(one: AppState) -> Iterator[CommitReport]:
@@ -194,6 +213,7 @@ def _word(
         yield CommitReport(
             *(part.project_id, part.commit, part.ref, *one.owner, one.name, state, plain(text, MOST), url, deployed),
             pipeline=part.pipeline or 0,
+            health=state if deployed and one.health is not None else "",
         )
 
 

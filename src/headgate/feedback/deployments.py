@@ -50,12 +50,14 @@ def _record(gitlab: GitLab, word: CommitReport) -> bool:
     path = f"{project_path(word.project)}/deployments"
     if _is_newest(gitlab, path, word):
         return False
+    if word.health and _follows_health(gitlab, path, word):
+        return True
     body: dict[str, Any] = {
         "environment": word.name,
         "sha": word.commit,
         "ref": short_ref(word.ref),
         "tag": word.ref.startswith(TAGS),
-        "status": "success",
+        "status": word.health or "success",
     }
     try:
         gitlab.post(path, body)
@@ -67,6 +69,24 @@ def _record(gitlab: GitLab, word: CommitReport) -> bool:
 
 
 def _is_newest(gitlab: GitLab, path: str, word: CommitReport) -> bool:
+    """Whether the newest deployment is this one. One that ended does not run again while Flux looks at it anew."""
+    found = _newest(gitlab, path, word)
+    known = ("running", "success", "failed") if word.health == "running" else (word.health or "success",)
+    return found is not None and found["sha"] == word.commit and found["status"] in known
+
+
+def _follows_health(gitlab: GitLab, path: str, word: CommitReport) -> bool:
+    """Let the newest deployment, where it is of this commit, have the state that Flux' verdict gives it.
+
+    https://docs.gitlab.com/api/deployments/#update-a-deployment
+    """
+    found = _newest(gitlab, path, word)
+    if found is None or found["sha"] != word.commit:
+        return False
+    gitlab.put(f"{path}/{found['id']}", {"status": word.health})
+    return True
+
+
+def _newest(gitlab: GitLab, path: str, word: CommitReport) -> Any | None:
     query = {"environment": word.name, "order_by": "id", "sort": "desc", "per_page": 1}
-    found = gitlab.get(path, query)
-    return bool(found) and (found[0]["sha"], found[0]["status"]) == (word.commit, "success")
+    return next(iter(gitlab.get(path, query)), None)

@@ -68,10 +68,10 @@ def _says(known: Any, word: CommitReport) -> bool:
 def _send(gitlab: GitLab, word: CommitReport, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
-    GitLab changes a pending one in place and knows no step from pending to pending (its CreateCommitStatusService),
-    so that one ends first, and a new one is made.
+    GitLab changes an unfinished one in place and knows no step from pending to pending, nor from running to running (its
+    CreateCommitStatusService), so that one ends first, and a new one is made.
     """
-    if word.state == "pending" and before is not None and before["status"] in ("pending", "running"):
+    if word.state in _UNFINISHED and before is not None and before["status"] in _UNFINISHED:
         _post(gitlab, word, "canceled")
     _post(gitlab, word if word.ref else replace(word, ref=before["ref"]), word.state)
     return True
@@ -101,5 +101,6 @@ def _post(gitlab: GitLab, word: CommitReport, state: str) -> None:
             return
 
 
+_UNFINISHED = ("pending", "running")
 _NOT_FOUND = 404
 _BUSY = 409

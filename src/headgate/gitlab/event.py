@@ -61,6 +61,7 @@ class Event:
     tokens: Tokens
     registry_variables: Mapping[str, str] = field(repr=False)
     signing_key: str = ""
+    kubeconfig: str = ""
 
 
 def read_event(environ: Mapping[str, str]) -> Event:
@@ -89,6 +90,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
         tokens,
         {name: environ[name] for name in _REGISTRY if name in environ},
         environ.get("HEADGATE_SIGNING_KEY", ""),
+        environ.get("KUBECONFIG", ""),
     )
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from headgate.errors import HealthUnknownError
+from headgate.flux.verdict import FluxReport
 from headgate.health.kubeconfig import read_access
-from headgate.health.verdict import FluxReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,8 @@ def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> An
     what = f"the cluster of the context '{context}'"
     try:
         with _session(access) as session:
-            answer = session.get(url, timeout=_SECONDS, allow_redirects=False)
+            # Given here, the authority counts; else the environment's would, which is for GitLab and registries.
+            answer = session.get(url, timeout=_SECONDS, allow_redirects=False, verify=session.verify)
     except (RequestException, OSError) as error:
         raise HealthUnknownError(f"{what} did not answer: {type(error).__name__}") from None
     if answer.status_code == _NOT_FOUND:

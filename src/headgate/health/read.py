@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headgate.cluster_checks import has_health
 from headgate.errors import HeadgateError, HealthUnknownError
 from headgate.flux.names import clusters_of, kustomization_name
+from headgate.flux.verdict import Health, combined, verdict
 from headgate.health.deployments import deployments
-from headgate.health.verdict import Health, combined, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from headgate.config import Configuration
     from headgate.health.deployments import Deployment
@@ -25,18 +27,21 @@ Owner = tuple[str, str]
 """App and environment."""
 
 
+ReadHealth = Callable[["Workspace", "Configuration", "Sequence[Owner]"], "dict[Owner, Health]"]
+"""Gives the health of apps in environments, as a run can find it out."""
+
+
+def no_health(_workspace: Workspace, _configuration: Configuration, _owners: Sequence[Owner]) -> dict[Owner, Health]:
+    """Find out nothing: for runs that look at no source of health."""
+    return {}
+
+
 @dataclass(frozen=True)
 class HealthSources:
     """What can be asked in this run. None where it has no token for GitLab, or no kubeconfig."""
 
     statuses: StatusReports | None = None
     kubernetes: KubernetesReports | None = None
-
-
-def has_health(settings: Settings, environment: str) -> bool:
-    """Whether every cluster that an environment runs on has a source of health, and there is one."""
-    clusters = clusters_of(settings, environment).values()
-    return bool(clusters) and all(cluster.health is not None for cluster in clusters)
 
 
 def read_health(

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from headgate.flux.verdict import FluxReport
 from headgate.gitlab.api import project_path
-from headgate.health.verdict import FluxReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from headgate.flux.verdict import ReportState
     from headgate.gitlab.api import GitLab
-    from headgate.health.verdict import ReportState
 
 _SUCCEEDED = "reconciliation succeeded"
 

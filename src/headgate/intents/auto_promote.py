@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError, RefusedError
@@ -13,6 +13,7 @@ from headgate.hydration.plan import input_paths
 from headgate.intents.promote import PartOrder, Promote, check_newer, proven, resolved
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
+from headgate.model import AfterHealth
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
 from headgate.releases.pending import with_pending
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.flux.verdict import Health
     from headgate.intents.protocol import State
     from headgate.model import AcceptRule, Release
     from headgate.releases import version_order
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 Histories = Callable[[str, str], AbstractContextManager["ReleaseHistory"]]
 """Gives the history of an app's release in an environment."""
+
+HealthOf = Callable[[tuple[str, str]], "Health | None"]
+"""Gives the health of an app in an environment; None where it was not looked for."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,18 @@ def follows(configuration: Configuration) -> bool:
     return any(take.auto for takes in every for take in takes or ())
 
 
-def due(state: State, apps: Sequence[str], histories: Histories, of_projects: version_order.Histories) -> list[Promote]:
+def due(
+    state: State,
+    apps: Sequence[str],
+    histories: Histories,
+    of_projects: version_order.Histories,
+    health: HealthOf = lambda _owner: None,
+) -> list[Promote]:
     """Return the promotions of these apps that are due. ``of_projects`` gives the history of the projects of parts.
 
     A release follows when a part of it, or its template, is newer than all that the environment ever had, it has
-    been on the default branch for as long as ``auto`` says, and the YAML there is what it gives.
+    been on the default branch for as long as ``auto`` says, and the YAML there is what it gives. Where ``auto`` is
+    about health, it must have been healthy for as long instead.
     """
     known = state.configuration.apps
     records = [known[app] for app in apps if app in known]
@@ -86,7 +98,10 @@ def due(state: State, apps: Sequence[str], histories: Histories, of_projects: ve
         takes = taken_by(state.configuration, record, target)
         try:
             found += [
-                one for take in takes if take.auto for one in _due(state, record, target, take, histories, of_projects)
+                one
+                for take in takes
+                if take.auto
+                for one in _due(state, record, target, take, histories, of_projects, health)
             ]
         except GitError:
             raise  # what concerns the repository concerns all
@@ -102,6 +117,7 @@ def _due(
     take: AcceptRule,
     histories: Histories,
     of_projects: version_order.Histories,
+    health: HealthOf,
 ) -> Iterator[Promote]:
     source = str(take.promotion)
     if source not in record.environments(state.configuration.settings):
@@ -117,6 +133,8 @@ def _due(
     with histories(record.name, source) as history:
         since = landed_at(history)
         past = PartOrder(commits_of(history), of_projects)
+    if isinstance(take.auto, AfterHealth):
+        since = _healthy_since(health((record.name, source)))
     if since is None or since + delay(take.auto) > state.now:
         return
     try:
@@ -127,6 +145,21 @@ def _due(
         return
     if _is_newer(landed.release, released, version, past):
         yield found
+
+
+def _healthy_since(health: Health | None) -> datetime | None:
+    return health.since if health is not None and health.state == "healthy" else None
+
+
+def health_owners(configuration: Configuration) -> list[tuple[str, str]]:
+    """Return the apps and environments whose health decides about a promotion."""
+    found = {
+        (record.name, take.promotion): None
+        for record, target in configuration.pairs()
+        for take in taken_by(configuration, record, target)
+        if isinstance(take.auto, AfterHealth) and take.promotion is not None
+    }
+    return list(found)
 
 
 def _same(known: Release, released: Released, version: str | None) -> bool:
@@ -147,8 +180,10 @@ def _is_newer(running: Release, released: Released, version: str | None, past: P
     return orders <= {"newer", "same"} and ("newer" in orders or version != running.template)
 
 
-def delay(auto: bool | str) -> timedelta:  # noqa: FBT001
+def delay(auto: bool | str | AfterHealth) -> timedelta:  # noqa: FBT001
     """Return the time that ``auto`` asks for: ``true`` is none, ``30m``, ``2h`` and ``1d`` are what they say."""
+    if isinstance(auto, AfterHealth):
+        auto = auto.after or True
     if isinstance(auto, bool):
         return timedelta(0)
     unit = {"m": "minutes", "h": "hours", "d": "days"}[auto[-1]]

@@ -4,6 +4,7 @@ from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Imag
 from headgate.model.clusters import Cluster, FluxObjects, HealthSource
 from headgate.model.fields import StrictModel
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
+from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
     FreezeRecord,
     Newest,
@@ -33,6 +34,7 @@ from headgate.model.settings import (
 
 __all__ = [
     "AcceptRule",
+    "AfterHealth",
     "Allow",
     "App",
     "AppEnvironment",

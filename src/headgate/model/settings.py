@@ -14,7 +14,6 @@ from headgate.model.fields import (
     Clock,
     DateRange,
     Days,
-    Delay,
     Delivery,
     Email,
     Engine,
@@ -37,6 +36,7 @@ from headgate.model.fields import (
     as_tuple,
     listed,
 )
+from headgate.model.promotion import Auto
 
 
 class AcceptRule(StrictModel):
@@ -48,8 +48,8 @@ class AcceptRule(StrictModel):
     """Pattern of tags (`v*`) whose hand-offs are accepted."""
     promotion: Name | None = None
     """Environment from which releases may be promoted."""
-    auto: Delay = False
-    """With `promotion`: follow by itself, at once (`true`) or after a time (`30m`, `2h`, `1d`)."""
+    auto: Auto = False
+    """With `promotion`: follow by itself, at once (`true`), after a time (`30m`, `2h`, `1d`), or when it is healthy."""
     order: Literal["ancestry", "semver"] | None = None
     """How newer is told from older: by git history (branches) or by the version in the tag (tags)."""
     protected: bool = True
@@ -167,6 +167,8 @@ class Environment(StrictModel):
     """Cluster that this environment runs on; environments of one cluster share its objects. Default: one each."""
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change arrives at once; `promote`: it travels with the release."""
+    on_failure: Literal["keep", "roll-back"] = "keep"
+    """When a new version fails in the cluster and never was healthy: `roll-back` goes back to the one before, once."""
     windows: Windows = ()
     """When it takes what reaches it by itself: one, or a list. Default: always."""
     review: Review = Review()

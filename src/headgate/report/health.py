@@ -10,7 +10,7 @@ from headgate.report.terminal import safe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.health.verdict import Health
+    from headgate.flux.verdict import Health
 
 Owner = tuple[str, str]
 """App and environment."""

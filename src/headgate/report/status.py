@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model import Release
 from headgate.releases.release import parts
+from headgate.report.health import health_facts
 from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
 from headgate.report.table import age, write_table
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from headgate.flux.verdict import Health
     from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
     from headgate.state.status import AppStatus, Status
 
-_TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
+_TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "HEALTH", "STATE")
 
 
 def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
@@ -41,8 +43,17 @@ def _row(one: AppStatus, now: datetime) -> list[Cell]:
         (version(one.release), ""),
         (", ".join(commits(one.release)), "cyan"),
         (age(one.landing.time, now) if one.landing else "", "dim"),
+        _health(one, now),
         ("; ".join(text for text, _ in facts), style),
     ]
+
+
+def _health(one: AppStatus, now: datetime) -> Cell:
+    if one.health is None:
+        return "", ""
+    since = f" {age(one.health.since, now)}" if one.health.since is not None else ""
+    styles = {"healthy": "green", "failed": "red", "unknown": "yellow"}
+    return f"{one.health.state}{since}", styles.get(one.health.state, "cyan")
 
 
 def commits(release: Release | None) -> list[str]:
@@ -57,6 +68,10 @@ def states(one: AppStatus) -> Iterator[Cell]:
     for group in one.failed:
         failure = group.record.failure
         yield f"{_versions(group)} failed{f': {failure.message}' if failure else ''}", "red"
+    if one.health is not None and one.health.state == "failed":
+        yield f"failed in the cluster{_why(one.health)}", "red"
+    if one.health is not None and one.health.state == "unknown":
+        yield f"health is unknown{_why(one.health)}", "yellow"
     if one.edited:
         yield "edited by hand", "red"
     if one.state == "stale" and not one.edited:
@@ -68,6 +83,10 @@ def states(one: AppStatus) -> Iterator[Cell]:
     yield from _holds(one)
     if one.proposed is not None:
         yield f"proposed: {version(one.proposed.release) or 'other YAML'}", "cyan"
+
+
+def _why(health: Health) -> str:
+    return f": {' '.join(health.reason.split())}" if health.reason else ""
 
 
 def _holds(one: AppStatus) -> Iterator[Cell]:
@@ -100,12 +119,24 @@ def summary(status: Status) -> str:
     return f"{len(status.standings)} app-environments: {', '.join(told) or 'all as they should be'}"
 
 
-_WORDS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
+_WORDS = (
+    "failing",
+    "failed in the cluster",
+    "edited by hand",
+    "stale",
+    "empty",
+    "pinned",
+    "frozen",
+    "failed",
+    "held",
+    "proposed",
+)
 
 
 def _words(one: AppStatus) -> Iterator[str]:
     facts = {
         "failing": one.error is not None,
+        "failed in the cluster": one.health is not None and one.health.state == "failed",
         "edited by hand": one.edited,
         "stale": one.state == "stale" and not one.edited,
         "empty": one.state == "empty",
@@ -144,6 +175,7 @@ def _standing(one: AppStatus) -> dict[str, Any]:
         "foreign_files": list(one.foreign),
         "waits_for": list(one.waits_for),
         "error": error_to_json(one.error) if one.error else None,
+        "health": health_facts(one.health) if one.health else None,
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from headgate.config import AppRecord, Configuration
+    from headgate.flux.verdict import Health
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release
@@ -40,7 +41,8 @@ class AppStatus:
     ``empty`` (for the first hand-off of a part, see ``waits_for``) or ``unknown``. ``edited`` names files of the
     final YAML that are not as they were written. ``waiting`` is the release that it comes to with what is ``held``;
     ``failed`` is what could not be rendered, and ``closed`` says that its windows are. ``foreign`` are files of
-    somebody else's in the folder of its final YAML, which Flux applies too.
+    somebody else's in the folder of its final YAML, which Flux applies too. ``health`` is Flux' verdict, None where
+    nothing is landed, or nothing says.
     """
 
     app: str
@@ -58,6 +60,7 @@ class AppStatus:
     foreign: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
     error: HeadgateError | None = None
+    health: Health | None = None
 
     @property
     def pin(self) -> PinRecord | None:
