@@ -68,7 +68,7 @@ def _says(known: Any, word: CommitReport) -> bool:
 def _send(gitlab: GitLab, word: CommitReport, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
-    GitLab changes an unfinished one in place and knows no step from pending to pending, nor from running to running (its
+    GitLab changes an unfinished one in place and knows no step from pending to pending or running to running (its
     CreateCommitStatusService), so that one ends first, and a new one is made.
     """
     if word.state in _UNFINISHED and before is not None and before["status"] in _UNFINISHED:
