@@ -196,7 +196,7 @@ def test_a_template_change_that_fails_never_rolls_back(tmp_path: Path) -> None:
         place.version(4)
         place.is_healthy()
         app = place.show("apps/web/app.yaml")
-        place.scene.push(place.scene.manifests, {"apps/web/app.yaml": f"{app}namespace: other\n"})
+        place.scene.push(place.scene.manifests, {"apps/web/app.yaml": f"{app}\nnamespace: other\n"})
         assert place.scene.pushed().code == 0
         place.fails()
         assert place.replicas() == 4

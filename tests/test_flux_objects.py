@@ -549,3 +549,27 @@ def test_own_objects_may_be_in_another_folder(flux: ManifestRepository) -> None:
     flux.write({"flux/one/a.yaml": own_kustomization("cart", "./deploy/dev/cart")})
     hydrate(flux)
     assert "no Kustomization of the cluster 'dev' reads it" in verify(flux, 20)
+
+
+def test_objects_of_what_is_pinned_come_when_it_takes_changes_again(flux: ManifestRepository) -> None:
+    flux.write({"headgate.yaml": SETTINGS.partition("clusters:")[0]})
+    flux.app(
+        "web",
+        "project: acme/web\nimages: {web: {repository: registry.example.com/w, optional: true}}\ntemplate: other\n",
+    )
+    flux.write({"templates/other/map.yaml": CONFIG_MAP.replace("settings", "other")})
+    flux.release("web", "dev", images={"web": "registry.example.com/w"})
+    flux.release("web", "production", images={"web": "registry.example.com/w"})
+    hydrate(flux)
+    file = flux.path / "apps/web/releases/dev/release.yaml"
+    text = file.read_text()
+    file.write_text(text + f"pin: {{by: ada, reason: look, since: '{'a' * 40}'}}\n")
+    flux.write({"headgate.yaml": SETTINGS})
+    hydrate(flux)
+    assert not (flux.path / kustomization("dev", "web.dev")).exists()
+    assert (flux.path / kustomization("eu", "web.production.eu")).exists()
+    assert kustomization("dev", "web.dev") not in verify(flux, 20)  # for now no Kustomization reads it
+    file.write_text(text)
+    hydrate(flux)
+    assert (flux.path / kustomization("dev", "web.dev")).exists()
+    verify(flux, 0)

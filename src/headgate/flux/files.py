@@ -17,7 +17,7 @@ from headgate.paths import CLUSTERS
 from headgate.repository.tree import blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from headgate.config import AppRecord, Configuration
     from headgate.model import Cluster, FluxObjects, Settings
@@ -79,11 +79,14 @@ class ClusterFiles:
                 found |= {path: None, **self._last_of(app, environment, name)}
         return found
 
-    def expected(self) -> dict[str, bytes]:
-        """Return all files that Headgate should have below ``clusters/``, with what they should hold."""
+    def expected(self, without: Collection[tuple[str, str]] = ()) -> dict[str, bytes]:
+        """Return all files that Headgate should have below ``clusters/``, with what they should hold.
+
+        ``without`` are apps and environments whose own files are left out.
+        """
         found: dict[str, bytes] = {}
         for record, environment in self._configuration.pairs():
-            if self._has_final_yaml(record.name, environment):
+            if (record.name, environment) not in without and self._has_final_yaml(record.name, environment):
                 found |= self._expected_of(record, environment)
         return found
 

@@ -37,12 +37,14 @@ class Deployment:
     same: tuple[str, ...]
 
     @property
-    def window(self) -> tuple[str, ...]:
-        """Some of these, for who looks at each: the newest, and the oldest with its successors.
+    def newest(self) -> tuple[str, ...]:
+        """The newest of these, for who looks at each: Flux skips commits when several come at once."""
+        return self.same[:_NEWEST]
 
-        Flux skips commits when several come at once.
-        """
-        return tuple(dict.fromkeys([*self.same[:_NEWEST], *self.same[-_OLDEST:]]))
+    @property
+    def oldest(self) -> tuple[str, ...]:
+        """The oldest of these, with what came right after the deployment."""
+        return self.same[_NEWEST:][-_OLDEST:]
 
 
 def deployments(workspace: Workspace, folders: Mapping[Owner, str]) -> dict[Owner, Deployment]:

@@ -85,7 +85,18 @@ def _on_cluster(cluster: Cluster, name: str, deployment: Deployment, sources: He
             return verdict(deployment.same, reports)
         if sources.statuses is None:
             raise HealthUnknownError("no token of this run reads commit statuses of the manifest project")
-        found = sources.statuses.reports(deployment.window, name, source.statuses or "")
-        return verdict(deployment.window, list(found), wanted)
+        return _by_statuses(sources.statuses, source.statuses or "", name, deployment, wanted)
     except HeadgateError as error:
         return Health(state="unknown", reason=error.what)
+
+
+def _by_statuses(source: StatusReports, user: str, name: str, deployment: Deployment, wanted: int) -> Health:
+    """Return the verdict of commit statuses: of the newest commits, which all apps share, then of the oldest.
+
+    Those differ from app to app. Since when an app is healthy is found out for as many as are worth the requests.
+    """
+    found = list(source.reports(deployment.newest, name, user))
+    first = verdict(deployment.same, found, wanted)
+    if first.state == "healthy" and source.is_busy:
+        return first
+    return verdict(deployment.same, [*found, *source.reports(deployment.oldest, name, user)], wanted)

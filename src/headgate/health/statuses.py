@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 _SUCCEEDED = "reconciliation succeeded"
+_MANY = 200
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class StatusReports:
                         time=datetime.fromisoformat(one.get("finished_at") or one["created_at"]),
                         reason=f"{one.get('description') or one['status']} (Kustomization {kustomization})",
                     )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so many commits were asked for that only what is needed is asked for from now on."""
+        return len(self._known) >= _MANY
 
     def _statuses(self, commit: str) -> list[Any]:
         """Return a commit's statuses: https://docs.gitlab.com/api/commits/#list-commit-statuses."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from headgate.model.fields import Branch, Name, SafeFolder, StrictModel, Text, Url, as_tuple, pattern
+from headgate.model.fields import Branch, Name, SafeFolder, StrictModel, Text, as_tuple, pattern
 
 # https://pkg.go.dev/time#ParseDuration, as Flux' CRDs restrict it.
 Duration = Annotated[str, pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", "a time such as 30s, 10m or 1h")]
@@ -23,11 +23,19 @@ LabelValue = Annotated[
     str, pattern(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", "a label's value such as baseline")
 ]
 
+CloneUrl = Annotated[
+    str,
+    pattern(
+        r"^(https://|ssh://git@)[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?(/[\w.-]+)+$",
+        "an address such as https://gitlab.example.com/acme/manifests.git or ssh://git@...",
+    ),
+]
+
 
 class FluxObjects(StrictModel):
     """The Flux objects that Headgate writes for a cluster."""
 
-    url: Url | None = None
+    url: CloneUrl | None = None
     """Address from which Flux clones this repository. Default: that of `gitlab`."""
     branch: Branch = "main"
     """Branch that Flux reads: the default branch."""

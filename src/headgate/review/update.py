@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from headgate.intents.on_failure import ACTOR
 from headgate.model import Review
 from headgate.paths import OURS
+from headgate.releases.pending import read_pending
 from headgate.releases.release import parts
 from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
@@ -69,6 +71,15 @@ class ReviewContext:
             return ""
         return f"> {prose(environment)} is frozen by {prose(freeze.by)}: {prose(freeze.reason)}"
 
+    def decision(self, branch: str) -> str:
+        """Say in Markdown why a branch holds a roll-back that nobody asked for; nothing where it holds none."""
+        record = self.configuration.apps.get(app_of(branch))
+        if record is None:
+            return ""
+        proposal = read_pending(self.workspace.tree, record.release_folder(environment_of(branch)), None).proposal
+        is_own = proposal is not None and proposal.record.actor == ACTOR
+        return f"> {prose(proposal.by_person)}\n\n" if proposal is not None and is_own else ""
+
 
 def environment_of(branch: str) -> str:
     """Return the environment that a branch for review is of, by its name."""
@@ -94,7 +105,7 @@ def opened(bench: ReviewContext, proposal: OpenProposal, changes: Sequence[AppCh
     title = _title(bench, proposal)
     wanted: dict[str, Any] = {
         "title": as_draft(title) if review.draft or notice else title,
-        "description": described("", marks, _text(bench, changes), notice),
+        "description": described("", marks, bench.decision(branch) + _text(bench, changes), notice),
         **({"labels": ",".join(review.labels)} if review.labels else {}),
         **_people(bench, review, ()),
     }
@@ -122,7 +133,9 @@ def again(
     is_draft = freezes or (one.is_draft and not (before.frozen and not notice))
     wanted: dict[str, Any] = {
         "title": as_draft(title) if is_draft else title,
-        "description": described(one.description, marks, _text(bench, changes), notice),
+        "description": described(
+            one.description, marks, bench.decision(proposal.branch) + _text(bench, changes), notice
+        ),
     }
     if before.settings != marks.settings:
         wanted |= {"add_labels": ",".join(review.labels)} if review.labels else {}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from headgate.errors import GuardError, Location
 from headgate.flux.files import ClusterFiles, writes_flux_objects
 from headgate.flux.readers import misread
+from headgate.hydration.plan import hold_reason
+from headgate.releases.release import read_release
 from headgate.repository.tree import blob_id
 from headgate.state.verify import Difference, Verification
 
@@ -28,13 +30,23 @@ def flux_verdicts(tree: Tree, configuration: Configuration) -> list[Verification
 
 def _verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
     by_folder: dict[str, list[Difference]] = {}
-    for difference in _differences(tree, ClusterFiles(tree, configuration)):
+    held = _held(tree, configuration)
+    for difference in _differences(tree, ClusterFiles(tree, configuration), held):
         by_folder.setdefault(difference.file.rpartition("/")[0], []).append(difference)
     return [Verification("", "", folder, "edited", tuple(found)) for folder, found in sorted(by_folder.items())]
 
 
-def _differences(tree: Tree, files: ClusterFiles) -> Iterator[Difference]:
-    for path, data in sorted(files.expected().items()):
+def _held(tree: Tree, configuration: Configuration) -> set[tuple[str, str]]:
+    """Return the apps and environments that nothing reaches by itself, so that their Flux objects are older."""
+    return {
+        (record.name, name)
+        for record, name in configuration.pairs()
+        if hold_reason(configuration, record, name, read_release(tree, record, name))
+    }
+
+
+def _differences(tree: Tree, files: ClusterFiles, held: set[tuple[str, str]]) -> Iterator[Difference]:
+    for path, data in sorted(files.expected(without=held).items()):
         if path not in tree:
             yield Difference(path, "missing")
         elif tree.oid(path) != blob_id(data):
