@@ -573,3 +573,19 @@ def test_objects_of_what_is_pinned_come_when_it_takes_changes_again(flux: Manife
     hydrate(flux)
     assert (flux.path / kustomization("dev", "web.dev")).exists()
     verify(flux, 0)
+
+
+def test_a_namespace_that_nothing_needs_any_more_goes_by_the_way_of_what_is_reviewed(delivered: Stage) -> None:
+    merge_proposal(delivered)
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    app = (work / "apps/web/app.yaml").read_text()
+    delivered.manifests.write({"apps/web/app.yaml": f"{app}namespace: other\n"}).commit("Move")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    in_dev = names_in(delivered, "main", "clusters/dev")
+    assert ("namespace-web.yaml" in in_dev, "namespace-other.yaml" in in_dev) == (False, True)
+    assert "namespace-web.yaml" in names_in(delivered, "main", "clusters/production")
+    proposed = names_in(delivered, "headgate/production/_rehydrate", "clusters/production")
+    assert ("namespace-web.yaml" in proposed, "namespace-other.yaml" in proposed) == (False, True)
+    assert "Headgate-App: web" in git(delivered.remote, "log", "-1", "--format=%B", "main")

@@ -62,7 +62,13 @@ class Outcome:
         """Return this with more changes outside of its folder, or failed when they cannot be made."""
         if isinstance(more, HeadgateError):
             return replace(self, state="failed", error=more, changes=None, objects=())
-        return replace(self, state="changed", changes={**(self.changes or {}), **more}) if more else self
+        if not more:
+            return self
+        reasons = tuple(dict.fromkeys((*self.reasons, _FLUX_CHANGES)))
+        return replace(self, state="changed", changes={**(self.changes or {}), **more}, reasons=reasons)
+
+
+_FLUX_CHANGES = "its Flux objects change"
 
 
 @dataclass(frozen=True)

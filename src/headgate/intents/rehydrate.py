@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headgate.flux.files import ClusterFiles, writes_flux_objects
-from headgate.flux.names import environments_on
 from headgate.hydration.hydrate import broken
 from headgate.hydration.output import RECORD
 from headgate.hydration.plan import input_paths
@@ -63,7 +61,7 @@ class Rehydrate:
             else Step(record.name, name)
             for record, name in pairs
         ]
-        steps += [*_orphans(state, chosen), *_left_releases(state), *_left_flux_objects(state)]
+        steps += [*_orphans(state, chosen), *_left_releases(state)]
         grouped = [step if step.decision else replace(step, branch=group_branch(step.environment)) for step in steps]
         emptied = tuple(group_branch(name) for name in chosen if _has_reviews(state, pairs, name))
         return Applied(grouped, emptied=emptied, outcomes=tuple(broken(state.configuration)))
@@ -139,20 +137,6 @@ def _left_releases(state: State) -> Iterator[Step]:
         changes: Changes = dict.fromkeys(paths)
         why = ("its release is left over, and goes",)
         yield Step(app, environment, recorded=changes, hydrates=False, reasons=why, folder=paths[0].rpartition("/")[0])
-
-
-def _left_flux_objects(state: State) -> Iterator[Step]:
-    """Find Flux objects that nothing needs any more. They go by way of the strictest environment of their cluster."""
-    if not writes_flux_objects(state.configuration.settings):
-        return
-    by_cluster: dict[str, Changes] = {}
-    for path in ClusterFiles(state.tree, state.configuration).leftovers():
-        by_cluster.setdefault(path.split("/")[1], {})[path] = None
-    for cluster, changes in by_cluster.items():
-        settings = state.configuration.settings
-        names = sorted(environments_on(settings, cluster), key=lambda name: not state.reviews("", name))
-        why = ("Flux objects that nothing needs any more go",)
-        yield Step(f"cluster {cluster}", names[0], changes=changes, hydrates=False, state="changed", reasons=why)
 
 
 def _spelled(folder: str) -> tuple[str, str]:

@@ -145,7 +145,8 @@ def _with_flux_removals(state: State, outcomes: list[Outcome]) -> list[Outcome]:
     for one in outcomes:
         if one.state in ("changed", "unchanged"):
             done[one.app, one.environment] = done.get((one.app, one.environment), {}) | (one.changes or {})
-    found = with_removals(state.tree, state.configuration, done)
+    covered = {(one.app, one.environment) for one in outcomes}
+    found = with_removals(state.tree, state.configuration, done, covered)
     return [
         one.joined(found.get((one.app, one.environment))) if one.state in ("changed", "unchanged") else one
         for one in outcomes

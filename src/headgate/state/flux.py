@@ -33,7 +33,12 @@ def _verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
     held = _held(tree, configuration)
     for difference in _differences(tree, ClusterFiles(tree, configuration), held):
         by_folder.setdefault(difference.file.rpartition("/")[0], []).append(difference)
-    return [Verification("", "", folder, "edited", tuple(found)) for folder, found in sorted(by_folder.items())]
+    return [Verification("", "", folder, _state(found), tuple(found)) for folder, found in sorted(by_folder.items())]
+
+
+def _state(found: list[Difference]) -> str:
+    """Say what is wrong with a cluster's folder: what is there and differs was edited, or headgate.yaml changed."""
+    return "edited" if any(one.kind == "changed" for one in found) else "stale"
 
 
 def _held(tree: Tree, configuration: Configuration) -> set[tuple[str, str]]:
