@@ -98,8 +98,8 @@ def test_key_that_stands_twice_is_refused() -> None:
             HEADGATE + "enviroments: {}\n",
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
-                "version, environments, gitlab, registries, permissions, workloads, scopes, sandbox, dependencies, "
-                "limits, validation, commits, records\n"
+                "version, environments, clusters, gitlab, registries, permissions, workloads, scopes, sandbox, "
+                "dependencies, limits, validation, commits, records\n"
                 "  did you mean 'environments'?"
             ),
         ),
@@ -398,8 +398,8 @@ PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
         (
             HEADGATE + "5: x\n",
             (
-                "9: 5: unknown key '5', expected one of: version, environments, gitlab, registries, permissions, "
-                "workloads, scopes, sandbox, dependencies, limits, validation, commits, records"
+                "9: 5: unknown key '5', expected one of: version, environments, clusters, gitlab, registries, "
+                "permissions, workloads, scopes, sandbox, dependencies, limits, validation, commits, records"
             ),
         ),
     ],
