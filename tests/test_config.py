@@ -178,7 +178,7 @@ def test_unknown_key_of_template_yaml_is_named_with_the_nearest_known_one() -> N
 def test_misspelled_key_is_told_rather_than_the_key_that_is_missing_for_it() -> None:
     assert settings_error(in_settings("delivery: review", "delivry: review")) == (
         "headgate.yaml:8: environments.production.delivry: unknown key 'delivry', expected one of: takes, delivery, "
-        "kubernetes, api_versions, cluster, templates, windows, review, output, gitlab\n"
+        "kubernetes, api_versions, cluster, templates, refuse, on_failure, windows, review, output, gitlab\n"
         "  did you mean 'delivery'?"
     )
     assert "unknown key 'repositry'" in app_error(in_app(f"shop: {SHOP}", "shop: {repositry: x}"))

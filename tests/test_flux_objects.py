@@ -163,7 +163,7 @@ def test_environments_on_a_listed_cluster_cannot_both_have_an_object(flux: Manif
     role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: settings}\nrules: []\n"
     flux.write({"templates/plain/map.yaml": role})
     flux.write({"headgate.yaml": SETTINGS + "  asia: {environments: [production, dev], flux: {}}\n"})
-    assert "ClusterRole settings would be twice in the cluster 'asia'" in hydrate(flux, 18)
+    assert "ClusterRole settings would exist twice in cluster 'asia'" in hydrate(flux, 18)
 
 
 def test_apps_in_one_namespace_share_its_object(flux: ManifestRepository) -> None:
