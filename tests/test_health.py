@@ -123,7 +123,7 @@ def scene_settings(scene: Scene) -> str:
 
 def test_waiting_until_flux_says_that_it_is_healthy(place: Place) -> None:
     ran = place.wait()
-    assert (ran.code, ran.out) == (36, "web in dev: waits for Flux\n")
+    assert (ran.code, ran.out) == (37, "web in dev: waits for Flux\n")
     place.post("ReconciliationSucceeded")
     ran = place.wait("web", "--environment", "dev")
     assert ran.code == 0
@@ -133,7 +133,7 @@ def test_waiting_until_flux_says_that_it_is_healthy(place: Place) -> None:
 def test_failed_with_flux_s_reason_and_object(place: Place) -> None:
     place.post("HealthCheckFailed", "error")
     ran = place.wait()
-    assert ran.code == 34
+    assert ran.code == 35
     assert "web in dev: failed in the cluster since" in ran.out
     assert "health check failed (Kustomization web.dev)" in ran.out
 
@@ -142,7 +142,7 @@ def test_failed_with_flux_s_reason_and_object(place: Place) -> None:
 def test_what_flux_posts_as_success_while_it_waits_is_none(place: Place, reason: str) -> None:
     place.post(reason)
     ran = place.wait()
-    assert ran.code == 36
+    assert ran.code == 37
     assert "web in dev: waits for Flux: " in ran.out
 
 
@@ -157,7 +157,7 @@ def test_a_success_of_other_yaml_does_not_count(place: Place) -> None:
     place.post("ReconciliationSucceeded")
     changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")
     assert place.scene.new_version({"deploy/web.yaml": changed}).code == 0
-    assert place.wait().code == 36
+    assert place.wait().code == 37
 
 
 def test_only_the_configured_user_counts(place: Place) -> None:
@@ -166,13 +166,13 @@ def test_only_the_configured_user_counts(place: Place) -> None:
     token = place.scene.gitlab.token(other, "api")
     forged = NotificationController(place.scene.gitlab.url, "platform/manifests", token)
     forged.post(place.head, "web.dev", "ReconciliationSucceeded")
-    assert place.wait().code == 36
+    assert place.wait().code == 37
 
 
 def test_another_kustomization_does_not_count(place: Place) -> None:
     for name in ("web", "web.devs", "web-dev", "old.web.dev", "web.dev.eu"):
         place.post("ReconciliationSucceeded", name=name)
-    assert place.wait().code == 36
+    assert place.wait().code == 37
 
 
 def test_a_failure_that_flux_mended_is_healthy(place: Place) -> None:
@@ -184,14 +184,14 @@ def test_a_failure_that_flux_mended_is_healthy(place: Place) -> None:
 def test_without_a_token_health_is_unknown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HEADGATE_TOKEN")
     ran = place.wait()
-    assert ran.code == 35
+    assert ran.code == 36
     assert "no token of this run reads commit statuses" in ran.out
 
 
 def test_a_gitlab_that_refuses_leaves_health_unknown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADGATE_TOKEN", "glpat-wrong")
     ran = place.wait()
-    assert ran.code == 35
+    assert ran.code == 36
     assert "GitLab answered 401" in ran.out
     assert "glpat-wrong" not in ran.out + ran.err
 
@@ -254,16 +254,16 @@ def test_what_is_unknown_is_looked_at_three_times(
     meanwhile(mended)
     assert waited(place) == 0
     monkeypatch.setenv("HEADGATE_TOKEN", "glpat-wrong")
-    assert waited(place, 3600) == 35
+    assert waited(place, 3600) == 36
 
 
 def test_several_clusters_all_count(place: Place) -> None:
     more = "  eu: {environments: [dev], flux: {}, health: {statuses: flux-bot}}\n"
     place.push({"headgate.yaml": scene_settings(place.scene) + CLUSTERS + more})
     place.post("ReconciliationSucceeded")
-    assert place.wait().code == 36
+    assert place.wait().code == 37
     place.post("HealthCheckFailed", "error", name="web.dev.eu")
-    assert place.wait().code == 34
+    assert place.wait().code == 35
     place.post("ReconciliationSucceeded", name="web.dev.eu")
     assert place.wait().code == 0
 
@@ -272,7 +272,7 @@ def test_kustomizations_of_your_own_of_one_name_count_by_who_posts(place: Place)
     own = "{environments: [dev], kustomization: '{environment}-{app}', health: {statuses: flux-bot}}"
     place.push({"headgate.yaml": scene_settings(place.scene) + f"clusters:\n  one: {own}\n  two: {own}\n"})
     place.post("ReconciliationSucceeded", name="dev-web")
-    assert place.wait().code == 36
+    assert place.wait().code == 37
     other = NotificationController(place.flux.url, place.flux.project, place.flux.token, "9f8e7d6c-1-2-3-4")
     other.post(place.head, "dev-web", "ReconciliationSucceeded")
     assert place.wait().code == 0

@@ -77,15 +77,15 @@ def say(
 
 def test_health_follows_the_kustomization(repository: ManifestRepository, server: ApiServer) -> None:
     head = git(repository.path, "rev-parse", "HEAD")
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
     say(server, head, "Unknown", "Progressing")
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
     say(server, head, "False", "HealthCheckFailed", "timeout waiting for: [Deployment/shop/web status: 'InProgress']")
     ran = wait(repository)
-    assert ran.code == 34
+    assert ran.code == 35
     assert "HealthCheckFailed: timeout waiting for: [Deployment/shop/web status: 'InProgress']" in ran.out
     say(server, head, "False", "DependencyNotReady", "dependency 'flux-system/db.dev' is not ready")
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
     say(server, head, "True", "ReconciliationSucceeded")
     ran = wait(repository)
     assert (ran.code, ran.out) == (0, "shop in dev: healthy since 2026-11-20 12:00\n")
@@ -97,7 +97,7 @@ def test_what_flux_applied_must_be_this_yaml(repository: ManifestRepository, ser
     repository.write({"templates/plain/map.yaml": CONFIG_MAP.replace("'1'", "'2'")})
     assert repository.hydrate().code == 0
     repository.commit()
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
     repository.write({"README.md": "more"}).commit()
     say(server, git(repository.path, "rev-parse", "HEAD^"), "True", "ReconciliationSucceeded")
     assert wait(repository).code == 0
@@ -107,12 +107,12 @@ def test_a_status_of_an_older_generation_does_not_count(repository: ManifestRepo
     head = git(repository.path, "rev-parse", "HEAD")
     generation = server.get(STATUS).json()["metadata"]["generation"]
     say(server, head, "True", "ReconciliationSucceeded", generation=generation + 1)
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
 
 
 def test_a_kustomization_that_is_not_there_yet_is_waited_for(repository: ManifestRepository, server: ApiServer) -> None:
     server.kubectl("delete", "kustomization", "--namespace=flux-system", "shop.dev")
-    assert wait(repository).code == 36
+    assert wait(repository).code == 37
 
 
 def changed(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **user: object) -> Any:
@@ -139,7 +139,7 @@ def test_authority_and_token_may_stand_in_files_or_in_the_kubeconfig(
     del data["clusters"][0]["cluster"]["certificate-authority-data"]
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(data))
     ran = wait(repository)
-    assert ran.code == 35
+    assert ran.code == 36
     assert "did not answer: SSLError" in ran.out
 
 
@@ -162,14 +162,14 @@ def test_what_cannot_be_asked_is_unknown(
 ) -> None:
     changed(server, tmp_path, monkeypatch, **user)
     ran = wait(repository)
-    assert ran.code == 35
+    assert ran.code == 36
     assert told in ran.out
 
 
 def test_no_kubeconfig_is_unknown(repository: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG")
     ran = wait(repository)
-    assert (ran.code, "KUBECONFIG names none" in ran.out) == (35, True)
+    assert (ran.code, "KUBECONFIG names none" in ran.out) == (36, True)
 
 
 def test_a_context_that_is_not_there_is_told(repository: ManifestRepository) -> None:
@@ -179,4 +179,4 @@ def test_a_context_that_is_not_there_is_told(repository: ManifestRepository) -> 
         }
     ).commit()
     ran = wait(repository)
-    assert (ran.code, "it has no context 'tset', expected one of: test" in ran.out) == (35, True)
+    assert (ran.code, "it has no context 'tset', expected one of: test" in ran.out) == (36, True)
