@@ -37,8 +37,8 @@ def check_clusters(settings: Settings, text: SourceText) -> None:
             )
         _check_flux(settings, name, text)
     for name, found in settings.environments.items():
-        for index, take in enumerate(found.takes):
-            check_health_of(settings, take, text.place(("environments", name, "takes", index, "auto")))
+        for index, rule in enumerate(found.takes):
+            check_health_of(settings, rule, text.place(("environments", name, "takes", index, "auto")))
         if found.on_failure == "roll-back":
             _check_on_failure(settings, name, text.place(("environments", name, "on_failure")))
 
@@ -49,10 +49,10 @@ def has_health(settings: Settings, environment: str) -> bool:
     return bool(clusters) and all(cluster.health is not None for cluster in clusters)
 
 
-def check_health_of(settings: Settings, take: AcceptRule, where: Location) -> None:
+def check_health_of(settings: Settings, rule: AcceptRule, where: Location) -> None:
     """Check that what a promotion waits for can be known. Raises ConfigError."""
-    source = take.promotion or ""
-    if isinstance(take.auto, AfterHealth) and source in settings.environments and not has_health(settings, source):
+    source = rule.promotion or ""
+    if isinstance(rule.auto, AfterHealth) and source in settings.environments and not has_health(settings, source):
         raise ConfigError(f"nothing says whether {source} is healthy", where=where, hint=_SET_HEALTH)
 
 
@@ -96,7 +96,7 @@ def depends_on_problem(
 ) -> str:
     """Return what is wrong with the apps that an app depends on; nothing where all is right.
 
-    ``known`` are all apps, ``needs`` gives what each of them depends on. A circle is told by the apps in it.
+    ``known`` are all apps, ``needs`` gives what each of them depends on. A circle is named by the apps in it.
     """
     for name in names:
         if name not in known:

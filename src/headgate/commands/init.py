@@ -77,11 +77,11 @@ def run(request: InitOptions) -> int:
     terminal.line("What is to be done in GitLab:\n", "bold")
     terminal.line(steps(wanted, for_another_app=is_another_app))
     if request.flux:
-        _tell_flux(terminal, wanted, clusters if SETTINGS in there else "")
+        _print_flux_steps(terminal, wanted, clusters if SETTINGS in there else "")
     return 0
 
 
-def _tell_flux(terminal: Terminal, wanted: Installation, clusters: str) -> None:
+def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -> None:
     if clusters:
         terminal.line(f"Into {SETTINGS}, which is there already:\n", "bold")
         terminal.line(clusters)
