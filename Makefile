@@ -8,7 +8,7 @@ HEADGATE := $(VENV)/bin/headgate
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver staticcheck release-tools \
+.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver flux-crds staticcheck release-tools \
     rehearsal gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
@@ -25,7 +25,7 @@ test-go: ## run the tests of the engine, of the validator and of what locks them
 	@cd image/lock && ../go ../../$(TOOLS) test ./...
 	@cd image/validator && ../go ../../$(TOOLS) test ./...
 
-test-long: $(VENV)/.ready tools validator judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools validator judges readers registry apiserver flux-crds release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
 soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
@@ -71,6 +71,9 @@ registry: ## build the registry that tests run, unless PATH has this version
 
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
+
+flux-crds: ## fetch the CRDs of Flux that tests apply Flux objects to, from the tags of its controllers' repositories
+	@tests/flux/fetch-crds $(TOOLS)/flux-crds
 
 staticcheck: ## build what checks the engine's sources
 	@image/build-tools $(TOOLS) staticcheck

@@ -98,8 +98,8 @@ def test_key_that_stands_twice_is_refused() -> None:
             HEADGATE + "enviroments: {}\n",
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
-                "version, environments, gitlab, registries, permissions, workloads, scopes, sandbox, dependencies, "
-                "limits, validation, commits, records\n"
+                "version, environments, clusters, gitlab, registries, permissions, workloads, scopes, sandbox, "
+                "dependencies, limits, validation, commits, records\n"
                 "  did you mean 'environments'?"
             ),
         ),
@@ -178,7 +178,7 @@ def test_unknown_key_of_template_yaml_is_named_with_the_nearest_known_one() -> N
 def test_misspelled_key_is_told_rather_than_the_key_that_is_missing_for_it() -> None:
     assert settings_error(in_settings("delivery: review", "delivry: review")) == (
         "headgate.yaml:8: environments.production.delivry: unknown key 'delivry', expected one of: takes, delivery, "
-        "kubernetes, api_versions, cluster, templates, refuse, windows, review, output, gitlab\n"
+        "kubernetes, api_versions, cluster, templates, refuse, on_failure, windows, review, output, gitlab\n"
         "  did you mean 'delivery'?"
     )
     assert "unknown key 'repositry'" in app_error(in_app(f"shop: {SHOP}", "shop: {repositry: x}"))
@@ -398,8 +398,8 @@ PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
         (
             HEADGATE + "5: x\n",
             (
-                "9: 5: unknown key '5', expected one of: version, environments, gitlab, registries, permissions, "
-                "workloads, scopes, sandbox, dependencies, limits, validation, commits, records"
+                "9: 5: unknown key '5', expected one of: version, environments, clusters, gitlab, registries, "
+                "permissions, workloads, scopes, sandbox, dependencies, limits, validation, commits, records"
             ),
         ),
     ],

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.errors import KINDS, ConfigError, HeadgateError, Location, bounded, did_you_mean, first_few
+from headgate.bounded import bounded
+from headgate.errors import KINDS, ConfigError, HeadgateError, Location, did_you_mean, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

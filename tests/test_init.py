@@ -298,3 +298,38 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     ran = init(tmp_path / "repo", "direct")
     assert ran.code == 14
     assert list(outside.iterdir()) == []
+
+
+def test_flux_objects_for_each_environment(tmp_path: Path) -> None:
+    ran = init(tmp_path, "token", "--flux")
+    assert ran.code == 0, ran.err
+    settings = yaml.safe_load((tmp_path / "headgate.yaml").read_text())
+    flux = {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
+    assert settings["clusters"] == {name: {"flux": flux} for name in settings["environments"]}
+    assert "--hostname=gitlab.example.com --owner=acme --repository=manifests" in ran.out
+    git(tmp_path, "init", "--quiet")
+    assert headgate("status", "--manifests", str(commit_all(tmp_path))).code == 0
+
+
+def commit_all(folder: Path) -> Path:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    return folder
+
+
+def test_flux_for_a_repository_that_is_there_is_told(tmp_path: Path) -> None:
+    init(tmp_path, "token")
+    before = (tmp_path / "headgate.yaml").read_bytes()
+    ran = init(tmp_path, "token", "--flux")
+    assert (tmp_path / "headgate.yaml").read_bytes() == before
+    section = "clusters:" + ran.out.partition("\nclusters:")[2].partition("\nFor Flux")[0]
+    (tmp_path / "headgate.yaml").write_bytes(before + section.encode())
+    assert list(yaml.safe_load((tmp_path / "headgate.yaml").read_text())["clusters"]) == ["dev", "production"]
+    git(tmp_path, "init", "--quiet")
+    assert headgate("status", "--manifests", str(commit_all(tmp_path))).code == 0
+
+
+def test_no_flux_objects_unless_they_are_wanted(tmp_path: Path) -> None:
+    ran = init(tmp_path, "token")
+    assert "clusters" not in yaml.safe_load((tmp_path / "headgate.yaml").read_text())
+    assert "flux bootstrap" not in ran.out

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from headgate.cluster_checks import depends_on_problem
 from headgate.configuration import AppRecord, Apps, Configuration
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
 from headgate.engine.reading import SourceText, documents
-from headgate.errors import ConfigError, Location
+from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
 from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
 from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
@@ -60,7 +61,7 @@ def load(tree: Tree) -> Configuration:
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
     files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
     frozen = {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
-    apps = Apps(tree, folders, lambda folder, name: _load_app(tree, folder, name, settings))
+    apps = Apps(tree, folders, lambda folder, name: _load_app(tree, folder, name, settings, folders))
     configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen)
     check_outputs(configuration)
     return configuration
@@ -95,13 +96,30 @@ def app_folders(tree: Tree) -> list[str]:
     return sorted(folders)
 
 
-def _load_app(tree: Tree, folder: str, name: str, settings: Settings) -> AppRecord:
+def _load_app(tree: Tree, folder: str, name: str, settings: Settings, folders: Sequence[str]) -> AppRecord:
     file = f"{folder}/app.yaml"
     check_app_name(name, file)
     app, text = parse(tree.read(file), file, App)
     record = AppRecord(name=name, folder=folder, app=app, text=text)
     check_app(record, settings, tree)
+    _check_depends_on(record, tree, folders)
     return record
+
+
+def _check_depends_on(record: AppRecord, tree: Tree, folders: Sequence[str]) -> None:
+    """Check the apps that an app depends on. Raises ConfigError. Errors of those apps are reported with them."""
+    by_name = {folder.rsplit("/", 1)[1]: folder for folder in reversed(folders)} if record.app.depends_on else {}
+
+    def dependencies(name: str) -> Sequence[str]:
+        file = f"{by_name.get(name, name)}/app.yaml"
+        try:
+            return parse(tree.read(file), file, App)[0].depends_on
+        except (HeadgateError, KeyError):
+            return ()
+
+    problem = depends_on_problem(record.name, record.app.depends_on, list(by_name), dependencies)
+    if problem:
+        raise ConfigError(problem, where=record.place("depends_on"), hint="correct 'depends_on', or leave it out")
 
 
 def load_template(tree: Tree, folder: str) -> TemplateSettings:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from headgate.clusters import cluster_names
 from headgate.engine.reading import SourceText, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Settings
@@ -181,6 +182,10 @@ class Configuration:
     def cluster(self, environment: str) -> str:
         """Return the name of an environment's cluster."""
         return self.settings.environments[environment].cluster or environment
+
+    def clusters(self, environment: str) -> frozenset[str]:
+        """Return the names of all clusters that an environment runs on."""
+        return cluster_names(self.settings, environment)
 
     def output_folder(self, app: str, environment: str) -> str:
         """Return the folder of an app's final YAML in an environment."""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.cluster_checks import check_clusters, check_health_of
 from headgate.errors import ConfigError, ImageError, Location, did_you_mean
 from headgate.model.fields import LABEL
 from headgate.model.subject import FIELDS, unknown_field
@@ -37,6 +38,7 @@ def check_settings(settings: Settings, text: SourceText) -> None:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
     _check_message(settings, text)
     _check_scopes(settings, text)
+    check_clusters(settings, text)
     cycle = promotion_cycle({name: _sources(environment.takes) for name, environment in settings.environments.items()})
     if cycle:
         raise ConfigError(
@@ -113,6 +115,8 @@ def _check_own_promotions(record: AppRecord, settings: Settings) -> None:
     for name in record.environments(settings):
         own = record.here(name).takes
         sources[name] = _sources(settings.environments[name].takes if own is None else own)
+        for take in own or ():
+            check_health_of(settings, take, record.place("environments", name, "takes"))
         for source in sources[name] if own is not None else ():
             if source not in settings.environments:
                 raise _unknown("environment", source, known, record.place("environments", name, "takes"))

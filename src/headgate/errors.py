@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from headgate.bounded import bounded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,20 +27,6 @@ class Location:
 
 
 _MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key has no limit
-_MAX_TEXT, _MAX_LINES = 8000, 50
-_MAX_REST = 60  # the note on the rest
-
-
-def bounded(text: str, characters: int = _MAX_TEXT, lines: int = _MAX_LINES) -> str:
-    """Return the beginning of a text and the length of the rest, since GitLab truncates long logs. Idempotent."""
-    if len(text) <= characters and text.count("\n") < lines:
-        return text
-    kept = text[: characters - _MAX_REST].split("\n")[: lines - 1]
-    rest = text.count("\n") + 1 - len(kept)
-    if rest:
-        return "\n".join((*kept, f"    ... and {rest} more lines"))
-    shown = "\n".join(kept)
-    return f"{shown}... and {len(text) - len(shown)} more characters"
 
 
 class HeadgateError(Exception):
@@ -263,6 +251,27 @@ class InvalidObjectError(HeadgateError):
 
     code = 34
     title = "an API server would reject an object"
+
+
+class UnhealthyError(HeadgateError):
+    """Flux says that what was deployed failed in the cluster."""
+
+    code = 35
+    title = "what was deployed failed in the cluster"
+
+
+class HealthUnknownError(HeadgateError):
+    """Whether what was deployed is healthy cannot be found out."""
+
+    code = 36
+    title = "whether it is healthy cannot be found out"
+
+
+class StillWaitingError(HeadgateError):
+    """Flux said nothing final in the time that was given."""
+
+    code = 37
+    title = "Flux is not done yet"
 
 
 def _kinds(base: type[HeadgateError]) -> Iterator[type[HeadgateError]]:

@@ -114,6 +114,18 @@ def steps(wanted: Installation, *, for_another_app: bool = False) -> str:
     return _text(f"{folder}/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
 
 
+def clusters_section(wanted: Installation, environments: Sequence[str]) -> str:
+    """Return the section of headgate.yaml by which Headgate writes the Flux objects: a cluster for each environment."""
+    return "clusters:\n" + "".join(_text("cluster.yaml", wanted, name=name) for name in environments)
+
+
+def flux_steps(wanted: Installation) -> str:
+    """Return what is to be done in each cluster."""
+    host = wanted.server.partition("://")[2].partition("/")[0]
+    group, _, repository = wanted.project.rpartition("/")
+    return _text("steps/flux.md", wanted, host=host, group=group, repository=repository)
+
+
 def _check(wanted: Installation) -> None:
     version = r"~latest|[0-9]+(\.[0-9]+){0,2}|[0-9a-f]{40}"
     for what, value, pattern, expected in (

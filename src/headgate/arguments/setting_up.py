@@ -38,13 +38,14 @@ def init(
     components: Annotated[
         str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
     ] = "headgate/headgate",
+    flux: Annotated[bool, typer.Option("--flux", help="Let Headgate write the Flux objects, a cluster each.")] = False,
 ) -> None:
     """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
     from headgate.commands import init as command  # noqa: PLC0415
 
     request = command.InitOptions(
         *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
-        *(version, components),
+        *(version, components, flux),
     )
     finish(lambda: command.run(request))
 

@@ -26,6 +26,7 @@ from headgate.gitlab.form import check_form, check_permitted, concerned
 from headgate.gitlab.identity import access_level, level_by_token
 from headgate.gitlab.run import check_settings, open_run
 from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, verify_sender
+from headgate.health.run import run_health
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
 from headgate.landing.land import land
@@ -119,7 +120,7 @@ def push(run: Run, report: JobReport) -> int:
 
 
 def schedule(run: Run, report: JobReport) -> int:
-    """Verify, promote what is due, refresh what is proposed; the last of them reports what is new.
+    """Verify, roll back what failed, promote what is due, refresh what is proposed; the last reports what is new.
 
     Once a day it reports everything, which completes what GitLab refused or lost.
     """
@@ -127,8 +128,9 @@ def schedule(run: Run, report: JobReport) -> int:
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
     scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
-    promoted = run_job(run, report, verbs.promote_due(run.histories), None)
-    return merge_codes([verified, promoted, run_job(run, report, verbs.refresh(), scope)])
+    rolled_back = run_job(run, report, verbs.roll_back_failed(run_health(run)), None)
+    promoted = run_job(run, report, verbs.promote_due(run.histories, run_health(run)), None)
+    return merge_codes([verified, rolled_back, promoted, run_job(run, report, verbs.refresh(), scope)])
 
 
 def merge_request(run: Run, report: JobReport) -> int:

@@ -14,7 +14,16 @@ from headgate.model import Settings
 from headgate.paths import APPS, SETTINGS, TEMPLATES
 from headgate.report.terminal import Terminal
 from headgate.repository import folder
-from headgate.scaffolding import Installation, app_lines, as_setup, first_files, likely_registry, steps
+from headgate.scaffolding import (
+    Installation,
+    app_lines,
+    as_setup,
+    clusters_section,
+    first_files,
+    flux_steps,
+    likely_registry,
+    steps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,13 +49,17 @@ class InitOptions:
     intake: str = ""
     version: str = ""
     components: str = "headgate/headgate"
+    flux: bool = False
 
 
 def run(request: InitOptions) -> int:
     """Write what is not there yet, and tell the rest. Nothing that is there is changed."""
     terminal = Terminal(sys.stdout)
     wanted = _installation(request)
-    files = first_files(wanted, _known_environments(request.directory)) | _template()
+    known = _known_environments(request.directory)
+    files = first_files(wanted, known) | _template()
+    clusters = clusters_section(wanted, known or [name for name, _ in wanted.environments]) if request.flux else ""
+    files[SETTINGS] += clusters
     there = {path for path in files if _is_there(request, path)}
     is_another_app = SETTINGS in there and any(path.startswith(f"{APPS}/") for path in files.keys() - there)
     new = {path: text.encode() for path, text in files.items() if path not in there}
@@ -63,7 +76,16 @@ def run(request: InitOptions) -> int:
     terminal.line(app_lines(wanted))
     terminal.line("What is to be done in GitLab:\n", "bold")
     terminal.line(steps(wanted, for_another_app=is_another_app))
+    if request.flux:
+        _print_flux_steps(terminal, wanted, clusters if SETTINGS in there else "")
     return 0
+
+
+def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -> None:
+    if clusters:
+        terminal.line(f"Into {SETTINGS}, which is there already:\n", "bold")
+        terminal.line(clusters)
+    terminal.line(flux_steps(wanted))
 
 
 def _installation(request: InitOptions) -> Installation:

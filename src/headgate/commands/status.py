@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from headgate import config
 from headgate.commands.hydrate import select
+from headgate.commands.wait import health_sources
+from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
 from headgate.hydration.record import RECORD
 from headgate.paths import INPUTS, LOCK, SETTINGS
@@ -16,6 +20,9 @@ from headgate.report.terminal import Terminal
 from headgate.repository.tree import Tree, prefetch
 from headgate.state.reading import open_for_reading
 from headgate.state.status import AppStatus, Status, read_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,11 @@ class StatusOptions:
     json: bool = False
 
 
-def run(request: StatusOptions) -> int:
+_TOKEN = "HEADGATE_TOKEN"  # noqa: S105  a name
+"""The variable with the token that reads commit statuses, where health comes from these."""
+
+
+def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
     """Show the table and return 0. Raises ConfigError for an app that is not there."""
     terminal = Terminal(sys.stdout, quiet=request.json)
     apps = (request.app,) if request.app else ()
@@ -37,11 +48,14 @@ def run(request: StatusOptions) -> int:
         configuration = config.load(tree)
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)
+        owners = [(app.app, app.environment) for app in status.apps]
+        health = read_health(workspace, configuration, owners, health_sources(configuration, environ, _TOKEN))
     unusable = [
         AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
         for outcome in broken(configuration, apps)
     ]
-    whole = Status((*status.apps, *unusable), status.notes)
+    apps_with_health = [replace(app, health=health.get((app.app, app.environment))) for app in status.apps]
+    whole = Status((*apps_with_health, *unusable), status.notes)
     terminal.end_progress()
     if request.json:
         print(status_to_json(whole))  # noqa: T201  the answer itself

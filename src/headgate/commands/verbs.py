@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.commands.run import release_histories
-from headgate.intents.auto_promote import Follow, due, follows
+from headgate.health.read import no_health
+from headgate.intents.auto_promote import Follow, due, follows, health_owners
 from headgate.intents.decide_held import DeliverHeld, DiscardHeld
 from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
+from headgate.intents.on_failure import OnFailure, failed, rolls_back
 from headgate.intents.promote import PartOrder, promotion
 from headgate.intents.protocol import expected_release, find_app
 from headgate.intents.refresh import Refresh
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from headgate.commands.options import Resolve
     from headgate.gitlab.event import Form
+    from headgate.health.read import ReadHealth
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
     from headgate.releases.history import ReleaseHistory
@@ -53,14 +56,29 @@ def promote(
     return resolve
 
 
-def promote_due(histories: Histories) -> Resolve:
-    """Promote what is due of all apps: what an earlier run left, or what had to wait."""
+def promote_due(histories: Histories, read: ReadHealth = no_health) -> Resolve:
+    """Promote what is due of all apps: what an earlier run left, or what had to wait, for health as ``read`` says."""
 
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
         state = read_state(workspace)
         if not follows(state.configuration):
             return Follow(())
-        return Follow(tuple(due(state, list(state.configuration.apps), release_histories(workspace), histories)))
+        owners = health_owners(state.configuration)
+        health = read(workspace, state.configuration, owners) if owners else {}
+        opened = release_histories(workspace)
+        return Follow(tuple(due(state, list(state.configuration.apps), opened, histories, health.get)))
+
+    return resolve
+
+
+def roll_back_failed(read: ReadHealth) -> Resolve:
+    """Go back where a new version failed in the cluster and headgate.yaml says so."""
+
+    def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
+        state = read_state(workspace)
+        owners = rolls_back(state.configuration)
+        health = read(workspace, state.configuration, owners) if owners else {}
+        return OnFailure(tuple(failed(state, health, release_histories(workspace))))
 
     return resolve
 

@@ -15,6 +15,7 @@ from headgate.releases.deepen import deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verifications_to_json, write_verifications
 from headgate.repository.tree import prefetch
+from headgate.state.flux import flux_verdicts
 from headgate.state.reading import open_for_reading
 from headgate.state.verify import Verification, has_all_commits, orphans, strays, verdicts, with_last_commits, without
 
@@ -61,6 +62,7 @@ def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], No
         found = [] if request.strays else verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:
             found += orphans(tree, configuration)
+            found += [] if request.strays else flux_verdicts(tree, configuration)
         if request.base is not None:
             known = {difference.file for verification in found for difference in verification.differences}
             found += without(strays(tree, configuration, request.base), known)

@@ -74,6 +74,7 @@ def _table(source: Source, reports_by_app: Sequence[tuple[AppState, Sequence[Com
 _ICONS: dict[CommitState, str] = {
     "success": ":white_check_mark:",
     "pending": ":hourglass:",
+    "running": ":hourglass:",
     "canceled": ":heavy_minus_sign:",
     "failed": ":x:",
 }

@@ -11,8 +11,10 @@ from headgate.feedback.appnote import write_app_notes
 from headgate.feedback.commit_report import MAX_TEXT, CommitRef, CommitReport, app_states, commit_reports, failed
 from headgate.feedback.deployments import record_deployments
 from headgate.feedback.environments import describe_environments
+from headgate.feedback.health import with_health
 from headgate.feedback.statuses import send_statuses
 from headgate.gitlab.best_effort import Refusals
+from headgate.health.run import run_health
 from headgate.paths import review_branch
 from headgate.releases.release import parts, read_release, release_file
 from headgate.report.appchange import owners_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from headgate.configuration import Configuration
     from headgate.feedback.commit_report import AppState
+    from headgate.flux.verdict import Health
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
     from headgate.hydration.hydrate import Outcome
@@ -65,11 +68,14 @@ def report(
     """Report to the apps' projects and yield messages. ``before`` is the workspace before the run."""
     earlier, pushed = _earlier(before, newest, scope, state.configuration)
     touched = _touched(state.configuration, landings, scope, reviews.changed, pushed)
+    touched, health = with_health(
+        run_health(run), newest, state, touched, scheduled=scope.everything or bool(scope.reported)
+    )
     if not touched:
         return
     outcomes = {(outcome.app, outcome.environment): outcome for landing in landings for outcome in landing.outcomes}
     reports_by_app: list[tuple[AppState, list[CommitReport]]] = []
-    for app_state in _app_states(run, newest, state, touched, reviews):
+    for app_state in _app_states(run, newest, state, touched, reviews, health):
         gone = _superseded(earlier, state.configuration, app_state.owner, reviews)
         reports_by_app.append((app_state, _commit_reports(app_state, gone, outcomes.get(app_state.owner), scope.sent)))
     yield from _send(run, reports_by_app, state.configuration.settings.environments)
@@ -164,7 +170,12 @@ def _touched(
 
 
 def _app_states(
-    run: Run, newest: Workspace, state: State, touched: Sequence[Owner], reviews: ReviewResult
+    run: Run,
+    newest: Workspace,
+    state: State,
+    touched: Sequence[Owner],
+    reviews: ReviewResult,
+    health: Mapping[Owner, Health],
 ) -> list[AppState]:
     project = f"{run.event.server}/{run.event.manifests}/-"
 
@@ -182,7 +193,7 @@ def _app_states(
     apps = state.configuration.apps
     released = {(app, name) for app, name in touched if release_file(apps[app], name) in state.tree}
     landed = find_last_changes(newest, released)
-    return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at)
+    return app_states(state.tree, state.configuration, touched, proposed, landed_at, review_at, health)
 
 
 def _superseded(earlier: Tree, configuration: Configuration, owner: Owner, reviews: ReviewResult) -> list[CommitRef]:

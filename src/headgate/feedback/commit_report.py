@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from headgate.hydration.output import flags_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from headgate.configuration import AppRecord, Configuration
     from headgate.errors import HeadgateError
+    from headgate.flux.verdict import Health
     from headgate.model import Release, ReleasedConfig, ReleasedImage
     from headgate.releases.last_change import Owner
     from headgate.releases.pending import Group
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 255
 """The limit of a status' description: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status."""
-CommitState = Literal["canceled", "failed", "success", "pending"]
-_RANK: tuple[CommitState, ...] = ("canceled", "failed", "success", "pending")
+CommitState = Literal["canceled", "failed", "success", "running", "pending"]
+_RANK: tuple[CommitState, ...] = ("canceled", "failed", "success", "running", "pending")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class CommitReport:
 
     ``name`` is the environment's, with the app's when several apps share a project. ``state`` is that of GitLab's
     status. ``deployed``: the environment runs this commit. ``pipeline`` handed the commit off; 0 when unknown.
+    ``health`` is GitLab's state for the deployment, by Flux's verdict; empty where nothing reports it.
     """
 
     project: int
@@ -49,6 +52,7 @@ class CommitReport:
     url: str
     deployed: bool = False
     pipeline: int = 0
+    health: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,7 @@ class AppState:
     proposed: Release | None
     review_url: str
     url: str
+    health: Health | None = None
     flags: tuple[str, ...] = ()
 
     @property
@@ -87,6 +92,7 @@ def app_states(
     proposed: Mapping[Owner, Proposed],
     landed_at: Callable[[Owner], str],
     review_at: Callable[[str], str],
+    health: Mapping[Owner, Health] = MappingProxyType({}),
 ) -> list[AppState]:
     """Return the states of these apps and environments.
 
@@ -110,6 +116,7 @@ def app_states(
                 proposed=proposal.release if proposal else None,
                 review_url=review_at(proposal.branch) if proposal else "",
                 url=landed_at((app, environment)),
+                health=health.get((app, environment)),
                 flags=flags_of(tree, configuration.output_folder(app, environment)),
             )
         )
@@ -151,12 +158,23 @@ def commit_reports(app: AppState, gone: Iterable[CommitRef] = ()) -> list[Commit
 
 def _running(app: AppState) -> Iterator[CommitReport]:
     deployed = _leading(app.release)
+    state, health = _with_health(app.health)
     for part in parts(app.release).values():
         pin = f", {app.held}" if app.release and app.release.pin else ""
         risks = f"; look at: {', '.join(app.flags)}" if app.flags else ""
-        text = f"deployed to {app.environment}: {version(app.release)}{pin}{risks}"
+        text = f"deployed to {app.environment}: {version(app.release)}{pin}{health}{risks}"
         is_deployed = (part.project_id, part.commit) in deployed
-        yield from _report(app, part, "success", text, app.url, deployed=is_deployed)
+        yield from _report(app, part, state, text, app.url, deployed=is_deployed)
+
+
+def _with_health(health: Health | None) -> tuple[CommitState, str]:
+    """Return GitLab's state for what is on the default branch, and Flux's verdict as text, where it is known."""
+    if health is None:
+        return "success", ""
+    reason = f": {health.reason}" if health.reason else ""
+    if health.state == "healthy":
+        return "success", ", healthy"
+    return ("failed", f", failed{reason}") if health.state == "failed" else ("running", f", waits for Flux{reason}")
 
 
 def _waiting(app: AppState) -> Iterator[CommitReport]:
@@ -227,7 +245,8 @@ def _report(
 ) -> Iterator[CommitReport]:
     if part.project_id is not None:  # unknown after a hand-off without GitLab
         report = _build(app, (part.project_id, part.commit, part.ref), state, text, url)
-        yield replace(report, deployed=deployed, pipeline=part.pipeline or 0)
+        health = state if deployed and app.health is not None else ""
+        yield replace(report, deployed=deployed, pipeline=part.pipeline or 0, health=health)
 
 
 def _leading(release: Release | None) -> set[tuple[int | None, str]]:

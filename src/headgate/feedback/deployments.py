@@ -50,12 +50,14 @@ def _record(gitlab: GitLab, report: CommitReport) -> bool:
     path = f"{project_path(report.project)}/deployments"
     if _is_newest(gitlab, path, report):
         return False
+    if report.health and _follows_health(gitlab, path, report):
+        return True
     body: dict[str, Any] = {
         "environment": report.name,
         "sha": report.commit,
         "ref": short_ref(report.ref),
         "tag": report.ref.startswith(TAGS),
-        "status": "success",
+        "status": report.health or "success",
     }
     try:
         gitlab.post(path, body)
@@ -67,6 +69,24 @@ def _record(gitlab: GitLab, report: CommitReport) -> bool:
 
 
 def _is_newest(gitlab: GitLab, path: str, report: CommitReport) -> bool:
+    """Whether the newest deployment is this one. One that ended does not run again while Flux looks at it anew."""
+    newest = _newest(gitlab, path, report)
+    known = ("running", "success", "failed") if report.health == "running" else (report.health or "success",)
+    return newest is not None and newest["sha"] == report.commit and newest["status"] in known
+
+
+def _follows_health(gitlab: GitLab, path: str, report: CommitReport) -> bool:
+    """Let the newest deployment, where it is of this commit, have the state that Flux's verdict gives it.
+
+    https://docs.gitlab.com/api/deployments/#update-a-deployment
+    """
+    newest = _newest(gitlab, path, report)
+    if newest is None or newest["sha"] != report.commit:
+        return False
+    gitlab.put(f"{path}/{newest['id']}", {"status": report.health})
+    return True
+
+
+def _newest(gitlab: GitLab, path: str, report: CommitReport) -> Any | None:
     query = {"environment": report.name, "order_by": "id", "sort": "desc", "per_page": 1}
-    deployments = gitlab.get(path, query)
-    return bool(deployments) and (deployments[0]["sha"], deployments[0]["status"]) == (report.commit, "success")
+    return next(iter(gitlab.get(path, query)), None)

@@ -68,10 +68,10 @@ def _is_current(status: Any, report: CommitReport) -> bool:
 def _send(gitlab: GitLab, report: CommitReport, before: Any) -> bool:
     """Send a status. Raises GitLabError.
 
-    GitLab changes a pending status in place but rejects pending after pending (its CreateCommitStatusService), so the
-    old one is canceled first.
+    GitLab changes an unfinished status in place but rejects pending after pending and running after running (its
+    CreateCommitStatusService), so the old one is canceled first.
     """
-    if report.state == "pending" and before is not None and before["status"] in ("pending", "running"):
+    if report.state in _UNFINISHED and before is not None and before["status"] in _UNFINISHED:
         _post(gitlab, report, "canceled")
     _post(gitlab, report if report.ref else replace(report, ref=before["ref"]), report.state)
     return True
@@ -101,5 +101,6 @@ def _post(gitlab: GitLab, report: CommitReport, state: str) -> None:
             return
 
 
+_UNFINISHED = ("pending", "running")
 _NOT_FOUND = 404
 _BUSY = 409

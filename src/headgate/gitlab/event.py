@@ -62,6 +62,7 @@ class Event:
     tokens: Tokens
     registry_variables: Mapping[str, str] = field(repr=False)
     signing_key: str = ""
+    kubeconfig: str = ""
 
 
 def read_event(environ: Mapping[str, str]) -> Event:
@@ -90,6 +91,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
         tokens=tokens,
         registry_variables={name: environ[name] for name in _REGISTRY if name in environ},
         signing_key=environ.get("HEADGATE_SIGNING_KEY", ""),
+        kubeconfig=environ.get("KUBECONFIG", ""),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GuardError, ImageError, Location
+from headgate.flux.files import writes_flux_objects
+from headgate.flux.objects import with_data_kept
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
@@ -40,6 +42,23 @@ class Hydrated:
         return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.manifests}
 
 
+class RenderCache:
+    """Hydrated app-environments by their inputs, so that a retry renders only what changed."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._hydrated: dict[str, Hydrated] = {}
+
+    def get(self, plan: Planned) -> Hydrated | None:
+        """Return the objects of an earlier render with the same inputs."""
+        hydrated = self._hydrated.get(plan.inputs)
+        return hydrated and replace(hydrated, planned=plan)
+
+    def add(self, hydrated: Hydrated) -> None:
+        """Keep the objects of a render."""
+        self._hydrated[hydrated.planned.inputs] = hydrated
+
+
 def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hydrated:
     """Set digests, namespaces and hook names in the rendered objects, and check them. Raises HeadgateError."""
     if result.error is not None:
@@ -59,10 +78,13 @@ def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hyd
         with_suffixes(rendered), namespace, settings.scopes, own_config=plan.own_config, allowed=allow.kinds
     )
     check_allowed(placed.scoped, allow, namespace, app_file, own_config=plan.own_config)
+    written = placed.manifests
+    if writes_flux_objects(settings, plan.environment):
+        written = with_data_kept(written)
     return Hydrated(
         planned=plan,
-        manifests=placed.manifests,
-        files=to_files(placed.manifests, namespace),
+        manifests=written,
+        files=to_files(written, namespace),
         used_images=frozenset(used_images),
         warnings=(*plan.warnings, *result.warnings, *placed.warnings),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from headgate.engine import reading
@@ -44,9 +45,8 @@ def conflicts(
                 holders.setdefault(claim, set()).add(owner)
     objects: dict[tuple[Owner, Claim], Manifest] = {}
     for owner, rendered in hydrated.items():
-        for manifest in rendered:
-            name = file_name(manifest, manifest.namespace)
-            claim = (configuration.cluster(owner[1]), manifest.namespace, name)
+        for cluster, manifest in product(sorted(configuration.clusters(owner[1])), rendered):
+            claim = (cluster, manifest.namespace, file_name(manifest, manifest.namespace))
             holders.setdefault(claim, set()).add(owner)
             objects[owner, claim] = manifest
     errors: dict[Owner, ManifestError] = {}
@@ -103,7 +103,8 @@ def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet
         if record is not None and environment in record.environments(configuration.settings):
             for path in paths:
                 namespace, name = _namespace_of(tree, path, record.namespace(environment), configuration)
-                claims.setdefault((app, environment), set()).add((configuration.cluster(environment), namespace, name))
+                here = {(cluster, namespace, name) for cluster in configuration.clusters(environment)}
+                claims.setdefault((app, environment), set()).update(here)
     return claims
 
 

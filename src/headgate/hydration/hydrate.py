@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from headgate import tools
 from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, Location
+from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
-from headgate.hydration.assemble import Hydrated, assemble, unused_images
+from headgate.hydration.assemble import Hydrated, RenderCache, assemble, unused_images
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
 from headgate.hydration.record import RECORD, read_record
@@ -55,22 +56,14 @@ class Outcome:
     upgrade: str = ""
     inputs: str = ""
 
-
-class RenderCache:
-    """Hydrated app-environments by their inputs, so that a retry renders only what changed."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._hydrated: dict[str, Hydrated] = {}
-
-    def get(self, plan: Planned) -> Hydrated | None:
-        """Return the objects of an earlier render with the same inputs."""
-        hydrated = self._hydrated.get(plan.inputs)
-        return hydrated and replace(hydrated, planned=plan)
-
-    def add(self, hydrated: Hydrated) -> None:
-        """Keep the objects of a render."""
-        self._hydrated[hydrated.planned.inputs] = hydrated
+    def joined(self, more: Changes | HeadgateError | None) -> Outcome:
+        """Return this with more changes outside of its folder, or failed when they cannot be made."""
+        if isinstance(more, HeadgateError):
+            return replace(self, state="failed", error=more, changes=None, objects=())
+        if not more:
+            return self
+        reasons = tuple(dict.fromkeys((*self.reasons, "its Flux objects change")))
+        return replace(self, state="changed", changes={**(self.changes or {}), **more}, reasons=reasons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +126,18 @@ def hydrate(
         elif isinstance(plan, Planned):
             to_render.append(plan)
     outcomes |= _hydrate_planned(tree, configuration, to_render, options, progress)
-    return [outcomes[record.name, environment] for record, environment in targets]
+    return _with_flux_objects(tree, configuration, [outcomes[record.name, name] for record, name in targets])
+
+
+def _with_flux_objects(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes with the changes of their Flux objects; an outcome fails if these cannot be written."""
+    hydrated = {
+        (outcome.app, outcome.environment): outcome.changes or {}
+        for outcome in outcomes
+        if outcome.state in ("changed", "unchanged")
+    }
+    results = with_yaml(tree, configuration, hydrated)
+    return [outcome.joined(results.get((outcome.app, outcome.environment))) for outcome in outcomes]
 
 
 def broken(configuration: Configuration, apps: Sequence[str] = ()) -> list[Outcome]:

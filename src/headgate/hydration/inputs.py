@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__
+from headgate.flux.files import writes_flux_objects
 from headgate.objects.canonical import OUTPUT_FORMAT
 from headgate.paths import ENVIRONMENTS
 from headgate.releases.release import config_folder, release_file
@@ -50,6 +51,7 @@ class Fingerprints:
         if environment not in self._settings:
             settings, here = self._configuration.settings, self._configuration.environment(environment)
             facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
+            facts += ["flux"] if writes_flux_objects(settings, environment) else []
             self._settings[environment] = json.dumps(facts, sort_keys=True)
         return self._settings[environment]
 
@@ -75,4 +77,5 @@ def settings_facts(render: Render, record: AppRecord, hooks: str | None, setting
         {name: image.model_dump() for name, image in record.images(render.environment).items()},
         *(hooks, record.app.allow.model_dump(), record.app.template is None),
         *(dict(settings.workloads), dict(settings.scopes)),
+        *(["flux"] if writes_flux_objects(settings, render.environment) else []),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.errors import GitError, HeadgateError, RefusedError
@@ -13,6 +13,7 @@ from headgate.hydration.plan import input_paths
 from headgate.intents.promote import PartOrder, Promote, check_newer, resolved, verified_release
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
+from headgate.model import AfterHealth
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
 from headgate.releases.pending import with_pending
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.configuration import AppRecord, Configuration
+    from headgate.flux.verdict import Health
     from headgate.intents.protocol import State
     from headgate.model import AcceptRule, Release
     from headgate.releases import version_order
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 Histories = Callable[[str, str], AbstractContextManager["ReleaseHistory"]]
 """Returns the history of an app's release in an environment."""
+
+HealthOf = Callable[[tuple[str, str]], "Health | None"]
+"""Gives the health of an app in an environment; None where it was not looked for."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,16 @@ def follows(configuration: Configuration) -> bool:
 
 
 def due(
-    state: State, apps: Sequence[str], histories: Histories, project_histories: version_order.Histories
+    state: State,
+    apps: Sequence[str],
+    histories: Histories,
+    project_histories: version_order.Histories,
+    health: HealthOf = lambda _owner: None,
 ) -> list[Promote]:
     """Return the automatic promotions of these apps that are due.
 
     A release is promoted when a part or its template is newer than everything that the target ever ran, when it has
-    been on the default branch for as long as ``auto`` requires, and when its YAML is up to date.
+    been on the default branch, or healthy, for as long as ``auto`` requires, and when its YAML is up to date.
     """
     known = state.configuration.apps
     records = [known[app] for app in apps if app in known]
@@ -90,7 +99,7 @@ def due(
             promotions += [
                 promotion
                 for rule in rules
-                for promotion in _due(state, record, target, rule, histories, project_histories)
+                for promotion in _due(state, record, target, rule, histories, project_histories, health)
             ]
         except GitError:
             raise  # it concerns all apps
@@ -106,6 +115,7 @@ def _due(
     rule: AcceptRule,
     histories: Histories,
     project_histories: version_order.Histories,
+    health: HealthOf,
 ) -> Iterator[Promote]:
     source = str(rule.promotion)
     if source not in record.environments(state.configuration.settings):
@@ -121,6 +131,8 @@ def _due(
     with histories(record.name, source) as history:
         since = landed_at(history)
         order = PartOrder(commits_of(history), project_histories)
+    if isinstance(rule.auto, AfterHealth):
+        since = _healthy_since(health((record.name, source)))
     if since is None or since + delay(rule.auto) > state.now:
         return
     try:
@@ -131,6 +143,21 @@ def _due(
         return
     if _is_newer(landed.release, released, version, order):
         yield promotion
+
+
+def _healthy_since(health: Health | None) -> datetime | None:
+    return health.since if health is not None and health.state == "healthy" else None
+
+
+def health_owners(configuration: Configuration) -> list[tuple[str, str]]:
+    """Return the apps and environments whose health decides about a promotion."""
+    owners = {
+        (record.name, rule.promotion): None
+        for record, target in configuration.pairs()
+        for rule in taken_by(configuration, record, target)
+        if isinstance(rule.auto, AfterHealth) and rule.promotion is not None
+    }
+    return list(owners)
 
 
 def _same(known: Release, released: Released, version: str | None) -> bool:
@@ -151,8 +178,10 @@ def _is_newer(running: Release, released: Released, version: str | None, order: 
     return orders <= {"newer", "same"} and ("newer" in orders or version != running.template)
 
 
-def delay(auto: bool | str) -> timedelta:  # noqa: FBT001
+def delay(auto: bool | str | AfterHealth) -> timedelta:  # noqa: FBT001
     """Return the waiting time of ``auto``: none for ``true``, else ``30m``, ``2h`` or ``1d``."""
+    if isinstance(auto, AfterHealth):
+        auto = auto.after or True
     if isinstance(auto, bool):
         return timedelta(0)
     unit = {"m": "minutes", "h": "hours", "d": "days"}[auto[-1]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.engine import pool
 from headgate.errors import HeadgateError
+from headgate.flux.changes import with_removals
 from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, Outcome, hydrate
 from headgate.releases.windows import is_open
@@ -76,10 +77,28 @@ def hydrate_intent(
         intent=intent,
         applied=applied,
         after=after,
-        outcomes=[_outcome(state, step, hydrated) for step in steps],
+        outcomes=_with_flux_removals(state, [_outcome(state, step, hydrated) for step in steps]),
         configuration=_configuration_after(state, after, applied),
         failures=failures,
     )
+
+
+def _with_flux_removals(state: State, outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the outcomes with the removals of Flux objects that nothing needs after them."""
+    changes: dict[Owner, Changes] = {}
+    for outcome in outcomes:
+        if outcome.state in _HYDRATED:
+            owner = (outcome.app, outcome.environment)
+            changes[owner] = changes.get(owner, {}) | (outcome.changes or {})
+    covered = {(outcome.app, outcome.environment) for outcome in outcomes}
+    removals = with_removals(state.tree, state.configuration, changes, covered)
+    return [
+        outcome.joined(removals.get((outcome.app, outcome.environment))) if outcome.state in _HYDRATED else outcome
+        for outcome in outcomes
+    ]
+
+
+_HYDRATED = ("changed", "unchanged")
 
 
 def _all_changes(applied: Applied) -> Changes:

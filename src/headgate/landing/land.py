@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
-from headgate.hydration.hydrate import AS_USUAL, HydrateOptions, RenderCache
+from headgate.hydration.assemble import RenderCache
+from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED
 from headgate.intents.protocol import State
 from headgate.landing.drafts import draft_commits, record_file, target_branch

@@ -1,9 +1,11 @@
 """The files of a manifest repository, declared once for reading, validation, documentation and JSON Schema."""
 
 from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
+from headgate.model.clusters import Cluster, FluxObjects, HealthSource
 from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.lock import Lock
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
+from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
     FreezeRecord,
     Newest,
@@ -33,19 +35,23 @@ from headgate.model.validation import Validation, Waiver
 
 __all__ = [
     "AcceptRule",
+    "AfterHealth",
     "Allow",
     "App",
     "AppEnvironment",
+    "Cluster",
     "CommitIdentity",
     "Commits",
     "Config",
     "Dependencies",
     "Environment",
     "FailureRecord",
+    "FluxObjects",
     "FreezeRecord",
     "GitLabSettings",
     "Granted",
     "GroupRecord",
+    "HealthSource",
     "Image",
     "Lock",
     "Mirror",

@@ -128,6 +128,8 @@ class App(StrictModel):
     """Objects that its own config may render beyond workloads in its namespace."""
     hooks: Hooks | None = None
     """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""
+    depends_on: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    """Apps that must be healthy in the same environment before Flux applies this app."""
     tags: Literal["commit", "any"] = "commit"
     """`commit`: an image's tag or label must name the commit it was built from; `any`: it need not."""
 

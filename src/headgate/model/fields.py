@@ -105,15 +105,6 @@ def _check_path(value: str) -> str:
     return value
 
 
-def _check_duration(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and re.fullmatch(r"\d+[mhd]", value)):
-        return value
-    raise ValueError("true, false, or a time such as 30m, 2h or 1d")
-
-
-Delay = Annotated[Any, BeforeValidator(_check_duration, json_schema_input_type=bool | str)]
-
-
 # https://git-scm.com/docs/git-check-ref-format
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|^[-/.@]|//|\.\.|@\{|/\.|\.lock(/|$)|[/.]$")
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from headgate.model.clusters import Cluster
 from headgate.model.fields import (
     WEEKDAYS,
     Branch,
     Clock,
     DateRange,
     Days,
-    Delay,
     Delivery,
     Email,
     Host,
@@ -37,6 +37,7 @@ from headgate.model.fields import (
     as_tuple,
     listed,
 )
+from headgate.model.promotion import Auto
 from headgate.model.validation import Validation
 
 
@@ -49,8 +50,8 @@ class AcceptRule(StrictModel):
     """Pattern of tags (`v*`) whose hand-offs are accepted."""
     promotion: Name | None = None
     """Environment from which releases may be promoted."""
-    auto: Delay = False
-    """With `promotion`: promote automatically, immediately (`true`) or after a delay (`30m`, `2h`, `1d`)."""
+    auto: Auto = False
+    """With `promotion`: promote automatically, at once (`true`), after a delay (`30m`, `2h`, `1d`) or `healthy`."""
     order: OrderRule | None = None
     """Order of versions: by git history (default for branches) or by the version in the tag (default for tags)."""
     protected: bool = True
@@ -170,6 +171,8 @@ class Environment(StrictModel):
     """`follow`: a template change takes effect immediately; `promote`: it is promoted with the release."""
     refuse: Annotated[tuple[RiskFlag, ...], BeforeValidator(as_tuple, json_schema_input_type=list[RiskFlag])] = ()
     """Risks that fail an app here: a change that brings one does not land, while all others do. Default: none."""
+    on_failure: Literal["keep", "roll-back"] = "keep"
+    """`roll-back`: when a new version fails in the cluster and never was healthy, go back to the one before, once."""
     windows: Windows = ()
     """When it accepts automatic changes: a window or a list of windows. Default: always."""
     review: Review = Review()
@@ -266,6 +269,8 @@ class Settings(StrictModel):
     """Version of this file's format."""
     environments: Annotated[Mapping[Name, Environment], Field(min_length=1)]
     """The environments, in the order of promotion."""
+    clusters: Mapping[Name, Cluster] = Field(default_factory=dict)
+    """Clusters with Flux in them: its objects, and what says whether apps are healthy. Default: none."""
     gitlab: GitLabSettings | None = None
     """GitLab and the project there. Required in GitLab's pipelines."""
     registries: Mapping[Host, Registry] = Field(default_factory=dict)

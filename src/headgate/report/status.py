@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model import Release
 from headgate.releases.release import parts
+from headgate.report.health import health_facts
 from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
 from headgate.report.table import age, write_table
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from headgate.flux.verdict import Health
     from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
     from headgate.state.status import AppStatus, Status
 
-_TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "STATE")
+_TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "HEALTH", "STATE")
 
 
 def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
@@ -41,8 +43,17 @@ def _row(app: AppStatus, now: datetime) -> list[Cell]:
         (version(app.release), ""),
         (", ".join(commits(app.release)), "cyan"),
         (age(app.last_change.time, now) if app.last_change else "", "dim"),
+        _health(app, now),
         ("; ".join(text for text, _ in facts), style),
     ]
+
+
+def _health(app: AppStatus, now: datetime) -> Cell:
+    if app.health is None:
+        return "", ""
+    since = f" {age(app.health.since, now)}" if app.health.since is not None else ""
+    styles = {"healthy": "green", "failed": "red", "unknown": "yellow"}
+    return f"{app.health.state}{since}", styles.get(app.health.state, "cyan")
 
 
 def commits(release: Release | None) -> list[str]:
@@ -57,6 +68,7 @@ def states(app: AppStatus) -> Iterator[Cell]:
     for group in app.failed:
         failure = group.record.failure
         yield f"{_group_version(group)} failed{f': {failure.message}' if failure else ''}", "red"
+    yield from _health_problems(app.health)
     if app.edited:
         yield "edited by hand", "red"
     if app.state == "stale" and not app.edited:
@@ -70,6 +82,14 @@ def states(app: AppStatus) -> Iterator[Cell]:
         yield f"look at: {', '.join(app.flags)}", "yellow"
     if app.proposed is not None:
         yield f"proposed: {version(app.proposed.release) or 'other YAML'}", "cyan"
+
+
+def _health_problems(health: Health | None) -> Iterator[Cell]:
+    reason = f": {' '.join(health.reason.split())}" if health is not None and health.reason else ""
+    if health is not None and health.state == "failed":
+        yield f"failed in the cluster{reason}", "red"
+    if health is not None and health.state == "unknown":
+        yield f"health is unknown{reason}", "yellow"
 
 
 def _holds(app: AppStatus) -> Iterator[Cell]:
@@ -102,12 +122,24 @@ def summary(status: Status) -> str:
     return f"{len(status.apps)} app-environments: {', '.join(shown) or 'all current'}"
 
 
-_LABELS = ("failing", "edited by hand", "stale", "empty", "pinned", "frozen", "failed", "held", "proposed")
+_LABELS = (
+    "failing",
+    "failed in the cluster",
+    "edited by hand",
+    "stale",
+    "empty",
+    "pinned",
+    "frozen",
+    "failed",
+    "held",
+    "proposed",
+)
 
 
 def _labels(app: AppStatus) -> Iterator[str]:
     labels = {
         "failing": app.error is not None,
+        "failed in the cluster": app.health is not None and app.health.state == "failed",
         "edited by hand": app.edited,
         "stale": app.state == "stale" and not app.edited,
         "empty": app.state == "empty",
@@ -148,6 +180,7 @@ def _app(app: AppStatus) -> dict[str, Any]:
         "waits_for": list(app.waits_for),
         "flags": list(app.flags),
         "error": error_to_json(app.error) if app.error else None,
+        "health": health_facts(app.health) if app.health else None,
     }
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.gitlab.titles import commit_titles
+from headgate.intents.on_failure import ACTOR
 from headgate.model import Review
 from headgate.paths import OURS
+from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts
 from headgate.report.changereport import ChangeReport, actors_of, source_steps
 from headgate.report.describe import describe
@@ -85,6 +87,15 @@ class ReviewContext:
         if freeze is None:
             return ""
         return f"> {prose(environment)} is frozen by {prose(freeze.by)}: {prose(freeze.reason)}"
+
+    def decision(self, branch: str) -> str:
+        """Return in Markdown why a branch holds an automatic roll-back; empty where it holds none."""
+        record = self.configuration.apps.get(app_of(branch))
+        if record is None:
+            return ""
+        proposal = read_pending(self.workspace.tree, record.release_folder(environment_of(branch)), None).proposal
+        is_own = proposal is not None and proposal.record.actor == ACTOR
+        return f"> {prose(proposal.by_person)}\n\n" if proposal is not None and is_own else ""
 
 
 def environment_of(branch: str) -> str:
@@ -205,7 +216,7 @@ def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppC
         page=context.pages.get(proposal.commit, ""),
         titles=commit_titles(gitlab, source_steps(changes)),
     )
-    return describe(report, gitlab.url)
+    return context.decision(proposal.branch) + describe(report, gitlab.url)
 
 
 def _actor(context: ReviewContext, proposal: OpenProposal) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from headgate.configuration import AppRecord, Configuration
+    from headgate.flux.verdict import Health
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release
@@ -45,7 +46,7 @@ class AppStatus:
     ``edited``: the final YAML is not as hydrated. ``waiting`` is the release together with what is ``held``;
     ``failed`` are groups that could not be rendered; ``closed`` says that the windows are closed. ``foreign`` are
     files in its folder that Headgate did not write, which Flux applies too. ``flags`` are the risks of the final YAML,
-    as it stands.
+    as it stands. ``health`` is Flux's verdict; None where nothing is landed, or nothing reports it.
     """
 
     app: str
@@ -64,6 +65,7 @@ class AppStatus:
     waits_for: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     error: HeadgateError | None = None
+    health: Health | None = None
 
     @property
     def pin(self) -> PinRecord | None:

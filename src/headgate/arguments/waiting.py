@@ -1,0 +1,42 @@
+"""What waits for Flux."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from headgate.arguments.program import Json, Manifests, app, finish
+
+
+@app.command()
+def wait(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
+    environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
+    timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="How long: 90s, 15m or 1h.")] = "15m",
+    manifests: Manifests = ".",
+    token_variable: Annotated[
+        str, typer.Option("--token-env", metavar="NAME", help="The variable with a token that reads commit statuses.")
+    ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+    json: Json = False,
+) -> None:
+    """Wait until Flux says that what is landed is healthy; exit 35 when it failed, 37 when the time is over."""
+    from headgate.commands import wait as command  # noqa: PLC0415
+
+    request = command.WaitOptions(
+        app=name or "",
+        environment=environment,
+        manifests=manifests,
+        timeout=_seconds(timeout),
+        token_variable=token_variable,
+        json=json,
+    )
+    finish(lambda: command.run(request))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
+    if found is None:
+        raise typer.BadParameter("expected a time such as 90s, 15m or 1h", param_hint="--timeout")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]

@@ -1,0 +1,136 @@
+"""``headgate wait``: until Flux says that what is landed is healthy, or that it is not. Reads only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headgate import config
+from headgate.cluster_checks import has_health
+from headgate.commands.exit_code import merge_codes
+from headgate.commands.hydrate import select
+from headgate.errors import ConfigError, HealthUnknownError, Location, StillWaitingError, UnhealthyError
+from headgate.flux.verdict import Health
+from headgate.gitlab.api import connect
+from headgate.health.kubernetes import KubernetesReports
+from headgate.health.read import HealthSources, read_health
+from headgate.health.statuses import StatusReports
+from headgate.paths import SETTINGS
+from headgate.report.health import health_line, health_to_json
+from headgate.report.terminal import Terminal
+from headgate.state.reading import open_for_reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.configuration import Configuration
+
+Owner = tuple[str, str]
+"""App and environment."""
+
+_PAUSE = 10.0
+_TRIES = 3
+_CODES = {
+    "failed": UnhealthyError.code,
+    "unknown": HealthUnknownError.code,
+    "waiting": StillWaitingError.code,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitOptions:
+    """The command's arguments. ``timeout`` is in seconds; ``pause`` lies between two looks."""
+
+    app: str = ""
+    environment: str = ""
+    manifests: str = "."
+    timeout: float = 900
+    token_variable: str = "HEADGATE_TOKEN"  # noqa: S105  a name
+    json: bool = False
+    pause: float = _PAUSE
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one look saw: the health of each app and environment, and the id of its folder."""
+
+    health: dict[Owner, Health]
+    folders: dict[Owner, str]
+
+
+def run(options: WaitOptions, environ: Mapping[str, str] = os.environ) -> int:
+    """Wait, and return 0 when all is healthy or superseded, else the code of what is not.
+
+    Raises ConfigError where nothing says whether anything is healthy.
+    """
+    terminal = Terminal(sys.stdout, quiet=options.json)
+    end = time.monotonic() + options.timeout
+    first = look = _look(options, environ)
+    shown: dict[Owner, Health] = {}
+    if not first.health:
+        terminal.line("nothing is landed yet", "dim")
+    for looks in count(1):
+        found = {owner: _since(first, look, owner) for owner in first.health}
+        for owner, health in found.items():
+            if shown.get(owner) != health:
+                terminal.line(health_line(owner, health))
+        shown = found
+        is_open = any(_may_change(health, looks) for health in found.values())
+        if not is_open or time.monotonic() >= end:
+            break
+        time.sleep(min(options.pause, max(0.0, end - time.monotonic())))
+        look = _look(options, environ)
+    if options.json:
+        print(health_to_json(shown))  # noqa: T201  the answer itself
+    return merge_codes(_CODES.get(health.state, 0) for health in shown.values())
+
+
+def _may_change(health: Health, looks: int) -> bool:
+    """Whether to look again: what is unknown mends itself when GitLab or a cluster did not answer, and else never."""
+    return health.state == "waiting" or (health.state == "unknown" and looks < _TRIES)
+
+
+def _since(first: _Look, now: _Look, owner: Owner) -> Health:
+    """Return how what was there at the first look is doing: superseded when other YAML took its place."""
+    if first.folders[owner] != now.folders.get(owner, ""):
+        return Health(state="superseded", reason="other YAML took its place", deployed=first.health[owner].deployed)
+    return now.health.get(owner, first.health[owner])
+
+
+def _look(options: WaitOptions, environ: Mapping[str, str]) -> _Look:
+    with open_for_reading(options.manifests) as workspace:
+        configuration = config.load(workspace.tree)
+        owners = _chosen(configuration, options)
+        sources = health_sources(configuration, environ, options.token_variable)
+        health = read_health(workspace, configuration, owners, sources)
+        folders = {owner: configuration.output_folder(*owner) for owner in health}
+        return _Look(health, {owner: workspace.tree.folder(folder).id for owner, folder in folders.items()})
+
+
+def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
+    apps = (options.app,) if options.app else ()
+    environments = (options.environment,) if options.environment else ()
+    owners = [(record.name, name) for record, name in select(configuration, apps, environments)]
+    known = [owner for owner in owners if has_health(configuration.settings, owner[1])]
+    if owners and (not known or (options.environment and len(known) < len(owners))):
+        raise ConfigError(
+            "nothing says whether apps are healthy there",
+            where=Location(SETTINGS),
+            hint="set 'health' of each cluster on which the environment runs",
+        )
+    return known
+
+
+def health_sources(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> HealthSources:
+    """Return the sources of health that an environment gives: a token for GitLab, and a kubeconfig."""
+    found, gitlab, secret = HealthSources(), configuration.settings.gitlab, environ.get(token_variable, "")
+    if gitlab is not None and secret:
+        reports = StatusReports(connect(gitlab.url, token_variable, secret), gitlab.project)
+        found = replace(found, statuses=reports)
+    file = environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    return replace(found, kubernetes=KubernetesReports(Path(file))) if file else found

@@ -1,0 +1,120 @@
+"""Flux's verdict from the Kustomizations in a cluster, by plain HTTPS."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from headgate.errors import HealthUnknownError
+from headgate.flux.verdict import FluxReport
+from headgate.health.kubeconfig import read_access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import requests
+
+    from headgate.health.kubeconfig import ClusterAccess
+
+_SECONDS = 30
+_NOT_FOUND = 404
+_KUSTOMIZATIONS = "apis/kustomize.toolkit.fluxcd.io/v1/namespaces"
+_NOT_YET = ("ArtifactFailed", "DependencyNotReady", "HealthCheckCanceled", "Progressing", "ProgressingWithRetry")
+"""Reasons of Flux's for not being ready that it means to end by itself: https://pkg.go.dev/github.com/fluxcd/pkg/apis/meta"""
+
+
+@dataclass(frozen=True)
+class KubernetesReports:
+    """The clusters that a kubeconfig leads to. Each Kustomization is asked for once."""
+
+    kubeconfig: Path
+    _known: dict[tuple[str, str, str], Any] = field(default_factory=dict, compare=False)
+
+    def reports(self, context: str, namespace: str, kustomization: str) -> Iterator[FluxReport]:
+        """Yield what Flux says of a Kustomization now, at the commit that it says it of.
+
+        Nothing where there is no such Kustomization yet. Raises HealthUnknownError where the cluster does not answer,
+        or refuses.
+        """
+        key = (context, namespace, kustomization)
+        if key not in self._known:
+            self._known[key] = _fetch(read_access(self.kubeconfig, context), *key)
+        data = self._known[key]
+        found = _report(data, kustomization) if data is not None else None
+        if found is not None:
+            yield found
+
+
+def _report(data: Any, kustomization: str) -> FluxReport | None:
+    """Return what a Kustomization says of itself: https://fluxcd.io/flux/components/kustomize/kustomizations/#status."""
+    status = data.get("status") or {}
+    ready = next((condition for condition in status.get("conditions") or () if condition["type"] == "Ready"), None)
+    if ready is None or status.get("observedGeneration") != data["metadata"].get("generation"):
+        return None
+    is_ready = ready["status"] == "True"
+    revision = str(status.get("lastAppliedRevision" if is_ready else "lastAttemptedRevision", ""))
+    waits = ready["status"] == "Unknown" or ready.get("reason") in _NOT_YET
+    return FluxReport(
+        commit=revision.rpartition(":")[2],
+        name=kustomization,
+        state="healthy" if is_ready else "waiting" if waits else "failed",
+        time=datetime.fromisoformat(ready["lastTransitionTime"]),
+        reason=f"{ready.get('reason', '')}: {ready.get('message', '')} (Kustomization {kustomization})",
+    )
+
+
+def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> Any:
+    from requests import RequestException  # noqa: PLC0415  0.1 s
+
+    url = f"{access.server}/{_KUSTOMIZATIONS}/{quote(namespace)}/kustomizations/{quote(name)}"
+    what = f"the cluster of the context '{context}'"
+    try:
+        with _session(access) as session:
+            # Given here, the authority counts; else the environment's would, which is for GitLab and registries.
+            answer = session.get(url, timeout=_SECONDS, allow_redirects=False, verify=session.verify)
+    except (RequestException, OSError) as error:
+        raise HealthUnknownError(f"{what} did not answer: {type(error).__name__}") from None
+    if answer.status_code == _NOT_FOUND:
+        return None  # Flux has it not yet; of a cluster without Flux, or of another name, nothing more is ever known
+    if answer.status_code != 200:  # noqa: PLR2004  https://www.rfc-editor.org/rfc/rfc9110#name-200-ok
+        raise HealthUnknownError(
+            f"{what} answered {answer.status_code} for the Kustomization {namespace}/{name}",
+            hint=_HINTS.get(answer.status_code, ""),
+        )
+    try:
+        return answer.json()
+    except ValueError:
+        raise HealthUnknownError(f"{what} answered with something else than JSON") from None
+
+
+_HINTS = {
+    401: "the token or certificate in the kubeconfig is not valid any more",
+    403: "let who asks get kustomizations in that namespace",
+}
+
+
+@contextmanager
+def _session(access: ClusterAccess) -> Iterator[requests.Session]:
+    """Return what reaches a cluster; its certificates lie in files that only this user reads."""
+    import requests  # noqa: PLC0415
+
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if access.token:
+            request.headers["Authorization"] = f"Bearer {access.token}"
+        return request
+
+    with tempfile.TemporaryDirectory() as folder, requests.Session() as session:
+        session.auth = authorize  # always, so that no .netrc adds a login of its own
+        files = {"authority": access.authority, "certificate": access.certificate, "key": access.key}
+        for file, content in files.items():
+            (Path(folder) / file).write_bytes(content)
+        if access.authority:
+            session.verify = f"{folder}/authority"
+        if access.certificate:
+            session.cert = (f"{folder}/certificate", f"{folder}/key")
+        yield session

@@ -1,0 +1,283 @@
+"""Health: what counts of what Flux says, and what `headgate wait` makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from headgate.commands import wait
+from headgate.flux.verdict import FluxReport, ReportState, combined, verdict
+from support.cli import Ran, headgate
+from support.flux import NotificationController
+from support.gitlab.gitside import refs
+from support.gitlab.state import DEVELOPER, User
+from support.reviewing import DEPLOYMENT, Scene, make_scene
+
+CLUSTERS = "clusters:\n  dev: {flux: {statuses: bot}, health: {statuses: flux-bot}}\n"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+# Verdicts
+
+
+def report(commit: str, state: ReportState, minutes: int = 0, name: str = "a", reason: str = "") -> FluxReport:
+    return FluxReport(commit=commit, name=name, state=state, time=NOW + timedelta(minutes=minutes), reason=reason)
+
+
+def test_nothing_said_is_waited_for() -> None:
+    assert verdict(["2", "1"], []).state == "waiting"
+    assert verdict(["2", "1"], [report("0", "healthy")]).state == "waiting"
+
+
+def test_a_success_on_a_later_commit_with_equal_yaml_counts() -> None:
+    assert verdict(["3", "2", "1"], [report("2", "healthy")]).state == "healthy"
+
+
+def test_the_newest_commit_decides_and_then_the_newest_time() -> None:
+    late = [report("2", "failed", 1, reason="broken"), report("1", "healthy", 9)]
+    found = verdict(["2", "1"], late)
+    assert (found.state, found.reason, found.was_healthy) == ("failed", "broken", True)
+    again = [report("2", "healthy", 5), report("2", "failed", 1)]
+    assert verdict(["2", "1"], again).state == "healthy"
+
+
+def test_since_is_when_it_became_so() -> None:
+    found = [report("1", "failed", 0), report("1", "healthy", 2), report("2", "healthy", 4), report("3", "healthy", 6)]
+    assert verdict(["3", "2", "1"], found).since == NOW + timedelta(minutes=2)
+
+
+def test_a_failure_that_never_was_healthy_says_so() -> None:
+    assert verdict(["1"], [report("1", "failed")]).was_healthy is False
+
+
+def test_as_many_must_be_healthy_as_there_are_clusters() -> None:
+    both = [report("1", "healthy", 1, "a"), report("1", "healthy", 3, "b")]
+    assert verdict(["1"], both[:1], wanted=2).state == "waiting"
+    assert verdict(["1"], both, wanted=2).since == NOW + timedelta(minutes=3)
+    assert verdict(["1"], [both[0], report("1", "failed", 2, "b")], wanted=2).state == "failed"
+
+
+def test_a_cluster_that_was_made_anew_reports_under_a_new_name() -> None:
+    assert verdict(["2", "1"], [report("1", "failed", 0, "old"), report("2", "healthy", 1, "new")]).state == "healthy"
+
+
+def test_all_clusters_must_be_healthy() -> None:
+    healthy, failed = verdict(["1"], [report("1", "healthy", 4)]), verdict(["1"], [report("1", "failed", 2)])
+    assert combined([healthy, healthy]).state == "healthy"
+    assert combined([healthy, failed]).state == "failed"
+    assert combined([healthy, verdict(["1"], [])]).state == "waiting"
+    assert combined([healthy, failed]).was_healthy is False
+    assert combined([]).state == "unknown"
+
+
+# Commit statuses
+
+
+class Place:
+    """The app ``web`` delivered to dev, where Flux posts statuses by ``flux-bot``."""
+
+    def __init__(self, scene: Scene, flux: NotificationController, user: User) -> None:
+        self.scene, self.flux, self.user = scene, flux, user
+
+    @property
+    def head(self) -> str:
+        return refs(self.scene.manifests)["refs/heads/main"]
+
+    def post(self, reason: str, severity: str = "info", commit: str = "", name: str = "web.dev") -> None:
+        self.flux.post(commit or self.head, name, reason, severity)
+
+    def wait(self, *args: str) -> Ran:
+        address = self.scene.manifests.folder.as_uri()
+        return headgate("wait", "--manifests", address, "--timeout", "0s", *args)
+
+    def push(self, files: dict[str, str | None]) -> None:
+        self.scene.push(self.scene.manifests, files)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with make_scene(tmp_path) as scene:
+        settings = f"{scene_settings(scene)}{CLUSTERS}"
+        scene.push(scene.manifests, {"headgate.yaml": settings})
+        assert scene.hand_off().code == 0
+        user = scene.gitlab.user("flux-bot")
+        scene.manifests.members[user.id] = DEVELOPER
+        token = scene.gitlab.token(user, "api")
+        monkeypatch.setenv("HEADGATE_TOKEN", scene.token)
+        yield Place(scene, NotificationController(scene.gitlab.url, "platform/manifests", token), user)
+
+
+def scene_settings(scene: Scene) -> str:
+    return (
+        "version: 1\n"
+        f"gitlab: {{url: '{scene.gitlab.url}', project: platform/manifests}}\n"
+        "environments:\n"
+        "  dev: {takes: {branch: main}, delivery: commit}\n"
+        "  production: {takes: {branch: main}, delivery: review}\n"
+    )
+
+
+def test_waiting_until_flux_says_that_it_is_healthy(place: Place) -> None:
+    ran = place.wait()
+    assert (ran.code, ran.out) == (37, "web in dev: waits for Flux\n")
+    place.post("ReconciliationSucceeded")
+    ran = place.wait("web", "--environment", "dev")
+    assert ran.code == 0
+    assert ran.out.startswith("web in dev: healthy since 20")
+
+
+def test_failed_with_flux_s_reason_and_object(place: Place) -> None:
+    place.post("HealthCheckFailed", "error")
+    ran = place.wait()
+    assert ran.code == 35
+    assert "web in dev: failed in the cluster since" in ran.out
+    assert "health check failed (Kustomization web.dev)" in ran.out
+
+
+@pytest.mark.parametrize("reason", ["DependencyNotReady", "HealthCheckCanceled"])
+def test_what_flux_posts_as_success_while_it_waits_is_none(place: Place, reason: str) -> None:
+    place.post(reason)
+    ran = place.wait()
+    assert ran.code == 37
+    assert "web in dev: waits for Flux: " in ran.out
+
+
+def test_a_later_commit_that_leaves_the_folder_equal_counts(place: Place) -> None:
+    place.push({"README.md": "more\n"})
+    place.post("ReconciliationSucceeded")
+    place.push({"README.md": "most\n"})
+    assert place.wait().code == 0
+
+
+def test_a_success_of_other_yaml_does_not_count(place: Place) -> None:
+    place.post("ReconciliationSucceeded")
+    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")
+    assert place.scene.new_version({"deploy/web.yaml": changed}).code == 0
+    assert place.wait().code == 37
+
+
+def test_only_the_configured_user_counts(place: Place) -> None:
+    other = place.scene.gitlab.user("mallory")
+    place.scene.manifests.members[other.id] = DEVELOPER
+    token = place.scene.gitlab.token(other, "api")
+    forged = NotificationController(place.scene.gitlab.url, "platform/manifests", token)
+    forged.post(place.head, "web.dev", "ReconciliationSucceeded")
+    assert place.wait().code == 37
+
+
+def test_another_kustomization_does_not_count(place: Place) -> None:
+    for name in ("web", "web.devs", "web-dev", "old.web.dev", "web.dev.eu"):
+        place.post("ReconciliationSucceeded", name=name)
+    assert place.wait().code == 37
+
+
+def test_a_failure_that_flux_mended_is_healthy(place: Place) -> None:
+    place.post("HealthCheckFailed", "error")
+    place.post("ReconciliationSucceeded")
+    assert place.wait().code == 0
+
+
+def test_without_a_token_health_is_unknown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADGATE_TOKEN")
+    ran = place.wait()
+    assert ran.code == 36
+    assert "no token of this run reads commit statuses" in ran.out
+
+
+def test_a_gitlab_that_refuses_leaves_health_unknown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_TOKEN", "glpat-wrong")
+    ran = place.wait()
+    assert ran.code == 36
+    assert "GitLab answered 401" in ran.out
+    assert "glpat-wrong" not in ran.out + ran.err
+
+
+def test_an_environment_without_a_source_cannot_be_waited_for(place: Place) -> None:
+    ran = place.wait("--environment", "production")
+    assert ran.code == 10
+    assert "nothing says whether apps are healthy there" in ran.err + ran.out
+
+
+def test_json_has_the_same(place: Place) -> None:
+    place.post("BuildFailed", "error")
+    ran = place.wait("--json")
+    (one,) = json.loads(ran.out)["apps"]
+    assert (one["app"], one["environment"], one["health"]) == ("web", "dev", "failed")
+    assert one["reason"] == "build failed (Kustomization web.dev)"
+    assert datetime.fromisoformat(one["since"]) <= datetime.now(UTC)
+    assert one["deployed_by"] == place.head
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Let something happen while `headgate wait` sleeps for the first time."""
+
+    def set_up(action: Callable[[], object]) -> None:
+        left = [action]
+        monkeypatch.setattr("headgate.commands.wait.time.sleep", lambda _: left.pop()() if left else None)
+
+    return set_up
+
+
+def waited(place: Place, timeout: float = 60) -> int:
+    address = place.scene.manifests.folder.as_uri()
+    return wait.run(wait.WaitOptions(manifests=address, timeout=timeout, pause=0.01))
+
+
+def test_it_ends_as_soon_as_flux_is_done(place: Place, meanwhile: Callable[[Callable[[], object]], None]) -> None:
+    meanwhile(lambda: place.post("ReconciliationSucceeded"))
+    assert waited(place) == 0
+
+
+def test_other_yaml_supersedes_what_is_waited_for(
+    place: Place, meanwhile: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")
+    meanwhile(lambda: place.scene.new_version({"deploy/web.yaml": changed}))
+    assert waited(place) == 0
+    assert "web in dev: superseded: other YAML took its place" in capsys.readouterr().out
+
+
+def test_what_is_unknown_is_looked_at_three_times(
+    place: Place, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    monkeypatch.setenv("HEADGATE_TOKEN", "glpat-wrong")
+
+    def mended() -> None:
+        monkeypatch.setenv("HEADGATE_TOKEN", place.scene.token)
+        place.post("ReconciliationSucceeded")
+
+    meanwhile(mended)
+    assert waited(place) == 0
+    monkeypatch.setenv("HEADGATE_TOKEN", "glpat-wrong")
+    assert waited(place, 3600) == 36
+
+
+def test_several_clusters_all_count(place: Place) -> None:
+    more = "  eu: {environments: [dev], flux: {}, health: {statuses: flux-bot}}\n"
+    place.push({"headgate.yaml": scene_settings(place.scene) + CLUSTERS + more})
+    place.post("ReconciliationSucceeded")
+    assert place.wait().code == 37
+    place.post("HealthCheckFailed", "error", name="web.dev.eu")
+    assert place.wait().code == 35
+    place.post("ReconciliationSucceeded", name="web.dev.eu")
+    assert place.wait().code == 0
+
+
+def test_kustomizations_of_your_own_of_one_name_count_by_who_posts(place: Place) -> None:
+    own = "{environments: [dev], kustomization: '{environment}-{app}', health: {statuses: flux-bot}}"
+    place.push({"headgate.yaml": scene_settings(place.scene) + f"clusters:\n  one: {own}\n  two: {own}\n"})
+    place.post("ReconciliationSucceeded", name="dev-web")
+    assert place.wait().code == 37
+    other = NotificationController(place.flux.url, place.flux.project, place.flux.token, "9f8e7d6c-1-2-3-4")
+    other.post(place.head, "dev-web", "ReconciliationSucceeded")
+    assert place.wait().code == 0
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(Exception, match="expected a time such as 90s, 15m or 1h"):
+        headgate("wait", "--timeout", "soon")
