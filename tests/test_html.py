@@ -134,3 +134,16 @@ def test_rows_are_aligned_and_what_is_equal_is_left_out() -> None:
         f"line {number}" for number in (7, 8, 9, 11, 12, 13, 17, 18, 19)
     ]
     assert list(side_by_side(old, old)) == []
+
+
+def test_a_text_that_is_hard_to_align_takes_no_time() -> None:
+    """Each second line is the same in both: to align that takes the cube of their number."""
+    sides = [[line for number in range(700) for line in ("same", f"{word} {number}")] for word in ("old", "new")]
+    assert len(list(side_by_side(*("\n".join(side) for side in sides)))) >= len(sides[0])
+
+
+def test_a_page_has_an_end_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.report.html.MAX_BYTES", 1500)
+    text = Page(to_html(real(), URL)).text
+    assert re.search(r"Too long for a page: what changes in \d more objects", text)
+    assert "Too long for a page: what changes for 12 more apps" in text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.objects.listkeys import DEFAULTS, list_keys
@@ -77,9 +76,6 @@ class Reorder:
 
 AnyEdit = Edit | Reorder
 
-_MAX_ALIGNED = 400
-"""Items of a list without keys up to which insertions are looked for: that takes the square of their number."""
-
 
 def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> Iterator[AnyEdit]:
     """Yield the edits from ``old`` to ``new``, in the order of their paths.
@@ -129,36 +125,38 @@ def _by_key(items: list[Any], keys: Sequence[str]) -> dict[ItemKey, Any] | None:
 def _keyed_edits(
     before: dict[ItemKey, Any], after: dict[ItemKey, Any], kind_name: str, path: EditPath
 ) -> Iterator[AnyEdit]:
+    places = {key: place for place, key in enumerate(after)}
     for key in [*before, *(key for key in after if key not in before)]:
         if key in before and key in after:
             yield from find_edits(before[key], after[key], kind_name, (*path, key))
         else:
-            place = list(after).index(key) if key in after else 0
-            yield Edit(path=(*path, key), old=before.get(key, NOTHING), new=after.get(key, NOTHING), place=place)
+            old, new = before.get(key, NOTHING), after.get(key, NOTHING)
+            yield Edit(path=(*path, key), old=old, new=new, place=places.get(key, 0))
     order = tuple(key for key in before if key in after), tuple(key for key in after if key in before)
     if order[0] != order[1]:
         yield Reorder(path=path, old=order[0], new=order[1])
 
 
 def _aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
-    for old_start, old_end, new_start, new_end in _differing(old, new):
-        shared = min(old_end - old_start, new_end - new_start)
-        for step in range(shared):
-            yield from find_edits(
-                old[old_start + step], new[new_start + step], kind_name, (*path, At(new_start + step))
-            )
-        for index in range(old_start + shared, old_end):
-            yield Edit(path=(*path, At(index)), old=old[index])
-        for index in range(new_start + shared, new_end):
-            yield Edit(path=(*path, At(index)), new=new[index])
+    """Yield the edits between what both lists begin and end with, item by item. Takes the time of one look at each."""
+    head = _equal_items(old, new) if len(old) != len(new) else 0
+    tail = _equal_items(old[head:][::-1], new[head:][::-1]) if len(old) != len(new) else 0
+    old_end, new_end = len(old) - tail, len(new) - tail
+    shared = min(old_end, new_end)
+    for index in range(head, shared):
+        yield from find_edits(old[index], new[index], kind_name, (*path, At(index)))
+    for index in range(max(head, shared), old_end):
+        yield Edit(path=(*path, At(index)), old=old[index])
+    for index in range(max(head, shared), new_end):
+        yield Edit(path=(*path, At(index)), new=new[index])
 
 
-def _differing(old: list[Any], new: list[Any]) -> list[tuple[int, int, int, int]]:
-    if len(old) == len(new) or max(len(old), len(new)) > _MAX_ALIGNED:  # by place: that is what people expect there
-        return [(0, len(old), 0, len(new))]
-    left, right = [identity(item) for item in old], [identity(item) for item in new]
-    codes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-    return [spans for word, *spans in codes if word != "equal"]  # type: ignore[misc]
+def _equal_items(old: list[Any], new: list[Any]) -> int:
+    """Return how many items both lists begin with."""
+    pairs = zip(old, new, strict=False)
+    return next(
+        (count for count, pair in enumerate(pairs) if identity(pair[0]) != identity(pair[1])), min(len(old), len(new))
+    )
 
 
 def identity(value: Any) -> Any:

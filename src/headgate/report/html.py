@@ -147,26 +147,37 @@ def _fact(fact: Fact) -> str:
 def _sections(changes: Sequence[AppChange]) -> Iterator[str]:
     groups, room = group_alike(changes), MAX_BYTES
     for number, group in enumerate(groups):
-        section = _section(group, is_open=len(groups) <= _MAX_OPEN)
-        room -= len(section)
         if room < 0:
             left = sum(len(rest.apps) for rest in groups[number:])
-            yield f"<p>Too long for one page: what changes for {left} more apps is among the changed files.</p>"
+            yield f"<p>Too long for a page: what changes for {left} more apps is among the changed files.</p>"
             return
+        section = _section(group, room, is_open=len(groups) <= _MAX_OPEN)
+        room -= len(section)
         yield section
 
 
-def _section(group: ChangeGroup, *, is_open: bool) -> str:
+def _section(group: ChangeGroup, room: int, *, is_open: bool) -> str:
     first = group.changes[0]
     names = ", ".join(group.apps)
     title = f"<b>{_text(first.app)}</b> in {_text(first.environment)}"
     if len(group.apps) > 1:
         title = f"<b>{len(group.apps)} apps</b> in {_text(first.environment)} change alike"
     listed = f'<p class="names">{_text(names)}; shown is {_text(first.app)}</p>' if len(group.apps) > 1 else ""
-    objects = "".join(_object(effect) for effect in first.objects)
+    objects = "".join(_objects(first.objects, room))
     found = action_counts(first.objects) or "no object changes"
     summary = f"<summary>{title}: {_text(found)}</summary>"
     return f'<details class="group" data-apps="{_text(names)}"{_open(is_open)}>{summary}{listed}{objects}</details>'
+
+
+def _objects(effects: Sequence[ObjectEffect], room: int) -> Iterator[str]:
+    for number, effect in enumerate(effects):
+        if room < 0:
+            left = len(effects) - number
+            yield f"<p>Too long for a page: what changes in {left} more objects is among the changed files.</p>"
+            return
+        shown = _object(effect)
+        room -= len(shown)
+        yield shown
 
 
 def _open(is_open: bool) -> str:  # noqa: FBT001  one attribute

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _CONTEXT = 3
-_MAX_ALIGNED = 3000
+_MAX_ALIGNED = 1000
 """Lines up to which equal ones are looked for: that takes up to the square of their number."""
 
 
@@ -49,9 +49,23 @@ def side_by_side(old: str, new: str) -> Iterator[Row]:
 
 
 def _codes(left: Sequence[str], right: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
-    if max(len(left), len(right)) > _MAX_ALIGNED:
-        return [("replace", 0, len(left), 0, len(right))]
-    return SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    """Return which lines are equal. What both texts begin and end with is set aside first."""
+    head = _equal_lines(left, right)
+    tail = _equal_lines(left[head:][::-1], right[head:][::-1])
+    old_end, new_end = len(left) - tail, len(right) - tail
+    middle = [("replace", head, old_end, head, new_end)]
+    if max(old_end, new_end) - head <= _MAX_ALIGNED:
+        found = SequenceMatcher(None, left[head:old_end], right[head:new_end]).get_opcodes()
+        middle = [(word, *(place + head for place in places)) for word, *places in found]  # type: ignore[misc]
+    first = [("equal", 0, head, 0, head)] if head else []
+    last = [("equal", old_end, len(left), new_end, len(right))] if tail else []
+    return [*first, *middle, *last]
+
+
+def _equal_lines(left: Sequence[str], right: Sequence[str]) -> int:
+    """Return how many lines both texts begin with."""
+    pairs = zip(left, right, strict=False)
+    return next((count for count, pair in enumerate(pairs) if pair[0] != pair[1]), min(len(left), len(right)))
 
 
 def _equal(lines: Sequence[str], old_start: int, new_start: int, shown: tuple[int, int]) -> Iterator[Row]:

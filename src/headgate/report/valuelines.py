@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from headgate.objects.diff import Field
 
-_MAX_ALIGNED = 2000
+_MAX_ALIGNED = 1000
 _SECOND = 2
 """Lines of a text from which on it is compared line by line."""
 
