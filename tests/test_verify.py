@@ -74,9 +74,9 @@ def test_an_edited_field_is_told_with_who_did_it(fleet: ManifestRepository, monk
     assert lines[1] == "web in dev: edited by hand"
     assert lines[2].startswith(f"  ~ {FILE} differs: Eve, 20")
     assert lines[2].endswith(f", {commit[:12]} Mend it quickly")
-    assert [line.strip() for line in lines[3:6]] == ["spec.ports[81].port", "- 81", "+ 80"]
-    assert "'headgate rehydrate' reverts it" in lines[6]
-    assert lines[7:] == ["2 app-environments: 1 as hydrated, 1 edited by hand"]
+    assert [line.strip() for line in lines[3:7]] == ["spec.ports[81].port", "- 81", "spec.ports[80].port", "+ 80"]
+    assert "'headgate rehydrate' reverts it" in lines[7]
+    assert lines[8:] == ["2 app-environments: 1 as hydrated, 1 edited by hand"]
     (difference,) = verdict(fleet.path, "edited")["differences"]
     assert difference["last_commit"]["who"] == "Eve <test@example.com>"
     assert difference["by_hand"] is True
