@@ -80,7 +80,10 @@ def test_an_edited_field_is_told_with_who_did_it(fleet: ManifestRepository, monk
     (difference,) = verdict(fleet.path, "edited")["differences"]
     assert difference["last_commit"]["who"] == "Eve <test@example.com>"
     assert difference["by_hand"] is True
-    assert difference["object"]["fields"] == [{"path": "spec.ports[0].port", "old": "81", "new": "80"}]
+    assert difference["object"]["fields"] == [
+        {"path": "spec.ports[81].port", "old": "81", "new": None, "runs_alike": False},
+        {"path": "spec.ports[80].port", "old": None, "new": "80", "runs_alike": False},
+    ]
 
 
 def test_missing_and_added_files_are_told(fleet: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:
