@@ -118,8 +118,14 @@ def test_ok_is_said_exactly_when_many_hand_offs_go_through(stages: Stages, examp
     check(stages, example)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("setup", ["direct", "intake", "token"])
+@pytest.mark.parametrize(
+    "setup",
+    [
+        pytest.param("direct", marks=pytest.mark.soak),
+        pytest.param("intake", marks=pytest.mark.long),
+        pytest.param("token", marks=pytest.mark.soak),
+    ],
+)
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_each_single_change_is_told_rightly(stages: Stages, setup: str, name: str) -> None:
     if any(name in names for other, names in ONLY.items() if other != setup):

@@ -77,13 +77,17 @@ CASES = tuple(_cases())
 
 
 def _tests() -> Iterator[object]:
-    """Yield each case on each version. The quick tests have one that works and one that does not of each way."""
+    """Yield each case on each version.
+
+    The quick tests have one that works and one that does not of each way, the long ones each case on one version.
+    """
     quick = {(case.setup, case.way, bool(case.refusal)): case for case in reversed(CASES)}
     for number, case in enumerate(CASES):
         for at, version in enumerate(VERSIONS):
             name = "-".join([case.setup, case.way, "+".join(case.given) or "nothing", version])
             is_quick = case in quick.values() and at == number % len(VERSIONS)
-            yield pytest.param(case, version, id=name.replace(" ", "_"), marks=() if is_quick else pytest.mark.long)
+            rest = pytest.mark.long if at == (number + 2) % len(VERSIONS) else pytest.mark.soak
+            yield pytest.param(case, version, id=name.replace(" ", "_"), marks=() if is_quick else rest)
 
 
 World = Callable[[str], Acme]
