@@ -205,7 +205,7 @@ def _hydrate_planned(
     if not plans:
         return {}
     prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
-    judging.start_ahead()
+    judging.start_ahead(configuration)
     rendered, errors = _render_all(configuration, plans, options.cache, progress)
     errors |= unused_images(tree, configuration, rendered)
     owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate import tools
@@ -59,79 +60,81 @@ class JudgingContext:
         return self.configuration.output_folder(*owner)
 
 
-def start_ahead() -> None:
-    """Start the validator, if it is here, so that it is ready when the first app is rendered."""
-    if tools.find_validator() is not None:
+def start_ahead(configuration: Configuration) -> None:
+    """Start the validator, if it is here and wanted, so that it is ready when the first app is rendered."""
+    if not _is_off(configuration) and tools.find_validator() is not None:
         pool.start_ahead(validator_command)
 
 
-def judged(bench: JudgingContext) -> dict[Owner, Judgement]:
+def judged(context: JudgingContext) -> dict[Owner, Judgement]:
     """Return what becomes of each app-environment that was rendered.
 
     Where there is no validator, the first one has a warning that says so.
     """
-    owners = list(bench.rendered)
-    if not owners or _is_off(bench):
+    owners = list(context.rendered)
+    if not owners or _is_off(context.configuration):
         return {}
     if tools.find_validator() is None:
         return {owners[0]: Judgement(warnings=(MISSING,))}
-    subjects = _subjects(bench)
+    subjects = _subjects(context)
     found = dict(zip(owners, judge(subjects.values()), strict=True))
-    found = _looked_around(bench, subjects, found)
-    if not bench.repeats_findings:
-        found = _only_new(bench, subjects, found)
-    lock = bench.configuration.lock
+    found = _looked_around(context, subjects, found)
+    if not context.repeats_findings:
+        found = _only_new(context, subjects, found)
+    lock = context.configuration.lock
     scales = Scales(
-        settings=bench.configuration.settings.validation,
+        settings=context.configuration.settings.validation,
         generation=GENERATION if lock is None else lock.rules,
-        today=bench.today,
+        today=context.today,
     )
     return {owner: _weighed(owner, verdict, scales) for owner, verdict in found.items()}
 
 
-def _is_off(bench: JudgingContext) -> bool:
-    return tools.validator_is_left_out() or not bench.configuration.settings.validation.enabled
+def _is_off(configuration: Configuration) -> bool:
+    return tools.validator_is_left_out() or not configuration.settings.validation.enabled
 
 
 def _weighed(owner: Owner, found: Found, scales: Scales) -> Judgement:
     return Judgement(error=found.error) if found.error is not None else weigh(found.findings, *owner, scales)
 
 
-def _subjects(bench: JudgingContext) -> dict[Owner, Subject]:
-    definitions = {cluster: _definitions(bench, cluster) for cluster in _clusters(bench)}
-    current = _read(bench, {owner: _changed_files(bench, owner) for owner in bench.rendered})
+def _subjects(context: JudgingContext) -> dict[Owner, Subject]:
+    definitions = {cluster: _definitions(context, cluster) for cluster in _clusters(context)}
+    current = _read(context, {owner: _changed_files(context, owner) for owner in context.rendered})
     return {
         owner: Subject(
             app=owner[0],
             environment=owner[1],
             kubernetes=hydrated.planned.render.kubernetes,
             manifests=hydrated.manifests,
-            definitions=definitions[bench.configuration.cluster(owner[1])],
+            definitions=definitions[context.configuration.cluster(owner[1])],
             current={manifest.identity: manifest for manifest in current[owner]},
             budget=hydrated.planned.render.budget,
         )
-        for owner, hydrated in bench.rendered.items()
+        for owner, hydrated in context.rendered.items()
     }
 
 
-def _clusters(bench: JudgingContext) -> set[str]:
-    return {bench.configuration.cluster(environment) for _, environment in bench.rendered}
+def _clusters(context: JudgingContext) -> set[str]:
+    return {context.configuration.cluster(environment) for _, environment in context.rendered}
 
 
-def _changed_files(bench: JudgingContext, owner: Owner) -> list[str]:
+def _changed_files(context: JudgingContext, owner: Owner) -> list[str]:
     """Return the files of an app that are there now with another text: only their objects are updated."""
-    folder, files = bench.folder(owner), bench.rendered[owner].files
+    folder, files = context.folder(owner), context.rendered[owner].files
     paths = [(f"{folder}/{name}", text) for name, text in files.items()]
-    return [path for path, text in paths if path in bench.tree and bench.tree.blob(path).oid != blob_id(text.encode())]
+    return [
+        path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text.encode())
+    ]
 
 
-def _read(bench: JudgingContext, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
+def _read(context: JudgingContext, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
     """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
     small = {
-        owner: [path for path in paths if bench.tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()
+        owner: [path for path in paths if context.tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()
     }
-    prefetch(bench.tree, [path for paths in small.values() for path in paths])
-    requests = {owner: _request(bench.tree, paths) for owner, paths in small.items() if paths}
+    prefetch(context.tree, [path for paths in small.values() for path in paths])
+    requests = {owner: _request(context.tree, paths) for owner, paths in small.items() if paths}
     owners = {id(request): owner for owner, request in requests.items()}
     found: dict[Owner, list[Manifest]] = {owner: [] for owner in wanted}
     for request, answer in pool.converse(requests.values()):
@@ -152,15 +155,15 @@ def _manifests(objects: Sequence[EngineObject]) -> list[Manifest]:
         return []
 
 
-def _definitions(bench: JudgingContext, cluster: str) -> list[Definition]:
+def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
     """Return the CRDs of a cluster: those of configured folders, those that are there, those that come now."""
-    tree, configuration = bench.tree, bench.configuration
+    tree, configuration = context.tree, context.configuration
     found = configured_definitions(tree, configuration.settings.validation.crds)
     for environment in configuration.settings.environments:
         for app in configuration.apps.names if configuration.cluster(environment) == cluster else ():
-            if (app, environment) not in bench.rendered:
-                found += landed_definitions(tree, bench.folder((app, environment)), _writer(bench, app))
-    for owner, hydrated in bench.rendered.items():
+            if (app, environment) not in context.rendered:
+                found += landed_definitions(tree, context.folder((app, environment)), partial(_writer, context, app))
+    for owner, hydrated in context.rendered.items():
         if configuration.cluster(owner[1]) == cluster:
             writer = owner[0] if hydrated.planned.own_config else ""
             found += [
@@ -169,39 +172,39 @@ def _definitions(bench: JudgingContext, cluster: str) -> list[Definition]:
     return found
 
 
-def _writer(bench: JudgingContext, app: str) -> str:
+def _writer(context: JudgingContext, app: str) -> str:
     """Return who wrote what an app has: the app itself where it has no template."""
-    record = bench.configuration.apps.get(app)
+    record = context.configuration.apps.get(app)
     return app if record is None or record.app.template is None else ""
 
 
 def _looked_around(
-    bench: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
+    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
 ) -> dict[Owner, Found]:
     """Judge again, among their neighbours, those who name what they do not define."""
     again = {
         owner: neighbours
         for owner in found
-        if _matters(bench, owner, found[owner], OWN_RULES)
-        if (neighbours := _neighbours(bench, owner))
+        if _matters(context, owner, found[owner], OWN_RULES)
+        if (neighbours := _neighbours(context, owner))
     }
-    read = _read(bench, {other: _landed_files(bench, other) for others in again.values() for other in others})
-    todo = {owner: replace(subjects[owner], around=_around(bench, others, read)) for owner, others in again.items()}
+    read = _read(context, {other: _landed_files(context, other) for others in again.values() for other in others})
+    todo = {owner: replace(subjects[owner], around=_around(context, others, read)) for owner, others in again.items()}
     return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
 
 
-def _matters(bench: JudgingContext, owner: Owner, found: Found, rules: Collection[str]) -> bool:
-    settings = bench.configuration.settings.validation
+def _matters(context: JudgingContext, owner: Owner, found: Found, rules: Collection[str]) -> bool:
+    settings = context.configuration.settings.validation
     return any(
         finding.rule in rules and level_of(finding.rule, owner[1], settings, GENERATION) != "off"
         for finding in found.findings
     )
 
 
-def _neighbours(bench: JudgingContext, owner: Owner) -> list[Owner]:
+def _neighbours(context: JudgingContext, owner: Owner) -> list[Owner]:
     """Return the other apps that have objects in the same namespaces of the same cluster."""
-    configuration = bench.configuration
-    namespaces = {manifest.namespace for manifest in bench.rendered[owner].manifests} - {""}
+    configuration = context.configuration
+    namespaces = {manifest.namespace for manifest in context.rendered[owner].manifests} - {""}
     return [
         (record.name, environment)
         for record, environment in configuration.pairs()
@@ -211,29 +214,31 @@ def _neighbours(bench: JudgingContext, owner: Owner) -> list[Owner]:
     ]
 
 
-def _around(bench: JudgingContext, others: Sequence[Owner], read: Mapping[Owner, Sequence[Manifest]]) -> list[Manifest]:
-    rendered = bench.rendered
+def _around(
+    context: JudgingContext, others: Sequence[Owner], read: Mapping[Owner, Sequence[Manifest]]
+) -> list[Manifest]:
+    rendered = context.rendered
     return [
         manifest for other in others for manifest in (rendered[other].manifests if other in rendered else read[other])
     ]
 
 
-def _landed_files(bench: JudgingContext, owner: Owner) -> list[str]:
+def _landed_files(context: JudgingContext, owner: Owner) -> list[str]:
     """Return the files of an app's final YAML as it is now."""
-    folder = bench.folder(owner)
+    folder = context.folder(owner)
     try:
-        names = read_record(bench.tree, folder).files
+        names = read_record(context.tree, folder).files
     except HeadgateError:
         return []
-    return [path for name in names if (path := f"{folder}/{name}") in bench.tree]
+    return [path for name in names if (path := f"{folder}/{name}") in context.tree]
 
 
 def _only_new(
-    bench: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
+    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
 ) -> dict[Owner, Found]:
     """Leave out what is only worth a look and is so in what is landed, too: it was shown when it came."""
-    owners = [owner for owner in found if _matters(bench, owner, found[owner], NOT_AGAIN)]
-    landed = _read(bench, {owner: _landed_files(bench, owner) for owner in owners})
+    owners = [owner for owner in found if _matters(context, owner, found[owner], NOT_AGAIN)]
+    landed = _read(context, {owner: _landed_files(context, owner) for owner in owners})
     before = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in owners if landed[owner]}
     known = {
         owner: {_identity(finding) for finding in found_here.findings}

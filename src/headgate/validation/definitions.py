@@ -10,7 +10,7 @@ from headgate.objects.kinds import DEFINITION
 from headgate.repository.tree import MAX_FILE, MemoryBlob, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Blob
@@ -51,11 +51,14 @@ def rendered_definition(manifest: Manifest, owner: str) -> Definition:
     return Definition(name=manifest.name, text=MemoryBlob(json.dumps(manifest.data).encode()), owner=owner)
 
 
-def landed_definitions(tree: Tree, folder: str, owner: str) -> list[Definition]:
-    """Return the CRDs in a folder of final YAML, by the names of its files: none of them is opened."""
+def landed_definitions(tree: Tree, folder: str, owner: Callable[[], str]) -> list[Definition]:
+    """Return the CRDs in a folder of final YAML, by the names of its files: none of them is opened.
+
+    ``owner`` is called only where there are some: most folders have none, and to know it may take reading app.yaml.
+    """
     begin = f"{folder}/{FILE_PREFIX}"
     return [
-        Definition(name=path.removeprefix(begin).removesuffix(".yaml"), text=tree.blob(path), owner=owner)
+        Definition(name=path.removeprefix(begin).removesuffix(".yaml"), text=tree.blob(path), owner=owner())
         for path in tree.paths(folder)
         if path.startswith(begin)
     ]
