@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from headgate.model.fields import Delivery
     from headgate.repository.tree import Tree
 
+Owner = tuple[str, str]
+"""An app and an environment by their names: what a folder of final YAML belongs to."""
+
 _NO_OVERRIDES = AppEnvironment()
 
 

@@ -28,10 +28,7 @@ from headgate.state.reading import open_for_reading
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.configuration import Configuration
-
-Owner = tuple[str, str]
-"""App and environment."""
+    from headgate.configuration import Configuration, Owner
 
 _PAUSE = 10.0
 _TRIES = 3

@@ -27,7 +27,7 @@ from headgate.state.status import find_last_changes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.feedback.commit_report import AppState
     from headgate.flux.verdict import Health
     from headgate.gitlab.run import Run
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.model import Environment
-    from headgate.releases.last_change import Owner
     from headgate.repository.tree import Tree
     from headgate.review.update import ReviewResult
 

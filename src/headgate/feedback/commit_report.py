@@ -16,11 +16,10 @@ from headgate.report.markdown import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from headgate.configuration import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.errors import HeadgateError
     from headgate.flux.verdict import Health
     from headgate.model import Release, ReleasedConfig, ReleasedImage
-    from headgate.releases.last_change import Owner
     from headgate.releases.pending import Group
     from headgate.repository.tree import Tree
     from headgate.review.description import Source

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from headgate.configuration import Owner
     from headgate.flux.verdict import Health
     from headgate.health.read import ReadHealth
     from headgate.intents.protocol import State
     from headgate.landing.workspace import Workspace
-    from headgate.releases.last_change import Owner
 
 _NEWS = timedelta(days=1)
 """For so long a verdict is told again, in case GitLab did not take it: once a day all are told anyway."""

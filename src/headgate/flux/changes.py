@@ -11,11 +11,8 @@ from headgate.flux.files import ClusterFiles, writes_flux_objects
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.repository.tree import Changes, Tree
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 def with_yaml(

@@ -14,11 +14,9 @@ from headgate.repository.gitlog import below, pieces
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headgate.configuration import Owner
     from headgate.landing.workspace import Workspace
     from headgate.repository.git import Repository
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 _DEPTHS = (50, 500)
 _NEWEST = 10

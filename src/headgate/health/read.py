@@ -16,16 +16,12 @@ from headgate.health.deployments import deployments
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.health.deployments import Deployment
     from headgate.health.kubernetes import KubernetesReports
     from headgate.health.statuses import StatusReports
     from headgate.landing.workspace import Workspace
     from headgate.model import Cluster, Settings
-
-Owner = tuple[str, str]
-"""App and environment."""
-
 
 ReadHealth = Callable[["Workspace", "Configuration", "Sequence[Owner]"], "dict[Owner, Health]"]
 """Gives the health of apps in environments, as a run can find it out."""

@@ -13,14 +13,11 @@ from headgate.health.statuses import StatusReports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.flux.verdict import Health
     from headgate.gitlab.run import Run
     from headgate.health.read import ReadHealth
     from headgate.landing.workspace import Workspace
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 def run_health(run: Run) -> ReadHealth:

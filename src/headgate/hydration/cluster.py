@@ -17,16 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.objects.kinds import Scope
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree
 
 Claim = tuple[str, str, str]
 """Cluster, namespace (empty for the cluster's own objects) and file name without its namespace."""
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 def conflicts(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from headgate.render.protocol import Render
     from headgate.repository.tree import Tree
 
+_SHORT = 16
+
 
 class Fingerprints:
     """Fingerprints of app-environments by file ids alone.
@@ -67,7 +69,7 @@ def inputs_id(
         {name: image.reference for name, image in render.images.items()},
         *settings_facts(render, record, hooks, settings),
     ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return _content_id(facts)
 
 
 def settings_facts(render: Render, record: AppRecord, hooks: str | None, settings: Settings) -> list[Any]:
@@ -79,3 +81,22 @@ def settings_facts(render: Render, record: AppRecord, hooks: str | None, setting
         *(dict(settings.workloads), dict(settings.scopes)),
         *(["flux"] if writes_flux_objects(settings, render.environment) else []),
     ]
+
+
+def input_sources(facts: Any, render: Render, source: Source, config: Source | None) -> dict[str, str]:
+    """Return the inputs of a render one by one, so that a change of its output can name its cause.
+
+    ``facts`` are its `settings_facts`. Keys are ``image NAME``, ``config``, ``template NAME``, ``values FILE`` and
+    ``settings``; values identify content.
+    """
+    found = {f"image {name}": _content_id(image.reference) for name, image in render.images.items()}
+    found |= {} if config is None else {"config": config.id}
+    found |= {} if source is config else {f"template {source.label.rpartition('/')[2]}": source.id}
+    layers = [layer for layer in render.layers if not layer.from_app]
+    found |= {f"values {layer.text.file}": _content_id(layer.values) for layer in layers}
+    return {key: value[:_SHORT] for key, value in {**found, "settings": _content_id(facts)}.items()}
+
+
+def _content_id(facts: Any) -> str:
+    """Return an id of data that JSON can hold."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

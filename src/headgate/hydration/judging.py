@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.engine.protocol import EngineObject
     from headgate.hydration.assemble import Hydrated
     from headgate.objects.manifest import Manifest
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from headgate.validation.definitions import Definition
     from headgate.validation.finding import ObjectFinding
     from headgate.validation.judge import Found
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 MISSING = (
     "what an API server would reject is not looked for, since headgate-validator is not here: "

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import documents_request, read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError
-from headgate.hydration.inputs import Fingerprints, inputs_id, settings_facts
-from headgate.hydration.sources import input_sources
+from headgate.hydration.inputs import Fingerprints, input_sources, inputs_id, settings_facts
 from headgate.hydration.template import check_schema, current_scope, own_config, shared_template, unread
 from headgate.model import Release
 from headgate.objects.images import canonical_repository

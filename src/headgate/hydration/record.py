@@ -28,7 +28,7 @@ class OutputRecord:
     fingerprint: str = ""
     engine: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """The inputs one by one (`sources.input_sources`); empty in records of older versions."""
+    """The inputs one by one (`inputs.input_sources`); empty in records of older versions."""
     flags: tuple[str, ...] = ()
     """What the objects are flagged with as they stand (`risk.standing_flags`)."""
 

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from headgate.configuration import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.flux.verdict import Health
     from headgate.intents.protocol import State
     from headgate.intents.rollback import RollBack
     from headgate.releases.history import ReleaseHistory
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 ACTOR = "on_failure"
 """Whom a roll-back by itself is from."""

@@ -17,12 +17,9 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.intents.protocol import Applied, Intent, State, Step
     from headgate.repository.tree import Changes, Tree
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +47,8 @@ def hydrate_intent(
     closed = frozenset(name for name, settings in environments.items() if not is_open(settings.windows, state.now))
     options = replace(options, explicit=intent.explicit, closed=closed)
     prefetch(state.tree, [_folder(state.configuration, step) for step in applied.steps if step.removes])
-    steps, failures = list(applied.steps), dict[Owner, HeadgateError]()
+    steps = list(applied.steps)
+    failures: dict[Owner, HeadgateError] = {}
     hydrated: dict[Owner, Outcome] = {}
     remaining = steps
     while remaining:

@@ -12,10 +12,9 @@ from headgate.landing.land import prepared, read_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.hydration.hydrate import HydrateOptions, Outcome
     from headgate.intents.protocol import Intent
-    from headgate.landing.hydrated import Owner
     from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Changes, Tree
 

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
+    from headgate.configuration import Owner
     from headgate.repository.git import Repository
     from headgate.repository.gitlog import FileChange, LogEntry
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,9 @@ from headgate.repository.tree import differing, prefetch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.hydration.output import ObjectChange
     from headgate.objects.manifest import Manifest
-    from headgate.releases.last_change import Owner
     from headgate.report.causes import Cause, Causes
     from headgate.repository.tree import Changes, Tree
 

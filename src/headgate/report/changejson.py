@@ -59,7 +59,7 @@ def _version(step: VersionStep, report: ChangeReport) -> dict[str, Any]:
         "project": step.project or None,
         "old_commit": step.old_commit or None,
         "commit": step.commit or None,
-        "titles": list(report.titles.get((step.project, step.old_commit, step.commit), ())),
+        "titles": list(report.titles.get(step.source_step, ())),
     }
 
 

@@ -10,6 +10,7 @@ from headgate.impact.effects import EFFECT_KINDS
 from headgate.releases.release import parts
 from headgate.report.causes import UNKNOWN
 from headgate.report.verdict import verdict_of
+from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from headgate.impact.effects import EffectKind
     from headgate.report.appchange import AppChange, ObjectEffect
     from headgate.report.verdict import Finding, Verdict
-
-SourceStep = tuple[str, str, str]
-"""A project, and two of its commits."""
+    from headgate.report.versions import SourceStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +71,8 @@ _SERIOUS = (None, "rejected", "data", "recreated", "exposes", "removed")
 
 def source_steps(changes: Iterable[AppChange]) -> list[SourceStep]:
     """Return the steps from one commit to another of the same project that changes take."""
-    found: dict[SourceStep, None] = {}
-    for change in changes:
-        before = parts(change.before)
-        for name, part in parts(change.after).items():
-            old = before.get(name)
-            if old is not None and old.project == part.project and old.commit != part.commit:
-                found[part.project, old.commit, part.commit] = None
-    return list(found)
+    steps = (step for change in changes for step in version_steps(change))
+    return list(dict.fromkeys(step.source_step for step in steps if step.is_comparable))
 
 
 def actors_of(changes: Iterable[AppChange]) -> str:

@@ -131,7 +131,7 @@ def _source(step: VersionStep, url: str) -> str:
 
 
 def _titles(step: VersionStep, report: ChangeReport) -> str:
-    titles = report.titles.get((step.project, step.old_commit, step.commit), ())
+    titles = report.titles.get(step.source_step, ())
     lines = [f"\n  - {code(title)}" for title in titles[:_MAX_TITLES]]
     more = f"\n  - {len(titles) - _MAX_TITLES} more commits" if len(titles) > _MAX_TITLES else ""
     return "".join(lines) + more

@@ -10,10 +10,8 @@ from headgate.report.terminal import safe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.configuration import Owner
     from headgate.flux.verdict import Health
-
-Owner = tuple[str, str]
-"""App and environment."""
 
 
 def health_line(owner: Owner, health: Health) -> str:

@@ -122,7 +122,7 @@ def _link(text: str, url: str) -> str:
 
 
 def _titles(step: VersionStep, report: ChangeReport) -> str:
-    titles = report.titles.get((step.project, step.old_commit, step.commit), ())
+    titles = report.titles.get(step.source_step, ())
     return f"<ul>{''.join(f'<li>{_text(title)}</li>' for title in titles)}</ul>" if titles else ""
 
 

@@ -86,7 +86,7 @@ def _app_versions(change: AppChange, report: ChangeReport) -> Iterator[Line]:
         note = f" ({step.note})" if step.note else "" if step.new else " is removed"
         source = f" from {step.project}@{step.commit[:SHORT]}" if step.project and not report.several else ""
         yield from _wrapped(f"{of}{title}: {came}{note}{source}")
-        titles = report.titles.get((step.project, step.old_commit, step.commit), ())
+        titles = report.titles.get(step.source_step, ())
         yield from _few([(_cut(f"  * {title}"), "dim") for title in titles], _MAX_TITLES, "commits")
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Part = ReleasedImage | ReleasedConfig
 
 
+SourceStep = tuple[str, str, str]
+"""A project, and two of its commits."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VersionStep:
     """One part with another version. ``old`` or ``new`` is empty where there was or is none.
@@ -36,6 +40,11 @@ class VersionStep:
     def is_comparable(self) -> bool:
         """Whether the commits before and after can be compared in the project."""
         return bool(self.old_commit) and self.old_commit != self.commit
+
+    @property
+    def source_step(self) -> SourceStep:
+        """The step from one commit to another that it takes in its project."""
+        return (self.project, self.old_commit, self.commit)
 
 
 def version_steps(change: AppChange) -> Iterator[VersionStep]:

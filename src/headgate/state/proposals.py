@@ -17,10 +17,9 @@ from headgate.repository.git import changed_files, has_commit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.configuration import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
-    from headgate.releases.last_change import Owner
     from headgate.repository.git import Repository
     from headgate.repository.tree import Tree
 

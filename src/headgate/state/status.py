@@ -22,12 +22,12 @@ from headgate.state.proposals import open_proposals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from headgate.configuration import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.flux.verdict import Health
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release
-    from headgate.releases.last_change import LastChange, Owner
+    from headgate.releases.last_change import LastChange
     from headgate.releases.pending import Group, Pending
     from headgate.releases.release import Released
     from headgate.repository.tree import Tree
