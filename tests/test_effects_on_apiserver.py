@@ -112,8 +112,8 @@ CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "secret type": ("Secret", {"type": "Opaque"}, {"type": "example.com/x"}),
     "cluster ip": (
         "Service",
-        {"spec": {"ports": PORTS, "clusterIP": "10.0.0.77"}},
-        {"spec": {"ports": PORTS, "clusterIP": "10.0.0.78"}},
+        {"spec": {"ports": PORTS, "clusterIP": "10.96.0.77"}},
+        {"spec": {"ports": PORTS, "clusterIP": "10.96.0.78"}},
     ),
     "service type": ("Service", {"spec": {"ports": PORTS}}, {"spec": {"ports": PORTS, "type": "NodePort"}}),
     "role": ("RoleBinding", role("a"), role("b")),
