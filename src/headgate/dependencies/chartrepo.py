@@ -10,6 +10,7 @@ from headgate.dependencies.download import download
 from headgate.engine.budget import Budget
 from headgate.engine.reading import mapping
 from headgate.errors import DependencyError
+from headgate.objects.lookup import maps_at
 from headgate.repository.tree import MAX_FILE, MEBI
 
 if TYPE_CHECKING:
@@ -71,10 +72,7 @@ def check_digest(data: bytes, digest: str, url: str, needed: Requirement) -> Non
 
 
 def _entry(needed: Requirement, index: Index) -> dict[str, Any]:
-    listed = index.get(needed.name)
-    entries: list[dict[str, Any]] = [
-        entry for entry in (listed if isinstance(listed, list) else []) if isinstance(entry, dict)
-    ]
+    entries = maps_at(index, needed.name)
     for entry in entries:
         if str(entry.get("version")).removeprefix("v") == needed.version.removeprefix("v"):
             return entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headgate.impact.effects import Effect
     from headgate.impact.risk import Risk
+    from headgate.objects.edits import AnyEdit
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Changes, Tree
 
@@ -47,6 +48,8 @@ class ObjectChange:
     """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
     risks: tuple[Risk, ...] = ()
     effects: tuple[Effect, ...] = ()
+    edits: tuple[AnyEdit, ...] = field(default=(), compare=False, repr=False)
+    """What runs differently in a changed object."""
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
@@ -256,4 +259,5 @@ def object_change(file: str, old: Manifest | None, new: Manifest | None, workloa
         old_name=old.name if old and old.name != known.name else "",
         risks=tuple(find_risks(old, new, workloads)),
         effects=effects_of(change) if change else find_effects(old, new),
+        edits=change.edits if change else (),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
 from headgate.impact.reach import reach_of
 from headgate.objects.edits import field_names, identity
 from headgate.objects.kinds import POD_SPECS
+from headgate.objects.lookup import value_at
 from headgate.objects.running import RunningChange, pod_template
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _removal(old: Manifest) -> Iterator[Effect]:
     elif old.kind_name in _DATA:
         yield Effect("data", _DATA[old.kind_name])
     elif old.kind_name == "StatefulSet.apps":
-        policy = _at(old.data, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
+        policy = value_at(old.data, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
         rest = "with its volume claims and their data" if policy == "Delete" else "and leaves its volume claims behind"
         yield Effect("data", f"is removed {rest}")
     else:
@@ -116,11 +117,14 @@ def _exposure(old: Side, new: Manifest) -> Iterator[Effect]:
 def _scale(change: RunningChange) -> Iterator[Effect]:
     before, after, kind_name = change.before, change.after, change.old.kind_name
     if kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
-        counts = _at(before, "spec", "replicas"), _at(after, "spec", "replicas")
+        counts = value_at(before, "spec", "replicas"), value_at(after, "spec", "replicas")
         if counts[0] != counts[1] and None not in counts:
             yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
     if kind_name == "HorizontalPodAutoscaler.autoscaling":
-        ranges = [f"{_at(side, 'spec', 'minReplicas')}-{_at(side, 'spec', 'maxReplicas')}" for side in (before, after)]
+        ranges = [
+            f"{value_at(side, 'spec', 'minReplicas')}-{value_at(side, 'spec', 'maxReplicas')}"
+            for side in (before, after)
+        ]
         if ranges[0] != ranges[1]:
             yield Effect("scales", f"scales within {ranges[1]} instead of {ranges[0]}")
 
@@ -132,7 +136,6 @@ def _pods(change: RunningChange) -> Iterator[Effect]:
     before, after = change.before, change.after
     if identity(pod_template(before, old.kind_name)) == identity(pod_template(after, new.kind_name)):
         return
-    spec = after.get("spec")
     if new.kind_name in ("Job.batch", "Pod"):
         if old.name != new.name:
             yield Effect("restarts", "runs once more, under another name")
@@ -140,12 +143,12 @@ def _pods(change: RunningChange) -> Iterator[Effect]:
         yield Effect("later", "changes its next run")
     elif new.kind_name in ("ReplicaSet.apps", "ReplicationController", "PodTemplate"):
         yield Effect("later", "changes new pods only")
-    elif _at(spec, "updateStrategy", "type") == "OnDelete":
+    elif value_at(after, "spec", "updateStrategy", "type") == "OnDelete":
         yield Effect("later", "changes pods when somebody deletes them")
-    elif _at(spec, "paused") is True:
+    elif value_at(after, "spec", "paused") is True:
         yield Effect("later", "changes pods when its roll-out is resumed")
     elif new.kind_name in ("Deployment.apps", "DaemonSet.apps", "StatefulSet.apps"):
-        is_hard = _at(spec, "strategy", "type") == "Recreate"
+        is_hard = value_at(after, "spec", "strategy", "type") == "Recreate"
         yield Effect("restarts", "stops all its pods, then starts new ones" if is_hard else "restarts its pods")
 
 
@@ -163,9 +166,3 @@ _INERT = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/manag
 def _runs_alike(change: RunningChange) -> bool:
     changed = [field_names(edit.path) for edit in change.edits]
     return all(names[:2] == ("metadata", "labels") and names[-1] in _INERT for names in changed)
-
-
-def _at(value: Any, *path: str) -> Any:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.impact.reach import reach_of
 from headgate.objects.images import uses
+from headgate.objects.lookup import list_at, map_at, maps_at, value_at
 from headgate.objects.running import pod_spec
 
 if TYPE_CHECKING:
@@ -32,60 +33,50 @@ def highlights(manifest: Manifest, workloads: Mapping[str, str]) -> tuple[str, .
 
 
 def _ports(manifest: Manifest) -> Iterator[str]:
-    pod = pod_spec(manifest.data, manifest.kind_name) or {}
-    holders = [*_maps(pod.get("containers")), *([_spec(manifest.data)] if manifest.kind_name == "Service" else [])]
+    holders = maps_at(pod_spec(manifest.data, manifest.kind_name), "containers")
+    holders += [map_at(manifest.data, "spec")] if manifest.kind_name == "Service" else []
     for holder in holders:
-        for port in _maps(holder.get("ports")):
+        for port in maps_at(holder, "ports"):
             yield f"port {port.get('containerPort', port.get('port'))}/{port.get('protocol', 'TCP')}"
 
 
 def _workload(data: Mapping[str, Any]) -> Iterator[str]:
-    if "replicas" in _spec(data):
-        yield f"{_spec(data)['replicas']} replicas"
+    spec = map_at(data, "spec")
+    if "replicas" in spec:
+        yield f"{spec['replicas']} replicas"
 
 
 def _cron(data: Mapping[str, Any]) -> Iterator[str]:
-    yield f"runs at {_spec(data).get('schedule')}"
+    yield f"runs at {value_at(data, 'spec', 'schedule')}"
 
 
 def _role(data: Mapping[str, Any]) -> Iterator[str]:
-    for rule in _maps(data.get("rules")):
-        what = rule.get("resources") or rule.get("nonResourceURLs")
-        yield f"may {_words(rule.get('verbs'))} {_words(what)}"
+    for rule in maps_at(data, "rules"):
+        what = "resources" if rule.get("resources") else "nonResourceURLs"
+        yield f"may {_words(list_at(rule, 'verbs'))} {_words(list_at(rule, what))}"
 
 
 def _binding(data: Mapping[str, Any]) -> Iterator[str]:
-    role = data.get("roleRef")
-    subjects = ", ".join(f"{subject.get('kind')} {subject.get('name')}" for subject in _maps(data.get("subjects")))
+    role = value_at(data, "roleRef")
+    subjects = ", ".join(f"{subject.get('kind')} {subject.get('name')}" for subject in maps_at(data, "subjects"))
     if isinstance(role, dict):
         yield f"gives {role.get('kind')} {role.get('name')} to {subjects or 'nobody'}"
 
 
 def _claim(data: Mapping[str, Any]) -> Iterator[str]:
-    requests = _spec(data).get("resources", {})
-    sizes = requests.get("requests") if isinstance(requests, dict) else None
+    sizes = value_at(data, "spec", "resources", "requests")
     if isinstance(sizes, dict):
         yield f"storage {sizes.get('storage')}"
 
 
 def _policy(data: Mapping[str, Any]) -> Iterator[str]:
     for name in ("ingress", "egress"):
-        if name in _spec(data):
-            yield f"{name}: {len(_maps(_spec(data)[name])) or 'no'} rules"
+        if name in map_at(data, "spec"):
+            yield f"{name}: {len(maps_at(data, 'spec', name)) or 'no'} rules"
 
 
-def _spec(data: Mapping[str, Any]) -> dict[Any, Any]:
-    spec = data.get("spec")
-    return spec if isinstance(spec, dict) else {}
-
-
-def _words(value: Any) -> str:
-    words = [str(word) for word in value] if isinstance(value, list) else []
-    return ", ".join("everything" if word == "*" else word for word in words) or "nothing"
-
-
-def _maps(value: Any) -> list[dict[Any, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _words(words: list[Any]) -> str:
+    return ", ".join("everything" if word == "*" else str(word) for word in words) or "nothing"
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.objects.edits import field_names, shown_path
+from headgate.objects.lookup import map_at, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,8 +70,7 @@ def _is_allowed(old: Manifest, new: Manifest, names: FieldNames) -> bool:
         addresses = [side.data["spec"].get("clusterIP") for side in (old, new)]
         return not all(addresses) or "ExternalName" in [side.data["spec"].get("type") for side in (old, new)]
     if old.kind_name == "Job.batch" and names[:2] == ("spec", "template"):
-        spec = old.data.get("spec")
-        return isinstance(spec, dict) and spec.get("suspend") is True and names[2:3] == ("metadata",)
+        return value_at(old.data, "spec", "suspend") is True and names[2:3] == ("metadata",)
     return False
 
 
@@ -84,6 +84,4 @@ def is_forced(new: Manifest) -> bool:
 
 def flux_setting(manifest: Manifest, name: str) -> str:
     """Return what an object's annotation says to Flux, in small letters; empty when it says nothing."""
-    metadata = manifest.data.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return str(annotations.get(name, "")).lower() if isinstance(annotations, dict) else ""
+    return str(map_at(manifest.data, "metadata", "annotations").get(name, "")).lower()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.lookup import list_at, maps_at, value_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,39 +24,27 @@ def reach_of(manifest: Manifest) -> frozenset[str]:
 def _service(spec: dict[Any, Any]) -> Iterator[str]:
     if spec.get("type") in ("LoadBalancer", "NodePort"):
         yield f"Service of type {spec['type']}"
-    yield from (f"address {address}" for address in _list(spec.get("externalIPs")))
+    yield from (f"address {address}" for address in list_at(spec, "externalIPs"))
 
 
 def _ingress(spec: dict[Any, Any]) -> Iterator[str]:
     if spec.get("defaultBackend"):
         yield _ANY_HOST
-    for rule in _list(spec.get("rules")):
-        if isinstance(rule, dict):
-            http = rule.get("http")
-            paths = _list(http.get("paths")) if isinstance(http, dict) else []
-            for path in [item.get("path", "/") for item in paths if isinstance(item, dict)] or ["/"]:
-                yield f"{rule.get('host') or _ANY_HOST}{path}"
+    for rule in maps_at(spec, "rules"):
+        for path in [item.get("path", "/") for item in maps_at(rule, "http", "paths")] or ["/"]:
+            yield f"{rule.get('host') or _ANY_HOST}{path}"
 
 
 def _route(spec: dict[Any, Any]) -> Iterator[str]:
-    hosts = [str(host) for host in _list(spec.get("hostnames"))] or [_ANY_HOST]
-    matches = [match for rule in _list(spec.get("rules")) if isinstance(rule, dict) for match in _matches(rule)]
-    yield from (f"{host}{path}" for host in hosts for path in dict.fromkeys(matches) or ["/"])
-
-
-def _matches(rule: dict[Any, Any]) -> Iterator[str]:
-    found = [match.get("path") for match in _list(rule.get("matches")) if isinstance(match, dict)]
-    yield from (str(path.get("value", "/")) for path in found if isinstance(path, dict))
+    hosts = [str(host) for host in list_at(spec, "hostnames")] or [_ANY_HOST]
+    found = [value_at(match, "path") for rule in maps_at(spec, "rules") for match in maps_at(rule, "matches")]
+    paths = [str(path.get("value", "/")) for path in found if isinstance(path, dict)]
+    yield from (f"{host}{path}" for host in hosts for path in dict.fromkeys(paths) or ["/"])
 
 
 def _gateway(spec: dict[Any, Any]) -> Iterator[str]:
-    for listener in _list(spec.get("listeners")):
-        if isinstance(listener, dict):
-            yield f"{listener.get('hostname') or _ANY_HOST}:{listener.get('port')}"
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    for listener in maps_at(spec, "listeners"):
+        yield f"{listener.get('hostname') or _ANY_HOST}:{listener.get('port')}"
 
 
 _RULES = {

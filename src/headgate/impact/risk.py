@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headgate.errors import HeadgateError
-from headgate.objects.images import canonical_repository, parse_reference, uses
-from headgate.objects.kinds import POD_SPECS
+from headgate.objects.images import canonical_repository, find_reference, uses
+from headgate.objects.lookup import maps_at, value_at
+from headgate.objects.running import pod_spec
 from headgate.releases.version_order import by_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from headgate.model import RiskFlag
+    from headgate.objects.images import Reference
     from headgate.objects.manifest import Manifest
 
     Side = Manifest | None
@@ -80,96 +81,72 @@ def _guarded(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
 
 
 def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
-    if old and new and _value(new, "spec", "replicas") == 0 and _value(old, "spec", "replicas") != 0:
+    path = ("spec", "replicas")
+    if old and new and value_at(new.data, *path) == 0 and value_at(old.data, *path) != 0:
         yield Risk("scaled-to-zero", "is scaled to zero")
 
 
 def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[Risk]:
-    before = _tags(old, workloads)
-    for text in _used(new, workloads):
-        try:
-            image = parse_reference(text)
-        except HeadgateError:
-            continue
-        if not image.digest and text not in _used(old, workloads):
+    known, before = _used(old, workloads), _tags(old, workloads)
+    for image in _used(new, workloads):
+        if not image.digest and image not in known:
             yield Risk("unpinned-image", "runs an image that is not pinned by digest")
         tag = before.get(canonical_repository(image.repository), "")
         if tag and image.tag and by_version(image.tag, tag).order == "older":
             yield Risk("older-image", f"goes back from version {tag} to {image.tag}")
 
 
-def _used(side: Side, workloads: Mapping[str, str]) -> list[str]:
-    return [str(use.text) for use in uses(side, workloads)] if side else []
+def _used(side: Side, workloads: Mapping[str, str]) -> list[Reference]:
+    found = [find_reference(str(use.text)) for use in uses(side, workloads)] if side else []
+    return [image for image in found if image is not None]
 
 
 def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
     """Return the tag of each repository that is used with a single tag."""
     tags: dict[str, set[str]] = {}
-    for text in _used(side, workloads):
-        try:
-            image = parse_reference(text)
-        except HeadgateError:
-            continue
+    for image in _used(side, workloads):
         tags.setdefault(canonical_repository(image.repository), set()).add(image.tag)
     return {repository: next(iter(used)) for repository, used in tags.items() if len(used) == 1}
 
 
 def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
-    before = set(_node_access(_pod(old)))
-    yield from (access for access in _node_access(_pod(new)) if access not in before)
+    before = set(_node_access(old))
+    yield from (access for access in _node_access(new) if access not in before)
 
 
-def _node_access(pod: dict[Any, Any]) -> Iterator[Risk]:
+def _node_access(side: Side) -> Iterator[Risk]:
+    pod = pod_spec(side.data, side.kind_name) if side else {}
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field) is True:
             yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")
-    if any("hostPath" in volume for volume in _dicts(pod.get("volumes"))):
+    if any("hostPath" in volume for volume in maps_at(pod, "volumes")):
         yield Risk("host-path", "mounts folders of the node (hostPath)")
     for containers in ("containers", "initContainers", "ephemeralContainers"):
-        for container in _dicts(pod.get(containers)):
-            context = container.get("securityContext")
-            if isinstance(context, dict) and context.get("privileged") is True:
+        for container in maps_at(pod, containers):
+            if value_at(container, "securityContext", "privileged") is True:
                 yield Risk("privileged", "runs a privileged container")
 
 
 def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
-    known = new or old
-    if known is None or new is None:
+    if new is None:
         return
-    if known.kind_name == "Service":
-        before = _value(old, "spec", "type") if old else None
-        now = _value(new, "spec", "type")
+    if new.kind_name == "Service":
+        before = value_at(old.data, "spec", "type") if old else None
+        now = value_at(new.data, "spec", "type")
         if before != now and {before, now} & {"LoadBalancer", "NodePort"}:
             was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
             yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
-    field = _ROUTES.get(known.kind_name)
-    if field and (not old or _value(old, *field) != _value(new, *field)):
+    if new.kind_name in _ROUTES and (not old or old.data.get("spec") != new.data.get("spec")):
         yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
 
 
 _DEFAULT_TYPE = "ClusterIP"
-_ROUTES = {
-    "Ingress.networking.k8s.io": ("spec",),
-    "HTTPRoute.gateway.networking.k8s.io": ("spec",),
-    "Gateway.gateway.networking.k8s.io": ("spec",),
-}
-
-
-def _pod(side: Side) -> dict[Any, Any]:
-    pod = _value(side, *POD_SPECS[side.kind_name].split(".")) if side and side.kind_name in POD_SPECS else None
-    return pod if isinstance(pod, dict) else {}
-
-
-def _value(side: Side, *path: str) -> Any:
-    value: Any = side.data if side else None
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _dicts(value: Any) -> list[dict[Any, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+_ROUTES = (
+    "Ingress.networking.k8s.io",
+    "HTTPRoute.gateway.networking.k8s.io",
+    "Gateway.gateway.networking.k8s.io",
+)
 
 
 _RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[Risk]], ...] = (

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headgate.errors import HeadgateError
-from headgate.objects.edits import Edit, field_names, find_edits
-from headgate.objects.images import canonical_repository, parse_reference
-from headgate.objects.running import running_form
+from headgate.objects.edits import Edit, field_names
+from headgate.objects.images import canonical_repository, find_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from headgate.objects.images import Reference
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.edits import AnyEdit
 
 _LABELS = {"app.kubernetes.io/version", "helm.sh/chart", "tags.datadoghq.com/version"}
 _IMAGES = ("image", "reference")
@@ -22,17 +19,20 @@ _MIN_LENGTH = 3
 
 
 def is_routine(
-    old: Manifest, new: Manifest, versions: Collection[tuple[str, str]], workloads: Mapping[str, str]
+    kind_name: str,
+    edits: Iterable[AnyEdit],
+    versions: Collection[tuple[str, str]],
+    workloads: Mapping[str, str],
 ) -> bool:
     """Return whether an object differs only in images and versions: image references, the labels for versions, and
     texts in which the old version of an image became the new one.
 
-    ``workloads`` says where custom resources run images (`images.uses`).
+    ``edits`` are what runs differently (`RunningChange`), ``workloads`` says where custom resources run images
+    (`images.uses`).
     """
-    if old.kind_name in ("ConfigMap", "Secret"):
+    if kind_name in ("ConfigMap", "Secret"):
         return False
-    edits = list(find_edits(running_form(old), running_form(new), old.kind_name))
-    image_path = tuple(workloads.get(old.kind_name, "").split("."))
+    image_path = tuple(workloads.get(kind_name, "").split("."))
     return all(
         isinstance(edit, Edit)
         and isinstance(edit.old, str)
@@ -54,13 +54,7 @@ def _is_version(
 
 
 def _same_repository(old: str, new: str) -> bool:
-    found = [_reference(text) for text in (old, new)]
-    repositories = {canonical_repository(image.repository) for image in found if image is not None}
-    return None not in found and len(repositories) == 1
-
-
-def _reference(text: Any) -> Reference | None:
-    try:
-        return parse_reference(text)
-    except HeadgateError:
-        return None
+    before, after = find_reference(old), find_reference(new)
+    if before is None or after is None:
+        return False
+    return canonical_repository(before.repository) == canonical_repository(after.repository)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.lookup import value_at
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def is_encrypted(data: Mapping[Any, Any]) -> bool:
     """Whether SOPS encrypted an object. A forged mark gives an object that Flux cannot decrypt."""
-    sops = data.get("sops")
-    mac = sops.get("mac") if isinstance(sops, dict) else None
+    mac = value_at(data, "sops", "mac")
     return isinstance(mac, str) and mac.startswith("ENC[")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, ImageError
 from headgate.objects.kinds import POD_SPECS
+from headgate.objects.lookup import maps_at
 from headgate.yamltext import valuepath
 
 if TYPE_CHECKING:
@@ -44,10 +45,16 @@ class Reference:
 
 def parse_reference(text: str) -> Reference:
     """Parse an image reference. Raises ConfigError if it is invalid."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None:
+    reference = find_reference(text)
+    if reference is None:
         raise ConfigError(f"'{text}' is not an image reference, expected repository[:tag][@sha256:...]")
-    return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
+    return reference
+
+
+def find_reference(text: str) -> Reference | None:
+    """Parse an image reference. Returns None if it is invalid."""
+    match = _REFERENCE.fullmatch(text)
+    return Reference(match["repository"], match["tag"] or "", match["digest"] or "") if match is not None else None
 
 
 _DOCKER_HUB = "docker.io"
@@ -107,17 +114,13 @@ def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[ImageUse]
 
 def _pod_uses(pod: dict[str, Any]) -> Iterator[ImageUse]:
     for field in CONTAINERS:
-        for container in _dicts(pod.get(field)):
+        for container in maps_at(pod, field):
             if isinstance(container.get("image"), str):
                 yield ImageUse(container, "image")
-    for volume in _dicts(pod.get("volumes")):  # https://kubernetes.io/docs/tasks/configure-pod-container/image-volumes/
+    for volume in maps_at(pod, "volumes"):  # https://kubernetes.io/docs/tasks/configure-pod-container/image-volumes/
         image = volume.get("image")
         if isinstance(image, dict) and isinstance(image.get("reference"), str):
             yield ImageUse(image, "reference")
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def set_digests(
@@ -156,8 +159,8 @@ def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Refer
     Raises ImageError for a text that a lenient reader could take for such a reference, and for a reference in an
     encrypted object.
     """
-    match = _REFERENCE.fullmatch(text)
-    if match is None or canonical_repository(match["repository"]) not in own:
+    reference = find_reference(text)
+    if reference is None or canonical_repository(reference.repository) not in own:
         is_hidden = manifest.verbatim and text.startswith("ENC[")
         if not is_hidden and any(canonical_repository(repository) in own for repository in _repositories_in(text)):
             raise ImageError(
@@ -172,7 +175,7 @@ def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Refer
             where=manifest.place,
             hint="do not encrypt workloads: move secret data to a Secret, and encrypt that with sops",
         )
-    return Reference(match["repository"], match["tag"] or "", match["digest"] or "")
+    return reference
 
 
 _ODD = re.compile(r"[^a-z0-9._:/@\[\]-]+")

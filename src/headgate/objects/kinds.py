@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.errors import did_you_mean
+from headgate.objects.lookup import map_at, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -204,12 +205,10 @@ def scopes_defined_by(definitions: Iterable[Mapping[Any, Any]]) -> dict[str, Sco
     """Return the scopes of the kinds that these CRDs (`DEFINITION`) define."""
     scopes: dict[str, Scope] = {}
     for data in definitions:
-        spec = data.get("spec")
-        spec = spec if isinstance(spec, dict) else {}
-        names, scope = spec.get("names"), _SCOPES.get(str(spec.get("scope")))
-        kind = names.get("kind") if isinstance(names, dict) else None
+        spec = map_at(data, "spec")
+        scope = _SCOPES.get(str(spec.get("scope")))
         if scope is not None:
-            scopes[kind_name(str(spec.get("group")), str(kind))] = scope
+            scopes[kind_name(str(spec.get("group")), str(value_at(spec, "names", "kind")))] = scope
     return scopes
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.errors import Location, ManifestError, first_few
 from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by, unknown_kind
+from headgate.objects.lookup import value_at
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -65,11 +66,10 @@ def manifests(objects: Iterable[EngineObject]) -> list[Manifest]:
 def _manifest(parsed: EngineObject) -> Manifest:
     data, where = parsed.data, Location(parsed.source) if parsed.source else None
     group, _, _ = data["apiVersion"].rpartition("/")
-    kind, metadata = data["kind"], data.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    namespace = (metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
+    kind, name = data["kind"], value_at(data, "metadata", "name")
+    namespace = value_at(data, "metadata", "namespace") or ""
     if not isinstance(name, str):
-        problem, hint = missing_name(kind, metadata)
+        problem, hint = missing_name(kind, data.get("metadata"))
         raise ManifestError(problem, where=where, hint=hint)
     check_name(name, kind, where)
     if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
@@ -88,7 +88,7 @@ def _manifest(parsed: EngineObject) -> Manifest:
 
 def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
     """Return the problem of an object whose ``metadata.name`` is not a string, and the way out."""
-    generated = metadata.get("generateName") if isinstance(metadata, dict) else None
+    generated = value_at(metadata, "generateName")
     if not isinstance(generated, str):
         return f"{kind} has no name, expected metadata.name to be a string", ""
     return (

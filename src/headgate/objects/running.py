@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import find_edits
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
+from headgate.objects.lookup import map_at, maps_at, value_at
 from headgate.objects.quantity import parse_quantity
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
         _fill_ports(spec, manifest.kind_name)
         _read_quantities(spec)
-    pod = pod_spec(data, manifest.kind_name)
-    if pod is not None:
-        _fill_pod(pod)
+    _fill_pod(pod_spec(data, manifest.kind_name))
     return data
 
 
@@ -103,20 +102,14 @@ class RunningChange:
         return tuple(find_edits(self.before, self.after, self.new.kind_name))
 
 
-def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any] | None:
-    """Return the pod spec within an object; None where its kind has none, or it is no map."""
-    return _at(data, POD_SPECS[kind_name].split(".")) if kind_name in POD_SPECS else None
+def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any]:
+    """Return the pod spec within an object; an empty one where its kind has none, or it is no map."""
+    return map_at(data, *POD_SPECS[kind_name].split(".")) if kind_name in POD_SPECS else {}
 
 
-def pod_template(data: Mapping[str, Any], kind_name: str) -> dict[str, Any] | None:
+def pod_template(data: Mapping[str, Any], kind_name: str) -> Any:
     """Return what holds the pod spec within an object, with the pods' own labels and annotations."""
-    return _at(data, POD_SPECS[kind_name].split(".")[:-1]) if kind_name in POD_SPECS else None
-
-
-def _at(value: Any, path: list[str]) -> dict[str, Any] | None:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else None
+    return value_at(data, *POD_SPECS[kind_name].split(".")[:-1]) if kind_name in POD_SPECS else None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -136,7 +129,7 @@ def _filled(value: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any
 
 def _fill_ports(spec: dict[str, Any], kind_name: str) -> None:
     if kind_name == "Service":
-        for port in _maps(spec.get("ports")):
+        for port in maps_at(spec, "ports"):
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port.get("port"))
 
@@ -169,9 +162,9 @@ def _fill_pod(pod: dict[str, Any]) -> None:
     if "serviceAccountName" in pod:
         pod.setdefault("serviceAccount", pod["serviceAccountName"])
     for field in ("containers", "initContainers"):
-        for container in _maps(pod.get(field)):
+        for container in maps_at(pod, field):
             _fill_container(container)
-    for volume in _maps(pod.get("volumes")):
+    for volume in maps_at(pod, "volumes"):
         _fill_volume(volume)
 
 
@@ -179,12 +172,12 @@ def _fill_container(container: dict[str, Any]) -> None:
     for key, default in _CONTAINER.items():
         container.setdefault(key, default)
     container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
-    for port in _maps(container.get("ports")):
+    for port in maps_at(container, "ports"):
         port.setdefault("protocol", "TCP")
-    for variable in _maps(container.get("env")):
+    for variable in maps_at(container, "env"):
         if "valueFrom" not in variable:
             variable.setdefault("value", "")
-    for mount in _maps(container.get("volumeMounts")):
+    for mount in maps_at(container, "volumeMounts"):
         mount.setdefault("readOnly", False)
     for name in _PROBES:
         if isinstance(container.get(name), dict):
@@ -206,7 +199,3 @@ def _fill_volume(volume: dict[str, Any]) -> None:
     empty = volume.get("emptyDir")
     if isinstance(empty, dict) and "sizeLimit" in empty:
         empty["sizeLimit"] = _number(empty["sizeLimit"])
-
-
-def _maps(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

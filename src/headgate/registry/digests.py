@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
+from headgate.objects.lookup import map_at, maps_at, value_at
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 
@@ -100,12 +101,12 @@ def revision(resolved: ResolvedImage, access: RegistryAccess) -> str | None:
 
 def _revision(repository: ImageRepository, reference: Reference, digest: str, *, is_within: bool) -> str | None:
     _, media_type, manifest = _manifest(repository, reference, digest)
-    if stated := _text(manifest.get("annotations"), _REVISION):
+    if stated := _text(manifest, "annotations", _REVISION):
         return stated
     if media_type not in INDEXES:
-        config = _blob(repository, reference, _digest_of(manifest.get("config"), reference)).get("config")
-        return _text(config.get("Labels") if isinstance(config, dict) else None, _REVISION)
-    entries = [entry for entry in _dicts(manifest.get("manifests")) if not _is_attestation(entry)]
+        content = _blob(repository, reference, _digest_of(manifest.get("config"), reference))
+        return _text(content, "config", "Labels", _REVISION)
+    entries = [entry for entry in maps_at(manifest, "manifests") if not _is_attestation(entry)]
     if is_within or len(entries) > _MAX_PLATFORMS:
         return None
     revisions = {_revision(repository, reference, _digest_of(entry, reference), is_within=True) for entry in entries}
@@ -184,7 +185,7 @@ def _json(data: bytes, reference: Reference) -> dict[str, Any]:
 
 
 def _digest_of(descriptor: Any, reference: Reference) -> str:
-    digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    digest = value_at(descriptor, "digest")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise RegistryError(f"{reference} refers to the digest {str(digest)[:80]!r}, expected sha256:...")
     return digest
@@ -195,16 +196,12 @@ def _is_attestation(entry: dict[str, Any]) -> bool:
 
     https://docs.docker.com/build/metadata/attestations/attestation-storage/
     """
-    platform = entry.get("platform")
-    if isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown"):
+    platform = map_at(entry, "platform")
+    if (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown"):
         return True
-    return _text(entry.get("annotations"), "vnd.docker.reference.type") == "attestation-manifest"
+    return _text(entry, "annotations", "vnd.docker.reference.type") == "attestation-manifest"
 
 
-def _text(texts: Any, key: str) -> str | None:
-    value = texts.get(key) if isinstance(texts, dict) else None
+def _text(data: Any, *path: str) -> str | None:
+    value = value_at(data, *path)
     return value if isinstance(value, str) and value else None
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

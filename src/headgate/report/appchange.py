@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.config import parse_record
 from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration import output
-from headgate.hydration.record import read_record
+from headgate.hydration.record import OutputRecord, read_record
 from headgate.impact.highlights import highlights
 from headgate.impact.routine import is_routine
 from headgate.intents.rehydrate import owner_of
@@ -108,9 +108,10 @@ def _app_change(
     }
     before = _release(old, [f"{name}/{RELEASE}" for name in releases])
     after = _release(new, [f"{name}/{RELEASE}" for name in releases])
+    records = _records(old, new, folder) if own else (OutputRecord(), OutputRecord())
     context = _AppContext(
-        inputs=_inputs(old, new, folder) if own else (),
-        images=_repositories(before, after),
+        inputs=changed_inputs(*records, edited=_is_edited(old, folder, records[0])),
+        images=repositories(before, after),
         versions=_versions(before, after),
         workloads=configuration.settings.workloads,
     )
@@ -120,7 +121,7 @@ def _app_change(
         before=before,
         after=after,
         objects=tuple(_effect(*pair, context) for pair in output.object_pairs(old, folder, own, {})),
-        upgrade=_upgrade(old, new, folder) if own else "",
+        upgrade=output.upgrade(records[0], records[1].engine),
         inputs=context.inputs,
     )
 
@@ -135,7 +136,8 @@ class _AppContext:
     workloads: Mapping[str, str]
 
 
-def _repositories(before: Release | None, after: Release | None) -> dict[str, str]:
+def repositories(before: Release | None, after: Release | None) -> dict[str, str]:
+    """Return the repositories of an app's images by their names."""
     return {name: image.repository for side in (before, after) if side for name, image in side.images.items()}
 
 
@@ -145,32 +147,35 @@ def _versions(before: Release | None, after: Release | None) -> frozenset[tuple[
     return frozenset((old[name].tag, new[name].tag) for name in old.keys() & new.keys())
 
 
-def _inputs(old: Tree, new: Tree, folder: str) -> tuple[Cause, ...]:
+def _records(old: Tree, new: Tree, folder: str) -> tuple[OutputRecord, OutputRecord]:
     try:
-        before, after = read_record(old, folder), read_record(new, folder)
+        return read_record(old, folder), read_record(new, folder)
     except ConfigError:  # somebody broke the record
-        return ()
-    edited = bool(before.files) and before.output != output.output_id(old, folder, before.files)
-    return changed_inputs(before, after, edited=edited)
+        return OutputRecord(), OutputRecord()
 
 
-def _upgrade(old: Tree, new: Tree, folder: str) -> str:
-    try:
-        return output.upgrade(read_record(old, folder), read_record(new, folder).engine)
-    except ConfigError:  # somebody broke the record
-        return ""
+def _is_edited(tree: Tree, folder: str, record: OutputRecord) -> bool:
+    return bool(record.files) and record.output != output.output_id(tree, folder, record.files)
 
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None, context: _AppContext) -> ObjectEffect:
+    change = output.object_change(file, old, new, context.workloads)
     return ObjectEffect(
-        change=output.object_change(file, old, new, context.workloads),
-        secret=any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None),
-        is_routine=old is not None and new is not None and is_routine(old, new, context.versions, context.workloads),
+        change=change,
+        secret=is_secret(old, new),
+        is_routine=old is not None
+        and new is not None
+        and is_routine(old.kind_name, change.edits, context.versions, context.workloads),
         causes=causes_of(old, new, context.inputs, context.images, context.workloads),
         highlights=highlights(new, context.workloads) if new is not None and old is None else (),
         old=old,
         new=new,
     )
+
+
+def is_secret(*sides: Manifest | None) -> bool:
+    """Return whether an object's values are hidden on any of its sides: a Secret, or encrypted."""
+    return any(side.kind == "Secret" or is_encrypted(side.data) for side in sides if side is not None)
 
 
 def _release(tree: Tree, files: list[str]) -> Release | None:

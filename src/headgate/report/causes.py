@@ -10,10 +10,9 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from headgate.errors import HeadgateError
 from headgate.hydration.output import upgrade
 from headgate.objects.edits import identity
-from headgate.objects.images import canonical_repository, parse_reference, uses
+from headgate.objects.images import canonical_repository, find_reference, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,7 +121,8 @@ class _Images:
         masked = replace(manifest, data=deepcopy(manifest.data))
         found = set()
         for use in uses(masked, workloads):
-            name = owned.get(_repository(use.text))
+            image = find_reference(use.text)
+            name = owned.get(canonical_repository(image.repository)) if image is not None else None
             if name is not None:
                 found.add((name, use.text))
                 use.holder[use.key] = name
@@ -130,10 +130,3 @@ class _Images:
 
     def runs(self, name: str) -> frozenset[str]:
         return frozenset(text for own, text in self.found if own == name)
-
-
-def _repository(text: str) -> str:
-    try:
-        return canonical_repository(parse_reference(text).repository)
-    except HeadgateError:
-        return ""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from headgate.errors import HeadgateError
 from headgate.hydration import output
 from headgate.hydration.record import read_record
-from headgate.objects.encrypted import is_encrypted
 from headgate.releases.release import read_release
-from headgate.report.appchange import AppChange, ObjectEffect
+from headgate.report.appchange import AppChange, ObjectEffect, is_secret, repositories
 from headgate.report.causes import Causes, causes_of, changed_inputs
 from headgate.report.versions import version_steps
 
@@ -42,7 +41,7 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
     what: Changes = {f"{folders[0]}/{name}": None for name in records[0].files}
     what |= {f"{folders[0]}/{name}": tree.read(f"{folders[1]}/{name}") for name in records[1].files}
     inputs = changed_inputs(*records) if all(record.files for record in records) else ()
-    images = {name: image.repository for side in (before, after) if side for name, image in side.images.items()}
+    images = repositories(before, after)
     workloads = configuration.settings.workloads
     namespaces = app.namespace(left), app.namespace(right)
     objects = []
@@ -78,5 +77,4 @@ def _moved(manifest: Manifest | None, namespaces: tuple[str, str]) -> Manifest |
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None) -> ObjectEffect:
     change = replace(output.object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
-    secret = any(side.kind == "Secret" or is_encrypted(side.data) for side in (old, new) if side is not None)
-    return ObjectEffect(change=change, secret=secret, causes=Causes(), old=old, new=new)
+    return ObjectEffect(change=change, secret=is_secret(old, new), causes=Causes(), old=old, new=new)
