@@ -179,12 +179,8 @@ def _looked_around(
     context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
 ) -> dict[Owner, Found]:
     """Judge again, among their neighbours, those who name what they do not define."""
-    again = {
-        owner: neighbours
-        for owner in found
-        if _matters(context, owner, found[owner], OWN_RULES)
-        if (neighbours := _neighbours(context, owner))
-    }
+    unresolved = [owner for owner in found if _matters(context, owner, found[owner], OWN_RULES)]
+    again = {owner: others for owner, others in _neighbours(context, unresolved).items() if others}
     read = _read(context, {other: _landed_files(context, other) for others in again.values() for other in others})
     todo = {owner: replace(subjects[owner], around=_around(context, others, read)) for owner, others in again.items()}
     return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
@@ -198,17 +194,20 @@ def _matters(context: JudgingContext, owner: Owner, found: Found, rules: Collect
     )
 
 
-def _neighbours(context: JudgingContext, owner: Owner) -> list[Owner]:
-    """Return the other apps that have objects in the same namespaces of the same cluster."""
+def _neighbours(context: JudgingContext, owners: Collection[Owner]) -> dict[Owner, list[Owner]]:
+    """Return the other apps that have objects in the same namespaces of the same cluster, for each owner."""
     configuration = context.configuration
-    namespaces = {manifest.namespace for manifest in context.rendered[owner].manifests} - {""}
-    return [
-        (record.name, environment)
-        for record, environment in configuration.pairs()
-        if (record.name, environment) != owner
-        and configuration.cluster(environment) == configuration.cluster(owner[1])
-        and record.namespace(environment) in namespaces
-    ]
+    places: dict[tuple[str, str], list[Owner]] = {}
+    for record, environment in configuration.pairs() if owners else ():
+        place = (configuration.cluster(environment), record.namespace(environment))
+        places.setdefault(place, []).append((record.name, environment))
+    found = {}
+    for owner in owners:
+        namespaces = sorted({manifest.namespace for manifest in context.rendered[owner].manifests} - {""})
+        cluster = configuration.cluster(owner[1])
+        sharing = [other for namespace in namespaces for other in places.get((cluster, namespace), ())]
+        found[owner] = [other for other in sharing if other != owner]
+    return found
 
 
 def _around(
