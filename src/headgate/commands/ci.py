@@ -128,8 +128,9 @@ def schedule(run: Run, report: JobReport) -> int:
     completed = completed_today(gitlab, project, run.job.ref, datetime.now(UTC)) if gitlab is not None else ""
     scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
-    rolled_back = run_job(run, report, verbs.roll_back_failed(run_health(run)), None)
-    promoted = run_job(run, report, verbs.promote_due(run.histories, run_health(run)), None)
+    health = run_health(run)
+    rolled_back = run_job(run, report, verbs.roll_back_failed(health), None)
+    promoted = run_job(run, report, verbs.promote_due(run.histories, health), None)
     return merge_codes([verified, rolled_back, promoted, run_job(run, report, verbs.refresh(), scope)])
 
 

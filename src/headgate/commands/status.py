@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate import config
 from headgate.commands.hydrate import select
-from headgate.commands.wait import health_sources
+from headgate.commands.wait import found_sources
 from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
 from headgate.hydration.record import RECORD
@@ -49,7 +49,7 @@ def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
         targets = select(configuration, apps, ())
         status = read_status(workspace, tree, configuration, targets, terminal.progress)
         owners = [(app.app, app.environment) for app in status.apps]
-        health = read_health(workspace, configuration, owners, health_sources(configuration, environ, _TOKEN))
+        health = read_health(workspace, configuration, owners, found_sources(configuration, environ, _TOKEN))
     unusable = [
         AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
         for outcome in broken(configuration, apps)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import config
@@ -17,9 +16,8 @@ from headgate.commands.hydrate import select
 from headgate.errors import ConfigError, HealthUnknownError, Location, StillWaitingError, UnhealthyError
 from headgate.flux.verdict import Health
 from headgate.gitlab.api import connect
-from headgate.health.kubernetes import KubernetesReports
-from headgate.health.read import HealthSources, read_health
-from headgate.health.statuses import StatusReports
+from headgate.health.read import read_health
+from headgate.health.run import health_sources
 from headgate.paths import SETTINGS
 from headgate.report.health import health_line, health_to_json
 from headgate.report.terminal import Terminal
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.configuration import Configuration, Owner
+    from headgate.health.read import HealthSources
 
 _PAUSE = 10.0
 _TRIES = 3
@@ -103,7 +102,7 @@ def _look(options: WaitOptions, environ: Mapping[str, str]) -> _Look:
     with open_for_reading(options.manifests) as workspace:
         configuration = config.load(workspace.tree)
         owners = _chosen(configuration, options)
-        sources = health_sources(configuration, environ, options.token_variable)
+        sources = found_sources(configuration, environ, options.token_variable)
         health = read_health(workspace, configuration, owners, sources)
         folders = {owner: configuration.output_folder(*owner) for owner in health}
         return _Look(health, {owner: workspace.tree.folder(folder).id for owner, folder in folders.items()})
@@ -123,11 +122,8 @@ def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
     return known
 
 
-def health_sources(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> HealthSources:
+def found_sources(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> HealthSources:
     """Return the sources of health that an environment gives: a token for GitLab, and a kubeconfig."""
-    found, gitlab, secret = HealthSources(), configuration.settings.gitlab, environ.get(token_variable, "")
-    if gitlab is not None and secret:
-        reports = StatusReports(connect(gitlab.url, token_variable, secret), gitlab.project)
-        found = replace(found, statuses=reports)
-    file = environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return replace(found, kubernetes=KubernetesReports(Path(file))) if file else found
+    settings, secret = configuration.settings.gitlab, environ.get(token_variable, "")
+    gitlab = connect(settings.url, token_variable, secret) if settings is not None and secret else None
+    return health_sources(gitlab, settings.project if settings is not None else "", environ.get("KUBECONFIG", ""))

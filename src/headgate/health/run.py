@@ -1,4 +1,4 @@
-"""The sources of health that one run in a pipeline has."""
+"""The sources of health that a run has, in a pipeline or on a person's machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from headgate.configuration import Configuration, Owner
     from headgate.flux.verdict import Health
+    from headgate.gitlab.api import GitLab
     from headgate.gitlab.run import Run
     from headgate.health.read import ReadHealth
     from headgate.landing.workspace import Workspace
@@ -28,10 +29,17 @@ def run_health(run: Run) -> ReadHealth:
 
     def read(workspace: Workspace, configuration: Configuration, owners: Sequence[Owner]) -> dict[Owner, Health]:
         gitlab = run.write or (run.read if run.event.tokens.read else None)
-        statuses = StatusReports(gitlab, run.event.manifests) if gitlab is not None else None
-        file = run.event.kubeconfig.split(os.pathsep)[0]
         return read_health(
-            workspace, configuration, owners, HealthSources(statuses, KubernetesReports(Path(file)) if file else None)
+            workspace, configuration, owners, health_sources(gitlab, run.event.manifests, run.event.kubeconfig)
         )
 
     return read
+
+
+def health_sources(gitlab: GitLab | None, manifests: str, kubeconfig: str) -> HealthSources:
+    """Return what can be asked: GitLab, where a token for it is given, and the clusters of a KUBECONFIG, if any."""
+    file = kubeconfig.split(os.pathsep, maxsplit=1)[0]
+    return HealthSources(
+        statuses=StatusReports(gitlab, manifests) if gitlab is not None else None,
+        kubernetes=KubernetesReports(Path(file)) if file else None,
+    )
