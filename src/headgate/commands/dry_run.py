@@ -10,13 +10,11 @@ from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.landing.migrate import is_due
 from headgate.landing.rehearse import rehearse
 from headgate.landing.workspace import open_workspace
-from headgate.report.appchange import app_changes
 from headgate.report.changejson import report_to_json
 from headgate.report.changereport import ChangeReport
 from headgate.report.json import outcomes_to_json
 from headgate.report.screen import write_change
 from headgate.report.terminal import Terminal, summary
-from headgate.report.verdict import findings_of
 
 if TYPE_CHECKING:
     from headgate.commands.options import Resolve, RunOptions
@@ -36,12 +34,7 @@ def run(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions) -> int:
     with open_workspace(options.manifests) as workspace, ExitStack() as stack:
         intent = resolve(workspace, stack)
         found = rehearse(workspace, intent, terminal.progress, hydrate)
-        report = ChangeReport(
-            changes=app_changes(workspace.tree, found.tree, found.configuration),
-            findings=findings_of(found.outcomes),
-            requested_by=intent.actor,
-            consequence=_consequence(found),
-        )
+        report = ChangeReport.of(workspace.tree, found, requested_by=intent.actor, consequence=_consequence(found))
         messages = (*found.messages, *((_OLD_FORM,) if is_due(workspace) else ()))
     terminal.end_progress()
     _print(terminal, report, found, messages)

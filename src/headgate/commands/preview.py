@@ -25,13 +25,11 @@ from headgate.registry.credentials import access
 from headgate.registry.digests import resolve
 from headgate.releases.handoff import BRANCHES, HandOff, check
 from headgate.releases.source import app_source
-from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport
 from headgate.report.describe import describe
 from headgate.report.markdown import prose
 from headgate.report.screen import write_change
 from headgate.report.terminal import Terminal, summary
-from headgate.report.verdict import findings_of
 from headgate.repository.login import logged_in
 
 if TYPE_CHECKING:
@@ -83,12 +81,11 @@ def _preview(run: Run, workspace: Workspace, hand_off: HandOff, terminal: Termin
             terminal.line(f"nothing would be delivered: {error.what}")
             return _Previewed(f"Nothing would be delivered: {prose(error.what)}", is_new=True)
     terminal.end_progress()
-    changes = app_changes(workspace.tree, found.tree, found.configuration)
-    report = ChangeReport(changes=changes, findings=findings_of(found.outcomes))
+    report = ChangeReport.of(workspace.tree, found)
     write_change(terminal, report)
     terminal.line(summary(found.outcomes))
     text = f"If this were merged:\n\n{describe(report, run.event.server)}"
-    is_new = bool(changes) or any(finding.is_error for finding in report.findings)
+    is_new = bool(report.changes) or any(finding.is_error for finding in report.findings)
     return _Previewed(text, is_new=is_new, code=merge_codes(outcome_codes(found.outcomes)))
 
 

@@ -14,12 +14,10 @@ from headgate.intents.preview import Preview
 from headgate.landing.rehearse import rehearse
 from headgate.releases.handoff import HandOff, check, full_ref
 from headgate.releases.source import app_source
-from headgate.report.appchange import app_changes
 from headgate.report.changejson import report_text
 from headgate.report.changereport import ChangeReport
 from headgate.report.screen import write_change
 from headgate.report.terminal import Terminal, summary
-from headgate.report.verdict import findings_of
 from headgate.repository import git
 from headgate.state.reading import open_for_reading
 
@@ -55,9 +53,8 @@ def run(request: LocalPreviewOptions) -> int:
     check(hand_off)
     with app_source(request.source, hand_off.commit) as source, open_for_reading(request.manifests) as workspace:
         found = rehearse(workspace, Preview(hand_off, source), terminal.progress, lands=False)
-        changes = app_changes(workspace.tree, found.tree, found.configuration)
-    consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
-    report = ChangeReport(changes=changes, findings=findings_of(found.outcomes), consequence=consequence)
+        consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
+        report = ChangeReport.of(workspace.tree, found, consequence=consequence)
     terminal.end_progress()
     write_change(terminal, report)
     terminal.line(summary(found.outcomes))

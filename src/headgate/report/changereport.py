@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from headgate.impact.effects import EFFECT_KINDS
 from headgate.releases.release import parts
+from headgate.report.appchange import app_changes
 from headgate.report.causes import UNKNOWN
-from headgate.report.verdict import verdict_of
+from headgate.report.verdict import findings_of, verdict_of
 from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from headgate.hydration.output import ObjectChange
     from headgate.impact.effects import EffectKind
+    from headgate.landing.rehearse import Rehearsal
     from headgate.report.appchange import AppChange, ObjectEffect
     from headgate.report.verdict import Finding, Verdict
     from headgate.report.versions import SourceStep
+    from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,16 @@ class ChangeReport:
     title: str = ""
     page: str = ""
     titles: Mapping[SourceStep, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, landed: Tree, found: Rehearsal, *, requested_by: str = "", consequence: str = "") -> ChangeReport:
+        """Return the report on what would be landed, and on what is not hydrated."""
+        return cls(
+            changes=app_changes(landed, found.tree, found.configuration),
+            findings=findings_of(found.outcomes),
+            requested_by=requested_by,
+            consequence=consequence,
+        )
 
     @property
     def verdict(self) -> Verdict:
@@ -105,7 +118,7 @@ def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
     return sorted(facts, key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
 
 
-_SHOWN_AS_EFFECT = ("removed", "exposed", "scaled-to-zero")
+_FLAGS_OF_EFFECTS = ("removed", "exposed", "scaled-to-zero")
 """Flags that an effect says too."""
 
 
@@ -115,14 +128,14 @@ def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
     for change in changes:
         for effect in change.objects:
             for risk in effect.change.risks:
-                if risk.flag not in _SHOWN_AS_EFFECT:
+                if risk.flag not in _FLAGS_OF_EFFECTS:
                     found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
     return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
 
 
 def consequences(effect: ObjectEffect) -> list[str]:
     """Return the risks and effects of one object in words, each once."""
-    risks = [risk.text for risk in effect.change.risks if risk.flag not in _SHOWN_AS_EFFECT]
+    risks = [risk.text for risk in effect.change.risks if risk.flag not in _FLAGS_OF_EFFECTS]
     return list(dict.fromkeys([*risks, *(found.text for found in effect.change.effects)]))
 
 

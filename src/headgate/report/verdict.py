@@ -86,7 +86,7 @@ _SERIOUS: dict[EffectKind, str] = {
     "removed": "removed",
     "added": "added",
 }
-_SHOWN_AS_EFFECT = ("removed", "exposed")
+_COUNTED_BY_EFFECT = ("removed", "exposed")
 """Flags that an effect says too."""
 
 
@@ -96,7 +96,7 @@ def _effects(objects: Sequence[ObjectEffect], words: dict[EffectKind, str]) -> I
 
 
 def _risks(objects: Sequence[ObjectEffect]) -> Iterator[str]:
-    count = sum(risk.flag not in _SHOWN_AS_EFFECT for effect in objects for risk in effect.change.risks)
+    count = sum(risk.flag not in _COUNTED_BY_EFFECT for effect in objects for risk in effect.change.risks)
     if count:
         yield _number(count, "risk")
 
