@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.diagnosis import Diagnosis, seen
+from headgate.doctor.diagnosis import Diagnosis, not_shown, seen
 from headgate.paths import RECORDS_BRANCH
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def protected_branch(examined: Examined) -> Iterator[Diagnosis]:
     for project in seen(examined):
         branch = project.branch
         if project.protected is None:
-            yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
+            yield not_shown(name, project, "protected branches")
         elif not project.protected:
             yield Diagnosis(
                 *(name, "wrong", project.path, f"{branch} is not protected: all Developers push to it"),
@@ -53,7 +53,7 @@ def mirrors(examined: Examined) -> Iterator[Diagnosis]:
         entries = [_holder(project, entry) for rule in rules or () for entry in rule.get("push_access_levels") or ()]
         untrusted = [who for who, level in entries if who and level < MAINTAINER]
         if rules is None:
-            yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
+            yield not_shown(name, project, "protected branches")
         elif not rules:
             message = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
             yield Diagnosis(name, "wrong", project.path, message, way_out)
@@ -72,7 +72,7 @@ def records(examined: Examined) -> Iterator[Diagnosis]:
     branch = RECORDS_BRANCH if is_apart else project.branch
     rules = project.protecting(branch)
     if rules is None:
-        yield Diagnosis(name, "cannot tell", project.path, "this token is not told of protected branches")
+        yield not_shown(name, project, "protected branches")
     elif is_apart and not rules:
         yield Diagnosis(
             *(name, "wrong", project.path, f"{branch} is not protected: who pushes an old commit of it takes back"),
@@ -135,6 +135,6 @@ def _holder(project: Project, entry: Any) -> tuple[str, int]:
         return "", 0
     role = _ROLES.get(level, described)
     if project.members is None:
-        return f"{role} (this token is not told who they are)", level
+        return f"{role} (GitLab does not show this token who they are)", level
     people = sorted(environment.name for environment in project.members if environment.level >= level)
     return f"{role} and above ({', '.join(people) or 'nobody'})", level

@@ -29,6 +29,11 @@ class Diagnosis:
     stops: bool = False
 
 
+def not_shown(check: str, project: Project, what: str, *, stops: bool = False) -> Diagnosis:
+    """Return the diagnosis of a check that needs what GitLab does not show to this token."""
+    return Diagnosis(check, "cannot tell", project.path, f"GitLab does not show this token {what}", stops=stops)
+
+
 def hand_offs(findings: Sequence[Diagnosis]) -> State:
     """Whether hand-offs get through, by all that was found."""
     states = {finding.state for finding in findings if finding.stops}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.doctor.branches import DEVELOPER, MAINTAINER
-from headgate.doctor.diagnosis import Diagnosis
+from headgate.doctor.diagnosis import Diagnosis, not_shown
 from headgate.scaffolding import INTAKE_CI
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def intake(examined: Examined) -> Iterator[Diagnosis]:
     wanted = f"{INTAKE_CI}@{examined.manifests.path}"
     path = project.facts.get("ci_config_path")
     if path is None:
-        yield Diagnosis(name, "cannot tell", project.path, "this token is not told where its CI configuration is")
+        yield not_shown(name, project, "where its CI configuration is")
     elif path.partition(":")[0] == wanted:
         yield Diagnosis(name, "ok", project.path, f"it runs {path}")
     else:
@@ -47,7 +47,7 @@ def intake(examined: Examined) -> Iterator[Diagnosis]:
 def _overprivileged(project: Project, manifests: Project) -> Iterator[Diagnosis]:
     """Who could change the intake's settings, and so use its token, without the same role in the manifest project."""
     if project.members is None or manifests.members is None:
-        yield Diagnosis("intake", "cannot tell", project.path, "this token is not told who its members are")
+        yield not_shown("intake", project, "who its members are")
         return
     trusted = {member.name for member in manifests.members if member.level >= MAINTAINER}
     mighty = sorted(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headgate.doctor.diagnosis import Diagnosis, everything, ours, seen
+from headgate.doctor.diagnosis import Diagnosis, everything, not_shown, ours, seen
 from headgate.message import subject
+from headgate.objects.lookup import value_at
 from headgate.scaffolding import CI, INTAKE_CI
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def pipeline_variables(examined: Examined) -> Iterator[Diagnosis]:
     for project in seen(examined):
         role = (project.facts or {}).get("ci_pipeline_variables_minimum_override_role")
         if role is None:
-            yield Diagnosis(name, "cannot tell", project.path, "this token is not told who may set pipeline variables")
+            yield not_shown(name, project, "who may set pipeline variables")
         elif role == "no_one_allowed":
             yield Diagnosis(name, "ok", project.path, "no one may set pipeline variables")
         else:
@@ -89,19 +90,13 @@ def auto_cancel(examined: Examined) -> Iterator[Diagnosis]:
             yield Diagnosis(name, "ok", project.path, "redundant pipelines are not cancelled")
         elif file not in examined.ci:
             yield Diagnosis(name, "cannot tell", project.path, f"{file} is not here")
-        elif _auto_cancel_of(examined.ci[file]) == "none":
+        elif value_at(examined.ci[file], "workflow", "auto_cancel", "on_new_commit") == "none":
             yield Diagnosis(name, "ok", project.path, f"{file} keeps waiting pipelines")
         else:
             yield Diagnosis(
                 *(name, "wrong", project.path, "GitLab cancels hand-offs that wait when the branch moves"),
                 f"in {file}: 'workflow: {{auto_cancel: {{on_new_commit: none}}}}'",
             )
-
-
-def _auto_cancel_of(ci: Any) -> Any:
-    for key in ("workflow", "auto_cancel", "on_new_commit"):
-        ci = ci.get(key) if isinstance(ci, dict) else None
-    return ci
 
 
 def registry(examined: Examined) -> Iterator[Diagnosis]:
@@ -159,7 +154,7 @@ def schedules(examined: Examined) -> Iterator[Diagnosis]:
     if project.facts is None:
         return
     if project.schedules is None:
-        yield Diagnosis(name, "cannot tell", project.path, "this token is not told of pipeline schedules")
+        yield not_shown(name, project, "pipeline schedules")
         return
     refs = (project.branch, f"refs/heads/{project.branch}")
     active = [schedule for schedule in project.schedules if schedule.get("active") and schedule.get("ref") in refs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.doctor.diagnosis import Diagnosis, State, is_given, reviewed, seen
+from headgate.doctor.diagnosis import Diagnosis, State, is_given, not_shown, reviewed, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     if project.facts is None:
         return
     if allowed is None:
-        yield Diagnosis(name, "cannot tell", project.path, "this token is not told whether jobs may push")
+        yield not_shown(name, project, "whether jobs may push")
     elif allowed:
         yield Diagnosis(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
     elif examined.setup == "direct" and not has_bot:
@@ -48,7 +48,7 @@ def tokens(examined: Examined) -> Iterator[Diagnosis]:
     needs_bot = examined.setup != "direct" or bool(reviewed(examined))
     for project in seen(examined):
         if project.variables is None:
-            yield Diagnosis("tokens", "cannot tell", project.path, "this token is not told of variables")
+            yield not_shown("tokens", project, "variables")
             continue
         found = {key: item for key, item in project.variables.items() if key in _TOKENS}
         for key, item in found.items():
@@ -139,8 +139,7 @@ def allowlists(examined: Examined) -> Iterator[Diagnosis]:
         if app.facts is None:
             continue
         if app.allowed is None or app.limited is None:
-            message = f"this token is not told whether jobs of {runner.path} may read it"
-            yield Diagnosis(name, "cannot tell", app.path, message, stops=True)
+            yield not_shown(name, app, f"whether jobs of {runner.path} may read it", stops=True)
         elif app.limited and not _is_listed(runner.path, app.allowed):
             yield Diagnosis(
                 *(

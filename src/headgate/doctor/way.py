@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.doctor.branches import DEVELOPER, REPORTER
-from headgate.doctor.diagnosis import Diagnosis, is_given
+from headgate.doctor.diagnosis import Diagnosis, is_given, not_shown
 from headgate.paths import RECORDS_BRANCH
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def starters(examined: Examined) -> Iterator[Diagnosis]:
         if app.facts is None or runs_in.facts is None:
             continue
         if None in (app.members, app.rules, runs_in.members, runs_in.rules, examined.manifests.members):
-            text = "this token is not told who may merge there, and in our projects"
-            yield Diagnosis(name, "cannot tell", app.path, text, stops=True)
+            yield not_shown(name, app, "who may merge there, and in our projects", stops=True)
             continue
         least = _needed(app, _PUSH, _MERGE)
         ours = {token.user for project in (examined.manifests, runs_in) for token in project.tokens.values()}
@@ -98,8 +97,7 @@ def protected_refs(examined: Examined) -> Iterator[Diagnosis]:
 def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern: str) -> Diagnosis:
     name = "protected refs"
     if rules is None:
-        text = f"this token is not told whether the {kind} {pattern} is protected"
-        return Diagnosis(name, "cannot tell", app.path, text, stops=True)
+        return not_shown(name, app, f"whether the {kind} {pattern} is protected", stops=True)
     if any(fnmatchcase(pattern, rule["name"]) for rule in rules):
         return Diagnosis(name, "ok", app.path, f"the {kind} {pattern} is protected")
     if any(fnmatchcase(rule["name"], pattern) for rule in rules):
@@ -203,8 +201,7 @@ def triggers(examined: Examined) -> Iterator[Diagnosis]:
             text = "HEADGATE_TRIGGER_TOKEN is not among its variables; a group may give it"
             yield Diagnosis(name, "cannot tell", app.path, text, _HOW_TO_GIVE, stops=True)
         elif manifests.triggers is None or manifests.members is None:
-            text = "this token is not told of trigger tokens and members"
-            yield Diagnosis(name, "cannot tell", manifests.path, text, stops=True)
+            yield not_shown(name, manifests, "trigger tokens and members", stops=True)
         else:
             yield _of_owners(examined, app)
 
