@@ -37,8 +37,8 @@ def environments_on(settings: Settings, cluster: str) -> Iterator[str]:
 def kustomization_name(app: str, environment: str, cluster: str, template: str | None = None) -> str:
     """Return the name of an app's Kustomization on a cluster, by ``template`` where people write it.
 
-    It names the cluster too, unless that is called like the environment: commit statuses of several clusters are told
-    apart by it, and it stays the same when an environment comes to a second cluster. A dot joins the names, which
+    It names the cluster too, unless that is called like the environment: it distinguishes commit statuses of several
+    clusters, and it stays the same when an environment comes to a second cluster. A dot joins the names, which
     hold none. What is too long is cut, and ends in a hash.
     """
     if template is not None:

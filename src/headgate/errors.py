@@ -202,7 +202,7 @@ class GitLabError(HttpError):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether GitLab refused, so that nothing was done; otherwise that is unknown."""
+        """Whether GitLab refused, so that nothing was done; if not, that is unknown."""
         return 400 <= self.status < 500  # noqa: PLR2004  https://www.rfc-editor.org/rfc/rfc9110#name-client-error-4xx
 
     @property

@@ -66,7 +66,7 @@ class Installation:
 
 
 def likely_registry(server: str) -> str:
-    """Return where an installation's container registry usually is: ``registry.`` beside ``gitlab.``."""
+    """Return where an installation's container registry usually is: ``registry.`` for ``gitlab.``."""
     host = re.sub(r"^https?://|[:/].*$", "", server)
     return f"registry.{host}" if host == "gitlab.com" else f"registry.{host.removeprefix('gitlab.')}"
 

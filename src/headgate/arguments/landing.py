@@ -161,7 +161,7 @@ def refresh(options: RunOptions) -> Command:
 
 @app.command()
 def ci() -> None:
-    """Do what this GitLab pipeline asks for: a hand-off, a push, a merge request, a schedule, a form."""
+    """Do what this GitLab pipeline is for: a hand-off, a push, a merge request, a schedule, a form."""
     from headgate.commands import ci as command  # noqa: PLC0415
 
     finish(command.run)

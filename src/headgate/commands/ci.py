@@ -185,7 +185,7 @@ def _opened(run: Run, terminal: Terminal, *checks: Check) -> Iterator[Workspace]
 
 def _with_closed_recorded(run: Run, workspace: Workspace, terminal: Terminal) -> Workspace:
     """Record the proposals that people closed since the last run, before anything is decided."""
-    if run.write is None:  # without a token nobody can tell
+    if run.write is None:  # without a token GitLab does not say
         return workspace
     rejected = closed_by_people(run.write, run.event.manifests, workspace)
     if rejected is None:
@@ -260,7 +260,7 @@ def _level(run: Run) -> int:
         return access_level(gitlab, run.event.manifests, run.job.user)
     if path_of(run.by_job, run.job.address) != run.event.manifests:
         raise ConfigError(
-            f"no token here tells which role {run.job.user_name} has in {run.event.manifests}",
+            f"no token of this job may read which role {run.job.user_name} has in {run.event.manifests}",
             hint=f"give {path_of(run.by_job, run.job.address)} the variable HEADGATE_TOKEN, or HEADGATE_READ_TOKEN "
             f"(read_api) of a member of {run.event.manifests}; or fill the form in there",
         )

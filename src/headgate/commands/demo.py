@@ -141,7 +141,7 @@ def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
 
 
 def _digest(name: str, commit: str) -> str:
-    """Stand in for what a registry would tell."""
+    """Stand in for the answers of a registry."""
     return f"sha256:{hashlib.sha256(f'{name} {commit}'.encode()).hexdigest()}"
 
 
@@ -157,7 +157,7 @@ def _show_commit(stage: _Stage, revision: str, folder: str, _source: str = "") -
 
 
 def _without_records(diff: str) -> list[str]:
-    """Leave out git's headers and the records beside the YAML."""
+    """Leave out git's headers and the records among the YAML."""
     lines: list[str] = []
     shown = True
     for line in diff.splitlines():

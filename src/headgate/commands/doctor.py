@@ -1,4 +1,4 @@
-"""``headgate doctor``: ask GitLab whether it is set as the trust page asks. Changes nothing."""
+"""``headgate doctor``: check that GitLab is set up as the trust page requires. Changes nothing."""
 
 from __future__ import annotations
 
@@ -123,5 +123,5 @@ def _print_findings(terminal: Terminal, findings: Sequence[Diagnosis]) -> None:
 _GO_THROUGH = {
     "ok": "hand-offs go through",
     "wrong": "hand-offs do not go through",
-    "cannot tell": "whether hand-offs go through cannot be told",
+    "cannot tell": "cannot tell whether hand-offs go through",
 }

@@ -1,4 +1,4 @@
-"""``headgate history``: who delivered what, when, from which commit, told from the releases in git."""
+"""``headgate history``: who delivered what, when, from which commit, by the releases in git."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _shown(request: HistoryOptions, histories: Mapping[str, ReleaseHistory], app
 
 
 def _entries(histories: Mapping[str, ReleaseHistory], ordered: Sequence[str], name: str) -> tuple[HistoryEntry, ...]:
-    """Return what is told of an environment: the steps that changed what runs, or who may change it."""
+    """Return the entries of an environment: the steps that changed what runs, or who may change it."""
     history = histories[name]
     before = [histories[other] for other in ordered[: ordered.index(name)]]
     entries = []

@@ -1,4 +1,4 @@
-"""``headgate hydrate``: render what is asked of a local manifest repository, show, and write or commit it."""
+"""``headgate hydrate``: render apps of a local manifest repository, show what changes, and write or commit it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outc
 
 
 def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:
-    """Return the app-environments that are asked for; all when nothing is named. Raises ConfigError."""
+    """Return the selected app-environments; all when nothing is named. Raises ConfigError."""
     known_apps = [*configuration.apps, *(path.rsplit("/", 1)[1] for path in configuration.broken)]
     for what, names, known in (
         ("app", apps, known_apps),

@@ -53,7 +53,7 @@ class InitOptions:
 
 
 def run(request: InitOptions) -> int:
-    """Write what is not there yet, and tell the rest. Nothing that is there is changed."""
+    """Write the files that are missing, and print the steps that are left. Existing files are never changed."""
     terminal = Terminal(sys.stdout)
     wanted = _installation(request)
     known = _known_environments(request.directory)
@@ -89,7 +89,7 @@ def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -
 
 
 def _installation(request: InitOptions) -> Installation:
-    """Return the installation that is asked for, with what was not said derived. Raises ConfigError."""
+    """Return the installation to set up; options that were not given are derived. Raises ConfigError."""
     server, group = request.server.rstrip("/"), request.project.rpartition("/")[0]
     app = request.app or request.app_project.rpartition("/")[2] or "shop"
     app_project = request.app_project or f"{group}/{app}"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Previewed:
-    """What a merge request would change, as Markdown; ``is_new``: there is something to tell."""
+    """What a merge request would change, as Markdown; ``is_new``: there is something to report."""
 
     text: str
     is_new: bool
@@ -51,7 +51,7 @@ class _Previewed:
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
-    """Hydrate what the merge request of this job's pipeline would hand off, tell it there, and return the exit code."""
+    """Hydrate what the merge request of this job's pipeline would hand off, report there, and return the exit code."""
     hide_environment()
     found = open_run(read_event(environ))
     if found.job.source != "merge_request_event":
@@ -123,6 +123,6 @@ def _comment(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
         return
     try:
         if keep_note(run.branch, path, "preview", previewed.text, create=previewed.is_new):
-            yield "told the merge request what would change"
+            yield "commented on the merge request what would change"
     except GitLabError as error:
         yield f"the note on the merge request is not written: {error}"

@@ -78,7 +78,7 @@ def land_intent(
 ) -> RunResult:
     """Land an intent, the promotions that follow from it, and the mirrors.
 
-    Nothing is done where a commit after ``after`` has the ``intent_id`` already. ``histories`` tell which of two
+    Nothing is done where a commit after ``after`` has the ``intent_id`` already. ``histories`` say which of two
     commits of a project is newer.
     """
     if intent_id and (done_by := find_intent(workspace, intent_id, after)):

@@ -45,7 +45,7 @@ def promote(
     allow_older: bool = False,
     histories: Histories = no_histories,
 ) -> Resolve:
-    """Promote what runs in ``source``. The app's ``repository`` tells newer from older, else ``histories`` do."""
+    """Promote what runs in ``source``. The app's ``repository``, else ``histories``, say which version is newer."""
 
     def resolve(workspace: Workspace, stack: ExitStack) -> Intent:
         opened = open_history(workspace.repository, workspace.remote, workspace.base, app, source)

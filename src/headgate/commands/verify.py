@@ -49,7 +49,7 @@ class VerifyOptions:
 def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], None] = lambda _found: None) -> int:
     """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error.
 
-    ``hear`` is given what was found.
+    ``on_result`` is called with the findings.
     """
     terminal = Terminal(sys.stdout, quiet=request.json)
     with open_for_reading(request.manifests, request.ref) as workspace:

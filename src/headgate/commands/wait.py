@@ -87,7 +87,7 @@ def run(options: WaitOptions, environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _may_change(health: Health, looks: int) -> bool:
-    """Whether to look again: what is unknown mends itself when GitLab or a cluster did not answer, and else never."""
+    """Whether to look again: an unknown state may only change where GitLab or a cluster did not answer."""
     return health.state == "waiting" or (health.state == "unknown" and looks < _TRIES)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Where Helm looks for archives; it ignores names that begin with "_" or ".".
 _ARCHIVE = re.compile(r"(?P<parent>(?:charts/[^/]+/)*charts)/(?P<stem>[^/_.][^/]*)\.tgz")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-# A tar file has headers and padding beside the content of its files.
+# A tar file has headers and padding in addition to the content of its files.
 _MAX_TAR = MAX_FOLDER + MAX_FILES * 4096
 _MAX_NESTING = 10
 

@@ -1,4 +1,4 @@
-"""Whether GitLab is set as the trust page asks: each check looks at what GitLab said, and at nothing else."""
+"""Whether GitLab is set up as the trust page requires: each check looks at GitLab's answers and at nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
     *(reviewers, approvals, pipelines, squash),
     *(starters, protected_refs, live_tokens, writer, triggers),
 )
-"""The checks, in the order in which they are told."""
+"""The checks, in the order in which they are shown."""
 
 
 def diagnose(examined: Examined) -> list[Diagnosis]:

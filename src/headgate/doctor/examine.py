@@ -1,4 +1,4 @@
-"""What GitLab says of the projects of an installation, for `headgate doctor`. Only asks; None where it may not."""
+"""What GitLab says of the projects of an installation, for `headgate doctor`. Reads only; None where GitLab refuses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Project:
     limited: bool | None = None
     schedules: tuple[Mapping[str, Any], ...] | None = None
     tokens: Mapping[str, Shown] = field(default_factory=dict)
-    """The tokens among its variables, as far as GitLab shows their values to who asks."""
+    """The tokens among its variables, as far as GitLab shows their values to our token."""
     tags: tuple[Mapping[str, Any], ...] | None = None
     """The rules of its protected tags."""
     triggers: tuple[Mapping[str, Any], ...] | None = None
@@ -79,7 +79,7 @@ class Project:
         return self.protecting(self.branch)
 
     def protecting(self, branch: str) -> tuple[Mapping[str, Any], ...] | None:
-        """Return the rules that hold for a branch; of several the one that allows most wins, so all are told."""
+        """Return the rules that hold for a branch; of several the one that allows most wins, so all count."""
         return (
             None if self.rules is None else tuple(entry for entry in self.rules if fnmatchcase(branch, entry["name"]))
         )

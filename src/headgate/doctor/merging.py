@@ -91,7 +91,7 @@ def _by_itself(examined: Examined) -> list[str]:
 
 
 def squash(examined: Examined) -> Iterator[Diagnosis]:
-    """GitLab merges what Headgate asks it to merge: as it is, without squashing it."""
+    """GitLab merges commits as they are, without squashing them."""
     name, project = "squash", examined.manifests
     option = (project.facts or {}).get("squash_option")
     by_itself = _by_itself(examined)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sandbox(settings: Settings | None) -> Diagnosis:
-    """Look at the sandbox of this machine, and at what headgate.yaml asks for."""
+    """Look at the sandbox of this machine, and at what headgate.yaml requires."""
     locked, reason = pool.status()
     required = settings is None or settings.sandbox == "required"
     if locked:

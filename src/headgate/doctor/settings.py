@@ -43,7 +43,7 @@ def visible(examined: Examined) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 *("visible", "wrong" if project in ours(examined) else "cannot tell", project.path),
                 "there is no such project, or this token does not see it",
-                "mend its path, or give the token's user a role there",
+                "correct its path, or give the token's user a role there",
                 stops=True,
             )
 
@@ -57,7 +57,7 @@ def settings(examined: Examined) -> Iterator[Diagnosis]:
         yield Diagnosis(
             *("headgate.yaml", "wrong", examined.manifests.path),
             f"headgate.yaml is of {message.project if message else 'no project'}",
-            f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', beside 'url'",
+            f"in headgate.yaml: 'gitlab: {{project: {examined.manifests.path}}}', next to 'url'",
             stops=True,
         )
     else:
@@ -65,7 +65,7 @@ def settings(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def pipeline_variables(examined: Examined) -> Iterator[Diagnosis]:
-    """Nobody sets variables from outside, which outrank all that a job is told."""
+    """Nobody sets pipeline variables from outside: they outrank all others that a job has."""
     name = "pipeline variables"
     for project in seen(examined):
         role = (project.facts or {}).get("ci_pipeline_variables_minimum_override_role")

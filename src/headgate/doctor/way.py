@@ -166,7 +166,7 @@ def writer(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def _written(examined: Examined) -> list[str]:
-    """Return the branches that a hand-off writes, beside those for review, which no rule covers."""
+    """Return the branches that a hand-off writes, except those for review, which no rule covers."""
     is_apart = examined.settings is not None and examined.settings.records == "branch"
     return [RECORDS_BRANCH if is_apart else examined.manifests.branch]
 

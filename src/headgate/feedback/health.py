@@ -1,4 +1,4 @@
-"""Of which apps there is news by Flux: what it is not done with, what failed, and what changed within a day."""
+"""Which apps Flux has news of: those that it has not finished, those that failed, those that changed within a day."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
 
 _NEWS = timedelta(days=1)
-"""For so long a verdict is told again, in case GitLab did not take it: once a day all are told anyway."""
+"""A verdict is reported again for as long, in case GitLab lost it; once a day all are reported anyway."""
 
 
 def with_health(
     read: ReadHealth, newest: Workspace, state: State, touched: Sequence[Owner], *, scheduled: bool
 ) -> tuple[list[Owner], dict[Owner, Health]]:
-    """Return the apps and environments of which is to be told, with their health.
+    """Return the apps and environments to report on, with their health.
 
     A ``scheduled`` run looks at all of them, since nothing in git says that Flux is done.
     """

@@ -181,7 +181,7 @@ class ClusterFiles:
         return is_there and self._has_final_yaml(app, environment)
 
     def _last_of(self, app: str, environment: str, cluster: str) -> Changes:
-        """Return what goes with an app beside its Kustomization, as the last one that needs it."""
+        """Return what is removed together with an app's Kustomization, since no other app needs it."""
         others = [
             (record, name)
             for record, name in self._configuration.pairs()

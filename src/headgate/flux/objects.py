@@ -76,7 +76,7 @@ def namespace_object(name: str, labels: Mapping[str, str]) -> Manifest:
 
 
 def shared_objects(flux: FluxObjects, namespace: str, gitlab: GitLabSettings | None) -> list[Manifest]:
-    """Return what all apps of a cluster share: where Flux reads from, and what it is told and tells.
+    """Return what all apps of a cluster share: where Flux reads from, and how it is notified and notifies.
 
     ``gitlab`` may be missing only where ``flux.url`` says where the repository is and no statuses are posted.
     """
@@ -101,7 +101,7 @@ def shared_objects(flux: FluxObjects, namespace: str, gitlab: GitLabSettings | N
 def with_data_kept(found: Iterable[Manifest]) -> tuple[Manifest, ...]:
     """Return an app's objects, with what holds data annotated so that Flux never takes it away.
 
-    What says so or otherwise already is left as it is.
+    An annotation of its own, whatever it says, is kept.
     """
     return tuple(_kept(manifest) if manifest.kind_name in _HOLDS_DATA else manifest for manifest in found)
 

@@ -15,7 +15,7 @@ ReportState = Literal["healthy", "failed", "waiting"]
 
 @dataclass(frozen=True, kw_only=True)
 class FluxReport:
-    """What Flux said once of one Kustomization at a commit. ``name`` tells apart who said it."""
+    """One report of Flux's on a Kustomization at a commit. ``name`` identifies the reporter."""
 
     commit: str
     name: str

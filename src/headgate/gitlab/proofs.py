@@ -115,7 +115,7 @@ def _triggering(claim: Claim, job: RunningJob, gitlab: GitLab, hint: int) -> Any
             return gitlab.get(f"{pipelines}/{pipeline}")
     raise UntrustedError(
         f"no pipeline of project {claim.project} for commit {claim.commit[:12]} triggered this pipeline",
-        hint="hand off with the component 'deliver', whose trigger GitLab records; otherwise the hand-off is forged: "
+        hint="hand off with the component 'deliver', whose trigger GitLab records; if it was, the hand-off is forged: "
         f"check who started {job.address}",
     )
 

@@ -1,4 +1,4 @@
-"""A kubeconfig: where a cluster is, and who asks it. Only what GitLab's agent and plain tokens or certificates need."""
+"""A kubeconfig: a cluster's address and login, as far as GitLab's agent and plain tokens or certificates need it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def no_health(_workspace: Workspace, _configuration: Configuration, _owners: Seq
 
 @dataclass(frozen=True)
 class HealthSources:
-    """What can be asked in this run. None where it has no token for GitLab, or no kubeconfig."""
+    """The sources that a run has. None where it has no token for GitLab, or no kubeconfig."""
 
     statuses: StatusReports | None = None
     kubernetes: KubernetesReports | None = None

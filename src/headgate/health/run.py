@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def run_health(run: Run) -> ReadHealth:
     """Return what finds out health with a run's tokens, and with the kubeconfig that GitLab's agent gives its job.
 
-    A job token may not read commit statuses, so without another one these are unknown. Asked again, it asks again.
+    A job token may not read commit statuses, so without another one these are unknown. Each call reads anew.
     """
 
     def read(workspace: Workspace, configuration: Configuration, owners: Sequence[Owner]) -> dict[Owner, Health]:
@@ -37,7 +37,7 @@ def run_health(run: Run) -> ReadHealth:
 
 
 def health_sources(gitlab: GitLab | None, manifests: str, kubeconfig: str) -> HealthSources:
-    """Return what can be asked: GitLab, where a token for it is given, and the clusters of a KUBECONFIG, if any."""
+    """Return the sources: GitLab, where there is a token for it, and the clusters of a KUBECONFIG, if any."""
     file = kubeconfig.split(os.pathsep, maxsplit=1)[0]
     return HealthSources(
         statuses=StatusReports(gitlab, manifests) if gitlab is not None else None,

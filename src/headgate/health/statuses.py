@@ -28,7 +28,7 @@ _MANY = 200
 
 @dataclass(frozen=True)
 class StatusReports:
-    """The commit statuses of the manifest project. Each commit is asked for once."""
+    """The commit statuses of the manifest project. Those of each commit are fetched once."""
 
     gitlab: GitLab
     project: str
@@ -55,7 +55,7 @@ class StatusReports:
 
     @property
     def is_busy(self) -> bool:
-        """Whether so many commits were asked for that only what is needed is asked for from now on."""
+        """Whether so many commits were looked at that only the necessary ones are from now on."""
         return len(self._known) >= _MANY
 
     def _statuses(self, commit: str) -> list[Any]:

@@ -47,7 +47,7 @@ def check(lock: Lock | None, engines: Iterable[str]) -> None:
 def changes(lock: Lock | None, engines: Iterable[str], *, upgrade: bool, lands: bool = True) -> Changes:
     """Return the change of the lock when it lacks a used engine or, with ``upgrade``, names another version.
 
-    A run that ``lands`` raises the lock to version 2: Headgate 1.0.0 does not know the records beside a release.
+    A run that ``lands`` raises the lock to version 2: Headgate 1.0.0 does not know the records next to a release.
     """
     named: dict[str, str] = {str(engine): version for engine, version in lock.engines.items()} if lock else {}
     here = _versions(engines)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Promote:
     """A release of one environment that goes to another, if that still has the release ``expected``.
 
-    ``order`` tells newer from older. ``automatic``: no person ordered it, so a pin or a freeze holds it.
+    ``order`` says which of two versions is newer. ``automatic``: no person ordered it, so a pin or a freeze holds it.
     """
 
     app: str

@@ -14,7 +14,7 @@ class Lock(StrictModel):
     """headgate.lock: the versions that hydrated this repository. Other versions refuse to."""
 
     version: Literal[1, 2] = 1
-    """Version of this file's format; with 2, pending groups are recorded beside each release."""
+    """Version of this file's format; with 2, pending groups are recorded next to each release."""
     output: int
     """Version of the canonical output."""
     engines: Mapping[Engine, Text] = Field(default_factory=dict)

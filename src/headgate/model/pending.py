@@ -1,4 +1,4 @@
-"""The files beside a release.yaml for groups that are accepted and have not landed."""
+"""The files next to a release.yaml for groups that are accepted and have not landed."""
 
 from __future__ import annotations
 

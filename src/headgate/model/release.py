@@ -61,7 +61,7 @@ class ReleasedDependency(StrictModel):
 
 
 class ReleasedConfig(Part):
-    """The app's config in a release. Its files are beside the release in `config/`."""
+    """The app's config in a release. Its files are next to the release, in `config/`."""
 
     path: Text
     """Folder in the project's repository."""

@@ -112,7 +112,7 @@ def _list_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) 
 
 
 def _by_key(items: list[Any], keys: Sequence[str]) -> dict[ItemKey, Any] | None:
-    """Return the items by their keys; None when there are no keys, or they do not tell all items apart."""
+    """Return the items by their keys; None when there are no keys, or two items have the same ones."""
     found: dict[ItemKey, Any] = {}
     for item in items if keys else (None,):
         key = ItemKey.of(item, keys)

@@ -1,4 +1,4 @@
-"""The keys by which Kubernetes tells the items of a list apart. Pure.
+"""The keys by which Kubernetes identifies the items of a list. Pure.
 
 Source: ``x-kubernetes-list-type: map`` and ``x-kubernetes-list-map-keys`` in api/openapi-spec/swagger.json of
 https://github.com/kubernetes/kubernetes at v1.37.2, without status and without kinds that no manifest holds. Not

@@ -161,7 +161,7 @@ def compare(
 ) -> Comparison:
     """Compare a part of a hand-off with the newest version: by the rule, never by a clock.
 
-    The same commit with another digest needs a newer pipeline, which tells a rebuild from a late hand-off. By
+    The same commit with another digest needs a newer pipeline, which distinguishes a rebuild from a late hand-off. By
     ``semver``, the versions of the tags on the commits or their ancestors count; if these are equal, or one is
     missing, ancestry counts.
     """
@@ -211,7 +211,7 @@ def _same_commit(hand_off: HandOff, digest: str | None, newest: Newest) -> Compa
         return Comparison(
             "diverged",
             f"commit {hand_off.commit[:12]} was released with another digest, and without the numbers of both "
-            "pipelines nothing tells which of the two was built later",
+            "pipelines nothing says which of the two was built later",
         )
     if hand_off.pipeline > newest.pipeline:
         return Comparison("newer")

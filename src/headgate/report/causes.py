@@ -1,6 +1,6 @@
 """Why an app's final YAML changes: its image, its config, the template, a values layer, the engine. Pure.
 
-The answer comes from what was recorded beside the YAML before and after (`OutputRecord.sources`), never from a
+The answer comes from what was recorded with the YAML before and after (`OutputRecord.sources`), never from a
 guess: where several inputs changed at once, all that may be the cause are named, and where nothing was recorded, none.
 """
 
@@ -64,7 +64,7 @@ class Causes:
 
 
 UNKNOWN = Causes()
-"""Of a change whose causes cannot be told."""
+"""Of a change whose causes are unknown."""
 
 
 def changed_inputs(before: OutputRecord, after: OutputRecord, *, edited: bool = False) -> tuple[Cause, ...]:

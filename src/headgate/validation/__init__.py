@@ -1,1 +1,1 @@
-"""What an API server would say of final YAML: asked of the validator, weighed by rules, levels and waivers."""
+"""What an API server would say of final YAML, by the validator's word, weighed by rules, levels and waivers."""

@@ -1,4 +1,4 @@
-"""What is found in an object, and how it is told. Pure."""
+"""What is found in an object, and its text for people. Pure."""
 
 from __future__ import annotations
 

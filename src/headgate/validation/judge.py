@@ -1,4 +1,4 @@
-"""Objects -> findings: asks the validator, for all app-environments together, and keeps owners of CRDs apart."""
+"""Objects -> findings of the validator, for all app-environments together; owners of CRDs are kept apart."""
 
 from __future__ import annotations
 
