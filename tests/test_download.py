@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headgate import retry
 from headgate.dependencies.download import DownloadAccess, download, host_of
 from headgate.errors import DependencyError, Location, TooLargeError
+from headgate.http import RetryLimits
 from headgate.repository.tree import MEBI
 from support.fileserver import FileServer, serve_files
 from support.web import Asked, Reply
@@ -21,8 +21,8 @@ SECRET = "Basic " + base64.b64encode(b"me:secret").decode()
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a tenth between tries."""
-    monkeypatch.setattr(retry, "_FIRST_WAIT", 0.02)
+    """Wait no time between tries."""
+    monkeypatch.setattr("headgate.dependencies.download.LIMITS", RetryLimits(max_wait=0))
 
 
 @pytest.fixture

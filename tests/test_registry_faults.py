@@ -15,8 +15,9 @@ import pytest
 
 from headgate.certificates import trusted_certificates
 from headgate.errors import RegistryError
+from headgate.http import RetryLimits
 from headgate.objects.images import Reference
-from headgate.registry.credentials import Credential, RegistryAccess, RetryLimits
+from headgate.registry.credentials import Credential, RegistryAccess
 from headgate.registry.digests import ResolvedImage, resolve, revision
 from headgate.registry.repository import open_repository
 from support.certificates import authority, server_context

@@ -13,11 +13,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from headgate import retry
 from headgate.dependencies import download
-from headgate.errors import DependencyError, Location, RegistryError
-from headgate.registry.credentials import RegistryAccess, RetryLimits
-from headgate.registry.http import RegistryRequest, open_http
+from headgate.errors import DependencyError, Location
+from headgate.http import HttpRequest, NoAnswerError, RetryLimits, open_http
 
 BEGINNINGS = {
     "body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
@@ -65,8 +63,7 @@ def slow_host(beginning: bytes) -> Iterator[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for seconds only."""
-    monkeypatch.setattr(download, "_TOTAL_SECONDS", LIMIT)
-    monkeypatch.setattr(retry, "TRIES", 1)
+    monkeypatch.setattr(download, "LIMITS", RetryLimits(tries=1, total=LIMIT))
 
 
 @contextmanager
@@ -101,20 +98,20 @@ def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_a_registry_ends_in_time(beginning: str) -> None:
-    access = RegistryAccess(limits=RetryLimits(seconds=LIMIT, tries=1, max_wait=1))
-    with slow_host(BEGINNINGS[beginning]) as host, open_http(host, access) as http:
+def test_any_answer_ends_in_time(beginning: str) -> None:
+    limits = RetryLimits(seconds=LIMIT, tries=1, max_wait=1)
+    with slow_host(BEGINNINGS[beginning]) as host, open_http(limits) as http:
         began = time.monotonic()
-        with pytest.raises(RegistryError):
-            http.send(RegistryRequest(verb="GET", address=f"http://{host}/v2/"))
+        with pytest.raises(NoAnswerError):
+            http.exchange(HttpRequest(address=f"http://{host}/v2/", max_bytes=10**7))
         assert time.monotonic() - began < 2 * MOST
 
 
 def test_what_comes_in_time_is_whole_and_the_next_one_has_its_own_time() -> None:
     body = b"x" * 100000
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body
-    access = RegistryAccess(limits=RetryLimits(seconds=LIMIT, tries=1, max_wait=1))
-    with slow_host(whole) as host, open_http(host, access) as http:
+    limits = RetryLimits(seconds=LIMIT, tries=1, max_wait=1)
+    with slow_host(whole) as host, open_http(limits) as http:
         for _ in range(3):
-            assert http.send(RegistryRequest(verb="GET", address=f"http://{host}/v2/")).body == body
+            assert http.exchange(HttpRequest(address=f"http://{host}/v2/", max_bytes=10**7)).body == body
             time.sleep(LIMIT / 2)

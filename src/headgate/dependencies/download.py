@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from headgate.errors import DependencyError, TooLargeError
+from headgate.http import (
+    MAX_REDIRECTS,
+    OK,
+    TRANSIENT,
+    HttpRequest,
+    NoAnswerError,
+    RetryLimits,
+    TooLongError,
+    open_http,
+)
 from headgate.registry.credentials import RegistryAccess as Registries
 from headgate.repository.login import basic
 from headgate.repository.tree import MEBI
-from headgate.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests import PreparedRequest, Response
-
     from headgate.errors import Location
+    from headgate.http import Http, HttpResponse
 
 LOOPBACK = ("127.0.0.1", "localhost")
-_CONNECT_SECONDS, _READ_SECONDS, _TOTAL_SECONDS = 10, 30, 300
-_MAX_REDIRECTS = 5
-_MAX_WAIT = 20
-_CHUNK = 64 * 1024
-_TRANSIENT = (429, 500, 502, 503, 504)
-_REDIRECTS = (301, 302, 303, 307, 308)
-_OK = 200
+LIMITS = RetryLimits(total=300)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -43,24 +43,9 @@ class DownloadAccess:
     credentials: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     registries: Registries = field(default_factory=Registries)
 
-    def login(self, host: str) -> dict[str, str]:
-        """Return the header that logs in to a host; empty without a password."""
-        return {"Authorization": basic(*self.credentials[host])} if host in self.credentials else {}
-
-
-@dataclass(frozen=True)
-class _Response:
-    status: int
-    location: str
-    body: bytes
-
-
-class _TransientError(Exception):
-    """A failure to retry, after the seconds that the host asked for."""
-
-    def __init__(self, reason: str, wait: float = 0) -> None:
-        super().__init__(reason)
-        self.wait = wait
+    def login(self, host: str) -> str:
+        """Return the header Authorization for a host; empty without a password."""
+        return basic(*self.credentials[host]) if host in self.credentials else ""
 
 
 def host_of(url: str, where: Location) -> str:
@@ -102,12 +87,23 @@ def download(url: str, access: DownloadAccess, where: Location, *, max_bytes: in
     missing, not allowed, or the host does not answer.
     """
     try:
-        response = persistently(lambda: _follow(url, access, where, max_bytes), _TransientError)
-    except _TransientError as error:
-        raise DependencyError(f"{url} did not answer: {error}", where=where, hint="try again later") from None
-    if response.status != _OK:
+        with open_http(LIMITS) as http:
+            response = _follow(http, url, access, where, max_bytes)
+    except TooLongError:
+        raise TooLargeError(f"{url} is larger than {max_bytes // MEBI} MiB", where=where) from None
+    except NoAnswerError as error:
+        if error.is_late:
+            raise DependencyError(f"{url} takes longer than {LIMITS.total_seconds:g} seconds", where=where) from None
+        raise _unanswered(url, error, where) from None
+    if response.status in TRANSIENT:
+        raise _unanswered(url, response.status, where)
+    if response.status != OK:
         raise DependencyError(f"{url} answered {response.status}", where=where, hint=_HINTS.get(response.status, ""))
     return response.body
+
+
+def _unanswered(url: str, reason: object, where: Location) -> DependencyError:
+    return DependencyError(f"{url} did not answer: {reason}", where=where, hint="try again later")
 
 
 _HINTS = {
@@ -117,73 +113,11 @@ _HINTS = {
 }
 
 
-def _follow(url: str, access: DownloadAccess, where: Location, max_bytes: int) -> _Response:
-    deadline = time.monotonic() + _TOTAL_SECONDS
-    for _ in range(_MAX_REDIRECTS + 1):
-        host = check_host(url, access, where)
-        response = _get(url, access.login(host), where, max_bytes, deadline)
-        if response.status not in _REDIRECTS or not response.location:
+def _follow(http: Http, url: str, access: DownloadAccess, where: Location, max_bytes: int) -> HttpResponse:
+    for _ in range(MAX_REDIRECTS + 1):
+        login = access.login(check_host(url, access, where))
+        response = http.exchange(HttpRequest(address=url, authorization=login, max_bytes=max_bytes))
+        url = response.redirect(url)
+        if not url:
             return response
-        url = urljoin(url, response.location)
-    raise DependencyError(f"{url}: more than {_MAX_REDIRECTS} redirects", where=where)
-
-
-def _get(url: str, headers: Mapping[str, str], where: Location, max_bytes: int, deadline: float) -> _Response:
-    import requests  # noqa: PLC0415  0.1 s, and only for downloads
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415
-
-    # Digests are of the stored bytes, so requests must not decompress.
-    sent = {"User-Agent": "headgate", "Accept-Encoding": "identity", **headers}
-    limit = TimeLimit()
-    try:
-        with requests.Session() as session, closing(limit), limit(max(0.0, deadline - time.monotonic())):
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, TimedAdapter(limit))
-            with session.get(
-                url,
-                headers=sent,
-                auth=_no_login,
-                stream=True,
-                allow_redirects=False,
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-            ) as response:
-                if response.status_code in _TRANSIENT:
-                    raise _TransientError(f"{response.status_code}", _wait(response))
-                body = _body(response, url, where, max_bytes)
-                if not limit.is_over:  # otherwise it may be truncated
-                    return _Response(response.status_code, response.headers.get("Location", ""), body)
-        raise _timeout_error(url, where)
-    except (requests.RequestException, HTTPError, OSError) as error:
-        if limit.is_over:
-            raise _timeout_error(url, where) from None
-        raise _TransientError(type(error).__name__) from None
-
-
-def _no_login(request: PreparedRequest) -> PreparedRequest:
-    """Leave the request unchanged; without this, requests would send passwords of the user's .netrc."""
-    return request
-
-
-def _timeout_error(url: str, where: Location) -> DependencyError:
-    return DependencyError(f"{url} takes longer than {_TOTAL_SECONDS} seconds", where=where)
-
-
-def _body(response: Response, url: str, where: Location, max_bytes: int) -> bytes:
-    if response.status_code != _OK:
-        max_bytes = min(max_bytes, MEBI)
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in response.raw.stream(_CHUNK, decode_content=False):
-        size += len(chunk)
-        chunks.append(chunk)
-        if size > max_bytes:
-            raise TooLargeError(f"{url} is larger than {max_bytes // MEBI} MiB", where=where)
-    return b"".join(chunks)
-
-
-def _wait(response: Response) -> float:
-    """Return the seconds of Retry-After: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
-    header = response.headers.get("Retry-After", "")
-    return min(int(header), _MAX_WAIT) if header.isdecimal() else 0
+    raise DependencyError(f"{url}: more than {MAX_REDIRECTS} redirects", where=where)

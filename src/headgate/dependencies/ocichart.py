@@ -14,7 +14,7 @@ from headgate.registry.repository import open_repository
 if TYPE_CHECKING:
     from headgate.dependencies.download import DownloadAccess
     from headgate.dependencies.requirements import Requirement
-    from headgate.registry.http import RegistryResponse
+    from headgate.http import HttpResponse
     from headgate.registry.repository import ImageRepository
 
 OCI = "oci://"
@@ -55,7 +55,7 @@ def _pulled(repository: ImageRepository, tag: str, needed: Requirement) -> bytes
     return blob.body
 
 
-def _answered(response: RegistryResponse, needed: Requirement) -> RegistryResponse:
+def _answered(response: HttpResponse, needed: Requirement) -> HttpResponse:
     if response.status == _NOT_FOUND:
         raise DependencyError(f"{needed.repository} has no {needed.name} {needed.version}", where=needed.where)
     if response.status != _OK:

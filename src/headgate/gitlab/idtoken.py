@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from headgate.errors import GitLabError, UntrustedError
+from headgate.http import OK, HttpRequest, NoAnswerError, RetryLimits, TooLongError, open_http
 
-_SECONDS = 30
 _MAX_BYTES = 1024 * 1024
 
 
@@ -49,12 +49,12 @@ def _key(server: str, kid: str) -> Any:
 
 def _fetch(address: str) -> dict[str, Any]:
     """Fetch GitLab's public keys, at the ``jwks_uri`` of /.well-known/openid-configuration. Sends no token."""
-    import requests  # noqa: PLC0415
-
     try:
-        with requests.get(address, timeout=_SECONDS, allow_redirects=False, stream=True) as response:
-            response.raise_for_status()
-            keys = json.loads(response.raw.read(_MAX_BYTES, decode_content=True))
-    except (requests.RequestException, ValueError) as error:
-        raise GitLabError(f"cannot fetch GitLab's keys from {address}: {type(error).__name__}") from None
+        with open_http(RetryLimits()) as http:
+            response = http.exchange(HttpRequest(address=address, max_bytes=_MAX_BYTES))
+        if response.status != OK:
+            raise GitLabError(f"cannot fetch GitLab's keys from {address}: it answered {response.status}")
+        keys = json.loads(response.body)
+    except (NoAnswerError, TooLongError, ValueError) as error:
+        raise GitLabError(f"cannot fetch GitLab's keys from {address}: {error}") from None
     return keys if isinstance(keys, dict) else {}

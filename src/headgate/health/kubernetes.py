@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,15 +14,16 @@ from urllib.parse import quote
 from headgate.errors import HealthUnknownError
 from headgate.flux.verdict import FluxReport
 from headgate.health.kubeconfig import read_access
+from headgate.http import OK, HttpRequest, NoAnswerError, RetryLimits, TooLongError, open_http
+from headgate.repository.tree import MEBI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import requests
-
     from headgate.health.kubeconfig import ClusterAccess
+    from headgate.http import Http
 
-_SECONDS = 30
+_LIMITS = RetryLimits(tries=1)
 _NOT_FOUND = 404
 _KUSTOMIZATIONS = "apis/kustomize.toolkit.fluxcd.io/v1/namespaces"
 _NOT_YET = ("ArtifactFailed", "DependencyNotReady", "HealthCheckCanceled", "Progressing", "ProgressingWithRetry")
@@ -30,7 +32,7 @@ _NOT_YET = ("ArtifactFailed", "DependencyNotReady", "HealthCheckCanceled", "Prog
 
 @dataclass(frozen=True)
 class KubernetesReports:
-    """The clusters that a kubeconfig leads to. Each Kustomization is asked for once."""
+    """The clusters that a kubeconfig leads to. Each Kustomization is fetched once."""
 
     kubeconfig: Path
     _known: dict[tuple[str, str, str], Any] = field(default_factory=dict, compare=False)
@@ -69,52 +71,41 @@ def _report(data: Any, kustomization: str) -> FluxReport | None:
 
 
 def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> Any:
-    from requests import RequestException  # noqa: PLC0415  0.1 s
-
     url = f"{access.server}/{_KUSTOMIZATIONS}/{quote(namespace)}/kustomizations/{quote(name)}"
     what = f"the cluster of the context '{context}'"
     try:
-        with _session(access) as session:
-            # Given here, the authority counts; else the environment's would, which is for GitLab and registries.
-            answer = session.get(url, timeout=_SECONDS, allow_redirects=False, verify=session.verify)
-    except (RequestException, OSError) as error:
-        raise HealthUnknownError(f"{what} did not answer: {type(error).__name__}") from None
-    if answer.status_code == _NOT_FOUND:
+        with _client(access) as http:
+            login = f"Bearer {access.token}" if access.token else ""
+            answer = http.exchange(HttpRequest(address=url, authorization=login, max_bytes=MEBI))
+    except (NoAnswerError, TooLongError) as error:
+        raise HealthUnknownError(f"{what} did not answer: {error}") from None
+    if answer.status == _NOT_FOUND:
         return None  # Flux has it not yet; of a cluster without Flux, or of another name, nothing more is ever known
-    if answer.status_code != 200:  # noqa: PLR2004  https://www.rfc-editor.org/rfc/rfc9110#name-200-ok
+    if answer.status != OK:
         raise HealthUnknownError(
-            f"{what} answered {answer.status_code} for the Kustomization {namespace}/{name}",
-            hint=_HINTS.get(answer.status_code, ""),
+            f"{what} answered {answer.status} for the Kustomization {namespace}/{name}",
+            hint=_HINTS.get(answer.status, ""),
         )
     try:
-        return answer.json()
+        return json.loads(answer.body)
     except ValueError:
         raise HealthUnknownError(f"{what} answered with something else than JSON") from None
 
 
 _HINTS = {
     401: "the token or certificate in the kubeconfig is not valid any more",
-    403: "let who asks get kustomizations in that namespace",
+    403: "allow the kubeconfig's user to get kustomizations in that namespace",
 }
 
 
 @contextmanager
-def _session(access: ClusterAccess) -> Iterator[requests.Session]:
-    """Return what reaches a cluster; its certificates lie in files that only this user reads."""
-    import requests  # noqa: PLC0415
-
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if access.token:
-            request.headers["Authorization"] = f"Bearer {access.token}"
-        return request
-
-    with tempfile.TemporaryDirectory() as folder, requests.Session() as session:
-        session.auth = authorize  # always, so that no .netrc adds a login of its own
+def _client(access: ClusterAccess) -> Iterator[Http]:
+    """Yield what reaches a cluster; its certificates lie in files that only this user reads."""
+    with tempfile.TemporaryDirectory() as folder:
         files = {"authority": access.authority, "certificate": access.certificate, "key": access.key}
         for file, content in files.items():
             (Path(folder) / file).write_bytes(content)
-        if access.authority:
-            session.verify = f"{folder}/authority"
-        if access.certificate:
-            session.cert = (f"{folder}/certificate", f"{folder}/key")
-        yield session
+        authority = f"{folder}/authority" if access.authority else ""
+        certificate = (f"{folder}/certificate", f"{folder}/key") if access.certificate else None
+        with open_http(_LIMITS, authority, certificate) as http:
+            yield http

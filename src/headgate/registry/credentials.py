@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from headgate.errors import ConfigError
+from headgate.http import RetryLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,20 +31,6 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class RetryLimits:
-    """``seconds`` per answer, number of tries, and the maximum wait between two tries in seconds."""
-
-    seconds: float = 30
-    tries: int = 4
-    max_wait: int = 20
-
-    @property
-    def total_seconds(self) -> float:
-        """Seconds for all tries with all waits."""
-        return self.seconds * self.tries + self.max_wait * (self.tries - 1)
-
-
-@dataclass(frozen=True)
 class RegistryAccess:
     """Access to registries. ``credentials`` of the same host are tried in order.
 
@@ -52,7 +39,7 @@ class RegistryAccess:
 
     credentials: tuple[Credential, ...] = ()
     realms: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    limits: RetryLimits = RetryLimits()
+    limits: RetryLimits = field(default_factory=RetryLimits)
 
     def logins(self, host: str) -> tuple[Credential, ...]:
         """Return the logins for a registry, in order."""

@@ -17,9 +17,9 @@ from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 
 if TYPE_CHECKING:
+    from headgate.http import HttpResponse
     from headgate.objects.images import Reference
     from headgate.registry.credentials import RegistryAccess
-    from headgate.registry.http import RegistryResponse
     from headgate.registry.repository import ImageRepository
 
 INDEXES = (
@@ -141,7 +141,7 @@ def _blob(repository: ImageRepository, reference: Reference, digest: str) -> dic
     return _json(response.body, reference)
 
 
-def _check_status(response: RegistryResponse, repository: ImageRepository, reference: Reference) -> None:
+def _check_status(response: HttpResponse, repository: ImageRepository, reference: Reference) -> None:
     if response.status == _NOT_FOUND:
         raise missing(reference)
     if response.status != _OK:
@@ -166,7 +166,7 @@ def _contradiction(repository: ImageRepository, claimed: str, digest: str) -> Re
     )
 
 
-def _media_type(response: RegistryResponse) -> str:
+def _media_type(response: HttpResponse) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 

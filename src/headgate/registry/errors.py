@@ -10,8 +10,8 @@ from headgate.errors import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from headgate.http import RetryLimits
     from headgate.objects.images import Reference
-    from headgate.registry.credentials import RetryLimits
 
 _NOT_FOUND = 404
 _TOO_MANY = 429

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from headgate.errors import ConfigError, RegistryError
+from headgate.http import HttpRequest, is_loopback, origin
 from headgate.objects.images import canonical_repository
 from headgate.registry.challenge import Challenge, parse_challenges
 from headgate.registry.credentials import DOCKER_HUB, registry_host
 from headgate.registry.errors import denied, foreign_realm
-from headgate.registry.http import MAX_BYTES, Origin, RegistryRequest, is_loopback, open_http, origin
+from headgate.registry.http import MAX_BYTES, open_registry
 from headgate.repository.login import basic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headgate.http import HttpResponse, Origin
     from headgate.registry.credentials import Credential, RegistryAccess
-    from headgate.registry.http import Http, RegistryResponse
+    from headgate.registry.http import RegistryHttp
 
 _DENIED = (401, 403)
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -31,7 +33,7 @@ _PATH = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a
 class ImageRepository:
     """A repository for reading. Keeps the login that worked for the next request."""
 
-    def __init__(self, host: str, path: str, access: RegistryAccess, http: Http) -> None:
+    def __init__(self, host: str, path: str, access: RegistryAccess, http: RegistryHttp) -> None:
         """Read the repository ``path`` of a host."""
         self.host, self.path = host, path
         self._access, self._http = access, http
@@ -43,12 +45,12 @@ class ImageRepository:
         host = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         return f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{self.path}"
 
-    def request(self, verb: str, path: str, accept: str = "*/*", max_bytes: int = MAX_BYTES) -> RegistryResponse:
+    def request(self, verb: str, path: str, accept: str = "*/*", max_bytes: int = MAX_BYTES) -> HttpResponse:
         """Return the answer of at most ``max_bytes`` for a path in the repository; log in if required.
 
         Tries each login of the host, then no login. The caller interprets 404 and other states. Raises RegistryError.
         """
-        request = RegistryRequest(
+        request = HttpRequest(
             verb=verb,
             address=f"{self.address}/{path}",
             accept=accept,
@@ -102,11 +104,11 @@ class ImageRepository:
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
         query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
         realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
-        request = RegistryRequest(
-            verb="GET",
+        request = HttpRequest(
             address=realm,
             authorization=basic(login.user, login.secret) if login else "",
             query=query,
+            max_bytes=MAX_BYTES,
         )
         response = self._http.send(request, follow=False)
         if response.status in _DENIED:
@@ -128,7 +130,7 @@ def open_repository(repository: str, access: RegistryAccess) -> Iterator[ImageRe
     if not _PATH.fullmatch(path):
         raise ConfigError(f"'{repository}' is not an image repository, expected lower-case letters, digits and . _ - /")
     host = registry_host(host)
-    with open_http(host, access) as http:
+    with open_registry(host, access) as http:
         yield ImageRepository(host, path, access, http)
 
 

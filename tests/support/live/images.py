@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from headgate.registry.http import is_loopback
+from headgate.http import is_loopback
 from support.live.api import Account, Project
 from support.registry import Registry, push_image
 
