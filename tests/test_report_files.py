@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from headgate.errors import ConfigError, Location
 from headgate.hydration.hydrate import Outcome
 from headgate.hydration.output import ObjectChange
+from headgate.notice import Notice
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.changereport import ChangeReport
 from headgate.report.files import report_files, to_counts
@@ -67,7 +68,7 @@ def test_code_quality_names_file_and_line_once() -> None:
         environment="dev",
         folder="d",
         state="changed",
-        warnings=("apps/web/values.yaml:7: a.b has no effect", "no place"),
+        warnings=(Notice("a.b has no effect", Location("apps/web/values.yaml", 7)), Notice("no place")),
     )
     found = json.loads(to_code_quality(issues([FAILED, FAILED, warned])))
     assert [(one["location"]["path"], one["location"]["lines"]["begin"], one["severity"]) for one in found] == [

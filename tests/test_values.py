@@ -320,12 +320,14 @@ def test_container_may_take_the_place_of_nothing(default: str) -> None:
 
 def test_shadowed_value_is_reported() -> None:
     layers = [layer("env:\n  A: mine\n"), platform("# ours\nenv:\n  A: yours\n")]
-    assert shadowed(layers) == ["config/values.yaml:2: env.A has no effect: apps/shop/values.yaml:3 sets it to 'yours'"]
+    assert [str(note) for note in shadowed(layers)] == [
+        "config/values.yaml:2: env.A has no effect: apps/shop/values.yaml:3 sets it to 'yours'"
+    ]
 
 
 def test_value_that_a_map_or_a_null_replaces_is_reported() -> None:
     layers = [layer("a: x\nb:\n  c: x\n"), platform("a: {d: x}\nb: null\n")]
-    assert shadowed(layers) == [
+    assert [str(note) for note in shadowed(layers)] == [
         'config/values.yaml:1: a has no effect: apps/shop/values.yaml:1 sets it to {"d": "x"}',
         "config/values.yaml:3: b.c has no effect: apps/shop/values.yaml:2 sets it to null",
     ]
@@ -333,7 +335,7 @@ def test_value_that_a_map_or_a_null_replaces_is_reported() -> None:
 
 def test_value_in_a_list_that_is_replaced_is_reported() -> None:
     (note,) = shadowed([layer("hosts: [a]\n"), platform("hosts: [b]\n")])
-    assert note == 'config/values.yaml:1: hosts[0] has no effect: apps/shop/values.yaml:1 sets it to ["b"]'
+    assert str(note) == 'config/values.yaml:1: hosts[0] has no effect: apps/shop/values.yaml:1 sets it to ["b"]'
 
 
 @pytest.mark.parametrize(
@@ -358,7 +360,7 @@ def test_only_values_of_the_app_and_layers_above_it_count() -> None:
 
 def test_long_values_are_shortened_in_reports() -> None:
     (note,) = shadowed([layer("a: x"), platform(f"a: {'w' * 100}")])
-    assert note.endswith(f"sets it to '{'w' * 56}...")
+    assert note.what.endswith(f"sets it to '{'w' * 56}...")
 
 
 # For ConfigMaps

@@ -10,6 +10,7 @@ import yaml
 from headgate.config import load
 from headgate.errors import ConfigError
 from headgate.hydration.hydrate import Outcome
+from headgate.notice import Notice
 from headgate.report.appchange import AppChange, app_changes
 from headgate.report.verdict import Finding, findings_of, verdict_of
 from support.trees import repository
@@ -104,9 +105,9 @@ def test_findings_count() -> None:
 
 def test_findings_are_those_of_outcomes() -> None:
     outcomes = [
-        Outcome(app="web", environment="dev", folder="", state="changed", warnings=("odd", "odd")),
+        Outcome(app="web", environment="dev", folder="", state="changed", warnings=(Notice("odd"), Notice("odd"))),
         Outcome(app="api", environment="dev", folder="", state="failed", error=ConfigError("wrong")),
-        Outcome(app="old", environment="dev", folder="", state="held", warnings=("nobody reads this",)),
+        Outcome(app="old", environment="dev", folder="", state="held", warnings=(Notice("nobody reads this"),)),
     ]
     assert [(finding.app, finding.text, finding.is_error) for finding in findings_of(outcomes)] == [
         ("api", "wrong", True),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.errors import GuardError, ImageError, Location
 from headgate.flux.files import writes_flux_objects
 from headgate.flux.objects import with_data_kept
+from headgate.notice import Notice
 from headgate.objects.canonical import file_name, to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
@@ -34,7 +35,7 @@ class Hydrated:
     manifests: tuple[Manifest, ...]
     files: Mapping[str, str]
     used_images: frozenset[str]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
     @property
     def by_file(self) -> dict[str, Manifest]:
@@ -86,7 +87,7 @@ def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hyd
         manifests=written,
         files=to_files(written, namespace),
         used_images=frozenset(used_images),
-        warnings=(*plan.warnings, *result.warnings, *placed.warnings),
+        warnings=(*plan.warnings, *result.warnings, *map(Notice, placed.warnings)),
     )
 
 

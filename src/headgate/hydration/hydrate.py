@@ -18,6 +18,7 @@ from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, 
 from headgate.hydration.record import RECORD, read_record
 from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
+from headgate.notice import Notice
 from headgate.render import ENGINES
 from headgate.repository.tree import prefetch
 
@@ -52,7 +53,7 @@ class Outcome:
     error: HeadgateError | None = None
     waits_for: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     upgrade: str = ""
     inputs: str = ""
 
@@ -235,7 +236,7 @@ def _hydrate_planned(
             outcomes[key] = replace(blank, error=errors[key])
             continue
         warnings = judgements[key].warnings if key in judgements else ()
-        hydrated = replace(rendered[key], warnings=(*rendered[key].warnings, *warnings))
+        hydrated = replace(rendered[key], warnings=(*rendered[key].warnings, *map(Notice, warnings)))
         outcomes[key] = _compared(tree, configuration, hydrated, blank, options)
     return outcomes
 

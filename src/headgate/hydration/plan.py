@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
     from headgate.hydration.template import Source
     from headgate.model import Image, ReleasedImage, SettingsLimits
+    from headgate.notice import Notice
     from headgate.render.values import Layer
     from headgate.repository.tree import Tree
 
@@ -44,7 +45,7 @@ class Planned:
     fingerprint: str
     engine: str
     """Name and version: ``helm 4.3.1``."""
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
     """Each input by its kind and name, with an id of what it holds: `input_sources`."""
     hold_reason: str = ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headgate.engine.pool import converse
 from headgate.errors import HeadgateError, Location
+from headgate.notice import Notice
 from headgate.render.protocol import Result
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def _result(
     named: Callable[[str], str] | None,
 ) -> Result:
     warnings = tuple(
-        f"{Location(named(warning.file) if named else warning.file, warning.line)}: {warning.message}"
-        if warning.file
-        else warning.message
+        Notice(
+            warning.message,
+            Location(named(warning.file) if named else warning.file, warning.line) if warning.file else None,
+        )
         for warning in answer.warnings
     )
     if answer.error is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import EngineObject
     from headgate.errors import HeadgateError
     from headgate.model import ReleasedImage
+    from headgate.notice import Notice
     from headgate.render.values import Layer
     from headgate.repository.tree import Tree
 
@@ -60,7 +61,7 @@ class Result:
     render: Render
     objects: tuple[EngineObject, ...] = ()
     error: HeadgateError | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 class Engine(Protocol):

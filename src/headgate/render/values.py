@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from headgate.engine import reading
 from headgate.engine.budget import USUAL
 from headgate.engine.reading import SourceText
-from headgate.errors import GrantError
+from headgate.errors import GrantError, Location
+from headgate.notice import Notice
 from headgate.yamltext import valuepath
 from headgate.yamltext.valuepath import dotted
 
@@ -160,9 +161,9 @@ def _replaced(upper: Any, lower: Any, path: KeyPath) -> Iterable[tuple[KeyPath, 
         yield path, lower
 
 
-def shadowed(layers: Sequence[Layer]) -> list[str]:
+def shadowed(layers: Sequence[Layer]) -> list[Notice]:
     """Return a warning for each value of the app that a higher layer overrides."""
-    notes: list[str] = []
+    notes: list[Notice] = []
     for index, layer in enumerate(layers):
         if not layer.from_app:
             continue
@@ -172,7 +173,8 @@ def shadowed(layers: Sequence[Layer]) -> list[str]:
                 if at and own != other and not higher.from_app:
                     where = layer.text.place(path)
                     setter = higher.text.place(at)
-                    notes.append(f"{where} has no effect: {setter.file}:{setter.line} sets it to {shown(other)}")
+                    text = f"{where.key} has no effect: {setter.file}:{setter.line} sets it to {shown(other)}"
+                    notes.append(Notice(text, Location(where.file, where.line)))
                     break
     return notes
 

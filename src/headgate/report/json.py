@@ -35,7 +35,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "upgrade": outcome.upgrade or None,
         "waits_for": list(outcome.waits_for),
         "reasons": list(outcome.reasons),
-        "warnings": list(outcome.warnings),
+        "warnings": [str(warning) for warning in outcome.warnings],
         "error": error_to_json(outcome.error) if outcome.error else None,
         "objects": [object_to_json(change) for change in outcome.objects],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from headgate.hydration.hydrate import Outcome
 
-_PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+): (?P<text>.+)", re.DOTALL)
-"""A warning that begins with an `errors.Location`."""
 _MAX_DESCRIPTION = 500
 
 
@@ -48,14 +45,13 @@ def _issues(outcome: Outcome) -> Iterator[QualityIssue]:
             description=description,
         )
     for warning in outcome.warnings:
-        match = _PLACE.fullmatch(warning)
-        if match:
+        if warning.where is not None:
             yield QualityIssue(
                 check="warning",
                 severity="minor",
-                file=match["file"],
-                line=int(match["line"]),
-                description=match["text"],
+                file=warning.where.file,
+                line=warning.where.line or 1,
+                description=warning.what,
             )
 
 

@@ -46,7 +46,7 @@ def findings_of(outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
         if outcome.error is not None
     ]
     warnings = [
-        Finding(app=outcome.app, environment=outcome.environment, text=warning)
+        Finding(app=outcome.app, environment=outcome.environment, text=str(warning))
         for outcome in outcomes
         if outcome.state in ("changed", "unchanged")
         for warning in outcome.warnings

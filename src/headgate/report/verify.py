@@ -115,7 +115,7 @@ def _verification(verification: Verification) -> dict[str, Any]:
         "folder": verification.folder,
         "state": verification.state,
         "differences": [_difference(difference) for difference in verification.differences],
-        "warnings": list(verification.warnings),
+        "warnings": [str(warning) for warning in verification.warnings],
         "error": error_to_json(verification.error) if verification.error else None,
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.hydration.output import ObjectChange
+    from headgate.notice import Notice
     from headgate.repository.git import Repository
     from headgate.repository.gitlog import LogEntry
     from headgate.repository.tree import Tree
@@ -60,7 +61,7 @@ class Verification:
     state: VerificationState
     differences: tuple[Difference, ...] = ()
     error: HeadgateError | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def is_wrong(self) -> bool:

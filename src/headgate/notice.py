@@ -1,0 +1,21 @@
+"""What a person is warned of, with its place. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headgate.errors import Location
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning: ``what`` there is to know, and ``where``, if it is about a place in a file."""
+
+    what: str
+    where: Location | None = None
+
+    def __str__(self) -> str:
+        """Return place and message on one line."""
+        return f"{self.where}: {self.what}" if self.where else self.what
