@@ -34,9 +34,6 @@ class Limits:
     output: int = 0
 
 
-RENDER_LIMITS = Limits(seconds=30, memory=1024 * MEBI, output=64 * MEBI)
-
-
 @dataclass(frozen=True)
 class Completed:
     """Exit code and output of a program."""
