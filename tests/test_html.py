@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from headgate.report.changereport import ChangeReport
 from headgate.report.html import to_html
 from headgate.report.sidebyside import side_by_side
-from test_screen import full, template_change
+from support.reports import report_of_text, template_change
 from test_verdict import changes, deployment, manifest
 
 URL = "https://gitlab.example.com"
@@ -83,7 +83,7 @@ def test_nothing_of_a_secret_is_in_it() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.one_of(st.text(), st.sampled_from(HOSTILE)))
 def test_whatever_an_app_writes_is_text(name: str) -> None:
-    harmless, page = (Page(to_html(full(text), URL)) for text in ("a1z", f"a{name}z"))
+    harmless, page = (Page(to_html(report_of_text(text), URL)) for text in ("a1z", f"a{name}z"))
     assert page.tags == harmless.tags
     assert {key for key, _ in page.attributes} == {key for key, _ in harmless.attributes}
 

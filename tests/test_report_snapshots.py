@@ -16,7 +16,7 @@ from headgate.report.describe import describe
 from headgate.report.html import to_html
 from headgate.report.screen import change_lines
 from headgate.report.verdict import Finding
-from test_screen import template_change
+from support.reports import template_change
 from test_verdict import changes, deployment, manifest
 
 URL = "https://gitlab.example.com"

@@ -6,49 +6,16 @@ import io
 import json
 from typing import Any
 
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.config import load
-from headgate.hydration import output
-from headgate.hydration.output import ObjectChange
-from headgate.impact.effects import Effect
-from headgate.impact.risk import Risk
-from headgate.objects.diff import Field
-from headgate.report.appchange import AppChange, ObjectEffect, app_changes
-from headgate.report.causes import Cause, Causes
 from headgate.report.changejson import report_text
 from headgate.report.changereport import ChangeReport
 from headgate.report.screen import WIDTH, change_lines, write_change
 from headgate.report.terminal import Terminal
-from headgate.report.verdict import Finding
-from support.trees import repository
+from support.reports import report_of_text, template_change
 
-APP = "project: acme/web\ntemplate: web\n"
 SCREEN = 50
-
-
-def deployment(app: str, probe: int) -> str:
-    container = {"name": app, "image": f"registry.example.com/{app}@sha256:{'1' * 64}"}
-    container |= {"livenessProbe": {"httpGet": {"port": 80}, "periodSeconds": probe}}  # type: ignore[dict-item]
-    spec = {"template": {"spec": {"containers": [container]}}}
-    return yaml.safe_dump({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": app}, "spec": spec})
-
-
-def template_change(count: int) -> list[AppChange]:
-    apps = [f"app-{number:03}" for number in range(count)]
-    sides = []
-    for template, probe in (("1", 10), ("2", 20)):
-        tree = repository(dict.fromkeys(apps, APP))
-        sources = {"template web": template, "settings": "1"}
-        for app in apps:
-            files = {f"deployment.apps-{app}.yaml": deployment(app, probe)}
-            folder = f"deploy/production/{app}"
-            made = output.changes(tree, folder, files, template, max_removed_percent=100, sources=sources)
-            tree = tree.with_changes(made)
-        sides.append(tree)
-    return app_changes(sides[0], sides[1], load(sides[1]))
 
 
 def lines(report: ChangeReport) -> list[str]:
@@ -75,41 +42,17 @@ def test_a_template_change_over_many_apps_fits_on_a_screen() -> None:
     ]
 
 
-def full(name: str, *, secret: bool = False) -> ChangeReport:
-    fields = (Field(name, name, f"{name}\n{name}", runs_alike=True), Field("b", None, name))
-    risks, effects = (Risk("rbac", name),), (Effect("restarts", name),)
-    change = ObjectChange(
-        action="changed",
-        kind="ConfigMap",
-        namespace=name,
-        name=name,
-        file=name,
-        fields=fields,
-        old_name=name,
-        risks=risks,
-        effects=effects,
-    )
-    effect = ObjectEffect(change=change, secret=secret, causes=Causes((Cause("values", name),)))
-    added = ObjectEffect(
-        change=ObjectChange(action="added", kind="Role", namespace="", name="r", file="f", fields=()),
-        highlights=(name,),
-    )
-    app = AppChange(app="web", environment="dev", objects=(effect, added), upgrade=name)
-    finding = Finding(app="web", environment="dev", text=name)
-    return ChangeReport(changes=[app], findings=[finding], requested_by=name, consequence=name)
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.text())
 def test_whatever_an_app_writes_stays_within_the_width_and_is_no_control(name: str) -> None:
-    for text in lines(full(name)):
+    for text in lines(report_of_text(name)):
         assert len(text) <= WIDTH
         assert "\x1b" not in text
         assert "\n" not in text
 
 
 def test_nothing_of_a_secret_is_shown() -> None:
-    report = full("hunter2", secret=True)
+    report = report_of_text("hunter2", secret=True)
     change = report.changes[0].objects[0].change
     assert change.fields[0].old == "hunter2"
     shown = [text for text, _ in change_lines(report) if "hunter2" in text and "-" in text[:8]]
@@ -120,13 +63,13 @@ def test_nothing_of_a_secret_is_shown() -> None:
 
 def test_the_terminal_gets_the_same_lines() -> None:
     stream = io.StringIO()
-    report = full("x")
+    report = report_of_text("x")
     write_change(Terminal(stream), report)
     assert stream.getvalue().splitlines() == lines(report)
 
 
 def test_json_has_it_all() -> None:
-    found: dict[str, Any] = json.loads(report_text(full("x")))
+    found: dict[str, Any] = json.loads(report_text(report_of_text("x")))
     assert found["version"] == 1
     assert found["verdict"]["word"] == "look at this"
     assert found["findings"] == [{"app": "web", "environment": "dev", "level": "warning", "message": "x"}]
