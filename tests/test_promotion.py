@@ -9,9 +9,9 @@ import pytest
 from headgate.intents.promote import PartOrder
 from headgate.model import Newest, ReleasedConfig
 from headgate.releases.version_order import compare_versions
+from support.line import Line, make_line
 from support.manifests import ManifestRepository, git
 from support.stage import write_app
-from test_intents import Line, make_line
 from test_laws import losing
 from test_order import Unread
 
