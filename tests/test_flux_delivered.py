@@ -1,0 +1,155 @@
+"""Flux objects along with what is delivered: with the commit of the YAML, under review, and when an app goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.flux import CONFIG_MAP, kustomization
+from support.manifests import HEADGATE_YAML, git
+from support.stage import Stage, merge_proposal
+
+ON_STAGE = (
+    HEADGATE_YAML
+    + "gitlab: {url: 'https://gitlab.example.com', project: p/m}\nclusters: {dev: {flux: {}}, production: {flux: {}}}\n"
+)
+
+
+@pytest.fixture
+def delivered(stage: Stage) -> Stage:
+    """Return a stage with Flux objects, where the app was delivered to dev and proposed for production."""
+    git(stage.manifests.path, "pull", "--quiet")
+    stage.manifests.write({"headgate.yaml": ON_STAGE}).commit("Flux")
+    git(stage.manifests.path, "push", "--quiet")
+    assert stage.deliver().code == 0
+    git(stage.app, "tag", "v1.0.0")
+    assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
+    return stage
+
+
+def names_in(stage: Stage, revision: str, folder: str) -> list[str]:
+    found = git(stage.remote, "ls-tree", "-r", "--name-only", revision, "--", folder)
+    return [path.rsplit("/", 1)[1] for path in found.splitlines()]
+
+
+def test_objects_come_with_the_commit_of_the_yaml(delivered: Stage) -> None:
+    changed = git(
+        delivered.remote,
+        "log",
+        "--format=",
+        "--name-only",
+        "--diff-filter=A",
+        "main",
+        "--",
+        kustomization("dev", "web.dev"),
+    )
+    assert changed == kustomization("dev", "web.dev")
+    commit = git(delivered.remote, "log", "--format=%H", "main", "--", kustomization("dev", "web.dev"))
+    assert "deploy/dev/web/.headgate.json" in git(delivered.remote, "show", "--format=", "--name-only", commit)
+
+
+def test_a_reviewed_app_s_objects_are_reviewed_with_it(delivered: Stage) -> None:
+    assert names_in(delivered, "main", "clusters/production") == []
+    proposed = names_in(delivered, "headgate/production/web", "clusters/production")
+    assert Path(kustomization("production", "web.production")).name in proposed
+    merge_proposal(delivered)
+    assert names_in(delivered, "main", "clusters/production") == proposed
+
+
+def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
+    merge_proposal(delivered)
+    ran = delivered.run("remove", "web", "--environment", "dev", "--by", "Ann")
+    assert ran.code == 0, ran.out + ran.err
+    assert names_in(delivered, "main", "clusters/dev") == []
+    assert names_in(delivered, "main", "clusters/production") != []
+    ran = delivered.run("remove", "web", "--by", "Ann")
+    assert ran.code == 0, ran.out + ran.err
+    assert names_in(delivered, "main", "clusters/production") != []
+    assert names_in(delivered, "headgate/production/web", "clusters/production") == []
+
+
+def test_what_others_need_stays_when_an_app_goes(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    delivered.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
+    delivered.manifests.app("cart", "template: plain\nenvironments: [dev]\nnamespace: web\n").commit("Cart")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    before = set(names_in(delivered, "main", "clusters/dev"))
+    assert delivered.run("remove", "web", "--environment", "dev", "--by", "Ann").code == 0
+    gone = before - set(names_in(delivered, "main", "clusters/dev"))
+    assert gone == {Path(kustomization("dev", "web.dev")).name}
+    assert "namespace-web.yaml" in before
+
+
+def test_an_app_that_somebody_deleted_takes_its_objects_along(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    git(work, "rm", "-r", "--quiet", "apps/web")
+    git(work, "commit", "--quiet", "--message", "Away")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    assert names_in(delivered, "main", "clusters/dev") == []
+
+
+def test_other_people_s_files_stay(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    theirs = {"clusters/dev/flux-system/gotk-sync.yaml": CONFIG_MAP, "clusters/dev/mine.yaml": CONFIG_MAP}
+    delivered.manifests.write(dict(theirs)).commit("Theirs")
+    git(work, "push", "--quiet")
+    assert delivered.run("remove", "web", "--by", "Ann").code == 0
+    assert delivered.run("rehydrate").code == 0
+    assert names_in(delivered, "main", "clusters/dev") == ["gotk-sync.yaml", "mine.yaml"]
+
+
+def test_an_environment_that_moves_to_another_cluster_leaves_the_old_one(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    moved = ON_STAGE.replace("dev: {takes", "dev: {cluster: other, takes").replace(
+        "clusters: {dev", "clusters: {other: {flux: {}}, dev"
+    )
+    moved = moved.replace("dev: {flux: {}}", "dev: {environments: [production], flux: {}}")
+    delivered.manifests.write({"headgate.yaml": moved}).commit("Move")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    assert Path(kustomization("dev", "web.dev")).name not in names_in(delivered, "main", "clusters/dev")
+    assert Path(kustomization("other", "web.dev.other")).name in names_in(delivered, "main", "clusters/other")
+
+
+def test_objects_stay_when_people_take_them_over(delivered: Stage) -> None:
+    """Flux would take all apps away with them."""
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    before = names_in(delivered, "main", "clusters/dev")
+    delivered.manifests.write({"headgate.yaml": ON_STAGE.replace("dev: {flux: {}}", "dev: {}")}).commit("Ours")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    assert names_in(delivered, "main", "clusters/dev") == before != []
+
+
+def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    before = names_in(delivered, "main", "clusters/dev")
+    delivered.manifests.write({"apps/web/app.yaml": "wrong: true\n"}).commit("Break")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 10
+    assert names_in(delivered, "main", "clusters/dev") == before != []
+
+
+def test_a_namespace_that_nothing_needs_any_more_goes_by_the_way_of_what_is_reviewed(delivered: Stage) -> None:
+    merge_proposal(delivered)
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    app = (work / "apps/web/app.yaml").read_text()
+    delivered.manifests.write({"apps/web/app.yaml": f"{app}namespace: other\n"}).commit("Move")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    in_dev = names_in(delivered, "main", "clusters/dev")
+    assert ("namespace-web.yaml" in in_dev, "namespace-other.yaml" in in_dev) == (False, True)
+    assert "namespace-web.yaml" in names_in(delivered, "main", "clusters/production")
+    proposed = names_in(delivered, "headgate/production/_rehydrate", "clusters/production")
+    assert ("namespace-web.yaml" in proposed, "namespace-other.yaml" in proposed) == (False, True)
+    assert "Headgate-App: web" in git(delivered.remote, "log", "-1", "--format=%B", "main")
