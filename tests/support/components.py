@@ -18,7 +18,7 @@ from support.gitlab.ciconfig import Scope, check_inputs, fill
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
-NAMES = ("deliver", "preview", "hydrate")
+NAMES = ("deliver", "preview", "hydrate", "warm")
 
 
 class _Strict(yaml.SafeLoader):

@@ -53,6 +53,38 @@ def hydrate(
 
 
 @app.command()
+def warm(
+    shard: Annotated[
+        str,
+        typer.Option("--shard", metavar="I/N", help="Which share, of how many.", show_default="what GitLab says"),
+    ] = "",
+    at_least: Annotated[
+        int,
+        typer.Option(
+            "--at-least",
+            min=0,
+            envvar="HEADGATE_AT_LEAST",
+            help="Render nothing where fewer app-environments are to be rendered; also HEADGATE_AT_LEAST.",
+        ),
+    ] = 0,
+    manifests: Annotated[
+        str,
+        typer.Option(
+            "--manifests",
+            metavar="DIR|URL",
+            help="Manifest repository: a checkout, or an address.",
+            show_default="that of the pipeline",
+        ),
+    ] = "",
+) -> None:
+    """Render a share of what is to be hydrated into the folder HEADGATE_RESULTS, for the job that hydrates."""
+    from headgate.commands import warm as command  # noqa: PLC0415
+
+    request = command.WarmOptions(manifests=manifests, shard=shard, at_least=at_least)
+    finish(lambda: command.run(request))
+
+
+@app.command()
 def demo(
     directory: Annotated[
         Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.commands import verbs, verify
 from headgate.commands.exit_code import merge_codes
+from headgate.commands.kept_results import result_folder
 from headgate.commands.run import land_intent, print_result
 from headgate.commands.version import engine_line
 from headgate.errors import ConfigError, HeadgateError, Location, UntrustedError
@@ -65,7 +66,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     report = JobReport(event.server)
     with logged_in(login), app_histories(found) as histories:
         try:
-            return _KINDS[kind](replace(found, histories=histories), report)
+            return _KINDS[kind](replace(found, histories=histories, results=result_folder(environ)), report)
         except HeadgateError as error:
             report.failed(error)
             raise
@@ -211,9 +212,11 @@ def _land(
         terminal,
         intent_id=intent_id,
         after=run.job.commit,
-        hydrate=hydrate,
+        hydrate=replace(hydrate, results=run.results),
         histories=run.histories,
     )
+    if run.results is not None and str(run.results.tally):
+        terminal.line(str(run.results.tally))
     report.add(workspace, result.landings)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from headgate import config, signals
 from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.commands.kept_results import result_folder
 from headgate.engine import pool
 from headgate.errors import ConfigError, did_you_mean
 from headgate.hydration import lock
@@ -72,7 +74,10 @@ def run(request: HydrateCommandOptions) -> int:
 
     terminal = Terminal(sys.stdout, quiet=request.json)
     options = HydrateOptions(
-        everything=request.everything, allow_removals=request.allow_removals, upgrade=request.upgrade
+        everything=request.everything,
+        allow_removals=request.allow_removals,
+        upgrade=request.upgrade,
+        results=result_folder(os.environ),
     )
     outcomes = hydrate(tree, configuration, targets, options, terminal.progress)
     outcomes += broken(configuration, request.apps)

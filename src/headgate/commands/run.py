@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.commands import dry_run
 from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.commands.kept_results import result_folder
 from headgate.errors import ConfigError, GitError, HeadgateError
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.auto_promote import Follow, due, follows
@@ -62,6 +64,7 @@ def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = 
     terminal = Terminal(sys.stdout, quiet=options.json)
     with open_workspace(options.manifests, options.signing_key) as opened:
         workspace = migrated(opened)
+        hydrate = replace(hydrate, results=result_folder(os.environ))
         result = land_intent(workspace, resolve, terminal, intent_id=options.intent, hydrate=hydrate)
     return print_result(result, terminal, diff=options.diff, json=options.json, pushed=bool(workspace.remote))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING
 
 from headgate import process
@@ -56,6 +57,16 @@ def status() -> tuple[bool, str]:
     worker = _borrow("", USUAL)
     try:
         return worker.sandboxed, str(worker.greeting.get("reason", ""))
+    finally:
+        _give_back("", worker)
+
+
+@cache
+def build() -> str:
+    """Return the id of the sources that the engine was built from."""
+    worker = _borrow("", USUAL)
+    try:
+        return str(worker.greeting["build"])
     finally:
         _give_back("", worker)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
     from headgate.gitlab.event import Event
     from headgate.gitlab.identity import RunningJob
+    from headgate.hydration.results import ResultFolder
     from headgate.model import Settings
     from headgate.releases.version_order import Histories
 
@@ -30,7 +31,7 @@ class Run:
     """A run: its environment, its job, and GitLab with the job's token and those for reading, writing and branches.
 
     ``write`` and ``branch`` are None without their tokens. ``histories`` opens the repositories of projects that hand
-    off.
+    off. ``results`` has what other jobs of the pipeline rendered.
     """
 
     event: Event
@@ -40,6 +41,7 @@ class Run:
     write: GitLab | None
     branch: GitLab | None
     histories: Histories = no_histories
+    results: ResultFolder | None = None
 
     @property
     def address(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
@@ -12,21 +12,22 @@ from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, Location
 from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
-from headgate.hydration.assemble import Hydrated, RenderCache, assemble, unused_images
+from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
 from headgate.hydration.record import RECORD, read_record
+from headgate.hydration.results import render_all
 from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
 from headgate.notice import Notice
-from headgate.render import ENGINES
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.configuration import AppRecord, Configuration
+    from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.hydration.output import ObjectChange
+    from headgate.hydration.results import ResultFolder
     from headgate.repository.tree import Changes, Tree
 
 Target = tuple["AppRecord", str]
@@ -73,8 +74,8 @@ class HydrateOptions:
 
     ``explicit`` also hydrates what is pinned or frozen. ``trusted`` is a tree whose records are believed: a folder
     that differs from it is rendered, whatever its own record says. ``closed`` are environments that are now outside
-    their windows. ``cache`` is for callers that retry. ``today`` ends waivers of findings; ``repeats_findings``: also
-    those that the landed YAML has already.
+    their windows. ``cache`` is for callers that retry, ``results`` has what other jobs rendered. ``today`` ends waivers
+    of findings; ``repeats_findings``: also those that the landed YAML has already.
     """
 
     everything: bool = False
@@ -84,6 +85,7 @@ class HydrateOptions:
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
     cache: RenderCache = field(default_factory=RenderCache, compare=False)
+    results: ResultFolder | None = field(default=None, compare=False)
     today: date = field(default_factory=lambda: datetime.now(UTC).date(), compare=False)
     repeats_findings: bool = False
 
@@ -107,11 +109,25 @@ def hydrate(
     ``progress`` is called with each app and environment after its render. Raises LockError when headgate.lock names
     other engine versions.
     """
+    outcomes, to_render = planned(tree, configuration, targets, options)
+    outcomes |= _hydrate_planned(tree, configuration, to_render, options, progress)
+    return _with_flux_objects(tree, configuration, [outcomes[record.name, name] for record, name in targets])
+
+
+def planned(
+    tree: Tree, configuration: Configuration, targets: Sequence[Target], options: HydrateOptions = AS_USUAL
+) -> tuple[dict[Owner, Outcome], list[Planned]]:
+    """Return the outcomes of targets that need no render, and the plans of the others.
+
+    Raises LockError when headgate.lock names other engine versions.
+    """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
     records = [f"{folder}/{RECORD}" for folder in output_folders(configuration, targets)]
     prefetch(tree, input_paths(tree, ()) + records)
     planner = Planner(tree, configuration, tools.engine_version)
-    outcomes = {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
+    outcomes: dict[Owner, Outcome] = (
+        {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
+    )
     others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
     prefetch(tree, input_paths(tree, others))
     planner.read_ahead(others)
@@ -126,8 +142,7 @@ def hydrate(
             outcomes[plan.record.name, plan.environment] = settled
         elif isinstance(plan, Planned):
             to_render.append(plan)
-    outcomes |= _hydrate_planned(tree, configuration, to_render, options, progress)
-    return _with_flux_objects(tree, configuration, [outcomes[record.name, name] for record, name in targets])
+    return outcomes, to_render
 
 
 def _with_flux_objects(tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -207,7 +222,7 @@ def _hydrate_planned(
         return {}
     prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
     judging.start_ahead(configuration)
-    rendered, errors = _render_all(configuration, plans, options.cache, progress)
+    rendered, errors = render_all(configuration, plans, options.cache, options.results, progress)
     errors |= unused_images(tree, configuration, rendered)
     owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
@@ -273,27 +288,3 @@ def _compared(
         warnings=hydrated.warnings,
         upgrade=upgrade,
     )
-
-
-def _render_all(
-    configuration: Configuration,
-    plans: Sequence[Planned],
-    cache: RenderCache,
-    progress: Callable[[str, str], None],
-) -> tuple[dict[tuple[str, str], Hydrated], dict[tuple[str, str], HeadgateError]]:
-    by_key = {(plan.record.name, plan.environment): plan for plan in plans}
-    rendered = {key: hydrated for key, plan in by_key.items() if (hydrated := cache.get(plan))}
-    errors: dict[tuple[str, str], HeadgateError] = {}
-    for name, engine in ENGINES.items():
-        batch = [plan.render for key, plan in by_key.items() if plan.render.engine == name and key not in rendered]
-        with closing(engine(batch)) as results:  # the engine stops whatever ends the loop
-            for result in results:
-                key = (result.render.app, result.render.environment)
-                progress(*key)
-                try:
-                    rendered[key] = assemble(by_key[key], result, configuration)
-                except HeadgateError as error:
-                    errors[key] = error
-                else:
-                    cache.add(rendered[key])
-    return rendered, errors

@@ -17,6 +17,7 @@ _GLOBAL = {"stages", "variables", "workflow", "default", "include"}
 _JOB = {
     *("stage", "script", "before_script", "variables", "rules", "when", "allow_failure", "needs", "artifacts"),
     *("image", "id_tokens", "inherit", "trigger", "extends"),
+    *("parallel", "cache"),  # nothing is ever in a cache
     *("tags", "interruptible"),  # its one runner takes every job; only queued pipelines are cancelled
 }
 _TRIGGER = {"project", "branch", "strategy", "forward", "inputs"}
@@ -47,7 +48,7 @@ def _check_job(name: str, job: Mapping[str, Any]) -> None:
     if "script" in job:  # what is inherited of variables counts for trigger jobs alone here
         _only(f"{name}: inherit", job.get("inherit") or {}, {"default"})
     for rule in job.get("rules") or []:
-        _only(f"{name}: rules", rule, {"if", "when", "allow_failure"})
+        _only(f"{name}: rules", rule, {"if", "when", "allow_failure", "changes"})
         _one_of(f"{name}: rules:when", rule.get("when"), "on_success", "never")
     # jobs run when all before them succeeded: others begin by hand, later or after a failure
     _one_of(f"{name}: when", job.get("when"), "on_success")

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +135,10 @@ def make(
             "on_new_commit", "conservative"
         )
         made.config_variables = {key: str(value) for key, value in (config.get("variables") or {}).items()}
-        jobs = locally.jobs(config, known)
-        made.jobs = [Job(name, one.get("stage", "test"), one, made) for name, one in jobs.items()]
+        jobs = locally.jobs(_decided(project, made, config), known)
+        made.jobs = [
+            each for name, one in jobs.items() for each in _side_by_side(name, one, config[name].get("parallel"), made)
+        ]
         # https://docs.gitlab.com/ci/yaml/#stages
         stages = [".pre", *(config.get("stages") or ["build", "test", "deploy"]), ".post"]
         made.jobs.sort(key=lambda one: stages.index(one.stage))
@@ -150,6 +153,39 @@ def make(
         made.status = "failed"
     project.pipelines.append(made)
     return made
+
+
+def _decided(project: Project, made: Pipeline, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with each rule of ``changes`` decided: https://docs.gitlab.com/ci/yaml/#ruleschanges.
+
+    A push is compared with the commit's parent, as a push of one commit is. ``parallel`` is for `_side_by_side`.
+    """
+    files = git(project, "diff-tree", "--no-commit-id", "--name-only", "-r", made.sha).split("\n")
+
+    def holds(rule: dict[str, Any]) -> bool:
+        globs = rule.get("changes")
+        return globs is None or made.source != "push" or any(fnmatch(file, one) for file in files for one in globs)
+
+    def decided(job: Any) -> Any:
+        if not isinstance(job, dict) or "rules" not in job:
+            return job
+        rules = [{key: rule[key] for key in rule if key != "changes"} for rule in job["rules"] if holds(rule)]
+        alone = {key: job[key] for key in job if key != "parallel"}
+        return {**alone, "rules": rules or [{"when": "never"}]}
+
+    return {name: decided(job) for name, job in config.items()}
+
+
+def _side_by_side(name: str, job: dict[str, Any], total: int | None, made: Pipeline) -> list[Job]:
+    """Return a job, or those that it stands for: https://docs.gitlab.com/ci/yaml/#parallel."""
+    if total is None:
+        return [Job(name, job.get("stage", "test"), job, made)]
+    numbered = []
+    for index in range(1, total + 1):
+        own = {"CI_NODE_INDEX": index, "CI_NODE_TOTAL": total}
+        one = {**job, "variables": {**(job.get("variables") or {}), **own}}
+        numbered.append(Job(f"{name} {index}/{total}", job.get("stage", "test"), one, made))
+    return numbered
 
 
 def _check_any(made: Pipeline) -> None:

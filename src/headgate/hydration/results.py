@@ -1,0 +1,221 @@
+"""What the engines rendered, kept in a folder under the id of its inputs, so that several jobs can share the work.
+
+No result is right or wrong because of the folder: an entry counts only with a keyed hash (RFC 2104) that binds it to
+its inputs and to the engine; all else is rendered. Errors are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import zlib
+from contextlib import closing, suppress
+from dataclasses import asdict, astuple, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headgate import __version__
+from headgate.engine import pool
+from headgate.engine.protocol import EngineObject
+from headgate.errors import HeadgateError, Location, UnstableError
+from headgate.hydration.assemble import assemble
+from headgate.notice import Notice
+from headgate.render import ENGINES
+from headgate.render.protocol import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from headgate.configuration import Configuration, Owner
+    from headgate.hydration.assemble import Hydrated, RenderCache
+    from headgate.hydration.plan import Planned
+    from headgate.render.protocol import Render
+
+_RECHECKED = 50
+"""One in so many kept results is rendered again, to find what the id of the inputs leaves out."""
+_HASH_LENGTH = hashlib.sha256().digest_size
+_SUFFIX = ".result"
+_MAX_BYTES = 500_000_000
+
+
+@dataclass
+class Tally:
+    """How many results a run took from the folder, rendered although kept, and could not use."""
+
+    taken: int = 0
+    rendered: int = 0
+    unusable: int = 0
+
+    def __str__(self) -> str:
+        """Say it in one line; nothing where the folder held nothing."""
+        if not self.taken and not self.unusable:
+            return ""
+        said = f"{self.taken} results were rendered by other jobs, {self.rendered} here"
+        wrong = f"{self.unusable} that were kept are not used: cut, or not made with the key of this job"
+        return f"{said}; {wrong}" if self.unusable else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFolder:
+    """A folder of results. ``key`` is known only to jobs that are trusted; ``job`` names the one that writes.
+
+    ``recheck_salt`` chooses which results are rendered again: another choice in each run.
+    """
+
+    path: Path
+    key: bytes = field(repr=False)
+    job: str = ""
+    recheck_salt: str = ""
+    tally: Tally = field(default_factory=Tally, compare=False)
+
+    @staticmethod
+    def of(path: Path, secret: str, job: str, recheck_salt: str) -> ResultFolder:
+        """Return the folder with a key that is made from a secret of trusted jobs."""
+        key = hmac.digest(secret.encode(), b"headgate results", hashlib.sha256)
+        return ResultFolder(path=path, key=key, job=job, recheck_salt=recheck_salt)
+
+    def read(self, plan: Planned) -> Kept | None:
+        """Return what is kept for these inputs; None where there is nothing, or nothing that can be believed."""
+        name = _name(plan)
+        try:
+            content = (self.path / name).read_bytes()
+            os.utime(self.path / name)  # for `trim`
+        except OSError:
+            return None
+        proof, packed = content[:_HASH_LENGTH], content[_HASH_LENGTH:]
+        if not hmac.compare_digest(proof, self._proof(name, packed)):
+            self.tally.unusable += 1
+            return None
+        return _unpacked(packed, plan.render)
+
+    def write(self, plan: Planned, result: Result) -> None:
+        """Keep a result; not one that could not be rendered. A full disk costs later jobs time, and nothing else."""
+        if result.error is not None:
+            return
+        name, packed = _name(plan), _packed(result, self.job)
+        file = self.path / name
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            self.path.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(self._proof(name, packed) + packed)
+            unfinished.replace(file)
+
+    def trim(self) -> None:
+        """Remove what was used longest ago where the folder has grown too large for GitLab's cache."""
+        files = sorted(self.path.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        total = 0
+        for file in files:
+            total += file.stat().st_size
+            if total > _MAX_BYTES:
+                file.unlink(missing_ok=True)
+
+    def is_rechecked(self, plan: Planned) -> bool:
+        """Whether this run renders a kept result again."""
+        chosen = hashlib.sha256(f"{self.recheck_salt}\0{_name(plan)}".encode()).digest()
+        return int.from_bytes(chosen[:4]) % _RECHECKED == 0
+
+    def _proof(self, name: str, packed: bytes) -> bytes:
+        return hmac.digest(self.key, name.encode() + b"\0" + packed, hashlib.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A result that was kept, and the job that rendered it."""
+
+    result: Result
+    job: str
+
+
+def render_all(
+    configuration: Configuration,
+    plans: Sequence[Planned],
+    cache: RenderCache,
+    folder: ResultFolder | None,
+    progress: Callable[[str, str], None],
+) -> tuple[dict[Owner, Hydrated], dict[Owner, HeadgateError]]:
+    """Return the objects of each plan, or its error. What ``cache`` or ``folder`` have is not rendered again."""
+    hydrated: dict[Owner, Hydrated] = {}
+    errors: dict[Owner, HeadgateError] = {}
+    to_render = []
+    for plan in plans:
+        known = cache.get(plan)
+        if known is None:
+            to_render.append(plan)
+        else:
+            hydrated[plan.record.name, plan.environment] = known
+    for plan, result in results_of(to_render, folder):
+        key = (plan.record.name, plan.environment)
+        progress(*key)
+        try:
+            hydrated[key] = assemble(plan, result, configuration)
+        except HeadgateError as error:
+            errors[key] = error
+        else:
+            cache.add(hydrated[key])
+    return hydrated, errors
+
+
+def results_of(plans: Iterable[Planned], folder: ResultFolder | None) -> Iterator[tuple[Planned, Result]]:
+    """Yield each plan with its result, from the folder or from its engine, in any order."""
+    by_engine: dict[str, list[Planned]] = {name: [] for name in ENGINES}
+    kept: dict[Render, Kept] = {}
+    for plan in plans:
+        found = folder and folder.read(plan)
+        if folder and found and not folder.is_rechecked(plan):
+            folder.tally.taken += 1
+            yield plan, found.result
+            continue
+        if found:
+            kept[plan.render] = found
+        by_engine[plan.render.engine].append(plan)
+    for name, engine in ENGINES.items():
+        of_render = {plan.render: plan for plan in by_engine[name]}
+        with closing(engine(list(of_render))) as results:  # the engine stops whatever ends the loop
+            for result in results:
+                plan = of_render[result.render]
+                if folder is not None:
+                    folder.tally.rendered += 1
+                    folder.write(plan, result)
+                yield plan, _compared(kept.get(result.render), result)
+
+
+def _compared(kept: Kept | None, result: Result) -> Result:
+    """Return a result, or an error where another job rendered something else from the same inputs."""
+    if kept is None or _as_data(kept.result) == _as_data(result):
+        return result
+    error = UnstableError(
+        f"{kept.job or 'another job'} rendered something else from the same inputs",
+        hint="a fault of Headgate or of a machine: please report it, with both; until then remove the kept results "
+        "(headgate-results/, and the cache of this pipeline)",
+    )
+    return Result(render=result.render, error=error)
+
+
+def _name(plan: Planned) -> str:
+    """Identify what a result depends on: inputs, names that stand in it, budget, and the programs that make it."""
+    render = plan.render
+    facts = [__version__, pool.build(), plan.inputs, render.label, render.folder, asdict(render.budget)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest() + _SUFFIX
+
+
+def _as_data(result: Result) -> dict[str, Any]:
+    objects = [[item.data, item.source, item.hook, item.text] for item in result.objects]
+    warnings = [[notice.what, notice.where and astuple(notice.where)] for notice in result.warnings]
+    return {"objects": objects, "warnings": warnings, "error": result.error and str(result.error)}
+
+
+def _packed(result: Result, job: str) -> bytes:
+    content = {**_as_data(result), "job": job}
+    return zlib.compress(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass"), 1)
+
+
+def _unpacked(packed: bytes, render: Render) -> Kept:
+    content = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
+    objects = [
+        EngineObject(data=data, source=source, hook=tuple(hook), text=text)
+        for data, source, hook, text in content["objects"]
+    ]
+    warnings = tuple(Notice(what, Location(*where) if where else None) for what, where in content["warnings"])
+    return Kept(result=Result(render=render, objects=tuple(objects), warnings=warnings), job=content["job"])
