@@ -154,7 +154,7 @@ def build(folder: Path, apps: int, commits: int) -> None:
     source = folder / "source"
     source.mkdir(parents=True)
     repositories.jinja2(source, apps)
-    subprocess.run([sys.executable, "-m", "headgate", "hydrate", "--repo", str(source)], check=True, stdout=-1)
+    subprocess.run([sys.executable, "-m", "headgate", "hydrate", "--manifests", str(source)], check=True, stdout=-1)
     repositories.commit_all(source)
     names = repositories.app_names(apps)
     stream = []

@@ -168,7 +168,7 @@ def measure_engine(name: str, folder: Path, rounds: int, scale: float, progress:
     fresh.mkdir(parents=True)
     renders = engine.build(fresh, max(1, round(engine.apps * scale)))
     shutil.copytree(fresh, hydrated)
-    once(Way("", [headgate("hydrate", "--repo", str(hydrated))]), folder / name / "outputs")
+    once(Way("", [headgate("hydrate", "--manifests", str(hydrated))]), folder / name / "outputs")
     repositories.commit_all(hydrated)
 
     def remove_output() -> None:
@@ -177,14 +177,14 @@ def measure_engine(name: str, folder: Path, rounds: int, scale: float, progress:
 
     outputs, copy = folder / name / "outputs", folder / name / "copy"
     ways = [
-        Way(FIRST, [headgate("hydrate", "--repo", str(fresh))], before=remove_output),
+        Way(FIRST, [headgate("hydrate", "--manifests", str(fresh))], before=remove_output),
         Way(
             COPY,
             [[shutil.which("cp") or "cp", "-R", str(hydrated / "deploy"), str(copy)]],
             before=lambda: shutil.rmtree(copy, ignore_errors=True),
         ),
-        Way(ANEW, [headgate("hydrate", "--all", "--check", "--repo", str(hydrated))]),
-        Way(UNCHANGED, [headgate("hydrate", "--check", "--repo", str(hydrated))]),
+        Way(ANEW, [headgate("hydrate", "--all", "--check", "--manifests", str(hydrated))]),
+        Way(UNCHANGED, [headgate("hydrate", "--check", "--manifests", str(hydrated))]),
         *engine.bare(hydrated),
     ]
     samples = interleaved(ways, rounds, outputs, progress)
@@ -202,12 +202,12 @@ def measure_start(folder: Path, rounds: int, scale: float, progress: Callable[[s
     repository = folder / "start"
     repository.mkdir()
     repositories.one_plain_app(repository)
-    once(Way("", [headgate("hydrate", "--repo", str(repository))]), folder / "start-outputs")
+    once(Way("", [headgate("hydrate", "--manifests", str(repository))]), folder / "start-outputs")
     repositories.commit_all(repository)
     ways = [
         Way(PYTHON, [[sys.executable, "-c", "pass"]]),
         Way(VERSION, [headgate("--version")]),
-        Way(ONE_APP, [headgate("hydrate", "--check", "--repo", str(repository))]),
+        Way(ONE_APP, [headgate("hydrate", "--check", "--manifests", str(repository))]),
     ]
     samples = interleaved(ways, max(1, round(rounds * 10 * min(scale, 1))), folder / "start-outputs", progress)
     figures = (

@@ -44,7 +44,7 @@ echo "headgate --version: $quickest ms"
 
 # All four engines, hand-offs, proposals, a template change; then nothing is left to do.
 headgate demo --directory /tmp/demo >/tmp/demo.log 2>&1 || fail "the demo failed: $(tail -n 20 /tmp/demo.log)"
-headgate hydrate --repo /tmp/demo/manifest-repo --check || fail "the demo's final YAML is not what it should be"
+headgate hydrate --manifests /tmp/demo/manifest-repo --check || fail "the demo's final YAML is not what it should be"
 shows "@sha256:" cat /tmp/demo/manifest-repo/deploy/dev/shop/deployment.apps-shop.yaml
 
 # The bill of materials has as many packages of each kind as there are, and the notices are there.

@@ -316,12 +316,12 @@ def test_empty_render(manifests: ManifestRepository) -> None:
 
 
 def test_folder_that_is_no_repository(tmp_path: Path) -> None:
-    ran = headgate("hydrate", "--repo", str(tmp_path))
+    ran = headgate("hydrate", "--manifests", str(tmp_path))
     assert (ran.code, "not a git repository" in ran.err) == (GitError.code, True)
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
-    ran = headgate("hydrate", "--repo", str(tmp_path / "gone"))
+    ran = headgate("hydrate", "--manifests", str(tmp_path / "gone"))
     assert (ran.code, "no such folder" in ran.err) == (GitError.code, True)
 
 

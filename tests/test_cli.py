@@ -259,14 +259,14 @@ def test_demo_shows_both_hand_offs_and_the_template_change(tmp_path: Path) -> No
     manifests = tmp_path / "demo/manifest-repo"
     assert git(manifests, "status", "--porcelain") == ""
     assert {
-        one["engine"] for one in json.loads(headgate("hydrate", "--repo", str(manifests), "--json").out)["apps"]
+        one["engine"] for one in json.loads(headgate("hydrate", "--manifests", str(manifests), "--json").out)["apps"]
     } == {
         "helm",
         "kustomize",
         "jinja2",
         "plain",
     }
-    assert headgate("hydrate", "--repo", str(manifests), "--check", "--all").code == 0
+    assert headgate("hydrate", "--manifests", str(manifests), "--check", "--all").code == 0
 
 
 def test_demo_does_not_write_into_a_folder_with_files(tmp_path: Path) -> None:

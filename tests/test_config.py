@@ -7,7 +7,7 @@ import pytest
 from headgate.config import load, parse
 from headgate.errors import ConfigError, YamlError
 from headgate.model import Lock, Release
-from headgate.paths import LOCK
+from headgate.paths import LOCK, WRONG_FOLDER
 from support.configs import APP, SHOP, app_error, app_failure, in_app, in_settings, settings_error, template_error
 from support.trees import COMMIT, DIGEST, HEADGATE, configuration, repository, tree_of
 
@@ -17,7 +17,7 @@ from support.trees import COMMIT, DIGEST, HEADGATE, configuration, repository, t
 def test_folder_without_headgate_yaml_is_no_manifest_repository() -> None:
     with pytest.raises(ConfigError) as caught:
         load(tree_of({"apps/shop/app.yaml": APP}))
-    assert str(caught.value) == "headgate.yaml: file not found\n  run this in a manifest repository"
+    assert str(caught.value) == f"headgate.yaml: file not found\n  {WRONG_FOLDER}"
 
 
 @pytest.mark.parametrize(

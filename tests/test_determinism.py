@@ -60,7 +60,7 @@ def test_same_bytes(
     assert len(expected) >= 20
 
     subprocess.run(
-        [*headgate_program, "hydrate", "--repo", str(other.path)],
+        [*headgate_program, "hydrate", "--manifests", str(other.path)],
         cwd=settings.get("CWD", tmp_path),
         env={**os.environ, **settings},
         umask=int(settings.get("UMASK", "022"), 8),

@@ -62,7 +62,7 @@ class Installation:
 
     def doctor(self, *args: str) -> Ran:
         """Run the doctor."""
-        return headgate("doctor", "--repo", str(self.repo), "--setup", self.setup, *args)
+        return headgate("doctor", "--manifests", str(self.repo), "--setup", self.setup, *args)
 
     def findings(self) -> dict[tuple[str, str], list[dict[str, str]]]:
         """Return what the doctor finds, by check and state."""
@@ -548,7 +548,7 @@ def test_a_missing_bot_may_be_a_groups(intake: Installation) -> None:
 
 
 def test_without_a_set_up_it_is_strict(direct: Installation) -> None:
-    ran = headgate("doctor", "--repo", str(direct.repo))
+    ran = headgate("doctor", "--manifests", str(direct.repo))
     assert ran.code == 1
     assert "if these people are trusted with this repository: --setup direct" in ran.out
 
@@ -556,11 +556,11 @@ def test_without_a_set_up_it_is_strict(direct: Installation) -> None:
 def test_without_a_checkout_it_asks_for_what_is_named(intake: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    args = ("doctor", "--repo", str(empty), "--setup", "intake", "--server", intake.gitlab.url, "--project", M)
+    args = ("doctor", "--manifests", str(empty), "--setup", "intake", "--server", intake.gitlab.url, "--project", M)
     ran = headgate(*args, "--intake", DOOR)
     assert ran.code == 0, ran.out
     assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml is not here" in ran.out
-    nothing = headgate("doctor", "--repo", str(empty))
+    nothing = headgate("doctor", "--manifests", str(empty))
     assert nothing.code == 10
     assert "--server URL --project PATH" in nothing.err
 

@@ -42,7 +42,7 @@ class Reviewed:
         checkout = self.folder / "checkout"
         subprocess.run(["git", "clone", "--quiet", "--branch=main", self.trust.manifests.folder, checkout], check=True)
         monkeypatch.setenv("DOCTOR", self.trust.gitlab.token(self.trust.max, "read_api"))
-        ran = headgate("doctor", "--repo", str(checkout), "--setup", "token", "--token-env", "DOCTOR", "--json")
+        ran = headgate("doctor", "--manifests", str(checkout), "--setup", "token", "--token-env", "DOCTOR", "--json")
         return {finding["check"]: finding for finding in json.loads(ran.out)["findings"]}
 
     def hand_off(self) -> Ended:

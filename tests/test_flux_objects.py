@@ -217,7 +217,7 @@ def test_annotations_come_when_a_cluster_is_added(flux: ManifestRepository) -> N
 
 def test_a_second_run_changes_nothing(flux: ManifestRepository) -> None:
     hydrate(flux)
-    assert headgate("hydrate", "--repo", str(flux.path), "--check").code == 0
+    assert headgate("hydrate", "--manifests", str(flux.path), "--check").code == 0
 
 
 def test_a_file_in_the_way_is_refused_and_the_yaml_stays(flux: ManifestRepository) -> None:

@@ -72,7 +72,7 @@ def setup(request: pytest.FixtureRequest) -> str:
 def test_what_it_writes_hydrates(tmp_path: Path, setup: str) -> None:
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     assert init(tmp_path, setup).code == 0
-    done = headgate("hydrate", "--repo", str(tmp_path), "--check")
+    done = headgate("hydrate", "--manifests", str(tmp_path), "--check")
     assert (done.code, done.err) == (0, "")
     assert "2 waiting for a hand-off" in done.out
 

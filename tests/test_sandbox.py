@@ -113,7 +113,7 @@ def test_trial_that_commits_is_none(manifests: ManifestRepository) -> None:
     assert states(manifests, "--no-sandbox", "--commit") == REFUSED
 
 
-@pytest.mark.parametrize("command", [("hydrate", "--all", "--repo"), ("verify", "--manifests")], ids=" ".join)
+@pytest.mark.parametrize("command", [("hydrate", "--all", "--manifests"), ("verify", "--manifests")], ids=" ".join)
 @pytest.mark.usefixtures("unlocked_system")
 def test_job_is_no_trial(
     manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]

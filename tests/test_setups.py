@@ -178,7 +178,7 @@ def test_the_doctor_finds_nothing_wrong(
     from support.manifests import git  # noqa: PLC0415
 
     git(checkout, "init", "--quiet")
-    args = ("doctor", "--repo", str(checkout), "--setup", setup, "--intake", "acme/intake", "--json")
+    args = ("doctor", "--manifests", str(checkout), "--setup", setup, "--intake", "acme/intake", "--json")
     ran = headgate(*args)
     found = json.loads(ran.out)["findings"]
     assert [one for one in found if one["state"] == "wrong"] == []

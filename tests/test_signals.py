@@ -121,7 +121,7 @@ def test_hydrate_that_is_told_to_stop_leaves_nothing(
     build(manifests)
     manifests.commit()
     before = git(manifests.path, "rev-parse", "HEAD")
-    args = [*headgate_program, "hydrate", "--commit", "--repo", str(manifests.path)]
+    args = [*headgate_program, "hydrate", "--commit", "--manifests", str(manifests.path)]
     assert stopped(args, tmp_path / "tmp", sent, program) == (code, "", f"stopped by {sent.name}\n")
     assert git(manifests.path, "status", "--porcelain") == ""
     assert git(manifests.path, "rev-parse", "HEAD") == before
@@ -223,7 +223,7 @@ def test_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 def test_engine_ends_when_nobody_is_left_who_waits_for_it(tmp_path: Path) -> None:
     repository = ManifestRepository.make(tmp_path / "manifests")
     chart(repository)
-    args = [sys.executable, "-m", "headgate", "hydrate", "--repo", str(repository.path)]
+    args = [sys.executable, "-m", "headgate", "hydrate", "--manifests", str(repository.path)]
     with subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         wait_for(lambda: renders(running.pid, "headgate-engine"))
         time.sleep(1)  # it begins with the configuration, and renders next

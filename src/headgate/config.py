@@ -14,7 +14,7 @@ from headgate.engine.reading import SourceText, documents
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
 from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
-from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS
+from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS, WRONG_FOLDER
 from headgate.repository.tree import prefetch
 from headgate.yamltext.plain import read_plain
 
@@ -56,7 +56,7 @@ def load(tree: Tree) -> Configuration:
     folders = app_folders(tree)
     _read_ahead(tree, folders)
     if SETTINGS not in tree:
-        raise ConfigError("file not found", where=Location(SETTINGS), hint="run this in a manifest repository")
+        raise ConfigError("file not found", where=Location(SETTINGS), hint=WRONG_FOLDER)
     settings = read_settings(tree)
     lock = parse_record(tree.read(LOCK), LOCK, Lock) if LOCK in tree else None
     files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
@@ -65,6 +65,12 @@ def load(tree: Tree) -> Configuration:
     configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen)
     check_outputs(configuration)
     return configuration
+
+
+def check_is_manifests(tree: Tree, place: str) -> None:
+    """Check that the files at a place (a folder, an address) are those of a manifest repository. Raises ConfigError."""
+    if SETTINGS not in tree:
+        raise ConfigError(f"not a manifest repository, it has no {SETTINGS}", where=Location(place), hint=WRONG_FOLDER)
 
 
 def keeps_records_apart(tree: Tree) -> bool:

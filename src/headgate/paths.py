@@ -1,4 +1,4 @@
-"""The names of files and folders in a manifest repository."""
+"""The names of files and folders in a manifest repository, and what to do where it is not one."""
 
 SETTINGS = "headgate.yaml"
 LOCK = "headgate.lock"
@@ -13,6 +13,15 @@ VERSIONS = f"{TEMPLATES}/.versions"
 """Older versions of templates that releases name."""
 INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
 """Folders that hydration reads; all others are output or foreign."""
+
+WRONG_FOLDER = (
+    "run it in a checkout of the manifest repository, or name one with --manifests; 'headgate init' writes a new one"
+)
+"""What to do where a folder holds no manifest repository."""
+NO_COMMIT_YET = (
+    "commit the files of the manifest repository ('headgate init' writes the first), or name another with --manifests"
+)
+"""What to do where a repository is empty."""
 
 OURS = "headgate/"
 """Prefix of Headgate's branches."""

@@ -104,7 +104,7 @@ def test_an_upgrade_is_refused_and_then_one_commit_that_shows_it(older: Older, t
     repository = tmp_path / "demo/manifest-repo"
     before = recorded(repository)
     assert f"helm {older.helm}" in {engine for _, engine in before.values()}
-    hydrate = ("hydrate", "--repo", "/srv/demo/manifest-repo", "--commit")
+    hydrate = ("hydrate", "--manifests", "/srv/demo/manifest-repo", "--commit")
     assert f"hydrated with helm {older.helm} (here: {HERE})" in in_image(IMAGE, tmp_path, *hydrate, code=25)
 
     told = in_image(IMAGE, tmp_path, *hydrate, "--upgrade")

@@ -61,7 +61,7 @@ def hydrated_again(stage: Stage, tmp_path: Path) -> Ran:
     """Hydrate all anew in a fresh checkout, and compare with what was delivered."""
     checkout = tmp_path / "again"
     git(tmp_path, "clone", "--quiet", str(stage.remote), str(checkout))
-    return headgate("hydrate", "--repo", str(checkout), "--all", "--check")
+    return headgate("hydrate", "--manifests", str(checkout), "--all", "--check")
 
 
 def locked(stage: Stage, chart: str, files: dict[str, str], *flags: str) -> None:

@@ -102,7 +102,7 @@ class ManifestRepository:
 
     def hydrate(self, *args: str) -> Ran:
         """Run ``headgate hydrate`` on it."""
-        return headgate("hydrate", "--repo", str(self.path), *args)
+        return headgate("hydrate", "--manifests", str(self.path), *args)
 
     def hydrate_json(self, *args: str) -> list[dict[str, Any]]:
         """Run ``headgate hydrate --json`` and return its outcomes."""

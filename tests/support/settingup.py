@@ -223,7 +223,7 @@ class Scene:
         subprocess.run(["git", "clone", "--quiet", "--branch=main", source, str(checkout)], check=True)
         args = ("--setup", example.setup, "--intake", "acme/intake", "--token-env", "DOCTOR_TOKEN", "--json")
         with mock.patch.dict(os.environ, {"DOCTOR_TOKEN": self.tokens[0]}):
-            ran = headgate("doctor", "--repo", str(checkout), *args)
+            ran = headgate("doctor", "--manifests", str(checkout), *args)
         answer = json.loads(ran.out)
         return Said(hand_offs=answer["hand_offs"], code=ran.code, findings=tuple(answer["findings"]))
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import Diff, DryRun, Json, NoSandbox, Repo, SigningKey, app, finish, sandboxed
+from headgate.arguments.program import Checkout, Diff, DryRun, Json, NoSandbox, SigningKey, app, finish, sandboxed
 
 
 @app.command()
 def hydrate(
-    repo: Repo = Path(),
+    manifests: Checkout = Path(),
     apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app. Repeatable.")] = None,
     environments: Annotated[
         list[str] | None,
@@ -20,7 +20,9 @@ def hydrate(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
     dry_run: DryRun = False,
-    commit: Annotated[bool, typer.Option("--commit", help="Make one commit of what changes.")] = False,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Make one commit of what changes; what is reviewed needs rehydrate.")
+    ] = False,
     diff: Diff = False,
     json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
@@ -35,7 +37,7 @@ def hydrate(
     from headgate.commands import hydrate as command  # noqa: PLC0415
 
     request = command.HydrateCommandOptions(
-        repo,
+        manifests,
         tuple(apps or ()),
         tuple(environments or ()),
         check,

@@ -61,7 +61,16 @@ def finish(command: Command) -> None:
     raise typer.Exit(code)
 
 
-Repo = Annotated[Path, typer.Option("--repo", help="Manifest repository.", show_default="this folder")]
+Checkout = Annotated[
+    Path,
+    typer.Option(
+        "--manifests",
+        "--repo",  # its name in version 1.0.0
+        metavar="DIR",
+        help="Manifest repository: a checkout.",
+        show_default="this folder",
+    ),
+]
 Diff = Annotated[bool, typer.Option("--diff", help="Show changed objects field by field.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Describe what would land, and write nothing.")]
 SigningKey = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headgate.arguments.program import Json, Repo, app, finish
+from headgate.arguments.program import Checkout, Json, app, finish
 
 
 @app.command()
@@ -52,7 +52,7 @@ def init(
 
 @app.command()
 def doctor(
-    repo: Repo = Path(),
+    manifests: Checkout = Path(),
     setup: Annotated[
         str, typer.Option("--setup", metavar="SETUP", help="direct, intake or token.", show_default="the strictest")
     ] = "",
@@ -73,5 +73,5 @@ def doctor(
     """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
     from headgate.commands import doctor as command  # noqa: PLC0415
 
-    request = command.DoctorOptions(repo, setup, server, project, intake, token_variable, json)
+    request = command.DoctorOptions(manifests, setup, server, project, intake, token_variable, json)
     finish(lambda: command.run(request))

@@ -14,7 +14,7 @@ from headgate.doctor.diagnosis import hand_offs
 from headgate.doctor.examine import Checkout, examine
 from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
-from headgate.errors import ConfigError
+from headgate.errors import ConfigError, Location
 from headgate.gitlab.api import connect
 from headgate.paths import SETTINGS
 from headgate.report.terminal import Terminal
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class DoctorOptions:
     """The command's arguments; what is empty comes from the checkout."""
 
-    repo: Path
+    manifests: Path
     setup: str = ""
     server: str = ""
     project: str = ""
@@ -45,13 +45,17 @@ class DoctorOptions:
 
 def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
     """Show what each check says, and return 1 when something is wrong."""
-    terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.repo)
+    terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.manifests)
     setup = as_setup(request.setup or ("intake" if INTAKE_CI in checkout.ci else "token"))
     configured = checkout.settings.gitlab if checkout.settings else None
     server = (request.server or (configured.url if configured else "")).rstrip("/")
     project = request.project or (configured.project if configured else "")
     if not server or not project:
-        raise ConfigError("it is not known which project this is", hint="say so with --server URL --project PATH")
+        raise ConfigError(
+            "which GitLab and which project to look at is unknown",
+            where=Location(str(request.manifests.absolute())),
+            hint=f"name a checkout whose {SETTINGS} has 'gitlab' with --manifests, or pass --server URL --project PATH",
+        )
     secret = environ.get(request.token_variable, "")
     if not secret:
         raise ConfigError(

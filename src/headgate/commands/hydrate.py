@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class HydrateCommandOptions:
     """The command's arguments."""
 
-    repo: Path
+    manifests: Path
     apps: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     check: bool = False
@@ -59,7 +59,7 @@ class HydrateCommandOptions:
 
 def run(request: HydrateCommandOptions) -> int:
     """Hydrate and return the exit code: 0, 1 when ``check`` found a change, else the error's."""
-    repository = git.open_repository(request.repo)
+    repository = git.open_repository(request.manifests)
     git.use_names_of(repository)
     if request.commit:
         check_clean(repository)
@@ -67,6 +67,7 @@ def run(request: HydrateCommandOptions) -> int:
     pool.start_ahead()
     tree = git.tree_of_commit(repository, "HEAD") if repository.bare else tree_of_folder(repository)
     prefetch(tree)
+    config.check_is_manifests(tree, str(repository.path))
     configuration = config.load(tree)
     if not request.sandbox and not request.commit:
         configuration = configuration.without_sandbox()

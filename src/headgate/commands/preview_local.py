@@ -13,7 +13,7 @@ from headgate.errors import ConfigError, GitError
 from headgate.intents.preview import Preview
 from headgate.landing.rehearse import rehearse
 from headgate.releases.handoff import HandOff, check, full_ref
-from headgate.releases.source import app_source
+from headgate.releases.source import SOURCE_HINT, app_source
 from headgate.report.changejson import report_text
 from headgate.report.changereport import ChangeReport
 from headgate.report.screen import write_change
@@ -42,11 +42,11 @@ def run(request: LocalPreviewOptions) -> int:
 
     Uncommitted changes are not looked at. Raises ConfigError where the project is not known.
     """
-    repository = git.open_repository(Path(request.source))
+    repository = git.open_repository(Path(request.source), SOURCE_HINT)
     terminal = Terminal(sys.stdout, quiet=request.json)
     hand_off = HandOff(
         project=request.project or _project(repository),
-        commit=git.head(repository),
+        commit=git.head(repository, hint="commit what is to be previewed"),
         ref=full_ref(request.ref),
         images=references(request.images),
     )

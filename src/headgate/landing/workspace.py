@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from headgate.config import keeps_records_apart, load
+from headgate.config import check_is_manifests, keeps_records_apart, load
 from headgate.errors import ConflictError, GitError, Location
 from headgate.landing.push_queue import join_queue
 from headgate.landing.records import read_records, with_records
@@ -85,22 +85,23 @@ class Workspace:
     def tree(self) -> Tree:
         """All files of the base commit, with the records from their own branch."""
         if not self.has_records_apart:
-            return self._files
+            return self.files
         commit = self.branch_heads().get(_RECORDS_REF, git.NO_COMMIT)
         if commit == git.NO_COMMIT:
-            return with_records(self._files, Tree({}))
+            return with_records(self.files, Tree({}))
         if self.remote and not git.has_commit(self.repository, commit):
             fetch(self.repository, self.remote, commit, depth=0 if self.is_checkout else 1)
-        return with_records(self._files, read_records(self.repository, commit, self.prover))
+        return with_records(self.files, read_records(self.repository, commit, self.prover))
 
     @cached_property
-    def _files(self) -> Tree:
+    def files(self) -> Tree:
+        """The files of the base commit, without records from another branch."""
         return git.tree_of_commit(self.repository, self.base)
 
     @cached_property
     def has_records_apart(self) -> bool:
         """Whether the records of what is pending are on a branch of their own."""
-        return self.target is None and keeps_records_apart(self._files)
+        return self.target is None and keeps_records_apart(self.files)
 
     @cached_property
     def configuration(self) -> Configuration:
@@ -123,7 +124,7 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
     """Open a checkout, a bare repository or an address.
 
     ``branch`` replaces the default branch, unless this is a checkout. Uncommitted changes in a checkout are ignored;
-    `publish` refuses to overwrite them. Raises GitError.
+    `publish` refuses to overwrite them. Raises GitError, ConfigError when it is no manifest repository.
     """
     repository = _checkout(manifests)
     if repository is not None:
@@ -132,7 +133,7 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
             raise GitError("HEAD is on no branch", where=Location(manifests), hint="check out a branch first")
         git.use_names_of(repository)
         remote = upstream(repository, current)
-        yield Workspace(
+        workspace = Workspace(
             repository=repository,
             branch=current,
             base=git.head(repository),
@@ -140,10 +141,12 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
             is_checkout=True,
             signing_key=signing_key,
         )
+        check_is_manifests(workspace.files, str(repository.path))
+        yield workspace
         return
     with clone(manifests, branch) as cloned:
         name_objects_as(cloned.base)
-        yield Workspace(
+        workspace = Workspace(
             repository=cloned.repository,
             branch=cloned.branch,
             base=cloned.base,
@@ -151,15 +154,21 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
             is_checkout=False,
             signing_key=signing_key,
         )
+        check_is_manifests(workspace.files, git.mask(manifests))
+        yield workspace
 
 
 def _checkout(manifests: str) -> Repository | None:
     """Return the repository of a checkout; None for an address or a bare repository."""
-    folder = Path(manifests)
-    if "://" in manifests or not folder.is_dir():
+    if not is_folder(manifests):
         return None
-    repository = git.open_repository(folder)
+    repository = git.open_repository(Path(manifests))
     return None if repository.bare else repository
+
+
+def is_folder(repository: str) -> bool:
+    """Whether a repository is named by its folder, not by its address: ``https://HOST/PATH`` or ``HOST:PATH``."""
+    return Path(repository).is_dir() or ":" not in repository
 
 
 def refreshed(workspace: Workspace, newest: str = "") -> Workspace:

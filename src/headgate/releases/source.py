@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.resolve import Resolver
-from headgate.errors import GitError
+from headgate.errors import GitError, Location
 from headgate.repository import git
 from headgate.repository.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
 from headgate.repository.tree import MAX_FOLDER, MEBI
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from headgate.repository.git import Repository
     from headgate.repository.tree import Tree
+
+
+SOURCE_HINT = "name the app's repository, as a full clone or by its address, with --source"
+"""What to do where an app's repository cannot be read."""
 
 
 class AppSource:
@@ -48,11 +52,9 @@ class AppSource:
         """All files at the commit. Raises GitError when there is no such repository or commit."""
         if not self._is_folder:
             return git.tree_of_commit(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
-        repository = git.open_repository(Path(self.address))
+        repository = git.open_repository(Path(self.address), SOURCE_HINT)
         if not git.has_commit(repository, self.commit):
-            raise GitError(
-                f"commit {self.commit} not found in {self.address}", hint="name the app's repository with --source"
-            )
+            raise GitError(f"commit {self.commit} not found", where=Location(str(repository.path)), hint=SOURCE_HINT)
         return git.tree_of_commit(repository, self.commit)
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
@@ -80,7 +82,7 @@ class AppSource:
     def _read_history(self, commits: frozenset[str]) -> Repository | None:
         try:
             if self._is_folder:
-                return git.open_repository(Path(self.address))
+                return git.open_repository(Path(self.address), SOURCE_HINT)
             # A new repository: one that has a commit without its parents would end the history there.
             fresh = self._stack.enter_context(scratch(self.address))
             fetch_history(fresh, ORIGIN, sorted(commits))
@@ -97,7 +99,7 @@ class AppSource:
     def _read_tags(self, commit: str) -> list[str]:
         try:
             if self._is_folder:
-                repository = git.open_repository(Path(self.address))
+                repository = git.open_repository(Path(self.address), SOURCE_HINT)
             else:
                 repository = self._stack.enter_context(scratch(self.address))
                 fetch_history(repository, ORIGIN, [commit, "+refs/tags/*:refs/tags/*"])
@@ -117,7 +119,7 @@ class AppSource:
         False when that is unreadable, and in a folder that is a clone: it may be out of date.
         """
         try:
-            if self._is_folder and _is_clone(git.open_repository(Path(self.address))):
+            if self._is_folder and _is_clone(git.open_repository(Path(self.address), SOURCE_HINT)):
                 return False
             if self._tip(ref) != new:
                 return False

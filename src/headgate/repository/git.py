@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import GitError, Location
+from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
 from headgate.repository.gitconfig import OVERRIDES, environment
 from headgate.repository.login import refusal
 from headgate.repository.tree import MAX_FILE, StoredBlob, Tree, name_objects_as
@@ -145,10 +146,10 @@ def _batch(output: bytes) -> Iterator[tuple[str, bytes]]:
         position = end + int(size) + 2
 
 
-def open_repository(path: Path) -> Repository:
-    """Return the repository that contains ``path``. Raises GitError when there is none."""
+def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
+    """Return the repository that contains ``path``. Raises GitError, with ``hint``, when there is none."""
     if not path.is_dir():
-        raise GitError("no such folder", where=Location(str(path)))
+        raise GitError("no such folder", where=Location(str(path.absolute())), hint=hint)
     try:
         return Repository(_git_folder(path, "--show-toplevel"))
     except GitError:
@@ -156,10 +157,9 @@ def open_repository(path: Path) -> Repository:
     try:
         return Repository(_git_folder(path, "--absolute-git-dir"), bare=True)
     except GitError as error:
-        hint = "run it inside a checkout of the manifest repository, or name one with --repo"
         if "dubious ownership" in error.what:
             hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
-        raise GitError("not a git repository", where=Location(str(path)), hint=hint) from None
+        raise GitError("not a git repository", where=Location(str(path.absolute())), hint=hint) from None
 
 
 def _git_folder(path: Path, which: str) -> Path:
@@ -172,9 +172,18 @@ def use_names_of(repository: Repository) -> None:
     name_objects_as(repository.git("rev-parse", "--show-object-format"))
 
 
-def head(repository: Repository, revision: str = "HEAD") -> str:
-    """Return the commit id of a revision. Raises GitError when there is no such commit."""
-    return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+def head(repository: Repository, revision: str = "HEAD", hint: str = NO_COMMIT_YET) -> str:
+    """Return the commit id of a revision. Raises GitError when there is no such commit: ``hint`` is for no commit."""
+    try:
+        return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except GitError:
+        if revision != "HEAD":
+            raise GitError(f"commit {revision} not found") from None
+        raise GitError(
+            "the repository has no commit yet",
+            where=Location(str(repository.path)),
+            hint=hint,
+        ) from None
 
 
 def has_commit(repository: Repository, revision: str) -> bool:

@@ -100,7 +100,11 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
         persistently(lambda: _clone(_absolute(url), repository.path, branch))
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:
-            raise GitError("the repository has no default branch yet", where=Location(mask(url)))
+            raise GitError(
+                "the repository has no default branch yet",
+                where=Location(mask(url)),
+                hint="push its first commit; 'headgate init' writes the files of a manifest repository",
+            )
         name, base = lines(branches)[0].rsplit(" ", 1)
         yield Clone(repository=repository, url=_absolute(url), branch=name.removeprefix("refs/heads/"), base=base)
 
@@ -109,7 +113,12 @@ def _clone(url: str, folder: Path, branch: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # leftovers of an earlier try
     args = ["clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--single-branch", "--no-tags"]
     chosen = [f"--branch={branch}"] if branch else []
-    git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
+    try:
+        git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
+    except GitError as error:
+        raise GitError(
+            error.what, hint=error.hint or f"check the address: 'git ls-remote {mask(url)}' asks it"
+        ) from None
 
 
 @contextmanager

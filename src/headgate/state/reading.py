@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate.config import check_is_manifests
 from headgate.errors import GitError
-from headgate.landing.workspace import Workspace, open_workspace
+from headgate.landing.workspace import Workspace, is_folder, open_workspace
 from headgate.repository import git
 from headgate.repository.remote import fetch, upstream
 
@@ -24,9 +25,9 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
 
     Uncommitted changes of a checkout are ignored; it may be on no branch, as in a job. Without a checkout, ``ref`` is
     read instead of the default branch: ``refs/merge-requests/1/head``.
-    Raises GitError.
+    Raises GitError, ConfigError when it is no manifest repository.
     """
-    if "://" in manifests or not Path(manifests).is_dir():
+    if not is_folder(manifests):
         with open_workspace(manifests) as workspace:
             at = replace(workspace, base=fetch(workspace.repository, workspace.remote, ref)) if ref else workspace
             yield at
@@ -35,9 +36,11 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
     branch = git.current_branch(repository)
     git.use_names_of(repository)
     remote = upstream(repository, branch) or _origin(repository)
-    yield Workspace(
+    workspace = Workspace(
         repository=repository, branch=branch, base=git.head(repository), remote=remote, is_checkout=not repository.bare
     )
+    check_is_manifests(workspace.files, str(repository.path))
+    yield workspace
 
 
 def _origin(repository: Repository) -> str:

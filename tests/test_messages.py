@@ -1,0 +1,105 @@
+"""What people read when something is wrong: what happened, where, in whose repository, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from headgate.arguments import app
+from headgate.errors import ConfigError, GitError
+from support.cli import headgate
+from support.manifests import COMMIT, ManifestRepository, git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The wrong folder
+
+COMMANDS = [
+    ("status",),
+    ("hydrate",),
+    ("hydrate", "--commit"),
+    ("rehydrate",),
+    ("deliver", "--project", "acme/shop", "--commit", COMMIT),
+]
+
+
+def no_repository(folder: Path) -> None:
+    folder.mkdir()
+
+
+def empty_repository(folder: Path) -> None:
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+
+
+def another_repository(folder: Path) -> None:
+    empty_repository(folder)
+    (folder / "main.py").write_text("")
+    git(folder, "add", "main.py")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("make", [None, no_repository, empty_repository, another_repository])
+def test_wrong_folder_is_named_with_manifests_and_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], make: object
+) -> None:
+    folder = tmp_path / "somewhere"
+    if callable(make):
+        make(folder)
+        monkeypatch.chdir(folder)
+        ran = headgate(*command)
+    else:
+        ran = headgate(*command, "--manifests", str(folder))
+    assert ran.code in (GitError.code, ConfigError.code)
+    assert ran.err.startswith(f"error: {folder}: ")
+    assert "--manifests" in ran.err
+    assert "'headgate init'" in ran.err
+
+
+def test_folder_that_is_not_there_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"error: {tmp_path}/nowhere: no such folder\n" in headgate("status", "--manifests", "nowhere").err
+
+
+def test_address_that_does_not_answer_can_be_asked_by_git(tmp_path: Path) -> None:
+    address = (tmp_path / "gone.git").as_uri()
+    ran = headgate("status", "--manifests", address)
+    assert ran.code == GitError.code
+    assert f"check the address: 'git ls-remote {address}' asks it" in ran.err
+
+
+def test_doctor_without_a_checkout_names_the_folder_and_the_options(tmp_path: Path) -> None:
+    ran = headgate("doctor", "--manifests", str(tmp_path))
+    assert ran.err.startswith(f"error: {tmp_path}: ")
+    for option in ("--manifests", "--server URL", "--project PATH"):
+        assert option in ran.err
+
+
+# Options
+
+
+def options() -> dict[str, list[list[str]]]:
+    """Return the spellings of each command's options."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {
+        name: [parameter.opts for parameter in command.params if parameter.param_type_name == "option"]
+        for name, command in commands.items()
+    }
+
+
+NEED_NO_REPOSITORY = {"ci", "hand-off", "demo", "init", "version", "schema", "explain"}
+
+
+def test_the_manifest_repository_is_called_the_same_in_every_command() -> None:
+    for name, spellings in options().items():
+        firsts = [opts[0] for opts in spellings]
+        assert ("--manifests" in firsts) == (name not in NEED_NO_REPOSITORY), name
+        assert not {"--repo", "--repository", "--directory"} & set(firsts) or name == "demo"
+
+
+def test_the_older_name_of_the_option_still_works(manifests: ManifestRepository) -> None:
+    assert headgate("hydrate", "--repo", str(manifests.path)).code == 0
