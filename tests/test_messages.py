@@ -8,9 +8,10 @@ import pytest
 import typer
 
 from headgate.arguments import app
-from headgate.errors import ConfigError, GitError
+from headgate.errors import ConfigError, GitError, GuardError
 from support.cli import headgate
 from support.manifests import COMMIT, ManifestRepository, git
+from support.stage import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +104,44 @@ def test_the_manifest_repository_is_called_the_same_in_every_command() -> None:
 
 def test_the_older_name_of_the_option_still_works(manifests: ManifestRepository) -> None:
     assert headgate("hydrate", "--repo", str(manifests.path)).code == 0
+
+
+# A commit that only this machine has, and one that would pass the review by
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: b}\n"
+
+
+def templated(manifests: ManifestRepository, environments: str = "[dev]") -> ManifestRepository:
+    """Add an app that a template renders, and commit it."""
+    manifests.write({"templates/web/web.yaml": CONFIG_MAP})
+    return manifests.app("web", f"template: web\nenvironments: {environments}\n").commit()
+
+
+def test_commit_that_was_not_pushed_says_so(manifests: ManifestRepository) -> None:
+    templated(manifests)
+    ran = headgate("rehydrate", "--manifests", str(manifests.path))
+    assert "committed " in ran.out
+    assert "only committed here, nothing was pushed: the branch of this checkout has no upstream" in ran.out
+    templated(manifests.write({"templates/web/more.yaml": CONFIG_MAP.replace("name: web", "name: more")}))
+    assert "here; nothing was pushed, 'git push' does that" in manifests.hydrate("--commit").out
+
+
+def test_commit_that_was_pushed_does_not_say_otherwise(stage: Stage) -> None:
+    ran = stage.deliver(to=str(stage.manifests.path))
+    assert "pushed " in ran.out
+    assert "nothing was pushed" not in ran.out
+
+
+def test_hydrate_commits_nothing_that_people_review(manifests: ManifestRepository) -> None:
+    templated(manifests, "[dev, production]")
+    before = git(manifests.path, "rev-parse", "HEAD")
+    ran = manifests.hydrate("--commit")
+    assert ran.code == GuardError.code
+    assert "nothing was committed, since people review what changes here: web in production" in ran.err
+    assert "'headgate rehydrate' commits what needs no review and proposes the rest" in ran.err
+    assert (git(manifests.path, "rev-parse", "HEAD"), git(manifests.path, "status", "--porcelain")) == (before, "")
+    assert manifests.hydrate("--commit", "--environment", "dev").code == 0
+    assert headgate("rehydrate", "--manifests", str(manifests.path)).code == 0
+    assert "deploy/production" not in git(manifests.path, "ls-tree", "-r", "--name-only", "main")
+    proposed = git(manifests.path, "ls-tree", "-r", "--name-only", "headgate/production/_rehydrate")
+    assert "deploy/production/web/configmap-web.yaml" in proposed

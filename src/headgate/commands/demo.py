@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.commands import deliver, hydrate
+from headgate.commands import deliver, verbs
 from headgate.commands.options import RunOptions
+from headgate.commands.run import run_intent
 from headgate.errors import GuardError, Location
+from headgate.paths import group_branch
 from headgate.releases.handoff import HandOff
 from headgate.report.terminal import Terminal
 from headgate.repository import git
@@ -56,7 +58,7 @@ def run(directory: Path | None) -> int:
     _title(stage, "2. Its tag v1.0.0 is handed off: production gets four proposals, one branch for each app")
     _hand_off(stage, "refs/tags/v1.0.0", diff=False)
     _show_commit(stage, "origin/headgate/production/cart", "deploy/production/cart")
-    _merge_proposals(stage)
+    _merge(stage, *(f"headgate/production/{name}" for name in IMAGES))
 
     _title(stage, "3. Version 2: a new image for every app, and one setting. What changes in the final YAML")
     _change(stage.app, "deploy/shop/values.yaml", "Welcome", "Welcome back", "Greet people who return")
@@ -64,7 +66,6 @@ def run(directory: Path | None) -> int:
     _show_commit(stage, "origin/main", "deploy/dev/cart", second)
 
     _title(stage, "4. A template changes: every app that uses it is hydrated again, without its repository")
-    stage.manifests.git("switch", "--quiet", "--create", "probe")
     _change(
         stage.manifests,
         "templates/web/templates/deployment.yaml",
@@ -72,13 +73,18 @@ def run(directory: Path | None) -> int:
         _PORTS_AND_PROBE,
         "Probe web services",
     )
-    code = hydrate.run(hydrate.HydrateCommandOptions(stage.manifests.path, commit=True, diff=True))
-    _show_commit(stage, "HEAD", "deploy/production/shop")
+    stage.manifests.git("push", "--quiet", "origin", "main")
+    stage.terminal.line("$ headgate rehydrate --manifests manifest-repo --diff", "dim")
+    code = run_intent(RunOptions(manifests=str(stage.manifests.path), diff=True), verbs.rehydrate())
+    stage.manifests.git("fetch", "--quiet", "origin")
+    proposal = group_branch("production")
+    _show_commit(stage, f"origin/{proposal}", "deploy/production/shop")
+    _merge(stage, proposal)
 
     say("\nLook around:", "bold")
     say(
         f"  git -C {stage.manifests.path} log --stat --all --graph\n"
-        f"  headgate hydrate --repo {stage.manifests.path} --check"
+        f"  headgate hydrate --manifests {stage.manifests.path} --check"
     )
     return code
 
@@ -168,13 +174,12 @@ def _without_records(diff: str) -> list[str]:
     return lines
 
 
-def _merge_proposals(stage: _Stage) -> None:
-    names = [f"headgate/production/{name}" for name in IMAGES]
+def _merge(stage: _Stage, *branches: str) -> None:
     stage.terminal.line("People review the final YAML and merge.")
     stage.manifests.git(
-        "merge", "--quiet", "--no-edit", "--message", "Merge proposals", *[f"origin/{n}" for n in names]
+        "merge", "--quiet", "--no-edit", "--message", "Merge proposals", *[f"origin/{name}" for name in branches]
     )
-    stage.manifests.git("push", "--quiet", "origin", "main", *[f":refs/heads/{name}" for name in names])
+    stage.manifests.git("push", "--quiet", "origin", "main", *[f":refs/heads/{name}" for name in branches])
 
 
 def _change(repository: Repository, file: str, old: str, new: str, message: str) -> None:

@@ -12,7 +12,7 @@ from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
 from headgate.engine import pool
-from headgate.errors import ConfigError, did_you_mean
+from headgate.errors import ConfigError, GuardError, did_you_mean, first_few
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
@@ -90,19 +90,36 @@ def run(request: HydrateCommandOptions) -> int:
     changes = all_changes(configuration, outcomes, upgrade=request.upgrade)
     commit = ""
     if changes and request.commit:
+        _check_unreviewed(configuration, outcomes)
         changed = [outcome for outcome in outcomes if outcome.changes]
         commits = configuration.settings.commits
         released = releases(tree, configuration, changed)
         message = commit_message("Hydrate", changed, released, template=commits.message)
         commit = make_commit(repository, base, changes, message, identity=commit_identity(commits, request.signing_key))
         advance(repository, commit, base)
-        terminal.line(f"committed {commit[:12]}")
+        terminal.line(f"committed {commit[:12]} here; nothing was pushed, 'git push' does that")
     elif changes and not request.check and not request.dry_run:
         with signals.deferred():
             folder.apply(repository.path, changes)
     if request.json:
         print(outcomes_to_json(outcomes, commit=commit or None))  # noqa: T201  the answer itself
     return merge_codes(outcome_codes(outcomes)) or (1 if changes and request.check else 0)
+
+
+def _check_unreviewed(configuration: Configuration, outcomes: Sequence[Outcome]) -> None:
+    """Refuse to commit final YAML that people are to review. Raises GuardError."""
+    reviewed = [
+        f"{outcome.app} in {outcome.environment}"
+        for outcome in outcomes
+        if outcome.state == "changed"
+        and configuration.apps[outcome.app].delivery(configuration.settings, outcome.environment) == "review"
+    ]
+    if reviewed:
+        raise GuardError(
+            f"nothing was committed, since people review what changes here: {', '.join(first_few(reviewed))}",
+            hint="'headgate rehydrate' commits what needs no review and proposes the rest; for a merge request of your "
+            "own, hydrate on its branch without --commit",
+        )
 
 
 def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> None:

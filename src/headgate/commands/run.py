@@ -147,6 +147,8 @@ def print_result(
             terminal.outcomes(landing.outcomes, diff=diff)
         for delivered in landing.delivered:
             terminal.line(_delivery(delivered.branch, delivered.commit, pushed=pushed))
+    if not pushed and any(landing.delivered for landing in result.landings):
+        terminal.line(_ONLY_HERE, "yellow")
     if not any(landing.outcomes or landing.messages or landing.delivered for landing in result.landings):
         terminal.line("nothing to do")
     for error in result.errors:
@@ -155,6 +157,12 @@ def print_result(
         print(_to_json(result))  # noqa: T201  the answer itself
     outcomes = [outcome for landing in result.landings for outcome in landing.outcomes]
     return merge_codes(outcome_codes(outcomes)) or next((error.code for error in result.errors), 0)
+
+
+_ONLY_HERE = (
+    "only committed here, nothing was pushed: the branch of this checkout has no upstream "
+    "('git push --set-upstream REMOTE BRANCH' gives it one)"
+)
 
 
 def _delivery(branch: str, commit: str, *, pushed: bool) -> str:
