@@ -8,10 +8,10 @@ import pytest
 import typer
 
 from headgate.arguments import app
-from headgate.errors import ConfigError, GitError, GuardError
+from headgate.errors import ConfigError, DeniedError, GitError, GuardError, RenderError
 from support.cli import headgate
 from support.manifests import COMMIT, ManifestRepository, git
-from support.stage import Stage
+from support.stage import IMAGE, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +145,54 @@ def test_hydrate_commits_nothing_that_people_review(manifests: ManifestRepositor
     assert "deploy/production" not in git(manifests.path, "ls-tree", "-r", "--name-only", "main")
     proposed = git(manifests.path, "ls-tree", "-r", "--name-only", "headgate/production/_rehydrate")
     assert "deploy/production/web/configmap-web.yaml" in proposed
+
+
+# What an app's repository holds or hands off
+
+
+@pytest.mark.parametrize(
+    ("digest", "reason"),
+    [
+        ("sha256:" + "1" * 62, "it has 62 characters after sha256:, not 64"),
+        ("sha256:" + "1" * 40, "it has 40 characters after sha256:, not 64"),
+        ("sha256:" + "1" * 63 + "G", "'G' is not one of 0-9 and a-f"),
+        ("1" * 64, "it does not begin with sha256:"),
+        ("sha256", "it has 0 characters after sha256:, not 64"),
+        ("sha512:" + "1" * 128, "it does not begin with sha256:"),
+    ],
+)
+def test_digest_that_is_not_one_says_why(stage: Stage, digest: str, reason: str) -> None:
+    ran = stage.deliver(image=f"{IMAGE}:1.0@{digest}")
+    assert ran.code == ConfigError.code
+    assert f"'{digest}' of the image '{IMAGE}:1.0@{digest}' is not a digest: {reason}\n" in ran.err
+    assert "what 'docker push' or 'docker buildx imagetools inspect' prints" in ran.err
+
+
+def test_plain_secret_is_refused_with_the_ways_to_keep_one(manifests: ManifestRepository) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {password: hunter2}\n"
+    manifests.write({"templates/web/web.yaml": secret}).app("web", "template: web\nenvironments: [dev]\n")
+    ran = manifests.hydrate()
+    assert ran.code == DeniedError.code
+    assert "encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster" in ran.err
+    assert "hunter2" not in ran.err + ran.out
+
+
+def test_another_object_that_is_denied_does_not_speak_of_secrets(manifests: ManifestRepository) -> None:
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: web}\nrules: []\n"
+    manifests.app("web", "project: acme/web\nconfig: deploy\nenvironments: [dev]\n")
+    ran = manifests.release("web", "dev", config={"web.yaml": role}).hydrate()
+    assert ran.code == DeniedError.code
+    assert "SOPS" not in ran.err
+
+
+@pytest.mark.parametrize("folder", ["dev", "envs/dev"])
+def test_folder_of_an_environment_beside_base_leads_to_overlays(manifests: ManifestRepository, folder: str) -> None:
+    files: dict[str, str | bytes] = {
+        "base/kustomization.yaml": "resources: [web.yaml]\n",
+        "base/web.yaml": CONFIG_MAP,
+        f"{folder}/kustomization.yaml": "resources: [../base]\n",
+    }
+    manifests.app("web", "project: acme/web\nconfig: deploy\nenvironments: [dev]\n")
+    ran = manifests.release("web", "dev", config=files).hydrate()
+    assert ran.code == RenderError.code
+    assert f"move {folder} to overlays/dev, and adapt its paths: '../base' becomes '../../base'" in ran.err

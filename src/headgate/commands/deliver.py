@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headgate.commands.run import run_intent
 from headgate.errors import ConfigError
 from headgate.intents.deliver import Deliver
-from headgate.objects.images import parse_reference
+from headgate.objects.images import SHA256, digest_error, parse_reference
 from headgate.releases import handoff
 from headgate.releases.source import app_source
 
@@ -38,4 +38,6 @@ def references(images: Sequence[str]) -> tuple[Reference, ...]:
                 f"'{image}' has no {'tag' if not reference.tag else 'digest'}, expected REPOSITORY:TAG@sha256:...",
                 hint="the digest is what 'docker push' or 'docker buildx imagetools inspect' prints",
             )
+        if not SHA256.fullmatch(reference.digest):
+            raise digest_error(reference.digest, image)
     return parsed

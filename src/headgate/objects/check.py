@@ -33,9 +33,11 @@ def check_allowed(
     kinds: list[str] = []
     namespaces: list[str] = []
     places: list[Location | None] = []
+    has_plain_secret = False
     for manifest, scope in scoped:
         before = len(problems)
         reason = _plain_secret(manifest)
+        has_plain_secret |= bool(reason) and manifest.kind_name not in allow.kinds
         if not reason and own_config:
             reason = denied_because(manifest.group, manifest.kind, scope)
         if reason and manifest.kind_name not in allow.kinds:
@@ -49,8 +51,14 @@ def check_allowed(
         raise DeniedError(
             "renders objects that the app may not render:\n    " + "\n    ".join(first_few(problems)),
             where=places[0] if len(set(places)) == 1 else None,
-            hint=f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
+            hint=(_PLAIN_HINT if has_plain_secret else "")
+            + f"to allow it, add to {app_file}: {_allow_line(allow, kinds, namespaces)}",
         )
+
+
+_PLAIN_HINT = (
+    "encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster: who reads git reads its values\n  "
+)
 
 
 def _plain_secret(manifest: Manifest) -> str:

@@ -47,6 +47,9 @@ def parse_reference(text: str) -> Reference:
     """Parse an image reference. Raises ConfigError if it is invalid."""
     reference = find_reference(text)
     if reference is None:
+        name, _, digest = text.partition("@")
+        if digest and "/" not in digest and find_reference(name) is not None:
+            raise digest_error(digest, text)
         raise ConfigError(f"'{text}' is not an image reference, expected repository[:tag][@sha256:...]")
     return reference
 
@@ -55,6 +58,27 @@ def find_reference(text: str) -> Reference | None:
     """Parse an image reference. Returns None if it is invalid."""
     match = _REFERENCE.fullmatch(text)
     return Reference(match["repository"], match["tag"] or "", match["digest"] or "") if match is not None else None
+
+
+def digest_error(digest: str, image: str) -> ConfigError:
+    """Return the error for what is no digest by SHA-256: it says why."""
+    algorithm, _, number = digest.partition(":")
+    others = sorted(set(number) - set("0123456789abcdef"))
+    if algorithm != "sha256":
+        reason = "it does not begin with sha256:"
+    elif others:
+        reason = f"{others[0]!r} is not one of 0-9 and a-f"
+    else:
+        reason = f"it has {len(number)} characters after sha256:, not {_SHA256_CHARACTERS}"
+    return ConfigError(
+        f"{digest!r} of the image '{image}' is not a digest: {reason}",
+        hint="the digest is what 'docker push' or 'docker buildx imagetools inspect' prints: sha256: and 64 characters",
+    )
+
+
+_SHA256_CHARACTERS = 64
+SHA256 = re.compile(rf"sha256:[0-9a-f]{{{_SHA256_CHARACTERS}}}")
+"""A digest as releases keep them."""
 
 
 _DOCKER_HUB = "docker.io"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
+from headgate.objects.images import SHA256, digest_error
 from headgate.objects.lookup import map_at, maps_at, value_at
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
@@ -31,7 +31,6 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REVISION = "org.opencontainers.image.revision"
 _MAX_PLATFORMS = 50
 _OK, _NOT_FOUND = 200, 404
@@ -57,8 +56,8 @@ def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
             f"image {reference.repository} has neither tag nor digest",
             hint="name it as REPOSITORY:TAG, with a unique tag for each build",
         )
-    if reference.digest and not _DIGEST.fullmatch(reference.digest):
-        raise ConfigError(f"image {reference} has a digest that is not sha256")
+    if reference.digest and not SHA256.fullmatch(reference.digest):
+        raise digest_error(reference.digest, str(reference))
     by_digest = [replace(reference, tag="")] if reference.digest else []
     by_tag = [replace(reference, digest="")] if reference.tag else []
     with open_repository(reference.repository, access) as repository:
@@ -81,8 +80,8 @@ def _resolve(repository: ImageRepository, reference: Reference) -> tuple[str, st
         raise missing(reference)
     digest, media_type = response.headers.get("Docker-Content-Digest", ""), _media_type(response)
     _refuse_schema_1(media_type, reference)
-    if response.status == _OK and _DIGEST.fullmatch(digest) and media_type in (*INDEXES, *MANIFESTS):
-        if _DIGEST.fullmatch(name) and name != digest:
+    if response.status == _OK and SHA256.fullmatch(digest) and media_type in (*INDEXES, *MANIFESTS):
+        if SHA256.fullmatch(name) and name != digest:
             raise _contradiction(repository, name, digest)
         return digest, media_type
     digest, media_type, _ = _manifest(repository, reference, name)
@@ -119,7 +118,7 @@ def _manifest(repository: ImageRepository, reference: Reference, name: str) -> t
     _check_status(response, repository, reference)
     digest = _sha256(response.body)
     for claimed in (response.headers.get("Docker-Content-Digest", ""), name):
-        if _DIGEST.fullmatch(claimed) and claimed != digest:
+        if SHA256.fullmatch(claimed) and claimed != digest:
             raise _contradiction(repository, claimed, digest)
     content = _json(response.body, reference)
     media_type = _media_type(response)
@@ -186,7 +185,7 @@ def _json(data: bytes, reference: Reference) -> dict[str, Any]:
 
 def _digest_of(descriptor: Any, reference: Reference) -> str:
     digest = value_at(descriptor, "digest")
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    if not isinstance(digest, str) or not SHA256.fullmatch(digest):
         raise RegistryError(f"{reference} refers to the digest {str(digest)[:80]!r}, expected sha256:...")
     return digest
 

@@ -42,10 +42,14 @@ def engine_of(source: Tree, environment: str, label: str) -> str:
 def _check_overlays(source: Tree, environment: str, label: str) -> None:
     """Refuse several kustomizations without a root to build. Raises RenderError."""
     folders = [path.rpartition("/")[0] for path in source.paths() if path.rpartition("/")[2] in kustomization.NAMES]
+    own = next((folder for folder in folders if folder.rpartition("/")[2] == environment), "")
+    if own:
+        hint = f"move {own} to overlays/{environment}, and adapt its paths: '../base' becomes '../../base'"
+    elif folders:
+        hint = f"add overlays/{environment}/kustomization.yaml with 'resources: [../../{folders[0]}]'"
     if folders:
         raise RenderError(
             f"kustomizations in {', '.join(folders[:4])}, but none is the root for {environment}",
             where=Location(label),
-            hint=f"add overlays/{environment}/kustomization.yaml with 'resources: [../../{folders[0]}]', "
-            "or a kustomization.yaml at the top",
+            hint=f"{hint}, or add a kustomization.yaml at the top",
         )
