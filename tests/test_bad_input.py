@@ -128,7 +128,7 @@ def test_value_outside_the_grant(manifests: ManifestRepository) -> None:
     refused(
         manifests,
         GrantError,
-        "apps/web/releases/dev/config/values.yaml:3: security.privileged: sets a value that is not granted to the app",
+        "deploy/values.yaml:3 in acme/web at aaaaaaaa: security.privileged: sets a value that is not granted",
         "add 'security.privileged' to 'grant'",
     )
 
@@ -164,7 +164,7 @@ def test_symlink_in_the_apps_config(manifests: ManifestRepository) -> None:
     refused(
         manifests,
         UnsafeFileError,
-        "apps/web/releases/dev/config/passwd.yaml: a symlink, which is never followed",
+        "deploy/passwd.yaml in acme/web at aaaaaaaa: a symlink, which is never followed",
     )
 
 
@@ -178,7 +178,7 @@ def test_symlink_in_place_of_the_output_folder(manifests: ManifestRepository, tm
 
 def test_gitattributes_in_the_apps_config(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, ".gitattributes": "*.yaml filter=evil\n"})
-    refused(manifests, UnsafeFileError, "config/.gitattributes: a file that configures git")
+    refused(manifests, UnsafeFileError, "deploy/.gitattributes in acme/web at aaaaaaaa: a file that configures git")
 
 
 def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestRepository) -> None:
@@ -186,7 +186,7 @@ def test_app_yaml_in_the_apps_config_is_never_an_app(manifests: ManifestReposito
     refused(
         manifests,
         HeadgateErrorOf("ManifestError"),
-        "apps/web/releases/dev/config/app.yaml: not a Kubernetes object",
+        "deploy/app.yaml in acme/web at aaaaaaaa: not a Kubernetes object",
     )
 
 
@@ -235,7 +235,11 @@ def test_chart_archive_that_leaves_its_folder(manifests: ManifestRepository) -> 
         member.size = 4
         archive.addfile(member, io.BytesIO(b"evil"))
     own_config(manifests, {"Chart.yaml": CHART, "charts/evil.tgz": packed.getvalue()})
-    refused(manifests, RenderError, "charts/evil.tgz: not a chart archive: chart illegally references parent directory")
+    refused(
+        manifests,
+        RenderError,
+        "charts/evil.tgz in acme/web at aaaaaaaa: not a chart archive: chart illegally references parent directory",
+    )
 
 
 def test_chart_archive_bomb(manifests: ManifestRepository) -> None:
@@ -245,7 +249,11 @@ def test_chart_archive_bomb(manifests: ManifestRepository) -> None:
         member.size = 60 * 1024 * 1024
         archive.addfile(member, io.BytesIO(bytes(member.size)))
     own_config(manifests, {"Chart.yaml": CHART, "charts/bomb.tgz": packed.getvalue()})
-    refused(manifests, YamlError, "charts/bomb.tgz/values.yaml:1: not YAML: control characters are not allowed")
+    refused(
+        manifests,
+        YamlError,
+        "charts/bomb.tgz/values.yaml:1 in acme/web at aaaaaaaa: not YAML: control characters are not allowed",
+    )
 
 
 def test_alias_bomb(manifests: ManifestRepository) -> None:
@@ -253,7 +261,10 @@ def test_alias_bomb(manifests: ManifestRepository) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     own_config(manifests, {"web.yaml": "\n".join(lines)})
     refused(
-        manifests, TooLargeError, "config/web.yaml:", "more than 2500000 nodes of YAML, once its aliases are followed"
+        manifests,
+        TooLargeError,
+        "deploy/web.yaml:",
+        "in acme/web at aaaaaaaa: more than 2500000 nodes of YAML, once its aliases are followed",
     )
 
 
@@ -267,7 +278,7 @@ def test_merge_key_bomb(manifests: ManifestRepository) -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 50_000])
 def test_deep_nesting(manifests: ManifestRepository, text: str) -> None:
     own_config(manifests, {"web.yaml": text})
-    refused(manifests, TooLargeError, "config/web.yaml:1: nested deeper than 100 levels")
+    refused(manifests, TooLargeError, "deploy/web.yaml:1 in acme/web at aaaaaaaa: nested deeper than 100 levels")
 
 
 def limited(manifests: ManifestRepository, **limits: int) -> None:
@@ -333,7 +344,9 @@ def test_dirty_tree_is_not_committed(manifests: ManifestRepository) -> None:
 
 def test_file_of_20_megabytes(manifests: ManifestRepository) -> None:
     own_config(manifests, {"web.yaml": DEPLOYMENT, "big.bin": bytes(20 * 1024 * 1024)})
-    refused(manifests, TooLargeError, "config/big.bin: 20.0 MiB, the limit for a file is 10 MiB")
+    refused(
+        manifests, TooLargeError, "deploy/big.bin in acme/web at aaaaaaaa: 20.0 MiB, the limit for a file is 10 MiB"
+    )
 
 
 def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
@@ -343,7 +356,7 @@ def test_values_file_of_20_megabytes(manifests: ManifestRepository) -> None:
 
 def test_manifest_repository_without_headgate_yaml(manifests: ManifestRepository) -> None:
     (manifests.path / "headgate.yaml").unlink()
-    refused(manifests, ConfigError, "headgate.yaml: file not found")
+    refused(manifests, ConfigError, ": not a manifest repository, it has no headgate.yaml")
 
 
 def test_unknown_app_on_the_command_line(manifests: ManifestRepository) -> None:

@@ -225,7 +225,7 @@ def test_bases_that_are_not_pinned_or_not_readable(
     bases.server.traffic.reset()
     ran = deliver(stage)
     assert ran.code == ConfigError.code, ran.err
-    assert "deploy/kustomization.yaml: '" in ran.err
+    assert f"deploy/kustomization.yaml in {stage.origin}: '" in ran.err
     assert message in ran.err
     assert bases.server.traffic.requests == 0
 
@@ -237,7 +237,7 @@ def test_a_host_that_is_not_allowed(tmp_path: Path, manifests: ManifestRepositor
     bases.server.traffic.reset()
     ran = deliver(stage)
     assert ran.code == DependencyError.code
-    assert f"deploy/kustomization.yaml: host {bases.host} is not allowed" in ran.err
+    assert f"deploy/kustomization.yaml in {stage.origin}: host {bases.host} is not allowed" in ran.err
     assert f"set in headgate.yaml: dependencies: {{hosts: [{bases.host}]}}" in ran.err
     assert bases.server.traffic.requests == 0
 
@@ -287,9 +287,9 @@ def test_files_of_a_base_are_as_hostile_as_the_apps(
     )
     stage = stage_with(tmp_path, manifests, bases.host)
     for commit, kind, message in (
-        (linked, UnsafeFileError, "link.yaml: a symlink, which is never followed"),
+        (linked, UnsafeFileError, ": a symlink, which is never followed"),
         (outside, UnsafeFileError, "'../../web.yaml' leaves the repository of the base"),
-        (large, TooLargeError, "a.yaml: 11.0 MiB, the limit for a file is 10 MiB"),
+        (large, TooLargeError, ": 11.0 MiB, the limit for a file is 10 MiB"),
     ):
         set_config(stage, {"kustomization.yaml": kustomization(resources=[bases.url("acme/platform", commit)])})
         ran = deliver(stage)
@@ -303,7 +303,7 @@ def test_the_folder_for_bases_is_a_hand_offs(tmp_path: Path, manifests: Manifest
     set_config(stage, {**files, "headgate-bases/x.yaml": "a: b\n"})
     ran = deliver(stage)
     assert ran.code == UnsafeFileError.code
-    assert "deploy/headgate-bases: the name of this folder is reserved" in ran.err
+    assert f"deploy/headgate-bases in {stage.origin}: the name of this folder is reserved" in ran.err
 
 
 def test_redirects_of_a_git_host_are_not_followed(tmp_path: Path, manifests: ManifestRepository, bases: Bases) -> None:

@@ -195,7 +195,7 @@ def test_what_a_chart_from_elsewhere_does_is_checked_like_the_apps_own(
     stage = stage_with(tmp_path, manifests, charts.server.host)
     locked(stage, web_chart(charts), {})
     assert (
-        "charts/redis/templates/redis.yaml:6: ConfigMap redis: data.password changes with every hydration"
+        f"charts/redis/templates/redis.yaml:6 in {stage.origin}: ConfigMap redis: data.password changes with every"
         in deliver(stage).err
     )
 
@@ -208,7 +208,7 @@ def test_a_lock_file_is_required(tmp_path: Path, manifests: ManifestRepository, 
     set_config(stage, {"Chart.yaml": web_chart(charts)})
     ran = deliver(stage)
     assert ran.code == ConfigError.code
-    assert "deploy/Chart.yaml: Chart.lock not found" in ran.err
+    assert f"deploy/Chart.yaml in {stage.origin}: Chart.lock not found" in ran.err
     assert "run 'helm dependency update' in deploy and commit Chart.lock" in ran.err
 
 
@@ -220,7 +220,7 @@ def test_a_lock_file_that_does_not_fit_any_more(
     write_app(stage, {"deploy/Chart.yaml": web_chart(charts).replace("^1.2.0", "^1.1.0")})
     ran = deliver(stage)
     assert ran.code == ConfigError.code
-    assert "deploy/Chart.lock: outdated, since Chart.yaml has changed" in ran.err
+    assert f"deploy/Chart.lock in {stage.origin}: outdated, since Chart.yaml has changed" in ran.err
 
 
 # Charts that are refused
@@ -232,7 +232,7 @@ def test_a_host_that_is_not_allowed(tmp_path: Path, manifests: ManifestRepositor
     charts.server.asked.clear()
     ran = deliver(stage)
     assert ran.code == DependencyError.code
-    assert f"deploy/Chart.lock: host {charts.server.host} is not allowed" in ran.err
+    assert f"deploy/Chart.lock in {stage.origin}: host {charts.server.host} is not allowed" in ran.err
     hint = f"headgate.yaml: dependencies: {{hosts: [{charts.server.host}, charts.example.com]}}"
     assert hint in ran.err
     assert charts.server.asked == []

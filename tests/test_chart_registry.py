@@ -97,7 +97,7 @@ def test_a_registry_that_is_not_allowed(tmp_path: Path, manifests: ManifestRepos
     locked(stage, needing(registry.host), {}, PLAIN)
     ran = deliver(stage)
     assert ran.code == DependencyError.code
-    assert f"deploy/Chart.lock: host {registry.host} is not allowed" in ran.err
+    assert f"deploy/Chart.lock in {stage.origin}: host {registry.host} is not allowed" in ran.err
 
 
 def test_what_is_not_in_the_registry(tmp_path: Path, registry: Registry) -> None:

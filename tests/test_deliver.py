@@ -204,7 +204,7 @@ def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
     assert ran.code == 11
     changed = git(stage.remote, "diff", "--name-only", "main~", "main").splitlines()
     assert {path.split("/")[4] for path in changed} == {"failed"}, "it is on record, and nothing else changed"
-    assert "apps/web/releases/dev/config/web.yaml:2: not YAML: " in ran.err
+    assert f"web in dev: deploy/web.yaml:2 in {stage.origin}: not YAML: " in ran.err
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,7 @@ def test_a_broken_version_lands_nowhere(stage: Stage) -> None:
 def test_unsafe_files_in_the_config_are_refused(stage: Stage, name: str, message: str) -> None:
     write_app(stage, {name: "template: web\n"})
     ran = stage.deliver()
+    message = message.replace(": ", f" in {stage.origin}: ", 1)
     assert (ran.code, message in ran.err) == (UnsafeFileError.code, True), ran.err
     assert stage.log() == ["Begin"]
 
@@ -228,7 +229,7 @@ def test_a_symlink_in_the_config_is_refused(stage: Stage) -> None:
     write_app(stage, {})
     ran = stage.deliver()
     assert ran.code == UnsafeFileError.code
-    assert "deploy/secret.yaml: a symlink" in ran.err
+    assert f"deploy/secret.yaml in {stage.origin}: a symlink" in ran.err
 
 
 def test_app_yaml_may_be_a_kubernetes_object(stage: Stage) -> None:

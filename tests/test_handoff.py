@@ -387,7 +387,7 @@ def test_config_replaces_all_files_of_the_one_before() -> None:
 def files_of(source: Tree, *, values_only: bool = False, include: tuple[str, ...] = ()) -> list[str]:
     config = Config(path="deploy", include=include)
     environments = ("dev", "production")
-    kept = snapshot(source, config, "acme/shop", owner="shop", environments=environments, values_only=values_only)
+    kept = snapshot(source, config, owner="shop", environments=environments, values_only=values_only)
     return kept.paths()
 
 
@@ -418,7 +418,7 @@ def test_files_that_only_git_reads_are_left_out() -> None:
 def test_folder_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ConfigError) as caught:
         files_of(tree_of({"other/a.yaml": ""}))
-    assert str(caught.value) == "deploy: folder 'deploy' not found in acme/shop"
+    assert str(caught.value).startswith("deploy: folder not found, or empty\n  commit it in the app's repository")
 
 
 @pytest.mark.parametrize("name", ["app.yaml", "template.yaml", "release.yaml", "headgate.yaml", "headgate.lock"])

@@ -8,12 +8,13 @@ import pytest
 import typer
 
 from headgate.arguments import app
-from headgate.errors import ConfigError, DeniedError, GitError, GuardError, RenderError
+from headgate.errors import ConfigError, DeniedError, GitError, GuardError, RefusedError, RenderError
 from support.cli import headgate
-from support.manifests import COMMIT, ManifestRepository, git
-from support.stage import IMAGE, Stage
+from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
+from support.stage import IMAGE, OTHER_DIGEST, Stage, make_stage, write_app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # The wrong folder
@@ -196,3 +197,162 @@ def test_folder_of_an_environment_beside_base_leads_to_overlays(manifests: Manif
     ran = manifests.release("web", "dev", config=files).hydrate()
     assert ran.code == RenderError.code
     assert f"move {folder} to overlays/dev, and adapt its paths: '../base' becomes '../../base'" in ran.err
+
+
+APP = "project: acme/web\nconfig: deploy\nenvironments: [dev]\n"
+GRANTED = APP.replace("config", "template: web\ngrant: [replicas]\nconfig")
+CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n"
+ERRORS: dict[str, tuple[str, dict[str, str | bytes], str]] = {
+    "YAML": (APP, {"web.yaml": "a: b\nc: [\n"}, "deploy/web.yaml:3 in ORIGIN: not YAML"),
+    "values": (APP, {"Chart.yaml": CHART, "values.dev.yaml": "a: [\n"}, "deploy/values.dev.yaml:2 in ORIGIN: not YAML"),
+    "a grant": (GRANTED, {"values.yaml": "replicas: 1\nhost: x\n"}, "deploy/values.yaml:2 in ORIGIN: host: sets a"),
+    "Helm": (
+        APP,
+        {"Chart.yaml": CHART, "templates/web.yaml": "a: b\nc: {{ .Values.a.b }}\n"},
+        "deploy/templates/web.yaml:2 in ORIGIN: Helm: ",
+    ),
+    "Helm that stops": (
+        APP,
+        {"Chart.yaml": CHART, "templates/web.yaml": '{{ fail "no host" }}\n'},
+        "deploy/templates/web.yaml:1 in ORIGIN: Helm: ",
+    ),
+    "Kustomize": (APP, {"kustomization.yaml": "resources: [gone.yaml]\n"}, "deploy/kustomization.yaml:1 in ORIGIN: "),
+    "an overlay": (
+        APP,
+        {"overlays/dev/kustomization.yaml": "resources: [../../../x]\n"},
+        "deploy/overlays/dev/kustomization.yaml:1 in ORIGIN: ",
+    ),
+    "Jinja2": (APP, {"web.yaml.j2": "a: {{ values.gone }}\n"}, "deploy/web.yaml.j2:1 in ORIGIN: missing value"),
+    "an object": (APP, {"web.yaml": "kind: Pod\n"}, "deploy/web.yaml in ORIGIN: "),
+    "no object": (APP, {"web.yaml": "# nothing\n"}, "deploy in ORIGIN: rendered no objects"),
+    "nothing": (APP, {"README.md": "nothing\n"}, "deploy in ORIGIN: nothing to render"),
+    "a kind": (APP, {"web.yaml": NAMESPACE}, "deploy/web.yaml in ORIGIN: renders objects that the app may not render"),
+    "a size": (APP, {"web.yaml": b"#" * (11 * 1024 * 1024)}, "deploy/web.yaml in ORIGIN: 11.0 MiB"),
+    "git's own": (APP, {"web.yaml": CONFIG_MAP, ".gitattributes": "* text\n"}, "deploy/.gitattributes in ORIGIN: "),
+    "no image": (
+        APP.replace("environments", "images: {web: registry.example.com/acme/web}\nenvironments"),
+        {"web.yaml": CONFIG_MAP},
+        "apps/web/app.yaml:3: images.web: no container uses the image",  # a file of the manifest repository
+    ),
+}
+
+
+AT_ONCE = ("YAML", "a grant", "an overlay", "a size", "git's own")
+WAYS = [("hydrate", *case) for case in ERRORS.values()] + [("deliver", *ERRORS[name]) for name in AT_ONCE]
+
+
+@pytest.mark.parametrize(
+    ("way", "app_yaml", "files", "place"), WAYS, ids=[*ERRORS, *(f"{name} at once" for name in AT_ONCE)]
+)
+def test_error_of_an_app_names_its_file_its_project_and_its_commit(
+    tmp_path: Path, manifests: ManifestRepository, way: str, app_yaml: str, files: dict[str, str | bytes], place: str
+) -> None:
+    manifests.write({"templates/web/Chart.yaml": CHART, "templates/web/templates/web.yaml": CONFIG_MAP})
+    images = {"web": "registry.example.com/acme/web"} if "images" in app_yaml else {}
+    if way == "hydrate":
+        commit = COMMIT
+        manifests.app("web", app_yaml).release("web", "dev", images=images, config=files)
+        ran = manifests.hydrate()
+    else:
+        stage = make_stage(tmp_path, manifests, app_yaml)
+        (stage.app / "deploy/web.yaml").unlink()
+        for name, content in files.items():
+            (stage.app / "deploy" / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage.app / "deploy" / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        write_app(stage, {})
+        commit = git(stage.app, "rev-parse", "HEAD")
+        given = [f"--image={image}:1@{DIGEST}" for image in images.values()]
+        ran = headgate(
+            *("deliver", "--manifests", str(stage.remote), "--source", str(stage.app), "--project", "acme/web"),
+            *("--commit", commit, *given),
+        )
+    assert ran.code not in (0, 1, 2)
+    assert f"web in dev: {place.replace('ORIGIN', f'acme/web at {commit[:8]}')}" in ran.err
+    assert "releases/dev/config" not in ran.err
+
+
+def test_error_of_an_app_says_both_places_to_programs(manifests: ManifestRepository) -> None:
+    (outcome,) = manifests.app("web", APP).release("web", "dev", config={"web.yaml": "a: [\n"}).hydrate_json()
+    where = outcome["error"]["where"]
+    assert where["file"] == "apps/web/releases/dev/config/web.yaml"
+    assert (where["source"], where["origin"]) == ("deploy/web.yaml", "acme/web at aaaaaaaa")
+
+
+def cut_off(stage: Stage, folder: Path) -> str:
+    """Make a shallow clone of the app, and return its folder."""
+    git(stage.app, "clone", "--quiet", "--depth=1", stage.app.as_uri(), str(folder))
+    return str(folder)
+
+
+def without_history(stage: Stage, folder: Path) -> str:
+    """Make a folder that is no repository, and return it."""
+    folder.mkdir()
+    return str(folder)
+
+
+def unrelated(stage: Stage, folder: Path) -> str:
+    """Make a repository that has only the newest commit, and return its folder."""
+    git(stage.app.parent, "init", "--quiet", str(folder))
+    return str(folder)
+
+
+SOURCES: dict[str, tuple[Callable[[Stage, Path], str], str, str]] = {
+    "shallow": (cut_off, "source is a shallow clone", "'git fetch --unshallow' there brings the whole history"),
+    "no repository": (without_history, "source: not a git repository", "by its address, with --source"),
+    "no folder": (lambda _stage, folder: str(folder), "source: no such folder", "by its address, with --source"),
+    "another": (unrelated, "not found", "by its address, with --source"),
+    "an address": (
+        lambda _stage, folder: folder.as_uri(),
+        "source' does not appear to be a git repository",
+        "check the address: 'git ls-remote file:///",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "reason", "hint"), SOURCES.values(), ids=SOURCES.keys())
+def test_source_that_cannot_be_read_names_gits_reason(
+    tmp_path: Path,
+    manifests: ManifestRepository,
+    make: Callable[[Stage, Path], str],
+    reason: str,
+    hint: str,
+) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    app_yaml = f"project: acme/web\nimages: {{web: {IMAGE}}}\nenvironments: [dev]\ntemplate: web\n"
+    stage = make_stage(tmp_path, manifests, app_yaml)
+    assert stage.deliver().code == 0
+    write_app(stage, {"main.py": "2"})
+    ran = stage.deliver("--source", make(stage, tmp_path / "source"), image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
+    assert ran.code in (GitError.code, RefusedError.code)
+    assert reason in ran.err
+    assert hint in ran.err
+    assert "--allow" not in ran.err
+
+
+def broken_apps(stage: Stage, **files: str) -> Stage:
+    """Add apps, or change them, in the manifest repository."""
+    for name, text in files.items():
+        stage.manifests.app(name, text)
+    stage.manifests.commit("Break")
+    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    return stage
+
+
+def test_hand_off_names_a_broken_app_yaml_and_the_other_app_lands(stage: Stage) -> None:
+    broken_apps(stage, worker="project: acme/web\nimags: {}\n", foreign="project: acme/more!\nimags: {}\n")
+    ran = stage.deliver()
+    assert ran.code == ConfigError.code
+    assert "worker in every environment: apps/worker/app.yaml:2: imags: unknown key 'imags'" in ran.err
+    assert "foreign" not in ran.err
+    assert stage.log()[0].startswith("Deliver web to dev")
+
+
+@pytest.mark.parametrize("image", ["registry.example.com/acme/worker", IMAGE])
+def test_hand_off_that_nothing_takes_names_a_broken_app_yaml(stage: Stage, image: str) -> None:
+    broken = "project: acme/web\nimags: {}\n"
+    broken_apps(stage, worker=broken, **({"web": broken} if image == IMAGE else {}))
+    ran = stage.deliver(image=f"{image}:1@{DIGEST}")
+    assert ran.code == RefusedError.code
+    assert "but some files are unreadable: apps/w" in ran.err
+    assert "app.yaml:2: imags: unknown key 'imags'" in ran.err

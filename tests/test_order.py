@@ -119,6 +119,9 @@ class Unread:
         """Nobody knows."""
         return None
 
+    def problem(self) -> None:
+        """Nobody knows."""
+
     def tags_of(self, commit: str) -> list[str]:
         """Nobody knows."""
         return []

@@ -114,12 +114,15 @@ class Apps(Mapping[str, "AppRecord"]):
         self._load_all(names)
         return [self[name] for name in names if name in self]
 
-    def broken_by(self, text: str) -> list[HeadgateError]:
-        """Return the errors of the invalid apps whose app.yaml may contain a text."""
-        return [error for name in self._mentioning(text) if isinstance(error := self._load(name), HeadgateError)]
+    def broken_by(self, text: str) -> dict[str, HeadgateError]:
+        """Return the errors of the invalid apps whose app.yaml contains a text, or cannot be read, by their names."""
+        names = self._containing(text.encode(), b"\0")
+        return {name: error for name in names if isinstance(error := self._load(name), HeadgateError)}
 
     def _mentioning(self, text: str) -> list[str]:
-        marks = (text.encode(), b"\\", b"!", b"\0")
+        return self._containing(text.encode(), b"\\", b"!", b"\0")
+
+    def _containing(self, *marks: bytes) -> list[str]:
         return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
 
     def _text(self, name: str) -> bytes:

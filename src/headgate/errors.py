@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Location:
-    """A place in a file. ``line`` counts from 1; 0 means the whole file."""
+    """A place in a file; line 0 is the whole file. A copy is the file ``source`` of its ``origin``, a project."""
 
     file: str
     line: int = 0
     key: str = ""
+    source: str = ""
+    origin: str = ""
 
     def __str__(self) -> str:
         """Return ``file:line: key``, which editors and GitLab's job log link."""
-        text = f"{self.file}:{self.line}" if self.line else self.file
+        text = f"{self.source or self.file}:{self.line}" if self.line else self.source or self.file
+        text += f" in {self.origin}" if self.origin else ""
         return bounded(f"{text}: {self.key}" if self.key else text, _MAX_PLACE)
 
 
@@ -49,7 +52,7 @@ class HeadgateError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle all parts."""
-        return partial(type(self), where=self.where, hint=self.hint), (self.what,)
+        return partial(type(self), where=self.where, hint=self.hint), (self.what,), vars(self)
 
 
 class SeveralError(HeadgateError):

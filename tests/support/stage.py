@@ -21,6 +21,11 @@ class Stage:
     manifests: ManifestRepository
     remote: Path
 
+    @property
+    def origin(self) -> str:
+        """How an error names where the app's files are from."""
+        return f"acme/web at {git(self.app, 'rev-parse', 'HEAD')[:8]}"
+
     def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
         """Hand the newest commit of the app off."""
         return headgate(

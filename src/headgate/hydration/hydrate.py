@@ -14,7 +14,7 @@ from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
 from headgate.hydration.cluster import conflicts
-from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, output_folders
+from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
 from headgate.hydration.results import render_all
 from headgate.impact.refusal import check_refused
@@ -235,6 +235,8 @@ def _hydrate_planned(
     )
     judgements = judging.judged(review)
     errors |= {key: judgement.error for key, judgement in judgements.items() if judgement.error is not None}
+    records = {(plan.record.name, plan.environment): plan.record for plan in plans}
+    errors = {key: named(error, tree, records[key], key[1]) for key, error in errors.items()}
     outcomes = {}
     for plan in plans:
         key = (plan.record.name, plan.environment)

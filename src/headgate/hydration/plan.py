@@ -14,6 +14,7 @@ from headgate.hydration.template import check_schema, current_scope, own_config,
 from headgate.model import Release
 from headgate.objects.images import canonical_repository
 from headgate.paths import ENVIRONMENTS, TEMPLATES, VERSIONS
+from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
 from headgate.render.protocol import Render
@@ -94,6 +95,18 @@ def output_folders(configuration: Configuration, targets: Iterable[tuple[AppReco
     return [configuration.output_folder(record.name, environment) for record, environment in targets]
 
 
+def named(error: HeadgateError, tree: Tree, record: AppRecord, environment: str) -> HeadgateError:
+    """Return an app's error here, with the files that a hand-off brought named as in the app's repository."""
+    with suppress(HeadgateError):  # a release that cannot be read is the error
+        release = read_release(tree, record, environment)
+        config = release.config if release is not None else None
+        if config is not None:
+            origin = origin_of(config.project, config.commit)
+            is_own = record.app.template is None
+            return in_origin(error, config_folder(record, environment), config.path, origin, is_own=is_own)
+    return error
+
+
 class Planner:
     """Plans app-environments of one tree; reads and checks each template and each values file once."""
 
@@ -130,7 +143,9 @@ class Planner:
                 return Unplannable(record=record, environment=environment, waits_for=tuple(missing))
             return self._planned(record, environment, release or _NO_RELEASE)
         except HeadgateError as error:
-            return Unplannable(record=record, environment=environment, error=error)
+            return Unplannable(
+                record=record, environment=environment, error=named(error, self._tree, record, environment)
+            )
 
     def fingerprint(self, record: AppRecord, environment: str) -> tuple[str, str] | None:
         """Return the engine and the fingerprint of an app here (see `Fingerprints`) before any file is parsed.

@@ -7,11 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.dependencies.resolve import ResolvedConfig
-from headgate.errors import RefusedError
+from headgate.errors import HeadgateError, RefusedError
+from headgate.hydration.hydrate import broken
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.releases.handoff import accepting, check_project_id, check_provenance, handed_off, order_rule
+from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.pending import absorbed, versions_of, with_pending
 from headgate.releases.pending_files import write_pending
 from headgate.releases.release import CONFIG, NOTHING
@@ -169,18 +171,20 @@ _WAYS_OUT = "a person decides: deliver-held delivers it, discard-held drops it"
 
 
 def for_each_acceptance(hand_off: HandOff, state: State, step: Callable[[State, Acceptance], Step]) -> Applied:
-    """Return a step for each app-environment that takes a hand-off; each fails alone.
+    """Return a step for each app-environment that takes a hand-off; each fails alone, as do apps that are invalid.
 
     Raises RefusedError when none takes it, GitError for a fault of a repository, which concerns all.
     """
     accepted = accepting(state.configuration, hand_off)
     owners = [(acceptance.record, acceptance.environment) for acceptance in accepted]
     prefetch(state.tree, input_paths(state.tree, owners) + output_folders(state.configuration, owners))
+    invalid = state.configuration.apps.broken_by(hand_off.project)
     return Applied(
         [
             failing_alone(acceptance.record.name, acceptance.environment, partial(step, state, acceptance))
             for acceptance in accepted
-        ]
+        ],
+        outcomes=tuple(broken(state.configuration, list(invalid))) if invalid else (),
     )
 
 
@@ -189,10 +193,12 @@ def resolve_config(state: State, taken: Acceptance, hand_off: HandOff, source: A
     if taken.config is None:
         return None
     settings, values_only = state.configuration.settings, taken.record.app.template is not None
-    environments = taken.record.environments(settings)
-    label = f"{hand_off.project} at {hand_off.commit[:12]}"
-    owner = taken.record.name
-    files = snapshot(source.files, taken.config, label, owner=owner, environments=environments, values_only=values_only)
-    if values_only:
-        return ResolvedConfig(files)
-    return source.resolver.resolve(files, settings, environments, taken.config.path, owner)
+    environments, path = taken.record.environments(settings), taken.config.path
+    owner, repository = taken.record.name, source.files
+    try:
+        files = snapshot(repository, taken.config, owner=owner, environments=environments, values_only=values_only)
+        if values_only:
+            return ResolvedConfig(files)
+        return source.resolver.resolve(files, settings, environments, path, owner)
+    except HeadgateError as error:
+        raise in_origin(error, path, path, origin_of(hand_off.project, hand_off.commit), is_own=True) from None

@@ -160,15 +160,10 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
 
 def _checkout(manifests: str) -> Repository | None:
     """Return the repository of a checkout; None for an address or a bare repository."""
-    if not is_folder(manifests):
+    if not git.is_folder(manifests):
         return None
     repository = git.open_repository(Path(manifests))
     return None if repository.bare else repository
-
-
-def is_folder(repository: str) -> bool:
-    """Whether a repository is named by its folder, not by its address: ``https://HOST/PATH`` or ``HOST:PATH``."""
-    return Path(repository).is_dir() or ":" not in repository
 
 
 def refreshed(workspace: Workspace, newest: str = "") -> Workspace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ConfigError, RefusedError
+from headgate.errors import ConfigError, RefusedError, first_few
 from headgate.model import ReleasedConfig, ReleasedImage
 from headgate.objects.images import matching
 from headgate.releases.pending import NO_FILES, group_of
@@ -110,13 +110,13 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
     owned = [
         pair for pair in configuration.pairs(mentioning=hand_off.project) if hand_off.project in _owners(*pair).values()
     ]
+    broken = [str(error) for error in configuration.apps.broken_by(hand_off.project).values()]
+    unreadable = f", but some files are unreadable: {'; '.join(first_few(broken, 3))}" if broken else ""
     if not owned:
-        broken = [str(error) for error in configuration.apps.broken_by(hand_off.project)][:3]
         raise RefusedError(
-            f"no app has a part that belongs to {hand_off.project}"
-            + (f", but some files are unreadable: {'; '.join(broken)}" if broken else ""),
+            f"no app has a part that belongs to {hand_off.project}{unreadable}",
             hint="correct these files"
-            if broken
+            if unreadable
             else "name the project in the app's app.yaml: project, or the project of an image or of config",
         )
     accepted = [
@@ -130,7 +130,7 @@ def accepting(configuration: Configuration, hand_off: HandOff) -> list[Acceptanc
             f"no environment takes hand-offs of {hand_off.ref}{unprotected}",
             hint="\n  ".join(_accepted_sources(configuration, owned, hand_off)),
         )
-    _check_every_image(accepted, hand_off)
+    _check_every_image(accepted, hand_off, unreadable)
     with_parts = [acceptance for acceptance in accepted if acceptance.has_parts]
     if not with_parts:
         raise RefusedError(
@@ -215,7 +215,7 @@ def _if_protected(rule: AcceptRule, hand_off: HandOff) -> str:
     return " if protected" if rule.protected and not rule.promotion and hand_off.is_protected is False else ""
 
 
-def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff) -> None:
+def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff, unreadable: str) -> None:
     taken = {reference for acceptance in accepted for reference in acceptance.images.values()}
     for reference in hand_off.images:
         if reference not in taken:
@@ -225,7 +225,7 @@ def _check_every_image(accepted: Sequence[Acceptance], hand_off: HandOff) -> Non
                 for image in acceptance.record.images(acceptance.environment).values()
             }
             raise RefusedError(
-                f"no app takes the image {reference.repository}:{reference.tag} from {hand_off.project}",
+                f"no app takes the image {reference.repository}:{reference.tag} from {hand_off.project}{unreadable}",
                 hint=f"its apps have: {', '.join(sorted(known)) or 'no images'}",
             )
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from headgate.model import Config
 
 
-def snapshot(
-    source: Tree, config: Config, label: str, *, owner: str, environments: Sequence[str], values_only: bool
-) -> Tree:
+def snapshot(source: Tree, config: Config, *, owner: str, environments: Sequence[str], values_only: bool) -> Tree:
     """Return the files of the app's config that a release keeps, from its repository at the commit.
 
     ``owner`` is the app. ``values_only``: a shared template renders the app, so the release keeps only values, for all
@@ -28,7 +26,11 @@ def snapshot(
     files = source.folder(config.path)
     wanted = [path for path in files.paths() if _is_wanted(path, config, environments, values_only=values_only)]
     if not files.paths():
-        raise ConfigError(f"folder '{config.path}' not found in {label}", where=Location(config.path))
+        raise ConfigError(
+            "folder not found, or empty",
+            where=Location(config.path),
+            hint="commit it in the app's repository, or correct 'config' in the app's app.yaml",
+        )
     kept = Tree({path: files.blob(path) for path in wanted})
     check_input(kept, config.path, arrives=True)
     for name in _OURS:

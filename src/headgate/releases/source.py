@@ -11,7 +11,7 @@ from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.resolve import Resolver
 from headgate.errors import GitError, Location
 from headgate.repository import git
-from headgate.repository.remote import ORIGIN, fetch, fetch_history, remote_refs, scratch
+from headgate.repository.remote import ORIGIN, address_hint, fetch, fetch_history, remote_refs, scratch
 from headgate.repository.tree import MAX_FOLDER, MEBI
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class AppSource:
         self._histories: dict[frozenset[str], Repository | None] = {}
         self._tags: dict[str, list[str]] = {}
         self._ancestry: dict[tuple[str, str], bool | None] = {}
+        self._problem: GitError | None = None
 
     @property
     def _is_folder(self) -> bool:
-        return "://" not in self.address and Path(self.address).is_dir()
+        return git.is_folder(self.address)
 
     @cached_property
     def _fresh(self) -> Repository:
@@ -51,7 +52,10 @@ class AppSource:
     def files(self) -> Tree:
         """All files at the commit. Raises GitError when there is no such repository or commit."""
         if not self._is_folder:
-            return git.tree_of_commit(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
+            try:
+                return git.tree_of_commit(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
+            except GitError as error:
+                raise GitError(error.what, hint=error.hint or address_hint(self.address)) from None
         repository = git.open_repository(Path(self.address), SOURCE_HINT)
         if not git.has_commit(repository, self.commit):
             raise GitError(f"commit {self.commit} not found", where=Location(str(repository.path)), hint=SOURCE_HINT)
@@ -65,13 +69,26 @@ class AppSource:
 
     def _read_ancestry(self, old: str, new: str) -> bool | None:
         repository = self._history(frozenset((old, new)))
-        try:
-            if repository is None:
-                return None
-            # In a shallow repository, an ancestor may lie beyond the cut.
-            return git.is_ancestor(repository, old, new) or (None if git.is_shallow(repository) else False)
-        except GitError:
+        if repository is None:
             return None
+        try:
+            if git.is_ancestor(repository, old, new):
+                return True
+            if not git.is_shallow(repository):
+                return False
+            self._problem = self._shallow()  # an ancestor may lie beyond the cut
+        except GitError as error:
+            missing = GitError(f"{error.what} in {self.address}", hint=SOURCE_HINT)
+            self._problem = self._shallow() if git.is_shallow(repository) else missing
+        return None
+
+    def _shallow(self) -> GitError:
+        hint = "'git fetch --unshallow' there brings the whole history; in a job, GIT_DEPTH: 0 does"
+        return GitError(f"{self.address} is a shallow clone", hint=hint)
+
+    def problem(self) -> GitError | None:
+        """Return why the last history that was unreadable is so, in git's words."""
+        return self._problem
 
     def _history(self, commits: frozenset[str]) -> Repository | None:
         """Return a repository with the history of these commits; None when it is unreadable."""
@@ -86,7 +103,9 @@ class AppSource:
             # A new repository: one that has a commit without its parents would end the history there.
             fresh = self._stack.enter_context(scratch(self.address))
             fetch_history(fresh, ORIGIN, sorted(commits))
-        except GitError:
+        except GitError as error:
+            what = f"{error.where}: {error.what}" if error.where else error.what
+            self._problem = GitError(what, hint=error.hint or address_hint(self.address))
             return None
         return fresh
 

@@ -15,6 +15,7 @@ from headgate.releases.release import CONFIG
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from headgate.errors import HeadgateError
     from headgate.model import Newest, Release
     from headgate.model.fields import OrderRule
     from headgate.releases.handoff import Acceptance, HandOff
@@ -25,6 +26,9 @@ class CommitHistory(Protocol):
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether ``old`` is ``new`` or an ancestor of it; None when the history is unreadable."""
+
+    def problem(self) -> HeadgateError | None:
+        """Return why the last history that was unreadable is so, and what to do."""
 
     def tags_of(self, commit: str) -> Sequence[str]:
         """Return the tags on a commit or its ancestors, in full; none when they are unreadable."""
@@ -63,6 +67,7 @@ class Comparison:
 
     order: Order
     reason: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +115,7 @@ def only_newer(
         compare_with = partial(compare, hand_off, digest, rule=rule, history=history)
         phrase, worst = _most_severe(compare_with, versions, rejected.get(name), failed.get(name))
         if worst.order == "unknown" and not past_order:
-            raise RefusedError(
-                f"'{name}': {worst.reason}",
-                hint="if this version should replace the other one: --allow-diverged",
-            )
+            raise RefusedError(f"'{name}': {worst.reason}", hint=worst.hint)
         if worst.order == "diverged" and not past_order:
             diverged.append(f"{name}: {worst.reason}")
         if worst.order == "same" and running is not None and not _runs(running, name, hand_off):
@@ -231,7 +233,9 @@ def _by_ancestry(hand_off: SourceVersion, newest: str, history: CommitHistory) -
     if forward is None or backward is None:
         if history.replaces(newest, new, hand_off.ref):
             return Comparison("newer", f"commit {newest[:12]} is gone, and {new[:12]} is the head of {hand_off.ref}")
-        return Comparison("unknown", f"cannot read the history between {newest[:12]} and {new[:12]}")
+        problem = history.problem()
+        why, hint = (f": {problem.what}", problem.hint) if problem is not None else ("", "")
+        return Comparison("unknown", f"cannot read the history between {newest[:12]} and {new[:12]}{why}", hint)
     if backward:
         return Comparison("older", f"commit {new[:12]} is older than {newest[:12]}")
     return Comparison("diverged", f"{new[:12]} and {newest[:12]} diverged: neither is an ancestor of the other")
@@ -254,7 +258,11 @@ def by_version(new: str, newest: str) -> Comparison:
     mine, theirs = _version(new), _version(newest)
     if mine is None or theirs is None:
         unversioned = new if mine is None else newest
-        return Comparison("unknown", f"{unversioned} has no version such as 1.2.3, which orders tags here")
+        return Comparison(
+            "unknown",
+            f"{unversioned} has no version such as 1.2.3, which orders tags here",
+            "hand off a tag with a version, such as v1.2.3",
+        )
     if mine == theirs:
         return Comparison("diverged", f"the version {new} was already released from another commit")
     if mine > theirs:

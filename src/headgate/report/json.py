@@ -22,6 +22,8 @@ def error_to_json(error: HeadgateError) -> dict[str, Any]:
     """Return an error as data."""
     where = error.where
     place = {"file": where.file, "line": where.line or None, "key": where.key or None} if where else None
+    if where is not None and where.origin:
+        place = {**(place or {}), "source": where.source, "origin": where.origin}
     return {"code": error.code, "message": error.what, "where": place, "hint": error.hint or None}
 
 

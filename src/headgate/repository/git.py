@@ -162,6 +162,11 @@ def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
         raise GitError("not a git repository", where=Location(str(path.absolute())), hint=hint) from None
 
 
+def is_folder(repository: str) -> bool:
+    """Whether a repository is named by its folder, not by its address: ``https://HOST/PATH`` or ``HOST:PATH``."""
+    return ":" not in repository or Path(repository).is_dir()
+
+
 def _git_folder(path: Path, which: str) -> Path:
     output = git(["rev-parse", "--is-bare-repository", which], cwd=path).decode("utf-8", "surrogateescape")
     return Path(lines(output)[1])

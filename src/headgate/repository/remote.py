@@ -109,6 +109,11 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
         yield Clone(repository=repository, url=_absolute(url), branch=name.removeprefix("refs/heads/"), base=base)
 
 
+def address_hint(url: str) -> str:
+    """Return what to do where a remote does not answer."""
+    return f"check the address: 'git ls-remote {mask(url)}' asks it"
+
+
 def _clone(url: str, folder: Path, branch: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # leftovers of an earlier try
     args = ["clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--single-branch", "--no-tags"]
@@ -116,9 +121,7 @@ def _clone(url: str, folder: Path, branch: str) -> None:
     try:
         git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
     except GitError as error:
-        raise GitError(
-            error.what, hint=error.hint or f"check the address: 'git ls-remote {mask(url)}' asks it"
-        ) from None
+        raise GitError(error.what, hint=error.hint or address_hint(url)) from None
 
 
 @contextmanager

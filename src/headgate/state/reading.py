@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate.config import check_is_manifests
 from headgate.errors import GitError
-from headgate.landing.workspace import Workspace, is_folder, open_workspace
+from headgate.landing.workspace import Workspace, open_workspace
 from headgate.repository import git
 from headgate.repository.remote import fetch, upstream
 
@@ -27,7 +27,7 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
     read instead of the default branch: ``refs/merge-requests/1/head``.
     Raises GitError, ConfigError when it is no manifest repository.
     """
-    if not is_folder(manifests):
+    if not git.is_folder(manifests):
         with open_workspace(manifests) as workspace:
             at = replace(workspace, base=fetch(workspace.repository, workspace.remote, ref)) if ref else workspace
             yield at
