@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -79,7 +80,13 @@ def test_a_hand_off_that_cannot_be_rendered_is_told_why(scene: Scene) -> None:
     assert scene.runs[-1].code != 0
     told = scene.statuses(head(scene))
     assert {state for state, _ in told.values()} == {"failed"}
-    assert told["headgate: dev"][1].startswith("not delivered to dev: ")
+    place = f"deploy/web.yaml:1 in acme/web at {head(scene)[:8]}"
+    assert told["headgate: dev"][1].startswith(f"not delivered to dev: {place}: not YAML: ")
+    links = {status["target_url"] for status in scene.app.statuses if status["status"] == "failed"}
+    assert all(re.search(r"/platform/manifests/-/jobs/[0-9]+$", link) for link in links), links
+    sent = len(scene.app.statuses)
+    scene.schedule()
+    assert len(scene.app.statuses) == sent  # a later run has other jobs, but nothing else to say
     root = ET.parse(scene.folder / "headgate-report" / "junit.xml").getroot()
     assert root.get("failures") == "2"
 

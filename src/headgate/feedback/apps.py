@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headgate.errors import GitError, HeadgateError
 from headgate.feedback.appnote import write_app_notes
-from headgate.feedback.commit_report import MAX_TEXT, CommitRef, CommitReport, app_states, commit_reports, failed
+from headgate.feedback.commit_report import (
+    MAX_TEXT,
+    CommitRef,
+    CommitReport,
+    app_states,
+    commit_reports,
+    error_text,
+    failed,
+)
 from headgate.feedback.deployments import record_deployments
 from headgate.feedback.environments import describe_environments
 from headgate.feedback.health import with_health
@@ -76,7 +84,12 @@ def report(
     reports_by_app: list[tuple[AppState, list[CommitReport]]] = []
     for app_state in _app_states(run, newest, state, touched, reviews, health):
         gone = _superseded(earlier, state.configuration, app_state.owner, reviews)
-        reports_by_app.append((app_state, _commit_reports(app_state, gone, outcomes.get(app_state.owner), scope.sent)))
+        outcome = outcomes.get(app_state.owner)
+        commits = _commit_reports(app_state, gone, outcome, scope.sent)
+        job = run.job.address if outcome is not None and outcome.error is not None else ""
+        reports_by_app.append(
+            (app_state, [replace(item, job=job if item.state == "failed" else "") for item in commits])
+        )
     yield from _send(run, reports_by_app, state.configuration.settings.environments)
 
 
@@ -95,7 +108,7 @@ def report_to_sender(run: Run, sender: Sender, error: HeadgateError | None) -> N
         environment="",
         name="hand-off",
         state="failed" if error else "success",
-        text=plain(f"refused: {error.what}", MAX_TEXT) if error else "accepted",
+        text=plain(f"refused: {error_text(error)}", MAX_TEXT) if error else "accepted",
         url=run.job.address,
     )
     send_statuses(run.write, [commit_report], Refusals())

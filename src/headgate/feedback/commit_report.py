@@ -37,7 +37,8 @@ class CommitReport:
 
     ``name`` is the environment's, with the app's when several apps share a project. ``state`` is that of GitLab's
     status. ``deployed``: the environment runs this commit. ``pipeline`` handed the commit off; 0 when unknown.
-    ``health`` is GitLab's state for the deployment, by Flux's verdict; empty where nothing reports it.
+    ``health`` is GitLab's state for the deployment, by Flux's verdict; empty where nothing reports it. ``job`` is the
+    address of the job that failed, if this run is it.
     """
 
     project: int
@@ -52,6 +53,7 @@ class CommitReport:
     deployed: bool = False
     pipeline: int = 0
     health: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,8 +217,12 @@ def _gone(app: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
 
 def failed(app: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:
     """Return the report of a commit whose hand-off could not be rendered."""
-    text = f"not delivered to {app.environment}: {error.what}"
-    return _build(app, sent, "failed", text, app.url)
+    return _build(app, sent, "failed", f"not delivered to {app.environment}: {error_text(error)}", app.url)
+
+
+def error_text(error: HeadgateError) -> str:
+    """Return an error's place and message, without what to do: a status is short."""
+    return f"{error.where}: {error.what}" if error.where else error.what
 
 
 def _build(app: AppState, ref: CommitRef, state: CommitState, text: str, url: str) -> CommitReport:

@@ -61,8 +61,20 @@ def _is_current(status: Any, report: CommitReport) -> bool:
     return status is not None and (status["status"], status.get("description"), status.get("target_url")) == (
         report.state,
         report.text,
-        report.url,
+        _target(status, report),
     )
+
+
+def _target(before: Any, report: CommitReport) -> str:
+    """Return the address that a status links: of a failure that is known already, the job that it was in."""
+    if report.state == "failed" and before is not None:
+        known = str(before.get("target_url") or "")
+        if (before["status"], before.get("description")) == ("failed", report.text) and _JOB in known:
+            return known
+    return report.job or report.url
+
+
+_JOB = "/-/jobs/"
 
 
 def _send(gitlab: GitLab, report: CommitReport, before: Any) -> bool:
@@ -73,6 +85,7 @@ def _send(gitlab: GitLab, report: CommitReport, before: Any) -> bool:
     """
     if report.state in _UNFINISHED and before is not None and before["status"] in _UNFINISHED:
         _post(gitlab, report, "canceled")
+    report = replace(report, url=_target(before, report))
     _post(gitlab, report if report.ref else replace(report, ref=before["ref"]), report.state)
     return True
 
