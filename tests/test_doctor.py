@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headgate.doctor import CHECKS
+from headgate.report.terminal import WIDTH
 from support.answers import Answers, serve_answers
 from support.cli import Ran, headgate
 from support.engines import unlocked
@@ -342,6 +343,11 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
 ROLE = "ci_pipeline_variables_minimum_override_role"
 
 
+def in_one_line(text: str) -> str:
+    """Return a text without its line breaks."""
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize(("check", "spoil", "project", "told", "hint"), WRONG)
 def test_what_is_wrong_is_found(
     intake: Installation, check: str, spoil: Callable[[Installation], object], project: str, told: str, hint: str
@@ -354,7 +360,8 @@ def test_what_is_wrong_is_found(
     ran = intake.doctor()
     assert ran.code == 1
     assert f"wrong       {check}: " in ran.out
-    assert found["hint"] in ran.out
+    assert found["hint"] in in_one_line(ran.out)
+    assert all(len(line) <= WIDTH for line in ran.out.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -550,7 +557,7 @@ def test_a_missing_bot_may_be_a_groups(intake: Installation) -> None:
 def test_without_a_set_up_it_is_strict(direct: Installation) -> None:
     ran = headgate("doctor", "--manifests", str(direct.repo))
     assert ran.code == 1
-    assert "if these people are trusted with this repository: --setup direct" in ran.out
+    assert "if these people are trusted with this repository: --setup direct" in in_one_line(ran.out)
 
 
 def test_without_a_checkout_it_asks_for_what_is_named(intake: Installation, tmp_path: Path) -> None:
@@ -559,7 +566,7 @@ def test_without_a_checkout_it_asks_for_what_is_named(intake: Installation, tmp_
     args = ("doctor", "--manifests", str(empty), "--setup", "intake", "--server", intake.gitlab.url, "--project", M)
     ran = headgate(*args, "--intake", DOOR)
     assert ran.code == 0, ran.out
-    assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml is not here" in ran.out
+    assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml is not here" in in_one_line(ran.out)
     nothing = headgate("doctor", "--manifests", str(empty))
     assert nothing.code == 10
     assert "--server URL --project PATH" in nothing.err
@@ -585,4 +592,4 @@ def test_a_token_that_is_none(intake: Installation) -> None:
 def test_another_project_than_headgate_yaml_names(intake: Installation) -> None:
     answer_for(intake.gitlab, "acme/other")
     ran = intake.doctor("--project", "acme/other", "--intake", DOOR)
-    assert "wrong       headgate.yaml: acme/other: headgate.yaml is of acme/manifests" in ran.out
+    assert "wrong headgate.yaml: acme/other: headgate.yaml is of acme/manifests" in in_one_line(ran.out)

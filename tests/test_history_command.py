@@ -40,19 +40,22 @@ def test_each_environment_has_a_table_newest_first(past: ManifestRepository) -> 
     lines = told(past.path)
 
     assert lines[0] == "web in dev"
-    assert lines[1].split() == ["WHEN", "(UTC)", "IMAGES", "FROM", "COMMIT", "WHO"]
+    assert lines[1].split() == ["WHEN", "(UTC)", "COMMIT", "WHO", "IMAGES"]
     back = git(past.path, "rev-parse", "--short=12", "HEAD~3")
-    assert lines[2].endswith(f"Test  back to {back}; pinned by ada: 2 is broken")
-    assert f"web:1.0@{'1' * 12}  acme/web@{'1' * 12} (main)" in lines[2]
-    assert f"acme/web@{'2' * 12} (main)" in lines[3]
-    assert lines[5:7] == ["", "web in production"]
-    assert lines[8].endswith("  as in dev")
-    assert len(lines) == 9
+    assert lines[2].endswith(f"  Test  web:1.0@{'1' * 12}")
+    assert lines[3:5] == [
+        f"      from: acme/web@{'1' * 12} (main)",
+        f"      back to {back}; pinned by ada: 2 is broken",
+    ]
+    assert lines[6] == f"      from: acme/web@{'2' * 12} (main)"
+    assert lines[9:11] == ["", "web in production"]
+    assert lines[14] == "      as in dev"
+    assert len(lines) == 15
 
 
 def test_one_environment_and_so_many_steps(past: ManifestRepository) -> None:
     lines = told(past.path, "--environment", "dev", "--limit", "1")
-    assert [line.split()[0] for line in lines] == ["web", "WHEN", lines[2].split()[0]]
+    assert [line.split()[0] for line in lines] == ["web", "WHEN", lines[2].split()[0], "from:", "back"]
 
 
 def test_json_has_the_whole_release(past: ManifestRepository) -> None:
@@ -73,8 +76,9 @@ def test_unpinned_and_removed_are_told(past: ManifestRepository) -> None:
     git(past.path, "rm", "-r", "--quiet", "apps/web")
     past.commit("Remove")
     lines = told(past.path, "--environment", "dev")
-    assert lines[2].endswith("Test  removed")
-    assert lines[3].endswith("Test  unpinned")
+    assert lines[2].endswith("  Test")
+    assert lines[3] == "      removed"
+    assert lines[6] == "      unpinned"
 
 
 def test_an_app_that_never_was_is_an_error(past: ManifestRepository) -> None:
@@ -92,8 +96,8 @@ def test_from_an_address_the_past_is_fetched(stage: Stage) -> None:
     assert stage.deliver(image=f"{IMAGES['web']}:1.1@sha256:{'3' * 64}").code == 0
     lines = told(stage.remote.as_uri(), "--environment", "dev")
     assert "web:1.1@333333333333" in lines[2]
-    assert "web:1.0@111111111111" in lines[3]
-    assert len(lines) == 4
+    assert "web:1.0@111111111111" in lines[4]
+    assert len(lines) == 6
 
 
 def test_a_cut_off_checkout_without_remote_says_so(past: ManifestRepository, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ import typer
 
 from headgate.arguments import app
 from headgate.errors import ConfigError, DeniedError, GitError, GuardError, RefusedError, RenderError
+from headgate.report.table import write_table
+from headgate.report.terminal import Terminal
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
 from support.stage import IMAGE, OTHER_DIGEST, Stage, make_stage, write_app
@@ -356,3 +359,50 @@ def test_hand_off_that_nothing_takes_names_a_broken_app_yaml(stage: Stage, image
     assert ran.code == RefusedError.code
     assert "but some files are unreadable: apps/w" in ran.err
     assert "app.yaml:2: imags: unknown key 'imags'" in ran.err
+
+
+# Tables
+
+LONG = "a-team-and-its-service-with-a-name-as-long-as-kubernetes-allows"
+
+
+def everything_long(manifests: ManifestRepository) -> ManifestRepository:
+    """Add an app whose names, versions and reasons are long, and commit it."""
+    environment = "production-in-the-region-of-central-europe"
+    settings = f"version: 1\nenvironments:\n  {environment}: {{delivery: commit}}\n  dev: {{delivery: commit}}\n"
+    manifests.write({"headgate.yaml": settings, "templates/web/web.yaml": DEPLOYMENT})
+    manifests.app(LONG, f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\n")
+    for name in (environment, "dev"):
+        manifests.release(LONG, name, images={"web": IMAGE})
+        release = manifests.path / f"apps/{LONG}/releases/{name}/release.yaml"
+        text = release.read_text().replace("tag: '1.0'", f"tag: 1.0-{'build-' * 12}1").replace("acme/web\n", "a/b\n")
+        reason = "the newest version loses orders, " * 3
+        release.write_text(f"{text}pin: {{by: ada, reason: '{reason}', since: '{COMMIT}'}}\n")
+        (manifests.path / f"apps/{LONG}/values.{name}.yaml").write_text("# nothing\n")
+    return manifests.commit()
+
+
+@pytest.mark.parametrize("command", [("status",), ("history", LONG), ("compare", "dev", "PRODUCTION")], ids=" ".join)
+def test_table_fits_80_columns_whatever_the_names_are(manifests: ManifestRepository, command: tuple[str, ...]) -> None:
+    everything_long(manifests)
+    command = tuple(word.replace("PRODUCTION", "production-in-the-region-of-central-europe") for word in command)
+    ran = headgate(*command, "--manifests", str(manifests.path))
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.out.splitlines() if len(line) > 80] == []
+    if command[0] != "compare":
+        assert "the newest version loses orders" in ran.out  # nothing is left out
+        assert "build-" * 12 in "".join(ran.out.split())
+
+
+def test_columns_beyond_the_width_stand_below_with_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[("shop", ""), ("v1." + "x" * 70, ""), ("fails: because", "")], [("cart", ""), ("v2", ""), ("", "")]]
+    write_table(Terminal(sys.stdout), ("APP", "VERSION", ""), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "APP   VERSION",
+        f"shop  v1.{'x' * 70}",
+        "    fails: because",
+        "cart  v2",
+    ]
+    write_table(Terminal(sys.stdout), ("APP", "VERSION", "STATE"), [[("shop", ""), ("1" * 90, ""), ("held", "")]])
+    below = [f"    version: {'1' * 67}", f"      {'1' * 23}", "    state: held"]
+    assert capsys.readouterr().out.splitlines() == ["APP", "shop", *below]

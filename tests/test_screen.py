@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from headgate.report.changejson import report_text
 from headgate.report.changereport import ChangeReport
-from headgate.report.screen import WIDTH, change_lines, write_change
-from headgate.report.terminal import Terminal
+from headgate.report.screen import change_lines, write_change
+from headgate.report.terminal import WIDTH, Terminal
 from support.reports import report_of_text, template_change
 
 SCREEN = 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Location
 from headgate.gitlab.api import connect
 from headgate.paths import SETTINGS
-from headgate.report.terminal import Terminal
+from headgate.report.terminal import WIDTH, Terminal
 from headgate.repository import git
 from headgate.repository.worktree import tree_of_folder
 from headgate.scaffolding import CI, INTAKE_CI, as_setup
@@ -114,14 +115,20 @@ _STYLES = {"ok": "green", "wrong": "bold red", "cannot tell": "yellow"}
 def _print_findings(terminal: Terminal, findings: Sequence[Diagnosis]) -> None:
     for finding in findings:
         place = f"{finding.project}: " if finding.project else ""
-        terminal.pieces(
-            (f"{finding.state:<12}", _STYLES[finding.state]), (f"{finding.check}: {place}{finding.message}", "")
-        )
-        if finding.hint:
-            terminal.line(f"{'':<12}  {finding.hint}", "dim")
+        first, *more = _wrapped(f"{finding.check}: {place}{finding.message}")
+        terminal.pieces((f"{finding.state:<12}", _STYLES[finding.state]), (first, ""))
+        for line in more:
+            terminal.line(f"{'':<12}{line}")
+        for line in _wrapped(finding.hint):
+            terminal.line(f"{'':<12}  {line}", "dim")
     numbers = {state: sum(finding.state == state for finding in findings) for state in _STYLES}
     terminal.line(", ".join(f"{number} {state}" for state, number in numbers.items() if number))
     terminal.line(_GO_THROUGH[hand_offs(findings)])
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return a text in lines that fit beside its state."""
+    return textwrap.wrap(text, WIDTH - 14, break_on_hyphens=False)
 
 
 _GO_THROUGH = {

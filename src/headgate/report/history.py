@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.releases.release import parts
 from headgate.report.table import moment, write_table
+from headgate.report.terminal import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 SHORT = 12
 
-_TITLES = ("WHEN (UTC)", "IMAGES", "FROM", "COMMIT", "WHO", "")
+_TITLES = ("WHEN (UTC)", "COMMIT", "WHO", "IMAGES", "FROM", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,10 @@ def write_history(
     if not entries:
         terminal.line(f"{app} has no release yet", "dim")
     for number, (environment, steps) in enumerate(entries.items()):
-        terminal.line(f"{'' if number == 0 else chr(10)}{app} in {environment}", "bold")
+        if number:
+            terminal.line()
+        for line in textwrap.wrap(f"{app} in {environment}", WIDTH, break_on_hyphens=False):
+            terminal.line(line, "bold")
         write_table(terminal, _TITLES, [_row(entry) for entry in steps], indent="  ")
         if not steps:
             terminal.line("  no known change", "dim")
@@ -53,10 +58,10 @@ def _row(entry: HistoryEntry) -> list[Cell]:
     dim = "" if step.is_version else "dim"
     return [
         (moment(step.time), dim),
-        (images(step.release), "bold" if step.is_version else "dim"),
-        (source(step.release), dim),
         (step.commit[:SHORT], "cyan"),
         (step.who.rsplit(" <", 1)[0], dim),
+        (images(step.release), "bold" if step.is_version else "dim"),
+        (source(step.release), dim),
         ("; ".join(entry.notes), "red" if gone or step.problem else "yellow"),
     ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.report.changereport import action_counts, counts, effect_facts, object_name, reason, risk_facts
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
-from headgate.report.terminal import safe
+from headgate.report.terminal import WIDTH, safe
 from headgate.report.valuelines import value_lines
 from headgate.report.versions import part_name, version_steps
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from headgate.report.terminal import Terminal
     from headgate.report.verdict import Verdict
 
-WIDTH = 80
 _MAX_VERSIONS = 15
 _MAX_FACTS = 12
 _MAX_GROUPS = 20

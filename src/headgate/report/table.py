@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from headgate.report.terminal import safe
+from headgate.report.terminal import WIDTH, safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,20 +20,35 @@ Cell = tuple[str, str]
 
 
 def write_table(terminal: Terminal, titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
-    """Write rows below titles, each column as wide as its widest text. Empty columns are left out."""
+    """Write rows below titles, each column as wide as its widest text. Empty columns are left out.
+
+    The columns that go beyond `WIDTH` stand below their row, with their titles.
+    """
     if not rows:
         return
     columns = [column for column in range(len(titles)) if any(row[column][0] for row in rows)]
     table = [[(titles[column], "dim") for column in columns]]
     table += [[(safe(row[column][0]), row[column][1]) for column in columns] for row in rows]
     widths = [max(_width(row[index][0]) for row in table) for index in range(len(columns))]
-    for row in table:
-        last = max((index for index, cell in enumerate(row) if cell[0]), default=0)
+    ends = list(accumulate(widths, lambda end, width: end + 2 + width, initial=len(indent) - 2))[1:]
+    count = max(1, sum(end <= WIDTH for end in ends))
+    for number, row in enumerate(table):
+        shown = row[:count]
+        last = max((index for index, cell in enumerate(shown) if cell[0]), default=0)
         pieces = [
             (text if index == last else text + " " * (widths[index] - _width(text) + 2), style)
-            for index, (text, style) in enumerate(row[: last + 1])
+            for index, (text, style) in enumerate(shown[: last + 1])
         ]
         terminal.pieces((indent, ""), *pieces)
+        for index in range(count, len(row)) if number else ():
+            _write_below(terminal, titles[columns[index]].lower(), row[index], f"{indent}    ")
+
+
+def _write_below(terminal: Terminal, title: str, cell: Cell, indent: str) -> None:
+    text, style = cell
+    named = f"{title}: {text}" if title and text else text
+    for line in textwrap.wrap(named, WIDTH - len(indent), subsequent_indent="  ", break_on_hyphens=False):
+        terminal.pieces((indent, ""), (line, style))
 
 
 def _width(text: str) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome
     from headgate.hydration.output import ObjectChange
 
+WIDTH = 80
+"""What people's terminals show at least."""
 _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 _LABELLED = ("superseded", "held")
 _MAX_FIELDS = 4
