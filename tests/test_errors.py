@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.bounded import bounded
-from headgate.errors import KINDS, ConfigError, HeadgateError, Location, did_you_mean, first_few
+from headgate.bounded import bounded, first_few
+from headgate.errors import KINDS, ConfigError, HeadgateError, Location, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

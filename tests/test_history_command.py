@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.errors import ConfigError
+from headgate.errors import ArgumentError
 from support.cli import headgate
 from support.manifests import COMMIT, ManifestRepository, git
 from support.stage import APP, Stage, write_app
@@ -83,10 +83,10 @@ def test_unpinned_and_removed_are_told(past: ManifestRepository) -> None:
 
 def test_an_app_that_never_was_is_an_error(past: ManifestRepository) -> None:
     ran = headgate("history", "wep", "--manifests", str(past.path))
-    assert ran.code == ConfigError.code
+    assert ran.code == ArgumentError.code
     assert "there is no app 'wep', and no release of one in git's history\n  did you mean 'web'?" in ran.err
     ran = headgate("history", "web", "--manifests", str(past.path), "--environment", "prod")
-    assert ran.code == ConfigError.code
+    assert ran.code == ArgumentError.code
     assert "expected one of: dev, production" in ran.err
 
 
@@ -116,3 +116,65 @@ def test_nothing_that_others_wrote_steers_the_terminal(
     out = headgate("history", "web", "--manifests", str(past.path)).out
     assert "\x1b" not in out
     assert "Eve" in out
+
+
+@pytest.fixture
+def people(manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> ManifestRepository:
+    """Return a repository in which several people put versions of two apps into environments."""
+    for name in ("web", "api"):
+        manifests.app(name, APP)
+    manifests.release("web", "dev", images=IMAGES, commit=ONE).commit("Deliver\n\nHeadgate-Actor: ada")
+    file = manifests.release("api", "dev", images=IMAGES, commit=ONE).path / "apps/api/releases/dev/release.yaml"
+    file.write_text(file.read_text().replace("project: acme/web", "project: acme/web\n    actor: Eve"))
+    manifests.commit("Deliver")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Bob")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "bob@example.com")
+    manifests.release("web", "production", images=IMAGES, commit=ONE).commit("Merge")
+    file = manifests.path / "apps/web/releases/dev/release.yaml"
+    file.write_text(file.read_text() + f"pin: {{by: Mia, reason: because, since: '{COMMIT}'}}\n")
+    return manifests.commit("Pin")
+
+
+@pytest.mark.parametrize(
+    ("actor", "steps"),
+    [
+        ("ada", ["web dev Deliver"]),
+        ("eve", ["api dev Deliver"]),
+        ("Mia", ["web dev Pin"]),
+        ("bob", ["web dev Pin", "web production Merge"]),
+        ("BOB@example.com", ["web dev Pin", "web production Merge"]),
+        ("nobody", []),
+    ],
+)
+def test_what_somebody_did_is_found_in_all_apps(actor: str, steps: list[str], people: ManifestRepository) -> None:
+    ran = headgate("history", "--actor", actor, "--json", "--manifests", str(people.path))
+    data = json.loads(ran.out)
+    assert (data["version"], data["actor"]) == (1, actor)
+    assert sorted(f"{step['app']} {step['environment']} {step['subject']}" for step in data["steps"]) == steps
+
+
+def test_one_app_and_one_environment_of_somebody(people: ManifestRepository) -> None:
+    lines = told(people.path, "--actor", "bob", "--environment", "dev")
+    assert (len([line for line in lines if line[:4] == "  20"]), lines[-1].strip()) == (1, "pinned by Mia: because")
+    data = json.loads("\n".join(told(people.path, "--actor", "bob", "--json")))
+    assert [len(found["steps"]) for found in data["environments"]] == [1, 1]
+    assert data["environments"][0]["steps"][0]["actors"] == ["Mia"]
+
+
+def test_all_apps_newest_first_and_so_many(people: ManifestRepository) -> None:
+    lines = headgate("history", "--manifests", str(people.path), "--limit", "3").out.splitlines()
+    assert lines[0].split() == ["WHEN", "(UTC)", "APP", "ENVIRONMENT", "VERSION", "COMMIT", "WHO"]
+    assert len([line for line in lines if line[:2] == "20"]) == 3
+    assert "Test for Eve" in "\n".join(lines)
+    assert [line for line in lines if len(line) > 80] == []
+    ran = headgate("history", "--environment", "productoin", "--manifests", str(people.path))
+    assert ran.code == ArgumentError.code
+    assert "did you mean 'production'?" in ran.err
+
+
+def test_somebody_is_searched_in_the_whole_past_from_an_address(people: ManifestRepository, tmp_path: Path) -> None:
+    remote = tmp_path / "manifests.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(people.path), str(remote))
+    git(remote, "config", "uploadpack.allowFilter", "true")
+    ran = headgate("history", "--actor", "ada", "--json", "--manifests", remote.as_uri())
+    assert [step["subject"] for step in json.loads(ran.out)["steps"]] == ["Deliver"]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _MAX_TEXT, _MAX_LINES = 8000, 50
 _MAX_REST = 60  # the note on the rest
 
@@ -16,3 +21,8 @@ def bounded(text: str, characters: int = _MAX_TEXT, lines: int = _MAX_LINES) -> 
         return "\n".join((*kept, f"    ... and {rest} more lines"))
     shown = "\n".join(kept)
     return f"{shown}... and {len(text) - len(shown)} more characters"
+
+
+def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:
+    """Return the first texts, and the number of the others."""
+    return [*texts[:limit], f"... and {len(texts) - limit} more"] if len(texts) > limit else list(texts)

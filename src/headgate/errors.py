@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from headgate.bounded import bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+_MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key has no limit
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,6 @@ class Location:
         text = f"{self.source or self.file}:{self.line}" if self.line else self.source or self.file
         text += f" in {self.origin}" if self.origin else ""
         return bounded(f"{text}: {self.key}" if self.key else text, _MAX_PLACE)
-
-
-_MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key has no limit
 
 
 class HeadgateError(Exception):
@@ -277,19 +276,20 @@ class StillWaitingError(HeadgateError):
     title = "Flux is not done yet"
 
 
+class ArgumentError(HeadgateError):
+    """An argument of a command has no meaning, or names something that is not there."""
+
+    code = 38
+    title = "an argument names nothing that is there, or has no meaning"
+
+
 def _kinds(base: type[HeadgateError]) -> Iterator[type[HeadgateError]]:
     for kind in base.__subclasses__():
         yield from ([kind] if "code" in vars(kind) else [])
         yield from _kinds(kind)
 
 
-KINDS = tuple(sorted(_kinds(HeadgateError), key=lambda kind: kind.code))
-"""The kinds of errors, by exit code."""
-
-
-def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:
-    """Return the first texts, and the number of the others."""
-    return [*texts[:limit], f"... and {len(texts) - limit} more"] if len(texts) > limit else list(texts)
+KINDS = tuple(sorted(_kinds(HeadgateError), key=lambda kind: kind.code))  # by exit code
 
 
 def did_you_mean(text: str, known: list[str]) -> str:

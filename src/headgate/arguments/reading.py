@@ -40,16 +40,43 @@ def compare(
 
 @app.command()
 def history(
-    name: Annotated[str, typer.Argument(metavar="APP", help="The app.")],
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
     environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
+    actor: Annotated[
+        str, typer.Option("--actor", metavar="NAME", help="Only what this person did: a user name, name or address.")
+    ] = "",
     manifests: Manifests = ".",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many steps of each environment.")] = 10,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="How many steps of each environment; of all, without APP.")
+    ] = 10,
     json: Json = False,
 ) -> None:
-    """Show who delivered what of an app, when and from which commit, newest first."""
+    """Show who delivered what, when and from which commit, newest first."""
     from headgate.commands import history as command  # noqa: PLC0415
 
-    request = command.HistoryOptions(name, manifests, environment, limit, json)
+    request = command.HistoryOptions(
+        app=name or "", manifests=manifests, environment=environment, actor=actor, limit=limit, json=json
+    )
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def where(
+    image: Annotated[
+        str,
+        typer.Argument(metavar="IMAGE|DIGEST", help="REPOSITORY, REPOSITORY:TAG or a digest, or its beginning."),
+    ],
+    environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
+    history: Annotated[bool, typer.Option("--history", help="Also where it ran before.")] = False,
+    manifests: Manifests = ".",
+    json: Json = False,
+) -> None:
+    """Show where an image runs and waits, since when, from which commit, and who put it there."""
+    from headgate.commands import where as command  # noqa: PLC0415
+
+    request = command.WhereOptions(
+        image=image, manifests=manifests, environment=environment, history=history, json=json
+    )
     finish(lambda: command.run(request))
 
 
@@ -74,13 +101,11 @@ def verify(
 
 
 @app.command()
-def version() -> None:
+def version(json: Json = False) -> None:
     """Print the versions of Headgate and its tools, and where these were found."""
     from headgate.commands import version as command  # noqa: PLC0415
 
-    lines, code = command.lines()
-    print("\n".join(lines))  # noqa: T201
-    raise typer.Exit(code)
+    finish(lambda: command.run(json=json))
 
 
 @app.command()

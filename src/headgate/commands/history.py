@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
-from headgate.errors import ConfigError, HeadgateError, did_you_mean
+from headgate.errors import ArgumentError, HeadgateError, did_you_mean
 from headgate.model import Settings
 from headgate.paths import SETTINGS
 from headgate.releases.deepen import deepening
-from headgate.releases.history import read_histories
-from headgate.report.history import SHORT, HistoryEntry, history_to_json, write_history
+from headgate.releases.history import read_all_histories, read_histories
+from headgate.report.history import HistoryEntry, history_to_json, steps_to_json, write_history, write_steps
+from headgate.report.history_entries import history_entries, is_by
 from headgate.report.terminal import Terminal
 from headgate.state.reading import open_for_reading
 
@@ -20,49 +21,102 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.landing.workspace import Workspace
-    from headgate.model import Release
-    from headgate.releases.history import ReleaseHistory, ReleaseStep
+    from headgate.releases.history import ReleaseHistory
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryOptions:
-    """The command's arguments."""
+    """The command's arguments. ``limit`` counts the steps of each environment; those of all, where no app is named."""
 
-    app: str
+    app: str = ""
     manifests: str = "."
     environment: str = ""
+    actor: str = ""
     limit: int = 10
     json: bool = False
 
 
+Entries = dict[str, tuple[HistoryEntry, ...]]
+
+
 def run(request: HistoryOptions) -> int:
-    """Show the history of an app and return 0. Raises ConfigError when there never was such an app."""
+    """Show the history of an app, or of all, and return 0. Raises ArgumentError when there never was such an app."""
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
         names = _environments(tree)
-        histories = _histories(workspace, request)
-        shown = _shown(request, histories, [folder.rsplit("/", 1)[1] for folder in app_folders(tree)])
-    ordered = sorted(histories, key=lambda name: names.index(name) if name in names else len(names))
-    entries = {name: _entries(histories, ordered, name)[: request.limit] for name in ordered if name in shown}
-    cuts = {name: histories[name].cut for name in entries if len(entries[name]) < request.limit}
-    if request.json:
-        print(history_to_json(request.app, entries, cuts))  # noqa: T201  the answer itself
+        histories = _histories(workspace, request, names)
+        if request.app or request.environment:
+            _check_names(request, histories, [folder.rsplit("/", 1)[1] for folder in app_folders(tree)])
+    entries = {app: _chosen(request, history_entries(found, names)) for app, found in histories.items()}
+    cuts = {app: {name: history.cut for name, history in found.items()} for app, found in histories.items()}
+    if request.app:
+        _show_app(request, entries.get(request.app, {}), cuts.get(request.app, {}))
     else:
-        write_history(Terminal(sys.stdout), request.app, entries, cuts)
+        _show_all(request, entries, next((cut for found in cuts.values() for cut in found.values()), ""))
     return 0
 
 
-def _histories(workspace: Workspace, request: HistoryOptions) -> dict[str, ReleaseHistory]:
-    """Read so much of the past as there are steps to show."""
-    found: dict[str, ReleaseHistory] = {}
+def _show_app(request: HistoryOptions, every: Entries, cuts: Mapping[str, str]) -> None:
+    entries = {name: steps[: request.limit] for name, steps in every.items()}
+    ends = {name: cuts[name] for name, steps in entries.items() if len(steps) < request.limit}
+    if request.json:
+        print(history_to_json(request.app, entries, ends, request.actor))  # noqa: T201  the answer itself
+    else:
+        write_history(Terminal(sys.stdout), request.app, entries, ends)
+
+
+def _show_all(request: HistoryOptions, entries: Mapping[str, Entries], cut: str) -> None:
+    every = [(app, name, entry) for app, found in entries.items() for name, steps in found.items() for entry in steps]
+    newest = sorted(every, key=lambda item: item[2].step.time, reverse=True)[: request.limit]
+    end = cut if len(newest) < request.limit else ""
+    if request.json:
+        print(steps_to_json(newest, end, request.actor))  # noqa: T201  the answer itself
+    else:
+        write_steps(Terminal(sys.stdout), newest, end)
+
+
+def _chosen(request: HistoryOptions, entries: Entries) -> Entries:
+    return {
+        name: tuple(entry for entry in steps if not request.actor or is_by(entry, request.actor))
+        for name, steps in entries.items()
+        if request.environment in ("", name)
+    }
+
+
+def _histories(
+    workspace: Workspace, request: HistoryOptions, names: Sequence[str]
+) -> dict[str, dict[str, ReleaseHistory]]:
+    """Read so much of the past as there are steps to show, by app and environment."""
+    found: dict[str, dict[str, ReleaseHistory]] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
         for repository in repositories:
-            found = read_histories(repository, workspace.base, request.app)
-            requested = [history for name, history in found.items() if request.environment in ("", name)]
-            if requested and all(len(history.versions) >= request.limit or not history.cut for history in requested):
+            found = {}
+            if request.app:
+                own = read_histories(repository, workspace.base, request.app)
+                found = {request.app: own} if own else {}
+            else:
+                for (app, name), history in read_all_histories(repository, workspace.base).items():
+                    found.setdefault(app, {})[name] = history
+            if _is_deep_enough(request, found, names):
                 break
     return found
+
+
+def _is_deep_enough(
+    request: HistoryOptions, found: Mapping[str, Mapping[str, ReleaseHistory]], names: Sequence[str]
+) -> bool:
+    every = [history for histories in found.values() for history in histories.values()]
+    wanted = [history for history in every if request.environment in ("", history.environment)]
+    if request.app and not request.actor:
+        return bool(wanted) and all(len(past.versions) >= request.limit or not past.cut for past in wanted)
+    counts = [
+        len(steps)
+        for histories in found.values()
+        for steps in _chosen(request, history_entries(histories, names)).values()
+    ]
+    fewest = min(counts, default=0) if request.app else sum(counts)
+    return bool(wanted) and (fewest >= request.limit or not any(history.cut for history in wanted))
 
 
 def _environments(tree: Tree) -> list[str]:
@@ -73,67 +127,19 @@ def _environments(tree: Tree) -> list[str]:
         return []
 
 
-def _shown(request: HistoryOptions, histories: Mapping[str, ReleaseHistory], apps: Sequence[str]) -> list[str]:
-    """Return the environments to show. Raises ConfigError for an app or an environment that never was."""
-    if request.app not in apps and not histories:
-        raise ConfigError(
+def _check_names(
+    request: HistoryOptions, histories: Mapping[str, Mapping[str, ReleaseHistory]], apps: Sequence[str]
+) -> None:
+    """Raise ArgumentError for an app or an environment that never was."""
+    if request.app and request.app not in apps and not histories:
+        raise ArgumentError(
             f"there is no app '{request.app}', and no release of one in git's history",
             hint=did_you_mean(request.app, list(apps)) or f"there are: {', '.join(sorted(apps)) or 'none yet'}",
         )
-    if request.environment and request.environment not in histories:
-        raise ConfigError(
-            f"'{request.app}' was never released in '{request.environment}'"
-            + (f", expected one of: {', '.join(histories)}" if histories else ""),
-            hint=did_you_mean(request.environment, list(histories)),
+    released = list(dict.fromkeys(name for found in histories.values() for name in found))
+    if request.environment and request.environment not in released:
+        what = f"'{request.app}' was never released" if request.app else "nothing was ever released"
+        raise ArgumentError(
+            f"{what} in '{request.environment}'" + (f", expected one of: {', '.join(released)}" if released else ""),
+            hint=did_you_mean(request.environment, released),
         )
-    return [request.environment] if request.environment else list(histories)
-
-
-def _entries(histories: Mapping[str, ReleaseHistory], ordered: Sequence[str], name: str) -> tuple[HistoryEntry, ...]:
-    """Return the entries of an environment: the steps that changed what runs, or who may change it."""
-    history = histories[name]
-    before = [histories[other] for other in ordered[: ordered.index(name)]]
-    entries = []
-    olders = (*history.steps, history.oldest)[1:]
-    for step, older in zip(history.steps, olders, strict=True):
-        pin_changed = _pin(step.release) != _pin(older.release if older else None)
-        if step.is_version or pin_changed:
-            entries.append(_entry(history, before, step, pin_changed=pin_changed))
-    return tuple(entries)
-
-
-def _entry(
-    history: ReleaseHistory, before: Sequence[ReleaseHistory], step: ReleaseStep, *, pin_changed: bool
-) -> HistoryEntry:
-    same = history.same_as(step)
-    first = next((other.environment for other in reversed(before) if _had_before(other, step)), "")
-    notes = []
-    if step.is_version and step.release is None:
-        notes.append(f"cannot be read: {step.problem}" if step.problem else "removed")
-    if same is not None:
-        notes.append(f"back to {same.commit[:SHORT]}")
-    if first:
-        notes.append(f"as in {first}")
-    if pin_changed:
-        pin = step.release.pin if step.release else None
-        notes.append(f"pinned by {pin.by}: {pin.reason}" if pin else "unpinned")
-    return HistoryEntry(step=step, back_to=same.commit if same else "", as_in=first, notes=tuple(notes))
-
-
-def _had_before(other: ReleaseHistory, step: ReleaseStep) -> bool:
-    """Whether another environment had the same parts, from the same refs, with an earlier commit: a promotion."""
-    if step.release is None or not step.is_version:
-        return False
-    for version in other.versions:
-        earlier = version.time <= step.time and version.commit != step.commit
-        if earlier and version.release is not None and _parts(version.release) == _parts(step.release):
-            return True
-    return False
-
-
-def _parts(release: Release) -> object:
-    return release.images, release.config
-
-
-def _pin(release: Release | None) -> object:
-    return release.pin if release else None

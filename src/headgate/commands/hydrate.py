@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, signals
+from headgate.bounded import first_few
 from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
 from headgate.engine import pool
-from headgate.errors import ConfigError, GuardError, did_you_mean, first_few
+from headgate.errors import ConfigError, GuardError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message

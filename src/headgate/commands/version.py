@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from json import dumps
 
 from headgate import PINNED, __version__, tools
 from headgate.engine import pool
@@ -18,19 +19,31 @@ def engine_line() -> str:
     return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}{validator}"
 
 
-def lines() -> tuple[list[str], int]:
-    """Return the lines to print, and the exit code: that of a missing tool when one is missing."""
-    found = [f"headgate   {__version__}  (Python {platform.python_version()})"]
+def run(*, json: bool = False) -> int:
+    """Print the versions and return 0, or the code of a missing tool when one is missing."""
+    facts, code = _facts()
+    if json:
+        values = {name: value or None for name, value in facts.items()}
+        own = {"headgate": __version__, "python": platform.python_version()}
+        print(dumps({"version": 1, **values, **own}, indent=2))  # noqa: T201  the answer itself
+    else:
+        print("\n".join(f"{name:<10} {value or _MISSING[name]}" for name, value in facts.items()))  # noqa: T201
+    return code
+
+
+_MISSING = {"validator": "missing; make validator builds it"}
+
+
+def _facts() -> tuple[dict[str, str], int]:
+    """Return the versions and places by name, and the exit code."""
+    facts = {"headgate": f"{__version__}  (Python {platform.python_version()})"}
     code = 0
     try:
         path = tools.find_engine()
         locked, reason = pool.status()
-        found += [f"{name:<10} {version}" for name, version in PINNED.items()]
-        found.append(f"engine     {path}")
-        found.append(f"sandbox    {'seccomp' if locked else f'none: {reason}'}")
+        facts |= {**PINNED, "engine": str(path), "sandbox": "seccomp" if locked else f"none: {reason}"}
     except ToolError as error:
-        found.append(f"engine     missing: {error}")
+        facts["engine"] = f"missing: {error}"
         code = error.code
-    found.append(f"validator  {tools.find_validator() or 'missing; make validator builds it'}")
-    found.append(f"jinja2     {tools.engine_version('jinja2')}")
-    return found, code
+    facts |= {"validator": str(tools.find_validator() or ""), "jinja2": tools.engine_version("jinja2")}
+    return facts, code

@@ -80,8 +80,12 @@ def values(
 
 def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
     """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
-    body = {"files": [{"file": file, "text": decoded(data, file)}]}
-    return send(Request(kind="objects", body=body, owner=owner)).objects
+    return send(objects_request(data, file, owner=owner)).objects
+
+
+def objects_request(data: bytes | str, file: str, *, owner: str = "") -> Request:
+    """Return the request of `objects`, for `read_ahead`. Raises YamlError."""
+    return Request(kind="objects", body={"files": [{"file": file, "text": decoded(data, file)}]}, owner=owner)
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}

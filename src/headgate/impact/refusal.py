@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.errors import DeniedError, Location, first_few
+from headgate.bounded import first_few
+from headgate.errors import DeniedError, Location
 from headgate.paths import SETTINGS
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.errors import DeniedError, first_few
+from headgate.bounded import first_few
+from headgate.errors import DeniedError
 from headgate.objects.kinds import denied_because
 from headgate.yamltext import valuepath
 

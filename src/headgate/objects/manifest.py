@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import Location, ManifestError, first_few
+from headgate.bounded import first_few
+from headgate.errors import Location, ManifestError
 from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by, unknown_kind
 from headgate.objects.lookup import value_at
 from headgate.yamltext.write import write

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import ConfigError, RefusedError, first_few
+from headgate.bounded import first_few
+from headgate.errors import ConfigError, RefusedError
 from headgate.model import ReleasedConfig, ReleasedImage
 from headgate.objects.images import matching
 from headgate.releases.pending import NO_FILES, group_of

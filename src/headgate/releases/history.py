@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.repository.git import Repository
-    from headgate.repository.gitlog import LogEntry
+    from headgate.repository.gitlog import FileChange, LogEntry
 
 NOTHING = ""
 """`ReleaseStep.runs` of an app without a release."""
@@ -62,7 +62,8 @@ class ReleaseStep:
 
     ``release`` is None when there is none, or when it is unreadable (``problem``). ``runs`` identifies the running
     version: images, config and template, without `newest`, `pin` and everything pending. ``is_version``: the commit
-    changed the running version. ``config`` identifies the files of the app's own config.
+    changed the running version. ``config`` identifies the files of the app's own config. ``actors`` are those of the
+    commit (`LogEntry`).
     """
 
     commit: str
@@ -70,6 +71,7 @@ class ReleaseStep:
     time: datetime
     who: str
     subject: str
+    actors: tuple[str, ...]
     folder: str
     release: Release | None
     config: str
@@ -123,6 +125,22 @@ def read_histories(repository: Repository, head: str, app: str) -> dict[str, Rel
     environments = sorted({path.environment for path in paths if path is not None and path.app == app})
     end = cut(repository, head)
     return {name: _history(repository, entries, app, name, end) for name in environments}
+
+
+def read_all_histories(repository: Repository, head: str) -> dict[tuple[str, str], ReleaseHistory]:
+    """Return the history of every app in each environment (`read_histories`), by one read of git's log."""
+    by_owner: dict[tuple[str, str], list[LogEntry]] = {}
+    for entry in log(repository, head, [below(APPS)]):
+        own: dict[tuple[str, str], list[FileChange]] = {}
+        for change in entry.files:
+            if (path := parse_release_path(change.path)) is not None:
+                own.setdefault(path.owner, []).append(change)
+        for owner, files in own.items():
+            by_owner.setdefault(owner, []).append(replace(entry, files=tuple(files)))
+    changes = [change for entries in by_owner.values() for entry in entries for change in entry.files]
+    repository.load([change.new for change in changes if change.new and change.path.endswith(f"/{RELEASE}")])
+    end = cut(repository, head)
+    return {owner: _history(repository, entries, *owner, end) for owner, entries in sorted(by_owner.items())}
 
 
 def _log(repository: Repository, head: str, app: str, environment: str = "") -> list[LogEntry]:
@@ -227,6 +245,7 @@ def _step(repository: Repository, entry: LogEntry, folder: str, files: dict[str,
         time=entry.time,
         who=entry.who,
         subject=entry.subject,
+        actors=entry.actors,
         folder=folder,
         release=release,
         config=config,

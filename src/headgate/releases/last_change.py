@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LastChange:
-    """The commit that brought the running version."""
+    """The commit that brought the running version. ``actors`` are those of the commit (`LogEntry`)."""
 
     commit: str
     time: datetime
     who: str
+    actors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,14 @@ def last_changes(repository: Repository, head: str, owners: Collection[Owner]) -
         _load_newest(repository, changes)
         for change in changes:
             if change.owner not in last and _changes_version(repository, change.files):
-                last[change.owner] = LastChange(change.entry.commit, change.entry.time, change.entry.who)
+                last[change.owner] = _last_change(change.entry)
         if len(last) == len(owners):
             break
     return last
+
+
+def _last_change(entry: LogEntry) -> LastChange:
+    return LastChange(entry.commit, entry.time, entry.who, entry.actors)
 
 
 def _load_newest(repository: Repository, changes: Sequence[_ReleaseChange]) -> None:

@@ -26,12 +26,16 @@ _TITLES = ("WHEN (UTC)", "COMMIT", "WHO", "IMAGES", "FROM", "")
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
-    """A step with notes: the commit that it went back to, the environment that had the release first."""
+    """A step with notes: the commit that it went back to, the environment that had the release first.
+
+    ``actors`` are the people behind it, beside the commit's author.
+    """
 
     step: ReleaseStep
     back_to: str = ""
     as_in: str = ""
     notes: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
 
 
 def write_history(
@@ -59,11 +63,41 @@ def _row(entry: HistoryEntry) -> list[Cell]:
     return [
         (moment(step.time), dim),
         (step.commit[:SHORT], "cyan"),
-        (step.who.rsplit(" <", 1)[0], dim),
+        (_people(entry), dim),
         (images(step.release), "bold" if step.is_version else "dim"),
         (source(step.release), dim),
         ("; ".join(entry.notes), "red" if gone or step.problem else "yellow"),
     ]
+
+
+def _people(entry: HistoryEntry) -> str:
+    """Return the commit's author, and who is behind it where that is somebody else whom no note names."""
+    author = entry.step.who.rsplit(" <", 1)[0]
+    notes = " ".join(entry.notes)
+    others = [actor for actor in entry.actors if actor != author and f"by {actor}:" not in notes]
+    return f"{author} for {', '.join(others)}" if others else author
+
+
+def write_steps(terminal: Terminal, steps: Sequence[tuple[str, str, HistoryEntry]], cut: str) -> None:
+    """Write the steps of many apps, newest first."""
+    titles = ("WHEN (UTC)", "APP", "ENVIRONMENT", "VERSION", "COMMIT", "WHO", "")
+    rows = [
+        [
+            (moment(entry.step.time), ""),
+            (app, "bold"),
+            (environment, ""),
+            (version(entry.step.release), ""),
+            (entry.step.commit[:SHORT], "cyan"),
+            (_people(entry), ""),
+            ("; ".join(entry.notes), "yellow"),
+        ]
+        for app, environment, entry in steps
+    ]
+    write_table(terminal, titles, rows)
+    if not steps:
+        terminal.line("no known change", "dim")
+    if cut:
+        terminal.line(f"history before {cut[:SHORT]} is not in this repository", "yellow")
 
 
 def images(release: Release | None) -> str:
@@ -93,21 +127,31 @@ def source(release: Release | None) -> str:
     return ", ".join(f"{'+'.join(names)} {commit}" for commit, names in by_source.items())
 
 
-def history_to_json(app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str]) -> str:
+def history_to_json(
+    app: str, entries: Mapping[str, Sequence[HistoryEntry]], cuts: Mapping[str, str], actor: str = ""
+) -> str:
     """Return the history as JSON. Version 1; keys are only ever added."""
     environments = [
-        {"environment": name, "cut": cuts.get(name) or None, "steps": [_step(entry) for entry in steps]}
+        {"environment": name, "cut": cuts.get(name) or None, "steps": [step_to_json(entry) for entry in steps]}
         for name, steps in entries.items()
     ]
-    return json.dumps({"version": 1, "app": app, "environments": environments}, indent=2)
+    return json.dumps({"version": 1, "app": app, "actor": actor or None, "environments": environments}, indent=2)
 
 
-def _step(entry: HistoryEntry) -> dict[str, Any]:
+def steps_to_json(steps: Sequence[tuple[str, str, HistoryEntry]], cut: str, actor: str = "") -> str:
+    """Return the steps of many apps as JSON, newest first. Version 1; keys are only ever added."""
+    found = [{"app": app, "environment": name, **step_to_json(entry)} for app, name, entry in steps]
+    return json.dumps({"version": 1, "actor": actor or None, "cut": cut or None, "steps": found}, indent=2)
+
+
+def step_to_json(entry: HistoryEntry) -> dict[str, Any]:
+    """Return one step as data."""
     step = entry.step
     return {
         "commit": step.commit,
         "time": step.time.isoformat(),
         "who": step.who,
+        "actors": list(entry.actors),
         "subject": step.subject,
         "folder": step.folder,
         "is_version": step.is_version,

@@ -117,7 +117,7 @@ def summary(status: Status) -> str:
     """Return the totals on one line."""
     if not status.apps:
         return "no apps configured"
-    totals = Counter(label for app in status.apps for label in _labels(app))
+    totals = Counter(label for app in status.apps for label in labels(app))
     shown = [f"{totals[label]} {label}" for label in _LABELS if totals[label]]
     return f"{len(status.apps)} app-environments: {', '.join(shown) or 'all current'}"
 
@@ -136,8 +136,9 @@ _LABELS = (
 )
 
 
-def _labels(app: AppStatus) -> Iterator[str]:
-    labels = {
+def labels(app: AppStatus) -> Iterator[str]:
+    """Yield under what an app counts in the totals."""
+    counted = {
         "failing": app.error is not None,
         "failed in the cluster": app.health is not None and app.health.state == "failed",
         "edited by hand": app.edited,
@@ -149,16 +150,17 @@ def _labels(app: AppStatus) -> Iterator[str]:
         "held": bool(app.held) or app.state == "held",
         "proposed": app.proposed is not None,
     }
-    yield from (label for label, holds in labels.items() if holds)
+    yield from (label for label, holds in counted.items() if holds)
 
 
 def status_to_json(status: Status) -> str:
     """Return the status as JSON. Version 1; keys are only ever added."""
-    data = {"version": 1, "notes": list(status.notes), "apps": [_app(app) for app in status.apps]}
+    data = {"version": 1, "notes": list(status.notes), "apps": [app_to_json(app) for app in status.apps]}
     return json.dumps(data, indent=2)
 
 
-def _app(app: AppStatus) -> dict[str, Any]:
+def app_to_json(app: AppStatus) -> dict[str, Any]:
+    """Return one app in one environment as data."""
     last_change, proposed = app.last_change, app.proposed
     return {
         "app": app.app,
@@ -167,9 +169,15 @@ def _app(app: AppStatus) -> dict[str, Any]:
         "version": version(app.release) or None,
         "release": _dump(app.release),
         "landed": last_change
-        and {"commit": last_change.commit, "time": last_change.time.isoformat(), "who": last_change.who},
+        and {
+            "commit": last_change.commit,
+            "time": last_change.time.isoformat(),
+            "who": last_change.who,
+            "actors": list(last_change.actors),
+        },
         "pin": _dump(app.pin),
         "frozen": _dump(app.freeze),
+        "closed": app.closed or None,
         "waiting": _dump(app.waiting),
         "held": [_dump(group.record) for group in app.held],
         "failed": [_dump(group.record) for group in app.failed],

@@ -28,17 +28,23 @@ class FileChange:
 
 @dataclass(frozen=True, kw_only=True)
 class LogEntry:
-    """A commit and the requested files that it changed against its first parent."""
+    """A commit and the requested files that it changed against its first parent.
+
+    ``actors`` are the people whom Headgate named in its message: a squash drops them, and who may push can write any.
+    """
 
     commit: str
     parent: str
     time: datetime
     who: str
     subject: str
+    actors: tuple[str, ...]
     files: tuple[FileChange, ...]
 
 
-_FORMAT = "tformat:%H%x00%P%x00%ct%x00%an <%ae>%x00%s"
+ACTOR = "Headgate-Actor"
+"""The trailer that names the person whom an intent is from."""
+_FORMAT = f"tformat:%H%x00%P%x00%ct%x00%an <%ae>%x00%s%x00%(trailers:key={ACTOR},valueonly,unfold,separator=%x01)"
 # Fixes the output, whatever the user's configuration says about `git log`.
 _FLAGS = (
     *("--first-parent", "--diff-merges=first-parent", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff"),
@@ -85,7 +91,7 @@ def pieces(repository: Repository, head: str, patterns: Sequence[str]) -> Iterat
 
 def _entries(tokens: deque[str]) -> Iterator[LogEntry]:
     while len(tokens) > 1:
-        commit, parents, seconds, who, subject = (tokens.popleft() for _ in range(5))
+        commit, parents, seconds, who, subject, actors = (tokens.popleft() for _ in range(6))
         files = []
         while tokens and tokens[0].lstrip("\n").startswith(":"):
             _, _, old, new, _ = tokens.popleft().lstrip("\n").split(" ")
@@ -97,6 +103,7 @@ def _entries(tokens: deque[str]) -> Iterator[LogEntry]:
             time=time,
             who=who,
             subject=subject,
+            actors=tuple(filter(None, actors.strip("\n").split("\x01"))),
             files=tuple(files),
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.errors import HeadgateError, InvalidObjectError, first_few
+from headgate.bounded import first_few
+from headgate.errors import HeadgateError, InvalidObjectError
 from headgate.validation.rules import OWN_RULES, level_of
 from headgate.validation.waivers import waiver_of
 

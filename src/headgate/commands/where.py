@@ -1,0 +1,39 @@
+"""``headgate where``: where an image runs, since when, and who put it there. Reads only."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from headgate import config
+from headgate.commands.hydrate import select
+from headgate.objects.image_query import parse_query
+from headgate.report.terminal import Terminal
+from headgate.report.where import places_to_json, write_places
+from headgate.state.reading import open_for_reading
+from headgate.state.where import find_image
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhereOptions:
+    """The command's arguments."""
+
+    image: str
+    manifests: str = "."
+    environment: str = ""
+    history: bool = False
+    json: bool = False
+
+
+def run(request: WhereOptions) -> int:
+    """Show where the image is and return 0, also where it is nowhere. Raises ArgumentError for what is no image."""
+    query = parse_query(request.image)
+    with open_for_reading(request.manifests) as workspace:
+        configuration = config.load(workspace.tree)
+        select(configuration, (), (request.environment,) if request.environment else ())
+        found = find_image(workspace, configuration, query, environment=request.environment, history=request.history)
+    if request.json:
+        print(places_to_json(request.image, found))  # noqa: T201  the answer itself
+    else:
+        write_places(Terminal(sys.stdout), request.image, found)
+    return 0
