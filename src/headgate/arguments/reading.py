@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +77,28 @@ def where(
 
     request = command.WhereOptions(
         image=image, manifests=manifests, environment=environment, history=history, json=json
+    )
+    finish(lambda: command.run(request))
+
+
+@app.command()
+def site(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New or empty, or written by an earlier run.")],
+    manifests: Manifests = ".",
+    overview: Annotated[
+        bool, typer.Option("--overview", help="Only the first page and its JSON, without a page for each app.")
+    ] = False,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="How many steps of each history.")] = 20,
+    token_variable: Annotated[
+        str,
+        typer.Option("--token-env", metavar="NAME", help="The variable with a token that reads the manifest project."),
+    ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+) -> None:
+    """Write static pages that show what runs where: all apps by environments, and a page for each app."""
+    from headgate.commands import site as command  # noqa: PLC0415
+
+    request = command.SiteOptions(
+        folder=folder, manifests=manifests, overview=overview, steps=steps, token_variable=token_variable
     )
     finish(lambda: command.run(request))
 

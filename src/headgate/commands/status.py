@@ -24,6 +24,13 @@ from headgate.state.status import AppStatus, Status, read_status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.configuration import Configuration
+    from headgate.landing.workspace import Workspace
+
+
+TOKEN = "HEADGATE_TOKEN"  # noqa: S105  a name
+"""The variable with the token that reads commit statuses, where health comes from these."""
+
 
 @dataclass(frozen=True)
 class StatusOptions:
@@ -34,28 +41,12 @@ class StatusOptions:
     json: bool = False
 
 
-_TOKEN = "HEADGATE_TOKEN"  # noqa: S105  a name
-"""The variable with the token that reads commit statuses, where health comes from these."""
-
-
 def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Show the table and return 0. Raises ConfigError for an app that is not there."""
+    """Show the table and return 0. Raises ArgumentError for an app that is not there."""
     terminal = Terminal(sys.stdout, quiet=request.json)
-    apps = (request.app,) if request.app else ()
     with open_for_reading(request.manifests) as workspace:
-        tree = workspace.tree
-        prefetch(_read_by_status(tree))
-        configuration = config.load(tree)
-        targets = select(configuration, apps, ())
-        status = read_status(workspace, tree, configuration, targets, terminal.progress)
-        owners = [(app.app, app.environment) for app in status.apps]
-        health = read_health(workspace, configuration, owners, found_sources(configuration, environ, _TOKEN))
-    unusable = [
-        AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
-        for outcome in broken(configuration, apps)
-    ]
-    apps_with_health = [replace(app, health=health.get((app.app, app.environment))) for app in status.apps]
-    whole = Status((*apps_with_health, *unusable), status.notes)
+        prefetch(read_by_status(workspace.tree))
+        whole = whole_status(workspace, config.load(workspace.tree), environ, terminal, request.app)
     terminal.end_progress()
     if request.json:
         print(status_to_json(whole))  # noqa: T201  the answer itself
@@ -64,7 +55,28 @@ def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _read_by_status(tree: Tree) -> Tree:
+def whole_status(
+    workspace: Workspace,
+    configuration: Configuration,
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    app: str = "",
+    token_variable: str = TOKEN,
+) -> Status:
+    """Return the status of all apps, or of one, with their health, and of those whose app.yaml is invalid."""
+    apps = (app,) if app else ()
+    status = read_status(workspace, workspace.tree, configuration, select(configuration, apps, ()), terminal.progress)
+    owners = [(found.app, found.environment) for found in status.apps]
+    health = read_health(workspace, configuration, owners, found_sources(configuration, environ, token_variable))
+    unusable = [
+        AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
+        for outcome in broken(configuration, apps)
+    ]
+    with_health = [replace(found, health=health.get((found.app, found.environment))) for found in status.apps]
+    return Status((*with_health, *unusable), status.notes)
+
+
+def read_by_status(tree: Tree) -> Tree:
     """Return the files that are needed as long as all is current: inputs, and the records of the last hydrations."""
     records = [path for path in tree.paths() if path.endswith(f"/{RECORD}") or path in (SETTINGS, LOCK)]
     inputs = [path for folder in INPUTS for path in tree.paths(folder)]

@@ -38,12 +38,13 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
     folders = [configuration.output_folder(app.name, environment) for environment in (left, right)]
     records = [read_record(tree, folder) for folder in folders]
     before, after = (_release(tree, app, environment) for environment in (left, right))
-    what: Changes = {f"{folders[0]}/{name}": None for name in records[0].files}
-    what |= {f"{folders[0]}/{name}": tree.read(f"{folders[1]}/{name}") for name in records[1].files}
+    namespaces = app.namespace(left), app.namespace(right)
+    same = _same_files(tree, folders) if namespaces[0] == namespaces[1] else set()
+    what: Changes = {f"{folders[0]}/{name}": None for name in records[0].files if name not in same}
+    what |= {f"{folders[0]}/{name}": tree.read(f"{folders[1]}/{name}") for name in records[1].files if name not in same}
     inputs = changed_inputs(*records) if all(record.files for record in records) else ()
     images = repositories(before, after)
     workloads = configuration.settings.workloads
-    namespaces = app.namespace(left), app.namespace(right)
     objects = []
     for file, old, new in output.object_pairs(tree, folders[0], what, {}):
         moved = _moved(old, namespaces)
@@ -58,6 +59,12 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
         objects=tuple(objects),
         inputs=inputs,
     )
+
+
+def _same_files(tree: Tree, folders: list[str]) -> set[str]:
+    """Return the names of the files that are equal in both folders, so that nobody needs to read them."""
+    files = [{(path.removeprefix(folder), tree.oid(path)) for path in tree.paths(folder)} for folder in folders]
+    return {name.removeprefix("/") for name, _ in files[0] & files[1]}
 
 
 def _release(tree: Tree, app: AppRecord, environment: str) -> Release | None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
-from importlib.resources import files
-from string import Template
 from typing import TYPE_CHECKING
 
 from headgate.objects.canonical import to_text
@@ -23,7 +18,9 @@ from headgate.report.changereport import (
 )
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
-from headgate.report.markdown import visible
+from headgate.report.htmltext import escaped as _text
+from headgate.report.htmltext import filled
+from headgate.report.htmltext import link as _link
 from headgate.report.sidebyside import side_by_side
 from headgate.report.versions import part_name, version_steps
 
@@ -49,10 +46,8 @@ def to_html(report: ChangeReport, url: str) -> str:
     Everything that others wrote is escaped, and the page's policy lets nothing but its own style and script run. What
     Secrets and encrypted objects hold is not in it.
     """
-    verdict = report.verdict
     body = [
-        f'<header class="{_CLASSES[verdict.word]}"><h1>{_text(verdict.word.capitalize())}</h1>',
-        f"<p>{_text(', '.join(verdict.reasons))}</p>{_request(report)}</header>",
+        _header(report),
         _part("Versions", _versions(report, url)),
         _part("Findings", _findings(report)),
         _part("Look at this", map(_fact, risk_facts(report.changes))),
@@ -60,24 +55,15 @@ def to_html(report: ChangeReport, url: str) -> str:
         f'<h2>Objects</h2><p class="counts">{_text(counts(report.changes))}</p>',
         *_sections(report.changes),
     ]
-    style, script = _asset("page.css"), _asset("page.js")
-    allowed = {"style_hash": _hash(style), "script_hash": _hash(script)}
-    page = Template(_asset("page.html"))
-    return page.substitute(body="\n".join(filter(None, body)), style=style, script=script, **allowed)
+    return filled("page", body="\n".join(filter(None, body)))
 
 
-def _hash(text: str) -> str:
-    """Return what lets an inline style or script through: https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _asset(name: str) -> str:
-    return files("headgate.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _text(text: str) -> str:
-    """Return a text within HTML, invisible characters by their number."""
-    return html.escape(visible(text, "\t\n"))
+def _header(report: ChangeReport) -> str:
+    if report.title:
+        return f"<header><h1>{_text(report.title)}</h1></header>"
+    verdict = report.verdict
+    title = f'<header class="{_CLASSES[verdict.word]}"><h1>{_text(verdict.word.capitalize())}</h1>'
+    return f"{title}<p>{_text(', '.join(verdict.reasons))}</p>{_request(report)}</header>"
 
 
 def _request(report: ChangeReport) -> str:
@@ -114,11 +100,6 @@ def _version(step: VersionStep, url: str) -> str:
     compare = f"{project}/compare/{step.old_commit}...{step.commit}"
     compared = f" ({_link('compare', compare)})" if step.is_comparable else ""
     return f"{_text(kind)} {_text(name)} {came}{note} from {source}{compared}"
-
-
-def _link(text: str, url: str) -> str:
-    is_web = url.startswith(("https://", "http://"))
-    return f'<a href="{_text(url)}" rel="noreferrer">{_text(text)}</a>' if is_web else _text(text)
 
 
 def _titles(step: VersionStep, report: ChangeReport) -> str:

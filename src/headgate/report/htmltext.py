@@ -1,0 +1,38 @@
+"""What pages are made of: escaped texts, links to the web, a policy that lets their own script run alone. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from importlib.resources import files
+from string import Template
+
+from headgate.report.markdown import visible
+
+
+def escaped(text: str) -> str:
+    """Return a text within HTML, invisible characters by their number."""
+    return html.escape(visible(text, "\t\n"))
+
+
+def link(text: str, url: str) -> str:
+    """Return a link to the web, or the text alone where the address is none of the web."""
+    is_web = url.startswith(("https://", "http://"))
+    return f'<a href="{escaped(url)}" rel="noreferrer">{escaped(text)}</a>' if is_web else escaped(text)
+
+
+def filled(name: str, **parts: str) -> str:
+    """Return the page of a name, with its style and script in it, and with ``parts``, which are HTML."""
+    style, script = _asset(f"{name}.css"), _asset(f"{name}.js")
+    allowed = {"style_hash": _hash(style), "script_hash": _hash(script)}
+    return Template(_asset(f"{name}.html")).substitute(style=style, script=script, **allowed, **parts)
+
+
+def _hash(text: str) -> str:
+    """Return what lets an inline style or script through: https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _asset(name: str) -> str:
+    return files("headgate.report").joinpath("assets", name).read_text(encoding="utf-8")
