@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import (
+    ArgumentError,
     ConfigError,
     DirtyError,
     ExhaustedError,
@@ -361,7 +362,7 @@ def test_manifest_repository_without_headgate_yaml(manifests: ManifestRepository
 
 def test_unknown_app_on_the_command_line(manifests: ManifestRepository) -> None:
     chart(manifests, DEPLOYMENT)
-    refused(manifests, ConfigError, "there is no app 'wep'", "did you mean 'web'?", args=("--app", "wep"))
+    refused(manifests, ArgumentError, "there is no app 'wep'", "did you mean 'web'?", args=("--app", "wep"))
 
 
 def test_kubernetes_version_is_required_where_helm_renders(manifests: ManifestRepository) -> None:

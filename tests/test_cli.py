@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import typer
 import yaml
 from jsonschema import Draft202012Validator
 
 from headgate import PINNED, PINNED_VALIDATOR, __version__, tools
+from headgate.arguments import app
 from headgate.commands.demo import examples
 from headgate.engine import pool
+from headgate.errors import KINDS, ArgumentError
+from headgate.model import RiskFlag
+from headgate.report.explanations import explanations
 from headgate.schemas import FILES
+from headgate.validation.rules import RULES
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
 
@@ -110,7 +120,7 @@ def test_schema_of_everything() -> None:
 
 def test_schema_of_an_unknown_file() -> None:
     ran = headgate("schema", "ap.yaml")
-    assert ran.code == 10
+    assert ran.code == 38
     assert "did you mean 'app.yaml'?" in ran.err
 
 
@@ -280,3 +290,55 @@ def test_usage_errors_exit_2(headgate_program: list[str]) -> None:
     for args in (["hydrate", "--no-such-option"], ["hydrate", "--check", "--commit"], ["deliver"]):
         done = subprocess.run([*headgate_program, *args], capture_output=True, text=True, check=False)
         assert done.returncode == 2, done.stderr
+
+
+def test_each_command_has_an_example_in_its_help_that_the_program_takes() -> None:
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        assert command.epilog.startswith("Examples:\n\n"), name
+        for line in command.epilog.split("\n\n")[1:]:
+            program, called, *words = shlex.split(line)
+            assert (program, called) == ("headgate", name)
+            command.make_context(name, words)
+    shown = headgate("where", "--help")
+    assert "headgate where sha256:7d0c1f6e2b90 --history" in shown.out
+
+
+@pytest.mark.parametrize("code", ["0", "27", "unknown-field", "privileged"])
+def test_what_a_code_means_is_said(code: str) -> None:
+    ran = headgate("explain", code)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{code}: ")
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
+    assert json.loads(headgate("explain", code, "--json").out)["code"] == code
+
+
+def test_each_exit_code_rule_and_flag_has_an_explanation() -> None:
+    known = explanations()
+    names = {*(str(kind.code) for kind in KINDS), "0", "1", "2", *RULES, *get_args(RiskFlag)}
+    assert set(known) == names
+    assert [name for name, found in known.items() if not found.title or not found.advice] == []
+    ran = headgate("explain", "unknown-feild")
+    assert ran.code == ArgumentError.code
+    assert "did you mean 'unknown-field'?" in ran.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell: str, headgate_program: list[str], tmp_path: Path) -> None:
+    """The script asks the program by its own variable; where the shell is here, it runs the script, too."""
+    script = headgate("completion", shell).out
+    assert "_HEADGATE_COMPLETE" in script
+    asked = {
+        "bash": {"COMP_WORDS": "headgate hist", "COMP_CWORD": "1"},
+        "zsh": {"_TYPER_COMPLETE_ARGS": "headgate hist"},
+        "fish": {"_TYPER_COMPLETE_ARGS": "headgate hist", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    env = {**os.environ, **asked[shell], "_HEADGATE_COMPLETE": f"complete_{shell}"}
+    done = subprocess.run(headgate_program, capture_output=True, text=True, check=False, env=env)
+    assert "history" in done.stdout
+    assert "status" not in done.stdout
+    if program := shutil.which(shell):
+        file = tmp_path / "completion"
+        file.write_text(script)
+        flag = ["--no-execute"] if shell == "fish" else ["-n"]
+        assert subprocess.run([program, *flag, str(file)], capture_output=True, check=False).returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headgate.errors import ConfigError, DirtyError, GitError, RefusedError, UnsafeFileError
+from headgate.errors import ArgumentError, DirtyError, GitError, RefusedError, UnsafeFileError
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, git
 from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, write_app
@@ -179,13 +179,13 @@ def test_an_image_of_another_repository_is_refused(stage: Stage) -> None:
 @pytest.mark.parametrize("image", [f"{IMAGE}:1.0", f"{IMAGE}@{DIGEST}", "not an image"])
 def test_an_image_without_tag_or_digest_is_refused(stage: Stage, image: str) -> None:
     ran = stage.deliver(image=image)
-    assert ran.code == ConfigError.code
+    assert ran.code == ArgumentError.code
     assert "expected" in ran.err
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/a b", "refs/heads/a\nHeadgate-App: x", "refs/heads/"])
 def test_a_ref_that_git_does_not_allow_is_refused(stage: Stage, ref: str) -> None:
-    assert stage.deliver(ref=ref).code == ConfigError.code
+    assert stage.deliver(ref=ref).code == ArgumentError.code
 
 
 def test_a_commit_that_is_not_there(stage: Stage) -> None:

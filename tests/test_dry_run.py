@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headgate.arguments import app
-from headgate.errors import ConfigError
+from headgate.errors import ArgumentError, ConfigError
 from support.cli import headgate
 from support.manifests import ManifestRepository, git
 from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, make_stage, merge_proposal, replicas, write_app
@@ -153,7 +153,7 @@ def test_compare_shows_what_differs(stage: Stage) -> None:
 
 def test_compare_of_an_unknown_environment_says_which_there_are(stage: Stage) -> None:
     ran = headgate("compare", "dev", "prod", "--manifests", str(stage.manifests.path))
-    assert ran.code == ConfigError.code
+    assert ran.code == ArgumentError.code
     assert "there is no environment 'prod', expected one of: dev, production" in ran.err
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.commands.verbs import FORM
 from headgate.config import load
-from headgate.errors import ConfigError, ForbiddenError, RefusedError
+from headgate.errors import ArgumentError, ConfigError, ForbiddenError
 from headgate.gitlab.api import GitLab, connect
 from headgate.gitlab.event import Form
 from headgate.gitlab.form import check_form, check_permitted, concerned
@@ -96,7 +96,7 @@ def test_all_that_is_concerned_is_asked_for(manifests: ManifestRepository) -> No
     assert concerned(Form("remove", app="web"), configuration) == ["production"]
     assert concerned(Form("rehydrate"), configuration) == ["dev", "production"]
     assert concerned(Form("freeze", environment="dev"), configuration) == ["dev"]
-    with pytest.raises(RefusedError, match="no environment 'prod'"):
+    with pytest.raises(ArgumentError, match="no environment 'prod'"):
         concerned(Form("freeze", environment="prod"), configuration)
 
 

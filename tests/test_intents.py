@@ -340,7 +340,7 @@ def test_remove_from_one_environment_keeps_the_others(line: Line) -> None:
     assert not line.has("apps/web/releases/dev")
     assert line.running("production") == "1"
     assert line.stage.show("main", "apps/web/app.yaml").splitlines()[-1] == "environments: [production]"
-    assert "there is no environment 'dev' of web" in line.run("remove", "web", "--environment", "dev", code=27).err
+    assert "there is no environment 'dev' of web" in line.run("remove", "web", "--environment", "dev", code=38).err
 
 
 def test_a_reviewed_environment_is_removed_by_a_proposal(reviewed: Line) -> None:

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from headgate.arguments import app
-from headgate.errors import ConfigError, DeniedError, GitError, GuardError, RefusedError, RenderError
+from headgate.errors import ArgumentError, ConfigError, DeniedError, GitError, GuardError, RefusedError, RenderError
 from headgate.report.table import write_table
 from headgate.report.terminal import Terminal
 from support.cli import headgate
@@ -96,7 +96,7 @@ def options() -> dict[str, list[list[str]]]:
     }
 
 
-NEED_NO_REPOSITORY = {"ci", "hand-off", "demo", "init", "version", "schema", "explain"}
+NEED_NO_REPOSITORY = {"ci", "hand-off", "demo", "init", "version", "schema", "explain", "completion"}
 
 
 def test_the_manifest_repository_is_called_the_same_in_every_command() -> None:
@@ -167,7 +167,7 @@ def test_hydrate_commits_nothing_that_people_review(manifests: ManifestRepositor
 )
 def test_digest_that_is_not_one_says_why(stage: Stage, digest: str, reason: str) -> None:
     ran = stage.deliver(image=f"{IMAGE}:1.0@{digest}")
-    assert ran.code == ConfigError.code
+    assert ran.code == ArgumentError.code
     assert f"'{digest}' of the image '{IMAGE}:1.0@{digest}' is not a digest: {reason}\n" in ran.err
     assert "what 'docker push' or 'docker buildx imagetools inspect' prints" in ran.err
 

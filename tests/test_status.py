@@ -64,7 +64,7 @@ def test_all_is_well(fleet: ManifestRepository) -> None:
 
 def test_one_app(fleet: ManifestRepository) -> None:
     assert set(status(fleet.path, "web")) == {("web", "dev"), ("web", "production")}
-    assert headgate("status", "wep", "--manifests", str(fleet.path)).code == 10
+    assert headgate("status", "wep", "--manifests", str(fleet.path)).code == 38
 
 
 def test_what_is_not_committed_is_not_looked_at(fleet: ManifestRepository) -> None:

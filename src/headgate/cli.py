@@ -28,8 +28,14 @@ def main() -> None:
 
 def _run() -> None:
     from headgate.arguments import app  # noqa: PLC0415
+    from headgate.arguments.program import COMPLETION  # noqa: PLC0415
 
-    app()
+    if COMPLETION in os.environ:  # a shell asks what can come next
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        completion_init()
+
+    app(prog_name="headgate")
 
 
 if __name__ == "__main__":

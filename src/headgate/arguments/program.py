@@ -18,6 +18,9 @@ from headgate.errors import HeadgateError
 Command = Callable[[], int]
 """What a command does once its arguments are read. Returns the exit code."""
 
+COMPLETION = "_HEADGATE_COMPLETE"
+"""The variable by which the script of `headgate completion` asks what can come next."""
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.commands.run import run_intent
-from headgate.errors import ConfigError
+from headgate.errors import ArgumentError, ConfigError
 from headgate.intents.deliver import Deliver
 from headgate.objects.images import SHA256, digest_error, parse_reference
 from headgate.releases import handoff
@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 def run(
     hand_off: handoff.HandOff, source: str, options: RunOptions, *, allow_diverged: bool = False, now: bool = False
 ) -> int:
-    """Hand off, hydrate, commit, push; ``source`` is the app's repository. Returns the exit code."""
-    handoff.check(hand_off)
+    """Hand off, hydrate, commit, push; ``source`` is the app's repository. Returns the exit code.
+
+    Raises ArgumentError for a hand-off that cannot be one.
+    """
+    try:
+        handoff.check(hand_off)
+    except ConfigError as error:
+        raise _of_argument(error) from None
     with app_source(source, hand_off.commit) as opened:
         return run_intent(
             options, lambda _workspace, _stack: Deliver(hand_off, opened, allow_diverged=allow_diverged, now=now)
@@ -30,14 +36,25 @@ def run(
 
 
 def references(images: Sequence[str]) -> tuple[Reference, ...]:
-    """Read images as given: ``REPOSITORY:TAG@DIGEST``. Raises ConfigError."""
-    parsed = tuple(parse_reference(image) for image in images)
+    """Read images as given: ``REPOSITORY:TAG@DIGEST``. Raises ArgumentError."""
+    parsed = tuple(_reference(image) for image in images)
     for image, reference in zip(images, parsed, strict=True):
         if not reference.tag or not reference.digest:
-            raise ConfigError(
+            raise ArgumentError(
                 f"'{image}' has no {'tag' if not reference.tag else 'digest'}, expected REPOSITORY:TAG@sha256:...",
                 hint="the digest is what 'docker push' or 'docker buildx imagetools inspect' prints",
             )
         if not SHA256.fullmatch(reference.digest):
-            raise digest_error(reference.digest, image)
+            raise _of_argument(digest_error(reference.digest, image))
     return parsed
+
+
+def _reference(image: str) -> Reference:
+    try:
+        return parse_reference(image)
+    except ConfigError as error:
+        raise _of_argument(error) from None
+
+
+def _of_argument(error: ConfigError) -> ArgumentError:
+    return ArgumentError(error.what, hint=error.hint)

@@ -13,7 +13,7 @@ from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
 from headgate.engine import pool
-from headgate.errors import ConfigError, GuardError, did_you_mean
+from headgate.errors import ArgumentError, GuardError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
@@ -134,7 +134,7 @@ def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outc
 
 
 def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:
-    """Return the selected app-environments; all when nothing is named. Raises ConfigError."""
+    """Return the selected app-environments; all when nothing is named. Raises ArgumentError."""
     known_apps = [*configuration.apps, *(path.rsplit("/", 1)[1] for path in configuration.broken)]
     for what, names, known in (
         ("app", apps, known_apps),
@@ -143,7 +143,7 @@ def select(configuration: Configuration, apps: Sequence[str], environments: Sequ
         for name in names:
             if name not in known:
                 expected = ", ".join(sorted(known)) or "none is there yet"
-                raise ConfigError(
+                raise ArgumentError(
                     f"there is no {what} '{name}', expected one of: {expected}",
                     hint=did_you_mean(name, known),
                 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from headgate.errors import ConfigError, did_you_mean
+from headgate.errors import ArgumentError, did_you_mean
 from headgate.schemas import FILES, schema
 
 
 def text(file: str) -> str:
-    """Return the schema of one file, as it is committed under ``schema/``. Raises ConfigError."""
+    """Return the schema of one file, as it is committed under ``schema/``. Raises ArgumentError."""
     if file not in FILES:
-        raise ConfigError(
+        raise ArgumentError(
             f"there is no schema for '{file}', expected one of: {', '.join(FILES)}",
             hint=did_you_mean(file, list(FILES)),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from headgate.errors import GitError, HeadgateError, RefusedError
+from headgate.errors import ArgumentError, GitError, HeadgateError, RefusedError
 from headgate.hydration.plan import input_paths
 from headgate.intents.promote import PartOrder, Promote, check_newer, resolved, verified_release
 from headgate.intents.protocol import Applied, Step, identify
@@ -63,7 +63,7 @@ class Follow:
         for promotion in self.promotions:
             try:
                 steps += promotion.apply(state).steps
-            except RefusedError as error:
+            except (ArgumentError, RefusedError) as error:
                 steps.append(Step(promotion.app, promotion.target, hydrates=False, reasons=(error.what,)))
         return Applied(steps)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.config import parse_record
-from headgate.errors import HeadgateError, RefusedError
+from headgate.errors import ArgumentError, HeadgateError, RefusedError
 from headgate.intents.advance import closed_reason, decided_by_person
 from headgate.intents.protocol import Applied, Step, check_expected, find_app, identify
 from headgate.intents.rollback import RollBackRequest, roll_back
@@ -60,7 +60,7 @@ def _step(state: State, planned: RollBack) -> Step:
     try:
         record = find_app(state.configuration, planned.app, planned.environment)
         check_expected(state, record, planned.environment, planned.expected)
-    except RefusedError as error:
+    except (ArgumentError, RefusedError) as error:
         return Step(planned.app, planned.environment, hydrates=False, reasons=(error.what,))
     now = state.released(record, planned.environment) or NOTHING
     after = planned.after.changed(pin=None, newest=now.release.newest)

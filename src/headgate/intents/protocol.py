@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from headgate.errors import GitError, HeadgateError, RefusedError, did_you_mean
+from headgate.errors import ArgumentError, GitError, HeadgateError, RefusedError, did_you_mean
 from headgate.releases.pending import NOTHING_PENDING
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import Released, read_released, release_file
@@ -209,15 +209,15 @@ def find_app(configuration: Configuration, name: str, *environments: str) -> App
 
 
 def check_environment(configuration: Configuration, name: str) -> None:
-    """Require an environment of this name. Raises RefusedError."""
+    """Require an environment of this name. Raises ArgumentError."""
     known = list(configuration.settings.environments)
     if name not in known:
         raise _unknown("environment", name, known)
 
 
-def _unknown(kind: str, name: str, known: Sequence[str], of: str = "") -> RefusedError:
+def _unknown(kind: str, name: str, known: Sequence[str], of: str = "") -> ArgumentError:
     expected = f"expected one of: {', '.join(sorted(known))}" if known else "there are none yet"
-    return RefusedError(f"there is no {kind} '{name}'{of}, {expected}", hint=did_you_mean(name, list(known)))
+    return ArgumentError(f"there is no {kind} '{name}'{of}, {expected}", hint=did_you_mean(name, list(known)))
 
 
 def expected_release(state: State, record: AppRecord, environment: str) -> str:
