@@ -25,8 +25,7 @@ test-go: ## run the tests of the engine, of the validator and of what locks them
 	@cd image/lock && ../go ../../$(TOOLS) test ./...
 	@cd image/validator && ../go ../../$(TOOLS) test ./...
 
-test-long: $(VENV)/.ready tools validator judges readers registry apiserver release-tools gitlab-ci-local ## run the tests that take minutes
-	@tests/flux/fetch-crds $(TOOLS)/flux-crds || echo "SKIPPED: Flux's CRDs cannot be fetched here, so no Flux object is applied to them (see above)" >&2
+test-long: $(VENV)/.ready tools validator judges readers registry apiserver flux-crds release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
 soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
@@ -73,8 +72,8 @@ registry: ## build the registry that tests run, unless PATH has this version
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
 
-flux-crds: ## fetch the CRDs of Flux that tests apply Flux objects to, from the tags of its controllers' repositories
-	@tests/flux/fetch-crds $(TOOLS)/flux-crds
+flux-crds: ## make the CRDs of Flux that tests apply Flux objects to
+	@image/build-tools $(TOOLS) flux-crds
 
 staticcheck: ## build what checks the engine's sources
 	@image/build-tools $(TOOLS) staticcheck

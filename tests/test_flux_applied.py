@@ -28,10 +28,10 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Run an API server with the CRDs of a version of Flux, and the namespaces of these tests."""
     with serve_apiserver(tmp_path_factory.mktemp("flux")) as server:
         found = definitions(request.param)
-        assert len({path.name.partition("-controller")[0] for path in found}) == 3
+        assert {path.name.partition(".")[0] for path in found} == {"kustomize", "notification", "source"}
         server.kubectl("apply", "--server-side", *(f"--filename={path}" for path in found))
         names = [f"crd/{yaml.safe_load(path.read_text())['metadata']['name']}" for path in found]
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+        server.kubectl("wait", "--for=condition=Established", "--timeout=600s", *names)
         server.kubectl("create", "namespace", "flux-system")
         yield server
 

@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         found = [path for path in definitions("2.8") if "kustomizations" in path.name]
         running.kubectl("apply", "--server-side", f"--filename={found[0]}")
         name = yaml.safe_load(found[0].read_text())["metadata"]["name"]
-        running.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
+        running.kubectl("wait", "--for=condition=Established", "--timeout=600s", f"crd/{name}")
         running.kubectl("create", "namespace", "flux-system")
         yield running
 

@@ -38,10 +38,10 @@ def read_objects(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def definitions(version: str) -> list[Path]:
-    """Return the CRDs of a version of Flux, as `make flux-crds` fetched them."""
+    """Return the CRDs of a version of Flux, as `make flux-crds` made them."""
     found = sorted((tools.own_folder() / "flux-crds" / version).glob("*.yaml"))
     if not found:
-        pytest.skip(f"the CRDs of Flux {version} are not here: 'make flux-crds' fetches them")
+        pytest.fail(f"the CRDs of Flux {version} are not here: run 'make flux-crds'")
     return found
 
 
