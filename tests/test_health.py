@@ -11,11 +11,14 @@ import pytest
 
 from headgate.commands import wait
 from headgate.flux.verdict import FluxReport, ReportState, combined, verdict
+from headgate.health.kubernetes import KubernetesReports
+from support.certificates import authority, server_context
 from support.cli import Ran, headgate
 from support.flux import NotificationController
 from support.gitlab.gitside import refs
 from support.gitlab.state import DEVELOPER, User
 from support.reviewing import DEPLOYMENT, Scene, make_scene
+from support.web import Reply, serve
 
 CLUSTERS = "clusters:\n  dev: {flux: {statuses: bot}, health: {statuses: flux-bot}}\n"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -72,6 +75,35 @@ def test_all_clusters_must_be_healthy() -> None:
     assert combined([healthy, verdict(["1"], [])]).state == "waiting"
     assert combined([healthy, failed]).was_healthy is False
     assert combined([]).state == "unknown"
+
+
+# Kustomizations in a cluster
+
+
+@pytest.mark.parametrize(
+    ("applied", "was_healthy"),
+    [("1", True), ("2", True), ("0", False), ("", False)],
+)
+def test_what_flux_applied_before_it_failed_was_healthy(tmp_path: Path, applied: str, was_healthy: bool) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed", "message": "timeout"}
+    status: dict[str, object] = {
+        "observedGeneration": 1,
+        "conditions": [{**ready, "lastTransitionTime": NOW.isoformat()}],
+        "lastAttemptedRevision": "main@sha1:2",
+    }
+    status |= {"lastAppliedRevision": f"main@sha1:{applied}"} if applied else {}
+    body = json.dumps({"metadata": {"generation": 1}, "status": status}).encode()
+    with serve(lambda _: Reply(body=body), server_context(tmp_path, "localhost")) as site:
+        access = {"server": f"https://localhost:{site.host.partition(':')[2]}"}
+        access["certificate-authority"] = str(authority(tmp_path))
+        file = tmp_path / "kubeconfig"
+        contexts = [{"name": "eu", "context": {"cluster": "eu", "user": "ci"}}]
+        users = [{"name": "ci", "user": {"token": "secret"}}]
+        clusters = [{"name": "eu", "cluster": access}]
+        file.write_text(json.dumps({"clusters": clusters, "users": users, "contexts": contexts}))
+        found = verdict(["2", "1"], KubernetesReports(file).reports("eu", "flux-system", "web.dev"))
+    assert (found.state, found.was_healthy, found.since) == ("failed", was_healthy, NOW)
+    assert found.reason == "HealthCheckFailed: timeout (Kustomization web.dev)"
 
 
 # Commit statuses

@@ -38,7 +38,7 @@ class KubernetesReports:
     _known: dict[tuple[str, str, str], Any] = field(default_factory=dict, compare=False)
 
     def reports(self, context: str, namespace: str, kustomization: str) -> Iterator[FluxReport]:
-        """Yield what Flux says of a Kustomization now, at the commit that it says it of.
+        """Yield what Flux says of a Kustomization now, at the commit that it says it of, and what it applied before.
 
         Nothing where there is no such Kustomization yet. Raises HealthUnknownError where the cluster does not answer,
         or refuses.
@@ -47,27 +47,35 @@ class KubernetesReports:
         if key not in self._known:
             self._known[key] = _fetch(read_access(self.kubeconfig, context), *key)
         data = self._known[key]
-        found = _report(data, kustomization) if data is not None else None
-        if found is not None:
-            yield found
+        if data is not None:
+            yield from _reports(data, kustomization)
 
 
-def _report(data: Any, kustomization: str) -> FluxReport | None:
-    """Return what a Kustomization says of itself: https://fluxcd.io/flux/components/kustomize/kustomizations/#status."""
+def _reports(data: Any, kustomization: str) -> Iterator[FluxReport]:
+    """Yield what a Kustomization says of itself: https://fluxcd.io/flux/components/kustomize/kustomizations/#status.
+
+    What it applied last was healthy once, since `wait` is set; it does not say when, only that this was before.
+    """
     status = data.get("status") or {}
     ready = next((condition for condition in status.get("conditions") or () if condition["type"] == "Ready"), None)
     if ready is None or status.get("observedGeneration") != data["metadata"].get("generation"):
-        return None
-    is_ready = ready["status"] == "True"
-    revision = str(status.get("lastAppliedRevision" if is_ready else "lastAttemptedRevision", ""))
-    waits = ready["status"] == "Unknown" or ready.get("reason") in _NOT_YET
-    return FluxReport(
-        commit=revision.rpartition(":")[2],
-        name=kustomization,
-        state="healthy" if is_ready else "waiting" if waits else "failed",
-        time=datetime.fromisoformat(ready["lastTransitionTime"]),
-        reason=f"{ready.get('reason', '')}: {ready.get('message', '')} (Kustomization {kustomization})",
-    )
+        return
+    time = datetime.fromisoformat(ready["lastTransitionTime"])
+    applied = FluxReport(commit=_commit(status, "Applied"), name=kustomization, state="healthy", time=time)
+    if ready["status"] != "True":
+        waits = ready["status"] == "Unknown" or ready.get("reason") in _NOT_YET
+        yield FluxReport(
+            commit=_commit(status, "Attempted"),
+            name=kustomization,
+            state="waiting" if waits else "failed",
+            time=time,
+            reason=f"{ready.get('reason', '')}: {ready.get('message', '')} (Kustomization {kustomization})",
+        )
+    yield applied
+
+
+def _commit(status: Any, which: str) -> str:
+    return str(status.get(f"last{which}Revision", "")).rpartition(":")[2]
 
 
 def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> Any:
