@@ -33,6 +33,11 @@ UNDOCUMENTED = {
     "/api/v4/projects/{id}/pipelines/{pipeline_id}/trigger_jobs": "doc/api/jobs.md (19.2)",
     "/api/v4/projects/{id}/protected_tags": "doc/api/protected_tags.md#list-protected-tags",
     "/api/v4/projects/{id}/approvals": "doc/api/merge_request_approvals.md",
+    "/api/v4/projects/{id}/merge_requests/{merge_request_iid}/approve": "doc/api/merge_request_approvals.md",
+    "/api/v4/projects/{id}/merge_requests/{merge_request_iid}/unapprove": "doc/api/merge_request_approvals.md",
+    "/api/v4/projects/{id}/merge_requests/{merge_request_iid}/versions": (
+        "doc/api/merge_requests.md#get-merge-request-diff-versions"
+    ),
     "/api/v4/projects/{id}/events": "doc/api/events.md#list-a-projects-visible-events",
     "/api/v4/users": "doc/api/users.md#list-users",
     "/api/v4/user": "doc/api/users.md#list-current-user",
@@ -51,6 +56,7 @@ _NEWER = {
         "ci_skip_branch_pipelines_for_mrs": {"type": "boolean"},  # 19.2, doc/api/projects.md
         "reviewer_assignment_strategy": {"type": "string"},  # 19.1, doc/api/projects.md
     },
+    "API_Entities_Approvals": {"approved_at": {"type": "string", "format": "date-time"}},  # gitlab!204605, 2025
     "putApiV4ProjectsId": {"cross_project_push_for_job_token_allowed": {"type": "boolean"}},
     "postApiV4ProjectsId_refRef_triggerPipeline": {"ref": {"type": "string"}},
 }

@@ -17,6 +17,11 @@ def person(double: Double, user: User) -> dict[str, Any]:
     return {**told, "avatar_url": None, "web_url": f"{double.url}/{user.name}"}
 
 
+def profile(double: Double, user: User) -> dict[str, Any]:
+    """Show a person alone, with what lists leave out: https://docs.gitlab.com/api/users/#retrieve-a-user."""
+    return {**person(double, user), "bot": user.is_bot, "public_email": user.email or None, "created_at": now()}
+
+
 def member(double: Double, user: User, level: int) -> dict[str, Any]:
     """Show a member: https://docs.gitlab.com/api/project_members/."""
     return {

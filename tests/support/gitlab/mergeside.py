@@ -33,6 +33,8 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
     told |= {"assignees": [people[user] for user in one.assignees], "draft": one.is_draft, "sha": one.sha or None}
     told |= {"source_project_id": one.source_project.id, "target_project_id": one.project.id}
     told |= {"merge_when_pipeline_succeeds": one.auto_merge, "detailed_merge_status": state}
+    merged_by = one.merged_by or (one.set_by if one.auto_merge else None)
+    told |= {"merged_at": one.merged_at, "merge_user": person(double, merged_by) if merged_by else None}
     told |= {"merge_commit_sha": one.merge_commit, "created_at": one.created_at, "updated_at": one.created_at}
     if asked:  # lists do not say it
         base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
@@ -110,6 +112,7 @@ def open_request(
     made.sha = refs(origin).get(f"refs/heads/{source}", "")
     if origin is not project:
         git(project, "fetch", "--quiet", str(origin.folder), made.sha)
+    made.versions.append((made.sha, now()))
     heed(double, f"{made.description}\n\n> {made.title}")  # people are told by titles too, orders are none there
     project.merge_requests.append(made)
     _point(made)
@@ -135,7 +138,8 @@ def after_push(double: Double, project: Project, who: Who, updates: list[Update]
                     one.state = "closed"
                     continue
                 one.sha, one.auto_merge = update.new, False
-                one.approved_by = [] if project.resets_approvals else one.approved_by
+                one.versions.append((update.new, now()))
+                one.approved_by = {} if project.resets_approvals else one.approved_by
                 _point(one)
                 # that the limit of pipelines holds for these too is the worse of two readings (facts, part 12)
                 if who.job is None and index < double.push_pipelines:
@@ -198,6 +202,7 @@ def merge(double: Double, one: MergeRequest, user: User) -> str:
     )
     git(one.project, "update-ref", f"refs/heads/{one.target}", made, target)
     one.state, one.merge_commit, one.merged_by, one.auto_merge = "merged", made, user, False
+    one.merged_at = now()
     if one.remove_source_branch:
         git(one.project, "update-ref", "-d", f"refs/heads/{one.source}")
     pipelines.on_push(double, one.project, f"refs/heads/{one.target}", made, user)
@@ -316,7 +321,7 @@ def _merge(call: Call) -> Answer:
         *(["mergeable"] if call.project.must_use_train else []),
     ]
     if state in waits and body.get("auto_merge"):
-        found.auto_merge = True
+        found.auto_merge, found.set_by = True, user
         return Answer(200, entity(call.double, found))
     refusal = mergerules.refusal(call.project, state, squash=bool(body.get("squash")))
     if refusal is not None:
@@ -334,6 +339,68 @@ def _cancel(call: Call) -> Answer:
         return Answer(406, {"message": "406 Not Acceptable"})
     found.auto_merge = False
     return Answer(201, entity(call.double, found))
+
+
+def approve(one: MergeRequest, user: User) -> bool:
+    """Approve a merge request as it is. Who approved it before has to revoke that first: then nothing changes."""
+    is_new = user.id not in one.approved_by
+    one.approved_by.setdefault(user.id, now())
+    return is_new
+
+
+def _approvals(call: Call) -> Answer:
+    """Show who approved a merge request: lib/api/merge_request_approvals.rb, which GitLab Free has too.
+
+    When each did, `approved_at`, is shown since gitlab-org/gitlab!204605 of 2025, so in all versions that are modelled.
+    For which commit is not shown. With GitLab Free `approved` says that anybody approved it.
+    """
+    found = _one(call)
+    if found is None:
+        return _GONE
+    people = {user.id: person(call.double, user) for user in call.double.users}
+    given = [{"user": people[user], "approved_at": since} for user, since in found.approved_by.items()]
+    assert call.who.user is not None
+    shown = {"approved": bool(given), "approved_by": given, "user_has_approved": call.who.user.id in found.approved_by}
+    return Answer(200, {**shown, "user_can_approve": call.who.user.id not in found.approved_by})
+
+
+def _approve(call: Call) -> Answer:
+    """Approve, which with GitLab Free every Developer may (the same page); twice is refused."""
+    found = _one(call)
+    assert call.who.user is not None
+    if found is None:
+        return _GONE
+    if call.request.json().get("sha") not in (None, found.sha):
+        return Answer(409, {"message": "SHA does not match HEAD of source branch: " + found.sha})
+    return _approvals(call) if approve(found, call.who.user) else Answer(401, {"message": "401 Unauthorized"})
+
+
+def _unapprove(call: Call) -> Answer:
+    found = _one(call)
+    assert call.who.user is not None
+    if found is None or found.approved_by.pop(call.who.user.id, None) is None:
+        return _GONE
+    return _approvals(call)
+
+
+def _versions(call: Call) -> Answer:
+    """List what a merge request was at, newest first: GitLab makes a version for each push to its branch."""
+    from support.gitlab.rest import paged  # noqa: PLC0415
+
+    found = _one(call)
+    if found is None:
+        return _GONE
+    entries = [
+        {
+            "id": index + 1,
+            "head_commit_sha": sha,
+            "created_at": since,
+            "merge_request_id": found.id,
+            "state": "collected",
+        }
+        for index, (sha, since) in enumerate(found.versions)
+    ]
+    return paged(call, entries[::-1])
 
 
 def _note(double: Double, one: Note) -> dict[str, Any]:
@@ -384,8 +451,12 @@ ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("POST", f"{_MR}/pipelines", _begin_pipeline, DEVELOPER, False),
     ("PUT", f"{_MR}/merge", _merge, DEVELOPER, False),
     ("POST", f"{_MR}/cancel_merge_when_pipeline_succeeds", _cancel, DEVELOPER, False),
+    ("GET", f"{_MR}/approvals", _approvals, REPORTER, False),
+    ("POST", f"{_MR}/approve", _approve, DEVELOPER, False),
+    ("POST", f"{_MR}/unapprove", _unapprove, DEVELOPER, False),
+    ("GET", f"{_MR}/versions", _versions, REPORTER, False),
     ("GET", f"{_MR}/notes", _notes, REPORTER, True),
     ("POST", f"{_MR}/notes", _add_note, REPORTER, False),
     ("PUT", f"{_MR}/notes/([0-9]+)", _change_note, REPORTER, False),
 )
-__all__ = ["ROUTES", "after_push", "entity", "merge", "now", "open_request"]
+__all__ = ["ROUTES", "after_push", "approve", "entity", "merge", "now", "open_request"]

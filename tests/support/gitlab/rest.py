@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from support.gitlab import mergeside, restadmin, restfiles, restpipelines, restsettings
-from support.gitlab.entities import branch, commit, deployment, environment, member, person, project, status
+from support.gitlab.entities import branch, commit, deployment, environment, member, person, profile, project, status
 from support.gitlab.gitside import Update, Who, git, refs
 from support.gitlab.modelled import NotModelledError
 from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
@@ -77,6 +77,9 @@ def _outside(double: Double, request: Request, who: Who, path: str) -> Answer | 
         return _paged(
             double, request, [person(double, one) for one in double.users if one.name == request.query.get("username")]
         )
+    if match := re.fullmatch(r"/users/([0-9]+)", path):
+        found = next((one for one in double.users if str(one.id) == match[1]), None)
+        return Answer(200, profile(double, found)) if found and request.method == "GET" else NOT_FOUND
     if path == "/version":
         return Answer(200, {"version": double.version, "revision": "0000000"})
     return None
@@ -357,13 +360,14 @@ def _project(call: Call) -> Answer:
 
 
 def _members(call: Call) -> Answer:
-    people = {one.id: one for one in call.double.users}
-    return paged(call, [member(call.double, people[user], level) for user, level in call.project.members.items()])
+    """List members, also those by a group above: doc/api/project_members.md#list-all-members-of-a-project."""
+    found = [one for one in call.double.users if call.project.level(one)]
+    return paged(call, [member(call.double, one, call.project.level(one)) for one in found])
 
 
 def _member(call: Call) -> Answer:
     found = next((one for one in call.double.users if str(one.id) == call.parts[0]), None)
-    if found is None or found.id not in call.project.members:
+    if found is None or not call.project.level(found):
         return NOT_FOUND
     return Answer(200, member(call.double, found, call.project.level(found)))
 

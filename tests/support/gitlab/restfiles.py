@@ -31,7 +31,9 @@ def _commits(call: Call) -> Answer:
     """List commits, newest first: https://docs.gitlab.com/api/commits/#list-repository-commits."""
     from support.gitlab.rest import paged  # noqa: PLC0415  it knows this module
 
-    found = git(call.project, "rev-list", str(call.request.query.get("ref_name", call.project.default_branch)))
+    query = call.request.query
+    path = ["--", str(query["path"])] if "path" in query else []
+    found = git(call.project, "rev-list", str(query.get("ref_name", call.project.default_branch)), *path)
     return paged(call, [commit(call.double, call.project, sha) for sha in found.split()])
 
 

@@ -23,17 +23,20 @@ def number() -> int:
 
 
 def now() -> str:
-    """Return the time as GitLab writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    """Return the time as GitLab writes it, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(eq=False)
 class User:
-    """A person or a bot."""
+    """A person or a bot. ``is_bot`` is for accounts of tokens and of services, which GitLab shows as bots."""
 
     name: str
     id: int = field(default_factory=number)
     is_admin: bool = False
+    is_bot: bool = False
+    email: str = ""
+    """What everybody may see of it: the public address."""
 
 
 @dataclass(eq=False)
@@ -88,6 +91,8 @@ class Project:
     id: int = field(default_factory=number)
     default_branch: str = "main"
     members: dict[int, int] = field(default_factory=dict)
+    inherited: dict[int, int] = field(default_factory=dict)
+    """Members by a group above it, with their levels there."""
     protected_branches: dict[str, Protection] = field(default_factory=dict)
     protected_tags: dict[str, int] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -143,7 +148,7 @@ class Project:
 
     def level(self, user: User) -> int:
         """Return a person's access level; 0 for no member."""
-        return self.members.get(user.id, 0)
+        return max(self.members.get(user.id, 0), self.inherited.get(user.id, 0))
 
 
 @dataclass(eq=False)
@@ -223,12 +228,18 @@ class MergeRequest:
     labels: list[str] = field(default_factory=list)
     reviewers: list[int] = field(default_factory=list)
     assignees: list[int] = field(default_factory=list)
-    approved_by: list[int] = field(default_factory=list)
+    approved_by: dict[int, str] = field(default_factory=dict)
+    """Whose approvals it has, and since when."""
+    versions: list[tuple[str, str]] = field(default_factory=list)
+    """The commits that it was at, and since when: doc/api/merge_requests.md#get-merge-request-diff-versions."""
     state: str = "opened"
     notes: list[Note] = field(default_factory=list)
     auto_merge: bool = False
     merge_commit: str | None = None
     merged_by: User | None = None
+    merged_at: str | None = None
+    set_by: User | None = None
+    """Who set it to auto-merge."""
     sha: str = ""
     checked: str = ""
     unchecked_reads: int = 0
