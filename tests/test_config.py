@@ -74,7 +74,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             in_settings("delivery: review", "delivery: review\n    review:\n      label: [a]"),
             (
                 "headgate.yaml:10: environments.production.review.label: unknown key 'label', expected one of: "
-                "labels, reviewers, assignee, draft, auto_merge\n"
+                "labels, reviewers, assignee, draft, auto_merge, approvals, approver_role\n"
                 "  did you mean 'labels'?"
             ),
         ),

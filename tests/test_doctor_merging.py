@@ -12,7 +12,7 @@ import pytest
 
 from support.cli import headgate
 from support.gitlab.mergeside import approve
-from support.gitlab.state import MAINTAINER, Protection
+from support.gitlab.state import DEVELOPER, MAINTAINER, Protection
 from support.registry import Registry
 from support.trusting import SETTINGS, Ended, Trust, make_trust
 
@@ -174,3 +174,52 @@ def test_where_nothing_is_reviewed_none_of_it_matters(reviewed: Reviewed, monkey
     manifests.reviewer_assignment = "code_owners"
     checks = {"squash", "approvals", "automatic reviewers", "pipelines of merge requests"}
     assert checks.isdisjoint(reviewed.findings(monkeypatch))
+
+
+@pytest.mark.parametrize(
+    ("review", "merges", "check", "state", "words"),
+    [
+        ("approvals: 1", MAINTAINER, "approvers", "ok", "people merge it (auto_merge: false)"),
+        (
+            "approvals: 1, auto_merge: true",
+            MAINTAINER,
+            "approvers",
+            "ok",
+            "1 beside the bot may approve for dev, which needs 1",
+        ),
+        (
+            "approvals: 2, auto_merge: true",
+            MAINTAINER,
+            "approvers",
+            "wrong",
+            "beside the bot 1 have the role maintainer",
+        ),
+        ("approvals: 2, approver_role: developer", MAINTAINER, "approvers", "ok", "2 beside the bot may approve"),
+        ("approvals: 1", MAINTAINER, "who may merge unapproved", "ok", "max can merge into main with fewer"),
+        ("approvals: 1", DEVELOPER, "who may merge unapproved", "wrong", "dana, max can merge into main with fewer"),
+        ("labels: []", DEVELOPER, "who may merge unapproved", None, ""),
+    ],
+)
+def test_who_could_merge_without_approvals_is_named(
+    reviewed: Reviewed,
+    monkeypatch: pytest.MonkeyPatch,
+    review: str,
+    merges: int,
+    check: str,
+    state: str | None,
+    words: str,
+) -> None:
+    reviewed.configure(review)
+    manifests = reviewed.trust.manifests
+    manifests.protected_branches["main"] = Protection(MAINTAINER, merges)
+    manifests.members[reviewed.trust.dana.id] = DEVELOPER
+    found = reviewed.findings(monkeypatch).get(check, {})
+    assert found.get("state") == state
+    assert words in found.get("told", "")
+
+
+def test_without_the_bots_token_nobody_counts_approvals(reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch) -> None:
+    reviewed.configure("approvals: 1")
+    reviewed.trust.manifests.variables.clear()
+    found = reviewed.findings(monkeypatch)["approvers"]
+    assert (found["state"], found["hint"]) == ("wrong", "give jobs HEADGATE_TOKEN")

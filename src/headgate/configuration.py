@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headgate.clusters import cluster_names
 from headgate.engine.reading import SourceText, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
-from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Settings
+from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Review, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -192,6 +192,17 @@ class Configuration:
     def clusters(self, environment: str) -> frozenset[str]:
         """Return the names of all clusters that an environment runs on."""
         return cluster_names(self.settings, environment)
+
+    def review(self, app: str, environment: str) -> Review:
+        """Return the settings of an app's merge requests, which add to those of the environment. No app: of many."""
+        settings = self.settings.environments.get(environment)
+        review = settings.review if settings else Review()
+        record = self.apps.get(app) if app else None
+        if record is None:
+            return review
+        own = record.app.review
+        more = {"labels": (*review.labels, *own.labels), "reviewers": (*review.reviewers, *own.reviewers)}
+        return review.model_copy(update={name: tuple(dict.fromkeys(values)) for name, values in more.items()})
 
     def output_folder(self, app: str, environment: str) -> str:
         """Return the folder of an app's final YAML in an environment."""

@@ -9,6 +9,8 @@ CLUSTERS = "clusters"
 """A folder for each cluster, with the Flux objects that Headgate writes and those of people."""
 FROZEN = "frozen.yaml"
 """In an environment's folder while it is frozen."""
+UNAPPROVED = "unapproved.yaml"
+"""In an environment's folder where what runs was merged without its approvals."""
 VERSIONS = f"{TEMPLATES}/.versions"
 """Older versions of templates that releases name."""
 INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
@@ -32,6 +34,17 @@ RECORDS_BRANCH = f"{OURS}_state"
 def review_branch(app: str, environment: str) -> str:
     """Return the review branch of an app in an environment."""
     return f"{OURS}{environment}/{app}"
+
+
+def environment_of(branch: str) -> str:
+    """Return the environment in a review branch's name."""
+    return branch.removeprefix(OURS).split("/", 1)[0]
+
+
+def app_of(branch: str) -> str:
+    """Return the app in a review branch's name; empty for a template change."""
+    name = branch.removeprefix(OURS).partition("/")[2]
+    return "" if name.startswith("_") else name
 
 
 def group_branch(environment: str) -> str:

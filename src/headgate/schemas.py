@@ -18,6 +18,7 @@ from headgate.model import (
     Settings,
     StrictModel,
     TemplateSettings,
+    UnapprovedMerges,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ FILES: dict[str, type[StrictModel]] = {
     "group.yaml": GroupRecord,
     "proposal.yaml": ProposalRecord,
     "rejected.yaml": Rejected,
+    "unapproved.yaml": UnapprovedMerges,
 }
 
 

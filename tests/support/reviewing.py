@@ -120,7 +120,9 @@ class Scene:
         self.runs.append(Ended(code, out.getvalue()))
         return self.runs[-1]
 
-    def hand_off(self, commit: str = "", tag: str = "", *, token: str | None = None, digest: str = "") -> Ended:
+    def hand_off(
+        self, commit: str = "", tag: str = "", *, token: str | None = None, digest: str = "", actor: str = ""
+    ) -> Ended:
         """Hand a commit of the app off, the newest one when none is named."""
         self.versions += 1
         sent = commit or refs(self.app)["refs/heads/main"]
@@ -133,6 +135,7 @@ class Scene:
             pipeline=1000 + self.versions,
             project_id=self.app.id,
             is_protected=True,
+            actor=actor,
         )
 
         def action(run: Run, report: JobReport) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from headgate.commands import verbs, verify
 from headgate.commands.exit_code import merge_codes
 from headgate.commands.kept_results import result_folder
+from headgate.commands.reviews import with_reviews_recorded
 from headgate.commands.run import land_intent, print_result
 from headgate.commands.version import engine_line
 from headgate.errors import ConfigError, HeadgateError, Location, UntrustedError
@@ -30,16 +31,14 @@ from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, ver
 from headgate.health.run import run_health
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
-from headgate.landing.land import land
 from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
-from headgate.landing.workspace import open_workspace, refreshed
+from headgate.landing.workspace import open_workspace
 from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import is_own_push
-from headgate.review.reconcile import closed_by_people
 from headgate.review.without_token import push_options
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _kind(run: Run) -> str:
 def hand_off(run: Run, report: JobReport) -> int:
     """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
     terminal = Terminal(sys.stdout)
-    with _opened(run, terminal, _check) as workspace, ExitStack() as stack:
+    with _opened(run, report, terminal, _check) as workspace, ExitStack() as stack:
         claim, sender = verify_sender(run, workspace.configuration)
         terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
         try:
@@ -174,26 +173,14 @@ def form(run: Run, report: JobReport) -> int:
 
 
 @contextmanager
-def _opened(run: Run, terminal: Terminal, *checks: Check) -> Iterator[Workspace]:
+def _opened(run: Run, report: JobReport, terminal: Terminal, *checks: Check) -> Iterator[Workspace]:
     """Open the manifest repository for a job; the checks come first, then what people closed in GitLab is recorded."""
     with open_workspace(run.address, run.event.signing_key) as opened:
         options = push_options if run.write is None else None
         workspace = replace(opened, push_options=options, prover=_proof_key(run))
         for check in checks:
             check(run, workspace)
-        yield _with_closed_recorded(run, migrated(workspace), terminal)
-
-
-def _with_closed_recorded(run: Run, workspace: Workspace, terminal: Terminal) -> Workspace:
-    """Record the proposals that people closed since the last run, before anything is decided."""
-    if run.write is None:  # without a token GitLab does not say
-        return workspace
-    rejected = closed_by_people(run.write, run.event.manifests, workspace)
-    if rejected is None:
-        return workspace
-    for line in land(workspace, rejected, progress=terminal.progress).messages:
-        terminal.line(line)
-    return refreshed(workspace)
+        yield with_reviews_recorded(run, report, migrated(workspace), terminal)
 
 
 def _land(
@@ -232,7 +219,7 @@ def run_job(
 ) -> int:
     """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
     terminal = Terminal(sys.stdout)
-    with _opened(run, terminal, *(checks or (_check,))) as workspace:
+    with _opened(run, report, terminal, *(checks or (_check,))) as workspace:
         result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
         if scope is not None:
             result = result.followed_by(complete(run, workspace, result.landings, scope))

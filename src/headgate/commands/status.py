@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.commands.hydrate import select
 from headgate.commands.wait import found_sources
+from headgate.gitlab.api import connect
 from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
 from headgate.hydration.record import RECORD
@@ -18,6 +19,7 @@ from headgate.paths import INPUTS, LOCK, SETTINGS
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal
 from headgate.repository.tree import Tree, prefetch
+from headgate.review.show_approvals import with_approvals
 from headgate.state.reading import open_for_reading
 from headgate.state.status import AppStatus, Status, read_status
 
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.configuration import Configuration
+    from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import Workspace
 
 
 TOKEN = "HEADGATE_TOKEN"  # noqa: S105  a name
-"""The variable with the token that reads commit statuses, where health comes from these."""
+"""The variable with the token that reads commit statuses, where health comes from these, and approvals."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,14 @@ def whole_status(
         for outcome in broken(configuration, apps)
     ]
     with_health = [replace(found, health=health.get((found.app, found.environment))) for found in status.apps]
-    return Status((*with_health, *unusable), status.notes)
+    gitlab = _gitlab(configuration, environ, token_variable)
+    counted = with_approvals(with_health, configuration, gitlab, workspace.branch)
+    return Status((*counted, *unusable), status.notes)
+
+
+def _gitlab(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> GitLab | None:
+    settings, secret = configuration.settings.gitlab, environ.get(token_variable, "")
+    return connect(settings.url, token_variable, secret) if settings is not None and secret else None
 
 
 def read_by_status(tree: Tree) -> Tree:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.doctor.approving import approvers, unapproved
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.intake import intake
 from headgate.doctor.merging import approvals, pipelines, reviewers, squash
@@ -41,7 +42,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
         two_users,
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
-    *(reviewers, approvals, pipelines, squash),
+    *(reviewers, approvals, approvers, unapproved, pipelines, squash),
     *(starters, protected_refs, live_tokens, writer, triggers),
 )
 """The checks, in the order in which they are shown."""

@@ -52,17 +52,17 @@ _OPENING = {
 def _why_not(examined: Examined, person: int) -> str:
     """Say why a person's pipelines cannot do it; nothing where they can."""
     runs_in, manifests = examined.runs_in, examined.manifests
-    if not _may(runs_in, person, _PUSH, _MERGE):
+    if not may(runs_in, person, _PUSH, _MERGE):
         return f"may not run pipelines of {runs_in.path} on {runs_in.branch}"
     if runs_in is not manifests and manifests.is_private and manifests.level(person) < REPORTER:
         return f"may not read {manifests.path}, which says what the intake runs"
     pushes_itself = not is_given(runs_in, "HEADGATE_TOKEN") and runs_in is manifests
-    if pushes_itself and not _may(manifests, person, _PUSH):
+    if pushes_itself and not may(manifests, person, _PUSH):
         return f"may not push {manifests.branch} of {manifests.path}, which its job does as that person"
     return ""
 
 
-def _may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
+def may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
     """Whether somebody may do on a branch what its rules say under any of these keys; groups may hold anybody."""
     entries, level = _entries(project, branch or project.branch, keys), project.level(person)
     is_named = any(entry.get("user_id") == person or entry.get("group_id") for entry in entries)
@@ -156,7 +156,7 @@ def writer(examined: Examined) -> Iterator[Diagnosis]:
     if token is None or not token.user or not is_given(runs_in, "HEADGATE_TOKEN") or manifests.members is None:
         return
     for branch in _written(examined):
-        if not _may(manifests, token.user, _PUSH, branch=branch):
+        if not may(manifests, token.user, _PUSH, branch=branch):
             yield Diagnosis(
                 *("the bot", "wrong", manifests.path, f"the user of HEADGATE_TOKEN may not push {branch}"),
                 f"Manage > Members: a role that may; or Settings > Repository > Protected branches > {branch} > "
@@ -213,7 +213,7 @@ def _of_owners(examined: Examined, app: Project) -> Diagnosis:
     """Say whether one of those whose trigger tokens there are can do it; which of them the app has is not shown."""
     manifests, name = examined.manifests, "trigger token"
     owners = [int((trigger.get("owner") or {}).get("id") or 0) for trigger in manifests.triggers or ()]
-    running = [owner for owner in owners if _may(manifests, owner, _PUSH, _MERGE)]
+    running = [owner for owner in owners if may(manifests, owner, _PUSH, _MERGE)]
     if not running:
         text = f"nobody who may run pipelines of {manifests.branch} has a trigger token"
         return Diagnosis(

@@ -50,4 +50,4 @@ def _merge_requests(
         return find_unopened(run.by_job, run.branch, run.event.manifests, newest, configuration)
     page = f"{run.job.address}/artifacts/file/{FOLDER}/report.html"
     pages = {made.commit: page for landing in landings for made in landing.delivered}
-    return reconcile(run.write, run.event.manifests, newest, configuration, pages=pages)
+    return reconcile(run.write, run.event.manifests, newest, configuration, pages=pages, readers=run.readers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate.releases.unapproved import unapproved_text
 from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport, actors_of
 from headgate.report.describe import describe
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
+    from headgate.model import UnapprovedMerge
     from headgate.report.appchange import AppChange
     from headgate.state.verify import Verification
 
@@ -56,6 +58,16 @@ class JobReport:
             }
         )
         self._write()
+
+    def unapproved(self, merges: Sequence[tuple[str, UnapprovedMerge]]) -> None:
+        """Add what people merged without its approvals, by environment."""
+        for environment, merge in merges:
+            text = unapproved_text(merge)
+            self._cases[merge.request, environment] = JunitCase(
+                app=merge.request, environment=environment, failure=text, details=text
+            )
+        if merges:
+            self._write()
 
     def failed(self, error: HeadgateError) -> None:
         """Add the error that ended the job."""

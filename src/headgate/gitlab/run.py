@@ -44,6 +44,11 @@ class Run:
     results: ResultFolder | None = None
 
     @property
+    def readers(self) -> tuple[GitLab, ...]:
+        """Those that may read apps' projects, the bot first."""
+        return tuple(dict.fromkeys(filter(None, (self.write, self.read, self.by_job))))
+
+    @property
     def address(self) -> str:
         """The address of the manifest repository."""
         return self.repository(self.event.manifests)

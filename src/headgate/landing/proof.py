@@ -58,6 +58,10 @@ class ProofKey:
             return True
         return has_our_wording(details.message) and self.pushed(branch, commit)
 
+    def signed(self, text: str) -> str:
+        """Return a keyed hash of a text, which shows that an owner of the secret wrote it."""
+        return hmac.digest(self.key, f"text\0{text}".encode(), hashlib.sha256).hex()[:32]
+
     def _hash(self, branch: str, commit: git.CommitDetails) -> str:
         message = _PROOF.sub("", commit.message).rstrip()
         content = "\0".join([branch, commit.tree, *commit.parents, "", message])

@@ -1,9 +1,10 @@
 """The files of a manifest repository, declared once for reading, validation, documentation and JSON Schema."""
 
-from headgate.model.app import Allow, App, AppEnvironment, Config, Granted, Image, TemplateSettings
+from headgate.model.app import Allow, App, AppEnvironment, AppReview, Config, Granted, Image, TemplateSettings
 from headgate.model.clusters import Cluster, FluxObjects, HealthSource
 from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.lock import Lock
+from headgate.model.merges import UnapprovedMerge, UnapprovedMerges
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
@@ -39,6 +40,7 @@ __all__ = [
     "Allow",
     "App",
     "AppEnvironment",
+    "AppReview",
     "Cluster",
     "CommitIdentity",
     "Commits",
@@ -73,6 +75,8 @@ __all__ = [
     "SettingsLimits",
     "StrictModel",
     "TemplateSettings",
+    "UnapprovedMerge",
+    "UnapprovedMerges",
     "Validation",
     "Waiver",
     "Window",

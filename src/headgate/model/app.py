@@ -92,6 +92,15 @@ class AppEnvironment(StrictModel):
     """Images that differ in this environment, by name."""
 
 
+class AppReview(StrictModel):
+    """What an app adds to the merge requests of reviewed environments."""
+
+    labels: Texts = ()
+    """Labels, beside those of the environment."""
+    reviewers: Texts = ()
+    """User names of reviewers, beside those of the environment."""
+
+
 AppEnvironments = Annotated[
     Mapping[
         Name,
@@ -126,6 +135,8 @@ class App(StrictModel):
     """Namespace of its objects. Default: the app's name."""
     allow: Allow = Allow()
     """Objects that its own config may render beyond workloads in its namespace."""
+    review: AppReview = AppReview()
+    """Labels and reviewers of its merge requests, beside those of the environment."""
     hooks: Hooks | None = None
     """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""
     depends_on: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()

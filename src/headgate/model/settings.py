@@ -85,6 +85,10 @@ class Review(StrictModel):
     """Open merge requests as drafts."""
     auto_merge: bool = False
     """Merge as soon as GitLab allows it."""
+    approvals: Annotated[int, Field(ge=0, le=20)] = 0
+    """Approvals that Headgate waits for before it merges, of people other than who asked for or wrote the change."""
+    approver_role: Level = "maintainer"
+    """Role from which on an approval counts: `developer`, `maintainer` or `owner` of this repository's project."""
 
 
 class Mirror(StrictModel):

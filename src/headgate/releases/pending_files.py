@@ -10,7 +10,7 @@ from headgate.config import parse_record
 from headgate.engine.reading import documents_request, read_ahead
 from headgate.errors import HeadgateError
 from headgate.model import GroupRecord, ProposalRecord, Rejected
-from headgate.paths import APPS, ENVIRONMENTS
+from headgate.paths import APPS, ENVIRONMENTS, UNAPPROVED
 from headgate.releases.pending import (
     DIVERGED,
     FAILED,
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
 _RECORD = re.compile(
     rf"{APPS}/(?:(?!releases/)[^/]+/)+releases/[^/]+/(?:(?:{HELD}|{DIVERGED}|{PROPOSED}|{FAILED})/.+|{re.escape(REJECTED)})"
-    rf"|{ENVIRONMENTS}/[^/]+/{re.escape(PROPOSAL)}"
+    rf"|{ENVIRONMENTS}/[^/]+/(?:{re.escape(PROPOSAL)}|{re.escape(UNAPPROVED)})"
 )
 
 
 def is_record(path: str) -> bool:
-    """Whether a file of a manifest repository records something pending."""
+    """Whether a file of a manifest repository records something pending, or a merge that lacked approvals."""
     return _RECORD.fullmatch(path) is not None
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.model import Release
 from headgate.releases.release import parts
+from headgate.releases.unapproved import unapproved_text
+from headgate.report.approvals import missing_text
 from headgate.report.health import health_facts
 from headgate.report.history import SHORT, version
 from headgate.report.json import error_to_json
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.flux.verdict import Health
+    from headgate.gitlab.approvals import Approvals
     from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
@@ -71,6 +74,8 @@ def states(app: AppStatus) -> Iterator[Cell]:
     yield from _health_problems(app.health)
     if app.edited:
         yield "edited by hand", "red"
+    for merge in app.unapproved:
+        yield unapproved_text(merge), "red"
     if app.state == "stale" and not app.edited:
         yield "stale: its inputs changed", "yellow"
     if app.state == "empty":
@@ -81,7 +86,9 @@ def states(app: AppStatus) -> Iterator[Cell]:
     if app.flags:
         yield f"look at: {', '.join(app.flags)}", "yellow"
     if app.proposed is not None:
-        yield f"proposed: {version(app.proposed.release) or 'other YAML'}", "cyan"
+        missing = missing_text(app.proposed.approvals) if app.proposed.approvals else ""
+        shown = version(app.proposed.release) or "other YAML"
+        yield f"proposed: {shown}{f', {missing}' if missing else ''}", "cyan"
 
 
 def _health_problems(health: Health | None) -> Iterator[Cell]:
@@ -126,6 +133,7 @@ _LABELS = (
     "failing",
     "failed in the cluster",
     "edited by hand",
+    "unapproved",
     "stale",
     "empty",
     "pinned",
@@ -142,6 +150,7 @@ def labels(app: AppStatus) -> Iterator[str]:
         "failing": app.error is not None,
         "failed in the cluster": app.health is not None and app.health.state == "failed",
         "edited by hand": app.edited,
+        "unapproved": bool(app.unapproved),
         "stale": app.state == "stale" and not app.edited,
         "empty": app.state == "empty",
         "pinned": app.pin is not None,
@@ -182,13 +191,29 @@ def app_to_json(app: AppStatus) -> dict[str, Any]:
         "held": [_dump(group.record) for group in app.held],
         "failed": [_dump(group.record) for group in app.failed],
         "proposed": proposed
-        and {"branch": proposed.branch, "commit": proposed.commit, "release": _dump(proposed.release)},
+        and {
+            "branch": proposed.branch,
+            "commit": proposed.commit,
+            "release": _dump(proposed.release),
+            "approvals": proposed.approvals and _approvals(proposed.approvals),
+        },
         "edited_by_hand": app.edited,
         "foreign_files": list(app.foreign),
         "waits_for": list(app.waits_for),
         "flags": list(app.flags),
+        "unapproved": [_dump(merge) for merge in app.unapproved],
         "error": error_to_json(app.error) if app.error else None,
         "health": health_facts(app.health) if app.health else None,
+    }
+
+
+def _approvals(approvals: Approvals) -> dict[str, Any]:
+    return {
+        "needed": approvals.needed,
+        "given": list(approvals.given),
+        "missing": approvals.missing,
+        "ignored": [{"by": name, "reason": reason} for name, reason in approvals.ignored],
+        "unknown": approvals.error.what if approvals.error else None,
     }
 
 

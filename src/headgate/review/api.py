@@ -25,7 +25,8 @@ _NO_ANSWER = (0, 500, 502, 503, 504)
 class MergeRequest:
     """One merge request. ``commit`` is the head of its branch as far as GitLab has noticed.
 
-    ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that it is set to auto-merge.
+    ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that it is set to auto-merge, and
+    ``merge_user`` is the id of who set that, or merged it; 0 for nobody. ``merged_by`` is that person's user name.
     """
 
     number: int
@@ -41,6 +42,9 @@ class MergeRequest:
     reviewers: tuple[int, ...]
     target: str
     closed_by: str = ""
+    merge_user: int = 0
+    merged_by: str = ""
+    merged_at: str = ""
 
     @property
     def name(self) -> str:
@@ -63,6 +67,9 @@ def _merge_request(entry: Any) -> MergeRequest:
         reviewers=tuple(reviewer["id"] for reviewer in entry.get("reviewers") or ()),
         target=entry["target_branch"],
         closed_by=(entry.get("closed_by") or {}).get("username") or "",
+        merge_user=(entry.get("merge_user") or {}).get("id") or 0,
+        merged_by=(entry.get("merge_user") or {}).get("username") or "",
+        merged_at=entry.get("merged_at") or "",
     )
 
 
@@ -84,9 +91,16 @@ class MergeRequests:
         query = {"state": "opened", "target_branch": self.target}
         return list(self._each_own({**query, "source_branch": branch} if branch else query))
 
+    def merged(self) -> list[MergeRequest]:
+        """Return the merged merge requests, latest first. Raises GitLabError."""
+        return self._latest("merged", "", 50)
+
     def closed(self, branch: str = "", limit: int = 100) -> list[MergeRequest]:
         """Return the closed merge requests, latest first, of all branches or of one. Raises GitLabError."""
-        query = {"state": "closed", "target_branch": self.target, "order_by": "updated_at", "per_page": limit}
+        return self._latest("closed", branch, limit)
+
+    def _latest(self, state: str, branch: str, limit: int) -> list[MergeRequest]:
+        query = {"state": state, "target_branch": self.target, "order_by": "updated_at", "per_page": limit}
         entries = self.gitlab.get(self.path, {**query, "source_branch": branch} if branch else query)
         return [_merge_request(entry) for entry in entries if _is_ours(entry)]
 

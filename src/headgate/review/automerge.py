@@ -10,6 +10,8 @@ from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.gitlab.api import GitLab
     from headgate.review.api import MergeRequest, MergeRequests
 
@@ -64,25 +66,55 @@ class Deadline:
         return remaining > 0
 
 
-def merge(requests: MergeRequests, request: MergeRequest, commit: str, deadline: Deadline) -> tuple[MergeRequest, str]:
+def merge(
+    requests: MergeRequests,
+    request: MergeRequest,
+    commit: str,
+    deadline: Deadline,
+    lacking: Callable[[], str] | None = None,
+) -> tuple[MergeRequest, str]:
     """Let GitLab merge exactly ``commit``, now or as soon as it may; return the new state and a message.
 
+    ``lacking`` is called last, and says what is missing that GitLab does not ask for. With it nothing is left to
+    GitLab to merge later, but for a merge train: nobody would look again.
     The message says what prevents the merge; a later run tries again. Raises GitLabError when GitLab does not answer.
     """
     current = _decided(requests, request, commit, deadline)
     if current.state == "merged":
         return current, ""
-    if (current.state, current.branch, current.target) != ("opened", request.branch, requests.target):
-        change = f"it is {current.state}, from {current.branch} to {current.target}"
-        return current, f"{current.name} is not merged automatically: somebody changed it ({change})"
-    if current.commit != commit or current.status in _UNDECIDED:
-        return current, f"GitLab has not decided yet whether {current.name} may be merged; a later run tries again"
-    if current.status != "mergeable" and current.status not in _PENDING:
-        reason = _BLOCKED.get(current.status, current.status)
-        return current, f"{current.name} cannot be merged automatically: {reason}"
+    hindrance = _hindrance(requests, request, current, commit)
+    if hindrance:
+        return current, hindrance
+    missing = lacking() if lacking is not None else ""
+    if missing:
+        return unset_own(requests, current), f"{current.name} is not merged: it {missing}"
     if current.merges_itself:
         return current, ""
+    if lacking is not None and current.status != "mergeable":
+        awaited = _PENDING[current.status]
+        return current, f"{current.name} waits for {awaited}; a later run counts its approvals again and merges it"
     return _start_merge(requests, current)
+
+
+def _hindrance(requests: MergeRequests, request: MergeRequest, current: MergeRequest, commit: str) -> str:
+    """Say why GitLab is not asked to merge a merge request in its current state; empty where it is."""
+    if (current.state, current.branch, current.target) != ("opened", request.branch, requests.target):
+        change = f"it is {current.state}, from {current.branch} to {current.target}"
+        return f"{current.name} is not merged automatically: somebody changed it ({change})"
+    if current.commit != commit or current.status in _UNDECIDED:
+        return f"GitLab has not decided yet whether {current.name} may be merged; a later run tries again"
+    if current.status != "mergeable" and current.status not in _PENDING:
+        reason = _BLOCKED.get(current.status, current.status)
+        return f"{current.name} cannot be merged automatically: {reason}"
+    return ""
+
+
+def unset_own(requests: MergeRequests, request: MergeRequest) -> MergeRequest:
+    """Unset auto-merge where it is Headgate's own. Raises GitLabError."""
+    if not request.merges_itself or request.merge_user != requests.gitlab.user:
+        return request
+    cancel_auto_merge(requests, request)
+    return replace(request, merges_itself=False)
 
 
 def _decided(requests: MergeRequests, request: MergeRequest, commit: str, deadline: Deadline) -> MergeRequest:

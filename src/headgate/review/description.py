@@ -26,6 +26,7 @@ class ProposalMetadata:
 
     ``commit`` is the described commit, ``settings`` identifies the review settings, ``sources`` are the apps' commits
     in the proposal. ``frozen``: it is a draft because the environment is frozen. ``closed``: the closing is commented.
+    ``counted`` is signed: the approvals were counted after it was merged.
     """
 
     commit: str = ""
@@ -33,6 +34,7 @@ class ProposalMetadata:
     sources: tuple[Source, ...] = ()
     frozen: bool = False
     closed: bool = False
+    counted: str = ""
 
 
 def settings_id(review: Review) -> str:
@@ -53,6 +55,7 @@ def read_metadata(description: str) -> ProposalMetadata | None:
         sources=tuple((int(project), commit) for project, commit in sources),
         frozen=facts.get("frozen") == "yes",
         closed=facts.get("closed") == "yes",
+        counted=facts.get("counted", ""),
     )
 
 
@@ -69,9 +72,15 @@ def updated_description(
     return "\n\n".join(filter(None, [before, "\n\n".join(filter(None, section)), after]))
 
 
+def notice_of(description: str) -> str:
+    """Return the notice of the section."""
+    return _split(description)[1]
+
+
 def _begin(metadata: ProposalMetadata) -> str:
     sources = ",".join(f"{project}:{commit}" for project, commit in metadata.sources)
     facts = {"commit": metadata.commit, "settings": metadata.settings, "sources": sources}
+    facts |= {"counted": metadata.counted}
     facts |= {"frozen": "yes" if metadata.frozen else "", "closed": "yes" if metadata.closed else ""}
     return "".join(["<!-- headgate:begin", *(f" {name}={value}" for name, value in facts.items() if value), " -->"])
 

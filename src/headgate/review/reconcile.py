@@ -15,25 +15,24 @@ from headgate.gitlab.people import People
 from headgate.intents.decide_held import ClosedRequest, Reject
 from headgate.landing.review_branches import ReviewBranches
 from headgate.landing.workspace import read_proposal
-from headgate.paths import OURS
+from headgate.paths import OURS, app_of, environment_of
 from headgate.releases.pending_files import read_pending
 from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
 from headgate.repository.tree import differing
 from headgate.review.api import MergeRequests
-from headgate.review.automerge import Deadline, merge
+from headgate.review.automerge import Deadline
 from headgate.review.closing import close, comment_closed
 from headgate.review.description import read_metadata, settings_id
+from headgate.review.merging import approvals_of, merge_proposal, merges_automatically
 from headgate.review.pipelines import begin_pipeline, without_pipeline
 from headgate.review.update import (
     RequestUpdate,
     ReviewContext,
     ReviewResult,
-    app_of,
-    environment_of,
     open_request,
-    sync_freeze,
+    sync_notices,
     update_request,
 )
 
@@ -56,23 +55,17 @@ def reconcile(
     configuration: Configuration,
     *,
     pages: Mapping[str, str] = MappingProxyType({}),
+    readers: Sequence[GitLab] = (),
     seconds: float = SECONDS,
 ) -> ReviewResult:
     """Reconcile a project's merge requests with its review branches.
 
     ``workspace`` is at the newest commit of the default branch. ``pages`` are the addresses of the pages that show
-    what commits change, by commit. An error of one merge request goes to ``errors`` and
-    does not stop the others. Raises GitLabError when they cannot be listed.
+    what commits change, by commit; ``readers`` may read the apps' commits. An error of one merge request goes to
+    ``errors`` and does not stop the others. Raises GitLabError when they cannot be listed.
     """
-    requests = MergeRequests(gitlab, project, workspace.branch)
-    context = ReviewContext(
-        requests=requests,
-        workspace=workspace,
-        configuration=configuration,
-        people=People(gitlab),
-        branches=ReviewBranches(workspace),
-        pages=pages,
-    )
+    context = review_context(gitlab, project, workspace, configuration, pages=pages, readers=readers)
+    requests = context.requests
     before = {request.branch: request for request in requests.open()}
     branches = context.branches.recorded
     steps = [attempt(name, partial(sync, context, name, head, before.get(name))) for name, head in branches.items()]
@@ -90,11 +83,32 @@ def reconcile(
     ]
     deadline = Deadline.of(seconds)
     for branch, request in collect(before, steps).open.items():
-        if branch in branches and _merges_automatically(context, request):
-            steps.append(attempt(branch, partial(_merge, context, request, branches[branch], deadline)))
+        if branch in branches and merges_automatically(context, request):
+            steps.append(attempt(branch, partial(merge_proposal, context, request, branches[branch], deadline)))
     unknown = tuple(f"no user '{name}' in GitLab to review or assign" for name in context.people.unknown)
     result = collect(before, steps)
     return replace(result, messages=(*result.messages, *unknown))
+
+
+def review_context(
+    gitlab: GitLab,
+    project: str,
+    workspace: Workspace,
+    configuration: Configuration,
+    *,
+    pages: Mapping[str, str] = MappingProxyType({}),
+    readers: Sequence[GitLab] = (),
+) -> ReviewContext:
+    """Return what the steps for the merge requests of a project share."""
+    return ReviewContext(
+        requests=MergeRequests(gitlab, project, workspace.branch),
+        workspace=workspace,
+        configuration=configuration,
+        people=People(gitlab),
+        branches=ReviewBranches(workspace),
+        pages=pages,
+        readers=tuple(readers),
+    )
 
 
 def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reject | None:
@@ -171,7 +185,8 @@ def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest
     """Give a branch its merge request, or bring that up to date. Raises GitLabError."""
     metadata = read_metadata(request.description) if request else None
     if request and metadata and (metadata.commit, metadata.settings) == (commit, settings_id(context.review(branch))):
-        return RequestUpdate(request=sync_freeze(context, request, metadata))
+        approvals = approvals_of(context, branch, commit, request)
+        return RequestUpdate(request=sync_notices(context, request, metadata, approvals))
     if _moved(context.workspace, branch, commit):
         return None  # whoever moved it reports to GitLab too
     if not context.branches.is_recorded(branch):
@@ -181,9 +196,11 @@ def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest
     if not _changes_anything(context, proposal):
         return _close(context, request) if request and metadata else None
     changes = app_changes(proposal.base, proposal.tree, context.configuration)
+    is_known = metadata is not None and metadata.commit == commit
+    approvals = approvals_of(context, branch, commit, request if is_known else None)
     if request is None:
-        return open_request(context, proposal, changes)
-    return update_request(context, proposal, changes, request)
+        return open_request(context, proposal, changes, approvals)
+    return update_request(context, proposal, changes, request, approvals)
 
 
 def _moved(workspace: Workspace, branch: str, commit: str) -> bool:
@@ -242,18 +259,3 @@ def _obsolete_reason(context: ReviewContext, branch: str) -> str:
     ):
         return f"{app} is no longer configured in {environment}"
     return f"superseded: {head} already has it, or something newer"
-
-
-def _merges_automatically(context: ReviewContext, request: MergeRequest) -> bool:
-    is_wanted = context.review(request.branch).auto_merge and not context.notice(request.branch)
-    return is_wanted and not request.is_draft
-
-
-def _merge(context: ReviewContext, request: MergeRequest, commit: str, deadline: Deadline) -> RequestUpdate:
-    """Merge what Headgate itself made, and nothing else."""
-    if not context.branches.is_recorded(request.branch):
-        message = f"{request.name} is not merged automatically: nothing proves that Headgate made {commit[:12]}"
-        return RequestUpdate(request=request, message=message)
-    after, message = merge(context.requests, request, commit, deadline)
-    merged = after.state == "merged"
-    return RequestUpdate(request=None if merged else after, message=message, changed=merged, merged=merged)

@@ -7,26 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.gitlab.titles import commit_titles
 from headgate.intents.on_failure import ACTOR
-from headgate.model import Review
-from headgate.paths import OURS
+from headgate.paths import app_of, environment_of
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts
+from headgate.report.approvals import approvals_notice
 from headgate.report.changereport import ChangeReport, actors_of, source_steps
 from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
 from headgate.repository import git
 from headgate.review.api import as_draft, as_ready
+from headgate.review.approvals import needed_approvals
 from headgate.review.automerge import cancel_auto_merge
-from headgate.review.description import ProposalMetadata, read_metadata, settings_id, updated_description
+from headgate.review.description import (
+    ProposalMetadata,
+    notice_of,
+    read_metadata,
+    settings_id,
+    updated_description,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
+    from headgate.gitlab.api import GitLab
+    from headgate.gitlab.approvals import Approvals
     from headgate.gitlab.people import People
     from headgate.landing.review_branches import ReviewBranches
     from headgate.landing.workspace import OpenProposal, Workspace
+    from headgate.model import Review
     from headgate.report.appchange import AppChange
     from headgate.review.api import MergeRequest, MergeRequests
     from headgate.review.description import Source
@@ -66,7 +76,10 @@ class ReviewResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewContext:
-    """What the steps for all branches share. ``pages`` are addresses of pages that show what commits change."""
+    """What the steps for all branches share.
+
+    ``pages`` are addresses of pages that show what commits change; ``readers`` are those that may read apps' commits.
+    """
 
     requests: MergeRequests
     workspace: Workspace
@@ -74,11 +87,15 @@ class ReviewContext:
     people: People
     branches: ReviewBranches
     pages: Mapping[str, str] = field(default_factory=dict)
+    readers: tuple[GitLab, ...] = ()
 
     def review(self, branch: str) -> Review:
-        """Return the review settings of a branch's environment."""
-        settings = self.configuration.settings.environments.get(environment_of(branch))
-        return settings.review if settings else Review()
+        """Return the review settings of a branch: of its environment, and of its app."""
+        return self.configuration.review(app_of(branch), environment_of(branch))
+
+    def needed_approvals(self, branch: str) -> int:
+        """Return how many approvals a branch's merge request needs before Headgate merges it."""
+        return needed_approvals(self.review(branch))
 
     def notice(self, branch: str) -> str:
         """Return a Markdown notice when the branch's environment is frozen, else an empty string."""
@@ -87,6 +104,10 @@ class ReviewContext:
         if freeze is None:
             return ""
         return f"> {prose(environment)} is frozen by {prose(freeze.by)}: {prose(freeze.reason)}"
+
+    def notices(self, branch: str, approvals: Approvals | None) -> str:
+        """Return in Markdown what holds a branch's merge request: a freeze, and approvals that it needs."""
+        return "\n\n".join(filter(None, (self.notice(branch), approvals_notice(approvals))))
 
     def decision(self, branch: str) -> str:
         """Return in Markdown why a branch holds an automatic roll-back; empty where it holds none."""
@@ -98,18 +119,9 @@ class ReviewContext:
         return f"> {prose(proposal.by_person)}\n\n" if proposal is not None and is_own else ""
 
 
-def environment_of(branch: str) -> str:
-    """Return the environment in a review branch's name."""
-    return branch.removeprefix(OURS).split("/", 1)[0]
-
-
-def app_of(branch: str) -> str:
-    """Return the app in a review branch's name; empty for a template change."""
-    name = branch.removeprefix(OURS).partition("/")[2]
-    return "" if name.startswith("_") else name
-
-
-def open_request(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange]) -> RequestUpdate:
+def open_request(
+    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], approvals: Approvals | None = None
+) -> RequestUpdate:
     """Open a merge request for a proposal, unless somebody closed that very one. Raises GitLabError."""
     branch, review = proposal.branch, context.review(proposal.branch)
     rejected = [request for request in context.requests.closed(branch) if request.commit == proposal.commit]
@@ -122,19 +134,25 @@ def open_request(context: ReviewContext, proposal: OpenProposal, changes: Sequen
     title = _title(context, proposal)
     fields: dict[str, Any] = {
         "title": as_draft(title) if review.draft or notice else title,
-        "description": updated_description("", metadata, _text(context, proposal, changes), notice),
+        "description": updated_description(
+            "", metadata, _text(context, proposal, changes), context.notices(branch, approvals)
+        ),
         **({"labels": ",".join(review.labels)} if review.labels else {}),
         **_people(context, review, ()),
     }
     request = context.requests.create(branch, fields)
     existing = read_metadata(request.description)
     if existing is None or existing.commit != proposal.commit:  # somebody else was faster
-        return update_request(context, proposal, changes, request)
+        return update_request(context, proposal, changes, request, approvals)
     return RequestUpdate(request=request, changed=True, message=f"opened {request.name} for {branch}: {request.url}")
 
 
 def update_request(
-    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], request: MergeRequest
+    context: ReviewContext,
+    proposal: OpenProposal,
+    changes: Sequence[AppChange],
+    request: MergeRequest,
+    approvals: Approvals | None = None,
 ) -> RequestUpdate:
     """Update a merge request to its branch's head or to new settings. What people changed stays. Raises GitLabError."""
     review = context.review(proposal.branch)
@@ -147,7 +165,12 @@ def update_request(
     is_draft = freezes or (request.is_draft and not (before.frozen and not notice))
     fields: dict[str, Any] = {
         "title": as_draft(title) if is_draft else title,
-        "description": updated_description(request.description, metadata, _text(context, proposal, changes), notice),
+        "description": updated_description(
+            request.description,
+            metadata,
+            _text(context, proposal, changes),
+            context.notices(proposal.branch, approvals),
+        ),
     }
     if before.settings != metadata.settings:
         fields |= {"add_labels": ",".join(review.labels)} if review.labels else {}
@@ -162,9 +185,14 @@ def update_request(
     )
 
 
-def sync_freeze(context: ReviewContext, request: MergeRequest, metadata: ProposalMetadata) -> MergeRequest:
-    """Make a merge request a draft while its environment is frozen, and ready again unless a person drafted it."""
-    notice = context.notice(request.branch)
+def sync_notices(
+    context: ReviewContext, request: MergeRequest, metadata: ProposalMetadata, approvals: Approvals | None = None
+) -> MergeRequest:
+    """Say what holds a merge request, and make it a draft while its environment is frozen.
+
+    It is ready again when that is over, unless a person drafted it.
+    """
+    notice, notices = context.notice(request.branch), context.notices(request.branch, approvals)
     if notice and request.merges_itself:
         cancel_auto_merge(context.requests, request)
         request = replace(request, merges_itself=False)
@@ -172,9 +200,11 @@ def sync_freeze(context: ReviewContext, request: MergeRequest, metadata: Proposa
         title, frozen = as_draft(request.title), True
     elif not notice and metadata.frozen:
         title, frozen = as_ready(request.title), False
+    elif notices != notice_of(request.description):
+        title, frozen = request.title, metadata.frozen
     else:
         return request
-    description = updated_description(request.description, replace(metadata, frozen=frozen), notice=notice)
+    description = updated_description(request.description, replace(metadata, frozen=frozen), notice=notices)
     return context.requests.change(request, {"title": title, "description": description})
 
 
@@ -211,7 +241,7 @@ def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppC
     gitlab, environment = context.requests.gitlab, environment_of(proposal.branch)
     report = ChangeReport(
         changes=changes,
-        requested_by=_actor(context, proposal) or actors_of(changes),
+        requested_by=actor_of(context, proposal) or actors_of(changes),
         consequence=f"Merging it brings it to {context.workspace.branch}, from where Flux applies it in {environment}.",
         page=context.pages.get(proposal.commit, ""),
         titles=commit_titles(gitlab, source_steps(changes)),
@@ -219,9 +249,14 @@ def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppC
     return context.decision(proposal.branch) + describe(report, gitlab.url)
 
 
-def _actor(context: ReviewContext, proposal: OpenProposal) -> str:
+def actor_of(context: ReviewContext, proposal: OpenProposal) -> str:
     """Return the person who ran the command that made a proposal; empty for a hand-off."""
-    lines = git.message_of(context.workspace.repository, proposal.commit).split("\n")
+    return actor_in(git.message_of(context.workspace.repository, proposal.commit))
+
+
+def actor_in(message: str) -> str:
+    """Return the person in a commit's message, who ran the command that made it; empty for a hand-off."""
+    lines = message.split("\n")
     return next((line.removeprefix(_ACTOR) for line in lines if line.startswith(_ACTOR)), "")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.configuration import AppRecord, Configuration, Owner
+    from headgate.gitlab.approvals import Approvals
     from headgate.landing.workspace import Workspace
     from headgate.model import Release
     from headgate.repository.git import Repository
@@ -28,11 +29,15 @@ _BRANCHES = "refs/heads/"
 
 @dataclass(frozen=True)
 class Proposed:
-    """An open proposal. ``release`` is None when only the final YAML differs; ``commit`` is empty without a branch."""
+    """An open proposal. ``release`` is None when only the final YAML differs; ``commit`` is empty without a branch.
+
+    ``approvals`` are those of its merge request; None where Headgate needs none to merge it.
+    """
 
     branch: str
     commit: str
     release: Release | None
+    approvals: Approvals | None = None
 
 
 def open_proposals(

@@ -16,6 +16,7 @@ from headgate.releases.last_change import last_changes
 from headgate.releases.pending import NOTHING_PENDING, held_release
 from headgate.releases.pending_files import read_pending, read_records_ahead
 from headgate.releases.release import NOTHING, known_parts, read_released, release_file
+from headgate.releases.unapproved import read_unapproved
 from headgate.releases.windows import closed
 from headgate.state.proposals import open_proposals
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from headgate.flux.verdict import Health
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
-    from headgate.model import FreezeRecord, PinRecord, Release
+    from headgate.model import FreezeRecord, PinRecord, Release, UnapprovedMerge
     from headgate.releases.last_change import LastChange
     from headgate.releases.pending import Group, Pending
     from headgate.releases.release import Released
@@ -46,7 +47,8 @@ class AppStatus:
     ``edited``: the final YAML is not as hydrated. ``waiting`` is the release together with what is ``held``;
     ``failed`` are groups that could not be rendered; ``closed`` says that the windows are closed. ``foreign`` are
     files in its folder that Headgate did not write, which Flux applies too. ``flags`` are the risks of the final YAML,
-    as it stands. ``health`` is Flux's verdict; None where nothing is landed, or nothing reports it.
+    as it stands. ``health`` is Flux's verdict; None where nothing is landed, or nothing reports it. ``unapproved`` are
+    merges of it that lacked approvals.
     """
 
     app: str
@@ -66,6 +68,7 @@ class AppStatus:
     flags: tuple[str, ...] = ()
     error: HeadgateError | None = None
     health: Health | None = None
+    unapproved: tuple[UnapprovedMerge, ...] = ()
 
     @property
     def pin(self) -> PinRecord | None:
@@ -180,6 +183,7 @@ def _app_status(
         foreign=_foreign(tree, folder),
         waits_for=outcome.waits_for if outcome else (),
         flags=output.flags_of(tree, folder),
+        unapproved=tuple(merge for merge in _unapproved(tree, environment) if merge.app in (None, record.name)),
         error=problem or (outcome.error if outcome else None),
     )
 
@@ -201,6 +205,13 @@ def _read(tree: Tree, record: AppRecord, environment: str) -> tuple[Released | N
     except HeadgateError as error:
         return landed, NOTHING_PENDING, error
     return landed, pending, None
+
+
+def _unapproved(tree: Tree, environment: str) -> tuple[UnapprovedMerge, ...]:
+    try:
+        return read_unapproved(tree, environment)
+    except HeadgateError:
+        return ()
 
 
 def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:

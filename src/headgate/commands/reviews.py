@@ -1,0 +1,43 @@
+"""What people did to merge requests since the last run, recorded before a run decides anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.landing.land import land
+from headgate.landing.workspace import refreshed
+from headgate.review.merged import mark_counted, merged_by_people
+from headgate.review.reconcile import closed_by_people, review_context
+
+if TYPE_CHECKING:
+    from headgate.feedback.jobreport import JobReport
+    from headgate.gitlab.run import Run
+    from headgate.intents.protocol import Intent
+    from headgate.landing.workspace import Workspace
+    from headgate.report.terminal import Terminal
+
+
+def with_reviews_recorded(run: Run, report: JobReport, workspace: Workspace, terminal: Terminal) -> Workspace:
+    """Record what people closed since the last run, and merged without approvals, before anything is decided."""
+    if run.write is None:  # without a token GitLab does not say
+        return workspace
+    rejected = closed_by_people(run.write, run.event.manifests, workspace)
+    workspace = _recorded(workspace, rejected, terminal)
+    context = review_context(run.write, run.event.manifests, workspace, workspace.configuration, readers=run.readers)
+    merged = merged_by_people(context)
+    for line in merged.messages:
+        terminal.line(line)
+    workspace = _recorded(workspace, merged.intent, terminal)
+    report.unapproved(merged.intent.found if merged.intent else ())
+    for line in mark_counted(context, merged):
+        terminal.line(line)
+    return workspace
+
+
+def _recorded(workspace: Workspace, intent: Intent | None, terminal: Terminal) -> Workspace:
+    """Land a record, where there is one, and return the newest state."""
+    if intent is None:
+        return workspace
+    for line in land(workspace, intent, progress=terminal.progress).messages:
+        terminal.line(line)
+    return refreshed(workspace)

@@ -1,0 +1,51 @@
+"""The approvals of a merge request in words: what is missing, what is given, and whose do not count. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.report.markdown import code, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.gitlab.approvals import Approvals
+
+
+def missing_text(approvals: Approvals) -> str:
+    """Return what is missing: ``needs 1 more approval``; empty where nothing is."""
+    if approvals.error is not None:
+        return f"needs {_counted(approvals.needed)}; how many it has is not known: {approvals.error.what}"
+    if not approvals.missing:
+        return ""
+    more = " more" if approvals.given else ""
+    return f"needs {approvals.missing}{more} approval{'s' if approvals.missing > 1 else ''}"
+
+
+def _counted(number: int) -> str:
+    return f"{number} approval{'s' if number > 1 else ''}"
+
+
+def hold_text(approvals: Approvals) -> str:
+    """Return why a merge request is not merged yet, with whose approvals do not count; empty where it may be."""
+    missing, ignored = missing_text(approvals), ignored_text(approvals)
+    return f"{missing} ({ignored})" if missing and ignored else missing
+
+
+def ignored_text(approvals: Approvals) -> str:
+    """Return whose approvals do not count, and why."""
+    return "; ".join(f"{name}'s does not count ({reason})" for name, reason in approvals.ignored)
+
+
+def approvals_notice(approvals: Approvals | None) -> str:
+    """Return in Markdown how many approvals are needed and given; empty where none is needed."""
+    return "\n".join(f"> {line}" for line in _notice_lines(approvals)) if approvals else ""
+
+
+def _notice_lines(approvals: Approvals) -> Iterator[str]:
+    given = f": {', '.join(code(name) for name in approvals.given)}" if approvals.given else ""
+    yield f"Headgate merges this with {_counted(approvals.needed)}. Given: {len(approvals.given)}{given}."
+    for name, reason in approvals.ignored:
+        yield f"The approval of {code(name)} does not count: {prose(reason)}."
+    if approvals.error is not None:
+        yield f"Nobody can tell: {prose(approvals.error.what)}."
