@@ -333,3 +333,17 @@ def test_no_flux_objects_unless_they_are_wanted(tmp_path: Path) -> None:
     ran = init(tmp_path, "token")
     assert "clusters" not in yaml.safe_load((tmp_path / "headgate.yaml").read_text())
     assert "flux bootstrap" not in ran.out
+
+
+def test_code_owners_are_asked_about_what_headgate_does_not_push(tmp_path: Path) -> None:
+    init(tmp_path, "intake", "--environment", "dev:commit", "--environment", "production:review")
+    owned = [line for line in (tmp_path / "CODEOWNERS").read_text().splitlines() if not line.startswith("#")]
+    paths = ["/apps/shop/app.yaml", "/apps/shop/values*.yaml", "/deploy/production/shop/"]
+    assert owned == ["^[shop]", *(f"{path} @acme" for path in paths)]
+    second = init(tmp_path, "intake", "--app", "api", "--owners", "@acme/api @dana")
+    assert "Into CODEOWNERS, which is there already:\n\n" in second.out
+    assert "^[api]\n/apps/api/app.yaml @acme/api @dana\n" in second.out
+    assert "[api]" not in (tmp_path / "CODEOWNERS").read_text()
+    wrong = init(tmp_path / "other", "intake", "--owners", "acme")
+    assert wrong.code == 10
+    assert "the owners (--owners) is 'acme', expected users, groups or roles" in wrong.err

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from headgate.config import parse
 from headgate.errors import ConfigError
-from headgate.model import App, Settings
+from headgate.model import App, Output, Settings
 from headgate.paths import APPS, SETTINGS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Setup = Literal["direct", "intake", "token"]
 SETUPS: tuple[Setup, ...] = get_args(Setup)
 CI, INTAKE_CI = ".gitlab-ci.yml", "intake.gitlab-ci.yml"
+CODE_OWNERS = "CODEOWNERS"
 TEXTS = Path(__file__).resolve().parent / "scaffold"
 
 # Which pipelines a project does not run: a hand-off comes in by one door only.
@@ -42,7 +43,7 @@ class Installation:
 
     ``intake`` is the project that apps trigger in the set-up *intake*; ``components`` the project of Headgate's
     components, ``version`` which of them the apps include (``1``, ``1.2.3`` or a commit), ``pinned`` which the
-    manifest repository, where another version of an engine is a change to review.
+    manifest repository, where another version of an engine is a change to review. ``owners`` are the app's Code Owners.
     """
 
     server: str
@@ -57,6 +58,7 @@ class Installation:
     version: str
     pinned: str
     components: str = "headgate/headgate"
+    owners: str = ""
     kubernetes: str = "1.34"
 
     @property
@@ -71,17 +73,19 @@ def likely_registry(server: str) -> str:
     return f"registry.{host}" if host == "gitlab.com" else f"registry.{host.removeprefix('gitlab.')}"
 
 
-def first_files(wanted: Installation, environments: Sequence[str] = ()) -> dict[str, str]:
+def first_files(wanted: Installation, settings: Settings | None = None) -> dict[str, str]:
     """Return the first files of a manifest repository, checked as every run checks them.
 
-    ``environments`` are those that its headgate.yaml names already. Raises ConfigError for what none of them takes.
+    ``settings`` are those of its headgate.yaml, where that is there already. Raises ConfigError for what none of them
+    takes.
     """
     _check(wanted)
-    names = list(environments) or [name for name, _ in wanted.environments]
+    names = list(settings.environments) if settings else [name for name, _ in wanted.environments]
     files = {
         SETTINGS: _text("headgate.yaml", wanted, environments=_environments(wanted)),
         CI: ci_file(wanted, names),
         f"{APPS}/{wanted.app}/app.yaml": _text("app.yaml", wanted),
+        CODE_OWNERS: code_owners(wanted, settings),
     }
     parse(files[SETTINGS].encode(), SETTINGS, Settings)
     parse(files[f"{APPS}/{wanted.app}/app.yaml"].encode(), f"{APPS}/{wanted.app}/app.yaml", App)
@@ -114,6 +118,22 @@ def steps(wanted: Installation, *, for_another_app: bool = False) -> str:
     return _text(f"{folder}/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
 
 
+def code_owners(wanted: Installation, settings: Settings | None = None) -> str:
+    """Return the section of CODEOWNERS for an app: what people write of it, and what only merge requests change.
+
+    ``settings`` are those of a headgate.yaml that is there already.
+    https://docs.gitlab.com/user/project/codeowners/reference/
+    """
+    if settings is not None:
+        known = settings.environments.items()
+        outputs = [(name, at.output.path) for name, at in known if at.delivery == "review"]
+    else:
+        outputs = [(name, Output().path) for name, delivery in wanted.environments if delivery == "review"]
+    folders = [path.replace("{environment}", name).replace("{app}", wanted.app) for name, path in outputs]
+    paths = [f"{APPS}/{wanted.app}/app.yaml", f"{APPS}/{wanted.app}/values*.yaml", *(f"{at}/" for at in folders)]
+    return _text(CODE_OWNERS, wanted, owned="\n".join(f"/{path} {wanted.owners}" for path in paths))
+
+
 def clusters_section(wanted: Installation, environments: Sequence[str]) -> str:
     """Return the section of headgate.yaml by which Headgate writes the Flux objects: a cluster for each environment."""
     return "clusters:\n" + "".join(_text("cluster.yaml", wanted, name=name) for name in environments)
@@ -135,12 +155,14 @@ def _check(wanted: Installation) -> None:
         ("version", wanted.version, version, "1, 1.2.3 or a commit in full"),
         ("component", wanted.components, _PROJECT, "the path of a project, such as headgate/headgate"),
         ("intake", wanted.intake, _PROJECT, "the path of a project, such as acme/intake"),
+        ("owners (--owners)", wanted.owners, _OWNERS, "users, groups or roles: '@acme/team @dana'"),
     ):
         if not re.fullmatch(pattern, value):
             raise ConfigError(f"the {what} is {value!r}, expected {expected}")
 
 
 _SERVER = r"https?://[a-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*"
+_OWNERS = r"@@?[A-Za-z0-9_][\w.+/-]*( @@?[A-Za-z0-9_][\w.+/-]*)*"
 _PROJECT = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)+"
 
 

@@ -39,13 +39,17 @@ def init(
         str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
     ] = "headgate/headgate",
     flux: Annotated[bool, typer.Option("--flux", help="Let Headgate write the Flux objects, a cluster each.")] = False,
+    owners: Annotated[
+        str,
+        typer.Option("--owners", help="Code Owners of the app: '@acme/team'.", show_default="the group of its project"),
+    ] = "",
 ) -> None:
     """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
     from headgate.commands import init as command  # noqa: PLC0415
 
     request = command.InitOptions(
         *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
-        *(version, components, flux),
+        *(version, components, flux, owners),
     )
     finish(lambda: command.run(request))
 

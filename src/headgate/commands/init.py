@@ -15,10 +15,12 @@ from headgate.paths import APPS, SETTINGS, TEMPLATES
 from headgate.report.terminal import Terminal
 from headgate.repository import folder
 from headgate.scaffolding import (
+    CODE_OWNERS,
     Installation,
     app_lines,
     as_setup,
     clusters_section,
+    code_owners,
     first_files,
     flux_steps,
     likely_registry,
@@ -50,15 +52,17 @@ class InitOptions:
     version: str = ""
     components: str = "headgate/headgate"
     flux: bool = False
+    owners: str = ""
 
 
 def run(request: InitOptions) -> int:
     """Write the files that are missing, and print the steps that are left. Existing files are never changed."""
     terminal = Terminal(sys.stdout)
     wanted = _installation(request)
-    known = _known_environments(request.directory)
+    known = _known_settings(request.directory)
     files = first_files(wanted, known) | _template()
-    clusters = clusters_section(wanted, known or [name for name, _ in wanted.environments]) if request.flux else ""
+    names = list(known.environments) if known else [name for name, _ in wanted.environments]
+    clusters = clusters_section(wanted, names) if request.flux else ""
     files[SETTINGS] += clusters
     there = {path for path in files if _is_there(request, path)}
     is_another_app = SETTINGS in there and any(path.startswith(f"{APPS}/") for path in files.keys() - there)
@@ -74,6 +78,9 @@ def run(request: InitOptions) -> int:
         f"\nInto .gitlab-ci.yml of {wanted.app_project}; the image must be pushed in an earlier stage:\n", "bold"
     )
     terminal.line(app_lines(wanted))
+    if is_another_app and CODE_OWNERS in there:
+        terminal.line(f"Into {CODE_OWNERS}, which is there already:\n", "bold")
+        terminal.line(code_owners(wanted, known))
     terminal.line("What is to be done in GitLab:\n", "bold")
     terminal.line(steps(wanted, for_another_app=is_another_app))
     if request.flux:
@@ -105,6 +112,7 @@ def _installation(request: InitOptions) -> Installation:
         version=request.version or __version__.partition(".")[0],
         pinned=request.version or __version__,
         components=request.components,
+        owners=request.owners or f"@{app_project.rpartition('/')[0]}",
     )
 
 
@@ -117,10 +125,10 @@ def _environments(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return found
 
 
-def _known_environments(directory: Path) -> list[str]:
-    """Return the environments of a headgate.yaml that is there already."""
+def _known_settings(directory: Path) -> Settings | None:
+    """Return a headgate.yaml that is there already."""
     file = directory / SETTINGS
-    return list(parse(file.read_bytes(), SETTINGS, Settings)[0].environments) if file.is_file() else []
+    return parse(file.read_bytes(), SETTINGS, Settings)[0] if file.is_file() else None
 
 
 def _template() -> dict[str, str]:
@@ -138,7 +146,10 @@ def _is_there(request: InitOptions, path: str) -> bool:
         return has_template or (_has_apps(directory) and not request.app)
     if path.startswith(f"{APPS}/"):
         return (directory / path).exists() or (_has_apps(directory) and not request.app)
-    return (directory / path).exists() or (directory / path).is_symlink()
+    if path == CODE_OWNERS and _has_apps(directory) and not request.app:
+        return True
+    places = [f"{place}{CODE_OWNERS}" for place in ("", "docs/", ".gitlab/")] if path == CODE_OWNERS else [path]
+    return any((directory / place).exists() or (directory / place).is_symlink() for place in places)
 
 
 def _has_apps(directory: Path) -> bool:
