@@ -12,7 +12,7 @@ import pytest
 
 from support.cli import headgate
 from support.gitlab.mergeside import approve
-from support.gitlab.state import DEVELOPER, MAINTAINER, Protection
+from support.gitlab.state import DEVELOPER, MAINTAINER, Protection, Variable
 from support.registry import Registry
 from support.trusting import SETTINGS, Ended, Trust, make_trust
 
@@ -223,3 +223,28 @@ def test_without_the_bots_token_nobody_counts_approvals(reviewed: Reviewed, monk
     reviewed.trust.manifests.variables.clear()
     found = reviewed.findings(monkeypatch)["approvers"]
     assert (found["state"], found["hint"]) == ("wrong", "give jobs HEADGATE_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("image", "state", "words"),
+    [
+        ("registry/shop:$CI_COMMIT_SHORT_SHA", None, ""),
+        ("$PLACE/shop:1", None, ""),
+        ("$SECRET/shop:1", "wrong", "$SECRET in images is masked, and GitLab makes no pipeline with it"),
+        ("registry/shop:${OWN}", "wrong", "$OWN in images is a variable of the CI file"),
+        ("registry/shop:$CI_JOB_ID", "wrong", "$CI_JOB_ID in images is known to jobs alone"),
+        ("registry/shop:$TAG", "cannot tell", "whether GitLab knows $TAG in images"),
+    ],
+)
+def test_variables_in_images_are_looked_at_before_gitlab_refuses_them(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, image: str, state: str | None, words: str
+) -> None:
+    reviewed.configure()
+    shop = reviewed.trust.shop
+    shop.variables |= {"PLACE": Variable("registry", masked=False), "SECRET": Variable("registry-one")}
+    place = "$CI_SERVER_FQDN/headgate/headgate/deliver@1"
+    file = f"variables: {{OWN: x}}\ninclude:\n  - component: {place}\n    inputs: {{images: '{image}'}}\n"
+    reviewed.trust.gitlab.push(shop, {".gitlab-ci.yml": file}, user=reviewed.trust.dana)
+    found = reviewed.findings(monkeypatch).get("images", {})
+    assert found.get("state") == state
+    assert words in found.get("told", "")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headgate.doctor.approving import approvers, unapproved
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
+from headgate.doctor.images import images
 from headgate.doctor.intake import intake
 from headgate.doctor.merging import approvals, pipelines, reviewers, squash
 from headgate.doctor.settings import (
@@ -43,7 +44,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
     *(reviewers, approvals, approvers, unapproved, pipelines, squash),
-    *(starters, protected_refs, live_tokens, writer, triggers),
+    *(images, starters, protected_refs, live_tokens, writer, triggers),
 )
 """The checks, in the order in which they are shown."""
 

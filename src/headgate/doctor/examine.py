@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from headgate.errors import GitLabError
-from headgate.gitlab.api import connect, project_path
+from headgate.engine.reading import documents
+from headgate.errors import GitLabError, HeadgateError
+from headgate.gitlab.api import connect, project_path, quoted
+from headgate.scaffolding import CI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +60,8 @@ class Project:
     """Its trigger tokens, which start pipelines as their owners."""
     approvals: Mapping[str, Any] | None = None
     """What holds for approvals of merge requests; None with GitLab Free, and where it is not shown."""
+    ci: Any = None
+    """Its CI file on the default branch, without header; None where it is not shown, or in another project."""
 
     @property
     def is_private(self) -> bool:
@@ -155,7 +159,25 @@ def _project(gitlab: GitLab, path: str) -> Project:
         _listed(gitlab, f"{at}/protected_tags"),
         _listed(gitlab, f"{at}/triggers"),
         _fetch(gitlab, f"{at}/approvals"),
+        _ci_file(gitlab, at, facts),
     )
+
+
+def _ci_file(gitlab: GitLab, at: str, facts: Mapping[str, Any]) -> Any:
+    file = str(facts.get("ci_config_path") or CI)
+    # https://docs.gitlab.com/ci/pipelines/settings/#specify-a-custom-cicd-configuration-file
+    if "@" in file or "://" in file:
+        return None
+    try:
+        text = gitlab.text(f"{at}/repository/files/{quoted(file)}/raw", {"ref": str(facts.get("default_branch") or "")})
+        found = documents(text.encode(), file)
+        return found[-1].data if found else None
+    except GitLabError as error:
+        if error.is_hidden:
+            return None
+        raise
+    except HeadgateError:  # no YAML: its own pipelines say so
+        return None
 
 
 _TOKENS = ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_READ_TOKEN")

@@ -35,6 +35,16 @@ class GitLab:
             lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_RETRIED).json(),
         )
 
+    def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
+        """Return the text of a file at a path below ``/api/v4``. Raises GitLabError."""
+        return str(
+            self._send(
+                "GET",
+                path,
+                lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_RETRIED).text,
+            )
+        )
+
     def find(self, path: str, query: Mapping[str, Any] | None = None) -> Any | None:
         """Return the resource at a path; None when it is missing or hidden from this token. Raises GitLabError."""
         try:
