@@ -237,15 +237,18 @@ def test_a_pipeline_that_somebody_triggered_by_api_has_no_upstream(trust: Trust)
     )
 
 
-@pytest.mark.parametrize("where", ["project", "group", "pipeline"])
+@pytest.mark.parametrize("where", ["project", "group", "pipeline", "yaml", "yaml of the job"])
 def test_upstream_variables_that_somebody_set_prove_nothing_by_default(trust: Trust, where: str) -> None:
     """On the way ``upstream`` they would: who controls them could push anyway, as docs/trust.md says."""
     upstream = trust.upstream()
     told = {"CI_UPSTREAM_PROJECT_ID": str(trust.shop.id), "CI_UPSTREAM_PIPELINE_ID": str(upstream.id)}
+    job = trust.job("pipeline", trust.dana)
+    places = {"pipeline": job.pipeline.variables, "yaml": job.pipeline.config_variables}
+    places |= {"yaml of the job": job.config.setdefault("variables", {})}
     if where == "project":
         trust.manifests.variables |= {name: Variable(value) for name, value in told.items()}
-        told = {}
-    job = trust.job("pipeline", trust.dana)
+    places.get(where, {}).update(told)
+    told = told if where == "group" else {}  # groups are not modelled: what they give reaches the job all the same
     refused(trust.run(job, {"HEADGATE_HANDOFF": trust.claim(upstream), **told}), "triggered this pipeline")
     assert refs(trust.manifests)
 
