@@ -42,7 +42,7 @@ def test_it_is_merged_with_the_approvals_that_are_needed_and_not_before(scene: S
     one = scene.the_request()
     assert ended.code == 0, ended.out
     assert "!1 is not merged: it needs 2 approvals" in ended.out
-    assert "> Headgate merges this with 2 approvals. Given: 0." in one.description
+    assert "> Needs 2 approvals. Given: 0." in one.description
     quiet(scene)
     approve(one, user(scene, "mia"))
     assert "!1 is not merged: it needs 1 more approval\n" in scene.schedule().out

@@ -44,7 +44,7 @@ def approvals_notice(approvals: Approvals | None) -> str:
 
 def _notice_lines(approvals: Approvals) -> Iterator[str]:
     given = f": {', '.join(code(name) for name in approvals.given)}" if approvals.given else ""
-    yield f"Headgate merges this with {_counted(approvals.needed)}. Given: {len(approvals.given)}{given}."
+    yield f"Needs {_counted(approvals.needed)}. Given: {len(approvals.given)}{given}."
     for name, reason in approvals.ignored:
         yield f"The approval of {code(name)} does not count: {prose(reason)}."
     if approvals.error is not None:
