@@ -529,6 +529,15 @@ def test_a_token_that_is_none_any_more_stops_hand_offs(
     assert "s3cret" not in ran.out
 
 
+def test_a_fine_grained_token_that_says_nothing_of_itself_is_not_called_useless(intake: Installation) -> None:
+    intake.set("/user", {"error": "insufficient_granular_scope", "error_description": "requires [User: Read]"}, 403)
+    intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN", value="s3cret-token")])
+    (found,) = intake.findings()["tokens", "cannot tell"]
+    assert "HEADGATE_TOKEN is fine-grained and may not say whose it is" in found["told"]
+    assert "User: Read" in found["hint"]
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == "ok"
+
+
 def test_windows_need_a_schedule(installation: Installation) -> None:
     path = installation.repo / "headgate.yaml"
     window = "windows: {days: mon-thu, from: '09:00', to: '16:00'}"

@@ -30,10 +30,14 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What GitLab says of a shown token: 200 and whose it is; 401 for none, 403 where its scope is too small."""
+    """What GitLab says of a shown token: 200 and whose it is; 401 for none, 403 where its scope is too small.
+
+    ``is_granular``: it is a fine-grained one (19.2), and lacks a permission.
+    """
 
     status: int
     user: int = 0
+    is_granular: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,8 @@ def _tokens(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str,
                 )
             except GitLabError as error:
                 if error.status in _WORDS:
-                    found[variable["key"]] = Shown(status=error.status)
+                    is_granular = "insufficient_granular_scope" in error.what  # lib/api/api_guard.rb
+                    found[variable["key"]] = Shown(status=error.status, is_granular=is_granular)
     return found
 
 

@@ -119,6 +119,11 @@ def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "tokens", "wrong", runs_in.path, text, f"make a new token, and put it into {key}", stops=stops
             )
+        elif token.is_granular:
+            text = f"{key} is fine-grained and may not say whose it is, so nor what else it may"
+            way_out = f"give it User: Read, and what docs/trust.md lists: {key}"
+            stops = is_given(runs_in, key) and _needs(examined, key)
+            yield Diagnosis("tokens", "wrong" if stops else "cannot tell", runs_in.path, text, way_out, stops=stops)
         elif token.status == _NO_SCOPE:
             scope = "read_api" if key == "HEADGATE_READ_TOKEN" else "api"
             text = f"{key} lacks the scope {scope}"
