@@ -132,7 +132,7 @@ def test_a_forgery_is_called_one_whoever_looks(trust: Trust, version: str, *, by
         trust.shop.allowlist.clear()
         give_read_token(trust)
     forged = trust.triggered(trust.upstream(), is_linked=False)
-    refused(forged, "triggered this pipeline", "otherwise the hand-off is forged")
+    refused(forged, "triggered this pipeline", "if it was, the hand-off is forged")
     assert "may look who sent" not in forged.out
 
 
