@@ -5,7 +5,7 @@ import re
 import pytest
 
 from headgate.config import load
-from headgate.dependencies.resolve import ResolvedConfig
+from headgate.dependencies.plan import ResolvedConfig
 from headgate.errors import ConfigError, RefusedError, TooLargeError, UnsafeFileError
 from headgate.model import AcceptRule, Config
 from headgate.objects.images import Reference

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.commands.options import NOTHING_WRITTEN
 from headgate.landing.migrate import is_due
 from headgate.landing.rehearse import rehearse
 from headgate.landing.workspace import open_workspace
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import HydrateOptions
     from headgate.landing.rehearse import Rehearsal
 
-NOTHING_WRITTEN = "nothing was written (--dry-run)"
 _OLD_FORM = "this repository has the form of version 1.0.0; the first run that lands something migrates it before"
 
 

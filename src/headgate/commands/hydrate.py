@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING
 
 from headgate import config, signals
 from headgate.bounded import first_few
-from headgate.commands.dry_run import NOTHING_WRITTEN
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
+from headgate.commands.options import NOTHING_WRITTEN
 from headgate.engine import pool
 from headgate.errors import ArgumentError, GuardError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
 from headgate.releases.release import read_release
-from headgate.report.appchange import app_changes
-from headgate.report.changereport import ChangeReport
 from headgate.report.json import outcomes_to_json
-from headgate.report.screen import write_change
 from headgate.report.terminal import Terminal, summary
-from headgate.report.verdict import findings_of
 from headgate.repository import folder, git
 from headgate.repository.commit import advance, commit_identity, make_commit
 from headgate.repository.tree import prefetch
@@ -125,6 +121,11 @@ def _check_unreviewed(configuration: Configuration, outcomes: Sequence[Outcome])
 
 def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> None:
     """Describe what would be written, as for reviewers."""
+    from headgate.report.appchange import app_changes  # noqa: PLC0415  only with --dry-run
+    from headgate.report.changereport import ChangeReport  # noqa: PLC0415
+    from headgate.report.screen import write_change  # noqa: PLC0415
+    from headgate.report.verdict import findings_of  # noqa: PLC0415
+
     terminal.end_progress()
     after = tree.with_changes(all_changes(configuration, outcomes))
     report = ChangeReport(changes=app_changes(tree, after, configuration), findings=findings_of(outcomes))

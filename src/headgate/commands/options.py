@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
 
+NOTHING_WRITTEN = "nothing was written (--dry-run)"
+
 Resolve = Callable[["Workspace", "ExitStack"], "Intent"]
 """Makes an intent from what stands in the repository. What it puts on the stack is closed after the landing."""
 

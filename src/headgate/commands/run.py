@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.commands import dry_run
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
 from headgate.errors import ConfigError, GitError, HeadgateError
@@ -60,6 +59,8 @@ class RunResult:
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
     """Land the intent that a person's command makes. Returns the exit code."""
     if options.dry_run:
+        from headgate.commands import dry_run  # noqa: PLC0415  it loads what describes changes
+
         return dry_run.run(options, resolve, hydrate)
     terminal = Terminal(sys.stdout, quiet=options.json)
     with open_workspace(options.manifests, options.signing_key) as opened:

@@ -1,71 +1,19 @@
-"""Complete an app's own config with its external dependencies at the hand-off, so that hydration needs no network.
-
-`plan` finds them without network access, `Resolver` fetches them.
-"""
+"""Complete an app's own config with its external dependencies at the hand-off, so that hydration needs no network."""
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate.dependencies import bases
-from headgate.dependencies.archive import without_archives
-from headgate.dependencies.basefetch import fetch_bases
-from headgate.dependencies.chartrepo import Index, archive_of, fetch_archive, read_index
-from headgate.dependencies.closure import closure
 from headgate.dependencies.download import DownloadAccess
-from headgate.dependencies.ocichart import OCI, pull
-from headgate.dependencies.requirements import Requirement, missing_charts
-from headgate.engine.reading import mapping
-from headgate.errors import DependencyError, HeadgateError, Location, UnsafeFileError
-from headgate.model import ReleasedDependency
-from headgate.repository.input_check import check_input
-from headgate.repository.tree import Blob, MemoryBlob, Tree
+from headgate.dependencies.plan import Plan, ResolvedConfig, plan
+from headgate.errors import HeadgateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from headgate.dependencies.bases import RemoteBase
     from headgate.model import Settings
-
-_LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap", ".gitattributes", ".gitmodules"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Missing dependencies: charts at exact versions, and bases at commits with the places that name them."""
-
-    charts: tuple[Requirement, ...] = ()
-    bases: tuple[tuple[RemoteBase, Location], ...] = ()
-
-
-@dataclass(frozen=True)
-class ResolvedConfig:
-    """A config with its dependencies, and their sources."""
-
-    files: Tree
-    dependencies: tuple[ReleasedDependency, ...] = ()
-
-
-def plan(files: Tree, environments: Sequence[str], label: str, owner: str) -> Plan:
-    """Return the missing dependencies of an app's config in all its environments.
-
-    ``label`` is its folder in messages, ``owner`` the app. Raises ConfigError for a chart without lock or a base
-    without commit, UnsafeFileError for files in Headgate's own folder.
-    """
-    if files.paths(bases.FOLDER):
-        raise UnsafeFileError(
-            "the name of this folder is reserved for bases that Headgate fetches",
-            where=Location(f"{label}/{bases.FOLDER}"),
-            hint="rename it",
-        )
-    if "Chart.yaml" in files:
-        return Plan(charts=tuple(missing_charts(without_archives(files, label, owner), label, owner)))
-    roots = ["", *(f"overlays/{environment}" for environment in environments)]
-    return Plan(bases=closure(files, roots, lambda path: posixpath.join(label, path), owner).remote)
+    from headgate.repository.tree import Tree
 
 
 class Resolver:
@@ -90,7 +38,7 @@ class Resolver:
             try:
                 needed = plan(files, environments, label, owner)
                 access = replace(self.access, hosts=frozenset(hosts))
-                self._known[key] = _resolved(files, needed, access, label, owner)
+                self._known[key] = _completed(files, needed, access, label, owner)
             except HeadgateError as error:
                 self._known[key] = error
         resolved = self._known[key]
@@ -99,58 +47,9 @@ class Resolver:
         return resolved
 
 
-def _resolved(files: Tree, needed: Plan, access: DownloadAccess, label: str, owner: str) -> ResolvedConfig:
+def _completed(files: Tree, needed: Plan, access: DownloadAccess, label: str, owner: str) -> ResolvedConfig:
     if not needed.charts and not needed.bases:
         return ResolvedConfig(files)
-    blobs: dict[str, Blob] = {path: files.blob(path) for path in files.paths()}
-    fetched = fetch_bases(needed.bases, access, owner)
-    blobs |= {path: MemoryBlob(data) for path, data in fetched.files.items()}
-    released = [ReleasedDependency(url=base.address, commit=base.commit, folder=base.folder) for base in fetched.bases]
-    indexes: dict[str, Index] = {}
-    charts = dict.fromkeys(needed.charts)
-    uses = Counter((chart.folder, chart.name) for chart in charts)
-    for chart in charts:
-        name = chart.name if uses[chart.folder, chart.name] == 1 else f"{chart.name}-{chart.version}"
-        folder = posixpath.join(chart.folder, "charts", name)
-        data = _archive(chart, access, indexes, owner)
-        blobs |= {f"{folder}/{path}": blob for path, blob in _unpacked(data, chart, label, owner).items()}
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        released.append(
-            ReleasedDependency(
-                url=chart.repository, name=chart.name, version=chart.version, digest=digest, folder=folder
-            )
-        )
-    whole = Tree(blobs)
-    check_input(whole, label, arrives=True)
-    return ResolvedConfig(whole, tuple(released))
+    from headgate.dependencies.complete import completed  # noqa: PLC0415  most apps bring along all that they need
 
-
-def _archive(chart: Requirement, access: DownloadAccess, indexes: dict[str, Index], owner: str) -> bytes:
-    """Fetch a chart's archive; read the index of each repository once."""
-    if chart.repository.startswith(OCI):
-        return pull(f"{chart.repository.rstrip('/')}/{chart.name}:{chart.version}", "", chart, access)
-    if chart.repository not in indexes:
-        indexes[chart.repository] = read_index(chart.repository, access, chart, owner)
-    url, digest = archive_of(chart, indexes[chart.repository])
-    return pull(url, digest, chart, access) if url.startswith(OCI) else fetch_archive(url, digest, chart, access)
-
-
-def _unpacked(data: bytes, chart: Requirement, label: str, owner: str) -> dict[str, Blob]:
-    """Return the files of a chart. Raises DependencyError if it is a different chart."""
-    archive = f"charts/{chart.name}-{chart.version}.tgz"
-    folder = posixpath.join(label, chart.folder).rstrip("/")
-    whole = without_archives(Tree({archive: MemoryBlob(data)}), folder, owner)
-    files = {path.split("/", 2)[2]: whole.blob(path) for path in whole.paths()}
-    _check_identity(chart, files, owner)
-    return {path: blob for path, blob in files.items() if path.rsplit("/", 1)[-1] not in _LEFT_OUT}
-
-
-def _check_identity(needed: Requirement, files: Mapping[str, Blob], owner: str) -> None:
-    text = files["Chart.yaml"].read() if "Chart.yaml" in files else b""
-    chart = mapping(text, f"{needed.name}/Chart.yaml", owner=owner)
-    actual = (str(chart.get("name") or ""), str(chart.get("version") or ""))
-    if actual != (needed.name, needed.version):
-        raise DependencyError(
-            f"{needed.repository} gives {' '.join(actual).strip() or 'no chart'} for {needed.name} {needed.version}",
-            where=needed.where,
-        )
+    return completed(files, needed, access, label, owner)

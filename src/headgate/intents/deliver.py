@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from headgate.dependencies.resolve import ResolvedConfig
+from headgate.dependencies.plan import ResolvedConfig
 from headgate.errors import HeadgateError, RefusedError
 from headgate.hydration.hydrate import broken
 from headgate.hydration.plan import input_paths, output_folders

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.configuration import AppRecord, Configuration
-    from headgate.dependencies.resolve import ResolvedConfig
+    from headgate.dependencies.plan import ResolvedConfig
     from headgate.model import AcceptRule, Config, Release
     from headgate.model.fields import OrderRule
     from headgate.objects.images import Reference
