@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_no_file_is_asked_for_alone(stage: Stage, server: GitServer) -> None:
     ran = stage.deliver(to=f"{server.url}/manifests.git", image=f"{IMAGE}:1.2@{DIGEST}")
     assert ran.code == 0, ran.err
     assert server.traffic.requests == 9
+
+
+def test_templates_of_other_apps_are_not_fetched(stage: Stage, server: GitServer) -> None:
+    stage.manifests.write(
+        {f"templates/other-{number}/noise.yaml": f"# {os.urandom(50_000).hex()}\n" for number in (1, 2)}
+    )
+    stage.manifests.commit()
+    git(stage.manifests.path, "push", "--quiet", str(stage.remote), "main")
+    ran = stage.deliver(to=f"{server.url}/manifests.git")
+    assert ran.code == 0, ran.err
+    assert server.traffic.sent < 50_000
 
 
 def test_a_checkout_is_pushed_from_without_fetching(stage: Stage, server: GitServer) -> None:

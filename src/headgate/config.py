@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from headgate.cluster_checks import depends_on_problem
 from headgate.configuration import AppRecord, Apps, Configuration
 from headgate.consistency import check_app, check_app_name, check_outputs, check_settings
-from headgate.engine.reading import SourceText, documents
+from headgate.engine.reading import SourceText, documents, documents_request
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
 from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
@@ -21,6 +21,7 @@ from headgate.yamltext.plain import read_plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headgate.engine.protocol import Request
     from headgate.repository.tree import Tree
 
 RecordType = TypeVar("RecordType", bound=StrictModel)
@@ -46,6 +47,13 @@ def parse_record(data: bytes, file: str, model: type[RecordType]) -> RecordType:
         with suppress(ValidationError):  # reported with its place below
             return model.model_validate(plain)
     return parse(data, file, model)[0]
+
+
+def record_request(tree: Tree, file: str) -> Request | None:
+    """Return the request that reads a record ahead; None for a missing file, and where `parse_record` needs none."""
+    if file not in tree or read_plain(data := tree.read(file)) is not None:
+        return None
+    return documents_request(data, file)
 
 
 def load(tree: Tree) -> Configuration:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headgate.clusters import cluster_names
+from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import SourceText, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Review, Settings
@@ -180,6 +181,19 @@ class Configuration:
     def broken(self) -> dict[str, HeadgateError]:
         """The error of each invalid app, by folder."""
         return self.apps.broken
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of a render."""
+        limits = self.settings.limits
+        return Budget(
+            seconds=limits.render_seconds,
+            memory=limits.render_mebibytes * MEBI,
+            bytes_in=limits.input_mebibytes * MEBI,
+            nodes=limits.nodes,
+            objects=limits.objects,
+            bytes_out=limits.output_mebibytes * MEBI,
+        )
 
     def environment(self, name: str) -> Environment:
         """Return the settings of an environment."""

@@ -17,6 +17,7 @@ from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
 from headgate.hydration.results import render_all
+from headgate.hydration.template import template_paths
 from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
 from headgate.notice import Notice
@@ -123,13 +124,13 @@ def planned(
     """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
     records = [f"{folder}/{RECORD}" for folder in output_folders(configuration, targets)]
-    prefetch(tree, input_paths(tree, ()) + records)
+    prefetch(tree, template_paths(targets) + records)
     planner = Planner(tree, configuration, tools.engine_version)
     outcomes: dict[Owner, Outcome] = (
         {} if options.everything else _quickly_unchanged(tree, configuration, targets, planner, options)
     )
     others = [(record, name) for record, name in targets if (record.name, name) not in outcomes]
-    prefetch(tree, input_paths(tree, others))
+    prefetch(tree, input_paths(others))
     planner.read_ahead(others)
     plans = [planner.plan(record, name) for record, name in others]
     if not options.upgrade:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from headgate.engine.budget import MEBI, Budget
-from headgate.engine.reading import documents_request, read_ahead, values_request
+from headgate.config import record_request
+from headgate.engine.reading import read_ahead, values_request
 from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration.inputs import Fingerprints, input_sources, inputs_id, settings_facts
-from headgate.hydration.template import check_schema, current_scope, own_config, shared_template, unread
+from headgate.hydration.template import (
+    check_schema,
+    current_scope,
+    own_config,
+    shared_template,
+    template_paths,
+    unread,
+)
 from headgate.model import Release
 from headgate.objects.images import canonical_repository
-from headgate.paths import ENVIRONMENTS, TEMPLATES, VERSIONS
+from headgate.paths import ENVIRONMENTS
 from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
@@ -21,12 +29,12 @@ from headgate.render.protocol import Render
 from headgate.render.values import check_grant, has_template, merge_all, read_layer, shadowed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from headgate.configuration import AppRecord, Configuration
     from headgate.engine.protocol import Request
     from headgate.hydration.template import Source
-    from headgate.model import Image, ReleasedImage, SettingsLimits
+    from headgate.model import Image, ReleasedImage
     from headgate.notice import Notice
     from headgate.render.values import Layer
     from headgate.repository.tree import Tree
@@ -77,13 +85,9 @@ def hold_reason(configuration: Configuration, record: AppRecord, environment: st
     return f"{environment} is frozen by {freeze.by}: {freeze.reason}" if freeze else ""
 
 
-def input_paths(tree: Tree, targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
-    """Return the paths that planning and rendering these app-environments read, except configuration files.
-
-    They include all templates, which may refer to each other, but no older versions.
-    """
-    templates = {"/".join(path.split("/")[:2]) for path in tree.paths(TEMPLATES)} - {VERSIONS}
-    paths = dict.fromkeys(sorted(templates))
+def input_paths(targets: Collection[tuple[AppRecord, str]]) -> list[str]:
+    """Return the paths that planning and rendering these app-environments read, except configuration files."""
+    paths = dict.fromkeys(template_paths(targets))
     for record, environment in targets:
         layers = [f"{record.folder}/values.yaml", f"{record.folder}/values.{environment}.yaml"]
         paths |= dict.fromkeys([*layers, record.release_folder(environment)])
@@ -113,10 +117,9 @@ class Planner:
     def __init__(self, tree: Tree, configuration: Configuration, version_of: Callable[[str], str]) -> None:
         """Plan from a tree and its configuration; ``version_of`` gives an engine's version."""
         self._tree, self._configuration, self._version_of = tree, configuration, version_of
-        self._budget = budget_of(configuration.settings.limits)
+        self._budget = configuration.budget
         self._fingerprints = Fingerprints(tree, configuration, version_of)
         self._templates: dict[tuple[str, str | None], Source | HeadgateError] = {}
-        self._template_scope: Tree | None = None
         self._layers_read: dict[str, Layer | None] = {}
         self._engines: dict[tuple[str, str], str] = {}
 
@@ -126,7 +129,8 @@ class Planner:
         for record, environment in targets:
             with suppress(HeadgateError):  # `plan` reports it
                 file = release_file(record, environment)
-                requests |= {file: documents_request(self._tree.read(file), file)} if file in self._tree else {}
+                release = record_request(self._tree, file)
+                requests |= {file: release} if release else {}
                 for file, owner in _layer_files(record, environment):
                     if file in self._tree and file not in requests:
                         if owner:
@@ -233,13 +237,15 @@ class Planner:
         """Return a shared template, in its current or an older version, or its error."""
         key = (name, version)
         if key not in self._templates:
-            if self._template_scope is None:
-                self._template_scope = current_scope(self._tree)
             try:
-                self._templates[key] = shared_template(self._tree, self._template_scope, name, version)
+                self._templates[key] = shared_template(self._tree, lambda: self._scope, name, version)
             except HeadgateError as error:
                 self._templates[key] = error
         return self._templates[key]
+
+    @cached_property
+    def _scope(self) -> Tree:
+        return current_scope(self._tree)
 
     def _layers(self, record: AppRecord, environment: str, source: Source, config: Source | None) -> tuple[Layer, ...]:
         """Read all layers above the template's defaults and check the grant."""
@@ -273,18 +279,6 @@ def _owner(record: AppRecord, layers: Iterable[Layer]) -> str:
     if record.app.template is None and record.app.config is not None:
         return record.name
     return record.name if any(layer.from_app and has_template(layer.values) for layer in layers) else ""
-
-
-def budget_of(limits: SettingsLimits) -> Budget:
-    """Return the budget of a render from headgate.yaml."""
-    return Budget(
-        seconds=limits.render_seconds,
-        memory=limits.render_mebibytes * MEBI,
-        bytes_in=limits.input_mebibytes * MEBI,
-        nodes=limits.nodes,
-        objects=limits.objects,
-        bytes_out=limits.output_mebibytes * MEBI,
-    )
 
 
 def _check_repositories(record: AppRecord, images: Mapping[str, Image], released: Mapping[str, ReleasedImage]) -> None:

@@ -18,6 +18,9 @@ from headgate.repository.tree import Tree, object_id, prefetch
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from headgate.configuration import AppRecord
     from headgate.repository.tree import Blob, Changes
 
 _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -25,7 +28,10 @@ _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomiz
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Files that an engine renders: a shared template or the app's own config. See `Render`."""
+    """Files that an engine renders: a shared template or the app's own config. See `Render`.
+
+    ``scope`` holds more than ``files`` only where these may refer to their neighbours.
+    """
 
     scope: Tree
     folder: str
@@ -42,8 +48,7 @@ class Source:
     @cached_property
     def has_neighbours(self) -> bool:
         """Whether it may refer to files outside its own folder."""
-        contents = (self.files.read(path) for path in self.files.paths() if path.rsplit("/", 1)[-1] in _MAY_REFER)
-        return any(b".." in text or b"file:" in text for text in contents)
+        return _has_neighbours(self.files)
 
     @cached_property
     def id(self) -> str:
@@ -64,16 +69,30 @@ def unread(tree: Tree, folder: str) -> Source:
     return Source(scope=files, folder="", label=folder, files=files, template=TemplateSettings())
 
 
+def template_paths(targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
+    """Return the folders of the current templates of these app-environments, without what these may refer to."""
+    names = {record.app.template for record, _ in targets} - {None}
+    return [f"{TEMPLATES}/{name}" for name in sorted(map(str, names))]
+
+
 def current_scope(tree: Tree) -> Tree:
     """Return the current version of all shared templates, which may refer to each other."""
-    prefetch(tree, [TEMPLATES])
     folder = tree.folder(TEMPLATES)
     versions = f"{VERSIONS.removeprefix(TEMPLATES)[1:]}/"
-    return safe_files(Tree({path: folder.blob(path) for path in folder.paths() if not path.startswith(versions)}))
+    current = folder.only(path for path in folder.paths() if not path.startswith(versions))
+    prefetch(current)
+    return safe_files(current)
 
 
-def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = None) -> Source:
-    """Return a shared template: its current version (from ``scope``, see `current_scope`) or an older one.
+def _has_neighbours(files: Tree) -> bool:
+    contents = (files.read(path) for path in files.paths() if path.rsplit("/", 1)[-1] in _MAY_REFER)
+    return any(b".." in text or b"file:" in text for text in contents)
+
+
+def shared_template(tree: Tree, scope: Callable[[], Tree], name: str, version: str | None = None) -> Source:
+    """Return a shared template: its current version or an older one.
+
+    ``scope`` returns the `current_scope`; it is called only for a template that may refer to others.
 
     Raises ConfigError when the version is missing, and the errors of `check_input`.
     """
@@ -89,7 +108,9 @@ def shared_template(tree: Tree, scope: Tree, name: str, version: str | None = No
     if version is not None:
         prefetch(tree, [root])
     check_input(files, label)
-    within = scope if version is None else safe_files(tree.folder(root))
+    within = files
+    if _has_neighbours(files):
+        within = scope() if version is None else safe_files(tree.folder(root))
     return Source(scope=within, folder=name, label=label, files=files, template=load_template(tree, label))
 
 
@@ -119,8 +140,8 @@ def check_schema(source: Source, values: dict[str, Any]) -> None:
 
 def version_of(source: Source) -> tuple[str, Tree]:
     """Return the id and the files of a copy of a shared template, including neighbours if it refers to any."""
-    paths = source.scope.paths() if source.has_neighbours else source.scope.paths(source.folder)
-    files = Tree({path: source.scope.blob(path) for path in paths})
+    alone = {f"{source.folder}/{path}": source.files.blob(path) for path in source.files.paths()}
+    files = source.scope if source.has_neighbours else Tree(alone)
     return git_tree_id(files), files
 
 

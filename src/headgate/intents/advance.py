@@ -186,7 +186,7 @@ def _is_up_to_date(state: State, record: AppRecord, environment: str, proposal: 
 def _inputs(state: State, record: AppRecord, environment: str, changes: Changes) -> str:
     """Identify the inputs of a proposal; empty when it cannot be planned."""
     tree = state.tree.with_changes(changes)
-    prefetch(tree, input_paths(tree, [(record, environment)]))
+    prefetch(tree, input_paths([(record, environment)]))
     plan = Planner(tree, state.configuration, tools.engine_version).plan(record, environment)
     return plan.inputs if isinstance(plan, Planned) else ""
 

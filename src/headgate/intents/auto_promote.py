@@ -91,7 +91,7 @@ def due(
     known = state.configuration.apps
     records = [known[app] for app in apps if app in known]
     pairs = [(record, name) for record in records for name in record.environments(state.configuration.settings)]
-    prefetch(state.tree, input_paths(state.tree, pairs))
+    prefetch(state.tree, input_paths(pairs))
     promotions = []
     for record, target in pairs:
         rules = [rule for rule in taken_by(state.configuration, record, target) if rule.auto]

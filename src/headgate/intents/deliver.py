@@ -177,7 +177,7 @@ def for_each_acceptance(hand_off: HandOff, state: State, step: Callable[[State, 
     """
     accepted = accepting(state.configuration, hand_off)
     owners = [(acceptance.record, acceptance.environment) for acceptance in accepted]
-    prefetch(state.tree, input_paths(state.tree, owners) + output_folders(state.configuration, owners))
+    prefetch(state.tree, input_paths(owners) + output_folders(state.configuration, owners))
     invalid = state.configuration.apps.broken_by(hand_off.project)
     return Applied(
         [

@@ -148,6 +148,6 @@ class Thaw:
         recorded: Changes = {f"{ENVIRONMENTS}/{self.environment}/{FROZEN}": None}
         thawed = state.thawed(self.environment)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
-        prefetch(state.tree, input_paths(state.tree, pairs))
+        prefetch(state.tree, input_paths(pairs))
         steps = [advance(thawed, *pair) for pair in pairs]
         return Applied(steps, recorded=recorded, messages=(f"{self.environment} is not frozen any more",))

@@ -43,7 +43,7 @@ class Refresh:
         """Rebuild proposals whose release, final YAML or inputs changed; the others keep their commits."""
         pairs = [(record, name) for record, name in state.configuration.pairs() if has_pending(state, record, name)]
         state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
-        prefetch(state.tree, input_paths(state.tree, pairs) + output_folders(state.configuration, pairs))
+        prefetch(state.tree, input_paths(pairs) + output_folders(state.configuration, pairs))
         steps = [failing_alone(record.name, name, partial(refresh_step, state, record, name)) for record, name in pairs]
         owners = {(record.name, name) for record, name in pairs}
         others = [(record.name, name) for record, name in state.configuration.pairs()]

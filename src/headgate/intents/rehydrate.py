@@ -54,7 +54,7 @@ class Rehydrate:
         pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
         special = [(record, name) for record, name in pairs if _needs_release(state, record, name)]
         owners = {(record.name, name) for record, name in special}
-        prefetch(state.tree, input_paths(state.tree, special))
+        prefetch(state.tree, input_paths(special))
         state.branches.read_ahead([review_branch(app, name) for app, name in owners])
         steps = [
             failing_alone(record.name, name, partial(_step, state, record, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse_record
@@ -27,7 +28,7 @@ def current_version(tree: Tree, record: AppRecord) -> tuple[str | None, Changes]
     """Return the id of an app's current template, and the changes that keep a copy; None without a template."""
     if record.app.template is None:
         return None, {}
-    version, files = version_of(shared_template(tree, current_scope(tree), record.app.template))
+    version, files = version_of(shared_template(tree, partial(current_scope, tree), record.app.template))
     return version, kept(tree, version, files)
 
 

@@ -6,8 +6,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from headgate.config import parse_record
-from headgate.engine.reading import documents_request, read_ahead
+from headgate.config import parse_record, record_request
+from headgate.engine.reading import read_ahead
 from headgate.errors import HeadgateError
 from headgate.model import GroupRecord, ProposalRecord, Rejected
 from headgate.paths import APPS, ENVIRONMENTS, UNAPPROVED
@@ -38,7 +38,6 @@ from headgate.releases.release import (
     write_record,
 )
 from headgate.repository.tree import Tree, prefetch
-from headgate.yamltext.plain import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +60,7 @@ def read_records_ahead(tree: Tree, folders: Iterable[str]) -> None:
     files = [f"{folder}/{name}" for folder in folders for name in _names(tree, folder) if _is_record(name)]
     prefetch(tree, files)
     with suppress(HeadgateError):
-        read_ahead(documents_request(data, file) for file in files if read_plain(data := tree.read(file)) is None)
+        read_ahead(request for file in files if (request := record_request(tree, file)))
 
 
 def read_pending(tree: Tree, folder: str, landed: Released | None) -> Pending:
