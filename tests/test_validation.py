@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import InvalidObjectError
+from headgate.hydration import judging
 from headgate.hydration.judging import MISSING
 from headgate.validation.rules import GENERATION
 from support.cli import headgate
@@ -105,6 +106,17 @@ def test_what_is_worth_a_look_is_shown_when_it_comes(manifests: ManifestReposito
     app(manifests, RIGHT.replace("web:1", "web:2") + "---" + SERVICE)
     again = manifests.hydrate()
     assert "1 changed" in again.out
+    assert "warning" not in again.out
+
+
+def test_what_is_landed_as_it_is_rendered_is_not_judged_twice(
+    manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app(manifests, RIGHT + "---" + SERVICE)
+    assert SELECTS_NOTHING in manifests.hydrate().out
+    monkeypatch.setattr(judging, "_request", lambda *_: pytest.fail("what is landed was read"))
+    again = manifests.hydrate("--all")
+    assert again.code == 0, again.err
     assert "warning" not in again.out
 
 

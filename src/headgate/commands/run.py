@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.commands.kept_results import result_folder
+from headgate.engine import pool
 from headgate.errors import ConfigError, GitError, HeadgateError
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.auto_promote import Follow, due, follows
@@ -58,6 +59,7 @@ class RunResult:
 
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
     """Land the intent that a person's command makes. Returns the exit code."""
+    pool.start_ahead()  # while git works
     if options.dry_run:
         from headgate.commands import dry_run  # noqa: PLC0415  it loads what describes changes
 

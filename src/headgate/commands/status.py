@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.commands.hydrate import select
 from headgate.commands.wait import found_sources
+from headgate.engine import pool
 from headgate.gitlab.api import connect
 from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
@@ -47,6 +48,7 @@ class StatusOptions:
 def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
     """Show the table and return 0. Raises ArgumentError for an app that is not there."""
     terminal = Terminal(sys.stdout, quiet=request.json)
+    pool.start_ahead()  # while git works
     with open_for_reading(request.manifests) as workspace:
         prefetch(read_by_status(workspace.tree))
         whole = whole_status(workspace, config.load(workspace.tree), environ, terminal, request.app)

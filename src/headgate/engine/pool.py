@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from headgate.errors import HeadgateError
 
 _MAX_IDLE = 4
-_SHARE = 8  # number of platform requests that justifies another engine process
-_SHARE_SLOW = 500  # the same for the Jinja2 process, which starts slower
+_SHARES: dict[object, int] = {engine_command: 8, validator_command: 100}
+"""The number of platform requests that justifies another process; the validator starts slower than the engine."""
+_SHARE_SLOW = 500
+"""The same for the Jinja2 process, which starts slowest and renders quickly."""
 
 _KEPT = (engine_command, validator_command)
 """Programs whose processes are kept: what they have read and compiled serves the next requests."""
@@ -108,7 +110,7 @@ def _lanes(requests: Iterable[Request]) -> list[_Lane]:
         groups.setdefault((request.owner, request.command), []).append(request)
     lanes = []
     for (owner, command), own in groups.items():
-        share = _SHARE if command is engine_command else _SHARE_SLOW
+        share = _SHARES.get(command, _SHARE_SLOW)
         parts = 1 if owner or len(own) < share else process.processors()
         size = -(-len(own) // parts)
         lanes += [_Lane(owner, own[at : at + size]) for at in range(0, len(own), size)]

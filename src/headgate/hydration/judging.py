@@ -234,18 +234,24 @@ def _only_new(
 ) -> dict[Owner, Found]:
     """Leave out what is only worth a look and is so in what is landed, too: it was shown when it came."""
     owners = [owner for owner in found if _matters(context, owner, found[owner], NOT_AGAIN)]
-    landed = _read(context, {owner: _landed_files(context, owner) for owner in owners})
-    before = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in owners if landed[owner]}
-    known = {
-        owner: {_identity(finding) for finding in found_here.findings}
-        for owner, found_here in zip(before, judge(before.values()), strict=True)
-    }
+    before = {owner: found[owner] for owner in owners if _is_landed(context, owner)}
+    landed = _read(context, {owner: _landed_files(context, owner) for owner in owners if owner not in before})
+    todo = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in landed if landed[owner]}
+    before |= zip(todo, judge(todo.values()), strict=True)
+    known = {owner: {_identity(finding) for finding in verdict.findings} for owner, verdict in before.items()}
     return {
         owner: replace(found_here, findings=tuple(_new(found_here.findings, known[owner])))
         if owner in known
         else found_here
         for owner, found_here in found.items()
     }
+
+
+def _is_landed(context: JudgingContext, owner: Owner) -> bool:
+    """Whether an app's final YAML stands as it was rendered."""
+    folder = context.folder(owner)
+    rendered = {f"{folder}/{name}" for name in context.rendered[owner].files}
+    return rendered == set(_landed_files(context, owner)) and not _changed_files(context, owner)
 
 
 def _new(findings: Iterable[ObjectFinding], known: Collection[tuple[object, ...]]) -> Iterator[ObjectFinding]:

@@ -63,7 +63,8 @@ _STANDING: tuple[RiskFlag, ...] = ("privileged", "host-namespaces", "host-path",
 
 def standing_flags(found: Iterable[Manifest], workloads: Mapping[str, str]) -> tuple[RiskFlag, ...]:
     """Return the flags of objects as they stand, worst first."""
-    flags = {risk.flag for manifest in found for risk in find_risks(None, manifest, workloads)}
+    rules = (_images, _node_access_added)
+    flags = {risk.flag for manifest in found for rule in rules for risk in rule(None, manifest, workloads)}
     return tuple(flag for flag in _STANDING if flag in flags)
 
 

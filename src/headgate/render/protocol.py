@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.engine.budget import USUAL, Budget
@@ -51,7 +52,12 @@ class Render:
 
     def named(self, path: str) -> str:
         """Return the name in the repository of a file of the scope."""
-        return posixpath.normpath(posixpath.join(self.label, posixpath.relpath(path or ".", self.folder or ".")))
+        return _named(self.label, self.folder, path)
+
+
+@lru_cache(maxsize=4096)  # each render of a template names the same files
+def _named(label: str, folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(label, posixpath.relpath(path or ".", folder or ".")))
 
 
 @dataclass(frozen=True, kw_only=True)
