@@ -36,6 +36,11 @@ def check_settings(settings: Settings, text: SourceText) -> None:
     for name in settings.permissions:
         if name not in settings.environments:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
+    for name, receiver in settings.notifications.items():
+        for index, environment_name in enumerate(receiver.environments):
+            if environment_name not in settings.environments:
+                place = text.place(("notifications", name, "environments", index))
+                raise _unknown("environment", environment_name, known, place)
     _check_message(settings, text)
     _check_scopes(settings, text)
     check_clusters(settings, text)

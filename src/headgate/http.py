@@ -1,4 +1,4 @@
-"""HTTP for what Headgate fetches: limits on size and time, tries, and nothing unasked: no login, redirect or decoding.
+"""HTTP for what Headgate fetches and sends: limits, tries, and nothing unasked: no login, redirect or decoding.
 
 Proxies and certificates come from the environment, as usual with requests.
 """
@@ -45,7 +45,10 @@ class RetryLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """``authorization`` is all that logs in; ``max_bytes`` limits the answer."""
+    """``authorization`` is all that logs in; ``max_bytes`` limits the answer, whose body is not read with 0.
+
+    A ``body`` is sent with the ``headers`` that say what it is.
+    """
 
     address: str
     verb: str = "GET"
@@ -53,6 +56,8 @@ class HttpRequest:
     authorization: str = field(default="", repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     max_bytes: int
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,12 @@ class Http:
             self._session.request(
                 *(request.verb, request.address),
                 params=request.query,
-                headers={"Accept": request.accept, "Accept-Encoding": "identity"},  # digests are of stored bytes
+                data=request.body,
+                headers={  # digests are of stored bytes
+                    "Accept": request.accept,
+                    "Accept-Encoding": "identity",
+                    **request.headers,
+                },
                 auth=authorize,
                 timeout=self.limits.seconds,
                 verify=self._session.verify,  # where it names an authority, that counts, and not the environment's
@@ -133,7 +143,7 @@ class Http:
             ) as response,
         ):
             body = bytearray()
-            while request.verb != "HEAD" and (piece := response.raw.read1(_CHUNK)):
+            while request.max_bytes and request.verb != "HEAD" and (piece := response.raw.read1(_CHUNK)):
                 body += piece
                 if len(body) > request.max_bytes:
                     raise TooLongError(f"more than {request.max_bytes} bytes")

@@ -13,6 +13,7 @@ from headgate.commands import ci
 from headgate.errors import HeadgateError
 from headgate.feedback.apps import Scope
 from headgate.feedback.jobreport import JobReport
+from headgate.feedback.notify import notify
 from headgate.gitlab.event import Event, Form, Tokens
 from headgate.gitlab.run import Run, open_run
 from headgate.intents.deliver import Deliver
@@ -72,6 +73,7 @@ class Scene:
     app: Project
     token: str
     versions: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
     runs: list[Ended] = field(default_factory=list)
 
     def push(self, project: Project, files: dict[str, str | None], branch: str = "main") -> str:
@@ -106,13 +108,14 @@ class Scene:
             tokens=tokens,
             registry_variables={},
         )
-        out = io.StringIO()
+        out, report = io.StringIO(), JobReport(self.gitlab.url, self.folder / "headgate-report")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
                 found = open_run(event)
                 login = found.branch_login if tokens.branch else found.manifests_login
                 with logged_in(login):
-                    code = action(found, JobReport(self.gitlab.url, self.folder / "headgate-report"))
+                    code = action(found, report)
+                notify(found, report.announcements, self.variables)
             except HeadgateError as error:
                 code = error.code
                 out.write(str(error))

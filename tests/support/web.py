@@ -20,11 +20,15 @@ class Asked:
     path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. ``length`` is claimed instead of the body's; ``pause``: seconds before, and after each byte."""
+    """One answer. ``length`` is claimed instead of the body's; ``pause``: seconds before, and after each byte.
+
+    Without a ``status`` the connection is closed and nothing is answered.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -55,7 +59,8 @@ def serve(answer: Callable[[Asked], Reply], tls: ssl.SSLContext | None = None) -
 
         def answer(self) -> None:
             address = urlsplit(self.path)
-            asked = Asked(self.command, address.path, parse_qs(address.query), dict(self.headers.items()))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked = Asked(self.command, address.path, parse_qs(address.query), dict(self.headers.items()), body)
             self.site.asked.append(asked)
             self.reply(answer(asked))
 
@@ -95,11 +100,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer()
 
+    def do_POST(self) -> None:
+        self.answer()
+
     def answer(self) -> None:
         raise NotImplementedError
 
     def reply(self, reply: Reply) -> None:
         time.sleep(reply.pause)
+        if not reply.status:
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)

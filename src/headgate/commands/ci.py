@@ -21,6 +21,7 @@ from headgate.feedback.apps import Scope, report_to_sender
 from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import comment_hydration
 from headgate.feedback.jobreport import JobReport
+from headgate.feedback.notify import notify
 from headgate.gitlab.api import merge_request_path, path_of
 from headgate.gitlab.completed import completed_today
 from headgate.gitlab.event import read_event
@@ -65,10 +66,13 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     report = JobReport(event.server)
     with logged_in(login), app_histories(found) as histories:
         try:
-            return _KINDS[kind](replace(found, histories=histories, results=result_folder(environ)), report)
+            code = _KINDS[kind](replace(found, histories=histories, results=result_folder(environ)), report)
         except HeadgateError as error:
             report.failed(error)
+            notify(found, report.announcements, environ)
             raise
+        notify(found, report.announcements, environ)
+        return code
 
 
 def _kind(run: Run) -> str:
@@ -100,7 +104,8 @@ def hand_off(run: Run, report: JobReport) -> int:
         try:
             received, source = resolve_handoff(run, workspace.configuration, claim, sender, stack)
             result = _land(run, report, workspace, terminal, lambda _workspace, _stack: Deliver(received, source))
-            result = result.followed_by(complete(run, workspace, result.landings, Scope(sent=_commit_of(received))))
+            scope = Scope(sent=_commit_of(received))
+            result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
         except HeadgateError as error:
             report_to_sender(run, sender, error)
             raise
@@ -205,6 +210,7 @@ def _land(
     if run.results is not None and str(run.results.tally):
         terminal.line(str(run.results.tally))
     report.add(workspace, result.landings)
+    report.announcements.landed(workspace, result.landings)
     return result
 
 
@@ -220,9 +226,11 @@ def run_job(
     """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
     terminal = Terminal(sys.stdout)
     with _opened(run, report, terminal, *(checks or (_check,))) as workspace:
+        if scope is not None and scope.since:
+            report.announcements.pushed(run, workspace)
         result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
         if scope is not None:
-            result = result.followed_by(complete(run, workspace, result.landings, scope))
+            result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
     return print_result(result, terminal)
 
 

@@ -22,22 +22,24 @@ def with_reviews_recorded(run: Run, report: JobReport, workspace: Workspace, ter
     if run.write is None:  # without a token GitLab does not say
         return workspace
     rejected = closed_by_people(run.write, run.event.manifests, workspace)
-    workspace = _recorded(workspace, rejected, terminal)
+    workspace = _recorded(workspace, rejected, report, terminal)
     context = review_context(run.write, run.event.manifests, workspace, workspace.configuration, readers=run.readers)
     merged = merged_by_people(context)
     for line in merged.messages:
         terminal.line(line)
-    workspace = _recorded(workspace, merged.intent, terminal)
+    workspace = _recorded(workspace, merged.intent, report, terminal)
     report.unapproved(merged.intent.found if merged.intent else ())
     for line in mark_counted(context, merged):
         terminal.line(line)
     return workspace
 
 
-def _recorded(workspace: Workspace, intent: Intent | None, terminal: Terminal) -> Workspace:
+def _recorded(workspace: Workspace, intent: Intent | None, report: JobReport, terminal: Terminal) -> Workspace:
     """Land a record, where there is one, and return the newest state."""
     if intent is None:
         return workspace
-    for line in land(workspace, intent, progress=terminal.progress).messages:
+    landing = land(workspace, intent, progress=terminal.progress)
+    report.announcements.landed(workspace, [landing])
+    for line in landing.messages:
         terminal.line(line)
     return refreshed(workspace)

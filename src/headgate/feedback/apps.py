@@ -33,7 +33,7 @@ from headgate.state.proposals import open_proposals
 from headgate.state.status import find_last_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
 
     from headgate.configuration import Configuration, Owner
     from headgate.feedback.commit_report import AppState
@@ -71,15 +71,18 @@ def report(
     landings: Sequence[Landing],
     scope: Scope,
     reviews: ReviewResult,
-) -> Iterator[str]:
-    """Report to the apps' projects and yield messages. ``before`` is the workspace before the run."""
+) -> Generator[str, None, list[AppState]]:
+    """Report to the apps' projects and yield messages. ``before`` is the workspace before the run.
+
+    Returns the apps whose health is news: GitLab's deployment had another state, which is the record of it.
+    """
     earlier, pushed = _earlier(before, newest, scope, state.configuration)
     touched = _touched(state.configuration, landings, scope, reviews.changed, pushed)
     touched, health = with_health(
         run_health(run), newest, state, touched, scheduled=scope.everything or bool(scope.reported)
     )
     if not touched:
-        return
+        return []
     outcomes = {(outcome.app, outcome.environment): outcome for landing in landings for outcome in landing.outcomes}
     reports_by_app: list[tuple[AppState, list[CommitReport]]] = []
     for app_state in _app_states(run, newest, state, touched, reviews, health):
@@ -90,7 +93,9 @@ def report(
         reports_by_app.append(
             (app_state, [replace(item, job=job if item.state == "failed" else "") for item in commits])
         )
-    yield from _send(run, reports_by_app, state.configuration.settings.environments)
+    deployed = yield from _send(run, reports_by_app, state.configuration.settings.environments)
+    news = {(report.app, report.environment) for report in deployed if report.health in ("success", "failed")}
+    return [app_state for app_state, _ in reports_by_app if app_state.owner in news]
 
 
 def report_to_sender(run: Run, sender: Sender, error: HeadgateError | None) -> None:
@@ -116,7 +121,7 @@ def report_to_sender(run: Run, sender: Sender, error: HeadgateError | None) -> N
 
 def _send(
     run: Run, reports_by_app: Sequence[tuple[AppState, Sequence[CommitReport]]], environments: Mapping[str, Environment]
-) -> Iterator[str]:
+) -> Generator[str, None, list[CommitReport]]:
     refusals = Refusals()
     reports = [commit_report for _, app_reports in reports_by_app for commit_report in app_reports]
     deployed = record_deployments([gitlab for gitlab in (run.write, run.by_job) if gitlab], reports, refusals)
@@ -131,6 +136,7 @@ def _send(
     if sent:
         yield f"reported to the apps' projects: {', '.join(sent)}"
     yield from refusals.messages
+    return deployed
 
 
 def _commit_reports(

@@ -15,21 +15,28 @@ from headgate.review.reconcile import reconcile
 from headgate.review.without_token import find_unopened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from headgate.configuration import Configuration
     from headgate.feedback.apps import Scope
+    from headgate.feedback.commit_report import AppState
     from headgate.gitlab.run import Run
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.review.update import ReviewResult
 
 
-def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope: Scope) -> Iterator[str]:
+def complete(
+    run: Run,
+    workspace: Workspace,
+    landings: Sequence[Landing],
+    scope: Scope,
+    on_health: Callable[[Sequence[AppState]], None],
+) -> Iterator[str]:
     """Bring GitLab up to date with the repository, and yield messages.
 
-    ``workspace`` is as before the run. A refused report is only a message; raises GitLabError at the end when a merge
-    request could not be reconciled.
+    ``workspace`` is as before the run; ``on_health`` gets the apps of whose health GitLab has not known yet. A refused
+    report is only a message; raises GitLabError at the end when a merge request could not be reconciled.
     """
     newest = refreshed(workspace)
     state = read_state(newest)
@@ -38,7 +45,7 @@ def complete(run: Run, workspace: Workspace, landings: Sequence[Landing], scope:
     if reviews.merged:
         newest = refreshed(newest)
         state = read_state(newest)
-    yield from report(run, workspace, newest, state, landings, scope, reviews)
+    on_health((yield from report(run, workspace, newest, state, landings, scope, reviews)))
     if reviews.errors:
         raise reviews.errors[0]
 

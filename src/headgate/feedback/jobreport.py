@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate.feedback.notify import JobAnnouncements
 from headgate.releases.unapproved import unapproved_text
 from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport, actors_of
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class JobReport:
-    """What a job did so far. ``url`` is GitLab's address. Each addition rewrites the files at once."""
+    """What a job did so far. ``url`` is GitLab's address. Each addition rewrites the files at once.
+
+    ``announcements`` are what receivers outside of GitLab will hear.
+    """
 
     url: str
     folder: Path = Path(FOLDER)
+    announcements: JobAnnouncements = field(default_factory=JobAnnouncements)
     _cases: dict[tuple[str, str], JunitCase] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
     _changes: list[AppChange] = field(default_factory=list)

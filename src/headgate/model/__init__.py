@@ -5,6 +5,8 @@ from headgate.model.clusters import Cluster, FluxObjects, HealthSource
 from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.lock import Lock
 from headgate.model.merges import UnapprovedMerge, UnapprovedMerges
+from headgate.model.notification import Notification
+from headgate.model.output import Mirror, Output
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
@@ -24,8 +26,6 @@ from headgate.model.settings import (
     Dependencies,
     Environment,
     GitLabSettings,
-    Mirror,
-    Output,
     Registry,
     Review,
     Settings,
@@ -58,6 +58,7 @@ __all__ = [
     "Lock",
     "Mirror",
     "Newest",
+    "Notification",
     "Output",
     "Part",
     "PinRecord",

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from headgate.model.clusters import Cluster
 from headgate.model.fields import (
     WEEKDAYS,
-    Branch,
     Clock,
     DateRange,
     Days,
@@ -27,7 +26,6 @@ from headgate.model.fields import (
     PersonName,
     Project,
     RiskFlag,
-    SafeFolder,
     StrictModel,
     Text,
     Texts,
@@ -37,6 +35,8 @@ from headgate.model.fields import (
     as_tuple,
     listed,
 )
+from headgate.model.notification import Notification
+from headgate.model.output import Output
 from headgate.model.promotion import Auto
 from headgate.model.validation import Validation
 
@@ -89,24 +89,6 @@ class Review(StrictModel):
     """Approvals that Headgate waits for before it merges, of people other than who asked for or wrote the change."""
     approver_role: Level = "maintainer"
     """Role from which on an approval counts: `developer`, `maintainer` or `owner` of this repository's project."""
-
-
-class Mirror(StrictModel):
-    """A branch with a copy of an environment's YAML from the default branch."""
-
-    branch: Branch
-    """Branch to write; may contain `{environment}`."""
-    path: SafeFolder = "{app}"
-    """Folder of an app on that branch; may contain `{environment}` and `{app}`."""
-
-
-class Output(StrictModel):
-    """Location of the final YAML."""
-
-    path: SafeFolder = "deploy/{environment}/{app}"
-    """Folder of an app in an environment; may contain `{environment}` and `{app}`."""
-    mirror: Mirror | None = None
-    """A branch with a copy of the YAML."""
 
 
 class Window(StrictModel):
@@ -295,5 +277,7 @@ class Settings(StrictModel):
     """Findings of validation by the API server's own rules: levels, waivers, custom resources."""
     commits: Commits = Commits()
     """Author, committer and subject of commits."""
+    notifications: Mapping[Name, Notification] = Field(default_factory=dict)
+    """Who hears of what lands, waits and fails, outside of GitLab: webhooks, Slack, Teams. Default: nobody."""
     records: Literal["default", "branch"] = "default"
     """Branch of pending records: the default branch, or `headgate/_state` if the bot may not push to that."""

@@ -1,0 +1,1 @@
+"""What people wait for, as events for receivers outside of GitLab."""
