@@ -50,6 +50,11 @@ def kustomization_name(app: str, environment: str, cluster: str, template: str |
     return f"{name[: _LONGEST - _HASH - 1].rstrip('.-')}-{digest}"
 
 
+def artifact_source(app: str, environment: str, cluster: str, folder: str) -> str:
+    """Return the name of the OCIRepository from which a cluster reads an app, by the app's folder in the artifact."""
+    return f"{SOURCE}.{environment}" if folder else kustomization_name(app, environment, cluster)
+
+
 def cluster_names(settings: Settings, environment: str) -> frozenset[str]:
     """Return the clusters that an environment runs on, under which no object may be twice."""
     home = settings.environments[environment].cluster or environment

@@ -16,7 +16,7 @@ from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Review, Sett
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from headgate.model import Environment, Image, Mirror
+    from headgate.model import Artifact, Environment, Image, Mirror
     from headgate.model.fields import Delivery
     from headgate.repository.tree import Tree
 
@@ -231,6 +231,14 @@ class Configuration:
         branch = mirror.branch.replace("{environment}", environment)
         path = mirror.path.replace("{environment}", environment).replace("{app}", app)
         return mirror.model_copy(update={"branch": branch, "path": path})
+
+    def artifact(self, app: str, environment: str) -> tuple[Artifact, str] | None:
+        """Return the OCI artifact with an app's final YAML, and the app's folder in it (empty: all of it), if any."""
+        found = self.settings.environments[environment].output.oci
+        if found is None:
+            return None
+        repository = found.repository.replace("{environment}", environment).replace("{app}", app)
+        return found.model_copy(update={"repository": repository}), "" if "{app}" in found.repository else app
 
     def guarded_by(self, target: Settings) -> Configuration:
         """Return this configuration with the limits of the target branch, which a merge request cannot change."""

@@ -36,6 +36,7 @@ def check_settings(settings: Settings, text: SourceText) -> None:
     for name in settings.permissions:
         if name not in settings.environments:
             raise _unknown("environment", name, known, text.place(("permissions", name)))
+    _check_artifacts(settings, text)
     for name, receiver in settings.notifications.items():
         for index, environment_name in enumerate(receiver.environments):
             if environment_name not in settings.environments:
@@ -51,6 +52,20 @@ def check_settings(settings: Settings, text: SourceText) -> None:
             where=text.place(("environments", cycle[0], "takes")),
             hint="remove one of these promotions",
         )
+
+
+def _check_artifacts(settings: Settings, text: SourceText) -> None:
+    """Check that no two environments push to the same tag."""
+    known: dict[tuple[str, str], str] = {}
+    for name, environment in settings.environments.items():
+        if (oci := environment.output.oci) is not None:
+            first = known.setdefault((oci.repository.replace("{environment}", name), oci.tag), name)
+            if first != name:
+                raise ConfigError(
+                    f"{first} and {name} push artifacts to the same repository and tag",
+                    where=text.place(("environments", name, "output", "oci", "repository")),
+                    hint="put {environment} into the repository",
+                )
 
 
 def _check_message(settings: Settings, text: SourceText) -> None:

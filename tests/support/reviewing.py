@@ -106,7 +106,7 @@ class Scene:
             upstream=0,
             upstream_project=0,
             tokens=tokens,
-            registry_variables={},
+            registry_variables=dict(self.variables),
         )
         out, report = io.StringIO(), JobReport(self.gitlab.url, self.folder / "headgate-report")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

@@ -32,6 +32,7 @@ from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, ver
 from headgate.health.run import run_health
 from headgate.hydration.hydrate import AS_USUAL, HydrateOptions
 from headgate.intents.deliver import Deliver
+from headgate.landing.artifacts import write_artifacts
 from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
 from headgate.landing.workspace import open_workspace
@@ -209,6 +210,7 @@ def _land(
     )
     if run.results is not None and str(run.results.tally):
         terminal.line(str(run.results.tally))
+    result = result.followed_by(write_artifacts(workspace, lambda settings: run.access(settings).registries))
     report.add(workspace, result.landings)
     report.announcements.landed(workspace, result.landings)
     return result

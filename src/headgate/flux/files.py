@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from headgate.clusters import clusters_of, environments_on, kustomization_name
 from headgate.errors import GuardError, Location
-from headgate.flux.objects import MANAGED_BY, AppOnCluster, kustomization, namespace_object, shared_objects
+from headgate.flux.objects import (
+    MANAGED_BY,
+    AppOnCluster,
+    kustomization,
+    namespace_object,
+    oci_repository,
+    shared_objects,
+)
 from headgate.objects.canonical import file_name, to_text
 from headgate.paths import CLUSTERS
 from headgate.repository.tree import blob_id
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 _MARK = "".join(f"{key}: {value}\n" for key, value in MANAGED_BY.items()).encode()
 _DEPTH = 2
 _KUSTOMIZATION = "kustomization.kustomize.toolkit.fluxcd.io-"
+_OCI_SOURCE = "ocirepository.source.toolkit.fluxcd.io-"
 _NAMESPACE = "namespace-"
 
 
@@ -77,6 +85,8 @@ class ClusterFiles:
             path = kustomization_file(app, environment, name)
             if cluster.flux is not None and self.is_ours(path) and not self._is_needed(app, environment, name):
                 found |= {path: None, **self._last_of(app, environment, name)}
+                source = f"{CLUSTERS}/{name}/{_OCI_SOURCE}{kustomization_name(app, environment, name)}.yaml"
+                found |= {source: None} if self.is_ours(source) else {}
         return found
 
     def expected(self, without: Collection[tuple[str, str]] = ()) -> dict[str, bytes]:
@@ -131,14 +141,18 @@ class ClusterFiles:
         self, record: AppRecord, environment: str, name: str, cluster: Cluster, flux: FluxObjects
     ) -> Iterator[Manifest]:
         """Yield what one app alone needs in one environment on one cluster."""
+        artifact, folder = self._configuration.artifact(record.name, environment) or (None, "")
         placed = AppOnCluster(
             app=record.name,
             environment=environment,
             cluster=name,
-            folder=self._configuration.output_folder(record.name, environment),
+            folder=folder if artifact else self._configuration.output_folder(record.name, environment),
             depends_on=tuple(app for app in record.app.depends_on if self._runs(app, environment)),
+            artifact=artifact,
         )
         yield kustomization(placed, flux, cluster.namespace)
+        if artifact is not None:
+            yield oci_repository(placed, artifact, flux, cluster.namespace)
         namespace = record.namespace(environment)
         is_there = namespace in ("default", cluster.namespace) or namespace.startswith("kube-")
         if not is_there and (namespace, name) not in self._rendered_namespaces:
@@ -146,7 +160,9 @@ class ClusterFiles:
 
     def _shared_files(self, name: str, cluster: Cluster, flux: FluxObjects) -> dict[str, bytes]:
         if name not in self._shared:
-            objects = shared_objects(flux, cluster.namespace, self._configuration.settings.gitlab)
+            settings = self._configuration.settings
+            reads_git = any(settings.environments[item].output.oci is None for item in environments_on(settings, name))
+            objects = shared_objects(flux, cluster.namespace, settings.gitlab, reads_git=reads_git)
             self._shared[name] = {_path(name, cluster, manifest): to_text(manifest).encode() for manifest in objects}
         return self._shared[name]
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headgate.clusters import SOURCE, kustomization_name
+from headgate.clusters import SOURCE, artifact_source, kustomization_name
 from headgate.objects.kinds import DEFINITION
 from headgate.objects.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headgate.model import FluxObjects, GitLabSettings
+    from headgate.model import Artifact, FluxObjects, GitLabSettings
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "headgate"}
 """Label of every object that Headgate writes for a cluster, by which it knows its own files."""
@@ -33,13 +33,24 @@ _RECEIVERS = "notification.toolkit.fluxcd.io/v1"
 
 @dataclass(frozen=True, kw_only=True)
 class AppOnCluster:
-    """One app in one environment on one cluster: where its YAML is, and the apps that must be healthy before it."""
+    """One app in one environment on one cluster: where its YAML is, and the apps that must be healthy before it.
+
+    ``artifact`` is the OCI artifact that holds its YAML in ``folder``; without one that is in git.
+    """
 
     app: str
     environment: str
     cluster: str
     folder: str
     depends_on: tuple[str, ...] = ()
+    artifact: Artifact | None = None
+
+    @property
+    def source(self) -> str:
+        """The name of the object from which Flux reads it."""
+        if self.artifact is None:
+            return SOURCE
+        return artifact_source(self.app, self.environment, self.cluster, self.folder)
 
     @property
     def name(self) -> str:
@@ -53,7 +64,7 @@ def kustomization(placed: AppOnCluster, flux: FluxObjects, namespace: str) -> Ma
         "interval": flux.interval,
         "path": f"./{placed.folder}",
         "prune": True,
-        "sourceRef": {"kind": "GitRepository", "name": SOURCE},
+        "sourceRef": {"kind": "OCIRepository" if placed.artifact else "GitRepository", "name": placed.source},
         "timeout": flux.timeout,
         "wait": True,
     }
@@ -68,6 +79,14 @@ def kustomization(placed: AppOnCluster, flux: FluxObjects, namespace: str) -> Ma
     return _object(_KUSTOMIZATION, "Kustomization", placed.name, namespace, spec)
 
 
+def oci_repository(placed: AppOnCluster, artifact: Artifact, flux: FluxObjects, namespace: str) -> Manifest:
+    """Return the object by which Flux reads an artifact: https://fluxcd.io/flux/components/source/ocirepositories/."""
+    spec: dict[str, Any] = {"interval": flux.interval, "ref": {"tag": artifact.tag}}
+    spec["url"] = f"oci://{artifact.repository}"
+    spec |= {"secretRef": {"name": flux.registry_secret}} if flux.registry_secret is not None else {}
+    return _object(_SOURCES, "OCIRepository", placed.source, namespace, spec)
+
+
 def namespace_object(name: str, labels: Mapping[str, str]) -> Manifest:
     """Return a Namespace, which stays in the cluster when nothing needs it any more: others may use it, too."""
     metadata = {"name": name, "labels": {**labels, **MANAGED_BY}, "annotations": dict(KEPT)}
@@ -75,17 +94,20 @@ def namespace_object(name: str, labels: Mapping[str, str]) -> Manifest:
     return Manifest(group="", kind="Namespace", namespace="", name=name, data=data)
 
 
-def shared_objects(flux: FluxObjects, namespace: str, gitlab: GitLabSettings | None) -> list[Manifest]:
+def shared_objects(
+    flux: FluxObjects, namespace: str, gitlab: GitLabSettings | None, *, reads_git: bool = True
+) -> list[Manifest]:
     """Return what all apps of a cluster share: where Flux reads from, and how it is notified and notifies.
 
-    ``gitlab`` may be missing only where ``flux.url`` says where the repository is and no statuses are posted.
+    Without ``reads_git`` all of them come from artifacts: then git is no source. ``gitlab`` may be missing only where
+    ``flux.url`` says where the repository is and no statuses are posted.
     """
     address = f"{gitlab.url}/{gitlab.project}" if gitlab is not None else ""
     source: dict[str, Any] = {"interval": flux.interval, "ref": {"branch": flux.branch}}
     source["url"] = flux.url or f"{address}.git"
     source |= {"secretRef": {"name": flux.secret}} if flux.secret is not None else {}
-    found = [_object(_SOURCES, "GitRepository", SOURCE, namespace, source)]
-    if flux.receiver is not None:
+    found = [_object(_SOURCES, "GitRepository", SOURCE, namespace, source)] if reads_git else []
+    if flux.receiver is not None and reads_git:
         watched = {"apiVersion": _SOURCES, "kind": "GitRepository", "name": SOURCE}
         spec = {"events": ["Push Hook"], "resources": [watched], "secretRef": {"name": flux.receiver}, "type": "gitlab"}
         found.append(_object(_RECEIVERS, "Receiver", SOURCE, namespace, spec))

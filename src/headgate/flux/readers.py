@@ -57,6 +57,8 @@ def misread(tree: Tree, configuration: Configuration) -> Iterator[Misread]:
         if not kustomizations:
             continue
         for environment in environments_on(configuration.settings, name):
+            if configuration.settings.environments[environment].output.oci is not None:
+                continue  # read from artifacts, by paths in those
             for app in configuration.apps.names:
                 folder = configuration.output_folder(app, environment)
                 if any(path.endswith(".yaml") for path in tree.paths(folder)):

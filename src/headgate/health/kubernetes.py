@@ -75,7 +75,9 @@ def _reports(data: Any, kustomization: str) -> Iterator[FluxReport]:
 
 
 def _commit(status: Any, which: str) -> str:
-    return str(status.get(f"last{which}Revision", "")).rpartition(":")[2]
+    """Return the commit of a revision; of an OCI artifact, whose own revision is a digest, that of its origin."""
+    revision = status.get(f"last{which}OriginRevision") or status.get(f"last{which}Revision", "")
+    return str(revision).rpartition(":")[2]
 
 
 def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> Any:

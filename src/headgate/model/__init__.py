@@ -6,7 +6,7 @@ from headgate.model.fields import RiskFlag, StrictModel
 from headgate.model.lock import Lock
 from headgate.model.merges import UnapprovedMerge, UnapprovedMerges
 from headgate.model.notification import Notification
-from headgate.model.output import Mirror, Output
+from headgate.model.output import Artifact, Mirror, Output
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
 from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
@@ -41,6 +41,7 @@ __all__ = [
     "App",
     "AppEnvironment",
     "AppReview",
+    "Artifact",
     "Cluster",
     "CommitIdentity",
     "Commits",

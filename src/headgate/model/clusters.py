@@ -41,6 +41,8 @@ class FluxObjects(StrictModel):
     """Branch that Flux reads: the default branch."""
     secret: Name | None = "flux-system"  # noqa: S105  a name
     """Secret with the credentials for the clone; `null` for a public repository."""
+    registry_secret: Name | None = None
+    """Secret with the login at the registry, for environments whose `output` has `oci`. Default: none."""
     service_account: Text | None = None
     """Service account that applies an app; may hold `{app}` and `{environment}`. Default: Flux' own rights."""
     sops: Name | None = None

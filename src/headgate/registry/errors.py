@@ -36,10 +36,12 @@ def unexpected(host: str, reference: Reference, status: int) -> RegistryError:
     )
 
 
-def denied(host: str, path: str, logins: Sequence[str], status: int) -> RegistryError:
+def denied(host: str, path: str, logins: Sequence[str], status: int, *, pushes: bool = False) -> RegistryError:
     """Return the error for a denied image, with the tried logins and how to get access."""
     login = f"a login for {host} in DOCKER_AUTH_CONFIG"
-    if any(name != "DOCKER_AUTH_CONFIG" for name in logins):
+    if pushes:
+        grant = f"add {login} that may push there; a job token may push to its own project's registry only"
+    elif any(name != "DOCKER_AUTH_CONFIG" for name in logins):
         grant = (
             "allow this project's job token in the image's project (Settings, CI/CD, Job token permissions), "
             f"or give HEADGATE_READ_TOKEN the scope read_registry and a role there, or add {login}"

@@ -31,11 +31,11 @@ _PATH = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a
 
 
 class ImageRepository:
-    """A repository for reading. Keeps the login that worked for the next request."""
+    """A repository for reading, or for ``actions`` as the registry calls them. Keeps the login that worked."""
 
-    def __init__(self, host: str, path: str, access: RegistryAccess, http: RegistryHttp) -> None:
-        """Read the repository ``path`` of a host."""
-        self.host, self.path = host, path
+    def __init__(self, host: str, path: str, access: RegistryAccess, http: RegistryHttp, actions: str = "pull") -> None:
+        """Use the repository ``path`` of a host."""
+        self.host, self.path, self._actions = host, path, actions
         self._access, self._http = access, http
         self._authorization = ""
 
@@ -45,17 +45,29 @@ class ImageRepository:
         host = "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
         return f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{self.path}"
 
-    def request(self, verb: str, path: str, accept: str = "*/*", max_bytes: int = MAX_BYTES) -> HttpResponse:
+    def request(
+        self,
+        verb: str,
+        path: str,
+        accept: str = "*/*",
+        max_bytes: int = MAX_BYTES,
+        *,
+        body: bytes | None = None,
+        content_type: str = "",
+    ) -> HttpResponse:
         """Return the answer of at most ``max_bytes`` for a path in the repository; log in if required.
 
-        Tries each login of the host, then no login. The caller interprets 404 and other states. Raises RegistryError.
+        An address that the registry named may stand for the path. Tries each login of the host, then no login. The
+        caller interprets 404 and other states. Raises RegistryError.
         """
         request = HttpRequest(
             verb=verb,
-            address=f"{self.address}/{path}",
+            address=self._own(path) if "://" in path else f"{self.address}/{path}",
             accept=accept,
             authorization=self._authorization,
             max_bytes=max_bytes,
+            body=body,
+            headers={"Content-Type": content_type} if content_type else {},
         )
         response = self._http.send(request)
         if response.status not in _DENIED:
@@ -74,7 +86,16 @@ class ImageRepository:
         login_names = [login.name for login in logins]
         if foreign and login_names:
             raise foreign_realm(self.host, foreign.host, login_names)
-        raise denied(self.host, self.path, login_names, response.status)
+        raise denied(self.host, self.path, login_names, response.status, pushes="push" in self._actions)
+
+    def _own(self, address: str) -> str:
+        """Return an address that the registry named, if it is the registry's own."""
+        if origin(address) != origin(self.address):
+            raise RegistryError(
+                f"{self.host} wants an upload at another host, which is not supported",
+                hint="set the registry's own external address, for example behind a proxy",
+            )
+        return address
 
     def _foreign_realm(self, challenge: Challenge) -> Origin | None:
         """Return the origin that requests the logins, if it may not receive them."""
@@ -97,12 +118,12 @@ class ImageRepository:
         return basic(login.user, login.secret) if challenge.scheme == "basic" and login else ""
 
     def _token(self, challenge: Challenge, login: Credential | None) -> str:
-        """Return a token to pull from this repository and nothing more, whatever the registry requests.
+        """Return a token for this repository and these actions, and nothing more, whatever the registry requests.
 
         https://distribution.github.io/distribution/spec/auth/token/
         """
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service")
-        query = {"scope": f"repository:{self.path}:pull", **({"service": service} if service else {})}
+        query = {"scope": f"repository:{self.path}:{self._actions}", **({"service": service} if service else {})}
         realm = _without(realm, {"scope", "service", "offline_token", "access_type"})
         request = HttpRequest(
             address=realm,
@@ -124,14 +145,17 @@ class ImageRepository:
 
 
 @contextmanager
-def open_repository(repository: str, access: RegistryAccess) -> Iterator[ImageRepository]:
-    """Yield a repository by its name in image references. Raises ConfigError for an invalid name."""
+def open_repository(repository: str, access: RegistryAccess, actions: str = "pull") -> Iterator[ImageRepository]:
+    """Yield a repository by its name in image references, for pulling. Raises ConfigError for an invalid name.
+
+    ``actions`` are what else is to be done there: ``pull,push``.
+    """
     host, _, path = canonical_repository(repository).partition("/")
     if not _PATH.fullmatch(path):
         raise ConfigError(f"'{repository}' is not an image repository, expected lower-case letters, digits and . _ - /")
     host = registry_host(host)
     with open_registry(host, access) as http:
-        yield ImageRepository(host, path, access, http)
+        yield ImageRepository(host, path, access, http, actions)
 
 
 def _without(address: str, names: set[str]) -> str:

@@ -1,0 +1,104 @@
+"""OCI artifacts that repeat final YAML of the default branch: git stays the truth, and any later run completes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError
+from headgate.landing.workspace import refreshed
+from headgate.registry.artifact import flux_artifact
+from headgate.registry.repository import open_repository
+from headgate.registry.upload import push_artifact, tagged_tree
+from headgate.repository.tree import Tree, prefetch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headgate.configuration import Configuration
+    from headgate.landing.workspace import Workspace
+    from headgate.model import Settings
+    from headgate.registry.credentials import RegistryAccess
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ArtifactTarget:
+    """What an artifact should hold: files by their paths in it."""
+
+    repository: str
+    tag: str
+    files: Tree
+
+
+def write_artifacts(workspace: Workspace, access: Callable[[Settings], RegistryAccess]) -> Iterator[str]:
+    """Bring all artifacts to the newest commit of the default branch, and yield a message for each that is pushed.
+
+    Looks again at the end, since another run may have been faster: the last one to look sees the newest. Raises the
+    first error, when all others are done.
+    """
+    environments = workspace.configuration.settings.environments.values()
+    if workspace.target is not None or not any(environment.output.oci for environment in environments):
+        return
+    errors: list[HeadgateError] = []
+    for _ in range(_TRIES):
+        newest = refreshed(workspace)
+        registries = access(newest.configuration.settings)
+        for target in _targets(newest):
+            try:
+                yield from _write(newest, target, registries)
+            except HeadgateError as error:
+                errors.append(error)
+        if errors or refreshed(newest).base == newest.base:
+            break
+    if errors:
+        raise errors[0]
+
+
+def _targets(workspace: Workspace) -> list[_ArtifactTarget]:
+    """Return what each artifact should hold, in the order of the environments. An empty one takes all away."""
+    configuration: Configuration = workspace.configuration
+    found: dict[tuple[str, str], Tree] = {}
+    for name, settings in configuration.settings.environments.items():
+        oci = settings.output.oci
+        if oci is not None and "{app}" not in oci.repository:
+            found[oci.repository.replace("{environment}", name), oci.tag] = Tree({})
+    for record, environment in configuration.pairs():
+        if (placed := configuration.artifact(record.name, environment)) is not None:
+            artifact, folder = placed
+            files = workspace.tree.folder(configuration.output_folder(record.name, environment))
+            inside = Tree({f"{folder}/{path}" if folder else path: files.blob(path) for path in files.paths()})
+            key = (artifact.repository, artifact.tag)
+            found[key] = found.get(key, Tree({})).joined(inside)
+    return [_ArtifactTarget(repository=key[0], tag=key[1], files=files) for key, files in found.items()]
+
+
+def _write(workspace: Workspace, target: _ArtifactTarget, access: RegistryAccess) -> Iterator[str]:
+    """Push one artifact, unless the tag names one with these files. Raises RegistryError."""
+    with open_repository(target.repository, access, "pull,push") as repository:
+        known = tagged_tree(repository, target.tag)
+        if known == target.files.id or (not known and not len(target.files)):
+            return
+        prefetch(target.files)
+        algorithm = "sha1" if len(workspace.base) == _SHA1 else "sha256"
+        gitlab = workspace.configuration.settings.gitlab
+        artifact = flux_artifact(
+            {path: target.files.read(path) for path in target.files.paths()},
+            source=f"{gitlab.url}/{gitlab.project}.git" if gitlab is not None else "",
+            revision=f"{workspace.branch}@{algorithm}:{workspace.base}",
+            created=_time_of(workspace),
+            tree=target.files.id,
+        )
+        push_artifact(repository, artifact, (workspace.base, target.tag))
+    yield f"pushed {target.repository}:{workspace.base[:12]}@{artifact.digest}"
+
+
+_SHA1 = 40
+
+
+def _time_of(workspace: Workspace) -> str:
+    """Return when the commit was made, in UTC: the same commit gives the same artifact."""
+    seconds = workspace.repository.git("log", "--no-walk", "--format=%ct", "--end-of-options", workspace.base)
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
