@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
+from headgate.landing.hydrator import NOTES, metadata, note, with_metadata, without_metadata
 from headgate.landing.publish import Delivered
 from headgate.landing.workspace import refreshed, until_landed
 from headgate.message import compose, one_line, subject
@@ -35,12 +36,16 @@ class Mirrored:
 
 @dataclass(frozen=True, kw_only=True)
 class _MirrorTarget:
-    """The target content of a mirror branch: tree ids by path, and the apps and environments that they belong to."""
+    """The target content of a mirror branch: tree ids by path, and the apps and environments that they belong to.
+
+    With ``has_metadata`` it says in a file which commit it repeats.
+    """
 
     branch: str
     folders: dict[str, str]
     apps: list[str]
     environments: list[str]
+    has_metadata: bool = False
 
     @property
     def ref(self) -> str:
@@ -74,18 +79,27 @@ def _attempt(workspace: Workspace, configuration: Configuration, known: str) -> 
     newest = refreshed(workspace)
     configuration = _current(newest, configuration, known)
     targets = _targets(newest, configuration)
-    _fetch(newest, [tips[target.ref] for target in targets if target.ref in tips])
+    has_notes = any(target.has_metadata for target in targets)
+    read = [target.ref for target in targets] + ([NOTES] if has_notes else [])
+    _fetch(newest, [tips[ref] for ref in read if ref in tips])
     updates: list[RefUpdate] = []
+    noted: list[str] = []
     errors: list[HeadgateError] = []
     trees = make_trees(newest.repository, [target.folders for target in targets])
     for target, tree in zip(targets, trees, strict=True):
         tip = tips.get(target.ref, git.NO_COMMIT)
         try:
-            updates += _updates(newest, configuration.settings.commits, target, tree, tip)
+            made = _updates(newest, configuration, target, tree, tip)
         except GitError as error:
             errors.append(error)
+            continue
+        updates += made
+        noted += [made[0].new if made else tip] if target.has_metadata else []
+    if noted:
+        updates += _notes(newest, configuration.settings.commits, tips.get(NOTES, git.NO_COMMIT), noted)
     landed, refused = _update_refs(newest, updates)
-    delivered = tuple(Delivered(update.ref.removeprefix("refs/heads/"), update.new) for update in landed)
+    branches = [update for update in landed if update.ref != NOTES]
+    delivered = tuple(Delivered(update.ref.removeprefix("refs/heads/"), update.new) for update in branches)
     return Mirrored(delivered, next(iter([*errors, *refused]), None))
 
 
@@ -96,8 +110,10 @@ def _read_branches(workspace: Workspace) -> tuple[str, dict[str, str]]:
     """
     repository = workspace.repository
     if not workspace.remote:
-        return "" if repository.git("remote") else workspace.branch, git.local_refs(repository)
-    args = ("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", "refs/heads/*")
+        notes = git.lines(repository.git("for-each-ref", "--format=%(objectname)", NOTES))
+        known = {**git.local_refs(repository), **({NOTES: notes[0]} if notes else {})}
+        return "" if repository.git("remote") else workspace.branch, known
+    args = ("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", "refs/heads/*", NOTES)
     tips, default = {}, "" if workspace.is_checkout else workspace.branch
     for value, ref in (line.split("\t", 1) for line in git.lines(repository.git(*args))):
         if value.startswith("ref: "):
@@ -121,8 +137,11 @@ def _targets(workspace: Workspace, configuration: Configuration) -> list[_Mirror
     sources = [configuration.output_folder(app, environment) for app, environment, _ in mirrored]
     trees = _tree_ids(workspace, sources)
     mirrors = [configuration.mirror("", environment) for environment in configuration.settings.environments]
-    branches = dict.fromkeys(mirror.branch for mirror in mirrors if mirror is not None)
-    targets = {name: _MirrorTarget(branch=name, folders={}, apps=[], environments=[]) for name in branches}
+    branches = {mirror.branch: mirror.metadata for mirror in mirrors if mirror is not None}
+    targets = {
+        name: _MirrorTarget(branch=name, folders={}, apps=[], environments=[], has_metadata=has_metadata)
+        for name, has_metadata in branches.items()
+    }
     for (app, environment, mirror), source in zip(mirrored, sources, strict=True):
         target = targets[mirror.branch]
         if source in trees:
@@ -157,17 +176,33 @@ def _fetch(workspace: Workspace, tips: list[str]) -> None:
         workspace.repository.git("fetch", *options, workspace.remote, *missing)
 
 
-def _updates(workspace: Workspace, commits: Commits, target: _MirrorTarget, tree: str, tip: str) -> list[RefUpdate]:
+def _updates(
+    workspace: Workspace, configuration: Configuration, target: _MirrorTarget, tree: str, tip: str
+) -> list[RefUpdate]:
     """Return the update of one mirror, if it differs. Raises GitError when its newest commit is not Headgate's."""
     exists = tip != git.NO_COMMIT
     if exists:
         _check_ours(workspace, target.branch, tip)
-    if tree == (workspace.repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()):
+    repository, commits = workspace.repository, configuration.settings.commits
+    known = repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()
+    if target.has_metadata:
+        rest, has_file = without_metadata(repository, known)
+        if tree == rest and has_file:
+            return []
+        owners = list(zip(target.apps, target.environments, strict=True))
+        tree = with_metadata(repository, tree, metadata(workspace, configuration, owners))
+    elif tree == known:
         return []
     identity = commit_identity(commits, workspace.signing_key)
     message, parents = _message(workspace, target, commits.message), [tip] if exists else []
     commit = commit_tree(workspace.repository, tree, message, parents=parents, identity=identity)
     return [RefUpdate(target.ref, commit, tip)]
+
+
+def _notes(workspace: Workspace, commits: Commits, notes: str, noted: list[str]) -> list[RefUpdate]:
+    """Return the update of the notes that say which mirrors are equal to the newest commit, though it changed none."""
+    new = note(workspace.repository, notes, noted, workspace.base, commit_identity(commits, workspace.signing_key))
+    return [RefUpdate(NOTES, new, notes)] if new != notes else []
 
 
 def _check_ours(workspace: Workspace, branch: str, tip: str) -> None:

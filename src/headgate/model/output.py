@@ -25,6 +25,8 @@ class Mirror(StrictModel):
     """Branch to write; may contain `{environment}`."""
     path: SafeFolder = "{app}"
     """Folder of an app on that branch; may contain `{environment}` and `{app}`."""
+    metadata: bool = False
+    """Write `hydrator.metadata`, by which GitOps Promoter knows the commit that the branch repeats."""
 
 
 class Artifact(StrictModel):
