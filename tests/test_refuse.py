@@ -96,4 +96,4 @@ def test_a_merge_request_does_not_lift_what_its_target_refuses() -> None:
     )
     lifted = load(repository({}))
     assert lifted.environment("dev").refuse == ()
-    assert lifted.guarded_by(refusing.settings).environment("dev").refuse == ("rbac",)
+    assert lifted.guarded_by(refusing).environment("dev").refuse == ("rbac",)

@@ -16,9 +16,12 @@ from headgate.notice import Notice
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.changereport import ChangeReport
 from headgate.report.files import report_files, to_counts
-from headgate.report.junit import JunitCase, of_outcome, of_verification, to_junit
+from headgate.report.junit import JunitCase, of_findings, of_outcome, of_verification, to_junit
 from headgate.report.quality import issues, to_code_quality
 from headgate.state.verify import Difference, Verification
+from headgate.validation.finding import ObjectFinding
+from headgate.validation.weigh import Judgement, WeighedFinding
+from support.trees import one_object
 
 FAILED = Outcome(
     app="web",
@@ -99,3 +102,20 @@ def test_all_files_are_there_when_nothing_happened() -> None:
         "review.json",
     ]
     assert json.loads(files["code-quality.json"]) == []
+
+
+def test_junit_has_a_suite_of_findings() -> None:
+    manifest = one_object("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+    wrong = ObjectFinding(rule="invalid", field="spec.ports", message="is wrong", hint="do that", manifest=manifest)
+    odd = ObjectFinding(rule="policy/a", field="", message="is odd", hint="", manifest=manifest, policy="a")
+    found = (WeighedFinding(finding=wrong, level="error"), WeighedFinding(finding=odd, level="warn", waived="waived"))
+    outcome = replace(FAILED, judgement=Judgement(findings=found))
+    root = ET.fromstring(to_junit([of_outcome(FAILED), *of_findings(outcome)]))
+    assert [suite.get("name") for suite in root] == ["headgate", "validation"]
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "2", "1")
+    failed, skipped = root[1]
+    assert failed.get("name") == "web in dev: Service web: spec.ports [invalid]"
+    assert failed[0].get("message") == "is wrong"
+    assert "do that" in (failed[0].text or "")
+    assert skipped.get("name") == "web in dev: Service web: [policy/a]"
+    assert skipped[0].get("message") == "waived: Service web: is odd [policy/a]"

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
@@ -19,12 +20,13 @@ type judge struct {
 	definitions map[[sha256.Size]byte]*definition
 	verdicts    map[[sha256.Size]byte][]finding
 	trees       map[string]definitions
+	policies    map[[sha256.Size]byte]*admissionPolicy
 }
 
 func newJudge() *judge {
 	return &judge{
 		definitions: map[[sha256.Size]byte]*definition{}, verdicts: map[[sha256.Size]byte][]finding{},
-		trees: map[string]definitions{},
+		trees: map[string]definitions{}, policies: map[[sha256.Size]byte]*admissionPolicy{},
 	}
 }
 
@@ -48,6 +50,12 @@ type judged struct {
 	data   []byte
 	fields map[string]any
 	built  any // in the server's internal form
+
+	// What policies see of it: as the server would store it, and what that replaces; nil where it could not be read.
+	admitted, replaced runtime.Object
+	current            []byte
+	isRemoved          bool
+	asked              *admissionRequest
 }
 
 // verdict judges the objects of a request.
@@ -65,7 +73,14 @@ func (j *judge) verdict(request *judgeRequest, files map[string]string) verdict 
 		}
 	}
 	for number, one := range court.objects {
+		one.current = court.current(number)
 		court.look(number, one)
+		court.policies(number, one)
+	}
+	for number, data := range request.Removed {
+		one := parse(data)
+		one.isRemoved = true
+		court.policies(len(court.objects)+number, one)
 	}
 	court.references()
 	return verdict{Findings: append([]finding{}, court.findings...), Unchecked: append([]string{}, sortedKeys(court.unchecked)...)}
@@ -188,7 +203,7 @@ func (c *court) builtIn(kind servedKind, number int, one *judged) []finding {
 	created, ok := c.asNew(kind, one)
 	found = append(found, created...)
 	if old := c.current(number); old != nil && ok && kind.strategy != nil && !isRecreated(one) {
-		found = append(found, c.asUpdate(kind, one.data, old, created)...)
+		found = append(found, c.asUpdate(kind, one, old, created)...)
 	}
 	return found
 }
@@ -207,7 +222,7 @@ func (c *court) asNew(kind servedKind, one *judged) ([]finding, bool) {
 		}
 		return append(found, walk.wrongTypes...), false
 	}
-	one.built = object.DeepCopyObject()
+	one.built, one.admitted = object.DeepCopyObject(), object
 	if kind.strategy == nil {
 		return found, true
 	}
@@ -237,15 +252,20 @@ var (
 func (c *court) unknownFields(kind servedKind, errs []error) []finding {
 	var found []finding
 	for _, err := range errs {
-		path := ""
-		if match := quoted.FindStringSubmatch(err.Error()); match != nil {
-			path = match[1]
-		}
+		path := quotedIn(err)
 		if !c.hadField(kind.gvk, path) {
 			found = append(found, finding{Rule: ruleUnknownField, Field: path, Message: err.Error()})
 		}
 	}
 	return found
+}
+
+// quotedIn returns the field that an error names.
+func quotedIn(err error) string {
+	if match := quoted.FindStringSubmatch(err.Error()); match != nil {
+		return match[1]
+	}
+	return ""
 }
 
 // hadField says whether the environment's minor has a field that went later.
@@ -277,7 +297,7 @@ func unreadable(err error) finding {
 }
 
 // asUpdate says what the server says of taking the place of what is there, and does not say of a new object.
-func (c *court) asUpdate(kind servedKind, data, current []byte, created []finding) []finding {
+func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created []finding) []finding {
 	if parse(current).gvk().GroupKind() != kind.gvk.GroupKind() {
 		return nil
 	}
@@ -286,7 +306,7 @@ func (c *court) asUpdate(kind servedKind, data, current []byte, created []findin
 		return nil
 	}
 	old, _, err := before.decode(current)
-	object, _, failed := kind.decode(data)
+	object, _, failed := kind.decode(one.data)
 	if err := errors.Join(err, failed); err != nil {
 		return nil // what is there now is of no use, or the new one is wrong already
 	}
@@ -294,6 +314,7 @@ func (c *court) asUpdate(kind servedKind, data, current []byte, created []findin
 	if err != nil {
 		return nil
 	}
+	one.admitted, one.replaced = object, old
 	return rejected(updated, created)
 }
 
@@ -348,19 +369,20 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	if err != nil {
 		created = append(created, unreadable(err))
 	}
+	one.admitted = object
 	found = append(found, created...)
 	if old := c.current(number); old != nil && !isRecreated(one) {
-		found = append(found, customUpdate(kind, one.data, old, created)...)
+		found = append(found, customUpdate(kind, one, old, created)...)
 	}
 	return found
 }
 
-func customUpdate(kind *customKind, data, current []byte, created []finding) []finding {
+func customUpdate(kind *customKind, one *judged, current []byte, created []finding) []finding {
 	if parse(current).gvk() != kind.gvk {
 		return nil // of another version, which a conversion webhook may read
 	}
 	old, _, err := kind.decode(current)
-	object, _, failed := kind.decode(data)
+	object, _, failed := kind.decode(one.data)
 	if errors.Join(err, failed) != nil {
 		return nil
 	}
@@ -368,5 +390,6 @@ func customUpdate(kind *customKind, data, current []byte, created []finding) []f
 	if err != nil {
 		return nil
 	}
+	one.admitted, one.replaced = object, old
 	return rejected(updated, created)
 }

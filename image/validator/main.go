@@ -108,6 +108,8 @@ func reply(judge *judge, trees map[string]map[string]string, given message) (end
 		}
 	}()
 	switch request := given.Validate; {
+	case given.Policies != nil:
+		end.Value = judge.problemsOf(given.Policies)
 	case request == nil:
 		end.Error = &failure{Kind: "protocol", Message: "a message of no known kind"}
 	case given.Budget.Objects > 0 && len(request.Objects) > given.Budget.Objects:

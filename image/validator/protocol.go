@@ -19,9 +19,10 @@ type message struct {
 	Tree  string            `json:"tree,omitempty"`
 	Files map[string]string `json:"files,omitempty"`
 
-	Request  int           `json:"request,omitempty"`
-	Budget   limits        `json:"budget"`
-	Validate *judgeRequest `json:"validate,omitempty"`
+	Request  int            `json:"request,omitempty"`
+	Budget   limits         `json:"budget"`
+	Validate *judgeRequest  `json:"validate,omitempty"`
+	Policies *policyRequest `json:"policies,omitempty"`
 }
 
 // limits is what one request may use; 0 is no limit.
@@ -39,6 +40,15 @@ type judgeRequest struct {
 	Current []json.RawMessage `json:"current,omitempty"`
 	// Around are objects of others in the same namespaces, to which objects may refer. They are not judged.
 	Around []json.RawMessage `json:"around,omitempty"`
+	// Removed are objects that go. Policies alone are asked about them; their findings are counted after those of Objects.
+	Removed []json.RawMessage `json:"removed,omitempty"`
+	// Policies are ValidatingAdmissionPolicies; what they find has the rule policy/NAME and the field of the policy.
+	Policies []json.RawMessage `json:"policies,omitempty"`
+}
+
+// policyRequest asks what is wrong with policies.
+type policyRequest struct {
+	Policies []json.RawMessage `json:"policies"`
 }
 
 // answer is one line of output: the end of a request.
@@ -86,4 +96,5 @@ const (
 	ruleSelectsNone   = "selects-nothing"     // a Service or budget whose selector finds no pods
 	ruleUndefined     = "undefined-reference" // a name that nothing defines
 	ruleBlocking      = "blocking-budget"     // a PodDisruptionBudget that lets no pod go
+	policyRule        = "policy/"             // with a policy's name: what it finds
 )

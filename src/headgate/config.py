@@ -14,7 +14,7 @@ from headgate.engine.reading import SourceText, documents, documents_request
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
 from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
-from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, SETTINGS, WRONG_FOLDER
+from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, POLICIES, SETTINGS, WRONG_FOLDER
 from headgate.repository.tree import prefetch
 from headgate.yamltext.plain import read_plain
 
@@ -70,7 +70,8 @@ def load(tree: Tree) -> Configuration:
     files = {name: f"{ENVIRONMENTS}/{name}/{FROZEN}" for name in settings.environments}
     frozen = {name: parse_record(tree.read(file), file, FreezeRecord) for name, file in files.items() if file in tree}
     apps = Apps(tree, folders, lambda folder, name: _load_app(tree, folder, name, settings, folders))
-    configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen)
+    policies = tree.folder(POLICIES)
+    configuration = Configuration(settings=settings, apps=apps, lock=lock, frozen=frozen, policies=policies)
     check_outputs(configuration)
     return configuration
 
@@ -88,7 +89,7 @@ def keeps_records_apart(tree: Tree) -> bool:
 
 
 def _read_ahead(tree: Tree, folders: Sequence[str]) -> None:
-    prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, *(f"{folder}/app.yaml" for folder in folders)])
+    prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, POLICIES, *(f"{folder}/app.yaml" for folder in folders)])
 
 
 def read_settings(tree: Tree) -> Settings:

@@ -12,13 +12,13 @@ from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import SourceText, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Review, Settings
+from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from headgate.model import Artifact, Environment, Image, Mirror
     from headgate.model.fields import Delivery
-    from headgate.repository.tree import Tree
 
 Owner = tuple[str, str]
 """An app and an environment by their names: what a folder of final YAML belongs to."""
@@ -170,12 +170,17 @@ class Apps(Mapping[str, "AppRecord"]):
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The configuration of a manifest repository."""
+    """The configuration of a manifest repository. ``policies`` are the files of its folder for them.
+
+    ``proposed_policies`` are those of a merge request, which do not count before they are merged.
+    """
 
     settings: Settings
     apps: Apps
     lock: Lock | None
     frozen: dict[str, FreezeRecord] = field(default_factory=dict)
+    policies: Tree = field(default_factory=lambda: Tree({}))
+    proposed_policies: Tree | None = None
 
     @property
     def broken(self) -> dict[str, HeadgateError]:
@@ -240,13 +245,15 @@ class Configuration:
         repository = found.repository.replace("{environment}", environment).replace("{app}", app)
         return found.model_copy(update={"repository": repository}), "" if "{app}" in found.repository else app
 
-    def guarded_by(self, target: Settings) -> Configuration:
+    def guarded_by(self, branch: Configuration) -> Configuration:
         """Return this configuration with the limits of the target branch, which a merge request cannot change."""
+        target = branch.settings
         guards: dict[str, object] = {
             "limits": target.limits,
             "sandbox": target.sandbox,
             "gitlab": target.gitlab,
             "validation": target.validation,
+            "policies": target.policies,
             "environments": {
                 name: found.model_copy(update={"refuse": target.environments[name].refuse})
                 if name in target.environments
@@ -254,7 +261,12 @@ class Configuration:
                 for name, found in self.settings.environments.items()
             },
         }
-        return replace(self, settings=self.settings.model_copy(update=guards))
+        return replace(
+            self,
+            settings=self.settings.model_copy(update=guards),
+            policies=branch.policies,
+            proposed_policies=self.policies,
+        )
 
     def without_sandbox(self) -> Configuration:
         """Return this configuration for a trial on a machine where the engine cannot lock itself in."""

@@ -13,7 +13,9 @@ UNAPPROVED = "unapproved.yaml"
 """In an environment's folder where what runs was merged without its approvals."""
 VERSIONS = f"{TEMPLATES}/.versions"
 """Older versions of templates that releases name."""
-INPUTS = (APPS, TEMPLATES, ENVIRONMENTS)
+POLICIES = "policies"
+"""Rules over objects, as Kubernetes' ValidatingAdmissionPolicies."""
+INPUTS = (APPS, TEMPLATES, ENVIRONMENTS, POLICIES)
 """Folders that hydration reads; all others are output or foreign."""
 
 WRONG_FOLDER = (

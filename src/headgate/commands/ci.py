@@ -146,8 +146,8 @@ def merge_request(run: Run, report: JobReport) -> int:
     request = run.by_job.get(merge_request_path(run.event.manifests, number))
     branch = request["source_branch"]
     with open_workspace(run.address) as workspace:
-        target, trusted = workspace.configuration.settings, workspace.tree
-    check_settings(target, run.event)
+        target, trusted = workspace.configuration, workspace.tree
+    check_settings(target.settings, run.event)
     is_foreign = {request["source_project_id"], request["target_project_id"]} != {run.job.project}
     if run.branch is None or branch.startswith(OURS) or is_foreign:
         ref = f"refs/merge-requests/{number}/head"

@@ -22,14 +22,14 @@ from headgate.state.verify import Verification, has_all_commits, orphans, strays
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
-    from headgate.model import Settings
     from headgate.repository.tree import Tree
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """The command's arguments. ``ref`` is verified instead of the default branch, whose settings are ``target``.
+    """The command's arguments. ``ref`` is verified instead of the default branch, whose configuration is ``target``.
 
     ``base`` are the default branch's files, where ``ref`` is to be merged into it; ``strays``: only what it brings that
     no hydration wrote is looked for, since all else was hydrated right before.
@@ -40,7 +40,7 @@ class VerifyOptions:
     environments: tuple[str, ...] = ()
     json: bool = False
     ref: str = ""
-    target: Settings | None = None
+    target: Configuration | None = None
     base: Tree | None = None
     strays: bool = False
     sandbox: bool = True

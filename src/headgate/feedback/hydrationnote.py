@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import GitLabError
 from headgate.gitlab.api import merge_request_path
 from headgate.gitlab.notes import keep_note
+from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
-from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport
 from headgate.report.describe import describe
 from headgate.repository import git
 from headgate.repository.remote import fetch
+from headgate.review.content import review_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +30,13 @@ def comment_hydration(gitlab: GitLab, project: str, request: Any, workspace: Wor
     newest = refreshed(workspace)
     ref = (request.get("diff_refs") or {}).get("base_sha") or f"refs/heads/{request['target_branch']}"
     base = fetch(newest.repository, newest.remote, ref)
-    changes = app_changes(git.tree_of_commit(newest.repository, base), newest.tree, newest.configuration)
-    text = (
-        f"Hydrating this merge request changes the final YAML:\n\n{describe(ChangeReport(changes=changes), gitlab.url)}"
-    )
+    configuration = read_state(newest).configuration
+    content = review_content(git.tree_of_commit(newest.repository, base), newest.tree, configuration)
+    report = ChangeReport(changes=content.changes, findings=content.findings)
+    text = f"Hydrating this merge request changes the final YAML:\n\n{describe(report, gitlab.url)}"
     path = merge_request_path(project, request["iid"])
     try:
-        if keep_note(gitlab, path, "hydration", text, create=bool(changes)):
+        if keep_note(gitlab, path, "hydration", text, create=bool(content.changes)):
             yield f"commented on !{request['iid']}"
     except GitLabError as error:
         yield f"cannot comment on !{request['iid']}: {error}"

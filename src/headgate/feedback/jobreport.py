@@ -12,11 +12,12 @@ from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport, actors_of
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, report_files, write_files
-from headgate.report.junit import JunitCase, of_outcome, of_verification
+from headgate.report.junit import JunitCase, of_findings, of_outcome, of_verification
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.report.verdict import findings_of
 from headgate.repository import git
+from headgate.validation.weigh import NOT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ class JobReport:
     folder: Path = Path(FOLDER)
     announcements: JobAnnouncements = field(default_factory=JobAnnouncements)
     _cases: dict[tuple[str, str], JunitCase] = field(default_factory=dict)
+    _findings: dict[tuple[str, str], list[JunitCase]] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
     _changes: list[AppChange] = field(default_factory=list)
 
@@ -50,6 +52,13 @@ class JobReport:
             self._outcomes.extend(landing.outcomes)
             self._cases.update(
                 {(outcome.app, outcome.environment): of_outcome(outcome) for outcome in landing.outcomes}
+            )
+            self._findings.update(
+                {
+                    (outcome.app, outcome.environment): of_findings(outcome)
+                    for outcome in landing.outcomes
+                    if outcome.judgement is not NOT_JUDGED
+                }
             )
             self._changes.extend(_landed_changes(workspace, landing))
         self._write()
@@ -94,6 +103,7 @@ class JobReport:
             if case.failure and (case.app, case.environment) not in described
         ]
         text = "\n\n".join([describe(report, self.url), *errors])
+        cases += [case for found in self._findings.values() for case in found]
         write_files(self.folder, report_files(cases, issues(self._outcomes), report, text, self.url))
 
 

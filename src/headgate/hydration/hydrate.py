@@ -13,6 +13,7 @@ from headgate.errors import GuardError, HeadgateError, Location
 from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
+from headgate.hydration.candidates import JudgingContext, candidate_of
 from headgate.hydration.cluster import conflicts
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
@@ -22,6 +23,7 @@ from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
 from headgate.notice import Notice
 from headgate.repository.tree import prefetch
+from headgate.validation.weigh import NOT_JUDGED, Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +44,8 @@ by something newer; ``recorded``: only the records of what is pending change."""
 class Outcome:
     """The result of hydrating one app in one environment.
 
-    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``.
+    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``. ``judgement``
+    is told by ``warnings`` and ``error``.
     """
 
     app: str
@@ -58,6 +61,7 @@ class Outcome:
     warnings: tuple[Notice, ...] = ()
     upgrade: str = ""
     inputs: str = ""
+    judgement: Judgement = NOT_JUDGED
 
     def joined(self, more: Changes | HeadgateError | None) -> Outcome:
         """Return this with more changes outside of its folder, or failed when they cannot be made."""
@@ -108,7 +112,7 @@ def hydrate(
     """Hydrate the targets and return an outcome for each, in order. Writes nothing.
 
     ``progress`` is called with each app and environment after its render. Raises LockError when headgate.lock names
-    other engine versions.
+    other engine versions, ConfigError for wrong policies that a merge request brings.
     """
     outcomes, to_render = planned(tree, configuration, targets, options)
     outcomes |= _hydrate_planned(tree, configuration, to_render, options, progress)
@@ -123,6 +127,7 @@ def planned(
     Raises LockError when headgate.lock names other engine versions.
     """
     pool.require_sandbox(required=configuration.settings.sandbox == "required")
+    judging.check_proposed_policies(configuration)
     records = [f"{folder}/{RECORD}" for folder in output_folders(configuration, targets)]
     prefetch(tree, template_paths(targets) + records)
     planner = Planner(tree, configuration, tools.engine_version)
@@ -227,14 +232,9 @@ def _hydrate_planned(
     errors |= unused_images(tree, configuration, rendered)
     owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
     errors |= conflicts(configuration, tree, owners)
-    review = judging.JudgingContext(
-        tree=tree,
-        configuration=configuration,
-        rendered={key: hydrated for key, hydrated in rendered.items() if key not in errors},
-        today=options.today,
-        repeats_findings=options.repeats_findings,
-    )
-    judgements = judging.judged(review)
+    candidates = {key: candidate_of(hydrated) for key, hydrated in rendered.items() if key not in errors}
+    context = JudgingContext(tree=tree, configuration=configuration, rendered=candidates, today=options.today)
+    judgements = judging.judged(context, repeats_findings=options.repeats_findings)
     errors |= {key: judgement.error for key, judgement in judgements.items() if judgement.error is not None}
     records = {(plan.record.name, plan.environment): plan.record for plan in plans}
     errors = {key: named(error, tree, records[key], key[1]) for key, error in errors.items()}
@@ -249,12 +249,13 @@ def _hydrate_planned(
             engine=plan.render.engine,
             warnings=plan.warnings,
             inputs=plan.inputs,
+            judgement=judgements.get(key, NOT_JUDGED),
         )
         if key in errors:
             outcomes[key] = replace(blank, error=errors[key])
             continue
-        warnings = judgements[key].warnings if key in judgements else ()
-        hydrated = replace(rendered[key], warnings=(*rendered[key].warnings, *map(Notice, warnings)))
+        warnings = (*rendered[key].warnings, *map(Notice, blank.judgement.warnings))
+        hydrated = replace(rendered[key], warnings=warnings)
         outcomes[key] = _compared(tree, configuration, hydrated, blank, options)
     return outcomes
 

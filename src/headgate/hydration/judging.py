@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate import tools
 from headgate.engine import pool
-from headgate.engine.protocol import Request, validator_command
+from headgate.engine.protocol import validator_command
 from headgate.errors import HeadgateError
-from headgate.hydration.record import read_record
-from headgate.objects.manifest import manifests
-from headgate.repository.tree import MAX_FILE, blob_id, prefetch
+from headgate.hydration.candidates import JudgingContext, changed_files, landed_files, read_files, removed_files
+from headgate.impact.effects import is_pruned
 from headgate.validation.definitions import (
     configured_definitions,
     is_definition,
@@ -20,41 +19,24 @@ from headgate.validation.definitions import (
     rendered_definition,
 )
 from headgate.validation.judge import Subject, judge
-from headgate.validation.rules import GENERATION, NOT_AGAIN, OWN_RULES, level_of
+from headgate.validation.policies import check_policies, read_policies
+from headgate.validation.rules import GENERATION, OWN_RULES, RuleBook, level_of
 from headgate.validation.weigh import Judgement, Scales, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import date
 
     from headgate.configuration import Configuration, Owner
-    from headgate.engine.protocol import EngineObject
-    from headgate.hydration.assemble import Hydrated
     from headgate.objects.manifest import Manifest
-    from headgate.repository.tree import Tree
     from headgate.validation.definitions import Definition
     from headgate.validation.finding import ObjectFinding
     from headgate.validation.judge import Found
+    from headgate.validation.policies import Policy
 
 MISSING = (
     "what an API server would reject is not looked for, since headgate-validator is not here: "
     "'make validator' in a checkout of Headgate builds it, and Headgate's image has it"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgingContext:
-    """All that judging looks at. ``repeats_findings``: also findings that the landed YAML has already."""
-
-    tree: Tree
-    configuration: Configuration
-    rendered: Mapping[Owner, Hydrated]
-    today: date
-    repeats_findings: bool = False
-
-    def folder(self, owner: Owner) -> str:
-        """Return the folder of an app's final YAML."""
-        return self.configuration.output_folder(*owner)
 
 
 def start_ahead(configuration: Configuration) -> None:
@@ -63,28 +45,50 @@ def start_ahead(configuration: Configuration) -> None:
         pool.start_ahead(validator_command)
 
 
-def judged(context: JudgingContext) -> dict[Owner, Judgement]:
+def judged(context: JudgingContext, *, repeats_findings: bool = False) -> dict[Owner, Judgement]:
     """Return what becomes of each app-environment that was rendered.
 
+    ``repeats_findings``: also what is only worth a look and was so in the landed YAML already.
     Where there is no validator, the first one has a warning that says so.
     """
     owners = list(context.rendered)
     if not owners or _is_off(context.configuration):
         return {}
     if tools.find_validator() is None:
-        return {owners[0]: Judgement(warnings=(MISSING,))}
-    subjects = _subjects(context)
+        return {owners[0]: Judgement(notice=MISSING)}
+    try:
+        policies = _policies(context.configuration)
+    except HeadgateError as error:
+        return {owner: Judgement(error=error) for owner in owners}
+    rules = _rules(context.configuration)
+    subjects = _subjects(context, policies, rules)
     found = dict(zip(owners, judge(subjects.values()), strict=True))
     found = _looked_around(context, subjects, found)
-    if not context.repeats_findings:
-        found = _only_new(context, subjects, found)
-    lock = context.configuration.lock
-    scales = Scales(
-        settings=context.configuration.settings.validation,
-        generation=GENERATION if lock is None else lock.rules,
-        today=context.today,
-    )
+    if not repeats_findings:
+        found = _only_new(context, subjects, found, rules)
+    scales = Scales(rules=rules, today=context.today)
     return {owner: _weighed(owner, verdict, scales) for owner, verdict in found.items()}
+
+
+def check_proposed_policies(configuration: Configuration) -> None:
+    """Check the policies that a merge request brings, which count when it is merged. Raises ConfigError, YamlError."""
+    proposed = configuration.proposed_policies
+    is_other = proposed is not None and proposed.id != configuration.policies.id
+    if proposed is not None and is_other and not _is_off(configuration) and tools.find_validator() is not None:
+        check_policies(read_policies(proposed), {})
+
+
+def _policies(configuration: Configuration) -> tuple[Policy, ...]:
+    """Return the policies that count, once they are known to be right."""
+    policies = read_policies(configuration.policies)
+    check_policies(policies, configuration.settings.policies)
+    return policies
+
+
+def _rules(configuration: Configuration) -> RuleBook:
+    lock, settings = configuration.lock, configuration.settings
+    generation = GENERATION if lock is None else lock.rules
+    return RuleBook(settings=settings.validation, policies=settings.policies, generation=generation)
 
 
 def _is_off(configuration: Configuration) -> bool:
@@ -95,61 +99,28 @@ def _weighed(owner: Owner, found: Found, scales: Scales) -> Judgement:
     return Judgement(error=found.error) if found.error is not None else weigh(found.findings, *owner, scales)
 
 
-def _subjects(context: JudgingContext) -> dict[Owner, Subject]:
+def _subjects(context: JudgingContext, policies: Sequence[Policy], rules: RuleBook) -> dict[Owner, Subject]:
     definitions = {cluster: _definitions(context, cluster) for cluster in _clusters(context)}
-    current = _read(context, {owner: _changed_files(context, owner) for owner in context.rendered})
+    current = read_files(context.tree, {owner: changed_files(context, owner) for owner in context.rendered})
+    removed = read_files(context.tree, {owner: removed_files(context, owner) for owner in context.rendered if policies})
     return {
         owner: Subject(
             app=owner[0],
             environment=owner[1],
-            kubernetes=hydrated.planned.render.kubernetes,
-            manifests=hydrated.manifests,
+            kubernetes=candidate.kubernetes,
+            manifests=candidate.manifests,
             definitions=definitions[context.configuration.cluster(owner[1])],
             current={manifest.identity: manifest for manifest in current[owner]},
-            budget=hydrated.planned.render.budget,
+            removed=[manifest for manifest in removed.get(owner, ()) if is_pruned(manifest)],
+            policies=[policy for policy in policies if rules.outcome(policy.name, owner[1]) != "off"],
+            budget=candidate.budget,
         )
-        for owner, hydrated in context.rendered.items()
+        for owner, candidate in context.rendered.items()
     }
 
 
 def _clusters(context: JudgingContext) -> set[str]:
     return {context.configuration.cluster(environment) for _, environment in context.rendered}
-
-
-def _changed_files(context: JudgingContext, owner: Owner) -> list[str]:
-    """Return the files of an app that are there now with another text: only their objects are updated."""
-    folder, files = context.folder(owner), context.rendered[owner].files
-    paths = [(f"{folder}/{name}", text) for name, text in files.items()]
-    return [
-        path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text.encode())
-    ]
-
-
-def _read(context: JudgingContext, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
-    """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
-    small = {
-        owner: [path for path in paths if context.tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()
-    }
-    prefetch(context.tree, [path for paths in small.values() for path in paths])
-    requests = {owner: _request(context.tree, paths) for owner, paths in small.items() if paths}
-    owners = {id(request): owner for owner, request in requests.items()}
-    found: dict[Owner, list[Manifest]] = {owner: [] for owner in wanted}
-    for request, answer in pool.converse(requests.values()):
-        if answer.error is None and answer.failure is None:
-            found[owners[id(request)]] = _manifests(answer.objects)
-    return found
-
-
-def _request(tree: Tree, paths: Sequence[str]) -> Request:
-    files = [{"file": path, "text": tree.read(path).decode("utf-8", "replace")} for path in paths]
-    return Request(kind="objects", body={"files": files})
-
-
-def _manifests(objects: Sequence[EngineObject]) -> list[Manifest]:
-    try:
-        return manifests(objects)
-    except HeadgateError:
-        return []
 
 
 def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
@@ -160,11 +131,11 @@ def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
         for app in configuration.apps.names if configuration.cluster(environment) == cluster else ():
             if (app, environment) not in context.rendered:
                 found += landed_definitions(tree, context.folder((app, environment)), partial(_writer, context, app))
-    for owner, hydrated in context.rendered.items():
+    for owner, candidate in context.rendered.items():
         if configuration.cluster(owner[1]) == cluster:
-            writer = owner[0] if hydrated.planned.own_config else ""
+            writer = owner[0] if candidate.own_config else ""
             found += [
-                rendered_definition(manifest, writer) for manifest in hydrated.manifests if is_definition(manifest)
+                rendered_definition(manifest, writer) for manifest in candidate.manifests if is_definition(manifest)
             ]
     return found
 
@@ -179,17 +150,18 @@ def _looked_around(
     context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
 ) -> dict[Owner, Found]:
     """Judge again, among their neighbours, those who name what they do not define."""
-    unresolved = [owner for owner in found if _matters(context, owner, found[owner], OWN_RULES)]
+    unresolved = [owner for owner in found if _names_others(context, owner, found[owner])]
     again = {owner: others for owner, others in _neighbours(context, unresolved).items() if others}
-    read = _read(context, {other: _landed_files(context, other) for others in again.values() for other in others})
+    landed = {other: landed_files(context, other) for others in again.values() for other in others}
+    read = read_files(context.tree, landed)
     todo = {owner: replace(subjects[owner], around=_around(context, others, read)) for owner, others in again.items()}
     return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
 
 
-def _matters(context: JudgingContext, owner: Owner, found: Found, rules: Collection[str]) -> bool:
+def _names_others(context: JudgingContext, owner: Owner, found: Found) -> bool:
     settings = context.configuration.settings.validation
     return any(
-        finding.rule in rules and level_of(finding.rule, owner[1], settings, GENERATION) != "off"
+        finding.rule in OWN_RULES and level_of(finding.rule, owner[1], settings, GENERATION) != "off"
         for finding in found.findings
     )
 
@@ -219,28 +191,23 @@ def _around(
     ]
 
 
-def _landed_files(context: JudgingContext, owner: Owner) -> list[str]:
-    """Return the files of an app's final YAML as it is now."""
-    folder = context.folder(owner)
-    try:
-        names = read_record(context.tree, folder).files
-    except HeadgateError:
-        return []
-    return [path for name in names if (path := f"{folder}/{name}") in context.tree]
-
-
 def _only_new(
-    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
+    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found], rules: RuleBook
 ) -> dict[Owner, Found]:
     """Leave out what is only worth a look and is so in what is landed, too: it was shown when it came."""
-    owners = [owner for owner in found if _matters(context, owner, found[owner], NOT_AGAIN)]
+    owners = [owner for owner in found if _has_shown_once(found[owner], owner, rules)]
     before = {owner: found[owner] for owner in owners if _is_landed(context, owner)}
-    landed = _read(context, {owner: _landed_files(context, owner) for owner in owners if owner not in before})
-    todo = {owner: replace(subjects[owner], manifests=landed[owner], current={}) for owner in landed if landed[owner]}
+    others = [owner for owner in owners if owner not in before]
+    landed = read_files(context.tree, {owner: landed_files(context, owner) for owner in others})
+    todo = {
+        owner: replace(subjects[owner], manifests=landed[owner], current={}, removed=())
+        for owner in others
+        if landed[owner]
+    }
     before |= zip(todo, judge(todo.values()), strict=True)
-    known = {owner: {_identity(finding) for finding in verdict.findings} for owner, verdict in before.items()}
+    known = {owner: {finding.identity for finding in verdict.findings} for owner, verdict in before.items()}
     return {
-        owner: replace(found_here, findings=tuple(_new(found_here.findings, known[owner])))
+        owner: replace(found_here, findings=tuple(_new(found_here.findings, owner, known[owner], rules)))
         if owner in known
         else found_here
         for owner, found_here in found.items()
@@ -251,12 +218,18 @@ def _is_landed(context: JudgingContext, owner: Owner) -> bool:
     """Whether an app's final YAML stands as it was rendered."""
     folder = context.folder(owner)
     rendered = {f"{folder}/{name}" for name in context.rendered[owner].files}
-    return rendered == set(_landed_files(context, owner)) and not _changed_files(context, owner)
+    return rendered == set(landed_files(context, owner)) and not changed_files(context, owner)
 
 
-def _new(findings: Iterable[ObjectFinding], known: Collection[tuple[object, ...]]) -> Iterator[ObjectFinding]:
-    return (finding for finding in findings if finding.rule not in NOT_AGAIN or _identity(finding) not in known)
+def _new(
+    findings: Iterable[ObjectFinding], owner: Owner, known: Collection[tuple[object, ...]], rules: RuleBook
+) -> Iterator[ObjectFinding]:
+    return (
+        finding for finding in findings if not (rules.is_shown_once(finding, owner[1]) and finding.identity in known)
+    )
 
 
-def _identity(finding: ObjectFinding) -> tuple[object, ...]:
-    return (*finding.manifest.identity, finding.rule, finding.field, finding.message)
+def _has_shown_once(found: Found, owner: Owner, rules: RuleBook) -> bool:
+    return any(
+        rules.is_shown_once(finding, owner[1]) and rules.level(finding, owner[1]) != "off" for finding in found.findings
+    )

@@ -79,8 +79,13 @@ _DATA = {
 }
 
 
+def is_pruned(old: Manifest) -> bool:
+    """Whether Flux removes an object from the cluster when it goes from the final YAML."""
+    return flux_setting(old, "kustomize.toolkit.fluxcd.io/prune") != "disabled"
+
+
 def _removal(old: Manifest) -> Iterator[Effect]:
-    if flux_setting(old, "kustomize.toolkit.fluxcd.io/prune") == "disabled":
+    if not is_pruned(old):
         yield Effect("stays", "is not removed from the cluster: its annotation keeps Flux from that")
     elif old.kind_name in _DATA:
         yield Effect("data", _DATA[old.kind_name])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from headgate.configuration import Configuration
     from headgate.landing.proof import ProofKey
     from headgate.landing.push_queue import PushQueue
-    from headgate.model import Settings
     from headgate.repository.git import Repository
 
 
@@ -51,10 +50,10 @@ class _BranchHeads:
 class Workspace:
     """A manifest repository at the commit ``base`` of ``branch``. An empty ``remote`` means no pushes.
 
-    ``signing_key`` is the file of the key that signs commits, if any. ``target`` is headgate.yaml of the branch into
-    which people will merge this one: its limits apply, and nothing is proposed. ``push_options`` returns the options
-    for a push of review branches. ``prover`` proves commits on review branches; without it they are trusted. ``queue``
-    is the push queue that this run waits in.
+    ``signing_key`` is the file of the key that signs commits, if any. ``target`` is the configuration of the branch
+    into which people will merge this one: its limits apply, and nothing is proposed. ``push_options`` returns the
+    options for a push of review branches. ``prover`` proves commits on review branches; without it they are trusted.
+    ``queue`` is the push queue that this run waits in.
     """
 
     repository: Repository
@@ -63,7 +62,7 @@ class Workspace:
     remote: str
     is_checkout: bool
     signing_key: str = ""
-    target: Settings | None = None
+    target: Configuration | None = None
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
     prover: ProofKey | None = None
     queue: PushQueue | None = field(default=None, compare=False)

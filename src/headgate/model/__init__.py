@@ -8,6 +8,7 @@ from headgate.model.merges import UnapprovedMerge, UnapprovedMerges
 from headgate.model.notification import Notification
 from headgate.model.output import Artifact, Mirror, Output
 from headgate.model.pending import FailureRecord, GroupRecord, ProposalRecord, Rejected, Rejection
+from headgate.model.policies import PolicySettings
 from headgate.model.promotion import AfterHealth
 from headgate.model.release import (
     FreezeRecord,
@@ -63,6 +64,7 @@ __all__ = [
     "Output",
     "Part",
     "PinRecord",
+    "PolicySettings",
     "ProposalRecord",
     "Registry",
     "Rejected",

@@ -37,6 +37,7 @@ from headgate.model.fields import (
 )
 from headgate.model.notification import Notification
 from headgate.model.output import Output
+from headgate.model.policies import PolicyName, PolicySettings
 from headgate.model.promotion import Auto
 from headgate.model.validation import Validation
 
@@ -275,6 +276,8 @@ class Settings(StrictModel):
     """Limits of renders and changes."""
     validation: Validation = Validation()
     """Findings of validation by the API server's own rules: levels, waivers, custom resources."""
+    policies: Mapping[PolicyName, PolicySettings] = Field(default_factory=dict)
+    """What becomes of apps that do not keep the policies in `policies/`, by the policy's name. Default: a warning."""
     commits: Commits = Commits()
     """Author, committer and subject of commits."""
     notifications: Mapping[Name, Notification] = Field(default_factory=dict)

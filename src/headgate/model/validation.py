@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from headgate.model.fields import KindName, Name, SafeFolder, StrictModel, Text, as_tuple
+from headgate.model.policies import PolicyRule
 
 Rule = Literal[
     "invalid",
@@ -53,8 +54,8 @@ def _as_date(value: Any) -> Any:
 class Waiver(StrictModel):
     """Findings that are let pass for a time, and why."""
 
-    rule: Rule
-    """The rule that is waived."""
+    rule: Rule | PolicyRule
+    """The rule that is waived: one of these, or `policy/NAME`."""
     app: Name | None = None
     """App whose findings are waived. Default: every app's."""
     environments: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()

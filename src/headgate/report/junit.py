@@ -1,4 +1,4 @@
-"""Hydrations and verifications as GitLab's test report. Pure.
+"""Hydrations with what validation found, and verifications, as GitLab's test report. Pure.
 
 https://docs.gitlab.com/ci/testing/unit_test_reports/
 """
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
     from headgate.hydration.hydrate import Outcome
     from headgate.state.verify import Verification
+    from headgate.validation.weigh import WeighedFinding
 
 
 @dataclass(frozen=True, kw_only=True)
 class JunitCase:
-    """One app in one environment. ``details`` is the whole error; ``skipped`` says why it waits."""
+    """One app in one environment, or one ``finding`` of validation there.
+
+    ``details`` is the whole error; ``skipped`` says why it waits, or what is only worth a look.
+    """
 
     app: str
     environment: str
+    finding: str = ""
     file: str = ""
     failure: str = ""
     details: str = ""
@@ -40,6 +45,29 @@ def of_outcome(outcome: Outcome) -> JunitCase:
         return replace(case, file=file, failure=outcome.error.what, details=details)
     reasons = outcome.reasons or tuple(f"waits for {part}" for part in outcome.waits_for)
     return replace(case, skipped="; ".join(reasons) if outcome.state in _SKIPPED else "")
+
+
+def of_findings(outcome: Outcome) -> list[JunitCase]:
+    """Return the test cases of what validation found: errors failed, warnings and what is waived skipped.
+
+    A case's name stays the same while the finding does, so that GitLab tells which are new.
+    """
+    return [_of_finding(outcome, found) for found in outcome.judgement.findings]
+
+
+def _of_finding(outcome: Outcome, found: WeighedFinding) -> JunitCase:
+    finding, place = found.finding, found.finding.manifest.place
+    field = f"{finding.field} " if finding.field else ""
+    case = JunitCase(
+        app=outcome.app,
+        environment=outcome.environment,
+        finding=f"{finding.manifest}: {field}[{finding.rule}]",
+        file=place.file if place else "",
+    )
+    if found.level == "warn":
+        return replace(case, skipped=str(found))
+    hints = "\n".join(filter(None, [str(found), finding.hint, str(finding.place or "")]))
+    return replace(case, failure=finding.message, details=hints)
 
 
 _SKIPPED = ("waiting", "held", "superseded")
@@ -60,12 +88,25 @@ def of_verification(verification: Verification) -> JunitCase:
 
 def to_junit(cases: Sequence[JunitCase]) -> str:
     """Return cases as XML. Invisible characters and those that XML forbids are written as escapes."""
+    root = ET.Element("testsuites", _counts(cases))
+    findings = [case for case in cases if case.finding]
+    _add_suite(root, "headgate", [case for case in cases if not case.finding])
+    if findings:
+        _add_suite(root, "validation", findings)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _counts(cases: Sequence[JunitCase]) -> dict[str, str]:
     failures, skipped = sum(bool(case.failure) for case in cases), sum(bool(case.skipped) for case in cases)
-    counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped)}
-    root = ET.Element("testsuites", counts)
-    suite = ET.SubElement(root, "testsuite", {"name": "headgate", **counts})
+    return {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped)}
+
+
+def _add_suite(root: ET.Element, title: str, cases: Sequence[JunitCase]) -> None:
+    suite = ET.SubElement(root, "testsuite", {"name": title, **_counts(cases)})
     for case in cases:
         name = f"{case.app} in {case.environment}" if case.environment else case.app
+        name = f"{name}: {case.finding}" if case.finding else name
         attributes = {"classname": case.environment or "headgate", "name": name} | (
             {"file": case.file} if case.file else {}
         )
@@ -75,8 +116,6 @@ def to_junit(cases: Sequence[JunitCase]) -> str:
             failure.text = _clean(case.details)
         elif case.skipped:
             ET.SubElement(element, "skipped", {"message": _clean(case.skipped)})
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _clean(text: str) -> str:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from headgate.configuration import Owner
     from headgate.hydration.hydrate import Outcome
     from headgate.impact.effects import EffectKind
     from headgate.report.appchange import AppChange, ObjectEffect
+    from headgate.validation.weigh import Judgement
 
 VerdictWord = Literal["nothing", "routine", "look at this", "will fail"]
 
@@ -52,6 +54,22 @@ def findings_of(outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
         for warning in outcome.warnings
     ]
     return tuple(dict.fromkeys([*errors, *warnings]))
+
+
+def judged_findings(judgements: Mapping[Owner, Judgement]) -> tuple[Finding, ...]:
+    """Return what validation found in app-environments, errors first."""
+    errors = [
+        Finding(app=app, environment=environment, text=str(judgement.error), is_error=True)
+        for (app, environment), judgement in judgements.items()
+        if judgement.error is not None
+    ]
+    warnings = [
+        Finding(app=app, environment=environment, text=str(entry))
+        for (app, environment), judgement in judgements.items()
+        for entry in judgement.findings
+        if entry.level == "warn"
+    ]
+    return (*errors, *warnings)
 
 
 def verdict_of(changes: Sequence[AppChange], findings: Sequence[Finding] = ()) -> Verdict:

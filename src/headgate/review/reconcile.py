@@ -17,13 +17,13 @@ from headgate.landing.review_branches import ReviewBranches
 from headgate.landing.workspace import read_proposal
 from headgate.paths import OURS, app_of, environment_of
 from headgate.releases.pending_files import read_pending
-from headgate.report.appchange import app_changes
 from headgate.repository.git import NO_COMMIT
 from headgate.repository.remote import remote_refs
 from headgate.repository.tree import differing
 from headgate.review.api import MergeRequests
 from headgate.review.automerge import Deadline
 from headgate.review.closing import close, comment_closed
+from headgate.review.content import review_content
 from headgate.review.description import read_metadata, settings_id
 from headgate.review.merging import approvals_of, merge_proposal, merges_automatically
 from headgate.review.pipelines import begin_pipeline, without_pipeline
@@ -195,12 +195,12 @@ def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest
     proposal = read_proposal(context.workspace, branch, commit)
     if not _changes_anything(context, proposal):
         return _close(context, request) if request and metadata else None
-    changes = app_changes(proposal.base, proposal.tree, context.configuration)
+    content = review_content(proposal.base, proposal.tree, context.configuration)
     is_known = metadata is not None and metadata.commit == commit
     approvals = approvals_of(context, branch, commit, request if is_known else None)
     if request is None:
-        return open_request(context, proposal, changes, approvals)
-    return update_request(context, proposal, changes, request, approvals)
+        return open_request(context, proposal, content, approvals)
+    return update_request(context, proposal, content, request, approvals)
 
 
 def _moved(workspace: Workspace, branch: str, commit: str) -> bool:

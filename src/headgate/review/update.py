@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from headgate.model import Review
     from headgate.report.appchange import AppChange
     from headgate.review.api import MergeRequest, MergeRequests
+    from headgate.review.content import ReviewContent
     from headgate.review.description import Source
 
 _MAX_TITLE = 200
@@ -120,7 +121,7 @@ class ReviewContext:
 
 
 def open_request(
-    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], approvals: Approvals | None = None
+    context: ReviewContext, proposal: OpenProposal, content: ReviewContent, approvals: Approvals | None = None
 ) -> RequestUpdate:
     """Open a merge request for a proposal, unless somebody closed that very one. Raises GitLabError."""
     branch, review = proposal.branch, context.review(proposal.branch)
@@ -130,27 +131,28 @@ def open_request(
         message = f"{rejected[0].name} for {branch} was closed and is not opened again: {way_out}"
         return RequestUpdate(request=None, message=message)
     notice = context.notice(branch)
-    metadata = _metadata(context, proposal, changes, frozen=bool(notice) and not review.draft)
+    metadata = _metadata(context, proposal, content.changes, frozen=bool(notice) and not review.draft)
+    labels = dict.fromkeys([*review.labels, *content.labels])
     title = _title(context, proposal)
     fields: dict[str, Any] = {
         "title": as_draft(title) if review.draft or notice else title,
         "description": updated_description(
-            "", metadata, _text(context, proposal, changes), context.notices(branch, approvals)
+            "", metadata, _text(context, proposal, content), context.notices(branch, approvals)
         ),
-        **({"labels": ",".join(review.labels)} if review.labels else {}),
+        **({"labels": ",".join(labels)} if labels else {}),
         **_people(context, review, ()),
     }
     request = context.requests.create(branch, fields)
     existing = read_metadata(request.description)
     if existing is None or existing.commit != proposal.commit:  # somebody else was faster
-        return update_request(context, proposal, changes, request, approvals)
+        return update_request(context, proposal, content, request, approvals)
     return RequestUpdate(request=request, changed=True, message=f"opened {request.name} for {branch}: {request.url}")
 
 
 def update_request(
     context: ReviewContext,
     proposal: OpenProposal,
-    changes: Sequence[AppChange],
+    content: ReviewContent,
     request: MergeRequest,
     approvals: Approvals | None = None,
 ) -> RequestUpdate:
@@ -160,7 +162,7 @@ def update_request(
     notice = context.notice(proposal.branch)
     freezes = bool(notice) and not request.is_draft
     frozen = freezes or (before.frozen and request.is_draft and bool(notice))
-    metadata = _metadata(context, proposal, changes, frozen=frozen)
+    metadata = _metadata(context, proposal, content.changes, frozen=frozen)
     title = _title(context, proposal)
     is_draft = freezes or (request.is_draft and not (before.frozen and not notice))
     fields: dict[str, Any] = {
@@ -168,12 +170,14 @@ def update_request(
         "description": updated_description(
             request.description,
             metadata,
-            _text(context, proposal, changes),
+            _text(context, proposal, content),
             context.notices(proposal.branch, approvals),
         ),
     }
-    if before.settings != metadata.settings:
-        fields |= {"add_labels": ",".join(review.labels)} if review.labels else {}
+    has_new_settings = before.settings != metadata.settings
+    labels = dict.fromkeys([*(review.labels if has_new_settings else ()), *content.labels])
+    fields |= {"add_labels": ",".join(labels)} if labels else {}
+    if has_new_settings:
         fields |= _people(context, review, request.reviewers)
     if notice and request.merges_itself:
         cancel_auto_merge(context.requests, request)
@@ -237,10 +241,12 @@ def _title(context: ReviewContext, proposal: OpenProposal) -> str:
     return plain(message.split("\n", 1)[0], _MAX_TITLE)
 
 
-def _text(context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange]) -> str:
+def _text(context: ReviewContext, proposal: OpenProposal, content: ReviewContent) -> str:
     gitlab, environment = context.requests.gitlab, environment_of(proposal.branch)
+    changes = content.changes
     report = ChangeReport(
         changes=changes,
+        findings=content.findings,
         requested_by=actor_of(context, proposal) or actors_of(changes),
         consequence=f"Merging it brings it to {context.workspace.branch}, from where Flux applies it in {environment}.",
         page=context.pages.get(proposal.commit, ""),

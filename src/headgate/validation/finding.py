@@ -6,20 +6,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headgate.errors import Location
     from headgate.objects.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFinding:
-    """One thing that is wrong with an object. ``field`` is empty where it is about the whole of it."""
+    """One thing that is wrong with an object. ``field`` is empty where it is about the whole of it.
+
+    ``policy`` is the name of the one that it does not keep, ``place`` where that says so.
+    """
 
     rule: str
     field: str
     message: str
     hint: str
     manifest: Manifest
+    policy: str = ""
+    place: Location | None = None
 
     def __str__(self) -> str:
         """Tell it on one line: object, field, what is wrong, and the rule in brackets."""
         where = f"{self.manifest}: {self.field}" if self.field else str(self.manifest)
         return f"{where}: {self.message} [{self.rule}]"
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What is equal in two findings of the same thing. A policy's message may name what changes, such as a tag."""
+        text = str(self.place) if self.policy else self.message
+        return (*self.manifest.identity, self.rule, self.field, text)

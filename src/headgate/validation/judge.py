@@ -11,6 +11,7 @@ from headgate.engine.protocol import Request, validator_command
 from headgate.objects.kinds import DEFINITION, KUBERNETES
 from headgate.validation.definitions import as_tree, needed
 from headgate.validation.finding import ObjectFinding
+from headgate.validation.policies import RULE
 from headgate.validation.rules import OWN_RULES
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from headgate.errors import HeadgateError
     from headgate.objects.manifest import Manifest
     from headgate.validation.definitions import Definition
+    from headgate.validation.policies import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """One app in one environment. ``current`` has what is there now, by the identity of the object.
 
-    ``around`` are objects of others in its namespaces.
+    ``around`` are objects of others in its namespaces; ``removed`` are its own that go, about which only ``policies``
+    are asked.
     """
 
     app: str
@@ -36,6 +39,8 @@ class Subject:
     definitions: Sequence[Definition] = ()
     current: Mapping[tuple[str, str, str, str], Manifest] = field(default_factory=dict)
     around: Sequence[Manifest] = ()
+    removed: Sequence[Manifest] = ()
+    policies: Sequence[Policy] = ()
     budget: Budget = USUAL
 
 
@@ -60,10 +65,12 @@ def judge(subjects: Iterable[Subject]) -> list[Found]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """The objects of a subject that one process judges."""
+    """The objects of a subject that one process judges. ``removed`` are counted after the others."""
 
     request: Request
     manifests: tuple[Manifest, ...]
+    removed: tuple[Manifest, ...]
+    policies: Mapping[str, Policy]
 
 
 def _parts(subject: Subject) -> list[_Part]:
@@ -102,12 +109,17 @@ def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str) -> _Par
     }
     if subject.current:
         body["current"] = [_current(subject, manifest) for manifest in manifests]
+    removed = () if owner else tuple(subject.removed)
     if not owner:
         body["around"] = [manifest.data for manifest in (*others, *subject.around)]
+    if subject.policies:
+        body["policies"] = [policy.data for policy in subject.policies]
+        body["removed"] = [manifest.data for manifest in removed]
     request = Request(
         kind="validate", body=body, owner=owner, tree=tree, budget=subject.budget, command=validator_command
     )
-    return _Part(request=request, manifests=manifests)
+    policies = {policy.rule: policy for policy in subject.policies}
+    return _Part(request=request, manifests=manifests, removed=removed, policies=policies)
 
 
 def _current(subject: Subject, manifest: Manifest) -> dict[str, Any] | None:
@@ -121,17 +133,32 @@ def _found(part: _Part, answer: Answer) -> Found:
     if answer.failure is not None:
         return Found(error=answer.failure.error())
     findings = tuple(
-        ObjectFinding(
-            rule=entry["rule"],
-            field=entry.get("field", ""),
-            message=entry["message"],
-            hint=entry.get("hint", ""),
-            manifest=part.manifests[entry["object"]],
-        )
+        _finding(part, entry)
         for entry in answer.value["findings"]
         if not (part.request.owner and entry["rule"] in OWN_RULES)
     )
     return Found(findings=(*findings, *_unchecked(part, answer.value["unchecked"])))
+
+
+def _finding(part: _Part, entry: Mapping[str, Any]) -> ObjectFinding:
+    rule, manifest = entry["rule"], (*part.manifests, *part.removed)[entry["object"]]
+    if rule.startswith(RULE):
+        return ObjectFinding(
+            rule=rule,
+            field="",
+            message=entry["message"],
+            hint="",
+            manifest=manifest,
+            policy=part.policies[rule].name,
+            place=part.policies[rule].place(entry["field"]),
+        )
+    return ObjectFinding(
+        rule=rule,
+        field=entry.get("field", ""),
+        message=entry["message"],
+        hint=entry.get("hint", ""),
+        manifest=manifest,
+    )
 
 
 def _unchecked(part: _Part, kinds: Sequence[str]) -> Iterator[ObjectFinding]:

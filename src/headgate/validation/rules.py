@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.model import Validation
+    from headgate.model import PolicySettings, Validation
+    from headgate.model.policies import PolicyOutcome
+    from headgate.validation.finding import ObjectFinding
 
 FindingLevel = Literal["error", "warn", "off"]
 
@@ -47,6 +49,33 @@ OWN_RULES = frozenset({"selects-nothing", "undefined-reference", "blocking-budge
 
 NOT_AGAIN = OWN_RULES | {"not-checked", "server-warning", "deprecated-api", "off-by-default"}
 """What may be so on purpose: where it is so in what is landed already, it is not shown again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleBook:
+    """What findings are weighed by: the configuration, and the generation of rules that the repository knows."""
+
+    settings: Validation
+    policies: Mapping[str, PolicySettings] = field(default_factory=dict)
+    generation: int = GENERATION
+
+    def level(self, finding: ObjectFinding, environment: str) -> FindingLevel:
+        """Return the level of a finding."""
+        if not finding.policy:
+            return level_of(finding.rule, environment, self.settings, self.generation)
+        outcome = self.outcome(finding.policy, environment)
+        return "error" if outcome == "refuse" else "off" if outcome == "off" else "warn"
+
+    def outcome(self, policy: str, environment: str) -> PolicyOutcome:
+        """Return what becomes of an app in an environment that does not keep a policy."""
+        found = self.policies.get(policy)
+        return found.environments.get(environment, found.outcome) if found else "warn"
+
+    def is_shown_once(self, finding: ObjectFinding, environment: str) -> bool:
+        """Whether it is not shown again while it stays as it is. What a policy refuses is refused each time."""
+        if not finding.policy:
+            return finding.rule in NOT_AGAIN
+        return self.level(finding, environment) != "error"
 
 
 def level_of(rule: str, environment: str, settings: Validation, generation: int) -> FindingLevel:

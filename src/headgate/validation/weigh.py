@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headgate.bounded import first_few
-from headgate.errors import HeadgateError, InvalidObjectError
-from headgate.validation.rules import OWN_RULES, level_of
+from headgate.errors import DeniedError, HeadgateError, InvalidObjectError
+from headgate.validation.rules import OWN_RULES
 from headgate.validation.waivers import waiver_of
 
 if TYPE_CHECKING:
@@ -16,43 +16,78 @@ if TYPE_CHECKING:
 
     from headgate.model import Validation
     from headgate.validation.finding import ObjectFinding
+    from headgate.validation.rules import RuleBook
 
 _SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scales:
-    """By what findings are weighed: the configuration, the generation of rules that the repository knows, the day."""
+    """By what findings are weighed: the rules, and the day, which ends waivers."""
 
-    settings: Validation
-    generation: int
+    rules: RuleBook
     today: date
 
 
 @dataclass(frozen=True, kw_only=True)
+class WeighedFinding:
+    """A finding with what it counts. ``labels`` are those that it gives a merge request."""
+
+    finding: ObjectFinding
+    level: Literal["error", "warn"]
+    waived: str = ""
+    labels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Tell it on one line, with what lets it pass."""
+        return f"{self.waived}: {self.finding}" if self.waived else str(self.finding)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What became of the findings of one app in one environment."""
+    """What became of the findings of one app in one environment. ``notice`` is about the judging itself."""
 
     error: HeadgateError | None = None
-    warnings: tuple[str, ...] = ()
+    findings: tuple[WeighedFinding, ...] = ()
+    notice: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is only shown."""
+        lines = [str(found) for found in self.findings if found.level == "warn"]
+        return (*((self.notice,) if self.notice else ()), *first_few(lines, _SHOWN))
+
+
+NOT_JUDGED = Judgement()
+"""Where nothing was rendered, or validation is off."""
 
 
 def weigh(findings: Sequence[ObjectFinding], app: str, environment: str, scales: Scales) -> Judgement:
     """Sort findings by their level; what a waiver lets pass is shown with its reason."""
-    errors: list[ObjectFinding] = []
-    warnings: list[str] = []
+    weighed: list[WeighedFinding] = []
+    settings = scales.rules.settings
     for finding in findings:
-        level = level_of(finding.rule, environment, scales.settings, scales.generation)
-        valid, over = waiver_of(finding, scales.settings.waivers, app, environment, scales.today)
-        if level == "off" or _is_known(finding, scales.settings):
+        level = scales.rules.level(finding, environment)
+        valid, over = waiver_of(finding, settings.waivers, app, environment, scales.today)
+        if level == "off" or _is_known(finding, settings):
             continue
         if valid is not None:
-            warnings.append(f"waived until {valid.until} ({valid.reason}): {finding}")
+            waived = f"waived until {valid.until} ({valid.reason})"
+            weighed.append(WeighedFinding(finding=finding, level="warn", waived=waived))
         elif level == "error":
-            errors.append(_with_ended(finding, f"; the waiver for it ended on {over.until}" if over else ""))
+            ended = _with_ended(finding, f"; the waiver for it ended on {over.until}" if over else "")
+            weighed.append(WeighedFinding(finding=ended, level="error"))
         else:
-            warnings.append(str(finding))
-    return Judgement(error=_error(errors) if errors else None, warnings=tuple(first_few(warnings, _SHOWN)))
+            labels = _labels(finding, environment, scales.rules)
+            weighed.append(WeighedFinding(finding=finding, level="warn", labels=labels))
+    errors = [found.finding for found in weighed if found.level == "error"]
+    return Judgement(error=_error(errors, environment) if errors else None, findings=tuple(weighed))
+
+
+def _labels(finding: ObjectFinding, environment: str, rules: RuleBook) -> tuple[str, ...]:
+    if not finding.policy or rules.outcome(finding.policy, environment) != "label":
+        return ()
+    return rules.policies[finding.policy].labels
 
 
 def _is_known(finding: ObjectFinding, settings: Validation) -> bool:
@@ -63,15 +98,19 @@ def _with_ended(finding: ObjectFinding, ended: str) -> ObjectFinding:
     return replace(finding, message=f"{finding.message}{ended}")
 
 
-def _error(found: Sequence[ObjectFinding]) -> InvalidObjectError:
+def _error(found: Sequence[ObjectFinding], environment: str) -> HeadgateError:
     places = {finding.manifest.place for finding in found}
-    hints = list(dict.fromkeys(finding.hint for finding in found if finding.hint))
-    hints.append("if it is right as it is, headgate.yaml can give the rule in brackets another level or waive it")
-    is_own = all(finding.rule in OWN_RULES for finding in found)
-    title = "headgate.yaml forbids what is rendered" if is_own else "an API server would reject what is rendered"
+    where = places.pop() if len(places) == 1 else None
     lines = first_few([str(finding) for finding in found], _SHOWN)
-    return InvalidObjectError(
-        "\n    ".join((f"{title}:", *lines)),
-        where=places.pop() if len(places) == 1 else None,
-        hint="\n  ".join(hints[:5]),
-    )
+    hints = list(dict.fromkeys(finding.hint for finding in found if finding.hint))
+    rules = {str(finding.place) for finding in found if finding.policy}
+    if rules:
+        hints.append(f"{', '.join(first_few(sorted(rules), 5))} in the manifest repository forbids it")
+    if all(finding.policy for finding in found):
+        hints.append("where it has to stay for a time, headgate.yaml can waive the rule in brackets")
+        title = f"{environment} refuses what is rendered"
+        return DeniedError("\n    ".join((f"{title}:", *lines)), where=where, hint="\n  ".join(hints))
+    hints.append("if it is right as it is, headgate.yaml can give the rule in brackets another level or waive it")
+    is_own = all(finding.rule in OWN_RULES or finding.policy for finding in found)
+    title = "headgate.yaml forbids what is rendered" if is_own else "an API server would reject what is rendered"
+    return InvalidObjectError("\n    ".join((f"{title}:", *lines)), where=where, hint="\n  ".join(hints[-6:]))

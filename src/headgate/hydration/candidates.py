@@ -1,0 +1,114 @@
+"""What is judged before it is written: final YAML of apps, and what there is now in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.engine import pool
+from headgate.engine.protocol import Request
+from headgate.errors import HeadgateError
+from headgate.hydration.record import read_record
+from headgate.objects.manifest import manifests
+from headgate.repository.tree import MAX_FILE, blob_id, prefetch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from headgate.configuration import Configuration, Owner
+    from headgate.engine.budget import Budget
+    from headgate.engine.protocol import EngineObject
+    from headgate.hydration.assemble import Hydrated
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Final YAML of an app in an environment: its objects, and their files by name.
+
+    ``own_config`` says that the app itself wrote what it has.
+    """
+
+    manifests: Sequence[Manifest]
+    files: Mapping[str, str]
+    kubernetes: str
+    budget: Budget
+    own_config: bool
+
+
+def candidate_of(hydrated: Hydrated) -> Candidate:
+    """Return what was just rendered as what is to be judged."""
+    render = hydrated.planned.render
+    return Candidate(
+        manifests=hydrated.manifests,
+        files=hydrated.files,
+        kubernetes=render.kubernetes,
+        budget=render.budget,
+        own_config=hydrated.planned.own_config,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingContext:
+    """All that judging looks at: what is landed (``tree``), and what is to take its place."""
+
+    tree: Tree
+    configuration: Configuration
+    rendered: Mapping[Owner, Candidate]
+    today: date
+
+    def folder(self, owner: Owner) -> str:
+        """Return the folder of an app's final YAML."""
+        return self.configuration.output_folder(*owner)
+
+
+def changed_files(context: JudgingContext, owner: Owner) -> list[str]:
+    """Return the files of an app that are there now with another text: only their objects are updated."""
+    folder, files = context.folder(owner), context.rendered[owner].files
+    paths = [(f"{folder}/{name}", text) for name, text in files.items()]
+    return [
+        path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text.encode())
+    ]
+
+
+def landed_files(context: JudgingContext, owner: Owner) -> list[str]:
+    """Return the files of an app's final YAML as it is now."""
+    folder = context.folder(owner)
+    try:
+        names = read_record(context.tree, folder).files
+    except HeadgateError:
+        return []
+    return [path for name in names if (path := f"{folder}/{name}") in context.tree]
+
+
+def removed_files(context: JudgingContext, owner: Owner) -> list[str]:
+    """Return the files of an app that go."""
+    folder, files = context.folder(owner), context.rendered[owner].files
+    return [path for path in landed_files(context, owner) if path.removeprefix(f"{folder}/") not in files]
+
+
+def read_files(tree: Tree, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
+    """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
+    small = {owner: [path for path in paths if tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()}
+    prefetch(tree, [path for paths in small.values() for path in paths])
+    requests = {owner: _request(tree, paths) for owner, paths in small.items() if paths}
+    owners = {id(request): owner for owner, request in requests.items()}
+    found: dict[Owner, list[Manifest]] = {owner: [] for owner in wanted}
+    for request, answer in pool.converse(requests.values()):
+        if answer.error is None and answer.failure is None:
+            found[owners[id(request)]] = _manifests(answer.objects)
+    return found
+
+
+def _request(tree: Tree, paths: Sequence[str]) -> Request:
+    files = [{"file": path, "text": tree.read(path).decode("utf-8", "replace")} for path in paths]
+    return Request(kind="objects", body={"files": files})
+
+
+def _manifests(objects: Sequence[EngineObject]) -> list[Manifest]:
+    try:
+        return manifests(objects)
+    except HeadgateError:
+        return []

@@ -1,0 +1,53 @@
+"""Final YAML that stands in a tree already, judged again: what a later run is to say of a proposal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.errors import HeadgateError
+from headgate.hydration.candidates import Candidate, JudgingContext, read_files
+from headgate.hydration.judging import judged
+from headgate.hydration.record import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from headgate.configuration import Configuration, Owner
+    from headgate.repository.tree import Tree
+    from headgate.validation.weigh import Judgement
+
+
+def judged_change(
+    old: Tree, new: Tree, configuration: Configuration, owners: Sequence[Owner], today: date
+) -> dict[Owner, Judgement]:
+    """Return what becomes of app-environments whose final YAML changes from one tree to another; none of removed ones.
+
+    ``configuration`` is that of the default branch, whose levels, waivers and policies count.
+    """
+    files = {owner: _files(new, configuration.output_folder(*owner)) for owner in owners}
+    files = {owner: found for owner, found in files.items() if found}
+    read = read_files(new, {owner: list(found) for owner, found in files.items()})
+    candidates = {
+        owner: Candidate(
+            manifests=read[owner],
+            files={path.rpartition("/")[2]: new.read(path).decode("utf-8", "replace") for path in found},
+            kubernetes=configuration.environment(owner[1]).kubernetes or "",
+            budget=configuration.budget,
+            own_config=_has_own_config(configuration, owner[0]),
+        )
+        for owner, found in files.items()
+    }
+    return judged(JudgingContext(tree=old, configuration=configuration, rendered=candidates, today=today))
+
+
+def _files(tree: Tree, folder: str) -> list[str]:
+    try:
+        return [path for name in read_record(tree, folder).files if (path := f"{folder}/{name}") in tree]
+    except HeadgateError:  # somebody broke the record
+        return []
+
+
+def _has_own_config(configuration: Configuration, app: str) -> bool:
+    record = configuration.apps.get(app)
+    return record is None or record.app.template is None

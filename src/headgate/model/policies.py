@@ -1,0 +1,43 @@
+"""The part of headgate.yaml about the policies in ``policies/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from headgate.model.fields import Name, StrictModel, Texts, pattern
+
+_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+PolicyName = Annotated[str, pattern(rf"^{_NAME}$", "the name of a policy: a-z, 0-9, '-' and '.'")]
+PolicyRule = Annotated[str, pattern(rf"^policy/{_NAME}$", "a rule of validation, or policy/NAME")]
+
+
+def _switched_off(value: Any) -> Any:
+    """YAML reads ``off`` as false."""
+    return "off" if value is False else value
+
+
+PolicyOutcome = Annotated[
+    Literal["refuse", "label", "warn", "off"],
+    BeforeValidator(_switched_off, json_schema_input_type=Literal["refuse", "label", "warn", "off", False]),
+]
+
+
+class PolicySettings(StrictModel):
+    """What becomes of an app whose final YAML does not keep a policy."""
+
+    outcome: PolicyOutcome = "warn"
+    """`refuse`: it fails in that environment; `label`: its merge request gets `labels`; `warn`: it is shown; `off`."""
+    environments: Mapping[Name, PolicyOutcome] = Field(default_factory=dict)
+    """The same for single environments."""
+    labels: Texts = ()
+    """With `label`: the labels."""
+
+    @model_validator(mode="after")
+    def _labels_where_they_are_used(self) -> PolicySettings:
+        is_used = "label" in (self.outcome, *self.environments.values())
+        if is_used != bool(self.labels):
+            raise ValueError("labels with the outcome label, and with no other")
+        return self
