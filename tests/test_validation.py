@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import InvalidObjectError
-from headgate.hydration import judging
+from headgate.hydration import candidates
 from headgate.hydration.judging import MISSING
 from headgate.validation.rules import GENERATION
 from support.cli import headgate
@@ -114,7 +114,7 @@ def test_what_is_landed_as_it_is_rendered_is_not_judged_twice(
 ) -> None:
     app(manifests, RIGHT + "---" + SERVICE)
     assert SELECTS_NOTHING in manifests.hydrate().out
-    monkeypatch.setattr(judging, "_request", lambda *_: pytest.fail("what is landed was read"))
+    monkeypatch.setattr(candidates, "_request", lambda *_: pytest.fail("what is landed was read"))
     again = manifests.hydrate("--all")
     assert again.code == 0, again.err
     assert "warning" not in again.out
