@@ -24,19 +24,20 @@ _WAITING = "headgate hand-off"
 
 @contextmanager
 def in_process(gitlab: Double) -> Iterator[None]:
-    """Let a GitLab's runner run jobs of Headgate here for as long as the block lasts. Reports are not kept."""
+    """Let a GitLab's runner run jobs of Headgate here while the block lasts. Reports and results are not kept."""
     streams, before = _PerThread(), gitlab.execute
     lock = threading.Lock()  # git's logins hold for the whole process
 
     def execute(task: Task) -> tuple[str, int]:
         line = task.script.splitlines()[-1]
+        env = {name: value for name, value in task.env.items() if name != "HEADGATE_RESULTS"}  # a folder of the job's
         out = io.StringIO()
         streams.known[threading.get_ident()] = out
         if line == _WAITING:
-            code = _run(_COMMANDS[line], task.env, out)
+            code = _run(_COMMANDS[line], env, out)
         else:
             with lock:
-                code = _run(_COMMANDS[line], task.env, out)
+                code = _run(_COMMANDS[line], env, out)
         return out.getvalue(), code
 
     gitlab.execute = execute
