@@ -232,6 +232,8 @@ def test_secret_in_plain_text_is_refused_wherever_it_comes_from(field: str, *, o
     assert str(refusal(one_object(f"{SECRET}{field}\n"), own_config=own_config)) == (
         "renders objects that the app may not render:\n"
         "    Secret shop/db: a Secret in plain text\n"
+        "  encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster: "
+        "who reads git reads its values\n"
         "  to allow it, add to apps/shop/app.yaml: allow: {kinds: [Secret]}"
     )
 

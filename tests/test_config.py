@@ -50,7 +50,7 @@ def test_key_that_stands_twice_is_refused() -> None:
             (
                 "headgate.yaml:9: enviroments: unknown key 'enviroments', expected one of: "
                 "version, environments, clusters, gitlab, registries, permissions, workloads, scopes, sandbox, "
-                "dependencies, limits, validation, policies, commits, records\n"
+                "dependencies, limits, validation, policies, commits, notifications, records\n"
                 "  did you mean 'environments'?"
             ),
         ),
@@ -350,7 +350,8 @@ PATH = 'a path of values such as a."b.c"[*].d (wrong at character 2)'
             HEADGATE + "5: x\n",
             (
                 "9: 5: unknown key '5', expected one of: version, environments, clusters, gitlab, registries, "
-                "permissions, workloads, scopes, sandbox, dependencies, limits, validation, policies, commits, records"
+                "permissions, workloads, scopes, sandbox, dependencies, limits, validation, policies, commits, "
+                "notifications, records"
             ),
         ),
     ],

@@ -77,8 +77,8 @@ SCRIPT = "script: [echo x]"
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (f"a: {{{SCRIPT}, parallel: 2}}", "a: parallel"),
-        (f"a: {{{SCRIPT}, rules: [{{changes: [templates/**]}}]}}", "a: rules: changes"),
+        (f"a: {{{SCRIPT}, parallel: {{matrix: [{{A: [x, y]}}]}}}}", "a: parallel: matrix"),
+        (f"a: {{{SCRIPT}, rules: [{{changes: {{paths: [x], compare_to: main}}}}]}}", "a: rules: changes: compare_to"),
         (f"a: {{{SCRIPT}, rules: [{{exists: [a]}}]}}", "a: rules: exists"),
         (f"a: {{{SCRIPT}, rules: [{{variables: {{A: b}}}}]}}", "a: rules: variables"),
         (f"a: {{{SCRIPT}, rules: [{{when: delayed, start_in: 1 hour}}]}}", "a: rules: start_in"),

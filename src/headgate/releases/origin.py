@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import posixpath
 from dataclasses import replace
 
 from headgate.errors import GitError, HeadgateError, Location, SandboxError, ToolError
@@ -27,7 +26,8 @@ def in_origin(error: HeadgateError, folder: str, path: str, origin: str, *, is_o
     where = error.where or (Location(folder) if is_own else None)
     if where is None or where.origin or not f"{where.file}/".startswith(f"{folder}/"):
         return error
-    source = posixpath.normpath(posixpath.join(path, posixpath.relpath(where.file, folder)))
+    # As it is written: a name such as '../x' is what the error is about.
+    source = path if where.file == folder else _inside(path) + where.file.removeprefix(f"{folder}/")
     named = copy.copy(error)
     named.where = replace(where, source=source, origin=origin)
     named.what, named.hint = (_renamed(text, folder, path) for text in (error.what, error.hint))
@@ -36,5 +36,8 @@ def in_origin(error: HeadgateError, folder: str, path: str, origin: str, *, is_o
 
 
 def _renamed(text: str, folder: str, path: str) -> str:
-    inside = "" if path == "." else f"{path}/"
-    return text.replace(f"{folder}/", inside).replace(folder, path)
+    return text.replace(f"{folder}/", _inside(path)).replace(folder, path)
+
+
+def _inside(path: str) -> str:
+    return "" if path == "." else f"{path}/"

@@ -47,6 +47,10 @@ def _check_job(name: str, job: Mapping[str, Any]) -> None:
     _check_variables(f"{name}: ", job)
     if "script" in job:  # what is inherited of variables counts for trigger jobs alone here
         _only(f"{name}: inherit", job.get("inherit") or {}, {"default"})
+    for keyword, holder in (("parallel", job), *(("rules: changes", rule) for rule in job.get("rules") or [])):
+        value = holder.get(keyword.rpartition(" ")[2])
+        if isinstance(value, dict):
+            raise NotModelledError(f"the double does not model `{name}: {keyword}: {min(value)}`")
     for rule in job.get("rules") or []:
         _only(f"{name}: rules", rule, {"if", "when", "allow_failure", "changes"})
         _one_of(f"{name}: rules:when", rule.get("when"), "on_success", "never")

@@ -167,10 +167,12 @@ def _decided(project: Project, made: Pipeline, config: dict[str, Any]) -> dict[s
         return globs is None or made.source != "push" or any(fnmatch(file, one) for file in files for one in globs)
 
     def decided(job: Any) -> Any:
-        if not isinstance(job, dict) or "rules" not in job:
+        if not isinstance(job, dict):
             return job
-        rules = [{key: rule[key] for key in rule if key != "changes"} for rule in job["rules"] if holds(rule)]
         alone = {key: job[key] for key in job if key != "parallel"}
+        if "rules" not in job:
+            return alone
+        rules = [{key: rule[key] for key in rule if key != "changes"} for rule in job["rules"] if holds(rule)]
         return {**alone, "rules": rules or [{"when": "never"}]}
 
     return {name: decided(job) for name, job in config.items()}
