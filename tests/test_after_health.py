@@ -95,6 +95,7 @@ def make_place(
 # Reports
 
 
+@pytest.mark.long
 def test_deployments_and_statuses_follow_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with make_place(tmp_path, production="delivery: commit") as place:
         first = place.version(3)
@@ -141,6 +142,7 @@ def test_a_promotion_waits_for_health(tmp_path: Path) -> None:
         assert place.replicas("production") == 3
 
 
+@pytest.mark.long
 def test_a_promotion_waits_until_it_was_healthy_for_a_time(tmp_path: Path) -> None:
     production = "delivery: commit, takes: {promotion: dev, auto: {healthy: true, after: 1h}}"
     with make_place(tmp_path, production=production) as place:
@@ -159,6 +161,7 @@ def test_a_promotion_waits_until_it_was_healthy_for_a_time(tmp_path: Path) -> No
 # Roll-back
 
 
+@pytest.mark.long
 def test_a_version_that_fails_gives_way_once_and_a_newer_one_goes_on(tmp_path: Path) -> None:
     with make_place(tmp_path, dev=", on_failure: roll-back") as place:
         place.version(3)
@@ -189,6 +192,7 @@ def test_a_version_that_was_healthy_stays(tmp_path: Path) -> None:
         assert place.replicas() == 4
 
 
+@pytest.mark.long
 def test_a_template_change_that_fails_never_rolls_back(tmp_path: Path) -> None:
     with make_place(tmp_path, dev=", on_failure: roll-back") as place:
         place.version(3)
@@ -203,6 +207,7 @@ def test_a_template_change_that_fails_never_rolls_back(tmp_path: Path) -> None:
         assert "namespace: other" in place.show("deploy/dev/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 def test_without_on_failure_everything_stays(tmp_path: Path) -> None:
     with make_place(tmp_path) as place:
         place.version(3)
@@ -212,6 +217,7 @@ def test_without_on_failure_everything_stays(tmp_path: Path) -> None:
         assert place.replicas() == 4
 
 
+@pytest.mark.long
 def test_a_pinned_app_is_left_to_the_person(tmp_path: Path) -> None:
     with make_place(tmp_path, dev=", on_failure: roll-back") as place:
         place.version(3)
@@ -226,6 +232,7 @@ def test_a_pinned_app_is_left_to_the_person(tmp_path: Path) -> None:
         assert place.replicas() == 4
 
 
+@pytest.mark.long
 def test_where_people_review_the_roll_back_is_proposed_once(tmp_path: Path) -> None:
     production = "delivery: review, takes: {branch: main}, on_failure: roll-back"
     with make_place(tmp_path, production=production) as place:
@@ -250,6 +257,7 @@ def test_where_people_review_the_roll_back_is_proposed_once(tmp_path: Path) -> N
 # Configuration
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -271,6 +279,7 @@ def test_without_a_source_of_health_it_is_an_error(manifests: ManifestRepository
     assert told in ran.err
 
 
+@pytest.mark.long
 def test_an_app_s_own_promotion_needs_a_source_too(manifests: ManifestRepository) -> None:
     takes = "{production: {takes: {promotion: dev, auto: healthy}}, dev: {}}"
     manifests.app("shop", f"template: plain\nenvironments: {takes}\n").write({"templates/plain/a.yaml": ""})
@@ -280,6 +289,7 @@ def test_an_app_s_own_promotion_needs_a_source_too(manifests: ManifestRepository
     assert "nothing says whether dev is healthy" in ran.err
 
 
+@pytest.mark.long
 def test_records_on_a_branch_of_their_own_do_not_go_with_on_failure(manifests: ManifestRepository) -> None:
     environments = "environments: {dev: {delivery: commit, on_failure: roll-back}}\n"
     clusters = "clusters: {dev: {health: {statuses: flux-bot}}}\n"

@@ -54,6 +54,7 @@ def test_it_is_merged_with_the_approvals_that_are_needed_and_not_before(scene: S
     quiet(scene)
 
 
+@pytest.mark.long
 def test_only_others_with_the_role_approve(scene: Scene) -> None:
     """Who asked for it, who wrote it, a developer, a bot and Headgate's own user are told apart, and none counts."""
     author, opener, robot = (scene.gitlab.user(name) for name in ("test", "olga", "robot"))
@@ -103,6 +104,7 @@ def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: boo
     assert one.state == "merged"
 
 
+@pytest.mark.long
 def test_what_cannot_be_read_is_not_merged_and_the_job_is_red(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -125,6 +127,7 @@ def test_what_cannot_be_read_is_not_merged_and_the_job_is_red(scene: Scene) -> N
     assert one.state == "merged"
 
 
+@pytest.mark.long
 def test_an_approval_that_is_revoked_right_before_the_merge_is_missing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +153,7 @@ def test_an_approval_that_is_revoked_right_before_the_merge_is_missing(
     assert one.state == "opened"
 
 
+@pytest.mark.long
 def test_who_changed_a_template_approves_nothing_of_it(tmp_path: Path) -> None:
     app = "project: acme/web\nimages: {web: registry.example.com/acme/web}\ntemplate: web\n"
     with make_scene(tmp_path, "{auto_merge: true, approvals: 1, approver_role: developer}", app) as scene:
@@ -177,6 +181,7 @@ def test_who_changed_a_template_approves_nothing_of_it(tmp_path: Path) -> None:
         assert one.state == "merged", ended.out
 
 
+@pytest.mark.long
 def test_an_approval_counts_from_the_role_that_headgate_yaml_names(tmp_path: Path) -> None:
     with make_scene(tmp_path, "{auto_merge: true, approvals: 1, approver_role: developer}") as scene:
         scene.gitlab.unchecked_reads = 0
@@ -212,6 +217,7 @@ def test_status_says_what_is_missing(scene: Scene, monkeypatch: pytest.MonkeyPat
     assert app["proposed"]["approvals"]["unknown"] == "there is no HEADGATE_TOKEN"
 
 
+@pytest.mark.long
 def test_a_merge_by_others_with_fewer_is_a_finding_until_the_next_that_has_them(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +253,7 @@ def test_a_merge_by_others_with_fewer_is_a_finding_until_the_next_that_has_them(
     quiet(scene)
 
 
+@pytest.mark.long
 def test_an_app_adds_labels_and_reviewers_and_lowers_nothing(tmp_path: Path) -> None:
     review = "{labels: [production], reviewers: [mia], approvals: 1, auto_merge: true}"
     app = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\n"
