@@ -106,9 +106,16 @@ def swapped(files: list[Path]) -> None:
     files[1].write_bytes(first)
 
 
+def linked(files: list[Path]) -> None:
+    for file in files:
+        file.unlink()
+        file.symlink_to("/dev/zero")
+
+
 UNUSABLE: dict[str, Callable[[list[Path]], object]] = {
     "poisoned": lambda files: [one.write_bytes(one.read_bytes().replace(b"x", b"y")[:-1] + b"\0") for one in files],
     "cut": lambda files: [one.write_bytes(one.read_bytes()[:-5]) for one in files],
+    "a link to an endless file": linked,
     "empty": lambda files: [one.write_bytes(b"") for one in files],
     "of other inputs": swapped,
 }

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import stat
 import zlib
 from contextlib import closing, suppress
 from dataclasses import asdict, astuple, dataclass, field
@@ -38,6 +39,7 @@ _RECHECKED = 50
 _HASH_LENGTH = hashlib.sha256().digest_size
 _SUFFIX = ".result"
 _MAX_BYTES = 500_000_000
+_MAX_ENTRY = 64_000_000
 
 
 @dataclass
@@ -80,8 +82,8 @@ class ResultFolder:
         """Return what is kept for these inputs; None where there is nothing, or nothing that can be believed."""
         name = _name(plan)
         try:
-            content = (self.path / name).read_bytes()
-            os.utime(self.path / name)  # for `trim`
+            content = _read(self.path / name)
+            os.utime(self.path / name, follow_symlinks=False)  # for `trim`
         except OSError:
             return None
         proof, packed = content[:_HASH_LENGTH], content[_HASH_LENGTH:]
@@ -104,10 +106,10 @@ class ResultFolder:
 
     def trim(self) -> None:
         """Remove what was used longest ago where the folder has grown too large for GitLab's cache."""
-        files = sorted(self.path.glob(f"*{_SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        files = sorted(self.path.glob(f"*{_SUFFIX}"), key=lambda file: file.lstat().st_mtime, reverse=True)
         total = 0
         for file in files:
-            total += file.stat().st_size
+            total += file.lstat().st_size
             if total > _MAX_BYTES:
                 file.unlink(missing_ok=True)
 
@@ -198,6 +200,12 @@ def _name(plan: Planned) -> str:
     render = plan.render
     facts = [__version__, pool.build(), plan.inputs, render.label, render.folder, asdict(render.budget)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest() + _SUFFIX
+
+
+def _read(file: Path) -> bytes:
+    """Return an entry; nothing where a job put something else there, such as a link to an endless file."""
+    found = file.lstat()
+    return file.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_ENTRY else b""
 
 
 def _as_data(result: Result) -> dict[str, Any]:
