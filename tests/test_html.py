@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,13 +15,11 @@ from hypothesis import strategies as st
 from headgate.report.changereport import ChangeReport
 from headgate.report.html import to_html
 from headgate.report.sidebyside import side_by_side
+from support.browser import BROWSER, dom_of
 from support.reports import report_of_text, template_change
 from test_verdict import changes, deployment, manifest
 
 URL = "https://gitlab.example.com"
-BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
-
-
 HOSTILE = ["<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "${body}", "</details>"]
 
 
@@ -110,15 +106,9 @@ def test_the_policy_lets_its_own_style_and_script_through_and_nothing_else() -> 
 def test_a_browser_runs_its_script(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(to_html(real(), URL))
-    done = subprocess.run(
-        [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{file}"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ">4 of 4 objects</output>" in done.stdout
-    assert '<form id="filter">' in done.stdout
+    dom = dom_of(file)
+    assert ">4 of 4 objects</output>" in dom
+    assert '<form id="filter">' in dom
 
 
 def test_rows_are_aligned_and_what_is_equal_is_left_out() -> None:

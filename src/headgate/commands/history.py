@@ -91,13 +91,11 @@ def _histories(
     found: dict[str, dict[str, ReleaseHistory]] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
         for repository in repositories:
-            found = {}
             if request.app:
                 own = read_histories(repository, workspace.base, request.app)
                 found = {request.app: own} if own else {}
             else:
-                for (app, name), history in read_all_histories(repository, workspace.base).items():
-                    found.setdefault(app, {})[name] = history
+                found = read_all_histories(repository, workspace.base)
             if _is_deep_enough(request, found, names):
                 break
     return found

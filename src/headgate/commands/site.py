@@ -14,7 +14,7 @@ from headgate import config
 from headgate.commands.status import TOKEN, read_by_status, whole_status
 from headgate.errors import ArgumentError, GitError, HeadgateError, Location
 from headgate.gitlab.api import connect, project_path
-from headgate.releases.deepen import deepening
+from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.history import read_all_histories
 from headgate.report.comparison import differences
 from headgate.report.history_entries import history_entries
@@ -54,7 +54,6 @@ class SiteOptions:
 
 MARK = ".headgate-site"
 """The file that lists what was written into a folder, so that the next run replaces that and nothing else."""
-_DEPTHS = (50, 500)
 
 
 def run(request: SiteOptions, environ: Mapping[str, str] = os.environ) -> int:
@@ -160,12 +159,10 @@ def _app_files(
 
 def _histories(workspace: Workspace) -> dict[str, dict[str, ReleaseHistory]]:
     found: dict[str, dict[str, ReleaseHistory]] = {}
-    with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
+    with deepening(workspace.repository, workspace.remote, workspace.base, RECENT_DEPTHS) as repositories:
         try:
             for repository in repositories:
-                found = {}
-                for (app, name), history in read_all_histories(repository, workspace.base).items():
-                    found.setdefault(app, {})[name] = history
+                found = read_all_histories(repository, workspace.base)
         except GitError:  # the remote does not answer: what is here must do
             pass
     return found

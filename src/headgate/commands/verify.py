@@ -11,7 +11,7 @@ from headgate.commands.exit_code import merge_codes
 from headgate.commands.hydrate import select
 from headgate.errors import GitError
 from headgate.hydration.hydrate import broken
-from headgate.releases.deepen import deepening
+from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verifications_to_json, write_verifications
 from headgate.repository.tree import prefetch
@@ -88,12 +88,9 @@ def _exit_code(found: Sequence[Verification]) -> int:
     return codes or (1 if any(verification.is_wrong for verification in found) else 0)
 
 
-_DEPTHS = (50, 500)
-
-
 def _with_touches(workspace: Workspace, found: Sequence[Verification]) -> list[Verification]:
     known = list(found)
-    with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
+    with deepening(workspace.repository, workspace.remote, workspace.base, RECENT_DEPTHS) as repositories:
         try:
             for repository in repositories:
                 known = with_last_commits(found, repository, workspace.base)

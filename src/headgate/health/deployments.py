@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
-from headgate.releases.deepen import deepening
+from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.repository.git import lines
 from headgate.repository.gitlog import below, pieces
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
     from headgate.repository.git import Repository
 
-_DEPTHS = (50, 500)
 _NEWEST = 10
 _OLDEST = 5
 _LONGEST = 5000
@@ -53,7 +52,7 @@ def deployments(workspace: Workspace, folders: Mapping[Owner, str]) -> dict[Owne
     found: dict[Owner, str] = {}
     line: list[str] = [workspace.base]
     with (
-        deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories,
+        deepening(workspace.repository, workspace.remote, workspace.base, RECENT_DEPTHS) as repositories,
         suppress(GitError),  # the remote does not answer: what is here must do
     ):
         for repository in repositories:

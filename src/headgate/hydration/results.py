@@ -44,7 +44,7 @@ _MAX_ENTRY = 64_000_000
 
 @dataclass
 class Tally:
-    """How many results a run took from the folder, rendered although kept, and could not use."""
+    """How many results a run took from the folder, rendered itself, and could not use."""
 
     taken: int = 0
     rendered: int = 0

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _ALL = 2**31 - 1  # git's own infinite depth: https://git-scm.com/docs/shallow
 DEPTHS = (50, 500, 5000, _ALL)
 """How many commits each step fetches."""
+RECENT_DEPTHS = DEPTHS[:2]
+"""The same for what is only shown: older changes are not worth the fetch."""
 
 
 @contextmanager

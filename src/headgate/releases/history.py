@@ -127,8 +127,8 @@ def read_histories(repository: Repository, head: str, app: str) -> dict[str, Rel
     return {name: _history(repository, entries, app, name, end) for name in environments}
 
 
-def read_all_histories(repository: Repository, head: str) -> dict[tuple[str, str], ReleaseHistory]:
-    """Return the history of every app in each environment (`read_histories`), by one read of git's log."""
+def read_all_histories(repository: Repository, head: str) -> dict[str, dict[str, ReleaseHistory]]:
+    """Return the history of every app, by environment (`read_histories`), by one read of git's log."""
     by_owner: dict[tuple[str, str], list[LogEntry]] = {}
     for entry in log(repository, head, [below(APPS)]):
         own: dict[tuple[str, str], list[FileChange]] = {}
@@ -140,7 +140,10 @@ def read_all_histories(repository: Repository, head: str) -> dict[tuple[str, str
     changes = [change for entries in by_owner.values() for entry in entries for change in entry.files]
     repository.load([change.new for change in changes if change.new and change.path.endswith(f"/{RELEASE}")])
     end = cut(repository, head)
-    return {owner: _history(repository, entries, *owner, end) for owner, entries in sorted(by_owner.items())}
+    found: dict[str, dict[str, ReleaseHistory]] = {}
+    for (app, environment), entries in sorted(by_owner.items()):
+        found.setdefault(app, {})[environment] = _history(repository, entries, app, environment, end)
+    return found
 
 
 def _log(repository: Repository, head: str, app: str, environment: str = "") -> list[LogEntry]:

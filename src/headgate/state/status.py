@@ -11,7 +11,7 @@ from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.hydration.record import read_record
 from headgate.releases.decide import cleaned
-from headgate.releases.deepen import deepening
+from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.last_change import last_changes
 from headgate.releases.pending import NOTHING_PENDING, held_release
 from headgate.releases.pending_files import read_pending, read_records_ahead
@@ -123,15 +123,12 @@ def _outcomes(
     return {(outcome.app, outcome.environment): outcome for outcome in outcomes}
 
 
-_DEPTHS = (50, 500)  # older changes are not worth the fetch
-
-
 def find_last_changes(workspace: Workspace, owners: Collection[Owner]) -> dict[Owner, LastChange]:
     """Return the last change of each release, when recent; fetches history only as far as needed."""
     changes: dict[Owner, LastChange] = {}
     if not owners:
         return changes
-    with deepening(workspace.repository, workspace.remote, workspace.base, _DEPTHS) as repositories:
+    with deepening(workspace.repository, workspace.remote, workspace.base, RECENT_DEPTHS) as repositories:
         try:
             for repository in repositories:
                 changes = last_changes(repository, workspace.base, owners)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from headgate.errors import GitError
 from headgate.paths import APPS
-from headgate.releases.deepen import DEPTHS, deepening
+from headgate.releases.deepen import DEPTHS, RECENT_DEPTHS, deepening
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import release_file
 from headgate.repository.gitlog import cut
@@ -88,7 +88,8 @@ def find_image(
         return ImagePlaces(places=(), notes=notes)
     paths = [APPS, *_roots(configuration)] if history else _log_paths(configuration, current)
     found, end = current, ""
-    with deepening(workspace.repository, workspace.remote, workspace.base, DEPTHS if history else _DEPTHS) as steps:
+    depths = DEPTHS if history else RECENT_DEPTHS
+    with deepening(workspace.repository, workspace.remote, workspace.base, depths) as steps:
         try:
             for repository in steps:
                 end = cut(repository, workspace.base)
@@ -102,7 +103,6 @@ def find_image(
     return ImagePlaces(places=tuple(chosen), notes=notes, cut=end)
 
 
-_DEPTHS = (50, 500)  # as for the status: older arrivals are not worth the fetch
 _MAX_PATHS = 100
 
 
