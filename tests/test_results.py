@@ -14,6 +14,8 @@ from headgate.hydration import results
 from headgate.hydration.results import ResultFolder
 from support.cli import Ran, headgate
 from support.manifests import ManifestRepository
+from support.registry import Registry
+from support.trusting import make_trust
 
 TEMPLATE = """\
 apiVersion: v1
@@ -189,9 +191,8 @@ def test_one_in_fifty_is_rendered_again_and_each_run_chooses_others(
     repository: ManifestRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(results, "_name", str)
     runs = [ResultFolder.of(Path("x"), "secret", "", str(number)) for number in range(2)]
-    chosen = [{number for number in range(5000) if one.is_rechecked(number)} for one in runs]  # type: ignore[arg-type]
+    chosen = [{number for number in range(5000) if one.is_rechecked(str(number))} for one in runs]
     assert all(60 < len(one) < 140 for one in chosen)
     assert len(chosen[0] & chosen[1]) < 20
 
@@ -234,6 +235,28 @@ def test_what_was_used_longest_ago_goes_first(
     monkeypatch.setattr(results, "_MAX_BYTES", sum(file.stat().st_size for file in kept[:3]))
     ResultFolder.of(folder, "a secret", "", "").trim()
     assert sorted(folder.iterdir()) == kept[:3]
+
+
+def test_a_pipeline_leaves_no_more_than_the_cache_is_to_keep(
+    tmp_path: Path, registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_trust(tmp_path, registry) as trust:
+        app = "template: web\nenvironments: [dev]\n"
+        files: dict[str, str | None] = {f"apps/app-{number}/app.yaml": app for number in range(APPS)}
+        files["templates/web/web.yaml.j2"] = TEMPLATE.replace("values.size", "1")
+        trust.gitlab.push(trust.manifests, files, user=trust.max)
+        folder.mkdir()
+        old = folder / f"{'0' * 64}.result"
+        old.write_bytes(b"from an earlier pipeline")
+        os.utime(old, (1_000_000, 1_000_000))
+        job = {"HEADGATE_RESULTS": str(folder), "HEADGATE_RESULTS_KEY": "a secret"}
+        monkeypatch.setattr(results, "_MAX_BYTES", 100_000)
+        assert trust.run(trust.job("push", trust.max), job).code == 0
+        assert len(list(folder.iterdir())) == APPS + 1
+        monkeypatch.setattr(results, "_MAX_BYTES", sum(file.stat().st_size for file in folder.iterdir()) - 1)
+        assert trust.run(trust.job("push", trust.max), job).code == 0
+        assert len(list(folder.iterdir())) == APPS
+        assert not old.exists()
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/10000"])

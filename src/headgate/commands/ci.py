@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.commands import verbs, verify
 from headgate.commands.exit_code import merge_codes
-from headgate.commands.kept_results import result_folder
+from headgate.commands.kept_results import finish_results, result_folder
 from headgate.commands.reviews import with_reviews_recorded
 from headgate.commands.run import land_intent, print_result
 from headgate.commands.version import engine_line
@@ -62,17 +62,20 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     event = read_event(environ)
     found = open_run(event)
     kind = _kind(found)
-    Terminal(sys.stdout).line(engine_line())
+    terminal, results = Terminal(sys.stdout), result_folder(environ)
+    terminal.line(engine_line())
     login = found.branch_login if kind == "merge_request_event" else found.manifests_login
     report = JobReport(event.server)
     with logged_in(login), app_histories(found) as histories:
         try:
-            code = _KINDS[kind](replace(found, histories=histories, results=result_folder(environ)), report)
+            code = _KINDS[kind](replace(found, histories=histories, results=results), report)
         except HeadgateError as error:
             report.failed(error)
             notify(found, report.announcements, environ)
             raise
         notify(found, report.announcements, environ)
+        if results is not None:
+            finish_results(results, terminal)
         return code
 
 
@@ -208,8 +211,6 @@ def _land(
         hydrate=replace(hydrate, results=run.results),
         histories=run.histories,
     )
-    if run.results is not None and str(run.results.tally):
-        terminal.line(str(run.results.tally))
     result = result.followed_by(write_artifacts(workspace, lambda settings: run.access(settings).registries))
     report.add(workspace, result.landings)
     report.announcements.landed(workspace, result.landings)

@@ -10,6 +10,8 @@ from headgate.hydration.results import ResultFolder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.report.terminal import Terminal
+
 FOLDER, KEY = "HEADGATE_RESULTS", "HEADGATE_RESULTS_KEY"
 
 
@@ -22,3 +24,10 @@ def result_folder(environ: Mapping[str, str]) -> ResultFolder | None:
     if not path or not secret:
         return None
     return ResultFolder.of(Path(path), secret, environ.get("CI_JOB_URL", ""), environ.get("CI_PIPELINE_ID", ""))
+
+
+def finish_results(folder: ResultFolder, terminal: Terminal) -> None:
+    """Say what a run took from the folder, and leave no more in it than GitLab's cache is to keep."""
+    folder.trim()
+    if str(folder.tally):
+        terminal.line(str(folder.tally))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.commands.kept_results import FOLDER, KEY, result_folder
+from headgate.commands.kept_results import FOLDER, KEY, finish_results, result_folder
 from headgate.errors import ConfigError
 from headgate.gitlab.event import read_event
 from headgate.gitlab.run import check_settings, open_run
@@ -64,11 +64,9 @@ def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
             terminal.progress(plan.record.name, plan.environment)
             failed += result.error is not None
         terminal.end_progress()
-    folder.trim()
     rest = f", {failed} of them with an error, which 'hydrate' reports" if failed else ""
     terminal.line(f"shard {index} of {total}: {len(own)} of {len(plans)} app-environments{rest}")
-    if str(folder.tally):
-        terminal.line(str(folder.tally))
+    finish_results(folder, terminal)
     return 0
 
 

@@ -78,9 +78,8 @@ class ResultFolder:
         key = hmac.digest(secret.encode(), b"headgate results", hashlib.sha256)
         return ResultFolder(path=path, key=key, job=job, recheck_salt=recheck_salt)
 
-    def read(self, plan: Planned) -> Kept | None:
-        """Return what is kept for these inputs; None where there is nothing, or nothing that can be believed."""
-        name = _name(plan)
+    def read(self, name: str, render: Render) -> Kept | None:
+        """Return what is kept under a name; None where there is nothing, or nothing that can be believed."""
         try:
             content = _read(self.path / name)
             os.utime(self.path / name, follow_symlinks=False)  # for `trim`
@@ -90,14 +89,13 @@ class ResultFolder:
         if not hmac.compare_digest(proof, self._proof(name, packed)):
             self.tally.unusable += 1
             return None
-        return _unpacked(packed, plan.render)
+        return _unpacked(packed, render)
 
-    def write(self, plan: Planned, result: Result) -> None:
+    def write(self, name: str, result: Result) -> None:
         """Keep a result; not one that could not be rendered. A full disk costs later jobs time, and nothing else."""
         if result.error is not None:
             return
-        name, packed = _name(plan), _packed(result, self.job)
-        file = self.path / name
+        packed, file = _packed(result, self.job), self.path / name
         unfinished = file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -111,11 +109,12 @@ class ResultFolder:
         for file in files:
             total += file.lstat().st_size
             if total > _MAX_BYTES:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # a job may have put a folder there
+                    file.unlink()
 
-    def is_rechecked(self, plan: Planned) -> bool:
+    def is_rechecked(self, name: str) -> bool:
         """Whether this run renders a kept result again."""
-        chosen = hashlib.sha256(f"{self.recheck_salt}\0{_name(plan)}".encode()).digest()
+        chosen = hashlib.sha256(f"{self.recheck_salt}\0{name}".encode()).digest()
         return int.from_bytes(chosen[:4]) % _RECHECKED == 0
 
     def _proof(self, name: str, packed: bytes) -> bytes:
@@ -161,26 +160,29 @@ def render_all(
 
 def results_of(plans: Iterable[Planned], folder: ResultFolder | None) -> Iterator[tuple[Planned, Result]]:
     """Yield each plan with its result, from the folder or from its engine, in any order."""
-    by_engine: dict[str, list[Planned]] = {name: [] for name in ENGINES}
+    to_render: dict[Render, Planned] = {}
+    names: dict[Render, str] = {}
     kept: dict[Render, Kept] = {}
     for plan in plans:
-        found = folder and folder.read(plan)
-        if folder and found and not folder.is_rechecked(plan):
-            folder.tally.taken += 1
-            yield plan, found.result
-            continue
-        if found:
-            kept[plan.render] = found
-        by_engine[plan.render.engine].append(plan)
+        render = plan.render
+        if folder is not None:
+            names[render] = _name(plan)
+            found = folder.read(names[render], render)
+            if found and not folder.is_rechecked(names[render]):
+                folder.tally.taken += 1
+                yield plan, found.result
+                continue
+            if found:
+                kept[render] = found
+        to_render[render] = plan
     for name, engine in ENGINES.items():
-        of_render = {plan.render: plan for plan in by_engine[name]}
-        with closing(engine(list(of_render))) as results:  # the engine stops whatever ends the loop
+        batch = [render for render in to_render if render.engine == name]
+        with closing(engine(batch)) as results:  # the engine stops whatever ends the loop
             for result in results:
-                plan = of_render[result.render]
                 if folder is not None:
                     folder.tally.rendered += 1
-                    folder.write(plan, result)
-                yield plan, _compared(kept.get(result.render), result)
+                    folder.write(names[result.render], result)
+                yield to_render[result.render], _compared(kept.get(result.render), result)
 
 
 def _compared(kept: Kept | None, result: Result) -> Result:
