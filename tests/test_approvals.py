@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.commands import ci, verbs
+from headgate.feedback.apps import Scope
 from headgate.gitlab.api import GitLab
 from support.cli import headgate
 from support.gitlab.gitside import git, refs
@@ -56,7 +58,7 @@ def test_it_is_merged_with_the_approvals_that_are_needed_and_not_before(scene: S
 
 @pytest.mark.long
 def test_only_others_with_the_role_approve(scene: Scene) -> None:
-    """Who asked for it, who wrote it, a developer, a bot and Headgate's own user are told apart, and none counts."""
+    """Who requested it, who wrote it, a developer, a bot and Headgate's own user are distinguished, and none counts."""
     author, opener, robot = (scene.gitlab.user(name) for name in ("test", "olga", "robot"))
     robot.is_bot = True
     scene.manifests.members |= {one.id: MAINTAINER for one in (author, opener, robot)}
@@ -69,7 +71,7 @@ def test_only_others_with_the_role_approve(scene: Scene) -> None:
     ended = scene.schedule()
     assert one.state == "opened"
     for reason in (
-        "moe's does not count (asked for it)",
+        "moe's does not count (requested it)",
         "test's does not count (wrote what is approved)",
         "olga's does not count (wrote what is approved)",
         "alice's does not count (lacks the role maintainer)",
@@ -115,14 +117,14 @@ def test_what_cannot_be_read_is_not_merged_and_the_job_is_red(scene: Scene) -> N
     scene.app.allowlist.clear()
     ended = scene.schedule()
     assert (one.state, one.auto_merge, ended.code) == ("opened", False, 28)
-    assert "nobody can say who wrote" in ended.out
+    assert "cannot read who wrote" in ended.out
     assert "let the user of HEADGATE_TOKEN, or of HEADGATE_READ_TOKEN, read that project" in ended.out
     scene.app.members[scene.bot.id] = MAINTAINER
     scene.gitlab.fail("GET", "/approvals$", 403, times=3)
     ended = scene.schedule()
     assert (one.state, ended.code) == ("opened", 28), ended.out
     assert "GitLab answered 403" in ended.out
-    assert "Nobody can tell: GitLab answered 403" in one.description
+    assert "They cannot be counted: GitLab answered 403" in one.description
     assert scene.schedule().code == 0
     assert one.state == "merged"
 
@@ -215,6 +217,23 @@ def test_status_says_what_is_missing(scene: Scene, monkeypatch: pytest.MonkeyPat
     line, app = shown(scene, monkeypatch)
     assert "needs 2 approvals; how many it has is not known: there is no HEADGATE_TOKEN" in line
     assert app["proposed"]["approvals"]["unknown"] == "there is no HEADGATE_TOKEN"
+
+
+def test_status_counts_the_approvals_of_a_removal_as_a_merge_does(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wrote what apps are rendered from may approve that one of them goes: nothing of his comes with it."""
+    scene.manifests.inherited |= {scene.gitlab.user("test").id: MAINTAINER}
+    scene.hand_off()
+    merge(scene.gitlab, scene.the_request(), scene.person)
+    scene.pushed()
+    ended = scene.run(lambda run, report: ci.run_job(run, report, verbs.remove("web", ["production"], "max"), Scope()))
+    assert ended.code == 0, ended.out
+    for name in ("test", "max"):
+        approve(scene.the_request(), user(scene, name))
+    assert "!2 is not merged: it needs 1 more approval (max's does not count (requested it))" in scene.schedule().out
+    approvals = shown(scene, monkeypatch, scene.token)[1]["proposed"]["approvals"]
+    assert (approvals["given"], [ignored["by"] for ignored in approvals["ignored"]]) == (["test"], ["max"])
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from headgate import config
 from headgate.commands.status import TOKEN, read_by_status, whole_status
 from headgate.errors import ArgumentError, GitError, HeadgateError, Location
-from headgate.gitlab.api import connect, project_path
+from headgate.gitlab.api import connect_by_variable, project_path
 from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.history import read_all_histories
 from headgate.report.comparison import differences
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.configuration import AppRecord, Configuration
+    from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import Workspace
     from headgate.releases.history import ReleaseHistory
     from headgate.state.status import AppStatus, Status
@@ -65,9 +66,10 @@ def run(request: SiteOptions, environ: Mapping[str, str] = os.environ) -> int:
             prefetch(workspace.tree)
         prefetch(read_by_status(workspace.tree))
         configuration = config.load(workspace.tree)
-        token = request.token_variable
-        status = whole_status(workspace, configuration, environ, terminal, token_variable=token)
-        facts = _facts(workspace, configuration, status, token, environ.get(token, ""))
+        gitlab = connect_by_variable(configuration.settings.gitlab, request.token_variable, environ)
+        status = whole_status(workspace, configuration, gitlab, environ, terminal)
+        requests = _requests(workspace, configuration, gitlab, request.token_variable)
+        facts = _facts(workspace, configuration, status, *requests)
         files = {"index.html": overview(facts), "index.json": overview_to_json(facts)}
         if not request.overview:
             files |= dict(_app_files(workspace, configuration, facts, request.steps))
@@ -81,13 +83,16 @@ def run(request: SiteOptions, environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _facts(
-    workspace: Workspace, configuration: Configuration, status: Status, token_variable: str, secret: str
+    workspace: Workspace,
+    configuration: Configuration,
+    status: Status,
+    requests: Mapping[str, RequestLink],
+    problem: str,
 ) -> SiteFacts:
     apps: dict[str, dict[str, AppStatus]] = {}
     for found in sorted(status.apps, key=lambda found: found.app):
         apps.setdefault(found.app, {})[found.environment] = found
     gitlab = configuration.settings.gitlab
-    requests, problem = _requests(workspace, configuration, token_variable, secret)
     proposed = [found for found in status.apps if found.proposed is not None]
     notes = [
         *status.notes,
@@ -111,19 +116,18 @@ def _facts(
 
 
 def _requests(
-    workspace: Workspace, configuration: Configuration, token_variable: str, secret: str
+    workspace: Workspace, configuration: Configuration, gitlab: GitLab | None, token_variable: str
 ) -> tuple[dict[str, RequestLink], str]:
     """Return the open merge requests by branch, or why they are unknown."""
-    gitlab = configuration.settings.gitlab
-    if gitlab is None:
+    settings = configuration.settings.gitlab
+    if settings is None:
         return {}, "headgate.yaml does not say in 'gitlab' where the project is"
-    if not secret:
+    if gitlab is None:
         return {}, f"{token_variable} holds no token that reads the project"
-    api = connect(gitlab.url, token_variable, secret)
     try:
         # A job's checkout is on no branch.
-        branch = workspace.branch or api.get(project_path(gitlab.project))["default_branch"]
-        requests = MergeRequests(api, gitlab.project, branch)
+        branch = workspace.branch or gitlab.get(project_path(settings.project))["default_branch"]
+        requests = MergeRequests(gitlab, settings.project, branch)
         return {found.branch: RequestLink(name=found.name, url=found.url) for found in requests.open()}, ""
     except HeadgateError as error:
         return {}, error.what

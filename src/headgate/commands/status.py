@@ -12,7 +12,7 @@ from headgate import config
 from headgate.commands.hydrate import select
 from headgate.commands.wait import found_sources
 from headgate.engine import pool
-from headgate.gitlab.api import connect
+from headgate.gitlab.api import connect_by_variable
 from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
 from headgate.hydration.record import RECORD
@@ -51,7 +51,9 @@ def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
     pool.start_ahead()  # while git works
     with open_for_reading(request.manifests) as workspace:
         prefetch(read_by_status(workspace.tree))
-        whole = whole_status(workspace, config.load(workspace.tree), environ, terminal, request.app)
+        configuration = config.load(workspace.tree)
+        gitlab = connect_by_variable(configuration.settings.gitlab, TOKEN, environ)
+        whole = whole_status(workspace, configuration, gitlab, environ, terminal, request.app)
     terminal.end_progress()
     if request.json:
         print(status_to_json(whole))  # noqa: T201  the answer itself
@@ -63,29 +65,23 @@ def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
 def whole_status(
     workspace: Workspace,
     configuration: Configuration,
+    gitlab: GitLab | None,
     environ: Mapping[str, str],
     terminal: Terminal,
     app: str = "",
-    token_variable: str = TOKEN,
 ) -> Status:
     """Return the status of all apps, or of one, with their health, and of those whose app.yaml is invalid."""
     apps = (app,) if app else ()
     status = read_status(workspace, workspace.tree, configuration, select(configuration, apps, ()), terminal.progress)
     owners = [(found.app, found.environment) for found in status.apps]
-    health = read_health(workspace, configuration, owners, found_sources(configuration, environ, token_variable))
+    health = read_health(workspace, configuration, owners, found_sources(configuration, gitlab, environ))
     unusable = [
         AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
         for outcome in broken(configuration, apps)
     ]
     with_health = [replace(found, health=health.get((found.app, found.environment))) for found in status.apps]
-    gitlab = _gitlab(configuration, environ, token_variable)
     counted = with_approvals(with_health, configuration, gitlab, workspace.branch)
     return Status((*counted, *unusable), status.notes)
-
-
-def _gitlab(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> GitLab | None:
-    settings, secret = configuration.settings.gitlab, environ.get(token_variable, "")
-    return connect(settings.url, token_variable, secret) if settings is not None and secret else None
 
 
 def read_by_status(tree: Tree) -> Tree:

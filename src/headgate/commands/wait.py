@@ -15,7 +15,7 @@ from headgate.commands.exit_code import merge_codes
 from headgate.commands.hydrate import select
 from headgate.errors import ConfigError, HealthUnknownError, Location, StillWaitingError, UnhealthyError
 from headgate.flux.verdict import Health
-from headgate.gitlab.api import connect
+from headgate.gitlab.api import connect_by_variable
 from headgate.health.read import read_health
 from headgate.health.run import health_sources
 from headgate.paths import SETTINGS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.configuration import Configuration, Owner
+    from headgate.gitlab.api import GitLab
     from headgate.health.read import HealthSources
 
 _PAUSE = 10.0
@@ -102,7 +103,8 @@ def _look(options: WaitOptions, environ: Mapping[str, str]) -> _Look:
     with open_for_reading(options.manifests) as workspace:
         configuration = config.load(workspace.tree)
         owners = _chosen(configuration, options)
-        sources = found_sources(configuration, environ, options.token_variable)
+        gitlab = connect_by_variable(configuration.settings.gitlab, options.token_variable, environ)
+        sources = found_sources(configuration, gitlab, environ)
         health = read_health(workspace, configuration, owners, sources)
         folders = {owner: configuration.output_folder(*owner) for owner in health}
         return _Look(health, {owner: workspace.tree.folder(folder).id for owner, folder in folders.items()})
@@ -122,8 +124,7 @@ def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
     return known
 
 
-def found_sources(configuration: Configuration, environ: Mapping[str, str], token_variable: str) -> HealthSources:
-    """Return the sources of health that an environment gives: a token for GitLab, and a kubeconfig."""
-    settings, secret = configuration.settings.gitlab, environ.get(token_variable, "")
-    gitlab = connect(settings.url, token_variable, secret) if settings is not None and secret else None
+def found_sources(configuration: Configuration, gitlab: GitLab | None, environ: Mapping[str, str]) -> HealthSources:
+    """Return the sources of health that there are: GitLab, and a kubeconfig."""
+    settings = configuration.settings.gitlab
     return health_sources(gitlab, settings.project if settings is not None else "", environ.get("KUBECONFIG", ""))

@@ -1,4 +1,4 @@
-"""The approvals that headgate.yaml asks for: whether they can be given and counted, and who could merge without.
+"""The approvals that headgate.yaml requires: whether they can be given and counted, and who could merge without.
 
 Pure.
 """
@@ -11,7 +11,6 @@ from headgate.doctor.branches import MAINTAINER
 from headgate.doctor.diagnosis import Diagnosis, is_given, reviewed
 from headgate.doctor.way import may
 from headgate.gitlab.identity import LEVELS
-from headgate.review.approvals import needed_approvals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,22 +23,22 @@ def approvers(examined: Examined) -> Iterator[Diagnosis]:
     """Somebody counts the approvals, and enough people may give them."""
     name, project = "approvers", examined.manifests
     for environment, review in _asking(examined):
-        needed, role = needed_approvals(review), review.approver_role
+        needed, role = review.approvals, review.approver_role
         people = _others(examined)
         if project.variables is not None and not is_given(examined.runs_in, "HEADGATE_TOKEN"):
             text = f"nobody counts the {needed} approvals of {environment}, and Headgate merges nothing: there is no "
             yield Diagnosis(name, "wrong", project.path, f"{text}HEADGATE_TOKEN", "give jobs HEADGATE_TOKEN")
         elif people is None:
-            yield Diagnosis(name, "cannot tell", project.path, "this token is not told who has which role")
+            yield Diagnosis(name, "cannot tell", project.path, "this token may not read who has which role")
         elif (count := sum(person.level >= LEVELS[role] for person in people)) < needed:
             yield Diagnosis(
                 *(name, "wrong", project.path),
-                f"{environment} needs {needed} approvals, and beside the bot {count} have the role {role} or more",
+                f"{environment} needs {needed} approvals, and besides the bot {count} have the role {role} or more",
                 "headgate.yaml: review: {approver_role: ...}; or Manage > Members",
             )
         else:
             by_itself = "" if review.auto_merge else "; people merge it (auto_merge: false), with fewer if they want to"
-            text = f"{count} beside the bot may approve for {environment}, which needs {needed}{by_itself}"
+            text = f"{count} besides the bot may approve for {environment}, which needs {needed}{by_itself}"
             yield Diagnosis(name, "ok", project.path, text)
 
 
@@ -52,7 +51,7 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
     environments = ", ".join(environment for environment, _ in asking)
     people = _others(examined)
     if people is None or project.rules is None:
-        yield Diagnosis(name, "cannot tell", project.path, "this token is not told who may merge there")
+        yield Diagnosis(name, "cannot tell", project.path, "this token may not read who may merge there")
         return
     able = [person for person in people if may(project, person.id, "push_access_levels", "merge_access_levels")]
     if not able:
@@ -69,11 +68,11 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
 
 def _asking(examined: Examined) -> list[tuple[str, Review]]:
     """Return the reviewed environments that need approvals."""
-    return [(name, at.review) for name, at in reviewed(examined) if needed_approvals(at.review)]
+    return [(name, at.review) for name, at in reviewed(examined) if at.review.approvals]
 
 
 def _others(examined: Examined) -> list[Member] | None:
-    """Return the members of the manifest project beside the bot, as far as GitLab shows whose its token is."""
+    """Return the members of the manifest project besides the bot, as far as GitLab shows whose its token is."""
     bot = examined.runs_in.tokens.get("HEADGATE_TOKEN")
     members = examined.manifests.members
     return None if members is None else [person for person in members if bot is None or person.id != bot.user]

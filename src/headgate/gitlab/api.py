@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from gitlab import Gitlab
 
+    from headgate.model.settings import GitLabSettings
+
 _SECONDS = 30
 _RETRIES = 4
 _NOT_FOUND = 404
@@ -149,6 +151,12 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     )
     client.session.max_redirects = 0  # a redirect to another host would receive the token
     return GitLab(url, token, client)
+
+
+def connect_by_variable(settings: GitLabSettings | None, variable: str, environ: Mapping[str, str]) -> GitLab | None:
+    """Connect to headgate.yaml's GitLab with the token in a variable; None where either is missing."""
+    secret = environ.get(variable, "")
+    return connect(settings.url, variable, secret) if settings is not None and secret else None
 
 
 def project_path(project: str | int) -> str:

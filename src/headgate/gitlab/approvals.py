@@ -1,4 +1,4 @@
-"""Approvals of a merge request, counted as headgate.yaml asks: by whom, of which commit, and who may not approve it.
+"""Approvals of a merge request, counted as headgate.yaml requires: whose, of which commit, and who may not approve it.
 
 GitLab says who approved and when, and never of which commit. So an approval counts for the newest commit where it was
 given after GitLab had seen that: https://docs.gitlab.com/api/merge_request_approvals/.
@@ -28,7 +28,7 @@ SourceCommit = tuple[int | str, str]
 class ApprovalRule:
     """Whose approvals count: from which role on, and of what.
 
-    ``actors`` are the names of the people who asked for the change, ``commits`` what it brings: their authors and the
+    ``actors`` are the names of the people who requested the change, ``commits`` what it brings: their authors and the
     actors approve nothing of it. ``readers`` are tried in turn to read these commits.
     """
 
@@ -56,8 +56,8 @@ class ApprovalSubject:
 class Approvals:
     """The approvals of a merge request at one commit.
 
-    ``given`` names whose count; ``ignored`` whose do not, each with the reason. ``error`` says why nobody can tell of
-    those that are left.
+    ``given`` names whose count; ``ignored`` whose do not, each with the reason. ``error`` says why the others
+    could not be counted.
     """
 
     needed: int
@@ -149,7 +149,7 @@ def _untimely(approved: str | None, since: datetime | None, merged: str) -> str:
     if approved is None:
         return "GitLab does not say when"
     if since is None or datetime.fromisoformat(approved) <= since:
-        return "approved before the last commit came: revoke that approval and approve again"
+        return "approved before the last commit: revoke that approval and approve again"
     if merged and datetime.fromisoformat(approved) > datetime.fromisoformat(merged):
         return "approved after the merge"
     return ""
@@ -160,7 +160,7 @@ def _excluded(gitlab: GitLab, project: str, user: Any, rule: ApprovalRule) -> st
         return "is Headgate's own user"
     actors = {actor.casefold() for actor in rule.actors}
     if not actors.isdisjoint((user["username"].casefold(), user["name"].casefold())):
-        return "asked for it"
+        return "requested it"
     if access_level(gitlab, project, user["id"]) < LEVELS[rule.role]:
         return f"lacks the role {rule.role}"
     return ""
@@ -198,8 +198,8 @@ def _author(readers: Sequence[GitLab], source: SourceCommit) -> _Author:
             continue
     names = ", ".join(dict.fromkeys(reader.token for reader in readers)) or "no token"
     raise GitLabError(
-        f"nobody can say who wrote {commit[:12]} of project {project} ({names} may not read it), and authors approve "
-        "nothing of theirs",
+        f"cannot read who wrote {commit[:12]} of project {project} ({names} may not), and authors may not approve what "
+        "they wrote",
         hint="let the user of HEADGATE_TOKEN, or of HEADGATE_READ_TOKEN, read that project (Reporter)",
     )
 

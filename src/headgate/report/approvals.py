@@ -48,4 +48,4 @@ def _notice_lines(approvals: Approvals) -> Iterator[str]:
     for name, reason in approvals.ignored:
         yield f"The approval of {code(name)} does not count: {prose(reason)}."
     if approvals.error is not None:
-        yield f"Nobody can tell: {prose(approvals.error.what)}."
+        yield f"They cannot be counted: {prose(approvals.error.what)}."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewContent:
-    """Changes, what is found in them, and the labels that policies ask for."""
+    """Changes, what is found in them, and the labels that policies add."""
 
     changes: Sequence[AppChange]
     findings: tuple[Finding, ...] = ()

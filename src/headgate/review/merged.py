@@ -13,7 +13,6 @@ from headgate.paths import app_of, environment_of
 from headgate.releases.unapproved import read_unapproved, unapproved_text
 from headgate.report.approvals import ignored_text
 from headgate.report.markdown import prose
-from headgate.review.approvals import needed_approvals
 from headgate.review.description import ProposalMetadata, read_metadata, updated_description
 from headgate.review.merging import approvals_of
 
@@ -63,7 +62,7 @@ def _record(request: MergeRequest, approvals: Approvals) -> UnapprovedMerge:
 def merged_by_people(context: ReviewContext) -> MergedByPeople:
     """Return what people merged, where approvals are needed. Raises GitLabError when they cannot be listed."""
     settings = context.configuration.settings.environments
-    environments = [name for name in settings if needed_approvals(settings[name].review)]
+    environments = [name for name in settings if settings[name].review.approvals]
     if not environments:
         return MergedByPeople()
     merged = [item for item in context.requests.merged() if environment_of(item.branch) in environments]
@@ -105,7 +104,7 @@ def _settled(
 
 
 def mark_counted(context: ReviewContext, merged: MergedByPeople) -> Iterator[str]:
-    """Tell on each merge request what was found, and mark it. Yields what GitLab refused: it is on record already."""
+    """Report what was found on each merge request, and mark it. Yields what GitLab refused: it is on record already."""
     for request, approvals in merged.counted:
         try:
             _mark_one(context, request, approvals)

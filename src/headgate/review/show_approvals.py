@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
-from headgate.gitlab.approvals import ApprovalRule, Approvals, ApprovalSubject, read_approvals
+from headgate.gitlab.approvals import ApprovalRule, Approvals
+from headgate.paths import app_of
 from headgate.review.api import MergeRequests
-from headgate.review.approvals import actors_of_release, commits_of_inputs, commits_of_release, needed_approvals
+from headgate.review.approvals import count_approvals, rule_of_inputs, rule_of_release
 from headgate.review.update import actor_in
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 def with_approvals(
     apps: Sequence[AppStatus], configuration: Configuration, gitlab: GitLab | None, branch: str
 ) -> list[AppStatus]:
-    """Return the apps with the approvals of what is proposed, where headgate.yaml asks for some.
+    """Return the apps with the approvals of what is proposed, where headgate.yaml requires some.
 
     ``branch`` is the default branch. Without ``gitlab`` it is not known how many there are.
     """
     waiting = {
         (app.app, app.environment): needed
         for app in apps
-        if app.proposed is not None and (needed := needed_approvals(configuration.review(app.app, app.environment)))
+        if app.proposed is not None and (needed := configuration.review(app.app, app.environment).approvals)
     }
     if not waiting:
         return list(apps)
@@ -56,30 +57,23 @@ def _lookup(
         return lambda _app, _proposed, needed: Approvals(needed=needed, error=GitLabError("there is no HEADGATE_TOKEN"))
     requests = MergeRequests(gitlab, settings.project, branch)
     try:
-        numbers = {request.branch: request.number for request in requests.open()}
+        found = {request.branch: request for request in requests.open()}
     except GitLabError as error:
         unknown = error
         return lambda _app, _proposed, needed: Approvals(needed=needed, error=unknown)
 
     def count(app: AppStatus, proposed: Proposed, needed: int) -> Approvals:
-        if proposed.branch not in numbers or not proposed.commit:
-            return Approvals(needed=needed)
-        number, commit = numbers[proposed.branch], proposed.commit
-        subject = ApprovalSubject(project=requests.project, number=number, commit=commit, needed=needed)
+        request = found.get(proposed.branch) if proposed.commit else None
         rule = partial(_rule, app, proposed, configuration, requests)
-        return read_approvals(requests.gitlab, subject, rule)
+        return count_approvals(requests, request, proposed.commit, needed, rule)
 
     return count
 
 
 def _rule(app: AppStatus, proposed: Proposed, configuration: Configuration, requests: MergeRequests) -> ApprovalRule:
-    gitlab, project = requests.gitlab, requests.project
-    entry = gitlab.get(f"{project_path(project)}/repository/commits/{proposed.commit}")
-    actors = {actor_in(entry["message"])} - {""}
-    if proposed.release is None:
-        commits = commits_of_inputs(gitlab, project, app.environment, entry["parent_ids"][0])
-    else:
-        actors |= actors_of_release(app.release, proposed.release)
-        commits = commits_of_release(app.release, proposed.release)
-    role = configuration.review(app.app, app.environment).approver_role
-    return ApprovalRule(role=role, actors=frozenset(actors), commits=commits, readers=(gitlab,))
+    gitlab, review = requests.gitlab, configuration.review(app.app, app.environment)
+    entry = gitlab.get(f"{project_path(requests.project)}/repository/commits/{proposed.commit}")
+    actor = actor_in(entry["message"])
+    if app_of(proposed.branch) not in configuration.apps:
+        return rule_of_inputs(review, actor, requests, app.environment, entry["parent_ids"][0], (gitlab,))
+    return rule_of_release(review, actor, app.release, proposed.release, (gitlab,))

@@ -16,7 +16,6 @@ from headgate.report.describe import describe
 from headgate.report.markdown import plain, prose
 from headgate.repository import git
 from headgate.review.api import as_draft, as_ready
-from headgate.review.approvals import needed_approvals
 from headgate.review.automerge import cancel_auto_merge
 from headgate.review.description import (
     ProposalMetadata,
@@ -93,10 +92,6 @@ class ReviewContext:
     def review(self, branch: str) -> Review:
         """Return the review settings of a branch: of its environment, and of its app."""
         return self.configuration.review(app_of(branch), environment_of(branch))
-
-    def needed_approvals(self, branch: str) -> int:
-        """Return how many approvals a branch's merge request needs before Headgate merges it."""
-        return needed_approvals(self.review(branch))
 
     def notice(self, branch: str) -> str:
         """Return a Markdown notice when the branch's environment is frozen, else an empty string."""
