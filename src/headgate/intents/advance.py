@@ -20,7 +20,7 @@ from headgate.releases.windows import closed
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from headgate.configuration import AppRecord
     from headgate.intents.protocol import State
@@ -90,32 +90,56 @@ def advance(
         past_order=past_holds,
         refusal=lambda group: still_taken(state.configuration, record, environment, group),
     )
-    folder = record.release_folder(environment)
-    more: Changes = dict(recorded or {})
+    kept: Changes = dict(recorded or {})
     if not wanted.brings and wanted.hold:
-        held = more | write_pending(state.tree, folder, wanted.holding())
-        is_held = arriving is not None or bool(wanted.pending.held)
-        return Step(
-            record.name,
-            environment,
-            after=wanted.landed,
-            recorded=held,
-            hydrates=False,
-            state="held" if is_held else "unchanged",
-            reasons=(*reasons, wanted.hold) if is_held else reasons,
-        )
-    if not wanted.hold:
-        held_groups = [group for group in wanted.pending.held if group not in wanted.brings and group.record.reasons]
-        reasons += tuple(f"{group.name} stays held: {'; '.join(group.record.reasons)}" for group in held_groups)
-    proposal = wanted.pending.proposal
-    if not wanted.brings and proposal is not None:
-        step = _step(state, record, environment, wanted, (), more, reasons)
-        if _is_up_to_date(state, record, environment, proposal, step):
-            kept = more | write_pending(state.tree, folder, wanted.pending)
-            return Step(record.name, environment, recorded=kept, hydrates=False, reasons=reasons)
-        return replace(step, after=wanted.release(()))
-    steps = [_step(state, record, environment, wanted, brought, more, reasons) for brought in wanted.candidates()]
+        return _held(state, record, environment, wanted, kept, reasons, arrived=arriving is not None)
+    reasons += tuple(_still_held(wanted))
+    if not wanted.brings and wanted.pending.proposal is not None:
+        return _proposed_anew(state, record, environment, wanted, kept, reasons)
+    steps = [_step(state, record, environment, wanted, brought, kept, reasons) for brought in wanted.candidates()]
     return replace(steps[0], alternatives=tuple(steps[1:]))
+
+
+def _held(
+    state: State,
+    record: AppRecord,
+    environment: str,
+    wanted: Wanted,
+    recorded: Changes,
+    reasons: tuple[str, ...],
+    *,
+    arrived: bool,
+) -> Step:
+    """Return the step that records what waits for a hold to end."""
+    is_held = arrived or bool(wanted.pending.held)
+    return Step(
+        record.name,
+        environment,
+        after=wanted.landed,
+        recorded=recorded | write_pending(state.tree, record.release_folder(environment), wanted.holding()),
+        hydrates=False,
+        state="held" if is_held else "unchanged",
+        reasons=(*reasons, wanted.hold) if is_held else reasons,
+    )
+
+
+def _still_held(wanted: Wanted) -> Iterator[str]:
+    """Name what stays held where others go on."""
+    for group in wanted.pending.held if not wanted.hold else ():
+        if group not in wanted.brings and group.record.reasons:
+            yield f"{group.name} stays held: {'; '.join(group.record.reasons)}"
+
+
+def _proposed_anew(
+    state: State, record: AppRecord, environment: str, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...]
+) -> Step:
+    """Return the step that brings a proposal up to date, where nothing new joins it."""
+    step = _step(state, record, environment, wanted, (), recorded, reasons)
+    proposal = wanted.pending.proposal
+    if proposal is not None and _is_up_to_date(state, record, environment, proposal, step):
+        recorded = recorded | write_pending(state.tree, record.release_folder(environment), wanted.pending)
+        return Step(record.name, environment, recorded=recorded, hydrates=False, reasons=reasons)
+    return replace(step, after=wanted.release(()))
 
 
 def _step(

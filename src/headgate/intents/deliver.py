@@ -75,35 +75,14 @@ class Deliver:
         check_project_id(landed.release, acceptance, self.hand_off)
         check_project_id(before, acceptance, self.hand_off)
         rule = order_rule(state.configuration, acceptance)
-        accepted = {"was released already": landed.release.newest, **pending.newest()}
-        newer = partial(
-            only_newer,
-            acceptance,
-            self.hand_off,
-            accepted,
-            rule,
-            self.source,
-            failed=versions_of(pending.failed),
-            past_order=self.allow_diverged or self.now,
-            running=landed.release if self.now else None,
-        )
-        decision = newer(rejected=pending.rejected)
-        taken = decision.acceptance
-        if taken.has_parts and pending.rejected:
-            # A rebuild of a rejected part brings the other parts of its commit too, although these did not change.
-            others = {name: part for name, part in pending.rejected.items() if part.commit != self.hand_off.commit}
-            taken = newer(rejected=others).acceptance
-        reasons = (*decision.superseded, *decision.notes)
-        if decision.diverged:
-            return self._diverged(state, replace(decision, acceptance=taken), landed, pending, rule)
+        newer = self._newer(acceptance, landed, pending, rule)
+        if newer.diverged:
+            return self._diverged(state, newer, landed, pending, rule)
+        taken = newer.acceptance
         if not taken.has_parts:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
-            step = advance(state, record, environment)
-            if step.hydrates and step.decision is not None and step.decision.brought:
-                return step
-            outdated: StepState = "superseded" if decision.superseded else "unchanged"
-            return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
+            return _nothing_newer(state, newer)
         group = handed_off(taken, self.hand_off, before, resolve_config(state, taken, self.hand_off, self.source))
         return advance(
             state,
@@ -112,11 +91,31 @@ class Deliver:
             group,
             explicit=self.now,
             unpinned=self.now,
-            reasons=reasons,
+            reasons=(*newer.superseded, *newer.notes),
             # A newer version of these failed: it stays pending and is retried.
             behind=self._compared(taken, versions_of(pending.failed), rule, "older"),
             overtakes=self._compared(taken, versions_of(pending.diverged), rule, "newer", "same"),
         )
+
+    def _newer(self, acceptance: Acceptance, landed: Released, pending: Pending, rule: OrderRule) -> NewerParts:
+        """Return the parts that are newer than all that was accepted."""
+        find = partial(
+            only_newer,
+            acceptance,
+            self.hand_off,
+            {"was released already": landed.release.newest, **pending.newest()},
+            rule,
+            self.source,
+            failed=versions_of(pending.failed),
+            past_order=self.allow_diverged or self.now,
+            running=landed.release if self.now else None,
+        )
+        newer = find(rejected=pending.rejected)
+        if not newer.acceptance.has_parts or not pending.rejected:
+            return newer
+        # A rebuild of a rejected part brings the other parts of its commit too, although these did not change.
+        others = {name: part for name, part in pending.rejected.items() if part.commit != self.hand_off.commit}
+        return replace(newer, acceptance=find(rejected=others).acceptance)
 
     def _diverged(
         self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: OrderRule
@@ -165,6 +164,17 @@ class Deliver:
                     f"'{name}': commit {rejection.commit[:12]} was rejected{actor}{request}",
                     hint="deliver a newer version, or reopen the merge request",
                 )
+
+
+def _nothing_newer(state: State, newer: NewerParts) -> Step:
+    """Return the step of a hand-off that brings nothing newer: what an earlier one left may go on."""
+    record, environment = newer.acceptance.record, newer.acceptance.environment
+    step = advance(state, record, environment)
+    if step.hydrates and step.decision is not None and step.decision.brought:
+        return step
+    outdated: StepState = "superseded" if newer.superseded else "unchanged"
+    reasons = (*newer.superseded, *newer.notes)
+    return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
 
 
 _WAYS_OUT = "a person decides: deliver-held delivers it, discard-held drops it"
