@@ -96,7 +96,8 @@ def test_the_policy_lets_its_own_style_and_script_through_and_nothing_else() -> 
         name: base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
         for name, inline in page.inline.items()
     }
-    expected = f"default-src 'none'; style-src 'sha256-{digests['style']}'; script-src 'sha256-{digests['script']}'"
+    inline = f"style-src 'sha256-{digests['style']}'; script-src 'sha256-{digests['script']}'"
+    expected = f"default-src 'none'; base-uri 'none'; form-action 'none'; {inline}"
     assert policy == expected
     assert not {"link", "img", "iframe", "object"} & {*page.tags}
     assert not [key for key, _ in page.attributes if key in ("src", "style") or key.startswith("on")]

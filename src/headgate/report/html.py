@@ -19,8 +19,8 @@ from headgate.report.changereport import (
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.htmltext import escaped as _text
-from headgate.report.htmltext import filled
 from headgate.report.htmltext import link as _link
+from headgate.report.htmltext import option, page
 from headgate.report.sidebyside import side_by_side
 from headgate.report.versions import part_name, version_steps
 
@@ -37,6 +37,8 @@ MAX_BYTES = 8_000_000
 """Of the sections with YAML; what does not fit is named. Browsers show that much without trouble."""
 _MAX_NAMES = 12
 _MAX_OPEN = 10
+_CHOICES = {"serious": "what needs a look"} | {word: word for word in ("added", "changed", "removed", "restarts")}
+_BUTTONS = '<button type="button" id="open">open all</button><button type="button" id="close">close all</button>'
 _CLASSES = {"nothing": "calm", "routine": "good", "look at this": "look", "will fail": "bad"}
 
 
@@ -55,7 +57,14 @@ def to_html(report: ChangeReport, url: str) -> str:
         f'<h2>Objects</h2><p class="counts">{_text(counts(report.changes))}</p>',
         *_sections(report.changes),
     ]
-    return filled("page", body="\n".join(filter(None, body)))
+    return page(
+        "page",
+        title="What changes in the final YAML",
+        body="\n".join(filter(None, body)),
+        searched="app, object, text",
+        choices="".join(option(value, text) for value, text in _CHOICES.items()),
+        buttons=_BUTTONS,
+    )
 
 
 def _header(report: ChangeReport) -> str:

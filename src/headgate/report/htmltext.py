@@ -22,11 +22,31 @@ def link(text: str, url: str) -> str:
     return f'<a href="{escaped(url)}" rel="noreferrer">{escaped(text)}</a>' if is_web else escaped(text)
 
 
-def filled(name: str, **parts: str) -> str:
-    """Return the page of a name, with its style and script in it, and with ``parts``, which are HTML."""
-    style, script = _asset(f"{name}.css"), _asset(f"{name}.js")
-    allowed = {"style_hash": _hash(style), "script_hash": _hash(script)}
-    return Template(_asset(f"{name}.html")).substitute(style=style, script=script, **allowed, **parts)
+def page(
+    name: str, *, title: str, body: str, searched: str, header: str = "", choices: str = "", buttons: str = ""
+) -> str:
+    """Return a page with the style and script of a name in it. All parts are HTML.
+
+    ``searched`` names what its filter finds, ``choices`` are that filter's options.
+    """
+    style, script = (_asset(f"frame.{kind}") + _asset(f"{name}.{kind}") for kind in ("css", "js"))
+    return Template(_asset("frame.html")).substitute(
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        title=title,
+        body=body,
+        searched=searched,
+        header=header,
+        choices=choices,
+        buttons=buttons,
+    )
+
+
+def option(value: str, text: str) -> str:
+    """Return an option of the filter."""
+    return f'<option value="{escaped(value)}">{escaped(text)}</option>'
 
 
 def _hash(text: str) -> str:

@@ -10,7 +10,7 @@ from headgate.report.changejson import report_to_json
 from headgate.report.changereport import ChangeReport, action_counts
 from headgate.report.history import SHORT, step_to_json, version
 from headgate.report.html import to_html
-from headgate.report.htmltext import escaped, filled, link
+from headgate.report.htmltext import escaped, link, page
 from headgate.report.site_overview import as_of, health_html, people, request_html
 from headgate.report.status import app_to_json, states
 from headgate.report.table import moment
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 def app_page(facts: SiteFacts, own: AppFacts) -> str:
     """Return an app's page. Everything that others wrote is escaped."""
     found = facts.apps.get(own.app, {})
-    header = f'<p><a href="../../index.html">What runs where</a></p><h1>{escaped(own.app)}</h1>{as_of(facts)}'
+    back = '<p><a href="../../index.html">What runs where</a></p>'
+    header = f"<header>{back}<h1>{escaped(own.app)}</h1>{as_of(facts)}</header>"
     sections = [_environment(facts, status) for status in found.values()]
     compared = "".join(f"<li>{_comparison(comparison)}</li>" for comparison in own.comparisons)
     sections += [f"<h2>Between environments</h2><ul>{compared}</ul>"] if compared else []
     sections += [_history(facts, own, name, steps) for name, steps in own.history.items()]
-    return filled("site", title=escaped(own.app), header=header, choices="", body="\n".join(sections))
+    return page("site", title=escaped(own.app), header=header, body="\n".join(sections), searched="")
 
 
 def _environment(facts: SiteFacts, status: AppStatus) -> str:

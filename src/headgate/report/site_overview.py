@@ -10,7 +10,7 @@ from headgate.model import ReleasedImage
 from headgate.objects.images import canonical_repository
 from headgate.releases.release import parts
 from headgate.report.history import SHORT, version
-from headgate.report.htmltext import escaped, filled, link
+from headgate.report.htmltext import escaped, link, option, page
 from headgate.report.status import labels, states
 from headgate.report.table import age, moment
 
@@ -32,15 +32,16 @@ def overview(facts: SiteFacts) -> str:
     totals = Counter(label for status in every for label in labels(status))
     counts = ", ".join(f"{number} {label}" for label, number in totals.most_common()) or "all current"
     header = (
-        f"<h1>What runs where</h1><p>{len(facts.apps)} apps, {len(every)} app-environments: {escaped(counts)}</p>"
-        f"{as_of(facts)}"
+        f"<header><h1>What runs where</h1><p>{len(facts.apps)} apps, {len(every)} app-environments: "
+        f"{escaped(counts)}</p>{as_of(facts)}</header>"
     )
     heads = "".join(f'<th scope="col">{escaped(name)}</th>' for name in facts.environments)
     rows = "\n".join(_row(facts, app, found) for app, found in facts.apps.items())
     table = f'<table><thead><tr><th scope="col">app</th>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table>'
     body = f"{_notes(facts)}{''.join(_freezes(facts))}{table if facts.apps else '<p>No app is configured.</p>'}"
-    choices = "".join(f'<option value="{escaped(label)}">{escaped(label)}</option>' for label in sorted(totals))
-    return filled("site", title="What runs where", header=header, choices=choices, body=body)
+    choices = "".join(option(label, label) for label in sorted(totals))
+    searched = "app, image, digest, commit, person"
+    return page("site", title="What runs where", header=header, body=body, searched=searched, choices=choices)
 
 
 def as_of(facts: SiteFacts) -> str:

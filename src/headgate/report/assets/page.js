@@ -1,9 +1,4 @@
-"use strict";
 (() => {
-  const form = document.getElementById("filter");
-  const search = document.getElementById("search");
-  const show = document.getElementById("show");
-  const found = document.getElementById("found");
   const groups = [...document.querySelectorAll(".group")];
   const objects = [...document.querySelectorAll(".object")];
   const calm = new Set(["changed", "restarts", "scales", "later", "nothing"]);
@@ -35,11 +30,7 @@
     for (const details of [...groups, ...objects]) details.open = open;
   };
 
-  form.hidden = objects.length === 0;
-  form.addEventListener("submit", (event) => event.preventDefault());
-  search.addEventListener("input", filter);
-  show.addEventListener("change", filter);
   document.getElementById("open").addEventListener("click", () => toggle(true));
   document.getElementById("close").addEventListener("click", () => toggle(false));
-  filter();
+  begin(objects, filter);
 })();

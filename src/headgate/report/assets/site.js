@@ -1,9 +1,4 @@
-"use strict";
 (() => {
-  const form = document.getElementById("filter");
-  const search = document.getElementById("search");
-  const show = document.getElementById("show");
-  const found = document.getElementById("found");
   const rows = [...document.querySelectorAll("tr[data-find]")];
   const facts = new Map(rows.map((row) => [row, {
     text: `${row.dataset.find} ${row.textContent}`.toLowerCase(),
@@ -21,9 +16,5 @@
     found.textContent = `${count} of ${rows.length} apps`;
   };
 
-  form.hidden = rows.length === 0;
-  form.addEventListener("submit", (event) => event.preventDefault());
-  search.addEventListener("input", filter);
-  show.addEventListener("change", filter);
-  filter();
+  begin(rows, filter);
 })();
