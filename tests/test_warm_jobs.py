@@ -92,4 +92,4 @@ def test_what_a_job_did_not_give_is_rendered(acme: Acme, fault: Callable[[Task],
     others, here = taken(ran)
     assert others + here == 2 * APPS
     assert here >= APPS // 2
-    assert ("150 that were kept are not used" in ran.jobs[-1].log) == (fault is poisoned)
+    assert ("150 kept results were not used" in ran.jobs[-1].log) == (fault is poisoned)

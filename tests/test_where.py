@@ -1,4 +1,4 @@
-"""``headgate where``: where an image runs, waits and ran, since when, and who put it there."""
+"""``headgate where``: where an image runs, waits and ran, since when, and who delivered it."""
 
 from __future__ import annotations
 

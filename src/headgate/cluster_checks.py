@@ -64,7 +64,7 @@ def _check_on_failure(settings: Settings, name: str, where: Location) -> None:
         raise ConfigError(f"nothing says whether {name} is healthy", where=where, hint=_SET_HEALTH)
     if settings.records == "branch":
         raise ConfigError(
-            "a roll-back by itself is looked up in the records of the default branch, which has none here",
+            "an automatic roll-back is looked up in the records of the default branch, which has none here",
             where=where,
             hint="leave out 'records: branch', or this",
         )

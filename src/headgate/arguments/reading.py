@@ -72,7 +72,7 @@ def where(
     manifests: Manifests = ".",
     json: Json = False,
 ) -> None:
-    """Show where an image runs and waits, since when, from which commit, and who put it there."""
+    """Show where an image runs or waits, since when, from which commit, and who delivered it."""
     from headgate.commands import where as command  # noqa: PLC0415
 
     request = command.WhereOptions(
@@ -94,7 +94,7 @@ def site(
         typer.Option("--token-env", metavar="NAME", help="The variable with a token that reads the manifest project."),
     ] = "HEADGATE_TOKEN",  # noqa: S107  a name
 ) -> None:
-    """Write static pages that show what runs where: all apps by environments, and a page for each app."""
+    """Write static pages that show what runs where: all apps by environment, and a page for each app."""
     from headgate.commands import site as command  # noqa: PLC0415
 
     request = command.SiteOptions(
@@ -114,7 +114,7 @@ def verify(
     json: Json = False,
     no_sandbox: NoSandbox = False,
 ) -> None:
-    """Hydrate all anew and compare with what is committed; exit 1 if it differs, and say who changed what."""
+    """Hydrate everything again, compare it with what is committed, and say who changed what; exit 1 if it differs."""
     from headgate.commands import verify as command  # noqa: PLC0415
 
     request = command.VerifyOptions(

@@ -242,7 +242,7 @@ def _check(run: Run, workspace: Workspace) -> None:
     check_settings(settings, run.event)
     if settings.records == "branch" and run.write is None:
         raise ConfigError(
-            "with 'records: branch' what is pending stands on a branch that the bot alone pushes, and there is no "
+            "with 'records: branch' what is pending is kept on a branch that only the bot pushes, and there is no "
             "HEADGATE_TOKEN",
             where=Location(SETTINGS),
             hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",

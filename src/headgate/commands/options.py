@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOTHING_WRITTEN = "nothing was written (--dry-run)"
 
 Resolve = Callable[["Workspace", "ExitStack"], "Intent"]
-"""Makes an intent from what stands in the repository. What it puts on the stack is closed after the landing."""
+"""Makes an intent from what is in the repository. What it puts on the stack is closed after the landing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The verbs of people: each makes its intent from what stands in the repository, for a command and for the form."""
+"""The verbs of people: each makes its intent from what is in the repository, for a command and for the form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``headgate where``: where an image runs, since when, and who put it there. Reads only."""
+"""``headgate where``: where an image runs, since when, and who delivered it. Reads only."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _named(data: Any, kind: str, name: str, key: str) -> Any:
 
 
 def _content(record: Any, key: str, file: Path) -> bytes:
-    """Return what stands in a record itself (``KEY-data``), or in the file that it names, relative to this one."""
+    """Return what is in a record itself (``KEY-data``), or in the file that it names, relative to this one."""
     if record.get(f"{key}-data"):
         return base64.b64decode(record[f"{key}-data"])
     return (file.parent / record[key]).read_bytes() if record.get(key) else b""

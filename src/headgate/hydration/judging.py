@@ -215,7 +215,7 @@ def _only_new(
 
 
 def _is_landed(context: JudgingContext, owner: Owner) -> bool:
-    """Whether an app's final YAML stands as it was rendered."""
+    """Whether an app's final YAML is still as it was rendered."""
     folder = context.folder(owner)
     rendered = {f"{folder}/{name}" for name in context.rendered[owner].files}
     return rendered == set(landed_files(context, owner)) and not changed_files(context, owner)

@@ -1,4 +1,4 @@
-"""Final YAML that stands in a tree already, judged again: what a later run is to say of a proposal."""
+"""Final YAML that is in a tree already, judged again: what a later run is to say of a proposal."""
 
 from __future__ import annotations
 

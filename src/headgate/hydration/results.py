@@ -51,12 +51,12 @@ class Tally:
     unusable: int = 0
 
     def __str__(self) -> str:
-        """Say it in one line; nothing where the folder held nothing."""
+        """Return it as one line; empty where the folder held nothing."""
         if not self.taken and not self.unusable:
             return ""
-        said = f"{self.taken} results were rendered by other jobs, {self.rendered} here"
-        wrong = f"{self.unusable} that were kept are not used: cut, or not made with the key of this job"
-        return f"{said}; {wrong}" if self.unusable else said
+        counts = f"{self.taken} results were rendered by other jobs, {self.rendered} here"
+        wrong = f"{self.unusable} kept results were not used: truncated, or made with another key"
+        return f"{counts}; {wrong}" if self.unusable else counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ def _compared(kept: Kept | None, result: Result) -> Result:
 
 
 def _name(plan: Planned) -> str:
-    """Identify what a result depends on: inputs, names that stand in it, budget, and the programs that make it."""
+    """Identify what a result depends on: inputs, names in it, budget, and the programs that make it."""
     render = plan.render
     facts = [__version__, pool.build(), plan.inputs, render.label, render.folder, asdict(render.budget)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest() + _SUFFIX

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LABELS = {"app.kubernetes.io/version", "helm.sh/chart", "tags.datadoghq.com/version"}
 _IMAGES = ("image", "reference")
 _MIN_LENGTH = 3
-"""A version shorter than this (``1``) stands in too many texts by chance."""
+"""A version shorter than this (``1``) is in too many texts by chance."""
 
 
 def is_routine(

@@ -96,9 +96,9 @@ class AppReview(StrictModel):
     """What an app adds to the merge requests of reviewed environments."""
 
     labels: Texts = ()
-    """Labels, beside those of the environment."""
+    """Labels, in addition to those of the environment."""
     reviewers: Texts = ()
-    """User names of reviewers, beside those of the environment."""
+    """User names of reviewers, in addition to those of the environment."""
 
 
 AppEnvironments = Annotated[
@@ -136,7 +136,7 @@ class App(StrictModel):
     allow: Allow = Allow()
     """Objects that its own config may render beyond workloads in its namespace."""
     review: AppReview = AppReview()
-    """Labels and reviewers of its merge requests, beside those of the environment."""
+    """Labels and reviewers of its merge requests, in addition to those of the environment."""
     hooks: Hooks | None = None
     """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""
     depends_on: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()

@@ -1,4 +1,4 @@
-"""The file beside an environment's values for merges that lacked approvals."""
+"""The file next to an environment's values for merges that lacked approvals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headgate.model.fields import Commit, Name, StrictModel, Text, Texts, as_tup
 
 
 class UnapprovedMerge(StrictModel):
-    """A merge request that somebody merged with fewer approvals than headgate.yaml asks for."""
+    """A merge request that somebody merged with fewer approvals than headgate.yaml requires."""
 
     request: Text
     """The merge request: `!12`."""
@@ -29,7 +29,7 @@ class UnapprovedMerge(StrictModel):
 
 
 class UnapprovedMerges(StrictModel):
-    """unapproved.yaml: what runs in an environment and was merged with fewer approvals than headgate.yaml asks for."""
+    """unapproved.yaml: what runs in an environment and was merged with fewer approvals than headgate.yaml requires."""
 
     version: Literal[1] = 1
     """Version of this file's format."""

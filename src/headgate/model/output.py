@@ -35,7 +35,7 @@ class Artifact(StrictModel):
     repository: ArtifactRepository
     """Repository in a registry; contains `{environment}` where several have one, `{app}` for an artifact per app."""
     tag: ArtifactTag = "latest"
-    """Tag of the newest artifact, beside the tag by the commit."""
+    """Tag of the newest artifact, in addition to the tag of its commit."""
 
 
 class Output(StrictModel):

@@ -87,7 +87,7 @@ class Review(StrictModel):
     auto_merge: bool = False
     """Merge as soon as GitLab allows it."""
     approvals: Annotated[int, Field(ge=0, le=20)] = 0
-    """Approvals that Headgate waits for before it merges, of people other than who asked for or wrote the change."""
+    """Approvals that Headgate waits for before it merges, by people who neither requested nor wrote the change."""
     approver_role: Level = "maintainer"
     """Role from which on an approval counts: `developer`, `maintainer` or `owner` of this repository's project."""
 

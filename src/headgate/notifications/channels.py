@@ -1,6 +1,6 @@
 """Announcements as messages for Slack and Microsoft Teams.
 
-Texts of apps stand only where neither reads any markup, so that nothing there is a mention, a link or a format. Pure.
+Text from apps appears only where neither reads markup, so that nothing there is a mention, a link or a format. Pure.
 """
 
 from __future__ import annotations

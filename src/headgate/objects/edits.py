@@ -57,7 +57,7 @@ class At:
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One value that differs. ``place`` is where an added item with keys stands in the new list."""
+    """One value that differs. ``place`` is where an added item with keys is in the new list."""
 
     path: EditPath
     old: Any = NOTHING

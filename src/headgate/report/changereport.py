@@ -31,7 +31,7 @@ class ChangeReport:
 
     ``requested_by`` names the person, ``consequence`` says in a sentence what merging or landing does. ``titles`` are
     those of the commits between two versions, newest first, as far as they can be read. ``page`` is the address of the
-    same as a page. ``title`` stands in the place of the verdict where nothing is to be decided.
+    same as a page. ``title`` replaces the verdict where nothing is to be decided.
     """
 
     changes: Sequence[AppChange]

@@ -25,7 +25,7 @@ class Explanation:
 
 
 _ADVICE: Mapping[int, tuple[str, str]] = {
-    0: ("done, or nothing to do", "Nothing is to be done."),
+    0: ("done, or nothing to do", "There is nothing to do."),
     1: (
         "`hydrate --check` or `verify` found a difference, `doctor` something wrong; or a bug, with a traceback",
         "Read what was printed; with a traceback, report it.",
@@ -33,17 +33,17 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     2: ("wrong usage", "`headgate COMMAND --help` shows the options, with examples."),
     9: ("", "Each app's own error is above, with its place and what to do."),
     10: ("", "The message names file, line and key; `headgate schema` prints what is allowed there."),
-    11: ("", "Correct the YAML at the place that the message names: no tabs, no duplicate keys, no second meaning."),
-    12: ("", "Add the path to `grant` in the app's app.yaml, or take the value out of the app's values."),
+    11: ("", "Correct the YAML at the place that the message names: no tabs, no duplicate keys, nothing ambiguous."),
+    12: ("", "Add the path to `grant` in the app's app.yaml, or remove the value from the app's values."),
     13: ("", "Name each image in app.yaml as the YAML does, and hand it off with its digest."),
-    14: ("", "Replace the link or the file that the message names by a plain file inside its folder."),
+    14: ("", "Replace the link or file that the message names with a plain file inside its folder."),
     15: ("", "Make the input smaller, or split it; the platform team raises `limits` in headgate.yaml."),
-    16: ("", "Look for loops and huge loops in the template; the platform team raises `limits` in headgate.yaml."),
+    16: ("", "Look for endless or huge loops in the template; the platform team raises `limits` in headgate.yaml."),
     17: ("", "Correct the template, or set the value that it lacks; `headgate hydrate --check` tries it."),
     18: ("", "Give each object apiVersion, kind and a name that no other object of the app has."),
-    19: ("", "Take the object out, or let the platform team open it in `allow` of the app's app.yaml."),
+    19: ("", "Remove the object, or let the platform team permit it in `allow` of the app's app.yaml."),
     20: ("", "Look at what would go, or what is in the way; `--allow-removals` where it is intended."),
-    21: ("", "Take random values, times and generated keys out: final YAML must not change by itself."),
+    21: ("", "Remove random values, times and generated keys: the same inputs must give the same YAML."),
     22: ("", "git's own reason is in the message; check folder, address, login and branch."),
     23: ("", "Commit or drop what has changed in the checkout, then run it again."),
     24: ("", "`headgate version` shows what is there; run in Headgate's image, or `make tools`."),
@@ -53,13 +53,13 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     28: ("", "Check address, token and its role; `headgate doctor` says what is missing."),
     29: ("", "Check that the image was pushed, and that the job may read the registry."),
     30: ("", "Pin the chart or base, and list its host in `dependencies.hosts` of headgate.yaml."),
-    31: ("", "`headgate doctor` says which proof of the sender is missing, and which setting opens it."),
+    31: ("", "`headgate doctor` says which proof of the sender is missing, and which setting enables it."),
     32: ("", "Ask somebody with the role that the message names, or change `permissions` in headgate.yaml."),
     33: ("", "Run in Headgate's image on a kernel with seccomp; for a trial on a laptop `--no-sandbox`."),
     34: ("", "Correct the field; `headgate explain RULE` says more, and a waiver lets it pass for a time."),
     35: ("", "Flux's reason is in the message; correct it and deliver again, or `headgate roll-back`."),
     36: ("", "Give the job a token that reads commit statuses or a kubeconfig, and set `health` of the cluster."),
-    37: ("", "Wait longer with `--timeout`, and look in the cluster at why Flux does not come to an end."),
+    37: ("", "Wait longer with `--timeout`, and find out in the cluster why Flux does not finish."),
     38: ("", "Check the spelling; the message names what there is."),
 }
 
@@ -69,7 +69,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Correct the field.",
     ),
     "unknown-field": (
-        "a field that no version of Kubernetes, or not the CRD, has",
+        "a field that no version of Kubernetes has, or not the CRD",
         "Look for a misspelling or a wrong indentation.",
     ),
     "unknown-kind": (
@@ -98,7 +98,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Change to the newer version before the cluster does.",
     ),
     "off-by-default": ("an alpha or beta kind, which a cluster has to switch on", "Make sure that the cluster does."),
-    "server-warning": ("what the server would warn of", "Read the warning; nothing fails by it."),
+    "server-warning": ("what the server would warn of", "Read the warning; nothing fails because of it."),
     "not-checked": (
         "custom resources whose CRD is not in this repository",
         "Add the CRD's folder to `validation.crds`, or the kind to `validation.unchecked`.",
@@ -112,7 +112,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Define it, or correct the name.",
     ),
     "blocking-budget": (
-        "a PodDisruptionBudget that never lets a pod go, so that no node can be drained",
+        "a PodDisruptionBudget that allows no eviction, so that no node can be drained",
         "Allow at least one disruption, or run more replicas.",
     ),
 }
@@ -124,24 +124,24 @@ _FLAGS: Mapping[RiskFlag, tuple[str, str]] = {
     "crd": ("a kind of object is added or changed", "Make sure that objects of that kind fit it."),
     "scaled-to-zero": ("no pod is left", "Make sure that it is meant to stop."),
     "unpinned-image": (
-        "a container runs an image without a digest, so that it may change by itself",
+        "a container runs an image without a digest, so it may change without a commit",
         "Name a digest, or hand the image off.",
     ),
     "older-image": ("an image goes back to an earlier version", "Make sure that this is a roll-back."),
     "host-namespaces": ("pods share the node's network, processes or IPC", "Allow it for agents of the node only."),
     "host-path": ("pods mount folders of the node", "Use a volume, unless it is an agent of the node."),
-    "privileged": ("a container may do on the node what root may", "Take `privileged` and added capabilities out."),
+    "privileged": ("a container may do on the node what root may", "Remove `privileged` and added capabilities."),
     "exposed": ("something becomes reachable from outside", "Make sure that it is meant to be."),
 }
 
 
 def explanation(code: str) -> Explanation:
-    """Return what an exit code, a rule or a flag means. Raises ArgumentError for what is none."""
+    """Return what an exit code, a rule or a flag means. Raises ArgumentError for anything else."""
     known = explanations()
     if code not in known:
         names = [name for name in known if not name.isdigit()]
         raise ArgumentError(
-            f"'{code}' is no exit code, rule or flag",
+            f"'{code}' is not an exit code, a rule or a flag",
             hint=did_you_mean(code, names) or f"there are: {', '.join(known)}",
         )
     return known[code]

@@ -59,7 +59,7 @@ def _value(app: str, value: str | None) -> str | None:
 def own_name(app: str, name: str) -> str:
     """Replace the app's name by a placeholder where it is a whole name or begins one: ``web``, ``web-config``.
 
-    In a path, names stand in brackets: ``spec.containers[web].image``.
+    In a path, names are in brackets: ``spec.containers[web].image``.
     """
     name = without_hashes(name)
     if name == app or name.startswith(f"{app}-"):

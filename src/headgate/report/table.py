@@ -22,7 +22,7 @@ Cell = tuple[str, str]
 def write_table(terminal: Terminal, titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: str = "") -> None:
     """Write rows below titles, each column as wide as its widest text. Empty columns are left out.
 
-    The columns that go beyond `WIDTH` stand below their row, with their titles.
+    The columns that go beyond `WIDTH` are written below their row, with their titles.
     """
     if not rows:
         return

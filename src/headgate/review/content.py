@@ -1,4 +1,4 @@
-"""What a merge request is about, derived from the two trees between which it stands."""
+"""What a merge request is about, derived from the two trees that it compares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an image runs, waits and ran, since when, and who put it there."""
+"""Where an image runs, waits and ran, since when, and who delivered it."""
 
 from __future__ import annotations
 

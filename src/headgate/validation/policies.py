@@ -30,7 +30,7 @@ _ENDINGS = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A policy: its name, the object, and where it stands: the text of its document and the line before that."""
+    """A policy: its name, the object, and where it is: the text of its document and the line before that."""
 
     name: str
     data: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Policy:
         return f"{RULE}{self.name}"
 
     def place(self, path: str, line: int = 0) -> Location:
-        """Return where a field stands (``spec.validations[0].expression``), or a line of its value, from 1 on."""
+        """Return where a field is (``spec.validations[0].expression``), or a line of its value, from 1 on."""
         return _place(self.text, self.lines_before, path, line)
 
 
@@ -57,13 +57,13 @@ def _place(text: SourceText, lines_before: int, path: str, line: int) -> Locatio
 
 
 _LITERAL = re.compile(r"[:-] +\|[-+0-9]*\s*$")
-"""The end of a line after which a literal block stands, whose lines are those of the value."""
+"""The end of a line before a literal block, whose lines are those of the value."""
 
 
 def read_policies(folder: Tree) -> tuple[Policy, ...]:
     """Return the policies in a repository's folder ``policies/``, by file.
 
-    What other kinds stand there, bindings too, is a cluster's affair. Raises YamlError, and ConfigError for what looks
+    Objects of other kinds there, bindings too, are a cluster's affair. Raises YamlError, and ConfigError for what looks
     like a policy and is none, and for a name that two have.
     """
     found: dict[str, Policy] = {}
@@ -73,7 +73,7 @@ def read_policies(folder: Tree) -> tuple[Policy, ...]:
                 raise ConfigError(
                     f"two policies are called '{policy.name}'",
                     where=policy.place("metadata.name"),
-                    hint=f"rename one of them; the other stands in {found[policy.name].text.file}",
+                    hint=f"rename one of them; the other is in {found[policy.name].text.file}",
                 )
             found[policy.name] = policy
     return tuple(found.values())
