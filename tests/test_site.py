@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from headgate.errors import ArgumentError
 from headgate.flux.verdict import Health
 from headgate.model import FreezeRecord, PinRecord, Release, ReleasedImage
-from headgate.releases.last_change import LastChange
 from headgate.report.site_app import app_json, app_page
 from headgate.report.site_facts import AppFacts, RequestLink, SiteFacts
 from headgate.report.site_overview import overview, overview_to_json
+from headgate.repository.gitlog import LogEntry
 from headgate.state.proposals import Proposed
 from headgate.state.status import AppStatus
 from support.browser import BROWSER, dom_of
@@ -36,6 +36,11 @@ APP = f"images: {{web: {IMAGE}}}\nproject: acme/web\ntemplate: web\n"
 PART: dict[str, Any] = {"project": "acme/web", "commit": COMMIT, "ref": "refs/heads/main"}
 
 
+def entry(name: str) -> LogEntry:
+    who = f"{name} <x@example.com>"
+    return LogEntry(commit=COMMIT, parent="", time=NOW.replace(day=18), who=who, subject="", actors=(), files=())
+
+
 def facts(name: str = "ada", requests: dict[str, RequestLink] | None = None) -> SiteFacts:
     """Return one app in two environments, in which everything that somebody wrote is ``name``."""
     # Built without checks: a page must be safe whatever is in the records.
@@ -47,7 +52,7 @@ def facts(name: str = "ada", requests: dict[str, RequestLink] | None = None) -> 
         environment="dev",
         release=release,
         state="current",
-        last_change=LastChange(COMMIT, NOW.replace(day=18), f"{name} <x@example.com>"),
+        last_change=entry(name),
         edited=True,
         health=Health(state="failed", reason=f"health {name}", since=NOW.replace(hour=10)),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from headgate.errors import ConfigError, GrantError, YamlError
 from headgate.model import Granted
+from headgate.objects.lookup import without_nulls
 from headgate.render.values import (
     Layer,
     check_grant,
@@ -12,7 +13,6 @@ from headgate.render.values import (
     merge_all,
     read_layer,
     shadowed,
-    without_nulls,
 )
 from support.trees import data_of, tree_of
 

@@ -17,19 +17,19 @@ TRIES = 4
 _FIRST_WAIT = 0.2
 
 
-def persistently(action: Callable[[], Result], retry_on: type[Exception] = GitError) -> Result:
+def persistently(action: Callable[[], Result]) -> Result:
     """Call an action that leaves nothing half-done up to `TRIES` times within a few seconds.
 
-    Raises the last ``retry_on`` error, other errors at once. An error may have the seconds to wait in ``wait``.
+    Raises the last GitError, other errors at once.
     """
     for tried in range(1, TRIES):
         try:
             return action()
-        except retry_on as error:
-            pause(tried, getattr(error, "wait", 0.0))
+        except GitError:
+            pause(tried)
     return action()
 
 
-def pause(tried: int, at_least: float = 0) -> None:
+def pause(tried: int) -> None:
     """Wait after a failure: twice as long each time, with jitter against collisions."""
-    time.sleep(at_least + _FIRST_WAIT * 2**tried * random.uniform(0.25, 0.75))  # noqa: S311  no secret
+    time.sleep(_FIRST_WAIT * 2**tried * random.uniform(0.25, 0.75))  # noqa: S311  no secret

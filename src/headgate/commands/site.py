@@ -22,6 +22,7 @@ from headgate.report.site_app import app_json, app_page, comparison_page
 from headgate.report.site_facts import AppFacts, EnvironmentDifference, RequestLink, SiteFacts
 from headgate.report.site_overview import overview, overview_to_json
 from headgate.report.terminal import Terminal
+from headgate.repository.folder import apply
 from headgate.repository.tree import prefetch
 from headgate.review.api import MergeRequests
 from headgate.state.reading import open_for_reading
@@ -196,24 +197,8 @@ def _written_before(folder: Path) -> list[str]:
     return []
 
 
-def _write(folder: Path, files: Mapping[str, str], before: Sequence[str]) -> None:
+def _write(folder: Path, files: dict[str, str], before: Sequence[str]) -> None:
     """Write the files, and take away what an earlier run wrote and this one does not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    root = folder.resolve()
-    for name in before:
-        path = (root / name).resolve()
-        if name not in files and path.is_relative_to(root) and path.is_file():
-            path.unlink()
-            _remove_empty(path.parent, root)
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    (root / MARK).write_text("".join(f"{name}\n" for name in sorted(files)), encoding="utf-8")
-
-
-def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove a folder below the root, and those above it, as long as they are empty."""
-    while folder != root and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+    gone = [name for name in before if name not in files and (folder / name).resolve().is_relative_to(folder.resolve())]
+    written = files | {MARK: "".join(f"{name}\n" for name in sorted(files))}
+    apply(folder, {**dict.fromkeys(gone), **{name: text.encode() for name, text in written.items()}})

@@ -73,9 +73,9 @@ def build() -> str:
         _give_back("", worker)
 
 
-def start_ahead(command: Callable[[Budget, int], list[str]] = engine_command, budget: Budget = USUAL) -> None:
+def start_ahead(command: Callable[[Budget, int], list[str]] = engine_command) -> None:
     """Start a process for the platform's files before the first one is read."""
-    _give_back("", _borrow("", budget, command))
+    _give_back("", _borrow("", USUAL, command))
 
 
 def call(request: Request) -> Answer:

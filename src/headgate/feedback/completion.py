@@ -11,7 +11,7 @@ from headgate.feedback.apps import report
 from headgate.landing.land import read_state
 from headgate.landing.workspace import refreshed
 from headgate.report.files import FOLDER
-from headgate.review.reconcile import reconcile
+from headgate.review.reconcile import reconcile, review_context
 from headgate.review.without_token import find_unopened
 
 if TYPE_CHECKING:
@@ -57,4 +57,5 @@ def _merge_requests(
         return find_unopened(run.by_job, run.branch, run.event.manifests, newest, configuration)
     page = f"{run.job.address}/artifacts/file/{FOLDER}/report.html"
     pages = {made.commit: page for landing in landings for made in landing.delivered}
-    return reconcile(run.write, run.event.manifests, newest, configuration, pages=pages, readers=run.readers)
+    context = review_context(run.write, run.event.manifests, newest, configuration, pages=pages, readers=run.readers)
+    return reconcile(context)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from headgate.config import load_template
 from headgate.errors import ConfigError, Location
 from headgate.model import TemplateSettings
+from headgate.objects.lookup import without_nulls
 from headgate.paths import TEMPLATES, VERSIONS
-from headgate.render.values import merge_all, read_layer, without_nulls
+from headgate.render.values import merge_all, read_layer
 from headgate.repository.input_check import check_input, safe_files
 from headgate.repository.tree import Tree, object_id, prefetch
 from headgate.yamltext.valuepath import dotted

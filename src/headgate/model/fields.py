@@ -184,6 +184,11 @@ DateRange = Annotated[
 ]
 
 
+def switched_off(value: Any) -> Any:
+    """YAML reads ``off`` as false."""
+    return "off" if value is False else value
+
+
 class StrictModel(BaseModel):
     """The base of all records: unknown keys are errors, types are strict, records are frozen."""
 

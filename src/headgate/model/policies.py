@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from headgate.model.fields import Name, StrictModel, Texts, pattern
+from headgate.model.fields import Name, StrictModel, Texts, pattern, switched_off
 
 _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 PolicyName = Annotated[str, pattern(rf"^{_NAME}$", "the name of a policy: a-z, 0-9, '-' and '.'")]
 PolicyRule = Annotated[str, pattern(rf"^policy/{_NAME}$", "a rule of validation, or policy/NAME")]
 
 
-def _switched_off(value: Any) -> Any:
-    """YAML reads ``off`` as false."""
-    return "off" if value is False else value
-
-
 PolicyOutcome = Annotated[
     Literal["refuse", "label", "warn", "off"],
-    BeforeValidator(_switched_off, json_schema_input_type=Literal["refuse", "label", "warn", "off", False]),
+    BeforeValidator(switched_off, json_schema_input_type=Literal["refuse", "label", "warn", "off", False]),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from headgate.model.fields import KindName, Name, SafeFolder, StrictModel, Text, as_tuple
+from headgate.model.fields import KindName, Name, SafeFolder, StrictModel, Text, as_tuple, switched_off
 from headgate.model.policies import PolicyRule
 
 Rule = Literal[
@@ -30,14 +30,9 @@ Rule = Literal[
 ]
 
 
-def _switched_off(value: Any) -> Any:
-    """YAML reads ``off`` as false."""
-    return "off" if value is False else value
-
-
 RuleLevel = Annotated[
     Literal["error", "warn", "off"],
-    BeforeValidator(_switched_off, json_schema_input_type=Literal["error", "warn", "off", False]),
+    BeforeValidator(switched_off, json_schema_input_type=Literal["error", "warn", "off", False]),
 ]
 Levels = Mapping[Rule, RuleLevel]
 

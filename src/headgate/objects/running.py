@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import find_edits
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
-from headgate.objects.lookup import map_at, maps_at, value_at
+from headgate.objects.lookup import map_at, maps_at, value_at, without_nulls
 from headgate.objects.quantity import parse_quantity
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     """Return an object as a cluster runs it. One of a kind that is not Kubernetes' own stays as it is written."""
     if manifest.kind_name not in KUBERNETES:
         return manifest.data
-    data: dict[str, Any] = _without_nulls(manifest.data)
+    data: dict[str, Any] = without_nulls(manifest.data)
     spec = data.get("spec")
     if isinstance(spec, dict):
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
@@ -110,12 +110,6 @@ def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any]:
 def pod_template(data: Mapping[str, Any], kind_name: str) -> Any:
     """Return what holds the pod spec within an object, with the pods' own labels and annotations."""
     return value_at(data, *POD_SPECS[kind_name].split(".")[:-1]) if kind_name in POD_SPECS else None
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _filled(value: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import SHA256, digest_error
 from headgate.objects.lookup import map_at, maps_at, value_at
+from headgate.registry.artifact import digest_of
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 
@@ -116,7 +116,7 @@ def _manifest(repository: ImageRepository, reference: Reference, name: str) -> t
     """Return digest (of its bytes), media type and content of a manifest."""
     response = repository.request("GET", f"manifests/{name}", _ACCEPT)
     _check_status(response, repository, reference)
-    digest = _sha256(response.body)
+    digest = digest_of(response.body)
     for claimed in (response.headers.get("Docker-Content-Digest", ""), name):
         if SHA256.fullmatch(claimed) and claimed != digest:
             raise _contradiction(repository, claimed, digest)
@@ -135,8 +135,8 @@ def _manifest(repository: ImageRepository, reference: Reference, name: str) -> t
 def _blob(repository: ImageRepository, reference: Reference, digest: str) -> dict[str, Any]:
     response = repository.request("GET", f"blobs/{digest}")
     _check_status(response, repository, reference)
-    if _sha256(response.body) != digest:
-        raise _contradiction(repository, digest, _sha256(response.body))
+    if digest_of(response.body) != digest:
+        raise _contradiction(repository, digest, digest_of(response.body))
     return _json(response.body, reference)
 
 
@@ -167,10 +167,6 @@ def _contradiction(repository: ImageRepository, claimed: str, digest: str) -> Re
 
 def _media_type(response: HttpResponse) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _sha256(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _json(data: bytes, reference: Reference) -> dict[str, Any]:

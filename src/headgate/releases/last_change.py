@@ -16,21 +16,10 @@ from headgate.repository.gitlog import ABSENT, below, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from datetime import datetime
 
     from headgate.configuration import Owner
     from headgate.repository.git import Repository
     from headgate.repository.gitlog import FileChange, LogEntry
-
-
-@dataclass(frozen=True)
-class LastChange:
-    """The commit that brought the running version. ``actors`` are those of the commit (`LogEntry`)."""
-
-    commit: str
-    time: datetime
-    who: str
-    actors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,22 +31,18 @@ class _ReleaseChange:
     files: dict[str, list[FileChange]]
 
 
-def last_changes(repository: Repository, head: str, owners: Collection[Owner]) -> dict[Owner, LastChange]:
-    """Return when the running version of each owner last changed, as far as git's history goes. Raises GitError."""
-    last: dict[Owner, LastChange] = {}
+def last_changes(repository: Repository, head: str, owners: Collection[Owner]) -> dict[Owner, LogEntry]:
+    """Return the commit that last changed each owner's running version, as far as history goes. Raises GitError."""
+    last: dict[Owner, LogEntry] = {}
     for entries in pieces(repository, head, [below(APPS)]):
         changes = [change for change in _release_changes(entries, owners) if change.owner not in last]
         _load_newest(repository, changes)
         for change in changes:
             if change.owner not in last and _changes_version(repository, change.files):
-                last[change.owner] = _last_change(change.entry)
+                last[change.owner] = change.entry
         if len(last) == len(owners):
             break
     return last
-
-
-def _last_change(entry: LogEntry) -> LastChange:
-    return LastChange(entry.commit, entry.time, entry.who, entry.actors)
 
 
 def _load_newest(repository: Repository, changes: Sequence[_ReleaseChange]) -> None:

@@ -16,10 +16,11 @@ from headgate.engine.protocol import Request
 from headgate.engine.reading import decoded
 from headgate.errors import HeadgateError, Location, RenderError, YamlError
 from headgate.objects.images import for_templates
+from headgate.objects.lookup import without_nulls
 from headgate.render import plain
 from headgate.render.batch import placed, render_batch
 from headgate.render.protocol import Result
-from headgate.render.values import merge, read_layer, without_nulls
+from headgate.render.values import merge, read_layer
 from headgate.repository.tree import MemoryBlob, Tree
 
 if TYPE_CHECKING:

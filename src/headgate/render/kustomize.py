@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from headgate.dependencies.kustomization import find_root
 from headgate.engine.protocol import Request
 from headgate.objects.images import for_templates
+from headgate.objects.lookup import without_nulls
 from headgate.render.batch import render_batch
-from headgate.render.values import flat, merge, read_layer, without_nulls
+from headgate.render.values import flat, merge, read_layer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

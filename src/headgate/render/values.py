@@ -75,15 +75,6 @@ def merge_all(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def without_nulls(values: Any) -> Any:
-    """Drop the keys that are null, as Helm does before it renders."""
-    if isinstance(values, dict):
-        return {key: without_nulls(value) for key, value in values.items() if value is not None}
-    if isinstance(values, list):
-        return [without_nulls(value) for value in values]
-    return values
-
-
 def check_grant(layers: Sequence[Layer], grants: Sequence[Granted], defaults: dict[str, Any]) -> None:
     """Check that the app's layers set only granted values.
 

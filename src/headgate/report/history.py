@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.releases.release import parts
 from headgate.report.table import moment, write_table
 from headgate.report.terminal import WIDTH
+from headgate.repository.gitlog import author_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ def _row(entry: HistoryEntry) -> list[Cell]:
 
 def _people(entry: HistoryEntry) -> str:
     """Return the commit's author, and who is behind it where that is somebody else whom no note names."""
-    author = entry.step.who.rsplit(" <", 1)[0]
+    author = author_of(entry.step.who)
     notes = " ".join(entry.notes)
     others = [actor for actor in entry.actors if actor != author and f"by {actor}:" not in notes]
     return f"{author} for {', '.join(others)}" if others else author

@@ -14,6 +14,7 @@ from headgate.report.htmltext import escaped, link, page
 from headgate.report.site_overview import as_of, health_html, people, request_html
 from headgate.report.status import app_to_json, states
 from headgate.report.table import moment
+from headgate.repository.gitlog import author_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +67,7 @@ def _landed(facts: SiteFacts, status: AppStatus) -> str:
     if last is None:
         return ""
     commit = link(last.commit[:SHORT], facts.commit_url(facts.project, last.commit))
-    author = last.who.rsplit(" <", 1)[0]
+    author = author_of(last.who)
     behind = people(status)
     who = author if behind == author else f"{author} for {behind}"
     return f"{moment(last.time)} UTC, <code>{commit}</code> by {escaped(who)}"
@@ -110,7 +111,7 @@ def _step(facts: SiteFacts, entry: HistoryEntry) -> str:
         link(part.commit[:SHORT], facts.commit_url(part.project, part.commit))
         for part in {part.commit: part for part in parts(step.release).values()}.values()
     ]
-    author = step.who.rsplit(" <", 1)[0]
+    author = author_of(step.who)
     others = [actor for actor in entry.actors if actor != author]
     who = f"{author} for {', '.join(others)}" if others else author
     cells = (

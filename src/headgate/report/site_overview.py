@@ -13,6 +13,7 @@ from headgate.report.history import SHORT, version
 from headgate.report.htmltext import escaped, link, option, page
 from headgate.report.status import labels, states
 from headgate.report.table import age, moment
+from headgate.repository.gitlog import author_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,7 +124,7 @@ def people(status: AppStatus) -> str:
         return ""
     handed_off = [part.actor for part in parts(status.release).values() if part.actor]
     named = dict.fromkeys((*status.last_change.actors, *handed_off))
-    return ", ".join(named) or status.last_change.who.rsplit(" <", 1)[0]
+    return ", ".join(named) or author_of(status.last_change.who)
 
 
 def health_html(facts: SiteFacts, status: AppStatus) -> str:

@@ -9,6 +9,7 @@ from headgate.objects.images import parse_reference
 from headgate.report.history import SHORT
 from headgate.report.table import moment, write_table
 from headgate.report.terminal import WIDTH
+from headgate.repository.gitlog import author_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def people(entry: LogEntry | None) -> str:
     """Return who brought something: the person whom Headgate named, else the commit's author."""
     if entry is None:
         return ""
-    return ", ".join(entry.actors) or entry.who.rsplit(" <", 1)[0]
+    return ", ".join(entry.actors) or author_of(entry.who)
 
 
 def _summary(search: str, places: Sequence[ImagePlace]) -> str:

@@ -44,7 +44,6 @@ def make_commit(
     changes: Changes,
     message: str,
     *,
-    parents: Sequence[str] = (),
     identity: Identity = Identity(),
 ) -> str:
     """Commit ``changes`` on top of ``base`` and return the new commit's id. Moves no branch and touches no file.
@@ -62,7 +61,6 @@ def make_commit(
         _data(message.encode()),
     ]
     stream += [f"from {base}\n".encode()] if base != NO_COMMIT else []
-    stream += [f"merge {parent}\n".encode() for parent in parents]
     for path, content in sorted(changes.items()):
         name = _quote(path)
         if content is None:

@@ -42,6 +42,11 @@ class LogEntry:
     files: tuple[FileChange, ...]
 
 
+def author_of(who: str) -> str:
+    """Return the name in ``NAME <ADDRESS>``."""
+    return who.rsplit(" <", 1)[0].strip()
+
+
 ACTOR = "Headgate-Actor"
 """The trailer that names the person whom an intent is from."""
 _FORMAT = f"tformat:%H%x00%P%x00%ct%x00%an <%ae>%x00%s%x00%(trailers:key={ACTOR},valueonly,unfold,separator=%x01)"

@@ -48,29 +48,18 @@ SECONDS = 60.0
 """How long a run waits in total for GitLab to decide what may be merged."""
 
 
-def reconcile(
-    gitlab: GitLab,
-    project: str,
-    workspace: Workspace,
-    configuration: Configuration,
-    *,
-    pages: Mapping[str, str] = MappingProxyType({}),
-    readers: Sequence[GitLab] = (),
-    seconds: float = SECONDS,
-) -> ReviewResult:
+def reconcile(context: ReviewContext) -> ReviewResult:
     """Reconcile a project's merge requests with its review branches.
 
-    ``workspace`` is at the newest commit of the default branch. ``pages`` are the addresses of the pages that show
-    what commits change, by commit; ``readers`` may read the apps' commits. An error of one merge request goes to
+    The context's workspace is at the newest commit of the default branch. An error of one merge request goes to
     ``errors`` and does not stop the others. Raises GitLabError when they cannot be listed.
     """
-    context = review_context(gitlab, project, workspace, configuration, pages=pages, readers=readers)
     requests = context.requests
     before = {request.branch: request for request in requests.open()}
     branches = context.branches.recorded
     steps = [attempt(name, partial(sync, context, name, head, before.get(name))) for name, head in branches.items()]
     for branch, request in before.items():
-        if branch not in branches and _is_over(workspace, request):
+        if branch not in branches and _is_over(context.workspace, request):
             steps.append(attempt(branch, partial(_close, context, request)))
     steps += [
         attempt(request.branch, partial(_comment, context, request))
@@ -81,7 +70,7 @@ def reconcile(
         attempt(request.branch, partial(begin_pipeline, requests, request, commit))
         for request, commit in without_pipeline(requests, branches, collect(before, steps))
     ]
-    deadline = Deadline.of(seconds)
+    deadline = Deadline.of(SECONDS)
     for branch, request in collect(before, steps).open.items():
         if branch in branches and merges_automatically(context, request):
             steps.append(attempt(branch, partial(merge_proposal, context, request, branches[branch], deadline)))
@@ -99,7 +88,11 @@ def review_context(
     pages: Mapping[str, str] = MappingProxyType({}),
     readers: Sequence[GitLab] = (),
 ) -> ReviewContext:
-    """Return what the steps for the merge requests of a project share."""
+    """Return what the steps for the merge requests of a project share.
+
+    ``pages`` are the addresses of the pages that show what commits change, by commit; ``readers`` may read the apps'
+    commits.
+    """
     return ReviewContext(
         requests=MergeRequests(gitlab, project, workspace.branch),
         workspace=workspace,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import Outcome, Target
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release, UnapprovedMerge
-    from headgate.releases.last_change import LastChange
     from headgate.releases.pending import Group, Pending
     from headgate.releases.release import Released
+    from headgate.repository.gitlog import LogEntry
     from headgate.repository.tree import Tree
     from headgate.state.proposals import Proposed
 
@@ -55,7 +55,7 @@ class AppStatus:
     environment: str
     release: Release | None
     state: StatusState
-    last_change: LastChange | None = None
+    last_change: LogEntry | None = None
     freeze: FreezeRecord | None = None
     waiting: Release | None = None
     held: tuple[Group, ...] = ()
@@ -123,9 +123,9 @@ def _outcomes(
     return {(outcome.app, outcome.environment): outcome for outcome in outcomes}
 
 
-def find_last_changes(workspace: Workspace, owners: Collection[Owner]) -> dict[Owner, LastChange]:
+def find_last_changes(workspace: Workspace, owners: Collection[Owner]) -> dict[Owner, LogEntry]:
     """Return the last change of each release, when recent; fetches history only as far as needed."""
-    changes: dict[Owner, LastChange] = {}
+    changes: dict[Owner, LogEntry] = {}
     if not owners:
         return changes
     with deepening(workspace.repository, workspace.remote, workspace.base, RECENT_DEPTHS) as repositories:
@@ -154,7 +154,7 @@ def _app_status(
     configuration: Configuration,
     target: Target,
     outcomes: Mapping[Owner, Outcome],
-    last_change: LastChange | None,
+    last_change: LogEntry | None,
     proposed: Proposed | None,
 ) -> AppStatus:
     record, environment = target
