@@ -145,6 +145,16 @@ def start_piped(args: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen
         return _start(args, env, None, pipes)
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a child has used, as proc(5) has it; 0 where there is no ``/proc``."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0
+    fields = stat.rpartition(b")")[2].split()  # the program's name, in parentheses, may have spaces
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait(child: subprocess.Popen[bytes], seconds: float) -> None:
     """Wait for a program, for at most ``seconds``."""
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -12,7 +12,7 @@ MEBI = 1024 * 1024
 class Budget:
     """The engine enforces counts, so the result is the same everywhere; 0 is no limit.
 
-    ``seconds`` is the wall time of a request, ``memory`` the memory of the process in bytes.
+    ``seconds`` is the processor time of a request (by the clock twice that), ``memory`` that of the process in bytes.
     """
 
     seconds: float = 30

@@ -7,13 +7,14 @@ import fcntl
 import os
 import select
 import sys
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from headgate import process, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _CHUNK = 1 << 20
 _PIPE = 1 << 20
@@ -81,6 +82,10 @@ class Dialogue:
         self._open.clear()
         self._pending.clear()
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that the program has used; 0 where the system does not say."""
+        return process.processor_seconds(self._child.pid)
+
     def register(self, poll: select.poll) -> dict[int, Dialogue]:
         """Register the descriptors to read and write with a poll, and return them."""
         for descriptor in self._open:
@@ -121,6 +126,27 @@ class Dialogue:
             self._partial += rest
         elif len(self._stderr_text) < _MAX_STDERR:
             self._stderr_text += data
+
+
+class Stopwatch:
+    """Measures work in processor time, so that a verdict does not depend on what else the machine does.
+
+    A program that waits instead of working is caught by the clock, at twice the time.
+    """
+
+    def __init__(self, worked: Callable[[], float]) -> None:
+        """Start it. ``worked`` returns the processor time used since any fixed moment."""
+        self._worked = worked
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._since, self._worked_before = time.monotonic(), self._worked()
+
+    def left(self, seconds: float) -> float:
+        """Return how long the program may at least go on with so much processor time; 0 or less if no longer."""
+        by_clock = 2 * seconds - (time.monotonic() - self._since)
+        return min(by_clock, seconds - (self._worked() - self._worked_before))
 
 
 def _widen(descriptor: int) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from headgate import PINNED, PINNED_VALIDATOR, process
-from headgate.engine.dialogue import Dialogue, EndedError, exchange
+from headgate.engine.dialogue import Dialogue, EndedError, Stopwatch, exchange
 from headgate.engine.protocol import (
     VERSION,
     Answer,
@@ -48,7 +47,7 @@ class Worker:
         self._unsent: deque[Request] = deque()
         self._sent: deque[tuple[Request, PartialAnswer]] = deque()
         self._number = 0
-        self._since = time.monotonic()
+        self._watch = Stopwatch(self.dialogue.processor_seconds)
         self.answered = 0
 
     @property
@@ -63,7 +62,7 @@ class Worker:
         if self._greeting is None and (self.dialogue.lines or self.seconds_left <= 0):
             pinned = _PINNED.get(self.command, {})
             self._greeting = _checked(self.dialogue.lines.popleft() if self.dialogue.lines else b"{}", pinned)
-            self._since = time.monotonic()
+            self._watch.restart()
         elif self._greeting is None and self.dialogue.ended:
             error = self.dialogue.end()
             raise ToolError(f"the engine failed to start (exit code {error.code}): {error.stderr[:500]}")
@@ -82,7 +81,7 @@ class Worker:
     def submit(self, request: Request) -> None:
         """Queue a request."""
         if not self.busy:
-            self._since = time.monotonic()
+            self._watch.restart()
         self._unsent.append(request)
         self._send()
 
@@ -101,11 +100,10 @@ class Worker:
 
     @property
     def seconds_left(self) -> float:
-        """Time left for the start or for the current request."""
-        seconds: float = _START_SECONDS
-        if self._greeting is not None:
-            seconds = (self._sent[0][0] if self._sent else self._unsent[0]).budget.seconds
-        return self._since + seconds - time.monotonic()
+        """The time that the start or the current request still has at least."""
+        if self._greeting is None:
+            return self._watch.left(_START_SECONDS)
+        return self._watch.left((self._sent[0][0] if self._sent else self._unsent[0]).budget.seconds)
 
     def take(self) -> tuple[Request, Answer] | None:
         """Return the next complete answer, if any. Raises EndedError when none will follow."""
@@ -117,7 +115,7 @@ class Worker:
             answer = incoming.take(self.dialogue.lines.popleft())
             if answer is not None:
                 self._sent.popleft()
-                self._since = time.monotonic()
+                self._watch.restart()
                 self.answered += 1
                 self._send()
                 return request, answer
@@ -169,7 +167,7 @@ def ended_error(error: EndedError, budget: Budget) -> HeadgateError:
 def timeout_error(budget: Budget) -> HeadgateError:
     """Return the error of a request that timed out."""
     return ExhaustedError(
-        f"was stopped after {budget.seconds:g} seconds",
+        f"was stopped after {budget.seconds:g} seconds of processor time, or twice as long by the clock",
         hint="check for an endless loop; the limit is limits.render_seconds",
     )
 
