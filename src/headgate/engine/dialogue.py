@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import sys
@@ -21,6 +22,8 @@ _PIPE = 1 << 20
 """Size of a pipe, so that the program continues while this process handles its answers."""
 _MAX_STDERR = 1 << 16
 _LAST_SECONDS = 5
+_PRECISION = 0.1
+"""The error of processor time, in seconds."""
 
 
 class EndedError(Exception):
@@ -137,16 +140,21 @@ class Stopwatch:
     def __init__(self, worked: Callable[[], float]) -> None:
         """Start it. ``worked`` returns the processor time used since any fixed moment."""
         self._worked = worked
+        self._read_at = -math.inf
         self.restart()
 
     def restart(self) -> None:
         """Count from now on."""
-        self._since, self._worked_before = time.monotonic(), self._worked()
+        self._since = time.monotonic()
+        if self._since - self._read_at > _PRECISION:  # the system takes its time to answer
+            self._read_at, self._worked_before = self._since, self._worked()
 
     def left(self, seconds: float) -> float:
         """Return how long the program may at least go on with so much processor time; 0 or less if no longer."""
-        by_clock = 2 * seconds - (time.monotonic() - self._since)
-        return min(by_clock, seconds - (self._worked() - self._worked_before))
+        passed = time.monotonic() - self._since
+        if passed < seconds:
+            return seconds - passed
+        return min(2 * seconds - passed, seconds - (self._worked() - self._worked_before))
 
 
 def _widen(descriptor: int) -> None:
