@@ -11,6 +11,7 @@ from headgate.doctor.branches import MAINTAINER
 from headgate.doctor.diagnosis import Diagnosis, is_given, reviewed
 from headgate.doctor.way import may
 from headgate.gitlab.identity import LEVELS
+from headgate.model.policies import approving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 def approvers(examined: Examined) -> Iterator[Diagnosis]:
     """Somebody counts the approvals, and enough people may give them."""
     name, project = "approvers", examined.manifests
-    for environment, review in _asking(examined):
-        needed, role = review.approvals, review.approver_role
+    for environment, review, needed in _asking(examined):
+        role = review.approver_role
         people = _others(examined)
         if project.variables is not None and not is_given(examined.runs_in, "HEADGATE_TOKEN"):
             text = f"nobody counts the {needed} approvals of {environment}, and Headgate merges nothing: there is no "
@@ -48,7 +49,7 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
     asking = _asking(examined)
     if not asking:
         return
-    environments = ", ".join(environment for environment, _ in asking)
+    environments = ", ".join(environment for environment, *_ in asking)
     people = _others(examined)
     if people is None or project.rules is None:
         yield Diagnosis(name, "cannot tell", project.path, "this token may not read who may merge there")
@@ -66,9 +67,11 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
         yield Diagnosis(name, "ok", project.path, f"{text}; Headgate finds it and says so")
 
 
-def _asking(examined: Examined) -> list[tuple[str, Review]]:
-    """Return the reviewed environments that need approvals."""
-    return [(name, at.review) for name, at in reviewed(examined) if at.review.approvals]
+def _asking(examined: Examined) -> list[tuple[str, Review, int]]:
+    """Return the reviewed environments that need approvals, with the most that a merge there can need."""
+    policies = examined.settings.policies if examined.settings else {}
+    found = [(name, at.review, at.review.approvals + len(approving(policies, name))) for name, at in reviewed(examined)]
+    return [entry for entry in found if entry[2]]
 
 
 def _others(examined: Examined) -> list[Member] | None:

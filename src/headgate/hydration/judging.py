@@ -20,6 +20,7 @@ from headgate.validation.definitions import (
 )
 from headgate.validation.judge import Subject, judge
 from headgate.validation.policies import check_policies, read_policies
+from headgate.validation.programs import judge_by_program
 from headgate.validation.rules import GENERATION, OWN_RULES, RuleBook, level_of
 from headgate.validation.weigh import Judgement, Scales, weigh
 
@@ -64,6 +65,7 @@ def judged(context: JudgingContext, *, repeats_findings: bool = False) -> dict[O
     subjects = _subjects(context, policies, rules)
     found = dict(zip(owners, judge(subjects.values()), strict=True))
     found = _looked_around(context, subjects, found)
+    found = _with_programs(context, subjects, found, rules)
     if not repeats_findings:
         found = _only_new(context, subjects, found, rules)
     scales = Scales(rules=rules, today=context.today)
@@ -158,6 +160,27 @@ def _looked_around(
     return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
 
 
+def _with_programs(
+    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found], rules: RuleBook
+) -> dict[Owner, Found]:
+    """Add what programs find that judge as policies. One that cannot is the error of all that it would judge."""
+    result = dict(found)
+    for name, setting in context.configuration.settings.policies.items():
+        owners = [owner for owner in subjects if setting.program and rules.outcome(name, owner[1]) != "off"]
+        if not owners or setting.program is None:
+            continue
+        try:
+            judged_here = judge_by_program(
+                name, setting.program, context.configuration.policies, [subjects[owner] for owner in owners]
+            )
+        except HeadgateError as error:
+            result |= {owner: replace(result[owner], error=result[owner].error or error) for owner in owners}
+            continue
+        for owner, findings in zip(owners, judged_here, strict=True):
+            result[owner] = replace(result[owner], findings=(*result[owner].findings, *findings))
+    return result
+
+
 def _names_others(context: JudgingContext, owner: Owner, found: Found) -> bool:
     settings = context.configuration.settings.validation
     return any(
@@ -204,7 +227,7 @@ def _only_new(
         for owner in others
         if landed[owner]
     }
-    before |= zip(todo, judge(todo.values()), strict=True)
+    before |= _with_programs(context, todo, dict(zip(todo, judge(todo.values()), strict=True)), rules)
     known = {owner: {finding.identity for finding in verdict.findings} for owner, verdict in before.items()}
     return {
         owner: replace(found_here, findings=tuple(_new(found_here.findings, owner, known[owner], rules)))

@@ -15,8 +15,8 @@ PolicyRule = Annotated[str, pattern(rf"^policy/{_NAME}$", "a rule of validation,
 
 
 PolicyOutcome = Annotated[
-    Literal["refuse", "label", "warn", "off"],
-    BeforeValidator(switched_off, json_schema_input_type=Literal["refuse", "label", "warn", "off", False]),
+    Literal["refuse", "approve", "label", "warn", "off"],
+    BeforeValidator(switched_off, json_schema_input_type=Literal["refuse", "approve", "label", "warn", "off", False]),
 ]
 
 
@@ -24,9 +24,12 @@ class PolicySettings(StrictModel):
     """What becomes of an app whose final YAML does not keep a policy."""
 
     outcome: PolicyOutcome = "warn"
-    """`refuse`: it fails in that environment; `label`: its merge request gets `labels`; `warn`: it is shown; `off`."""
+    """`refuse`: it fails in that environment; `approve`: its merge request needs one approval more; `label`: it gets
+    `labels`; `warn`: it is shown; `off`."""
     environments: Mapping[Name, PolicyOutcome] = Field(default_factory=dict)
     """The same for single environments."""
+    program: Literal["conftest"] | None = None
+    """Program that judges by its own files in `policies/`, instead of a policy of this name there: `conftest`."""
     labels: Texts = ()
     """With `label`: the labels."""
 
@@ -36,3 +39,12 @@ class PolicySettings(StrictModel):
         if is_used != bool(self.labels):
             raise ValueError("labels with the outcome label, and with no other")
         return self
+
+    def outcome_in(self, environment: str) -> PolicyOutcome:
+        """Return the outcome in an environment."""
+        return self.environments.get(environment, self.outcome)
+
+
+def approving(policies: Mapping[PolicyName, PolicySettings], environment: str) -> frozenset[str]:
+    """Return the policies each of which may require one more approval in an environment."""
+    return frozenset(name for name, policy in policies.items() if policy.outcome_in(environment) == "approve")

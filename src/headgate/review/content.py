@@ -7,24 +7,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.hydration.rejudging import judged_change
+from headgate.model.policies import approving
 from headgate.report.appchange import app_changes
 from headgate.report.verdict import Finding, judged_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.configuration import Configuration
+    from headgate.configuration import Configuration, Owner
     from headgate.report.appchange import AppChange
     from headgate.repository.tree import Tree
+    from headgate.validation.weigh import Judgement
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewContent:
-    """Changes, what is found in them, and the labels that policies add."""
+    """Changes, what is found in them, and the labels and further approvals that policies require."""
 
     changes: Sequence[AppChange]
     findings: tuple[Finding, ...] = ()
     labels: tuple[str, ...] = ()
+    approvals: int = 0
 
 
 def review_content(old: Tree, new: Tree, configuration: Configuration) -> ReviewContent:
@@ -32,5 +35,18 @@ def review_content(old: Tree, new: Tree, configuration: Configuration) -> Review
     changes = app_changes(old, new, configuration)
     owners = [(change.app, change.environment) for change in changes]
     judgements = judged_change(old, new, configuration, owners, datetime.now(UTC).date())
-    labels = [label for judgement in judgements.values() for found in judgement.findings for label in found.labels]
-    return ReviewContent(changes=changes, findings=judged_findings(judgements), labels=tuple(dict.fromkeys(labels)))
+    found = [finding for judgement in judgements.values() for finding in judgement.findings]
+    return ReviewContent(
+        changes=changes,
+        findings=judged_findings(judgements),
+        labels=tuple(dict.fromkeys(label for finding in found for label in finding.labels)),
+        approvals=len(set().union(*(_approving(judgements[owner], owner, configuration) for owner in judgements))),
+    )
+
+
+def _approving(judgement: Judgement, owner: Owner, configuration: Configuration) -> frozenset[str]:
+    """Return the policies that require an approval: all that may where nobody can tell."""
+    policies = approving(configuration.settings.policies, owner[1])
+    if judgement.error is not None or judgement.notice:
+        return policies
+    return policies & {found.finding.policy for found in judgement.findings if found.needs_approval}

@@ -9,6 +9,7 @@ from headgate.errors import GitLabError, HeadgateError
 from headgate.gitlab.notes import keep_note
 from headgate.intents.record_merges import RecordMerges
 from headgate.model import UnapprovedMerge
+from headgate.model.policies import approving
 from headgate.paths import app_of, environment_of
 from headgate.releases.unapproved import read_unapproved, unapproved_text
 from headgate.report.approvals import ignored_text
@@ -61,8 +62,10 @@ def _record(request: MergeRequest, approvals: Approvals) -> UnapprovedMerge:
 
 def merged_by_people(context: ReviewContext) -> MergedByPeople:
     """Return what people merged, where approvals are needed. Raises GitLabError when they cannot be listed."""
-    settings = context.configuration.settings.environments
-    environments = [name for name in settings if settings[name].review.approvals]
+    settings = context.configuration.settings
+    environments = [
+        name for name, at in settings.environments.items() if at.review.approvals or approving(settings.policies, name)
+    ]
     if not environments:
         return MergedByPeople()
     merged = [item for item in context.requests.merged() if environment_of(item.branch) in environments]

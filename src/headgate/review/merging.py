@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.landing.workspace import read_proposal
+from headgate.model.policies import approving
 from headgate.paths import app_of, environment_of
 from headgate.releases.release import read_release
 from headgate.report.approvals import hold_text
 from headgate.repository import git
 from headgate.review.approvals import count_approvals, rule_of_inputs, rule_of_release
 from headgate.review.automerge import merge, unset_own
+from headgate.review.content import review_content
 from headgate.review.update import RequestUpdate, actor_of
 
 if TYPE_CHECKING:
@@ -23,12 +25,21 @@ if TYPE_CHECKING:
 def approvals_of(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> Approvals | None:
     """Return the approvals of a proposal, none yet where its merge request does not have the commit.
 
-    None where headgate.yaml requires none.
+    None where it needs none.
     """
-    needed = context.review(branch).approvals
+    needed = needed_approvals(context, branch, commit)
     if not needed:
         return None
     return count_approvals(context.requests, request, commit, needed, lambda: _approval_rule(context, branch, commit))
+
+
+def needed_approvals(context: ReviewContext, branch: str, commit: str) -> int:
+    """Return how many approvals a proposal needs: those of headgate.yaml, and one for each policy that requires one."""
+    needed = context.review(branch).approvals
+    if not approving(context.configuration.settings.policies, environment_of(branch)):
+        return needed
+    proposal = read_proposal(context.workspace, branch, commit)
+    return needed + review_content(proposal.base, proposal.tree, context.configuration).approvals
 
 
 def _approval_rule(context: ReviewContext, branch: str, commit: str) -> ApprovalRule:
@@ -57,7 +68,7 @@ def merge_proposal(context: ReviewContext, request: MergeRequest, commit: str, d
     if not context.branches.is_recorded(request.branch):
         message = f"{request.name} is not merged automatically: nothing proves that Headgate made {commit[:12]}"
         return RequestUpdate(request=request, message=message)
-    is_bound = context.review(request.branch).approvals > 0
+    is_bound = needed_approvals(context, request.branch, commit) > 0
     lacking = (lambda: _lacking(context, request, commit)) if is_bound else None
     after, message = merge(context.requests, request, commit, deadline, lacking)
     merged = after.state == "merged"

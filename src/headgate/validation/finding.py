@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class ObjectFinding:
     """One thing that is wrong with an object. ``field`` is empty where it is about the whole of it.
 
-    ``policy`` is the name of the one that it does not keep, ``place`` where that says so.
+    ``policy`` is the name of the one that it does not keep, ``place`` where that says so; ``advice`` is what the policy
+    itself calls a warning.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class ObjectFinding:
     manifest: Manifest
     policy: str = ""
     place: Location | None = None
+    advice: bool = False
 
     def __str__(self) -> str:
         """Tell it on one line: object, field, what is wrong, and the rule in brackets."""
@@ -33,5 +35,5 @@ class ObjectFinding:
     @property
     def identity(self) -> tuple[object, ...]:
         """What is equal in two findings of the same thing. A policy's message may name what changes, such as a tag."""
-        text = str(self.place) if self.policy else self.message
+        text = str(self.place) if self.place else self.message
         return (*self.manifest.identity, self.rule, self.field, text)

@@ -109,8 +109,14 @@ def check_policies(policies: Sequence[Policy], settings: Mapping[str, PolicySett
     where there is no validator.
     """
     names = [policy.name for policy in policies]
-    for name in settings:
-        if name not in names:
+    for name, setting in settings.items():
+        if setting.program and name in names:
+            raise ConfigError(
+                f"the policy '{name}' is a program's, and one in {POLICIES}/ is called so too",
+                where=Location(SETTINGS, 0, f"policies.{name}.program"),
+                hint="rename one of them",
+            )
+        if not setting.program and name not in names:
             raise ConfigError(
                 f"no policy '{name}' in {POLICIES}/",
                 where=Location(SETTINGS, 0, f"policies.{name}"),

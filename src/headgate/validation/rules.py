@@ -64,12 +64,12 @@ class RuleBook:
         if not finding.policy:
             return level_of(finding.rule, environment, self.settings, self.generation)
         outcome = self.outcome(finding.policy, environment)
-        return "error" if outcome == "refuse" else "off" if outcome == "off" else "warn"
+        return "error" if outcome == "refuse" and not finding.advice else "off" if outcome == "off" else "warn"
 
     def outcome(self, policy: str, environment: str) -> PolicyOutcome:
         """Return what becomes of an app in an environment that does not keep a policy."""
         found = self.policies.get(policy)
-        return found.environments.get(environment, found.outcome) if found else "warn"
+        return found.outcome_in(environment) if found else "warn"
 
     def is_shown_once(self, finding: ObjectFinding, environment: str) -> bool:
         """Whether it is not shown again while it stays as it is. What a policy refuses is refused each time."""

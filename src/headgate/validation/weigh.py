@@ -31,12 +31,16 @@ class Scales:
 
 @dataclass(frozen=True, kw_only=True)
 class WeighedFinding:
-    """A finding with what it counts. ``labels`` are those that it gives a merge request."""
+    """A finding with what it counts.
+
+    ``labels`` are those that it gives a merge request; ``needs_approval`` says that it asks for one more there.
+    """
 
     finding: ObjectFinding
     level: Literal["error", "warn"]
     waived: str = ""
     labels: tuple[str, ...] = ()
+    needs_approval: bool = False
 
     def __str__(self) -> str:
         """Tell it on one line, with what lets it pass."""
@@ -78,16 +82,17 @@ def weigh(findings: Sequence[ObjectFinding], app: str, environment: str, scales:
             ended = _with_ended(finding, f"; the waiver for it ended on {over.until}" if over else "")
             weighed.append(WeighedFinding(finding=ended, level="error"))
         else:
-            labels = _labels(finding, environment, scales.rules)
-            weighed.append(WeighedFinding(finding=finding, level="warn", labels=labels))
+            outcome = scales.rules.outcome(finding.policy, environment) if finding.policy else "warn"
+            weighed.append(
+                WeighedFinding(
+                    finding=finding,
+                    level="warn",
+                    labels=scales.rules.policies[finding.policy].labels if outcome == "label" else (),
+                    needs_approval=outcome == "approve" and not finding.advice,
+                )
+            )
     errors = [found.finding for found in weighed if found.level == "error"]
     return Judgement(error=_error(errors, environment) if errors else None, findings=tuple(weighed))
-
-
-def _labels(finding: ObjectFinding, environment: str, rules: RuleBook) -> tuple[str, ...]:
-    if not finding.policy or rules.outcome(finding.policy, environment) != "label":
-        return ()
-    return rules.policies[finding.policy].labels
 
 
 def _is_known(finding: ObjectFinding, settings: Validation) -> bool:
@@ -103,7 +108,7 @@ def _error(found: Sequence[ObjectFinding], environment: str) -> HeadgateError:
     where = places.pop() if len(places) == 1 else None
     lines = first_few([str(finding) for finding in found], _SHOWN)
     hints = list(dict.fromkeys(finding.hint for finding in found if finding.hint))
-    rules = {str(finding.place) for finding in found if finding.policy}
+    rules = {str(finding.place) for finding in found if finding.place}
     if rules:
         hints.append(f"{', '.join(first_few(sorted(rules), 5))} in the manifest repository forbids it")
     if all(finding.policy for finding in found):
