@@ -9,7 +9,7 @@ SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
 .PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver flux-crds staticcheck release-tools \
-    rehearsal gitlab-ci-local image test-image smoke reproducible benchmark clean
+    rehearsal browser gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -25,7 +25,7 @@ test-go: ## run the tests of the engine, of the validator and of what locks them
 	@cd image/lock && ../go ../../$(TOOLS) test ./...
 	@cd image/validator && ../go ../../$(TOOLS) test ./...
 
-test-long: $(VENV)/.ready tools validator judges readers registry apiserver flux-crds release-tools gitlab-ci-local ## run the tests that take minutes
+test-long: $(VENV)/.ready tools validator judges readers registry apiserver flux-crds browser release-tools gitlab-ci-local ## run the tests that take minutes
 	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
 
 soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
@@ -83,6 +83,9 @@ release-tools: ## build crane and cosign, which release the image
 
 rehearsal: $(VENV)/.ready registry release-tools ## release the image that IMAGE_DIGEST names into a registry of its own
 	@PYTHONPATH=tests $(VENV)/bin/python release/rehearse.py
+
+browser: ## install the browser that looks at pages in tests, from Debian's packages, where that can be done
+	@image/installed chromium-headless-shell || [ $$? = 77 ]
 
 gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tests, unless it is there
 	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python

@@ -44,6 +44,11 @@ NEW = {
 
 @pytest.fixture(scope="module")
 def report() -> ChangeReport:
+    """Return one change with something of every kind."""
+    return example()
+
+
+def example() -> ChangeReport:
     found = [*changes(OLD, NEW), *template_change(3)]
     return ChangeReport(
         changes=found,

@@ -60,7 +60,7 @@ class Causes:
     def __str__(self) -> str:
         """Return them in words."""
         rest = " or ".join(map(str, self.possible))
-        return " and ".join(filter(None, [*map(str, self.certain), rest])) or "cannot tell"
+        return " and ".join(filter(None, [*map(str, self.certain), rest])) or "cannot tell why"
 
 
 UNKNOWN = Causes()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from headgate.impact.effects import EFFECT_KINDS
 from headgate.releases.release import parts
 from headgate.report.appchange import app_changes
-from headgate.report.causes import UNKNOWN
 from headgate.report.verdict import findings_of, verdict_of
 from headgate.report.versions import version_steps
 
@@ -166,4 +165,4 @@ def object_title(effect: ObjectEffect) -> str:
 
 def reason(effect: ObjectEffect) -> str:
     """Return why an object changes: ``template web``."""
-    return "cannot tell why" if effect.causes == UNKNOWN else str(effect.causes)
+    return str(effect.causes)
