@@ -11,7 +11,6 @@ from headgate.intents.decide_held import DeliverHeld, DiscardHeld
 from headgate.intents.hold import Freeze, Pin, Thaw, Unpin
 from headgate.intents.on_failure import OnFailure, failed, rolls_back
 from headgate.intents.promote import PartOrder, promotion
-from headgate.intents.protocol import expected_release, find_app
 from headgate.intents.refresh import Refresh
 from headgate.intents.rehydrate import Rehydrate
 from headgate.intents.remove import Remove
@@ -110,15 +109,8 @@ def pin(app: str, environment: str, actor: str, reason: str) -> Resolve:
     """Keep an app as it is in an environment."""
 
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
-        state = read_state(workspace)
-        record = find_app(state.configuration, app, environment)
-        return Pin(
-            app=app,
-            environment=environment,
-            actor=actor,
-            reason=reason,
-            expected=expected_release(state, record, environment),
-        )
+        expected = read_state(workspace).find(app, environment).fingerprint
+        return Pin(app=app, environment=environment, actor=actor, reason=reason, expected=expected)
 
     return resolve
 

@@ -11,7 +11,6 @@ from headgate.intents.outcome import Decision, replaced
 from headgate.intents.protocol import Step
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.model import ProposalRecord
-from headgate.paths import review_branch
 from headgate.releases.decide import Hold, decide
 from headgate.releases.handoff import still_taken
 from headgate.releases.pending_files import write_pending
@@ -22,29 +21,28 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from headgate.configuration import AppRecord
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import AppInEnvironment, State
     from headgate.releases.decide import Wanted
     from headgate.releases.pending import Group, Pending, Proposal
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes
 
 
-def hold_of(state: State, record: AppRecord, environment: str, landed: Released, pending: Pending) -> Hold | None:
-    """Return why nothing goes on automatically in an environment; None if it does.
+def hold_of(app: AppInEnvironment, landed: Released, pending: Pending) -> Hold | None:
+    """Return why nothing goes on automatically for an app; None if it does.
 
     A freeze or a closed window holds direct deliveries; with review, it holds the merge instead.
     """
     pin = landed.release.pin
     if pin is not None:
         return Hold(reason=f"pinned by {pin.by}: {pin.reason}", keeps_proposal=False)
-    if not state.reviews(record.name, environment):
-        reason = closed_reason(state, environment)
+    if not app.is_reviewed:
+        reason = closed_reason(app.state, app.environment)
         return Hold(reason=reason) if reason else None
     proposal = pending.proposal
     if proposal is not None and proposal.by_person:
         return Hold(reason=proposal.by_person)
-    foreign = state.branches.problem(review_branch(record.name, environment), proposal.record if proposal else None)
+    foreign = app.state.branches.problem(app.branch, proposal.record if proposal else None)
     return Hold(reason=foreign, yields=False) if foreign else None
 
 
@@ -57,9 +55,7 @@ def closed_reason(state: State, environment: str) -> str:
 
 
 def advance(
-    state: State,
-    record: AppRecord,
-    environment: str,
+    app: AppInEnvironment,
     arriving: Group | None = None,
     *,
     explicit: bool = False,
@@ -72,11 +68,9 @@ def advance(
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step that lands what is wanted, proposes it, or records it as held."""
-    landed = state.released(record, environment) or NOTHING
-    if unpinned:
-        landed = landed.changed(pin=None)
-    pending = state.pending(record, environment)
-    hold = hold_of(state, record, environment, landed, pending)
+    landed = app.landed.changed(pin=None) if unpinned else app.landed
+    pending = app.pending
+    hold = hold_of(app, landed, pending)
     wanted = decide(
         landed,
         pending,
@@ -84,39 +78,30 @@ def advance(
         hold=None if hold is not None and past_holds and hold.yields else hold,
         explicit=explicit,
         retry=retry or past_holds,
-        known=known_parts(record, environment),
+        known=known_parts(app.record, app.environment),
         behind=behind,
         overtakes=overtakes,
         past_order=past_holds,
-        refusal=lambda group: still_taken(state.configuration, record, environment, group),
+        refusal=lambda group: still_taken(app.state.configuration, app.record, app.environment, group),
     )
     kept: Changes = dict(recorded or {})
     if not wanted.brings and wanted.hold:
-        return _held(state, record, environment, wanted, kept, reasons, arrived=arriving is not None)
+        return _held(app, wanted, kept, reasons, arrived=arriving is not None)
     reasons += tuple(_still_held(wanted))
     if not wanted.brings and wanted.pending.proposal is not None:
-        return _proposed_anew(state, record, environment, wanted, kept, reasons)
-    steps = [_step(state, record, environment, wanted, brought, kept, reasons) for brought in wanted.candidates()]
+        return _proposed_again(app, wanted, kept, reasons)
+    steps = [_step(app, wanted, brought, kept, reasons) for brought in wanted.candidates()]
     return replace(steps[0], alternatives=tuple(steps[1:]))
 
 
-def _held(
-    state: State,
-    record: AppRecord,
-    environment: str,
-    wanted: Wanted,
-    recorded: Changes,
-    reasons: tuple[str, ...],
-    *,
-    arrived: bool,
-) -> Step:
+def _held(app: AppInEnvironment, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...], *, arrived: bool) -> Step:
     """Return the step that records what waits for a hold to end."""
     is_held = arrived or bool(wanted.pending.held)
     return Step(
-        record.name,
-        environment,
+        app.name,
+        app.environment,
         after=wanted.landed,
-        recorded=recorded | write_pending(state.tree, record.release_folder(environment), wanted.holding()),
+        recorded=recorded | write_pending(app.state.tree, app.folder, wanted.holding()),
         hydrates=False,
         state="held" if is_held else "unchanged",
         reasons=(*reasons, wanted.hold) if is_held else reasons,
@@ -130,44 +115,36 @@ def _still_held(wanted: Wanted) -> Iterator[str]:
             yield f"{group.name} stays held: {'; '.join(group.record.reasons)}"
 
 
-def _proposed_anew(
-    state: State, record: AppRecord, environment: str, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...]
-) -> Step:
+def _proposed_again(app: AppInEnvironment, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...]) -> Step:
     """Return the step that brings a proposal up to date, where nothing new joins it."""
-    step = _step(state, record, environment, wanted, (), recorded, reasons)
+    step = _step(app, wanted, (), recorded, reasons)
     proposal = wanted.pending.proposal
-    if proposal is not None and _is_up_to_date(state, record, environment, proposal, step):
-        recorded = recorded | write_pending(state.tree, record.release_folder(environment), wanted.pending)
-        return Step(record.name, environment, recorded=recorded, hydrates=False, reasons=reasons)
+    if proposal is not None and _is_up_to_date(app, proposal, step):
+        recorded = recorded | write_pending(app.state.tree, app.folder, wanted.pending)
+        return Step(app.name, app.environment, recorded=recorded, hydrates=False, reasons=reasons)
     return replace(step, after=wanted.release(()))
 
 
 def _step(
-    state: State,
-    record: AppRecord,
-    environment: str,
-    wanted: Wanted,
-    brought: Sequence[Group],
-    recorded: Changes,
-    reasons: tuple[str, ...],
+    app: AppInEnvironment, wanted: Wanted, brought: Sequence[Group], recorded: Changes, reasons: tuple[str, ...]
 ) -> Step:
-    proposal, branch = wanted.pending.proposal, review_branch(record.name, environment)
-    after, copies = _with_template(state, record, environment, wanted.release(brought), brought)
-    folder = record.release_folder(environment)
-    changes = write_released(state.tree, folder, after) if after.release != _empty(state, record, environment) else {}
+    state, proposal = app.state, wanted.pending.proposal
+    after, copies = _with_template(app, wanted.release(brought), brought)
+    is_empty = app.released is None and after.release == NOTHING.release  # nobody writes that
+    changes = {} if is_empty else write_released(state.tree, app.folder, after)
     decision = Decision(
         tree=state.tree,
-        folder=folder,
-        output=state.configuration.output_folder(record.name, environment),
+        folder=app.folder,
+        output=app.output,
         commit=state.commit,
         wanted=wanted,
         brought=tuple(brought),
-        branch_matches=proposal is not None and state.branches.matches(branch, proposal.record),
+        branch_matches=proposal is not None and state.branches.matches(app.branch, proposal.record),
         has_records_apart=state.has_records_apart,
     )
     return Step(
-        record.name,
-        environment,
+        app.name,
+        app.environment,
         after=after if brought else None,
         changes=changes,
         recorded=recorded | copies,
@@ -176,49 +153,39 @@ def _step(
     )
 
 
-def _empty(state: State, record: AppRecord, environment: str) -> object:
-    """Return the empty release of an app without a release, which nobody writes."""
-    return NOTHING.release if state.released(record, environment) is None else None
-
-
-def _with_template(
-    state: State, record: AppRecord, environment: str, after: Released, brought: Sequence[Group]
-) -> tuple[Released, Changes]:
+def _with_template(app: AppInEnvironment, after: Released, brought: Sequence[Group]) -> tuple[Released, Changes]:
     """Return a release with its template, if releases carry templates here, and the changes that keep a copy of it."""
     carried = next((group.record.template for group in reversed(brought) if group.record.template), None)
     if carried is not None:
         return after.changed(template=carried), {}
-    if not pins_template(state.configuration, environment):
+    if not pins_template(app.state.configuration, app.environment):
         return after.changed(template=None) if brought else after, {}
     if not brought and after.release.template is not None:
         return after, {}
-    version, copies = current_version(state.tree, record)
+    version, copies = current_version(app.state.tree, app.record)
     return after.changed(template=version), copies
 
 
-def _is_up_to_date(state: State, record: AppRecord, environment: str, proposal: Proposal, step: Step) -> bool:
+def _is_up_to_date(app: AppInEnvironment, proposal: Proposal, step: Step) -> bool:
     """Whether an open proposal is what this step would propose, and nobody changed its branch."""
-    output = state.configuration.output_folder(record.name, environment)
     return (
-        proposal.record.replaces == replaced(state.tree, record.release_folder(environment), output)
+        proposal.record.replaces == replaced(app.state.tree, app.folder, app.output)
         and step.decision is not None
         and step.decision.branch_matches
-        and proposal.record.inputs == _inputs(state, record, environment, step.changes)
+        and proposal.record.inputs == _inputs(app, step.changes)
     )
 
 
-def _inputs(state: State, record: AppRecord, environment: str, changes: Changes) -> str:
+def _inputs(app: AppInEnvironment, changes: Changes) -> str:
     """Identify the inputs of a proposal; empty when it cannot be planned."""
-    tree = state.tree.with_changes(changes)
-    prefetch(tree, input_paths([(record, environment)]))
-    plan = Planner(tree, state.configuration, tools.engine_version).plan(record, environment)
+    tree = app.state.tree.with_changes(changes)
+    prefetch(tree, input_paths([(app.record, app.environment)]))
+    plan = Planner(tree, app.state.configuration, tools.engine_version).plan(app.record, app.environment)
     return plan.inputs if isinstance(plan, Planned) else ""
 
 
 def decided_by_person(
-    state: State,
-    record: AppRecord,
-    environment: str,
+    app: AppInEnvironment,
     after: Released,
     changes: Changes,
     *,
@@ -228,22 +195,20 @@ def decided_by_person(
     recorded: Changes | None = None,
 ) -> Step:
     """Return the step of a person's decision. Everything else is held until it has landed or is rejected."""
-    landed = state.released(record, environment) or NOTHING
-    pending = state.pending(record, environment)
     hold = Hold(reason=f"a {kind} by {actor} came before it", keeps_proposal=False)
-    wanted = decide(landed, pending, hold=hold, known=known_parts(record, environment))
+    wanted = decide(app.landed, app.pending, hold=hold, known=known_parts(app.record, app.environment))
     decision = Decision(
-        tree=state.tree,
-        folder=record.release_folder(environment),
-        output=state.configuration.output_folder(record.name, environment),
-        commit=state.commit,
+        tree=app.state.tree,
+        folder=app.folder,
+        output=app.output,
+        commit=app.state.commit,
         wanted=wanted,
         proposes=ProposalRecord.model_validate(
             {"kind": kind, "changes": "-", "actor": actor, "reason": reason or None}
         ),
         decided=after if kind == "roll-back" else None,
-        has_records_apart=state.has_records_apart,
+        has_records_apart=app.state.has_records_apart,
     )
     return Step(
-        record.name, environment, after=after, changes=changes, recorded=dict(recorded or {}), decision=decision
+        app.name, app.environment, after=after, changes=changes, recorded=dict(recorded or {}), decision=decision
     )

@@ -17,7 +17,7 @@ from headgate.model import AfterHealth
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
 from headgate.releases.pending import with_pending
-from headgate.releases.release import NOTHING, parts
+from headgate.releases.release import parts
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -120,12 +120,11 @@ def _due(
     source = str(rule.promotion)
     if source not in record.environments(state.configuration.settings):
         return
-    released = state.released(record, source)
+    released, at = state.at(record, source).released, state.at(record, target)
     if released is None:
         return
-    landed = state.released(record, target) or NOTHING
+    landed, pending = at.landed, at.pending
     version = _version(state, record, target, released)
-    pending = state.pending(record, target)
     if _same(with_pending(landed, pending), released, version):
         return
     with histories(record.name, source) as history:

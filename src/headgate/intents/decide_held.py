@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.advance import advance
-from headgate.intents.protocol import Applied, Step, find_app, identify
+from headgate.intents.protocol import Applied, Step, identify
 from headgate.model import Rejection
 from headgate.releases.handoff import check_person
 from headgate.releases.pending_files import write_pending
@@ -44,16 +44,14 @@ class DeliverHeld:
     def apply(self, state: State) -> Applied:
         """Deliver all held and failed groups. Raises RefusedError when the app does not run there."""
         check_person(self.actor, self.reason)
-        record = find_app(state.configuration, self.app, self.environment)
-        pending = state.pending(record, self.environment)
+        app = state.find(self.app, self.environment)
+        pending = app.pending
         if not (pending.held or pending.diverged or pending.failed):
             return Applied([Step(self.app, self.environment, hydrates=False)])
-        landed = state.released(record, self.environment)
         recorded: Changes = {}
-        if landed is not None and landed.release.pin is not None:
-            file = f"{record.release_folder(self.environment)}/{RELEASE}"
-            recorded[file] = write_record(landed.changed(pin=None).release)
-        return Applied([advance(state, record, self.environment, past_holds=True, unpinned=True, recorded=recorded)])
+        if app.landed.release.pin is not None:
+            recorded[f"{app.folder}/{RELEASE}"] = write_record(app.landed.changed(pin=None).release)
+        return Applied([advance(app, past_holds=True, unpinned=True, recorded=recorded)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +78,14 @@ class DiscardHeld:
     def apply(self, state: State) -> Applied:
         """Reject all held and failed groups. Raises RefusedError when the app does not run there."""
         check_person(self.actor, self.reason)
-        record = find_app(state.configuration, self.app, self.environment)
-        pending = state.pending(record, self.environment)
+        app = state.find(self.app, self.environment)
+        pending = app.pending
         groups = (*pending.held, *pending.diverged, *pending.failed)
         if not groups:
             return Applied([Step(self.app, self.environment, hydrates=False)])
         rejected = {**pending.rejected, **_rejections(groups, self.actor)}
         left = replace(pending, held=(), diverged=(), failed=(), rejected=rejected)
-        recorded = write_pending(state.tree, record.release_folder(self.environment), left)
+        recorded = write_pending(state.tree, app.folder, left)
         return Applied([Step(self.app, self.environment, recorded=recorded, hydrates=False, state="recorded")])
 
 
@@ -126,13 +124,13 @@ class Reject:
 def _reject(state: State, closed: ClosedRequest) -> Step | None:
     if closed.app not in state.configuration.apps:
         return None
-    record = state.configuration.apps[closed.app]
-    pending = state.pending(record, closed.environment)
+    app = state.at(state.configuration.apps[closed.app], closed.environment)
+    pending = app.pending
     if pending.proposal is None:
         return None
     rejected = {**pending.rejected, **_rejections(pending.proposal.groups, closed.actor, closed.request)}
     left = replace(pending, proposal=None, rejected=rejected)
-    recorded = write_pending(state.tree, record.release_folder(closed.environment), left)
+    recorded = write_pending(state.tree, app.folder, left)
     return Step(closed.app, closed.environment, recorded=recorded, hydrates=False, state="recorded")
 
 

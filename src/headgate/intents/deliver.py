@@ -16,7 +16,7 @@ from headgate.releases.handoff import accepting, check_project_id, check_provena
 from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.pending import absorbed, versions_of, with_pending
 from headgate.releases.pending_files import write_pending
-from headgate.releases.release import CONFIG, NOTHING
+from headgate.releases.release import CONFIG
 from headgate.releases.snapshot import snapshot
 from headgate.releases.version_order import compare, only_newer
 from headgate.repository.tree import prefetch
@@ -24,7 +24,7 @@ from headgate.repository.tree import prefetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from headgate.intents.protocol import State, StepState
+    from headgate.intents.protocol import AppInEnvironment, State, StepState
     from headgate.model import Newest, Rejection
     from headgate.model.fields import OrderRule
     from headgate.releases.handoff import Acceptance, HandOff
@@ -67,9 +67,8 @@ class Deliver:
         return for_each_acceptance(self.hand_off, state, self._step)
 
     def _step(self, state: State, acceptance: Acceptance) -> Step:
-        record, environment = acceptance.record, acceptance.environment
-        landed = state.released(record, environment) or NOTHING
-        pending = state.pending(record, environment)
+        app = state.at(acceptance.record, acceptance.environment)
+        landed, pending = app.landed, app.pending
         before = with_pending(landed, pending)
         check_provenance(acceptance, self.hand_off)
         check_project_id(landed.release, acceptance, self.hand_off)
@@ -77,17 +76,15 @@ class Deliver:
         rule = order_rule(state.configuration, acceptance)
         newer = self._newer(acceptance, landed, pending, rule)
         if newer.diverged:
-            return self._diverged(state, newer, landed, pending, rule)
+            return self._diverged(app, newer, landed, pending, rule)
         taken = newer.acceptance
         if not taken.has_parts:
             if not self.now:
                 self._check_not_rejected(acceptance, pending)
-            return _nothing_newer(state, newer)
+            return _nothing_newer(app, newer)
         group = handed_off(taken, self.hand_off, before, resolve_config(state, taken, self.hand_off, self.source))
         return advance(
-            state,
-            record,
-            environment,
+            app,
             group,
             explicit=self.now,
             unpinned=self.now,
@@ -118,25 +115,25 @@ class Deliver:
         return replace(newer, acceptance=find(rejected=others).acceptance)
 
     def _diverged(
-        self, state: State, decision: NewerParts, landed: Released, pending: Pending, rule: OrderRule
+        self, app: AppInEnvironment, decision: NewerParts, landed: Released, pending: Pending, rule: OrderRule
     ) -> Step:
         """Return the step that holds diverged parts until a person decides."""
-        record, environment = decision.acceptance.record, decision.acceptance.environment
+        name, environment = app.name, app.environment
         held = {"is held": versions_of(pending.diverged)}
         left = only_newer(decision.acceptance, self.hand_off, held, rule, self.source, past_order=True)
         taken, superseded = left.acceptance, (*decision.superseded, *left.superseded)
         if not taken.has_parts:
             if left.superseded:
-                return Step(record.name, environment, hydrates=False, state="superseded", reasons=superseded)
-            return Step(record.name, environment, hydrates=False, state="held", reasons=decision.diverged)
-        files = resolve_config(state, taken, self.hand_off, self.source)
+                return Step(name, environment, hydrates=False, state="superseded", reasons=superseded)
+            return Step(name, environment, hydrates=False, state="held", reasons=decision.diverged)
+        files = resolve_config(app.state, taken, self.hand_off, self.source)
         group = handed_off(taken, self.hand_off, with_pending(landed, pending), files)
         diverged, group = absorbed(pending.diverged, group.changed(reasons=decision.diverged))
         after = replace(pending, diverged=(*diverged, group))
         return Step(
-            record.name,
+            name,
             environment,
-            recorded=write_pending(state.tree, record.release_folder(environment), after),
+            recorded=write_pending(app.state.tree, app.folder, after),
             hydrates=False,
             state="held",
             reasons=(*superseded, *decision.diverged, _WAYS_OUT),
@@ -166,15 +163,14 @@ class Deliver:
                 )
 
 
-def _nothing_newer(state: State, newer: NewerParts) -> Step:
+def _nothing_newer(app: AppInEnvironment, newer: NewerParts) -> Step:
     """Return the step of a hand-off that brings nothing newer: what an earlier one left may go on."""
-    record, environment = newer.acceptance.record, newer.acceptance.environment
-    step = advance(state, record, environment)
+    step = advance(app)
     if step.hydrates and step.decision is not None and step.decision.brought:
         return step
     outdated: StepState = "superseded" if newer.superseded else "unchanged"
     reasons = (*newer.superseded, *newer.notes)
-    return Step(record.name, environment, hydrates=False, state=outdated, reasons=reasons)
+    return Step(app.name, app.environment, hydrates=False, state=outdated, reasons=reasons)
 
 
 _WAYS_OUT = "a person decides: deliver-held delivers it, discard-held drops it"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headgate.hydration.plan import input_paths
 from headgate.intents.advance import advance
-from headgate.intents.protocol import Applied, Step, check_environment, check_expected, find_app, identify
+from headgate.intents.protocol import Applied, Step, check_environment, identify
 from headgate.model import FreezeRecord, PinRecord
 from headgate.paths import ENVIRONMENTS, FROZEN
 from headgate.releases.decide import withdrawn
 from headgate.releases.handoff import check_person
 from headgate.releases.pending_files import write_pending
-from headgate.releases.release import NOTHING, RELEASE, write_record, write_released
+from headgate.releases.release import RELEASE, write_record, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -46,16 +46,15 @@ class Pin:
     def apply(self, state: State) -> Applied:
         """Write the pin into the release. Raises RefusedError when the environment runs something else now."""
         check_person(self.actor, self.reason)
-        record = find_app(state.configuration, self.app, self.environment)
-        now = state.released(record, self.environment) or NOTHING
+        app = state.find(self.app, self.environment)
+        now = app.landed
         pin = now.release.pin
         if pin is not None and (pin.by, pin.reason) == (self.actor, self.reason):
             return Applied([Step(self.app, self.environment, hydrates=False)])
-        check_expected(state, record, self.environment, self.expected)
+        app.check_unchanged(self.expected)
         after = now.changed(pin=PinRecord(by=self.actor, reason=self.reason, since=state.commit))
-        folder = record.release_folder(self.environment)
-        pending = withdrawn(state.pending(record, self.environment), f"pinned by {self.actor}: {self.reason}")
-        recorded = write_released(state.tree, folder, after) | write_pending(state.tree, folder, pending)
+        pending = withdrawn(app.pending, f"pinned by {self.actor}: {self.reason}")
+        recorded = write_released(state.tree, app.folder, after) | write_pending(state.tree, app.folder, pending)
         return Applied(
             [Step(self.app, self.environment, after=after, recorded=recorded, hydrates=False, state="recorded")]
         )
@@ -79,13 +78,11 @@ class Unpin:
 
     def apply(self, state: State) -> Applied:
         """Remove the pin, and deliver what was held."""
-        record = find_app(state.configuration, self.app, self.environment)
-        now = state.released(record, self.environment)
-        if now is None or now.release.pin is None:
+        app = state.find(self.app, self.environment)
+        if app.landed.release.pin is None:
             return Applied([Step(self.app, self.environment, hydrates=False)])
-        unpinned = now.changed(pin=None)
-        recorded: Changes = {f"{record.release_folder(self.environment)}/{RELEASE}": write_record(unpinned.release)}
-        return Applied([advance(state, record, self.environment, unpinned=True, recorded=recorded)])
+        recorded: Changes = {f"{app.folder}/{RELEASE}": write_record(app.landed.changed(pin=None).release)}
+        return Applied([advance(app, unpinned=True, recorded=recorded)])
 
 
 @dataclass(frozen=True)
@@ -149,5 +146,5 @@ class Thaw:
         thawed = state.thawed(self.environment)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
         prefetch(state.tree, input_paths(pairs))
-        steps = [advance(thawed, *pair) for pair in pairs]
+        steps = [advance(thawed.at(*pair)) for pair in pairs]
         return Applied(steps, recorded=recorded, messages=(f"{self.environment} is not frozen any more",))

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, ClassVar
 from headgate.config import parse_record
 from headgate.errors import ArgumentError, HeadgateError, RefusedError
 from headgate.intents.advance import closed_reason, decided_by_person
-from headgate.intents.protocol import Applied, Step, check_expected, find_app, identify
+from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.rollback import RollBackRequest, roll_back
 from headgate.model import ProposalRecord
 from headgate.releases.pending import PROPOSAL, PROPOSED
-from headgate.releases.release import NOTHING, parts, write_released
+from headgate.releases.release import parts, write_released
 from headgate.repository.gitlog import below, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from headgate.configuration import AppRecord, Configuration, Owner
+    from headgate.configuration import Configuration, Owner
     from headgate.flux.verdict import Health
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import AppInEnvironment, State
     from headgate.intents.rollback import RollBack
     from headgate.releases.history import ReleaseHistory
 
 ACTOR = "on_failure"
-"""Whom a roll-back by itself is from."""
+"""Whom an automatic roll-back is from."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,15 @@ class OnFailure:
 
 def _step(state: State, planned: RollBack) -> Step:
     try:
-        record = find_app(state.configuration, planned.app, planned.environment)
-        check_expected(state, record, planned.environment, planned.expected)
+        app = state.find(planned.app, planned.environment)
+        app.check_unchanged(planned.expected)
     except (ArgumentError, RefusedError) as error:
         return Step(planned.app, planned.environment, hydrates=False, reasons=(error.what,))
-    now = state.released(record, planned.environment) or NOTHING
-    after = planned.after.changed(pin=None, newest=now.release.newest)
+    after = planned.after.changed(pin=None, newest=app.landed.release.newest)
     return decided_by_person(
-        state,
-        record,
-        planned.environment,
+        app,
         after,
-        write_released(state.tree, record.release_folder(planned.environment), after),
+        write_released(state.tree, app.folder, after),
         kind="roll-back",
         actor=planned.actor,
         reason=planned.reason,
@@ -99,25 +96,23 @@ def failed(
         found = health.get(owner)
         if found is None or found.state != "failed" or found.was_healthy or not found.deployed:
             continue
-        record = state.configuration.apps[owner[0]]
-        if _is_free(state, record, owner[1]):
+        app = state.at(state.configuration.apps[owner[0]], owner[1])
+        if _is_free(app):
             with histories(*owner) as history:
-                roll = _roll_back(state, record, owner[1], found, history)
+                roll = _roll_back(app, found, history)
             if roll is not None:
                 yield roll
 
 
-def _is_free(state: State, record: AppRecord, environment: str) -> bool:
-    landed = state.released(record, environment)
-    if landed is None or landed.release.pin is not None or state.pending(record, environment).proposal is not None:
+def _is_free(app: AppInEnvironment) -> bool:
+    landed = app.released
+    if landed is None or landed.release.pin is not None or app.pending.proposal is not None:
         return False
-    return state.reviews(record.name, environment) or not closed_reason(state, environment)
+    return app.is_reviewed or not closed_reason(app.state, app.environment)
 
 
-def _roll_back(
-    state: State, record: AppRecord, environment: str, health: Health, history: ReleaseHistory
-) -> RollBack | None:
-    now = state.released(record, environment) or NOTHING
+def _roll_back(app: AppInEnvironment, health: Health, history: ReleaseHistory) -> RollBack | None:
+    now = app.landed
     if len(history.versions) < 2 or history.versions[0].commit != health.deployed:  # noqa: PLR2004  now and before
         return None
     before = parts(history.versions[1].release)
@@ -125,22 +120,21 @@ def _roll_back(
     newest = now.release.newest
     if not new or any(name not in newest or newest[name].commit != part.commit for name, part in new.items()):
         return None
-    if _was_proposed(state, record, environment, history, health.deployed):
+    if _was_proposed(app, history, health.deployed):
         return None
     reason = f"failed in the cluster: {' '.join(health.reason.split())}"
     wanted = RollBackRequest(
-        app=record.name, environment=environment, to=history.versions[1].commit, actor=ACTOR, reason=reason
+        app=app.name, environment=app.environment, to=history.versions[1].commit, actor=ACTOR, reason=reason
     )
     try:
-        return roll_back(state, wanted, history)
+        return roll_back(app.state, wanted, history)
     except HeadgateError:
         return None  # what ran before cannot run any more
 
 
-def _was_proposed(state: State, record: AppRecord, environment: str, history: ReleaseHistory, since: str) -> bool:
-    """Whether a roll-back by itself was proposed since a commit: it was closed, or it would be there still."""
-    folder = f"{record.release_folder(environment)}/{PROPOSED}"
-    logged = log(history.repository, f"{since}..{state.commit}", [below(folder)])
+def _was_proposed(app: AppInEnvironment, history: ReleaseHistory, since: str) -> bool:
+    """Whether an automatic roll-back was proposed since a commit: it was closed, or it would be there still."""
+    logged = log(history.repository, f"{since}..{app.state.commit}", [below(f"{app.folder}/{PROPOSED}")])
     oids = [
         change.new for entry in logged for change in entry.files if change.path.endswith(f"/{PROPOSAL}") and change.new
     ]

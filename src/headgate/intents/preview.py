@@ -9,7 +9,7 @@ from headgate.intents.deliver import for_each_acceptance, resolve_config
 from headgate.intents.protocol import Step, identify
 from headgate.releases.handoff import handed_off
 from headgate.releases.pending import compose
-from headgate.releases.release import NOTHING, write_released
+from headgate.releases.release import write_released
 
 if TYPE_CHECKING:
     from headgate.intents.protocol import Applied, State
@@ -42,9 +42,9 @@ class Preview:
         return for_each_acceptance(self.hand_off, state, self._step)
 
     def _step(self, state: State, acceptance: Acceptance) -> Step:
-        record, environment = acceptance.record, acceptance.environment
-        before = state.released(record, environment) or NOTHING
+        app = state.at(acceptance.record, acceptance.environment)
+        before = app.landed
         files = resolve_config(state, acceptance, self.hand_off, self.source)
         after = compose(before, [handed_off(acceptance, self.hand_off, before.release, files)])
-        changes = write_released(state.tree, record.release_folder(environment), after)
-        return Step(record.name, environment, after=after, changes=changes)
+        changes = write_released(state.tree, app.folder, after)
+        return Step(app.name, app.environment, after=after, changes=changes)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, assert_never
 from headgate.errors import RefusedError
 from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.intents.advance import advance, hold_of
-from headgate.intents.protocol import Applied, Step, check_expected, expected_release, find_app, identify
+from headgate.intents.protocol import Applied, Step, find_app, identify
 from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
 from headgate.releases.handoff import taken_by
 from headgate.releases.pending import NO_FILES, group_of, versions_of, with_pending
-from headgate.releases.release import NOTHING, Released, known_parts, parts
+from headgate.releases.release import Released, known_parts, parts
 from headgate.releases.version_order import compare_versions, no_histories
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ class Promote:
 
     def apply(self, state: State) -> Applied:
         """Promote the group. Raises RefusedError when the target changed, is held, or has a newer version anywhere."""
-        record = find_app(state.configuration, self.app, self.target)
-        check_expected(state, record, self.target, self.expected)
-        landed = state.released(record, self.target) or NOTHING
-        pending = state.pending(record, self.target)
-        hold = hold_of(state, record, self.target, landed, pending)
+        target = state.find(self.app, self.target)
+        target.check_unchanged(self.expected)
+        landed, pending = target.landed, target.pending
+        hold = hold_of(target, landed, pending)
         if hold is not None and not self.automatic:
             raise RefusedError(
                 f"{self.app} in {self.target} takes no promotion: {hold.reason}",
@@ -80,7 +79,7 @@ class Promote:
             for name, newest in versions_of(pending.failed).items()
             if name in self.group.parts and self.order.compare(name, self.group.parts[name], newest) == "older"
         ]
-        return Applied([advance(state, record, self.target, self.group, behind=behind, recorded=self.copies)])
+        return Applied([advance(target, self.group, behind=behind, recorded=self.copies)])
 
 
 def _has_already(landed: Release, pending: Pending, group: Group) -> bool:
@@ -133,8 +132,8 @@ def promotion(
     released = verified_release(state, record, source)
     resolved_promotion = resolved(state, record, source, target, released, order, actor=actor)
     if not allow_older:
-        landed = state.released(record, target) or NOTHING
-        check_newer(order, app, resolved_promotion.group, landed.release, state.pending(record, target), target)
+        at = state.at(record, target)
+        check_newer(order, app, resolved_promotion.group, at.landed.release, at.pending, target)
     return replace(resolved_promotion, allow_older=allow_older)
 
 
@@ -150,28 +149,27 @@ def resolved(
     actor: str = "",
 ) -> Promote:
     """Return the promotion of a release, with its newest versions and its template."""
-    running = (state.released(record, target) or NOTHING).release
+    at = state.at(record, target)
     known = known_parts(record, target)
     ours = {name: part for name, part in parts(released.release).items() if name in known}
     if actor:
         ours = {name: part.model_copy(update={"actor": actor}) for name, part in ours.items()}
     newer = {
         name: newest
-        for name, newest in running.newest.items()
+        for name, newest in at.landed.release.newest.items()
         if name in ours and order.compare(name, ours[name], newest) not in ("newer", "same")
     }
     version, copies = (
         carried_version(state.tree, record, released) if pins_template(state.configuration, target) else (None, {})
     )
     group = group_of(ours, released.config, promotion=source, newest=newer, template=version)
-    expected = expected_release(state, record, target)
     return Promote(
         app=record.name,
         source=source,
         target=target,
         group=group,
         copies=copies,
-        expected=expected,
+        expected=at.fingerprint,
         order=order,
         automatic=automatic,
         actor=actor,
@@ -190,7 +188,7 @@ def _check_taken(state: State, record: AppRecord, source: str, target: str) -> N
 
 def verified_release(state: State, record: AppRecord, source: str) -> Released:
     """Return the release of the source. Raises RefusedError when its final YAML is out of date."""
-    released = state.released(record, source)
+    released = state.at(record, source).released
     if released is None:
         raise RefusedError(f"{record.name} was never released in {source}")
     (outcome,) = hydrate(state.tree, state.configuration, [(record, source)], HydrateOptions())

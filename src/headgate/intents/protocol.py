@@ -6,12 +6,14 @@ import hashlib
 import json
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from headgate.errors import ArgumentError, GitError, HeadgateError, RefusedError, did_you_mean
+from headgate.paths import review_branch
 from headgate.releases.pending import NOTHING_PENDING
 from headgate.releases.pending_files import read_pending
-from headgate.releases.release import Released, read_released, release_file
+from headgate.releases.release import NOTHING, Released, read_released, release_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,15 +74,13 @@ class State:
     has_records_apart: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def released(self, record: AppRecord, environment: str) -> Released | None:
-        """Return what an app runs in an environment; None before its first hand-off."""
-        return read_released(self.tree, record.release_folder(environment))
+    def at(self, record: AppRecord, environment: str) -> AppInEnvironment:
+        """Return an app in an environment."""
+        return AppInEnvironment(state=self, record=record, environment=environment)
 
-    def pending(self, record: AppRecord, environment: str) -> Pending:
-        """Return what is pending for an app in an environment; on a merge request's branch, nothing."""
-        if self.in_review:
-            return NOTHING_PENDING
-        return read_pending(self.tree, record.release_folder(environment), self.released(record, environment))
+    def find(self, app: str, environment: str) -> AppInEnvironment:
+        """Return an app in an environment by their names. Raises the errors of `find_app`."""
+        return self.at(find_app(self.configuration, app, environment), environment)
 
     def thawed(self, environment: str) -> State:
         """Return the state after an environment is thawed."""
@@ -95,6 +95,68 @@ class State:
         record = self.configuration.apps.get(app)
         delivery = record.delivery(settings, environment) if record else settings.environments[environment].delivery
         return delivery == "review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppInEnvironment:
+    """An app in one environment, at a state of the manifest repository."""
+
+    state: State
+    record: AppRecord
+    environment: str
+
+    @property
+    def name(self) -> str:
+        """The app's name."""
+        return self.record.name
+
+    @property
+    def folder(self) -> str:
+        """The folder of its release."""
+        return self.record.release_folder(self.environment)
+
+    @property
+    def output(self) -> str:
+        """The folder of its final YAML."""
+        return self.state.configuration.output_folder(self.name, self.environment)
+
+    @property
+    def branch(self) -> str:
+        """Its review branch."""
+        return review_branch(self.name, self.environment)
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether changes of its YAML need a review."""
+        return self.state.reviews(self.name, self.environment)
+
+    @cached_property
+    def released(self) -> Released | None:
+        """What it runs; None before its first hand-off."""
+        return read_released(self.state.tree, self.folder)
+
+    @property
+    def landed(self) -> Released:
+        """What it runs; `NOTHING` before its first hand-off."""
+        return self.released or NOTHING
+
+    @cached_property
+    def pending(self) -> Pending:
+        """What is pending for it; on a merge request's branch, nothing."""
+        return NOTHING_PENDING if self.state.in_review else read_pending(self.state.tree, self.folder, self.released)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies its present release, for an intent that requires it when it lands."""
+        return self.state.tree.oid(release_file(self.record, self.environment))
+
+    def check_unchanged(self, expected: str) -> None:
+        """Require the release that an intent was resolved for. Raises RefusedError."""
+        if self.fingerprint != expected:
+            raise RefusedError(
+                f"{self.name} in {self.environment} changed in the meantime, so nothing was done",
+                hint=f"check 'headgate status {self.name}', and repeat the command if you still want it",
+            )
 
 
 StepState = Literal["unchanged", "held", "superseded", "recorded", "failed"]
@@ -218,17 +280,3 @@ def check_environment(configuration: Configuration, name: str) -> None:
 def _unknown(kind: str, name: str, known: Sequence[str], of: str = "") -> ArgumentError:
     expected = f"expected one of: {', '.join(sorted(known))}" if known else "there are none yet"
     return ArgumentError(f"there is no {kind} '{name}'{of}, {expected}", hint=did_you_mean(name, list(known)))
-
-
-def expected_release(state: State, record: AppRecord, environment: str) -> str:
-    """Identify an app's present release, for an intent that requires it when it lands."""
-    return state.tree.oid(release_file(record, environment))
-
-
-def check_expected(state: State, record: AppRecord, environment: str, expected: str) -> None:
-    """Require the release that the intent was resolved for. Raises RefusedError."""
-    if expected_release(state, record, environment) != expected:
-        raise RefusedError(
-            f"{record.name} in {environment} changed in the meantime, so nothing was done",
-            hint=f"check 'headgate status {record.name}', and repeat the command if you still want it",
-        )

@@ -13,12 +13,11 @@ from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.intents.remove import removal
 from headgate.paths import review_branch
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED
-from headgate.releases.release import NOTHING, WAITING, write_released
+from headgate.releases.release import WAITING, write_released
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from headgate.configuration import AppRecord
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import AppInEnvironment, State
     from headgate.releases.pending import Proposal
 
 
@@ -41,51 +40,48 @@ class Refresh:
 
     def apply(self, state: State) -> Applied:
         """Rebuild proposals whose release, final YAML or inputs changed; the others keep their commits."""
-        pairs = [(record, name) for record, name in state.configuration.pairs() if has_pending(state, record, name)]
+        pairs = [pair for pair in state.configuration.pairs() if has_pending(state.at(*pair))]
         state.branches.read_ahead([review_branch(record.name, name) for record, name in pairs])
         prefetch(state.tree, input_paths(pairs) + output_folders(state.configuration, pairs))
-        steps = [failing_alone(record.name, name, partial(refresh_step, state, record, name)) for record, name in pairs]
+        steps = [
+            failing_alone(record.name, name, partial(refresh_step, state.at(record, name))) for record, name in pairs
+        ]
         owners = {(record.name, name) for record, name in pairs}
         others = [(record.name, name) for record, name in state.configuration.pairs()]
         branches = [review_branch(*owner) for owner in others if owner not in owners]
         return Applied(steps, leftover_branches=state.branches.leftovers(branches))
 
 
-def has_pending(state: State, record: AppRecord, environment: str) -> bool:
+def has_pending(app: AppInEnvironment) -> bool:
     """Whether anything is pending, by the names of files alone: there are thousands of apps."""
-    folder = record.release_folder(environment)
-    return any(state.tree.paths(f"{folder}/{place}") for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING))
+    return any(app.state.tree.paths(f"{app.folder}/{place}") for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING))
 
 
-def refresh_step(state: State, record: AppRecord, environment: str) -> Step:
+def refresh_step(app: AppInEnvironment) -> Step:
     """Return the step that brings what is pending for an app up to date."""
-    proposal = state.pending(record, environment).proposal
+    proposal = app.pending.proposal
     if proposal is None or not proposal.by_person:
-        return advance(state, record, environment, retry=True)
-    return _decided_again(state, record, environment, proposal)
+        return advance(app, retry=True)
+    return _decided_again(app, proposal)
 
 
-def _decided_again(state: State, record: AppRecord, environment: str, proposal: Proposal) -> Step:
+def _decided_again(app: AppInEnvironment, proposal: Proposal) -> Step:
     """Propose a person's decision again, if its proposal is out of date."""
-    unchanged = Step(record.name, environment, hydrates=False)
-    branch, folder = review_branch(record.name, environment), record.release_folder(environment)
-    if state.branches.problem(branch, proposal.record):
+    unchanged = Step(app.name, app.environment, hydrates=False)
+    tree, branches = app.state.tree, app.state.branches
+    if branches.problem(app.branch, proposal.record):
         return unchanged
-    output = state.configuration.output_folder(record.name, environment)
-    is_current = proposal.record.replaces == replaced(state.tree, folder, output)
-    if is_current and state.branches.matches(branch, proposal.record):
+    is_current = proposal.record.replaces == replaced(tree, app.folder, app.output)
+    if is_current and branches.matches(app.branch, proposal.record):
         return unchanged
     if proposal.decided is None:
-        runs_in = record.environments(state.configuration.settings)
-        return removal(state, record, [environment], environment, runs_in, proposal.record.actor or "")
-    landed = state.released(record, environment) or NOTHING
-    after = proposal.decided.changed(newest=landed.release.newest)
+        runs_in = app.record.environments(app.state.configuration.settings)
+        return removal(app, [app.environment], runs_in, proposal.record.actor or "")
+    after = proposal.decided.changed(newest=app.landed.release.newest)
     step = decided_by_person(
-        state,
-        record,
-        environment,
+        app,
         after,
-        write_released(state.tree, folder, after),
+        write_released(tree, app.folder, after),
         kind="roll-back",
         actor=proposal.record.actor or "",
         reason=proposal.record.reason or "",

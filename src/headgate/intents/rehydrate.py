@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.configuration import AppRecord, Configuration
-    from headgate.intents.protocol import State
+    from headgate.intents.protocol import AppInEnvironment, State
     from headgate.releases.release import Released
     from headgate.repository.tree import Changes
 
@@ -52,12 +52,12 @@ class Rehydrate:
             check_environment(state.configuration, name)
         chosen = self.environments or tuple(state.configuration.settings.environments)
         pairs = [(record, name) for record, name in state.configuration.pairs() if name in chosen]
-        special = [(record, name) for record, name in pairs if _needs_release(state, record, name)]
+        special = [(record, name) for record, name in pairs if _needs_release(state.at(record, name))]
         owners = {(record.name, name) for record, name in special}
         prefetch(state.tree, input_paths(special))
         state.branches.read_ahead([review_branch(app, name) for app, name in owners])
         steps = [
-            failing_alone(record.name, name, partial(_step, state, record, name))
+            failing_alone(record.name, name, partial(_step, state.at(record, name)))
             if (record.name, name) in owners
             else Step(record.name, name)
             for record, name in pairs
@@ -72,31 +72,30 @@ def _has_reviews(state: State, pairs: list[tuple[AppRecord, str]], environment: 
     return any(name == environment and state.reviews(record.name, name) for record, name in pairs)
 
 
-def _needs_release(state: State, record: AppRecord, environment: str) -> bool:
+def _needs_release(app: AppInEnvironment) -> bool:
     """Whether a step depends on the release. Only then is it read: there are thousands."""
-    pending = not state.in_review and has_pending(state, record, environment)
-    return pending or pins_template(state.configuration, environment)
+    pending = not app.state.in_review and has_pending(app)
+    return pending or pins_template(app.state.configuration, app.environment)
 
 
-def _step(state: State, record: AppRecord, environment: str) -> Step:
-    before = state.released(record, environment) or NOTHING
-    if not state.pending(record, environment).is_empty:
-        return refresh_step(state, record, environment)
-    if before.release.pin is not None:
-        return Step(record.name, environment)
-    return _first_template(state, record, environment, before)
+def _step(app: AppInEnvironment) -> Step:
+    if not app.pending.is_empty:
+        return refresh_step(app)
+    if app.landed.release.pin is not None:
+        return Step(app.name, app.environment)
+    return _first_template(app, app.landed)
 
 
-def _first_template(state: State, record: AppRecord, environment: str, before: Released) -> Step:
+def _first_template(app: AppInEnvironment, before: Released) -> Step:
     """Pin the template of a release in an environment that began to pin templates."""
-    if record.app.template is None or before.release.template is not None or _waits_for_parts(record, before):
-        return Step(record.name, environment)
-    version, copies = current_version(state.tree, record)
-    after = before.changed(template=version)
-    if closed_reason(state, environment):
-        return Step(record.name, environment)
-    recorded = copies | write_released(state.tree, record.release_folder(environment), after)
-    return Step(record.name, environment, recorded=recorded)
+    unchanged, tree = Step(app.name, app.environment), app.state.tree
+    if app.record.app.template is None or before.release.template is not None or _waits_for_parts(app.record, before):
+        return unchanged
+    version, copies = current_version(tree, app.record)
+    if closed_reason(app.state, app.environment):
+        return unchanged
+    recorded = copies | write_released(tree, app.folder, before.changed(template=version))
+    return replace(unchanged, recorded=recorded)
 
 
 def _waits_for_parts(record: AppRecord, before: Released) -> bool:

@@ -13,8 +13,7 @@ from headgate.releases.release import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.configuration import AppRecord
-    from headgate.intents.protocol import State, Step
+    from headgate.intents.protocol import AppInEnvironment, State, Step
     from headgate.repository.tree import Changes
 
 
@@ -44,19 +43,18 @@ class Remove:
         removed = [name for name in runs_in if not self.environments or name in self.environments]
         direct = [name for name in removed if not state.reviews(self.app, name)]
         reviewed = [name for name in removed if name not in direct]
-        steps = [removal(state, record, direct, name, runs_in, self.actor) for name in direct]
-        steps += [removal(state, record, [*direct, name], name, runs_in, self.actor) for name in reviewed]
+        steps = [removal(state.at(record, name), direct, runs_in, self.actor) for name in direct]
+        steps += [removal(state.at(record, name), [*direct, name], runs_in, self.actor) for name in reviewed]
         return Applied(steps)
 
 
-def removal(
-    state: State, record: AppRecord, gone: Sequence[str], environment: str, runs_in: Sequence[str], actor: str = ""
-) -> Step:
+def removal(app: AppInEnvironment, gone: Sequence[str], runs_in: Sequence[str], actor: str = "") -> Step:
     """Return the step that takes an app out of one environment, when it has left all ``gone`` ones."""
+    tree, record = app.state.tree, app.record
     left = [name for name in runs_in if name not in gone]
     file = f"{record.folder}/app.yaml"
-    changes: Changes = dict.fromkeys(state.tree.paths(record.release_folder(environment) if left else record.folder))
+    changes: Changes = dict.fromkeys(tree.paths(app.folder if left else record.folder))
     if left:
-        changes[file] = without_environments(state.tree.read(file), record, left)
-    step = decided_by_person(state, record, environment, NOTHING, changes, kind="removal", actor=actor or "somebody")
+        changes[file] = without_environments(tree.read(file), record, left)
+    step = decided_by_person(app, NOTHING, changes, kind="removal", actor=actor or "somebody")
     return replace(step, after=None, hydrates=False, removes=True)

@@ -12,16 +12,13 @@ from headgate.intents.advance import decided_by_person
 from headgate.intents.protocol import (
     Applied,
     Step,
-    check_expected,
-    expected_release,
-    find_app,
     identify,
 )
 from headgate.intents.template_versions import carried_version, current_version, pins_template
 from headgate.model import PinRecord
 from headgate.paths import ENVIRONMENTS, SETTINGS, TEMPLATES
 from headgate.releases.handoff import check_person
-from headgate.releases.release import NOTHING, Released, missing_parts, parts, read_released, write_released
+from headgate.releases.release import Released, missing_parts, parts, read_released, write_released
 from headgate.repository import git
 from headgate.repository.tree import prefetch
 
@@ -59,20 +56,17 @@ class RollBack:
 
     def apply(self, state: State) -> Applied:
         """Write the release, pinned. Raises RefusedError when the environment runs something else now."""
-        record = find_app(state.configuration, self.app, self.environment)
-        now = state.released(record, self.environment) or NOTHING
+        app = state.find(self.app, self.environment)
+        now = app.landed
         if now.release.pin is not None and now.runs == self.after.runs:
             return Applied([Step(self.app, self.environment, hydrates=False)])
-        check_expected(state, record, self.environment, self.expected)
+        app.check_unchanged(self.expected)
         pin = PinRecord(by=self.actor, reason=self.reason, since=state.commit)
         after = self.after.changed(pin=pin, newest=now.release.newest)
-        changes = write_released(state.tree, record.release_folder(self.environment), after)
         step = decided_by_person(
-            state,
-            record,
-            self.environment,
+            app,
             after,
-            changes,
+            write_released(state.tree, app.folder, after),
             kind="roll-back",
             actor=self.actor,
             reason=self.reason,
@@ -100,8 +94,8 @@ def roll_back(state: State, request: RollBackRequest, history: ReleaseHistory) -
     already, so that a repeated command does not go back twice.
     """
     check_person(request.actor, request.reason)
-    record = find_app(state.configuration, request.app, request.environment)
-    now = state.released(record, request.environment)
+    app = state.find(request.app, request.environment)
+    record, now = app.record, app.released
     if now is None:
         raise RefusedError(f"{request.app} was never released in {request.environment}")
     step = (
@@ -131,7 +125,7 @@ def roll_back(state: State, request: RollBackRequest, history: ReleaseHistory) -
         commit=step.commit,
         actor=request.actor,
         reason=request.reason,
-        expected=expected_release(state, record, request.environment),
+        expected=app.fingerprint,
     )
 
 
