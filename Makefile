@@ -5,6 +5,8 @@ VENV := .venv
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 HEADGATE := $(VENV)/bin/headgate
+# What Python compiles is kept, also where the environment says otherwise: each process of a test run would compile it anew
+export PYTHONDONTWRITEBYTECODE :=
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
