@@ -10,11 +10,13 @@ import requests
 
 from support.acme import jobs_path
 from support.gitlab import Double, serve_gitlab
+from support.gitlab.contract import CONTRACT, check_exchange
 from support.gitlab.gitside import refs, write_commit
 from support.gitlab.modelled import NotModelledError
 from support.gitlab.pipelines import make
 from support.gitlab.saved import put_back
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, Project, Protection, User, Variable
+from support.gitlab.web import Answer, Request
 
 HEADER = "spec:\n  inputs:\n    image: {default: $NAME/$OTHER}\n---\n"
 SAY = HEADER + "say:\n  variables: {IMAGE: '$[[ inputs.image | expand_vars ]]'}\n  script: [echo image=$IMAGE]\n"
@@ -179,3 +181,35 @@ def test_what_a_test_does_is_taken_back(gitlab: Double, dana: User, project: Pro
     assert (gitlab.users, project.members) == ([dana], {dana.id: DEVELOPER})
     assert project.protected_branches["main"].push == MAINTAINER
     assert project.variables["A"].value == "secret-one"
+
+
+@pytest.mark.skipif(not CONTRACT, reason="GitLab's OpenAPI document is not here")
+@pytest.mark.parametrize(
+    ("request_line", "body", "answer", "told"),
+    [
+        ("GET merge_requests?state=opened&per_page=5", b"", [{"iid": 1, "title": None}], ""),
+        ("GET merge_request", b"", [], "GitLab's document has no such path"),
+        ("DELETE merge_requests", b"", None, "GitLab's document has no such method"),
+        ("GET merge_requests?status=opened", b"", [], "no parameter status"),
+        ("GET merge_requests?state=open", b"", [], "state: 'open' is not one of ['opened', 'closed'"),
+        ("GET merge_requests?author_id=me", b"", [], "author_id: 'me' is not of type 'integer'"),
+        ("GET merge_requests?created_after=today", b"", [], "created_after: 'today' is not a 'date-time'"),
+        ("GET merge_requests", b"", [{"number": 1}], "0: Additional properties are not allowed ('number' was"),
+        ("GET merge_requests", b"", [{"iid": "1"}], "0.iid: '1' is not of type 'integer'"),
+        ("POST merge_requests", b'{"source_branch": "a", "target_branch": "b"}', {}, "'title' is a required property"),
+        (
+            "POST merge_requests",
+            b'{"source_branch": "a", "target_branch": "b", "title": 1}',
+            {},
+            "title: 1 is not of type 'string'",
+        ),
+    ],
+)
+def test_what_breaks_gitlabs_contract_is_told(request_line: str, body: bytes, answer: object, told: str) -> None:
+    method, _, path = request_line.partition(" ")
+    where, _, query = path.partition("?")
+    headers = {"content-type": "application/json"}
+    asked = Request(method, f"/api/v4/projects/7/{where}", {}, headers, body, query)
+    found = check_exchange(asked, Answer(200, answer))
+    assert len(found) == bool(told), found
+    assert all(told in one for one in found)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from openapi_core import Config, OpenAPI
-from openapi_core.datatypes import RequestParameters
-from openapi_core.templating.paths.exceptions import PathNotFound
-from werkzeug.datastructures import Headers, ImmutableMultiDict
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from support.gitlab.web import Answer, Request
 
@@ -67,95 +64,103 @@ _TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _SUCCESS = ("200", "201", "202", "204")
 
 
-@dataclass(frozen=True)
-class Violation:
-    """Where a request or an answer is not as GitLab's document says."""
-
-    where: str
-    what: str
-
-
 def check_exchange(asked: Request, answer: Answer) -> list[str]:
     """Return how an exchange breaks GitLab's contract; nothing where the document is not here."""
     if not CONTRACT or not asked.path.startswith("/api/v4/"):
         return []
-    return [f"{one.where}: {one.what}" for one in _violations(asked, answer)]
+    return [f"{asked.method} {asked.path}: {what}" for what in _violations(asked, answer)]
 
 
-def _violations(asked: Request, answer: Answer) -> list[Violation]:
-    request = _request(asked)
-    judge = _judge()
-    where = f"{asked.method} {asked.path}"
-    found = [*judge.iter_request_errors(request)] if answer.status < 300 else []
-    if any(isinstance(error, PathNotFound) for error in found):
-        return [] if _is_undocumented(asked.path) else [Violation(where, "GitLab's document has no such path")]
-    if answer.raw is None:
-        told = SimpleNamespace(
-            data=answer.body, status_code=answer.status, content_type="application/json", headers=Headers()
-        )
-        found += [error for error in judge.iter_response_errors(request, told) if not isinstance(error, PathNotFound)]
-    return [Violation(where, _words(error)) for error in found] + _unknown_query(asked, where)
-
-
-def _words(error: BaseException) -> str:
-    causes = getattr(error.__cause__, "schema_errors", None) or []
-    told = [f"{'.'.join(map(str, cause.path))}: {_deepest(cause)}" for cause in causes]
-    return "; ".join(told) or f"{error!r} {error}"
-
-
-def _deepest(error: Any) -> str:
-    """Return what is wrong, not that none of several shapes fits."""
-    inner = [one for one in error.context or [] if "None" not in one.message[:5]]
-    return _deepest(inner[0]) if inner else str(error.message)[:500]
-
-
-def _is_undocumented(path: str) -> bool:
-    parts = path.split("/")
-    return any(
-        len(parts) == len(wanted := template.split("/"))
-        and all(part == want or want.startswith("{") for part, want in zip(parts, wanted, strict=True))
-        for template in UNDOCUMENTED
-    )
-
-
-def _request(asked: Request) -> Any:
-    query = parse_qsl(asked.query_text, keep_blank_values=True)
-    parameters = RequestParameters(query=ImmutableMultiDict(query), header=Headers(list(asked.headers.items())))
-    is_json = "json" in asked.headers.get("content-type", "")
-    return SimpleNamespace(
-        host_url="",
-        path=asked.path,
-        method=asked.method.lower(),
-        parameters=parameters,
-        content_type="application/json",
-        body=asked.body if is_json else b"{}",
-    )
-
-
-def _unknown_query(asked: Request, where: str) -> list[Violation]:
-    """GitLab passes over parameters that it does not know; who sends one has misspelt it."""
-    operation = _operation(asked)
+def _violations(asked: Request, answer: Answer) -> Iterator[str]:
+    template = _template(asked.path)
+    if template is None:
+        if answer.status < 300 and not any(_fits(asked.path, one) for one in UNDOCUMENTED):
+            yield "GitLab's document has no such path"
+        return
+    operation = _document()["paths"][template].get(asked.method.lower())
     if operation is None:
-        return []
-    known = {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"} | _EVERYWHERE
-    known |= _MORE_QUERY.get(operation.get("operationId"), set())
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        known |= set(_document()["components"]["schemas"].get(name, {}).get("properties", {}))
-    given = {name for name, _ in parse_qsl(asked.query_text, keep_blank_values=True)}
-    return [Violation(where, f"no parameter {name}") for name in sorted(given - known)]
+        yield "GitLab's document has no such method"
+        return
+    if answer.status < 300:
+        yield from _query_errors(asked, operation)
+        if "requestBody" in operation:
+            body = asked.body if "json" in asked.headers.get("content-type", "") else b"{}"
+            yield from _errors(json.loads(body or b"{}"), template, asked.method, "requestBody")
+        if answer.raw is None:
+            yield from _errors(json.loads(answer.body), template, asked.method, "responses")
 
 
-def _operation(asked: Request) -> Any:
-    found = None
-    parts = asked.path.split("/")
-    for template, item in _document()["paths"].items():
-        wanted = template.split("/")
-        if len(parts) == len(wanted) and all(
-            part == want or want.startswith("{") for part, want in zip(parts, wanted, strict=True)
-        ):
-            found = item if found is None or "{" not in template.rsplit("/", 1)[1] else found
-    return found.get(asked.method.lower()) if found else None
+def _query_errors(asked: Request, operation: dict[str, Any]) -> Iterator[str]:
+    """GitLab passes over parameters that it does not know; who sends one has misspelt it."""
+    given = dict(parse_qsl(asked.query_text, keep_blank_values=True))
+    declared = {one["name"]: one for one in operation.get("parameters", []) if one["in"] == "query"}
+    known = {*declared, *_EVERYWHERE, *_MORE_QUERY.get(operation.get("operationId", ""), ())}
+    for schema in _schemas(operation.get("requestBody", {})):
+        named = _document()["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+        known |= set(named.get("properties", {}))
+    yield from (f"no parameter {name}" for name in sorted(given.keys() - known))
+    yield from (f"{name} is missing" for name, one in declared.items() if one.get("required") and name not in given)
+    for name in declared.keys() & given.keys():
+        schema = declared[name]["schema"]
+        errors = Draft202012Validator(schema, format_checker=_FORMATS).iter_errors(_cast(given[name], schema))
+        yield from (f"{name}{_words(error)}" for error in errors)
+
+
+def _cast(text: str, schema: dict[str, Any]) -> Any:
+    """Return what the text of a parameter stands for; itself where it is nothing of its type."""
+    if schema.get("type") == "integer":
+        return int(text) if re.fullmatch(r"-?\d+", text) else text
+    if schema.get("type") == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    return text.split(",") if schema.get("type") == "array" else text
+
+
+def _errors(value: Any, *place: str) -> Iterator[str]:
+    return (_words(error) for judge in _judges(*place) for error in judge.iter_errors(value))
+
+
+@cache
+def _judges(template: str, method: str, part: str) -> list[Draft202012Validator]:
+    """Return what judges a part of an operation: its requestBody, or its responses, where success has one shape."""
+    components = {"components": _document()["components"]}
+    found = _document()["paths"][template][method.lower()][part]
+    return [
+        Draft202012Validator({**schema, **components}, format_checker=_FORMATS)
+        for schema in _schemas(found if part == "requestBody" else found["200"])
+    ]
+
+
+def _schemas(holder: dict[str, Any]) -> list[dict[str, Any]]:
+    return [content["schema"] for content in holder.get("content", {}).values() if "schema" in content]
+
+
+_FORMATS = FormatChecker(())
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_time(text: object) -> bool:
+    return not isinstance(text, str) or ("T" in text and bool(datetime.fromisoformat(text)))
+
+
+def _words(error: ValidationError) -> str:
+    """Say what is wrong where, not that none of several shapes fits."""
+    while error.context:
+        error = max(error.context, key=lambda one: len(one.absolute_path))
+    return f"{'.'.join(map(str, error.absolute_path))}: {error.message[:500]}"
+
+
+@cache
+def _template(path: str) -> str | None:
+    """Return the document's path that a request's path fits; one whose last part is spelled out wins."""
+    fitting = [template for template in _document()["paths"] if _fits(path, template)]
+    return min(fitting, key=lambda template: "{" in template.rsplit("/", 1)[1], default=None)
+
+
+def _fits(path: str, template: str) -> bool:
+    parts, wanted = path.split("/"), template.split("/")
+    return len(parts) == len(wanted) and all(
+        part == want or want.startswith("{") for part, want in zip(parts, wanted, strict=True)
+    )
 
 
 @cache
@@ -163,14 +168,8 @@ def _document() -> dict[str, Any]:
     return mended(json.loads(DOCUMENT.read_text(encoding="utf-8")))
 
 
-@cache
-def _judge() -> OpenAPI:
-    # The document itself does not pass OpenAPI's own schema (`type: text`), so that is not asked for.
-    return OpenAPI.from_dict(_document(), config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
-
-
 def mended(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document as it can be used: unknown fields are errors, nulls are fine, statuses are put right."""
+    """Return the document as it can be used: unknown fields are errors, nulls are fine."""
     schemas = document["components"]["schemas"]
     requests = {name for name in schemas if name.startswith(("post", "put", "patch"))}
     for name, more in _NEWER.items():
@@ -181,27 +180,23 @@ def mended(document: dict[str, Any]) -> dict[str, Any]:
     for item in document["paths"].values():
         for operation in item.values():
             if isinstance(operation, dict):
-                for parameter in operation.get("parameters", []):
-                    if parameter["in"] == "path":  # a branch's name is `integer` in the document
-                        parameter["schema"] = {"type": "string"}
                 operation["responses"] = _responses(operation["responses"])
     return document
 
 
 def _responses(responses: dict[str, Any]) -> dict[str, Any]:
     """The document says 200 where GitLab answers 201 or 202, and shows a list as one entity."""
-    first = next((one for code, one in responses.items() if code in _SUCCESS), {"description": "success"})
-    success: dict[str, Any] = deepcopy(first)
-    for content in success.get("content", {}).values():
-        one = content.get("schema", {})
-        if "$ref" in one:
-            content["schema"] = {"anyOf": [one, {"type": "array", "items": one}]}
-    return {**dict.fromkeys(_SUCCESS, success), "default": {"description": "refused"}}
+    success: dict[str, Any] = next((one for code, one in responses.items() if code in _SUCCESS), {})
+    for schema in _schemas(success):
+        if "$ref" in schema:
+            one = {"$ref": schema.pop("$ref")}
+            schema["anyOf"] = [one, {"type": "array", "items": one}]
+    return {"200": success}
 
 
 def _schema(schema: dict[str, Any], *, is_request: bool) -> dict[str, Any]:
     if "$ref" in schema:
-        return {"anyOf": [schema, {"type": "array", "items": schema}, {"enum": [None], "nullable": True}]}
+        return {"anyOf": [schema, {"type": "array", "items": schema}, {"type": "null"}]}
     made = {key: value for key, value in schema.items() if key not in ("example", "default")}
     if made.get("properties"):
         made["properties"] = {name: _schema(one, is_request=is_request) for name, one in made["properties"].items()}
@@ -213,9 +208,10 @@ def _schema(schema: dict[str, Any], *, is_request: bool) -> dict[str, Any]:
     if made.get("type") not in _TYPES or is_untyped:
         made.pop("type", None)
         return made
-    made["nullable"] = True
+    kind = made["type"]
+    made["type"] = [kind, "null"]
     if "enum" in made:
         made["enum"] = [*made["enum"], None]
-    if is_request and made["type"] == "array":
+    if is_request and kind == "array":
         return {"anyOf": [made, {"type": "string"}]}  # doc/api/rest: a list of names may be text with commas
     return made
