@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,15 +67,26 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 def make_repository(folder: Path) -> None:
     """Make a bare repository as GitLab serves it: in parts, and any commit by its id."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_empty_repository(), folder)
+
+
+@cache
+def _empty_repository() -> Path:
+    """Make an empty repository once for all tests of a process, since that takes git a few processes."""
+    folder = Path(tempfile.mkdtemp(prefix="empty-"))
+    atexit.register(shutil.rmtree, folder)
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder)], check=True)
-    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"):
+    for key in (
+        *("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"),
+        "receive.advertisePushOptions",
+    ):
         subprocess.run(["git", "-C", str(folder), "config", key, "true"], check=True)
-    subprocess.run(["git", "-C", str(folder), "config", "receive.advertisePushOptions", "true"], check=True)
+    for sample in (folder / "hooks").iterdir():
+        sample.unlink()
     hook = folder / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)
     hook.chmod(0o755)
+    return folder
 
 
 def answer_git(double: Double, request: Request) -> Answer:
@@ -175,6 +190,21 @@ def _pkt_lines(body: bytes, position: int) -> tuple[list[bytes], int]:
 
 
 def _backend(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
+    # By version 2 of the protocol a server only says here what it can do: https://git-scm.com/docs/protocol-v2
+    is_greeting = request.headers.get("git-protocol") == "version=2" and request.query_text == _READING
+    key = (project.folder / "config").read_bytes() if what == "info/refs" and is_greeting else b""
+    answer = _greetings.get(key) or _answer(project, request, what, more)
+    if key and answer.status == 200:
+        _greetings[key] = answer
+    return answer
+
+
+_READING = "service=git-upload-pack"
+_greetings: dict[bytes, Answer] = {}
+"""What git says first of repositories with a configuration: tests ask for it thousands of times."""
+
+
+def _answer(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
     env = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         **more,
@@ -191,12 +221,18 @@ def _backend(project: Project, request: Request, what: str, more: dict[str, str]
         "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
         "REMOTE_ADDR": "127.0.0.1",
     }
-    done = subprocess.run(["git", "http-backend"], env=env, input=request.body, capture_output=True, check=False)
+    done = subprocess.run([_program()], env=env, input=request.body, capture_output=True, check=False)
     head, _, content = done.stdout.partition(b"\r\n\r\n")
     fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
     status = int(fields.pop("Status", "200").split(" ")[0])
     fields.pop("Content-Length", None)
     return Answer(status, raw=content, headers=fields)
+
+
+@cache
+def _program() -> str:
+    """Return git's server program, which `git http-backend` starts as another process."""
+    return f"{subprocess.check_output(['git', '--exec-path'], text=True).strip()}/git-http-backend"
 
 
 def basic(request: Request) -> tuple[str, str]:
