@@ -17,7 +17,11 @@ import yaml
 from support.gitlab.ciconfig import ConfigurationError, NothingToRunError
 
 TOOL = Path(__file__).resolve().parents[3] / ".tools" / "gitlab-ci-local"
-_known: dict[str, dict[str, Any]] = {}
+_ANSWERS = TOOL / "answers"
+"""What it answered, by what it was asked, for all processes: a question takes it more than a second of a processor.
+
+Another version of it is installed anew, without them.
+"""
 
 
 def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -29,10 +33,8 @@ def jobs(config: dict[str, Any], variables: Mapping[str, str]) -> dict[str, dict
     # Servers have another port in each test, commits another id: that makes no difference here.
     names = _placeholders([config, used])
     asked = _renamed([{**config, **probe}, used], names)
-    key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    if key not in _known:
-        _known[key] = _ask(yaml.safe_dump(asked[0], sort_keys=False), asked[1])
-    found: dict[str, dict[str, Any]] = _renamed(_known[key], {name: host for host, name in names.items()})
+    answer = _known(yaml.safe_dump(asked[0], sort_keys=False), asked[1])
+    found: dict[str, dict[str, Any]] = _renamed(answer, {name: host for host, name in names.items()})
     if probe and found.pop(_WORKFLOW, None) is None:
         raise NothingToRunError("Pipeline filtered out by workflow rules.")
     return found
@@ -64,6 +66,20 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
         for old, new in names.items():
             value = value.replace(old, new)
     return value
+
+
+def _known(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what gitlab-ci-local answers, or answered before when it was asked the same in the same way."""
+    question = [text, sorted(variables.items()), Path(__file__).read_text()]
+    file = _ANSWERS / f"{hashlib.sha256(json.dumps(question).encode()).hexdigest()}.json"
+    if not file.is_file():
+        answer = json.dumps(_ask(text, variables))
+        _ANSWERS.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=_ANSWERS, delete=False) as kept:
+            kept.write(answer)
+        Path(kept.name).replace(file)  # other processes read whole answers
+    found: dict[str, dict[str, Any]] = json.loads(file.read_text())
+    return found
 
 
 def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
