@@ -50,6 +50,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "wait": ("headgate wait shop --environment dev --timeout 10m",),
     "warm": ("headgate warm --shard 1/4",),
     "init": ("headgate init --server https://gitlab.example.com --project acme/manifests --setup intake",),
+    "adopt": (
+        "headgate adopt --dry-run",
+        "headgate adopt --environment dev:commit --environment production:review --namespace shop=shop",
+        "headgate adopt ../manifests --charts charts --hooks podinfo=drop --accept-differences",
+    ),
     "doctor": ("headgate doctor", "headgate doctor --setup intake --json"),
     "explain": ("headgate explain 27", "headgate explain unknown-field"),
     "completion": ("headgate completion bash", "headgate completion fish"),

@@ -45,7 +45,7 @@ def run(request: LocalPreviewOptions) -> int:
     repository = git.open_repository(Path(request.source), SOURCE_HINT)
     terminal = Terminal(sys.stdout, quiet=request.json)
     hand_off = HandOff(
-        project=request.project or _project(repository),
+        project=request.project or project_of(repository),
         commit=git.head(repository, hint="commit what is to be previewed"),
         ref=full_ref(request.ref),
         images=references(request.images),
@@ -63,7 +63,8 @@ def run(request: LocalPreviewOptions) -> int:
     return merge_codes(outcome_codes(found.outcomes))
 
 
-def _project(repository: git.Repository) -> str:
+def project_of(repository: git.Repository) -> str:
+    """Return the project that a checkout's remote 'origin' is. Raises ConfigError where that is not known."""
     try:
         address = repository.git("config", "--get", "remote.origin.url").strip()
     except GitError:

@@ -1,0 +1,148 @@
+"""What a running repository would be as Headgate's: its new files, their final YAML, and what differs from today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headgate.adoption.comparing import compare, files_of_today, with_namespaces
+from headgate.adoption.current import read_current
+from headgate.adoption.layout import environments_of, find_places
+from headgate.adoption.steps import steps
+from headgate.adoption.writing import check_reserved, settings_text, write_apps
+from headgate.config import app_folders, load, parse
+from headgate.errors import ArgumentError, ConfigError, Location
+from headgate.hydration import lock
+from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
+from headgate.model import Settings
+from headgate.paths import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from headgate.adoption.choices import Choices
+    from headgate.adoption.comparing import AppProof
+    from headgate.adoption.images import Provenance
+    from headgate.adoption.layout import Place
+    from headgate.adoption.sources import CurrentState
+    from headgate.hydration.hydrate import Outcome
+    from headgate.model.fields import Delivery
+    from headgate.repository.tree import Changes, Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoption:
+    """What would be written, and the proof. ``environments`` are those of headgate.yaml, with how each is delivered;
+    ``candidates`` the images by app that nobody is said to hand off; ``steps`` what people do beside the merge.
+    """
+
+    changes: Changes
+    environments: Mapping[str, Delivery]
+    comparisons: tuple[AppProof, ...]
+    outcomes: tuple[Outcome, ...]
+    found: CurrentState
+    candidates: Mapping[str, tuple[str, ...]]
+    steps: tuple[str, ...]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """What Headgate cannot hydrate."""
+        return [outcome for outcome in self.outcomes if outcome.error is not None]
+
+    @property
+    def differences(self) -> int:
+        """How many objects would not be as they are today."""
+        return sum(len(found.differences) for found in self.comparisons)
+
+
+def propose(
+    tree: Tree,
+    target: Tree,
+    choices: Choices,
+    provenance: Provenance,
+    gitlab: Mapping[str, str],
+    progress: Callable[[str, str], None],
+) -> Adoption:
+    """Return what adopts the repository ``tree`` into ``target``, which may be the same. Writes nothing.
+
+    ``gitlab`` goes into a new headgate.yaml. Raises OpenQuestionError for what is not clear, and the errors of what
+    cannot be read as it stands.
+    """
+    check_reserved(target)
+    known = parse(target.read(SETTINGS), SETTINGS, Settings)[0] if SETTINGS in target else None
+    if known is not None:
+        same = choices.environments or dict.fromkeys(known.environments)
+        ours = {folder.rpartition("/")[2] for folder in app_folders(target)}
+        choices = replace(choices, environments=same, leave_out=choices.leave_out | ours)
+    places = find_places(tree, choices)
+    scopes = known.scopes if known else {}
+    found = read_current(tree, places, choices)
+    found = replace(found, apps=tuple(with_namespaces(found.apps, choices, scopes)))
+    environments = _environments(places, found, choices, known)
+    written = write_apps(tree, target, found.apps, choices, provenance)
+    files: Changes = dict(written.files)
+    if known is None:
+        files[SETTINGS] = settings_text(target, environments, choices, written.pinned, gitlab)
+    new = target.with_changes(files)
+    configuration = load(new)
+    _check_apps({app.app for app in found.apps}, configuration.apps.names, known)
+    own = {(app.app, app.environment) for app in found.apps}
+    targets = [pair for pair in configuration.pairs() if (pair[0].name, pair[1]) in own]
+    outcomes = [
+        *hydrate(new, configuration, targets, HydrateOptions(everything=True), progress),
+        *broken(configuration, [app.app for app in found.apps]),
+    ]
+    for outcome in outcomes:
+        files |= outcome.changes or {}
+    engines = {outcome.engine for outcome in outcomes if outcome.engine}
+    files |= lock.changes(configuration.lock, sorted(engines), upgrade=False)
+    final = target.with_changes(files)
+    bad = {(outcome.app, outcome.environment) for outcome in outcomes if outcome.error is not None}
+    comparisons = [
+        compare(app, files_of_today(app, choices, configuration.settings.scopes), final, configuration)
+        for app in found.apps
+        if (app.app, app.environment) not in bad
+    ]
+    return Adoption(
+        changes={path: data for path, data in files.items() if path not in target or target.read(path) != data},
+        environments=environments,
+        comparisons=tuple(comparisons),
+        outcomes=tuple(outcomes),
+        found=found,
+        candidates=written.candidates,
+        steps=steps(tree, found.apps, configuration),
+    )
+
+
+def _environments(
+    places: list[Place], found: CurrentState, choices: Choices, known: Settings | None
+) -> dict[str, Delivery]:
+    """Return the environments with how each is delivered: the first at once, the others by review, unless said."""
+    if not found.apps:
+        raise ArgumentError(
+            "nothing to adopt was found" + "".join(f"\n    {left.what}: {left.reason}" for left in found.left_out),
+            hint="name the folders: --app NAME=FOLDER, with {environment} in it",
+        )
+    if known is not None:
+        missing = {app.environment for app in found.apps} - known.environments.keys()
+        if missing:
+            raise ConfigError(
+                f"the environment {min(missing)} is not in {SETTINGS}",
+                where=Location(SETTINGS, 0, "environments"),
+                hint="add it there first, or name with --environment what is to be adopted",
+            )
+        return {name: environment.delivery for name, environment in known.environments.items()}
+    names = [name for name in environments_of(places, choices) if any(app.environment == name for app in found.apps)]
+    said = choices.environments
+    return {name: said.get(name) or ("commit" if number == 0 else "review") for number, name in enumerate(names)}
+
+
+def _check_apps(adopted: set[str], names: list[str], known: Settings | None) -> None:
+    """Refuse files of an older layout that would be taken for apps of Headgate. Raises ConfigError."""
+    strange = set(names) - adopted
+    if known is None and strange:
+        raise ConfigError(
+            f"the app.yaml in the folder '{min(strange)}' would be taken for one of Headgate's",
+            where=Location("apps"),
+            hint="rename it first, or write into another repository with --manifests",
+        )

@@ -1,0 +1,198 @@
+"""``headgate adopt``: take over a running manifest repository, with the proof that its final YAML stays as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from headgate.adoption.choices import Choices, OpenQuestionError
+from headgate.adoption.images import Provenance
+from headgate.adoption.proposal import propose
+from headgate.commands.adopt_options import ANSWERS, AdoptOptions, choices_of
+from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.commands.preview_local import project_of
+from headgate.errors import ArgumentError, ConfigError, GuardError, Location
+from headgate.gitlab.api import connect, project_path
+from headgate.message import compose
+from headgate.report.adoption import adoption_to_json, describe_adoption, verdict, write_adoption
+from headgate.report.terminal import Terminal
+from headgate.repository import git
+from headgate.repository.commit import Identity, make_commit
+from headgate.repository.login import Login, logged_in
+from headgate.repository.remote import RefUpdate, push, remote_refs, upstream
+from headgate.repository.tree import Tree, prefetch
+from headgate.scaffolding import likely_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from headgate.adoption.proposal import Adoption
+    from headgate.repository.git import Repository
+
+
+def run(request: AdoptOptions, environ: Mapping[str, str] = os.environ) -> int:
+    """Propose what takes the repository over, prove it, commit it on a branch, and return the exit code.
+
+    Nothing is written where an object would differ, unless that is accepted, and where one cannot be hydrated.
+    """
+    repository = git.open_repository(request.source)
+    git.use_names_of(repository)
+    tree = _files(repository)
+    target = git.open_repository(request.manifests) if request.manifests is not None else repository
+    base = git.head(target)
+    terminal = Terminal(sys.stdout, quiet=request.json)
+    gitlab = _gitlab(request)
+    provenance = Provenance(
+        project=request.project or _project(repository),
+        commit=git.head(repository),
+        ref=f"refs/heads/{git.current_branch(repository) or 'main'}",
+    )
+    goes_to = tree if target is repository else _files(target)
+    adoption = _answered(
+        choices_of(request),
+        lambda choices: propose(tree, goes_to, choices, provenance, gitlab, terminal.progress),
+    )
+    write_adoption(terminal, adoption)
+    if request.report is not None:
+        request.report.write_text(describe_adoption(adoption), encoding="utf-8")
+    written = {} if adoption.failed else _write(request, adoption, target, base, terminal, environ)
+    if request.json:
+        print(adoption_to_json(adoption, **written))  # noqa: T201  the answer itself
+    return merge_codes(outcome_codes(adoption.outcomes))
+
+
+def _files(repository: Repository) -> Tree:
+    """Return the committed files, as far as they are read: uncommitted changes are not looked at."""
+    tree = git.tree_of_commit(repository, git.head(repository))
+    prefetch(tree)
+    return tree
+
+
+def _answered(choices: Choices, attempt: Callable[[Choices], Adoption]) -> Adoption:
+    """Attempt it, and ask in a terminal for what is not clear. Raises OpenQuestionError elsewhere."""
+    while True:
+        try:
+            return attempt(choices)
+        except OpenQuestionError as question:
+            if not (sys.stdin.isatty() and sys.stdout.isatty()) or question.option not in ANSWERS:
+                raise
+            print(f"{question.what}.")  # noqa: T201
+            answer = input(f"{question.option} {question.prefix}").strip()
+            choices = ANSWERS[question.option](choices, question.prefix + answer)
+
+
+def _project(repository: Repository) -> str:
+    """Return the project of a checkout; empty where that is not known."""
+    try:
+        return project_of(repository)
+    except ConfigError:
+        return ""
+
+
+def _gitlab(request: AdoptOptions) -> dict[str, str]:
+    """Return the section of headgate.yaml that says where this repository is; empty where that is not said."""
+    server = request.server.rstrip("/")
+    if request.merge_request and not (server and request.project):
+        raise ArgumentError("--merge-request needs the project", hint="pass --server URL --project GROUP/NAME")
+    if not (server and request.project):
+        return {}
+    return {"url": server, "project": request.project, "registry": likely_registry(server)}
+
+
+# What is written
+
+
+def _write(
+    request: AdoptOptions,
+    adoption: Adoption,
+    target: Repository,
+    base: str,
+    terminal: Terminal,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    """Commit on a branch of its own, and open the merge request. Raises GuardError where objects would differ."""
+    if adoption.differences and not request.accept_differences and not request.dry_run:
+        number = adoption.differences
+        what = "1 object would not be as it is" if number == 1 else f"{number} objects would not be as they are"
+        raise GuardError(
+            f"{what} today, so nothing was written",
+            hint="correct what differs, leave an app out with --leave-out APP, or pass --accept-differences",
+        )
+    if request.dry_run:
+        terminal.line("\nnothing was written (--dry-run)", "bold")
+        return {}
+    ref = f"refs/heads/{request.branch}"
+    if git.current_branch(target) == request.branch:
+        raise ArgumentError(
+            f"the branch {request.branch} is checked out", hint="check another one out, or pass --branch"
+        )
+    apps = dict.fromkeys(found.app for found in adoption.comparisons)
+    subject = f"Adopt {len(apps)} apps into Headgate" if len(apps) != 1 else f"Adopt {next(iter(apps))} into Headgate"
+    message = compose(subject, [verdict(adoption)], [f"{_TRAILER}: {len(apps)}"])
+    before = git.local_refs(target).get(ref, git.NO_COMMIT)
+    _check_ours(target, before, request.branch)
+    commit = make_commit(target, base, adoption.changes, message, identity=Identity(signing_key=request.signing_key))
+    target.git("update-ref", ref, commit, before)
+    terminal.line(f"\ncommitted {commit[:12]} to {request.branch}; your files are as they were", "bold")
+    if not request.merge_request:
+        terminal.line(f"'git push origin {request.branch}' pushes it;")
+        terminal.line("with --merge-request a merge request has this proof")
+        return {"branch": request.branch, "commit": commit}
+    url = _open(request, adoption, target, RefUpdate(ref, commit, before), subject, environ)
+    terminal.line(f"the merge request: {url}", "bold")
+    return {"branch": request.branch, "commit": commit, "merge_request": url}
+
+
+_TRAILER = "Headgate-Adopts"
+
+
+def _check_ours(target: Repository, commit: str, branch: str) -> None:
+    """Refuse to replace a commit that is not of this command. Raises GuardError."""
+    if commit != git.NO_COMMIT and f"\n{_TRAILER}: " not in git.message_of(target, commit):
+        raise GuardError(
+            f"the branch {branch} has a commit that 'headgate adopt' did not make",
+            where=Location(str(target.path)),
+            hint="delete or rename that branch, or name another with --branch",
+        )
+
+
+def _open(
+    request: AdoptOptions,
+    adoption: Adoption,
+    target: Repository,
+    update: RefUpdate,
+    subject: str,
+    environ: Mapping[str, str],
+) -> str:
+    """Push the branch, and open its merge request, or bring the open one up to date. Returns its address."""
+    secret = environ.get(request.token_variable, "")
+    if not secret:
+        raise ConfigError(
+            f"the variable {request.token_variable} is not set",
+            where=Location(str(target.path)),
+            hint="put a token with the scope api there, of somebody with the role Developer; --token-env NAME names "
+            "another variable",
+        )
+    gitlab = connect(request.server.rstrip("/"), request.token_variable, secret)
+    project = gitlab.get(project_path(request.project))
+    current = git.current_branch(target)
+    remote = upstream(target, current) or "origin"
+    address = target.git("config", "--get", f"remote.{remote}.url")
+    with logged_in(*([Login(url=address, user="headgate", password=secret)] if re.match("https?:", address) else [])):
+        there = remote_refs(target, remote, update.ref).get(update.ref, git.NO_COMMIT)
+        if there not in (git.NO_COMMIT, update.old):
+            raise GuardError(
+                f"the branch {request.branch} on {remote} has a commit that is not in this checkout",
+                hint="fetch it and look what somebody changed, or name another branch with --branch",
+            )
+        push(target, remote, [replace(update, old=there)])
+    path = f"{project_path(request.project)}/merge_requests"
+    fields = {"title": subject, "description": describe_adoption(adoption)}
+    branch = {"source_branch": request.branch, "target_branch": project["default_branch"]}
+    is_open = gitlab.get(path, {**branch, "state": "opened"})
+    if is_open:
+        return str(gitlab.put(f"{path}/{is_open[0]['iid']}", fields)["web_url"])
+    return str(gitlab.post(path, {**branch, **fields, "remove_source_branch": True})["web_url"])
