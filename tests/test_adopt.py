@@ -116,8 +116,9 @@ def test_hooks_are_differences_with_their_reason(running: Running, tmp_path: Pat
         }
     )
     ran = running.adopt("--namespace", "web")
-    assert ran.code == 17
-    assert "is a Helm hook (pre-upgrade)" in ran.err
+    assert ran.code == 38
+    assert "the chart of 'web' has hooks (ConfigMap before: pre-upgrade), which Helm runs" in ran.err
+    assert "pass --hooks web=drop, or web=keep" in ran.err
     proof = running.proof("--namespace", "web", "--hooks", "web=drop", "--dry-run")
     ((_, action, name, _),) = differing(proof)
     assert (action, name) == ("removed", "ConfigMap before")

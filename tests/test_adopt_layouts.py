@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -32,6 +36,7 @@ from support.gitlab.gitside import refs, write_commit
 from support.gitlab.state import MAINTAINER, Project
 from support.judges import judge
 from support.manifests import git
+from support.registry import Registry, push_image
 
 pytestmark = pytest.mark.long
 
@@ -257,7 +262,7 @@ def test_helm_releases_give_what_helm_gives(running: Running, real: Path, tmp_pa
     assert [item["what"] for item in proof["left_out"] if item["stays"]] == ["HelmRepository podinfo/podinfo"] * 2
     steps = "\n".join(proof["steps"])
     assert "set 'suspend: true' in git in the HelmReleases podinfo" in steps
-    assert "the Kustomization apps in clusters/production/apps.yaml applies ./apps/production" in steps
+    assert "apps in clusters/production/apps.yaml (./apps/production is now deploy/production/podinfo" in steps
     assert yaml.safe_load(running.show("apps/podinfo/values.yaml")) == yaml.safe_load(VALUES)
     assert yaml.safe_load(running.show("apps/podinfo/values.production.yaml"))["replicaCount"] == 3
     assert "templates/deployment.yaml" in running.files("templates/podinfo")
@@ -457,6 +462,108 @@ def test_what_it_says_fits_a_terminal(overlays: tuple[Running, Path], tmp_path: 
     text = (tmp_path / "proof.md").read_text()
     assert "Nothing differs: 75 objects of 3 app-environments" in text
     assert "| `podinfo` | `staging` | `staging` | 25 | - | `apps/podinfo/overlays/staging` |" in text
+
+
+def test_registries_are_asked_for_digests_when_that_is_wanted(running: Running, registry: Registry) -> None:
+    digest = push_image(registry, "acme/shop", "1.4.2")
+    image = f"{registry.host}/acme/shop:1.4.2"
+    running.write({f"{name}/shop/deployment.yaml": deployment(image) for name in ("dev", "production")})
+    args = (
+        "--app-project",
+        "shop=acme/shop",
+        "--image",
+        f"shop={registry.host}/acme/shop",
+        "--project",
+        "acme/manifests",
+    )
+    assert equal(running.proof(*args)) == {("shop", "dev"): 1, ("shop", "production"): 1}
+
+    proof = running.proof(*args, "--digests", "--accept-differences")
+    reasons = {each["reason"] for found in proof["apps"] for each in found["differences"]}
+    assert reasons == {"the image is the same, with the digest that the release records"}
+    fields = [found[3] for found in differing(proof)]
+    assert [(field["old"], field["new"]) for (field,) in fields] == [(image, f"{image}@{digest}")] * 2
+    release = yaml.safe_load(running.show("apps/shop/releases/dev/release.yaml"))
+    assert release["images"]["shop"]["digest"] == digest
+
+
+def test_in_a_terminal_it_asks(running: Running, headgate_program: list[str]) -> None:
+    running.write({"dev/shop/deployment.yaml": deployment().replace("  namespace: shop\n", "")})
+    screen, keyboard = pty.openpty()
+    program = subprocess.Popen(
+        [*headgate_program, "adopt", str(running.path), "--dry-run"], stdin=keyboard, stdout=keyboard, stderr=keyboard
+    )
+    os.close(keyboard)
+    os.write(screen, b"web\n")
+    shown = b""
+    with contextlib.suppress(OSError):  # the program's end closes the terminal
+        while data := os.read(screen, 4096):
+            shown += data
+    assert program.wait(60) == 0, shown
+    text = shown.decode()
+    assert "no object of 'shop' in dev names its namespace" in text
+    assert "--namespace shop=" in text
+    assert "Nothing differs: 1 object of 1 app-environment" in text
+
+
+def test_infrastructure_of_all_clusters_is_adopted_in_each(running: Running, real: Path, tmp_path: Path) -> None:
+    def release(name: str, chart: str, **spec: Any) -> str:
+        chart_spec = {"spec": {"chart": chart, "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}
+        head = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease"}
+        metadata = {"name": name, "namespace": name}
+        return yaml.safe_dump({**head, "metadata": metadata, "spec": {"chart": chart_spec, **spec}})
+
+    keda = release("keda", "keda", values={"operator": {"replicaCount": 2}})
+    certificates = release("cert-manager", "cert-manager", targetNamespace="certificates")
+    running.write({"infrastructure/all.yaml": f"{keda}---\n{certificates}"})
+    running.write(
+        {f"clusters/{name}/infra.yaml": flux_kustomization("infra", "infrastructure") for name in ("dev", "production")}
+    )
+    args = ("--charts", str(real / "charts"), "--dry-run")
+    ran = running.adopt(*args)
+    assert "the chart of 'certificates-cert-manager' has hooks" in ran.err
+    proof = running.proof(*args, "--hooks", "certificates-cert-manager=keep")
+    assert {found["app"]: found["namespace"] for found in proof["apps"]} == {
+        "keda": "keda",
+        "certificates-cert-manager": "certificates",
+    }
+    today = tmp_path / "today"
+    values = tmp_path / "values.yaml"
+    values.write_text("{operator: {replicaCount: 2}}")
+    for name in ("dev", "production"):
+        rendered(
+            *(today, name, "keda", "helm", "template", "keda", str(real / "charts/keda"), "--namespace", "keda"),
+            *("--include-crds", "--kube-version", "1.34", "--no-hooks", "--values", str(values)),
+        )
+    proof = running.proof(*args[:2], "--leave-out", "certificates-cert-manager", "--today", str(today))
+    assert equal(proof)["keda", "production"] > 20
+
+
+def test_what_cannot_be_rendered_is_left_out_alone(running: Running) -> None:
+    broken = {"Chart.yaml": CHART["Chart.yaml"], "templates/a.yaml": "{{ .Values.a.b }}", "values-dev.yaml": ""}
+    running.write({f"cart/{name}": text for name, text in broken.items()})
+    proof = running.write({"dev/shop/service.yaml": SERVICE, "dev/mail/a.yaml": "apiVersion: v1\nkind: [a\n"}).proof(
+        "--namespace", "cart"
+    )
+    assert equal(proof) == {("shop", "dev"): 1}
+    reasons = {item["what"]: item["reason"] for item in proof["left_out"]}
+    assert "it cannot be rendered as it stands: Helm: " in reasons["cart"]
+    assert "(dev/mail/a.yaml" in reasons["mail"]
+
+
+def test_apps_that_share_an_overlay_are_told_apart(running: Running, tmp_path: Path) -> None:
+    files = {
+        "apps/production/kustomization.yaml": f"{KUSTOMIZATION}resources: [../base/cart, ../base/shop]\n"
+        'patches: [{target: {kind: Deployment}, patch: \'[{"op": "remove", "path": "/spec/replicas"}]\'}]\n',
+        "clusters/production/apps.yaml": flux_kustomization("apps", "apps/production"),
+    }
+    for app in ("cart", "shop"):
+        files[f"apps/base/{app}/deployment.yaml"] = deployment().replace("shop", app)
+        files[f"apps/base/{app}/kustomization.yaml"] = f"{KUSTOMIZATION}resources: [deployment.yaml]\n"
+    proof = running.write(files).proof()
+    assert equal(proof) == {("cart", "production"): 1, ("shop", "production"): 1}
+    assert "cart in production: its objects are written out as apps/production gives them" in proof["notes"]
+    stands(running, tmp_path / "adopted")
 
 
 @dataclass(frozen=True)

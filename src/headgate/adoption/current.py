@@ -13,11 +13,27 @@ from headgate.adoption.choices import OpenQuestionError
 from headgate.adoption.fluxobjects import is_flux
 from headgate.adoption.helmreleases import is_helm_release, read_helm_release
 from headgate.adoption.layout import app_in, unnamed
-from headgate.adoption.sources import ChartSource, CurrentApp, CurrentState, FolderSource, LeftOut, with_root
+from headgate.adoption.sources import (
+    AdoptionNote,
+    ChartSource,
+    CurrentApp,
+    CurrentState,
+    FolderSource,
+    LeftOut,
+    with_root,
+)
 from headgate.dependencies.closure import closure
 from headgate.engine import reading
 from headgate.engine.protocol import Request
-from headgate.errors import HeadgateError
+from headgate.errors import (
+    HeadgateError,
+    ManifestError,
+    RenderError,
+    TooLargeError,
+    UnsafeFileError,
+    UnstableError,
+    YamlError,
+)
 from headgate.objects.canonical import file_name, to_text
 from headgate.objects.manifest import manifests
 from headgate.render.values import merge_all, read_layer
@@ -33,23 +49,34 @@ if TYPE_CHECKING:
     from headgate.objects.manifest import Manifest
 
 
+_CANNOT = (UnavailableError, ManifestError, RenderError, TooLargeError, UnsafeFileError, UnstableError, YamlError)
+"""What leaves out a single app, and not all of them."""
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, HeadgateError):
+        return str(error)
+    return f"it cannot be rendered as it stands: {error.what}" + (f" ({error.where})" if error.where else "")
+
+
 def read_current(tree: Tree, places: Iterable[Place], choices: Choices) -> CurrentState:
-    """Return what runs in the places. Raises the engine's errors for what cannot be rendered as it stands."""
+    """Return what runs in the places, and what cannot be rendered as it stands."""
     charts = library(choices.charts)
     apps: list[CurrentApp] = []
     left_out: list[LeftOut] = []
-    notes: list[str] = []
+    notes: list[AdoptionNote] = []
     for place in places:
         try:
             for found in _read(tree, place, charts, choices):
-                if isinstance(found, str):
+                if isinstance(found, AdoptionNote):
                     notes.append(found)
                 elif isinstance(found, LeftOut):
                     left_out.append(found)
                 elif found.app not in choices.leave_out:
                     apps.append(found)
-        except UnavailableError as error:
-            left_out.append(LeftOut(what=place.app or place.folder, environment=place.environment, reason=str(error)))
+        except _CANNOT as error:
+            what = place.app or place.folder or "the top"
+            left_out.append(LeftOut(what=what, environment=place.environment, reason=_reason(error)))
     return CurrentState(apps=tuple(_joined(apps)), left_out=tuple(left_out), notes=tuple(dict.fromkeys(notes)))
 
 
@@ -76,7 +103,9 @@ def _joined(apps: Iterable[CurrentApp]) -> Iterator[CurrentApp]:
     yield from found.values()
 
 
-def _read(tree: Tree, place: Place, charts: list[Chart], choices: Choices) -> Iterator[CurrentApp | LeftOut | str]:
+def _read(
+    tree: Tree, place: Place, charts: list[Chart], choices: Choices
+) -> Iterator[CurrentApp | LeftOut | AdoptionNote]:
     if place.kind == "helm":
         yield _chart_app(tree, place, choices)
         return
@@ -90,13 +119,14 @@ def _read(tree: Tree, place: Place, charts: list[Chart], choices: Choices) -> It
     for manifest in releases:
         try:
             release = read_helm_release(manifest, built, tree, charts, namespace)
-        except UnavailableError as error:
-            yield LeftOut(what=str(manifest), environment=place.environment, reason=str(error))
+            released = _released(release, place, source, choices)
+        except _CANNOT as error:
+            yield LeftOut(what=str(manifest), environment=place.environment, reason=_reason(error))
             continue
         used |= set(release.used)
         if release.note:
-            yield f"{release.name} in {place.environment}: the chart {release.chart.name} in {release.note}"
-        yield _released(release, place, source, choices)
+            yield AdoptionNote(release.name, place.environment, f"the chart {release.chart.name} in {release.note}")
+        yield released
     rest = [manifest for manifest in built if not is_flux(manifest.data["apiVersion"]) and manifest.name not in used]
     for manifest in built:
         if is_flux(manifest.data["apiVersion"]) and not is_helm_release(manifest):
@@ -109,7 +139,7 @@ def _read(tree: Tree, place: Place, charts: list[Chart], choices: Choices) -> It
 
 def _files_apps(
     place: Place, source: FolderSource, rest: list[Manifest], choices: Choices, *, whole: bool
-) -> Iterator[CurrentApp | str]:
+) -> Iterator[CurrentApp | AdoptionNote]:
     """Yield the apps of what no HelmRelease releases: one for a place, or one for each folder of a loose one."""
     groups: dict[str, list[Manifest]] = {}
     for manifest in rest:
@@ -134,7 +164,8 @@ def _files_apps(
     for name, own in groups.items():
         app = name if whole else f"{name}-objects"
         if source.root is not None or not whole:
-            yield f"{app} in {place.environment}: its objects are written out as {place.folder or 'the top'} gives them"
+            text = f"its objects are written out as {place.folder or 'the top'} gives them"
+            yield AdoptionNote(app, place.environment, text)
         yield CurrentApp(
             app=app,
             environment=place.environment,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.adoption.fluxobjects import marked_policies
 from headgate.model import ReleasedImage
-from headgate.objects.images import Reference, canonical_repository, find_reference, uses
+from headgate.objects.images import SHA256, Reference, canonical_repository, find_reference, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from headgate.adoption.choices import Choices
     from headgate.adoption.sources import CurrentApp
     from headgate.repository.tree import Tree
+
+
+Resolve = Callable[[Reference], Reference]
+"""Gives an image that is named by its tag the digest, or leaves it as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +71,16 @@ def image_names(repositories: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def released_images(app: CurrentApp, names: Mapping[str, str], provenance: Provenance) -> dict[str, ReleasedImage]:
+def released_images(
+    app: CurrentApp, names: Mapping[str, str], provenance: Provenance, resolve: Resolve
+) -> dict[str, ReleasedImage]:
     """Return the images that run now, as a release records them; those without a digest are left out."""
     found = {}
     for name, repository in names.items():
         reference = running(app, repository)
-        if reference is not None and reference.tag and reference.digest.startswith("sha256:"):
+        if reference is not None and reference.tag and not reference.digest:
+            reference = resolve(reference)
+        if reference is not None and reference.tag and SHA256.fullmatch(reference.digest):
             found[name] = ReleasedImage(
                 project=provenance.project,
                 commit=provenance.commit,

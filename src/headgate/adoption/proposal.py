@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headgate.adoption.choices import OpenQuestionError
 from headgate.adoption.comparing import compare, files_of_today, with_namespaces
 from headgate.adoption.current import read_current
 from headgate.adoption.layout import environments_of, find_places
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from headgate.adoption.choices import Choices
     from headgate.adoption.comparing import AppProof
-    from headgate.adoption.images import Provenance
+    from headgate.adoption.images import Provenance, Resolve
     from headgate.adoption.layout import Place
     from headgate.adoption.sources import CurrentState
     from headgate.hydration.hydrate import Outcome
@@ -61,12 +62,13 @@ def propose(
     choices: Choices,
     provenance: Provenance,
     gitlab: Mapping[str, str],
+    resolve: Resolve,
     progress: Callable[[str, str], None],
 ) -> Adoption:
     """Return what adopts the repository ``tree`` into ``target``, which may be the same. Writes nothing.
 
-    ``gitlab`` goes into a new headgate.yaml. Raises OpenQuestionError for what is not clear, and the errors of what
-    cannot be read as it stands.
+    ``gitlab`` goes into a new headgate.yaml; ``resolve`` gives digests. Raises OpenQuestionError for what is not clear,
+    and the errors of what cannot be read as it stands.
     """
     check_reserved(target)
     known = parse(target.read(SETTINGS), SETTINGS, Settings)[0] if SETTINGS in target else None
@@ -78,8 +80,9 @@ def propose(
     scopes = known.scopes if known else {}
     found = read_current(tree, places, choices)
     found = replace(found, apps=tuple(with_namespaces(found.apps, choices, scopes)))
+    _check_hooks(found, choices)
     environments = _environments(places, found, choices, known)
-    written = write_apps(tree, target, found.apps, choices, provenance)
+    written = write_apps(tree, target, found.apps, choices, provenance, resolve)
     files: Changes = dict(written.files)
     if known is None:
         files[SETTINGS] = settings_text(target, environments, choices, written.pinned, gitlab)
@@ -112,6 +115,20 @@ def propose(
         candidates=written.candidates,
         steps=steps(tree, found.apps, configuration),
     )
+
+
+def _check_hooks(found: CurrentState, choices: Choices) -> None:
+    """Ask what becomes of hooks. Raises OpenQuestionError."""
+    for app in found.apps:
+        hook = next((manifest for manifest in app.manifests if manifest.hook), None)
+        if hook is not None and app.app not in choices.hooks:
+            raise OpenQuestionError(
+                f"the chart of '{app.app}' has hooks ({hook}: {', '.join(hook.hook)}), which Helm runs and Flux's "
+                "Kustomizations do not",
+                "--hooks",
+                f"{app.app}=drop, or {app.app}=keep to apply them with the rest",
+                prefix=f"{app.app}=",
+            )
 
 
 def _environments(

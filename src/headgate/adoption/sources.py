@@ -81,13 +81,22 @@ class LeftOut:
     stays: bool = False
 
 
+@dataclass(frozen=True)
+class AdoptionNote:
+    """What a person should look at in an app in an environment."""
+
+    app: str
+    environment: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurrentState:
     """All that runs, what is left out, and what a person should look at."""
 
     apps: tuple[CurrentApp, ...]
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[AdoptionNote, ...] = ()
 
 
 def with_root(source: FolderSource, folder: str = ".headgate-adopt") -> tuple[Tree, str]:

@@ -42,12 +42,16 @@ def _steps(tree: Tree, apps: Sequence[CurrentApp], configuration: Configuration)
             "sh.helm.release.v1.* too."
         )
     kustomizations = list(dict.fromkeys(app.flux for app in apps if app.flux is not None))
-    for found in kustomizations:
-        folders = sorted({_folder(configuration, app) for app in apps if app.flux == found})
+    moved = [
+        f"{found.name} in {found.file} (./{found.path or ''} is now "
+        f"{_listed(sorted({_folder(configuration, app) for app in apps if app.flux == found}))})"
+        for found in kustomizations
+    ]
+    if moved:
         yield (
-            f"With the merge: the Kustomization {found.name} in {found.file} applies ./{found.path}. Set "
-            "'prune: false' in it and wait until Flux has seen that; then let Kustomizations apply "
-            f"{_listed(folders)} ('clusters' in headgate.yaml writes them), and delete this one."
+            "With the merge: set 'prune: false' in the Kustomizations of the old folders and wait until Flux has seen "
+            "that; then let others apply the new folders ('clusters' in headgate.yaml writes them), and delete the old "
+            f"ones: {'; '.join(moved)}."
         )
     if not kustomizations:
         folders = sorted({_folder(configuration, app) for app in apps})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.adoption.choices import Choices
-    from headgate.adoption.images import Provenance
+    from headgate.adoption.images import Provenance, Resolve
     from headgate.adoption.sources import CurrentApp
     from headgate.model.fields import Delivery
     from headgate.model.release import ReleasedImage
@@ -43,7 +43,12 @@ class Written:
 
 
 def write_apps(
-    tree: Tree, target: Tree, apps: Sequence[CurrentApp], choices: Choices, provenance: Provenance
+    tree: Tree,
+    target: Tree,
+    apps: Sequence[CurrentApp],
+    choices: Choices,
+    provenance: Provenance,
+    resolve: Resolve,
 ) -> Written:
     """Return the files of all apps: ``tree`` is the repository that runs, ``target`` the one that gets the files."""
     by_app: dict[str, list[CurrentApp]] = {}
@@ -55,10 +60,15 @@ def write_apps(
     candidates: dict[str, tuple[str, ...]] = {}
     for name, own in by_app.items():
         folder = _app_folder(target, name)
-        images = _images(own, [own_repositories(app, tree, choices, policies) for app in own], choices, provenance)
-        if isinstance(images, tuple):
-            candidates |= {name: images} if images else {}
+        named = [own_repositories(app, tree, choices, policies) for app in own]
+        names = image_names(dict.fromkeys(repository for repositories in named for repository in repositories))
+        images: dict[str, dict[str, ReleasedImage]] = {}
+        if names and name in choices.projects and provenance.project:
+            images = {app.environment: released_images(app, names, provenance, resolve) for app in own}
+        if any(released.keys() != names.keys() for released in images.values()):
             images = {}
+        if names and not images:
+            candidates[name] = tuple(names.values())
         template, made, versions = template_of(name, own, charts)
         pinned |= versions.keys()
         files |= made | values_files(folder, own, charts)
@@ -87,21 +97,6 @@ def _check_free(target: Tree, files: Mapping[str, bytes]) -> None:
                 where=Location(path),
                 hint="leave its app out with --leave-out, or write into another repository with --manifests",
             )
-
-
-# Images
-
-
-def _images(
-    own: Sequence[CurrentApp], named: Sequence[Sequence[str]], choices: Choices, provenance: Provenance
-) -> dict[str, dict[str, ReleasedImage]] | tuple[str, ...]:
-    """Return the images of an app by environment and name; their repositories where they cannot be recorded."""
-    repositories = list(dict.fromkeys(name for names in named for name in names))
-    names = image_names(repositories)
-    found = {app.environment: released_images(app, names, provenance) for app in own}
-    is_known = all(images.keys() == names.keys() for images in found.values())
-    is_owned = own[0].app in choices.projects and provenance.project
-    return found if is_known and is_owned and names else tuple(repositories)
 
 
 def _app_yaml(

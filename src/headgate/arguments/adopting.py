@@ -66,6 +66,9 @@ def adopt(
     projects: Annotated[
         Texts, typer.Option("--app-project", metavar="APP=PROJECT", help="Whose pipelines hand it off. Repeatable.")
     ] = None,
+    digests: Annotated[
+        bool, typer.Option("--digests", help="Ask registries for the digests of images that are named by tag.")
+    ] = False,
     kubernetes: Annotated[str, typer.Option("--kubernetes", help="The version that charts are rendered for.")] = "1.34",
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Charts and archives that HelmReleases name.")
@@ -113,6 +116,7 @@ def adopt(
         hooks=tuple(hooks or ()),
         images=tuple(images or ()),
         projects=tuple(projects or ()),
+        digests=digests,
         kubernetes=kubernetes,
         charts=charts,
         today=today,

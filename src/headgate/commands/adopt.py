@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.adoption.choices import Choices, OpenQuestionError
 from headgate.adoption.images import Provenance
@@ -17,6 +17,9 @@ from headgate.commands.preview_local import project_of
 from headgate.errors import ArgumentError, ConfigError, GuardError, Location
 from headgate.gitlab.api import connect, project_path
 from headgate.message import compose
+from headgate.model import Settings
+from headgate.registry import digests
+from headgate.registry.credentials import access
 from headgate.report.adoption import adoption_to_json, describe_adoption, verdict, write_adoption
 from headgate.report.terminal import Terminal
 from headgate.repository import git
@@ -29,7 +32,9 @@ from headgate.scaffolding import likely_registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from headgate.adoption.images import Resolve
     from headgate.adoption.proposal import Adoption
+    from headgate.objects.images import Reference
     from headgate.repository.git import Repository
 
 
@@ -51,9 +56,11 @@ def run(request: AdoptOptions, environ: Mapping[str, str] = os.environ) -> int:
         ref=f"refs/heads/{git.current_branch(repository) or 'main'}",
     )
     goes_to = tree if target is repository else _files(target)
+    resolve = _resolver(gitlab, environ) if request.digests else _as_it_is
     adoption = _answered(
         choices_of(request),
-        lambda choices: propose(tree, goes_to, choices, provenance, gitlab, terminal.progress),
+        lambda choices: propose(tree, goes_to, choices, provenance, gitlab, resolve, terminal.progress),
+        asks=not request.json and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     write_adoption(terminal, adoption)
     if request.report is not None:
@@ -71,15 +78,26 @@ def _files(repository: Repository) -> Tree:
     return tree
 
 
-def _answered(choices: Choices, attempt: Callable[[Choices], Adoption]) -> Adoption:
-    """Attempt it, and ask in a terminal for what is not clear. Raises OpenQuestionError elsewhere."""
+def _as_it_is(reference: Reference) -> Reference:
+    return reference
+
+
+def _resolver(gitlab: Mapping[str, str], environ: Mapping[str, str]) -> Resolve:
+    """Return what asks an image's registry for the digest of its tag."""
+    data: dict[str, Any] = {"version": 1, "environments": {"any": {"delivery": "commit"}}}
+    at = access(Settings.model_validate({**data, "gitlab": dict(gitlab)} if gitlab else data), environ)
+    return lambda reference: digests.resolve(reference, at).reference
+
+
+def _answered(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks: bool) -> Adoption:
+    """Attempt it, and where it ``asks``, ask for what is not clear. Raises OpenQuestionError elsewhere."""
     while True:
         try:
             return attempt(choices)
         except OpenQuestionError as question:
-            if not (sys.stdin.isatty() and sys.stdout.isatty()) or question.option not in ANSWERS:
+            if not asks or question.option not in ANSWERS:
                 raise
-            print(f"{question.what}.")  # noqa: T201
+            print(f"{question.what}: {question.hint}")  # noqa: T201
             answer = input(f"{question.option} {question.prefix}").strip()
             choices = ANSWERS[question.option](choices, question.prefix + answer)
 

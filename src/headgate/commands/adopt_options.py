@@ -31,6 +31,7 @@ class AdoptOptions:
     hooks: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
+    digests: bool = False
     kubernetes: str = "1.34"
     charts: Path | None = None
     today: Path | None = None
@@ -114,6 +115,7 @@ def _hooks(texts: Sequence[str]) -> dict[str, str]:
 ANSWERS: dict[str, Callable[[Choices, str], Choices]] = {
     "--environment": lambda known, text: replace(known, environments=_environments(text.split())),
     "--app": lambda known, text: replace(known, apps={**known.apps, **_pairs([text])}),
+    "--hooks": lambda known, text: replace(known, hooks={**known.hooks, **_hooks([text])}),
     "--namespace": lambda known, text: replace(known, namespaces={**known.namespaces, **_pairs([text])}),
 }
 """What is asked in a terminal, by option, and what an answer adds to the choices."""

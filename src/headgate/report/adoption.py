@@ -101,17 +101,24 @@ def _sections(adoption: Adoption) -> Iterator[tuple[str, list[str]]]:
         "first hand-off bring them, with the lines in app.yaml."
     )
     yield "Images for hand-offs:", [*images, hint] if images else []
-    warnings = [
-        f"{outcome.app} in {outcome.environment}: {warning}"
-        for outcome in adoption.outcomes
-        for warning in outcome.warnings
-    ]
-    yield "Look at this:", [*adoption.found.notes, *dict.fromkeys(warnings)]
+    yield "Look at this:", _notes(adoption)
     environments = ", ".join(f"{name} ({delivery})" for name, delivery in adoption.environments.items())
     stays = dict.fromkeys(f"{item.what} ({item.reason})" for item in left if item.stays)
     yield "Environments, in the order of promotion:", [environments]
     yield "Stays as it is, to be deleted by you:", list(stays)
     yield "What you do:", [f"{number}. {step}" for number, step in enumerate(adoption.steps, start=1)]
+
+
+def _notes(adoption: Adoption) -> list[str]:
+    """Return what a person should look at, the same in several environments once."""
+    notes = [(note.app, note.text, note.environment) for note in adoption.found.notes]
+    notes += [
+        (outcome.app, str(text), outcome.environment) for outcome in adoption.outcomes for text in outcome.warnings
+    ]
+    where: dict[tuple[str, str], dict[str, None]] = {}
+    for app, text, environment in notes:
+        where.setdefault((app, text), {})[environment] = None
+    return [f"{app} in {', '.join(names)}: {text}" for (app, text), names in where.items()]
 
 
 def _wrapped(terminal: Terminal, text: str, *, style: str = "", indent: str = "") -> None:
@@ -207,7 +214,7 @@ def adoption_to_json(adoption: Adoption, **extra: Any) -> str:
             for item in adoption.found.left_out
         ],
         "images": {app: list(names) for app, names in adoption.candidates.items()},
-        "notes": list(adoption.found.notes),
+        "notes": _notes(adoption),
         "steps": list(adoption.steps),
         "files": sorted(adoption.changes),
     }
