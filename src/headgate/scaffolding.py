@@ -112,8 +112,8 @@ def app_lines(wanted: Installation) -> str:
     return _text("app.token.yml" if wanted.setup == "token" else "app.pipeline.yml", wanted)
 
 
-def steps(wanted: Installation, *, for_another_app: bool = False) -> str:
-    """Return what is to be done in GitLab, with the names that its settings have there: all, or what an app adds."""
+def steps_text(wanted: Installation, *, for_another_app: bool = False) -> str:
+    """Return the text of the steps in GitLab, with the names of its settings left open: all, or what an app adds."""
     folder = "steps/app" if for_another_app else "steps"
     return _text(f"{folder}/{wanted.setup}.md", wanted, project_id=quote(wanted.project, safe=""))
 

@@ -182,6 +182,7 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
 
 def follow_the_steps(acme: Acme, setup: str) -> None:
     """Set what ``headgate init`` prints, and nothing more: src/headgate/scaffold/steps."""
+    acme.manifests.schedules.append({"id": 1, "ref": "refs/heads/main", "cron": "0 3 * * *", "active": True})
     if setup == "direct":
         acme.manifests.variables.clear()
         return

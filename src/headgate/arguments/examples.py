@@ -49,13 +49,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "schema": ("headgate schema", "headgate schema app.yaml"),
     "wait": ("headgate wait shop --environment dev --timeout 10m",),
     "warm": ("headgate warm --shard 1/4",),
-    "init": ("headgate init --server https://gitlab.example.com --project acme/manifests --setup intake",),
+    "init": (
+        "headgate init --server https://gitlab.example.com --project acme/manifests --setup intake",
+        "headgate init --server https://gitlab.example.com --project acme/manifests --setup direct --apply --dry-run",
+    ),
     "adopt": (
         "headgate adopt --dry-run",
         "headgate adopt --environment dev:commit --environment production:review --namespace shop=shop",
         "headgate adopt ../manifests --charts charts --hooks podinfo=drop --accept-differences",
     ),
-    "doctor": ("headgate doctor", "headgate doctor --setup intake --json"),
+    "doctor": ("headgate doctor", "headgate doctor --setup intake --json", "headgate doctor --fix --dry-run"),
     "explain": ("headgate explain 27", "headgate explain unknown-field"),
     "completion": ("headgate completion bash", "headgate completion fish"),
 }

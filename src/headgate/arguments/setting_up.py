@@ -9,6 +9,26 @@ import typer
 
 from headgate.arguments.program import Checkout, Json, app, finish
 
+ShowOnly = Annotated[
+    bool, typer.Option("--dry-run", "--preview", help="Show what would be written and set, and do neither.")
+]
+TokenVariable = Annotated[
+    str,
+    typer.Option(
+        "--token-env",
+        metavar="NAME",
+        help="The variable that holds a token: scope read_api, or api to set things. In a terminal it is asked for.",
+    ),
+]
+BotTokenVariable = Annotated[
+    str,
+    typer.Option(
+        "--bot-token-env",
+        metavar="NAME",
+        help="The variable that holds the bot's token, if there is one already.",
+    ),
+]
+
 
 @app.command()
 def init(
@@ -43,13 +63,17 @@ def init(
         str,
         typer.Option("--owners", help="Code Owners of the app: '@acme/team'.", show_default="the group of its project"),
     ] = "",
+    apply: Annotated[bool, typer.Option("--apply", help="Set in GitLab what its API can.")] = False,
+    dry_run: ShowOnly = False,
+    token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
+    bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
 ) -> None:
     """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
     from headgate.commands import init as command  # noqa: PLC0415
 
     request = command.InitOptions(
         *(directory, server, project, setup, tuple(environments or ()), name, app_project, image, registry, intake),
-        *(version, components, flux, owners),
+        *(version, components, flux, owners, apply, dry_run, token_variable, bot_token_variable),
     )
     finish(lambda: command.run(request))
 
@@ -69,13 +93,19 @@ def doctor(
     intake: Annotated[
         str, typer.Option("--intake", metavar="PROJECT", help="The intake project.", show_default="PROJECT-intake")
     ] = "",
-    token_variable: Annotated[
-        str, typer.Option("--token-env", metavar="NAME", help="The variable that holds a token, which only reads.")
-    ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+    token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
+    fix: Annotated[bool, typer.Option("--fix", help="Set in GitLab what its API can.")] = False,
+    dry_run: ShowOnly = False,
+    bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
     json: Json = False,
 ) -> None:
     """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
     from headgate.commands import doctor as command  # noqa: PLC0415
 
-    request = command.DoctorOptions(manifests, setup, server, project, intake, token_variable, json)
+    request = command.DoctorOptions(
+        *(manifests, setup, server, project, intake, token_variable, json),
+        fix=fix,
+        dry_run=dry_run,
+        bot_token_variable=bot_token_variable,
+    )
     finish(lambda: command.run(request))

@@ -1,4 +1,4 @@
-"""``headgate doctor``: check that GitLab is set up as the trust page requires. Changes nothing."""
+"""``headgate doctor``: check that GitLab is set up as the trust page requires; with ``--fix`` set what the API can."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.commands.write_settings import BOT_VARIABLE, Order, secret_in, write_settings
 from headgate.config import load
 from headgate.doctor import diagnose
 from headgate.doctor.diagnosis import hand_offs
@@ -17,6 +18,7 @@ from headgate.doctor.sandbox import sandbox
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Location
 from headgate.gitlab.api import connect
+from headgate.gitlab_settings.wanted import Layout
 from headgate.paths import SETTINGS
 from headgate.report.terminal import WIDTH, Terminal
 from headgate.repository import git
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from headgate.configuration import Configuration
     from headgate.doctor.diagnosis import Diagnosis
+    from headgate.scaffolding import Setup
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class DoctorOptions:
     intake: str = ""
     token_variable: str = "HEADGATE_TOKEN"  # noqa: S105  a name
     json: bool = False
+    fix: bool = False
+    dry_run: bool = False
+    bot_token_variable: str = BOT_VARIABLE
 
 
 def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
@@ -57,15 +63,23 @@ def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
             where=Location(str(request.manifests.absolute())),
             hint=f"name a checkout whose {SETTINGS} has 'gitlab' with --manifests, or pass --server URL --project PATH",
         )
-    secret = environ.get(request.token_variable, "")
-    if not secret:
-        raise ConfigError(
-            f"the variable {request.token_variable} is not set",
-            hint="put a token with the scope read_api there, of somebody with the role Maintainer; --token-env NAME "
-            "names another variable",
-        )
-    gitlab = connect(server, request.token_variable, secret)
+    scope = "api" if request.fix else "read_api"
+    what = f"a token with the scope {scope}, of somebody with the role Maintainer"
+    gitlab = connect(server, request.token_variable, secret_in(request.token_variable, environ, what))
     intake = (request.intake or f"{project}-intake") if setup == "intake" else ""
+    if request.fix:
+        if not request.setup and setup != "intake":
+            raise ConfigError("which set-up to fix is unknown", hint="pass --setup direct, intake or token")
+        order = Order(
+            gitlab=gitlab,
+            layout=_layout(setup, project, intake, checkout),
+            checkout=checkout,
+            given=environ.get(request.bot_token_variable, ""),
+            bot_variable=request.bot_token_variable,
+            dry_run=request.dry_run,
+        )
+        write_settings(order, terminal)
+        terminal.line("")
     findings = [*diagnose(examine(gitlab, setup, project, intake, checkout)), sandbox(checkout.settings)]
     _print_findings(terminal, findings)
     if request.json:
@@ -76,6 +90,12 @@ def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
         }
         print(json.dumps(found, indent=2))  # noqa: T201
     return 1 if any(finding.state == "wrong" for finding in findings) else 0
+
+
+def _layout(setup: Setup, project: str, intake: str, checkout: Checkout) -> Layout:
+    environments = checkout.settings.environments.values() if checkout.settings else ()
+    needs_bot = setup != "direct" or any(environment.delivery == "review" for environment in environments)
+    return Layout(setup=setup, manifests=project, intake=intake, apps=checkout.projects, needs_bot=needs_bot)
 
 
 def _to_json(finding: Diagnosis) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate import __version__
 from headgate.commands.demo import examples
+from headgate.commands.write_settings import BOT_VARIABLE, Order, secret_in, write_settings
 from headgate.config import parse
+from headgate.doctor.examine import Checkout
 from headgate.errors import ConfigError
+from headgate.gitlab.api import connect
+from headgate.gitlab_settings.steps import layout_of, steps
 from headgate.model import Settings
 from headgate.paths import APPS, SETTINGS, TEMPLATES
 from headgate.report.terminal import Terminal
@@ -24,12 +29,13 @@ from headgate.scaffolding import (
     first_files,
     flux_steps,
     likely_registry,
-    steps,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from headgate.commands.write_settings import Settled
 
 _TEMPLATE = "web"
 _ENVIRONMENTS = ("dev:commit", "production:review")
@@ -53,13 +59,23 @@ class InitOptions:
     components: str = "headgate/headgate"
     flux: bool = False
     owners: str = ""
+    apply: bool = False
+    dry_run: bool = False
+    token_variable: str = "HEADGATE_TOKEN"  # noqa: S105  a name
+    bot_token_variable: str = BOT_VARIABLE
 
 
-def run(request: InitOptions) -> int:
-    """Write the files that are missing, and print the steps that are left. Existing files are never changed."""
+def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
+    """Write the files that are missing, and print the steps that are left. Existing files are never changed.
+
+    With ``apply`` GitLab is set as well, and 1 returned where something of that is left.
+    """
     terminal = Terminal(sys.stdout)
     wanted = _installation(request)
     known = _known_settings(request.directory)
+    if known is not None:
+        there_are = tuple((name, environment.delivery) for name, environment in known.environments.items())
+        wanted = replace(wanted, environments=there_are)
     files = first_files(wanted, known) | _template()
     names = list(known.environments) if known else [name for name, _ in wanted.environments]
     clusters = clusters_section(wanted, names) if request.flux else ""
@@ -67,13 +83,14 @@ def run(request: InitOptions) -> int:
     there = {path for path in files if _is_there(request, path)}
     is_another_app = SETTINGS in there and any(path.startswith(f"{APPS}/") for path in files.keys() - there)
     new = {path: text.encode() for path, text in files.items() if path not in there}
-    request.directory.mkdir(parents=True, exist_ok=True)
-    folder.apply(request.directory, dict(new))
+    if not request.dry_run:
+        request.directory.mkdir(parents=True, exist_ok=True)
+        folder.apply(request.directory, dict(new))
     for path in files:
         if path in there:
             terminal.line(f"left alone  {path}", "dim")
         else:
-            terminal.line(f"wrote       {path}")
+            terminal.line(f"{'would write' if request.dry_run else 'wrote':<12}{path}")
     terminal.line(
         f"\nInto .gitlab-ci.yml of {wanted.app_project}; the image must be pushed in an earlier stage:\n", "bold"
     )
@@ -81,11 +98,31 @@ def run(request: InitOptions) -> int:
     if is_another_app and CODE_OWNERS in there:
         terminal.line(f"Into {CODE_OWNERS}, which is there already:\n", "bold")
         terminal.line(code_owners(wanted, known))
-    terminal.line("What is to be done in GitLab:\n", "bold")
-    terminal.line(steps(wanted, for_another_app=is_another_app))
+    settled = _set(request, wanted, files[SETTINGS], environ, terminal) if request.apply else None
+    terminal.line("\nWhat is left to people:\n" if settled else "What is to be done in GitLab:\n", "bold")
+    terminal.line(steps(wanted, for_another_app=is_another_app, done=settled.done if settled else ()))
     if request.flux:
         _print_flux_steps(terminal, wanted, clusters if SETTINGS in there else "")
-    return 0
+    return 1 if settled and settled.left and not request.dry_run else 0
+
+
+def _set(
+    request: InitOptions, wanted: Installation, settings: str, environ: Mapping[str, str], terminal: Terminal
+) -> Settled:
+    """Set in GitLab what its API can. Raises GitLabError, ConfigError."""
+    hint = "a token with the scope api, of a Maintainer of all these projects, for this once"
+    secret = secret_in(request.token_variable, environ, hint)
+    layout = layout_of(wanted)
+    order = Order(
+        gitlab=connect(wanted.server, request.token_variable, secret),
+        layout=layout,
+        checkout=Checkout(parse(settings.encode(), SETTINGS, Settings)[0], projects=layout.apps),
+        given=environ.get(request.bot_token_variable, ""),
+        bot_variable=request.bot_token_variable,
+        may_make=True,
+        dry_run=request.dry_run,
+    )
+    return write_settings(order, terminal)
 
 
 def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -> None:

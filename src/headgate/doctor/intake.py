@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.doctor import places
 from headgate.doctor.branches import DEVELOPER, MAINTAINER
 from headgate.doctor.diagnosis import Diagnosis, not_shown
 from headgate.scaffolding import INTAKE_CI
@@ -28,7 +29,7 @@ def intake(examined: Examined) -> Iterator[Diagnosis]:
     else:
         yield Diagnosis(
             *(name, "wrong", project.path, f"it runs {path or '.gitlab-ci.yml'!r}, which its own people can change"),
-            f"Settings > CI/CD > General pipelines > 'CI/CD configuration file': {wanted}",
+            f"{places.CI_FILE} {wanted}",
         )
     levels = [
         int(entry.get("access_level") or 0)

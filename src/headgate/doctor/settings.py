@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from headgate.doctor import places
 from headgate.doctor.diagnosis import Diagnosis, everything, not_shown, ours, seen
 from headgate.message import subject
 from headgate.objects.lookup import value_at
@@ -76,7 +77,7 @@ def pipeline_variables(examined: Examined) -> Iterator[Diagnosis]:
         else:
             yield Diagnosis(
                 *(name, "wrong", project.path, f"the role {role} may set pipeline variables, which outrank all others"),
-                "Settings > CI/CD > Variables > 'Minimum role to use pipeline variables': No one allowed",
+                places.PIPELINE_VARIABLES,
             )
 
 
@@ -167,5 +168,5 @@ def schedules(examined: Examined) -> Iterator[Diagnosis]:
         message = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
         yield Diagnosis(
             *(name, "wrong", project.path, message),
-            "Build > Pipeline schedules",
+            places.SCHEDULES,
         )

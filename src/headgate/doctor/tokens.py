@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headgate.doctor import places
 from headgate.doctor.diagnosis import Diagnosis, State, is_given, not_shown, reviewed, seen
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     name, project = "push by jobs", examined.manifests
     allowed = (project.facts or {}).get("ci_push_repository_for_job_token_allowed")
     has_bot = "HEADGATE_TOKEN" in (project.variables or {})
-    setting = "Settings > CI/CD > Job token permissions > 'Allow Git push requests to the repository'"
     if project.facts is None:
         return
     if allowed is None:
@@ -27,7 +27,7 @@ def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     elif examined.setup == "direct" and not has_bot:
         state: State = "wrong" if project.variables is not None else "cannot tell"
         message = "its jobs may not push, and there is no HEADGATE_TOKEN"
-        yield Diagnosis(name, state, project.path, message, setting, stops=True)
+        yield Diagnosis(name, state, project.path, message, places.JOB_PUSH, stops=True)
     else:
         yield Diagnosis(name, "ok", project.path, "its jobs may not push; HEADGATE_TOKEN does")
     across = [value for key, value in project.facts.items() if key.endswith(_ACROSS)]
@@ -61,7 +61,7 @@ def tokens(examined: Examined) -> Iterator[Diagnosis]:
                     project.path,
                     "HEADGATE_TOKEN is not among its variables; a group may give it",
                 ),
-                "Settings > CI/CD > Variables: visibility 'Masked and hidden', 'Protect variable' on",
+                f"{places.VARIABLES}: {places.HIDDEN}",
                 stops=project is examined.runs_in,
             )
 
@@ -70,7 +70,7 @@ _TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", "HE
 
 
 def _token(project: str, key: str, variable: Any) -> Diagnosis:
-    protect = f"Settings > CI/CD > Variables > {key}: 'Protect variable'"
+    protect = f"{places.VARIABLES} > {key}: 'Protect variable'"
     if key == "HEADGATE_BRANCH_TOKEN" and variable.get("protected"):
         message = f"{key} is protected, so pipelines of merge requests do not get it"
         return Diagnosis("tokens", "wrong", project, message, f"{protect} off")
@@ -129,8 +129,7 @@ def allowlists(examined: Examined) -> Iterator[Diagnosis]:
         if project.limited is False:
             yield Diagnosis(
                 *(name, "wrong", project.path, "jobs of every project may use their tokens here"),
-                "Settings > CI/CD > Job token permissions > 'Only this project and any groups and projects in the "
-                "allowlist'",
+                places.LIMITED,
             )
     if "HEADGATE_READ_TOKEN" in (runner.variables or {}):
         yield Diagnosis(name, "ok", runner.path, "HEADGATE_READ_TOKEN reads the apps")
@@ -140,7 +139,7 @@ def allowlists(examined: Examined) -> Iterator[Diagnosis]:
             continue
         if app.allowed is None or app.limited is None:
             yield not_shown(name, app, f"whether jobs of {runner.path} may read it", stops=True)
-        elif app.limited and not _is_listed(runner.path, app.allowed):
+        elif app.limited and not is_listed(runner.path, app.allowed):
             yield Diagnosis(
                 *(
                     name,
@@ -148,13 +147,14 @@ def allowlists(examined: Examined) -> Iterator[Diagnosis]:
                     app.path,
                     f"jobs of {runner.path} may not read it, so nobody can say who sent a hand-off",
                 ),
-                f"in {app.path}: Settings > CI/CD > Job token permissions > 'CI/CD job token allowlist': add "
-                f"{runner.path}; or give {runner.path} the variable HEADGATE_READ_TOKEN",
+                f"in {app.path}: {places.ALLOWLIST} {runner.path}; "
+                f"or give {runner.path} the variable HEADGATE_READ_TOKEN",
                 stops=True,
             )
         else:
             yield Diagnosis(name, "ok", app.path, f"jobs of {runner.path} may read it")
 
 
-def _is_listed(project: str, allowed: frozenset[str]) -> bool:
+def is_listed(project: str, allowed: frozenset[str]) -> bool:
+    """Whether a project, or a group above it, is on an allowlist."""
     return any(project == item or project.startswith(f"{item}/") for item in allowed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from headgate.doctor import places
 from headgate.doctor.branches import DEVELOPER, REPORTER
 from headgate.doctor.diagnosis import Diagnosis, is_given, not_shown
 from headgate.paths import RECORDS_BRANCH
@@ -211,7 +212,7 @@ def triggers(examined: Examined) -> Iterator[Diagnosis]:
             yield _of_owners(examined, app)
 
 
-_HOW_TO_GIVE = "Settings > CI/CD > Variables: HEADGATE_TRIGGER_TOKEN, 'Masked and hidden', 'Protect variable' on"
+_HOW_TO_GIVE = f"{places.VARIABLES}: HEADGATE_TRIGGER_TOKEN, {places.HIDDEN}"
 
 
 def _of_owners(examined: Examined, app: Project) -> Diagnosis:

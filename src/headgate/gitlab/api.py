@@ -85,6 +85,14 @@ class GitLab:
         """Change a resource and return it. Raises GitLabError."""
         return self._write("PUT", path, body, **_RETRIED)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> None:
+        """Change a part of a resource. Raises GitLabError."""
+        self._send("PATCH", path, lambda: self._client.http_request("patch", path, post_data=dict(body), **_RETRIED))
+
+    def delete(self, path: str) -> None:
+        """Delete a resource. Raises GitLabError."""
+        self._send("DELETE", path, lambda: self._client.http_request("delete", path))
+
     def _write(self, verb: str, path: str, body: Mapping[str, Any], **retries: Any) -> Any:
         def request() -> Any:
             answer = self._client.http_request(verb.lower(), path, post_data=dict(body), **retries).json()

@@ -43,6 +43,10 @@ UNDOCUMENTED = {
     "/api/v4/groups": "doc/api/groups.md#create-a-group",
     "/api/v4/groups/{id}": "doc/api/groups.md#delete-a-group",
     "/api/v4/projects": "doc/api/projects.md#create-a-project",
+    "/api/v4/projects/{id}/members/{user_id}": "doc/api/project_members.md#update-a-member-of-a-project",
+    "/api/v4/projects/{id}/access_tokens": "doc/api/project_access_tokens.md#create-a-project-access-token",
+    "/api/v4/projects/{id}/pipeline_schedules": "doc/api/pipeline_schedules.md",
+    "/api/v4/namespaces/{id}": "doc/api/namespaces.md#get-a-namespace",
     "/api/v4/projects/{id}/members": "doc/api/project_members.md#add-a-member-to-a-project",
 }
 # Fields and parameters that are newer than the document (GitLab 18.3), or that its converter lost.

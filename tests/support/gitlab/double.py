@@ -182,7 +182,7 @@ class Double:
     def is_allowed(self, job: Job, project: Project) -> bool:
         """Whether a job's token may be used on a project: https://docs.gitlab.com/ci/jobs/ci_job_token/."""
         own = job.pipeline.project
-        return own is project or own.path in project.allowlist
+        return own is project or own.path in project.allowlist or not project.is_allowlist_on
 
     def job_refusal(self, job: Job, project: Project, permission: str) -> str:
         """Return GitLab's words where a job's token may not do something in a project; none where it may.

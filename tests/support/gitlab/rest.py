@@ -396,10 +396,10 @@ def _variables(call: Call) -> Answer:
             {
                 "variable_type": "env_var",
                 "key": key,
-                "value": one.value,
+                "value": None if one.hidden else one.value,
                 "protected": one.protected,
                 "masked": one.masked,
-                "hidden": False,
+                "hidden": one.hidden,
                 "raw": True,
                 "environment_scope": "*",
                 "description": None,
@@ -410,7 +410,7 @@ def _variables(call: Call) -> Answer:
 
 
 def _scope(call: Call) -> Answer:
-    return Answer(200, {"inbound_enabled": True, "outbound_enabled": False})
+    return Answer(200, {"inbound_enabled": call.project.is_allowlist_on, "outbound_enabled": False})
 
 
 def _allowlist(call: Call) -> Answer:
@@ -425,11 +425,6 @@ def _no_groups(call: Call) -> Answer:
     return paged(call, [])
 
 
-def _not_shown(_: Call) -> Answer:
-    """Hide what `doctor` looks at and the double has not: it says then that it cannot tell."""
-    return NOT_FOUND
-
-
 _P = r"/projects/([^/]+)"
 ROUTES: tuple[Route, ...] = (
     Route("GET", _P, _project),
@@ -441,7 +436,6 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_P}/job_token_scope", _scope, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope/allowlist", _allowlist, MAINTAINER),
     Route("GET", f"{_P}/job_token_scope/groups_allowlist", _no_groups, MAINTAINER),
-    Route("GET", f"{_P}/pipeline_schedules", _not_shown),
     Route("GET", f"{_P}/repository/branches", _branches, job_token="read_repositories"),
     Route("GET", f"{_P}/repository/branches/([^/]+)", _branch),
     Route("GET", f"{_P}/repository/tags/([^/]+)", _tag, job_token="read_repositories"),

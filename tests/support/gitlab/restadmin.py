@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from support.gitlab.entities import person, project
+from support.gitlab.gitside import write_commit
 from support.gitlab.state import OWNER, Group, Token, User, now
 from support.gitlab.web import Answer, Request
 
@@ -119,6 +120,15 @@ def _remove_group(double: Double, request: Request, user: User, name: str) -> An
     return Answer(202, {"message": "202 Accepted"})
 
 
+def _namespace(double: Double, request: Request, user: User, name: str) -> Answer:
+    """Show a group as a namespace: https://docs.gitlab.com/api/namespaces/. A person's own one is not modelled."""
+    found = find_group(double, name)
+    if found is None or found.owner is not user:
+        return NOT_FOUND
+    path = found.path.rpartition("/")[2]
+    return Answer(200, {"id": found.id, "name": path, "path": path, "kind": "group", "full_path": found.path})
+
+
 def _make_project(double: Double, request: Request, user: User, _: str) -> Answer:
     """Make an empty project in a group; the one who makes it owns it, as the group's owner."""
     body = request.json()
@@ -130,6 +140,8 @@ def _make_project(double: Double, request: Request, user: User, _: str) -> Answe
         return Answer(400, {"message": {"path": ["has already been taken"]}})
     # GitLab's own default, of installations other than GitLab.com: doc/ci/variables/_index.md
     made = double.project(path, {user: OWNER}, variables_role="developer")
+    if body.get("initialize_with_readme"):
+        write_commit(made.folder, "refs/heads/main", "", {"README.md": "# New\n"}, user.name, "Initial commit")
     return Answer(201, project(double, made, is_maintainer=True))
 
 
@@ -139,6 +151,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/users/([0-9]+)/personal_access_tokens", _make_token),
     ("POST", "/groups", _make_group),
     ("GET", "/groups/([^/]+)", _group),
+    ("GET", "/namespaces/([^/]+)", _namespace),
     ("DELETE", "/groups/([^/]+)", _remove_group),
     ("POST", "/projects", _make_project),
 )

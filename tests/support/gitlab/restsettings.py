@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from support.gitlab.entities import member, person, project
-from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, Protection, Variable, now
+from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, Protection, Token, Variable, now, number
 from support.gitlab.web import Answer
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def _add_member(call: Call) -> Answer:
     found = next((one for one in call.double.users if one.id == int(body["user_id"])), None)
     if found is None:
         return NOT_FOUND
+    if found.name.startswith("project_") and f"_{call.project.id}_" not in found.name:
+        return Answer(400, {"message": {"user": ["project bots cannot be added to other groups / projects"]}})
     if found.id in call.project.members:
         return Answer(409, {"message": "Member already exists"})
     call.project.members[found.id] = int(body["access_level"])
@@ -90,14 +92,30 @@ def _add_variable(call: Call) -> Answer:
     body = call.request.json()
     if body["key"] in call.project.variables:
         return Answer(400, {"message": {"key": [f"({body['key']}) has already been taken"]}})
-    masked = bool(body.get("masked"))
+    masked = bool(body.get("masked") or body.get("masked_and_hidden"))
     if masked and not re.fullmatch(r"\S{8,}", body["value"]):  # doc/ci/variables/_index.md#mask-a-cicd-variable
         return Answer(400, {"message": {"value": ["is invalid"]}})
-    made = Variable(body["value"], protected=bool(body.get("protected")), masked=masked)
+    made = Variable(body["value"], bool(body.get("protected")), masked, hidden=bool(body.get("masked_and_hidden")))
     call.project.variables[body["key"]] = made
-    told = {"variable_type": "env_var", "key": body["key"], "value": made.value, "protected": made.protected}
-    told |= {"masked": made.masked, "hidden": False, "raw": bool(body.get("raw")), "environment_scope": "*"}
-    return Answer(201, {**told, "description": None})
+    return Answer(201, _variable(body["key"], made))
+
+
+def _variable(key: str, one: Variable) -> dict[str, Any]:
+    told: dict[str, Any] = {"variable_type": "env_var", "key": key, "value": None if one.hidden else one.value}
+    told |= {"protected": one.protected, "masked": one.masked, "hidden": one.hidden, "raw": True}
+    return {**told, "environment_scope": "*", "description": None}
+
+
+def _change_variable(call: Call) -> Answer:
+    """Change a variable; what is hidden once stays so: doc/api/project_level_variables.md#update-a-variable."""
+    body, found = call.request.json(), call.project.variables.get(call.parts[0])
+    if found is None:
+        return Answer(404, {"message": "404 Variable Not Found"})
+    unknown = set(body) - {"value", "protected", "masked"}
+    assert not unknown, f"the double does not know {unknown} of variables"
+    for key, value in body.items():
+        setattr(found, key, value)
+    return Answer(200, _variable(call.parts[0], found))
 
 
 def _allow(call: Call) -> Answer:
@@ -107,6 +125,69 @@ def _allow(call: Call) -> Answer:
         return Answer(404, {"message": "404 target_project_id not found"})
     call.project.allowlist.add(found.path)
     return Answer(201, {"id": found.id, "path_with_namespace": found.path, "name": found.path.rpartition("/")[2]})
+
+
+def _limit(call: Call) -> Answer:
+    """Let other projects' jobs in by the allowlist alone, or all: https://docs.gitlab.com/api/project_job_token_scopes/."""
+    call.project.is_allowlist_on = bool(call.request.json()["enabled"])
+    return Answer(204, raw=b"")
+
+
+def _change_member(call: Call) -> Answer:
+    """Change a role: https://docs.gitlab.com/api/project_members/#update-a-member-of-a-project."""
+    found = next((one for one in call.double.users if str(one.id) == call.parts[0]), None)
+    if found is None or found.id not in call.project.members:
+        return NOT_FOUND
+    call.project.members[found.id] = int(call.request.json()["access_level"])
+    return Answer(200, member(call.double, found, call.project.level(found)))
+
+
+def _make_access_token(call: Call) -> Answer:
+    """Make a token with a bot of its own: https://docs.gitlab.com/api/project_access_tokens/.
+
+    The bot is a member of this project and can be one of no other:
+    https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
+    """
+    body, asks = call.request.json(), call.who.user
+    assert set(body) == {"name", "scopes", "access_level"}, f"the double does not know {body} of access tokens"
+    assert asks is not None
+    if body["access_level"] > call.project.level(asks):
+        return Answer(400, {"message": "User does not have permission to create project access token"})
+    bot = call.double.user(f"project_{call.project.id}_bot_{len(call.double.tokens)}")
+    bot.is_bot = True
+    call.project.members[bot.id] = int(body["access_level"])
+    made = Token(bot, tuple(body["scopes"]))
+    call.double.tokens.append(made)
+    told = {"id": bot.id, "name": body["name"], "scopes": body["scopes"], "user_id": bot.id, "active": True}
+    told |= {"revoked": False, "created_at": now(), "expires_at": "2027-11-01", "access_level": body["access_level"]}
+    return Answer(201, {**told, "token": made.value})
+
+
+def _schedules(call: Call) -> Answer:
+    """List schedules: https://docs.gitlab.com/api/pipeline_schedules/."""
+    return Answer(200, call.project.schedules)
+
+
+def _add_schedule(call: Call) -> Answer:
+    """Make a schedule, which runs as who makes it; that one may push or merge there."""
+    body, project, user = call.request.json(), call.project, call.who.user
+    assert user is not None
+    protection = project.protection(body["ref"])
+    levels = [level for level in (protection.push, protection.merge) if level] if protection else [DEVELOPER]
+    if project.level(user) < min(levels, default=OWNER + 1):
+        return Answer(403, {"message": "403 Forbidden"})
+    made = {"id": number(), "description": body["description"], "ref": f"refs/heads/{body['ref']}"}
+    made |= {"cron": body["cron"], "cron_timezone": "UTC", "active": body["active"], "owner": person(call.double, user)}
+    project.schedules.append(made)
+    return Answer(201, made)
+
+
+def _make_trigger(call: Call) -> Answer:
+    """Make a trigger token, which acts as who makes it: https://docs.gitlab.com/api/pipeline_triggers/."""
+    assert call.who.user is not None
+    value = call.double.trigger_token(call.project, call.who.user)
+    (shown,) = [one for one in _triggers(call).content if one["token"] == value]
+    return Answer(201, shown)
 
 
 def _protected_tags(call: Call) -> Answer:
@@ -144,5 +225,12 @@ ROUTES: tuple[tuple[str, str, Callable[[Call], Answer], int, bool], ...] = (
     ("POST", "/protected_branches", _protect, MAINTAINER, False),
     ("DELETE", "/protected_branches/([^/]+)", _unprotect, MAINTAINER, False),
     ("POST", "/variables", _add_variable, MAINTAINER, False),
+    ("PUT", "/variables/([^/]+)", _change_variable, MAINTAINER, False),
+    ("PUT", "/members/([0-9]+)", _change_member, MAINTAINER, False),
+    ("POST", "/access_tokens", _make_access_token, MAINTAINER, False),
+    ("GET", "/pipeline_schedules", _schedules, DEVELOPER, False),
+    ("POST", "/pipeline_schedules", _add_schedule, DEVELOPER, False),
+    ("POST", "/triggers", _make_trigger, MAINTAINER, False),
+    ("PATCH", "/job_token_scope", _limit, MAINTAINER, False),
     ("POST", "/job_token_scope/allowlist", _allow, MAINTAINER, False),
 )

@@ -76,6 +76,8 @@ class Variable:
     value: str
     protected: bool = False
     masked: bool = True
+    hidden: bool = False
+    """Whether nobody is shown its value any more (facts, part 5)."""
 
 
 @dataclass(eq=False)
@@ -97,6 +99,8 @@ class Project:
     protected_tags: dict[str, int] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     allowlist: set[str] = field(default_factory=set)
+    is_allowlist_on: bool = True
+    """Whether jobs of other projects are let in by the allowlist alone."""
     agents: set[int] = field(default_factory=set)
     must_use_train: bool = False
     """Whether nothing is merged but by the merge train, which here only takes what is put on it."""
@@ -120,6 +124,7 @@ class Project:
     """What a commit message must hold, else the push is refused with GitLab's words."""
     forked_from: Project | None = None
     trigger_tokens: dict[str, User] = field(default_factory=dict)
+    schedules: list[dict[str, Any]] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     merge_requests: list[MergeRequest] = field(default_factory=list)

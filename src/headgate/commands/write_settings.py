@@ -1,0 +1,140 @@
+"""What ``init --apply`` and ``doctor --fix`` share: GitLab's settings are shown, written, looked at again, and said."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.doctor.examine import examine
+from headgate.errors import ConfigError
+from headgate.gitlab_settings.bot import Bot
+from headgate.gitlab_settings.setting import MissingProject
+from headgate.gitlab_settings.wanted import BotAccess, settings
+from headgate.gitlab_settings.write import missing, project_of, write
+from headgate.report.terminal import WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.doctor.examine import Checkout, Examined
+    from headgate.gitlab.api import GitLab
+    from headgate.gitlab_settings.setting import Setting
+    from headgate.gitlab_settings.wanted import Layout
+    from headgate.report.terminal import Terminal
+
+BOT_VARIABLE = "HEADGATE_BOT_TOKEN"
+
+
+def secret_in(variable: str, environ: Mapping[str, str], hint: str) -> str:
+    """Return the token in a variable, or what a person types in a terminal. Raises ConfigError."""
+    secret = environ.get(variable, "")
+    if not secret and sys.stdin.isatty():
+        secret = getpass.getpass(f"{variable} ({hint}): ").strip()
+    if not secret:
+        raise ConfigError(
+            f"the variable {variable} is not set",
+            hint=f"put {hint} there; --token-env NAME names another variable",
+        )
+    return secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be written where, or only shown. ``may_make``: where nobody gave the bot's token, one is made."""
+
+    gitlab: GitLab
+    layout: Layout
+    checkout: Checkout
+    given: str
+    """The bot's token, if anybody gave it, by the variable ``bot_variable``."""
+    bot_variable: str
+    may_make: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The names of the settings that are as they are to be, and how many are left."""
+
+    done: frozenset[str]
+    left: int
+
+
+def write_settings(order: Order, terminal: Terminal) -> Settled:
+    """Show what is to be set, write it unless that is only to be shown, and say what became of it.
+
+    Raises GitLabError where GitLab does not answer, or takes no token at all.
+    """
+    examined = _look(order)
+    bot = _bot(order, examined)
+    wanted = settings(order.layout, BotAccess(user=bot.user, secret=bot.secret, trigger=bot.trigger))
+    open_ = missing(wanted, examined)
+    terminal.line(f"\nTo be set in GitLab, by {order.gitlab.token}:\n" if open_ else "\nAll is set in GitLab.", "bold")
+    for setting in open_:
+        _line(terminal, "would set" if order.dry_run else "to set", setting)
+    if not open_ or order.dry_run:
+        return Settled(done=frozenset(setting.name for setting in wanted if setting not in open_), left=len(open_))
+    terminal.line("")
+    why = _write(order, terminal, open_, examined)
+    for remark in bot.remarks:
+        _wrapped(terminal, "note", remark)
+    after = _look(order)
+    left = missing(wanted, after)
+    for setting in left:
+        _line(terminal, "left", setting)
+        reason = why.get(setting, f"GitLab took it, and shows something else: look at it there ({setting.who})")
+        _wrapped(terminal, "", reason)
+    terminal.line(f"{len(open_) - len(left)} set, {len(left)} left")
+    return Settled(done=frozenset(setting.name for setting in wanted if setting not in left), left=len(left))
+
+
+def _look(order: Order) -> Examined:
+    layout = order.layout
+    return examine(order.gitlab, layout.setup, layout.manifests, layout.intake, order.checkout)
+
+
+def _bot(order: Order, examined: Examined) -> Bot:
+    """Return the bot, by the token that was given, or that GitLab shows because it is masked and not hidden."""
+    ours = [project for project in (examined.manifests, examined.intake) if project is not None]
+    known = [(project.variables or {}).get("HEADGATE_TOKEN") for project in ours]
+    live = [project.tokens.get("HEADGATE_TOKEN") for project in ours]
+    values = [str(at["value"]) for at, token in zip(known, live, strict=True) if at and token and token.status == _OK]
+    return Bot(
+        order.gitlab,
+        order.layout,
+        order.given or next(iter(values), ""),
+        order.bot_variable,
+        may_make=order.may_make and order.layout.setup != "token" and not any(known),
+    )
+
+
+_OK = 200
+
+
+def _write(order: Order, terminal: Terminal, open_: Sequence[Setting], examined: Examined) -> dict[Setting, str]:
+    """Write settings, first the projects that are not there; return why what is left is left."""
+
+    def written(setting: Setting, remark: str) -> None:
+        _line(terminal, "set", setting)
+        if remark:
+            _wrapped(terminal, "", remark)
+
+    projects = [setting for setting in open_ if isinstance(setting, MissingProject)]
+    refused = {refusal.setting: refusal.why for refusal in write(order.gitlab, projects, examined, written)}
+    others = [setting for setting in open_ if setting not in projects]
+    again = _look(order) if projects else examined
+    needed = [setting for setting in others if not setting.is_so(project_of(setting, again))]
+    return refused | {refusal.setting: refusal.why for refusal in write(order.gitlab, needed, again, written)}
+
+
+def _line(terminal: Terminal, word: str, setting: Setting) -> None:
+    _wrapped(terminal, word, f"{setting.project}: {setting.place}")
+
+
+def _wrapped(terminal: Terminal, word: str, text: str) -> None:
+    first, *more = textwrap.wrap(text, WIDTH - 14, break_on_hyphens=False, break_long_words=False)
+    for line in (f"{word:<12}{first}", *(f"{'':<12}{line}" for line in more)):
+        terminal.line(line)

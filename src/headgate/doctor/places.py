@@ -1,0 +1,12 @@
+"""Where people find GitLab's settings, in the words of its pages. Pure."""
+
+PIPELINE_VARIABLES = "Settings > CI/CD > Variables > 'Minimum role to use pipeline variables': No one allowed"
+JOB_PUSH = "Settings > CI/CD > Job token permissions > 'Allow Git push requests to the repository'"
+LIMITED = "Settings > CI/CD > Job token permissions > 'Only this project and any groups and projects in the allowlist'"
+ALLOWLIST = "Settings > CI/CD > Job token permissions > 'CI/CD job token allowlist': add"
+CI_FILE = "Settings > CI/CD > General pipelines > 'CI/CD configuration file':"
+PROTECTED_BRANCHES = "Settings > Repository > Protected branches"
+VARIABLES = "Settings > CI/CD > Variables"
+MEMBERS = "Manage > Members"
+SCHEDULES = "Build > Pipeline schedules"
+HIDDEN = "visibility 'Masked and hidden', 'Protect variable' on"

@@ -1,0 +1,58 @@
+"""What is to be set is written, setting by setting; what GitLab refuses is kept with who could do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.doctor.diagnosis import everything
+from headgate.errors import GitLabError, HeadgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from headgate.doctor.examine import Examined, Project
+    from headgate.gitlab.api import GitLab
+    from headgate.gitlab_settings.setting import Setting
+
+
+_DENIED = (400, 401, 403, 404)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A setting that was not written, and why."""
+
+    setting: Setting
+    why: str
+
+
+def missing(wanted: Iterable[Setting], examined: Examined) -> list[Setting]:
+    """Return what is not so, or not shown to be so. A project that is to be made hides what is to be set in it."""
+    return [setting for setting in wanted if not setting.is_so(project_of(setting, examined))]
+
+
+def project_of(setting: Setting, examined: Examined) -> Project:
+    """Return the project of a setting as GitLab shows it."""
+    return next(project for project in everything(examined) if project.path == setting.project)
+
+
+def write(
+    gitlab: GitLab, wanted: Sequence[Setting], examined: Examined, written: Callable[[Setting, str], None]
+) -> Iterator[Refused]:
+    """Write settings in their order, pass each to ``written`` with what is to be known of it, yield what is left."""
+    for setting in wanted:
+        project = project_of(setting, examined)
+        try:
+            if setting.is_so(project) is None:
+                yield Refused(setting=setting, why=f"GitLab does not show it to {gitlab.token}: {setting.who} sees it")
+                continue
+            written(setting, setting.write(gitlab, project))
+        except GitLabError as error:
+            is_denied = error.status in _DENIED
+            yield Refused(
+                setting=setting,
+                why=f"{error.what}; {f'{setting.who} may, by a token with the scope api' if is_denied else error.hint}",
+            )
+        except HeadgateError as error:
+            yield Refused(setting=setting, why=f"{error.what}; {error.hint}")
