@@ -9,7 +9,8 @@ import pytest
 from headgate.errors import GitError
 from headgate.landing.proof import ProofKey
 from headgate.repository.commit import Identity, commit_tree, make_commit
-from headgate.repository.git import Repository, commit_details, parse_commit
+from headgate.repository.commit_object import parse_commit
+from headgate.repository.git import Repository, commit_details
 from support.manifests import ManifestRepository, git
 
 BRANCH = "headgate/production/web"

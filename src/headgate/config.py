@@ -101,14 +101,7 @@ def read_settings(tree: Tree) -> Settings:
 
 def app_folders(tree: Tree) -> list[str]:
     """Return the folders in ``apps/`` with an app.yaml, except folders inside an app's folder."""
-    folders: set[str] = set()
-    files = [path for path in tree.paths(APPS) if path.endswith("/app.yaml")]
-    for path in sorted(files, key=lambda path: (path.count("/"), path)):
-        folder = path.removesuffix("/app.yaml")
-        above = folder.split("/")
-        if folder != APPS and not any("/".join(above[:depth]) in folders for depth in range(2, len(above))):
-            folders.add(folder)
-    return sorted(folders)
+    return tree.outermost("app.yaml", APPS)
 
 
 def _load_app(tree: Tree, folder: str, name: str, settings: Settings, folders: Sequence[str]) -> AppRecord:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.repository.commit import Identity
+    from headgate.repository.commit_object import CommitDetails
     from headgate.repository.git import Repository
 
 PROOF = "Headgate-Proof"
@@ -62,7 +63,7 @@ class ProofKey:
         """Return a keyed hash of a text, which shows that an owner of the secret wrote it."""
         return hmac.digest(self.key, f"text\0{text}".encode(), hashlib.sha256).hex()[:32]
 
-    def _hash(self, branch: str, commit: git.CommitDetails) -> str:
+    def _hash(self, branch: str, commit: CommitDetails) -> str:
         message = _PROOF.sub("", commit.message).rstrip()
         content = "\0".join([branch, commit.tree, *commit.parents, "", message])
         return hmac.digest(self.key, content.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import GitError, Location
 from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
+from headgate.repository.commit_object import CommitDetails, parse_commit
 from headgate.repository.gitconfig import OVERRIDES, environment
 from headgate.repository.login import refusal
-from headgate.repository.tree import MAX_FILE, StoredBlob, Tree, name_objects_as
+from headgate.repository.stored import StoredListing
+from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, name_objects_as
 from headgate.retry import persistently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from headgate.repository.tree import Blob
 
 NO_COMMIT = "0" * 40
 _MAX_ERROR_LINES = 5
@@ -57,13 +58,15 @@ def mask(text: str) -> str:
 class Repository:
     """A local repository: ``path`` is its working tree, or its own folder when it is bare.
 
-    A partial clone fetches missing blobs from its remote; ``max_bytes`` limits one such fetch.
+    A partial clone fetches missing blobs from its remote; ``max_bytes`` limits one such fetch. One that ``is_blobless``
+    came without any: it fetches what it was not asked for before, since git takes long to say that blobs are missing.
     """
 
-    def __init__(self, path: Path, *, bare: bool = False, max_bytes: int = 0) -> None:
+    def __init__(self, path: Path, *, bare: bool = False, max_bytes: int = 0, is_blobless: bool = False) -> None:
         """Read nothing yet."""
         self.path = path
         self.bare = bare
+        self.is_blobless = is_blobless
         self.max_bytes = max_bytes
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
@@ -92,6 +95,14 @@ class Repository:
             self._contents.update(_batch(output))
         return self._contents
 
+    def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return folders as git stores them, by one process. Raises GitError for a missing one."""
+        found = dict(_batch(git(["cat-file", "--batch"], cwd=self.path, stdin=_lines(oids)))) if oids else {}
+        for oid in oids:
+            if oid not in found:
+                raise _missing_error(self, oid)
+        return found
+
 
 def _lines(oids: Sequence[str]) -> bytes:
     return "\n".join(oids).encode() + b"\n"
@@ -100,6 +111,9 @@ def _lines(oids: Sequence[str]) -> bytes:
 def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
     """Return the sizes of blobs, after fetching the missing ones."""
     reason = None
+    if repository.is_blobless:
+        with suppress(GitError):  # what is only here, in a commit of this run, is found below
+            _fetch_blobs(repository, oids, _missing_error(repository, oids[0]))
     try:
         sizes = _local_sizes(repository, oids)
     except GitError as error:  # older versions of git fail here, since we forbid lazy fetches
@@ -141,9 +155,11 @@ def _batch(output: bytes) -> Iterator[tuple[str, bytes]]:
     position = 0
     while position < len(output):
         end = output.index(b"\n", position)
-        oid, _, size = output[position:end].decode().split(" ")
-        yield oid, output[end + 1 : end + 1 + int(size)]
-        position = end + int(size) + 2
+        oid, *_, size = output[position:end].decode().split(" ")
+        position = end + 1
+        if size != "missing":
+            yield oid, output[position : position + int(size)]
+            position += int(size) + 1
 
 
 def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
@@ -209,15 +225,29 @@ def current_branch(repository: Repository) -> str:
 
 
 def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tree:
-    """Return the files of a commit below ``folder``, with paths from there. Reads and fetches no contents."""
-    listing = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", folder or ".")
+    """Return the files of a commit below ``folder``, with paths from there. Reads and fetches no contents.
+
+    Folders are read as they are looked up. Raises GitError when there is no such commit.
+    """
+    try:
+        oid = repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{tree}}")
+    except GitError:
+        raise GitError(f"commit {commit} not found", where=Location(str(repository.path))) from None
+    files = partial(_all_files, repository, oid)
+    return Tree(StoredListing[Blob](repository, oid, partial(_stored, repository), files)).folder(folder)
+
+
+def _stored(repository: Repository, mode: str, oid: str) -> Blob:
+    return StoredBlob(repository, oid, mode)
+
+
+def _all_files(repository: Repository, tree: str) -> dict[str, Blob]:
     blobs: dict[str, Blob] = {}
-    skip = len(folder) + 1 if folder else 0
-    for line in listing.split("\0"):
+    for line in repository.git("ls-tree", "-r", "-z", "--full-tree", tree).split("\0"):
         if line:  # "100644 blob ID<tab>PATH", sliced by position for speed: there are tens of thousands
             tab = line.index("\t")
-            blobs[line[tab + 1 + skip :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
-    return Tree(blobs)
+            blobs[line[tab + 1 :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
+    return blobs
 
 
 def local_refs(repository: Repository) -> dict[str, str]:
@@ -226,42 +256,11 @@ def local_refs(repository: Repository) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in lines(output))
 
 
-@dataclass(frozen=True)
-class CommitDetails:
-    """Tree, parents and message of a commit."""
-
-    tree: str
-    parents: tuple[str, ...]
-    message: str
-
-
 def commit_details(repository: Repository, commit: str) -> CommitDetails:
     """Return a commit as it is stored, also at a shallow cut. Raises GitError when it is missing."""
     return parse_commit(
         git(["cat-file", "commit", commit], cwd=repository.path, max_bytes=repository.max_bytes), commit
     )
-
-
-def parse_commit(data: bytes, commit: str) -> CommitDetails:
-    """Read a commit by git's own rules: the tree first, then the parents; later headers of these names do not count.
-
-    https://git-scm.com/docs/git-fsck (missingTree, badParentSha1). Raises GitError for a commit without a tree.
-    """
-    header, _, message = data.partition(b"\n\n")
-    rows = header.split(b"\n")
-    tree = _HEADER.fullmatch(rows[0])
-    if tree is None or tree[1] != b"tree":
-        raise GitError(f"the commit {commit[:12]} names no tree")
-    parents: list[str] = []
-    for row in rows[1:]:
-        match = _HEADER.fullmatch(row)
-        if match is None or match[1] != b"parent":
-            break
-        parents.append(match[2].decode())
-    return CommitDetails(tree[2].decode(), tuple(parents), message.decode("utf-8", "surrogateescape"))
-
-
-_HEADER = re.compile(rb"(tree|parent) ([0-9a-f]{40}(?:[0-9a-f]{24})?)")
 
 
 def lines(output: str) -> list[str]:

@@ -96,7 +96,7 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
     branch.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        repository = Repository(Path(folder) / "git", bare=True)
+        repository = Repository(Path(folder) / "git", bare=True, is_blobless=True)
         persistently(lambda: _clone(_absolute(url), repository.path, branch))
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.errors import Location, TooLargeError, UnsafeFileError
+from headgate.repository.listing import Changed, Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from headgate.repository.listing import Listing
 
 MEBI = 1024 * 1024
 MAX_FILE = 10 * MEBI
@@ -148,33 +151,49 @@ _hashes = [hashlib.sha1]
 class Tree:
     """Files by path, sorted. Paths have no leading slash and use ``/``. Immutable."""
 
-    def __init__(self, blobs: Mapping[str, Blob]) -> None:
-        """Sort the files by path."""
-        self._blobs = dict(sorted(blobs.items()))
-        self._paths = list(self._blobs)
+    def __init__(self, files: Mapping[str, Blob] | Listing[Blob]) -> None:
+        """Take the files by path, or what lists them."""
+        self._files: Listing[Blob] = Listed(files) if isinstance(files, Mapping) else files
         self._folders: dict[str, Tree] = {}
+        self._outermost: dict[tuple[str, str], list[str]] = {}
+        self._loaded: set[str] = set()
 
     def __contains__(self, path: str) -> bool:
         """Whether there is a file at ``path``."""
-        return path in self._blobs
+        return self._files.get(path) is not None
 
     def __len__(self) -> int:
         """How many files there are."""
-        return len(self._paths)
+        return len(self.paths())
 
     def paths(self, folder: str = "") -> list[str]:
         """Return the full paths of all files below ``folder``, sorted."""
-        if not folder:
-            return self._paths
-        start = bisect_left(self._paths, f"{folder}/")
-        return self._paths[start : bisect_left(self._paths, f"{folder}0", start)]  # "0" follows "/"
+        return self._files.paths(folder)
+
+    def outermost(self, name: str, folder: str) -> list[str]:
+        """Return the folders below ``folder`` that hold a file ``name``, except those inside another one of them."""
+        if (name, folder) not in self._outermost:
+            self._outermost[name, folder] = self._files.outermost(name, folder)
+        return self._outermost[name, folder]
+
+    def look_up(self, names: Iterable[str]) -> None:
+        """Learn which files there are at these paths and below these folders, all together."""
+        self._files.look_up(names)
+
+    def load(self, names: Iterable[str]) -> None:
+        """Load the contents of files at these paths and of all below these folders, in one batch."""
+        fresh = [name for name in names if name not in self._loaded]
+        self._loaded.update(fresh)
+        self.look_up(fresh)
+        found = [(name, self._files.get(name)) for name in fresh]
+        read_ahead(blob for name, file in found for blob in ([file] if file else map(self.blob, self.paths(name))))
 
     def read(self, path: str) -> bytes:
         """Return the content of a file.
 
         Raises KeyError when there is none, TooLargeError above the limit, UnsafeFileError for a submodule.
         """
-        blob = self._blobs[path]
+        blob = self.blob(path)
         if blob.mode == GITLINK:
             raise submodule_error(Location(path))
         if blob.size > MAX_FILE:
@@ -183,11 +202,15 @@ class Tree:
 
     def blob(self, path: str) -> Blob:
         """Return the file at ``path``. Raises KeyError when there is none."""
-        return self._blobs[path]
+        blob = self._files.get(path)
+        if blob is None:
+            raise KeyError(path)
+        return blob
 
     def oid(self, path: str) -> str:
         """Return git's object id of a file, or an empty string when there is none."""
-        return self._blobs[path].oid if path in self._blobs else ""
+        blob = self._files.get(path)
+        return "" if blob is None else blob.oid
 
     def folder(self, folder: str) -> Tree:
         """Return the files below ``folder``, with paths from there. The trees are cached, with their ids."""
@@ -195,30 +218,32 @@ class Tree:
             return self
         if folder not in self._folders:
             skip = len(folder) + 1
-            self._folders[folder] = Tree({path[skip:]: self._blobs[path] for path in self.paths(folder)})
+            self._folders[folder] = Tree({path[skip:]: self.blob(path) for path in self.paths(folder)})
         return self._folders[folder]
 
     def only(self, paths: Iterable[str]) -> Tree:
         """Return the tree with some of its files."""
-        return Tree({path: self._blobs[path] for path in paths})
+        return Tree({path: self.blob(path) for path in paths})
 
     def joined(self, other: Tree) -> Tree:
         """Return the tree with the files of another one, which win where both have a file."""
-        return Tree({**self._blobs, **other._blobs})
+        blobs: dict[str, Blob | None] = {path: other.blob(path) for path in other.paths()}
+        return Tree(Changed(self._files, blobs))
 
     def with_changes(self, changes: Changes) -> Tree:
         """Return the tree with ``changes`` on top; files keep their modes."""
-        blobs = {path: blob for path, blob in self._blobs.items() if path not in changes}
+        blobs: dict[str, Blob | None] = dict.fromkeys(changes)
         for path, data in changes.items():
             if data is not None:
-                mode = self._blobs[path].mode if path in self._blobs else REGULAR
-                blobs[path] = MemoryBlob(data, mode)
-        return Tree(blobs)
+                before = self._files.get(path)
+                blobs[path] = MemoryBlob(data, before.mode if before is not None else REGULAR)
+        return Tree(Changed(self._files, blobs))
 
     @cached_property
     def id(self) -> str:
         """SHA-256 of all paths, modes and contents, in hexadecimal."""
-        lines = (f"{blob.mode} {blob.oid} {path}\n" for path, blob in self._blobs.items())
+        blobs = ((path, self.blob(path)) for path in self.paths())
+        lines = (f"{blob.mode} {blob.oid} {path}\n" for path, blob in blobs)
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -254,7 +279,7 @@ def read_ahead(blobs: Iterable[Blob]) -> None:
 
 def prefetch(tree: Tree, names: Iterable[str] = ("",)) -> None:
     """Load the contents of these files, and of all files below these folders, in one batch."""
-    read_ahead(tree.blob(path) for name in names for path in ([name] if name in tree else tree.paths(name)))
+    tree.load(names)
 
 
 def submodule_error(where: Location) -> UnsafeFileError:

@@ -1,0 +1,128 @@
+"""The files of a commit, listed folder by folder as they are looked up: a run needs few of hundreds of thousands."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Generic, Protocol
+
+from headgate.repository.listing import Item, Listed, parents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_FOLDER = b"40000"
+_Entry = tuple[bytes, bytes]
+"""Mode and id."""
+
+
+class TreeStore(Protocol):
+    """Folders as git stores them. A batch costs about as much as one of them."""
+
+    def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return folders by their ids."""
+
+
+class StoredListing(Generic[Item]):
+    """The files below a stored folder."""
+
+    def __init__(
+        self, store: TreeStore, oid: str, item: Callable[[str, str], Item], everything: Callable[[], dict[str, Item]]
+    ) -> None:
+        """Read nothing yet. ``item`` makes a file of its mode and id; ``everything`` lists all files at once."""
+        self._store, self._item, self._everything = store, item, everything
+        # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+        self._entry = re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % (len(oid) // 2), re.DOTALL)
+        self._folders: dict[str, dict[bytes, _Entry]] = {}
+        self._root = oid
+        self._all: Listed[Item] | None = None
+        self._paths: dict[str, list[str]] = {}
+
+    def get(self, path: str) -> Item | None:
+        """Return the file at a path."""
+        if self._all is not None:
+            return self._all.get(path)
+        folder, _, name = path.rpartition("/")
+        mode, oid = self._entries(folder).get(os.fsencode(name), (_FOLDER, b""))
+        return None if mode == _FOLDER else self._item(mode.decode(), oid.hex())
+
+    def paths(self, folder: str) -> list[str]:
+        """Return the paths below a folder: of the whole by one listing, of others folder by folder."""
+        if not folder and self._all is None:
+            self._all = Listed(self._everything())
+        if self._all is not None:
+            return self._all.paths(folder)
+        if folder not in self._paths:
+            self._read_below([folder])
+            self._paths[folder] = sorted(self._walk(folder))
+        return self._paths[folder]
+
+    def outermost(self, name: str, folder: str) -> list[str]:
+        """Return the outermost folders with a file of this name. What is inside of these is not read."""
+        if self._all is not None:
+            return self._all.outermost(name, folder)
+        file, found = os.fsencode(name), list[str]()
+        level = self._inside([folder] if self._entries(folder) else [])
+        while level:
+            self._read(level)
+            holders = {place for place in level if self._folders[place].get(file, (_FOLDER, b""))[0] != _FOLDER}
+            found += holders
+            level = self._inside([place for place in level if place not in holders])
+        return sorted(found)
+
+    def look_up(self, names: Iterable[str]) -> None:
+        """Read the folders of all names together, level by level, then what is below those that are folders."""
+        if self._all is not None:
+            return
+        known = list(names)
+        self._read_down({folder for name in known for folder in parents(name)})
+        self._read_below([name for name in known if name and self._oid(name)])
+
+    def _walk(self, folder: str) -> Iterable[str]:
+        for name, (mode, _) in self._folders.get(folder, {}).items():
+            path = f"{folder}/{os.fsdecode(name)}"
+            if mode == _FOLDER:
+                yield from self._walk(path)
+            else:
+                yield path
+
+    def _entries(self, folder: str) -> Mapping[bytes, _Entry]:
+        if folder not in self._folders:
+            self._read_down({*parents(folder), folder})
+        return self._folders[folder]
+
+    def _read_down(self, folders: set[str]) -> None:
+        """Read folders and those that they are in, which must be among them."""
+        self._read([""])
+        for depth in range(max((folder.count("/") + 1 for folder in folders), default=0)):
+            self._read([folder for folder in folders if folder.count("/") == depth])
+
+    def _read_below(self, folders: Sequence[str]) -> None:
+        self._read_down({place for folder in folders for place in (*parents(folder), folder)})
+        level = self._inside(folders)
+        while level:
+            self._read(level)
+            level = self._inside(level)
+
+    def _inside(self, folders: Iterable[str]) -> list[str]:
+        return [
+            f"{folder}/{os.fsdecode(name)}" if folder else os.fsdecode(name)
+            for folder in folders
+            for name, (mode, _) in self._folders[folder].items()
+            if mode == _FOLDER
+        ]
+
+    def _oid(self, folder: str) -> str:
+        """Return the id of a folder, of which the one above has been read; empty when there is none."""
+        if not folder:
+            return self._root
+        above, _, name = folder.rpartition("/")
+        mode, oid = self._folders.get(above, {}).get(os.fsencode(name), (b"", b""))
+        return oid.hex() if mode == _FOLDER else ""
+
+    def _read(self, folders: Iterable[str]) -> None:
+        oids = {folder: self._oid(folder) for folder in folders if folder not in self._folders}
+        stored = self._store.trees([oid for oid in oids.values() if oid])
+        for folder, oid in oids.items():
+            entries = self._entry.findall(stored[oid]) if oid else []
+            self._folders[folder] = {name: (mode, entry) for mode, name, entry in entries}

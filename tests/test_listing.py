@@ -1,0 +1,66 @@
+"""Files that are listed folder by folder, as they are looked up, are the same files; and few folders are read."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.errors import GitError
+from headgate.repository.git import Repository, head, tree_of_commit
+from headgate.repository.tree import MemoryBlob, Tree
+
+NAMES = st.sampled_from(["a", "a-b", "a.b", "app.yaml", "b", "é", "\udcff"])
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+
+
+def without_clashes(paths: set[str]) -> set[str]:
+    """Leave out files that are in the place of a folder of others."""
+    return {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+
+
+FILES = st.sets(PATHS, min_size=1, max_size=12).map(without_clashes)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    folder = tmp_path_factory.mktemp("repository")
+    subprocess.run(["git", "init", "--quiet", "--bare", str(folder)], check=True)
+    return Repository(folder, bare=True)
+
+
+def committed(repository: Repository, paths: set[str]) -> str:
+    """Commit these files, each with its path as content."""
+    stream = [b"commit refs/heads/main\ncommitter A <a@example.com> 0 +0000\ndata 0\ndeleteall\n"]
+    for path in sorted(paths):
+        raw = path.encode("utf-8", "surrogateescape")
+        stream.append(b'M 100644 inline "%s"\ndata %d\n%s\n' % (raw, len(raw), raw))
+    repository.git("fast-import", "--quiet", "--force", stdin=b"".join(stream))
+    return head(repository, "refs/heads/main")
+
+
+@settings(deadline=None, max_examples=60)
+@given(files=FILES, changed=st.dictionaries(PATHS, st.sampled_from([b"new", None]), max_size=3), names=st.lists(PATHS))
+def test_they_are_those_of_a_whole_listing(
+    repository: Repository, files: set[str], changed: dict[str, bytes | None], names: list[str]
+) -> None:
+    known = Tree({path: MemoryBlob(path.encode("utf-8", "surrogateescape")) for path in files})
+    for look_up_first in (True, False):
+        stored = tree_of_commit(repository, committed(repository, files))
+        if look_up_first:
+            stored.look_up(names)
+        for found, expected in ((stored, known), (stored.with_changes(changed), known.with_changes(changed))):
+            for name in names:
+                assert found.paths(name) == expected.paths(name)
+                assert (name in found, found.oid(name)) == (name in expected, expected.oid(name))
+                assert found.outermost("app.yaml", name) == expected.outermost("app.yaml", name)
+                assert found.folder(name).id == expected.folder(name).id
+            assert found.paths() == expected.paths()
+            assert found.id == expected.id
+
+
+def test_missing_commit_is_an_error(repository: Repository) -> None:
+    with pytest.raises(GitError, match=r"commit 0+ not found"):
+        tree_of_commit(repository, "0" * 40)
