@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headgate.config import load
 from headgate.errors import ManifestError
-from headgate.hydration.cluster import conflicts
+from headgate.hydration.cluster import conflicts, standing_files
 from headgate.hydration.output import changes
 from headgate.objects.canonical import to_files
 from headgate.objects.manifest import Manifest, with_namespace
@@ -202,3 +203,34 @@ def test_scope_of_kubernetes_own_kinds_is_that_of_its_files_whatever_is_configur
     tree = repository({"shop": APP % "shop", "cart": APP % "cart"}, settings=settings)
     tree = hydrated(tree, SHOP, rendered("rbac.authorization.k8s.io/v1 ClusterRole"), namespace="shop")
     assert list(found_conflicts(tree, {CART: rendered("rbac.authorization.k8s.io/v1 ClusterRole")})) == [CART]
+
+
+STANDING = {CART: frozenset({"service-x.yaml"})}
+
+
+def test_object_that_stands_is_not_searched_for_and_a_new_one_beside_it_is() -> None:
+    tree = hydrated(repository_of("shop", "cart"), SHOP, rendered("v1 Service", "v1 ConfigMap"))
+    now = {CART: rendered("v1 Service", "v1 ConfigMap")}
+    errors = conflicts(load(tree), tree, now, STANDING)
+    assert {owner: str(error) for owner, error in errors.items()} == {
+        CART: message("ConfigMap shared/x", "dev", "shop in dev")
+    }
+    assert conflicts(load(tree), tree, {CART: rendered("v1 Service")}, STANDING) == {}
+
+
+def stands(tree: Tree, *, sources: str = "same", trusted: bool = True) -> Mapping[Owner, object]:
+    """Return what stands of an app with one Service, hydrated under the settings "same"."""
+    found = to_files(rendered("v1 Service"), "shared")
+    folder = "deploy/dev/cart"
+    written = changes(tree, folder, found, "in", max_removed_percent=100, sources={"settings": "same"})
+    after = tree.with_changes(written)
+    plan: Any = SimpleNamespace(record=SimpleNamespace(name="cart"), environment="dev", sources={"settings": sources})
+    return standing_files(after, load(after), [plan], lambda _tree, _folder: trusted)
+
+
+def test_what_stands_is_what_was_written_under_the_same_settings_on_a_cluster_of_its_own() -> None:
+    tree = repository_of("cart")
+    assert stands(tree) == STANDING
+    assert stands(tree, sources="another namespace") == {}
+    assert stands(tree, trusted=False) == {}
+    assert stands(repository_of("cart", settings=ONE_CLUSTER)) == {}

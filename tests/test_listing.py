@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 
 from headgate.errors import GitError
 from headgate.repository.git import Repository, head, tree_of_commit
+from headgate.repository.stored import StoredListing
 from headgate.repository.tree import MemoryBlob, Tree
+from support.manifests import git
+from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAMES = st.sampled_from(["a", "a-b", "a.b", "app.yaml", "b", "é", "\udcff"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
@@ -59,6 +66,35 @@ def test_they_are_those_of_a_whole_listing(
                 assert found.folder(name).id == expected.folder(name).id
             assert found.paths() == expected.paths()
             assert found.id == expected.id
+
+
+OTHER = "project: acme/other\nimages: {web: registry.example.com/acme/other}\nconfig: deploy\n"
+
+
+def test_a_new_version_reads_no_folder_of_another_app_below_its_own(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cart", "mail"):
+        files = {"releases/dev/release.yaml": "version: 1\n", "values.yaml": "a: 1\n"}
+        stage.manifests.app(name, OTHER, files).write({f"deploy/dev/{name}/service-{name}.yaml": "kind: Service\n"})
+    stage.manifests.commit("Add apps")
+    git(stage.manifests.path, "push", "--quiet", "origin", "HEAD:main")
+    read: set[str] = set()
+    original = StoredListing._read
+
+    def noted(listing: StoredListing[Any], folders: Iterable[str]) -> None:
+        known = list(folders)
+        read.update(known)
+        original(listing, known)
+
+    monkeypatch.setattr(StoredListing, "_read", noted)
+    assert stage.deliver().code == 0
+    assert "deploy/dev/cart" in read, "the objects are new, so they might be another app's"
+    read.clear()
+    write_app(stage, {"README.md": "changed"})
+    assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
+    assert "deploy/dev/web" in read
+    assert {path for path in read if "cart" in path or "mail" in path} == {"apps/cart", "apps/mail"}
 
 
 def test_missing_commit_is_an_error(repository: Repository) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -78,6 +79,7 @@ class Apps(Mapping[str, "AppRecord"]):
         self._folders: dict[str, str] = {}
         self._duplicates: dict[str, HeadgateError] = {}
         self._loaded: dict[str, AppRecord | HeadgateError] = {}
+        self._texts: dict[str, bytes] = {}
         for folder in folders:
             name = folder.rsplit("/", 1)[1]
             first = self._folders.setdefault(name, folder)
@@ -124,7 +126,10 @@ class Apps(Mapping[str, "AppRecord"]):
         return self._containing(text.encode(), b"\\", b"!", b"\0")
 
     def _containing(self, *marks: bytes) -> list[str]:
-        return [name for name in self._folders if any(mark in self._text(name) for mark in marks)]
+        if not self._texts:
+            self._texts = {name: self._text(name) for name in self._folders}
+        pattern = re.compile(b"|".join(map(re.escape, marks)))
+        return [name for name, text in self._texts.items() if pattern.search(text)]
 
     def _text(self, name: str) -> bytes:
         try:

@@ -230,9 +230,17 @@ def check_outputs(configuration: Configuration) -> None:
 
 
 def _surely_disjoint(configuration: Configuration) -> bool:
-    """Whether the folders are disjoint even if every app runs in every environment; reads no app.yaml."""
+    """Whether the folders are disjoint even if every app runs in every environment; reads no app.yaml.
+
+    Where each is a folder of the app's name in one of its environment's, these alone are looked at.
+    """
+    return _are_apart(configuration, ["{app}"], "/{app}") or _are_apart(configuration, configuration.apps.names)
+
+
+def _are_apart(configuration: Configuration, names: Iterable[str], end: str = "") -> bool:
+    """Whether the folders of apps are disjoint; where all have this ``end``, whether what is above is."""
     outputs, mirrors = [], []
-    for name in configuration.apps.names:
+    for name in names:
         for environment in configuration.settings.environments:
             outputs.append(("", configuration.output_folder(name, environment)))
             mirror = configuration.mirror(name, environment)
@@ -240,7 +248,10 @@ def _surely_disjoint(configuration: Configuration) -> bool:
     inputs = (APPS, TEMPLATES, ENVIRONMENTS, SETTINGS, LOCK)
     if any(folder.split("/")[0] in inputs for _, folder in outputs):
         return False
-    return all(_are_disjoint(group) for group in (outputs, mirrors))
+    if not all(folder.endswith(end) and folder.count("{app}") <= 1 for _, folder in (*outputs, *mirrors)):
+        return False
+    above = ([(branch, folder.removesuffix(end)) for branch, folder in group] for group in (outputs, mirrors))
+    return all(map(_are_disjoint, above))
 
 
 def _are_disjoint(folders: Sequence[tuple[str, str]]) -> bool:

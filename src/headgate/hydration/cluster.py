@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headgate.engine import reading
 from headgate.errors import HeadgateError, ManifestError
-from headgate.hydration.record import RECORD
+from headgate.hydration.record import RECORD, read_record
 from headgate.objects.canonical import file_name
 from headgate.objects.kinds import DEFINITION, KUBERNETES, THIRD_PARTY
 from headgate.objects.manifest import manifests
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from headgate.configuration import Configuration, Owner
+    from headgate.hydration.plan import Planned
     from headgate.objects.kinds import Scope
     from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree
@@ -27,14 +30,23 @@ Claim = tuple[str, str, str]
 
 
 def conflicts(
-    configuration: Configuration, tree: Tree, hydrated: Mapping[Owner, Sequence[Manifest]]
+    configuration: Configuration,
+    tree: Tree,
+    hydrated: Mapping[Owner, Sequence[Manifest]],
+    standing: Mapping[Owner, AbstractSet[str]] = MappingProxyType({}),
 ) -> dict[Owner, ManifestError]:
     """Return an error for each hydrated app-environment with an object that another one has.
 
-    The owner of the object in the tree keeps it; without one, all app-environments with the object fail.
+    The owner of the object in the tree keeps it; without one, all app-environments with the object fail. ``standing``
+    are file names of objects that need no search of all other apps' folders (`standing_files`).
     """
-    names = {file_name(manifest, manifest.namespace) for rendered in hydrated.values() for manifest in rendered}
-    before = _claims_in_tree(configuration, tree, names)
+    names = {
+        file_name(manifest, manifest.namespace)
+        for owner, rendered in hydrated.items()
+        for manifest in rendered
+        if file_name(manifest, configuration.apps[owner[0]].namespace(owner[1])) not in standing.get(owner, ())
+    }
+    before = _claims_in_tree(configuration, tree, names) if names else {}
     holders: dict[Claim, set[Owner]] = {}
     for owner, claims in before.items():
         if owner not in hydrated:
@@ -56,6 +68,33 @@ def conflicts(
                     manifest = objects[owner, claim]
                     errors.setdefault(owner, _twice(manifest, claim[0], others))
     return errors
+
+
+def standing_files(
+    tree: Tree, configuration: Configuration, plans: Iterable[Planned], trusts: Callable[[Tree, str], bool]
+) -> dict[Owner, AbstractSet[str]]:
+    """Return the names of files that app-environments have already: no other had their objects when they came.
+
+    None of those whose namespace may have been another one then, or whose cluster is not their environment's own.
+    ``trusts`` says whether the record in a folder may be believed.
+    """
+    standing: dict[Owner, AbstractSet[str]] = {}
+    for plan in plans:
+        folder = configuration.output_folder(plan.record.name, plan.environment)
+        if _has_own_clusters(configuration, plan.environment) and trusts(tree, folder):
+            with suppress(HeadgateError):  # who compares the output reports a record that cannot be read
+                record = read_record(tree, folder)
+                if record.sources.get("settings") == plan.sources.get("settings", ""):
+                    files = frozenset(file for file in record.files if f"{folder}/{file}" in tree)
+                    standing[plan.record.name, plan.environment] = files
+    return standing
+
+
+def _has_own_clusters(configuration: Configuration, environment: str) -> bool:
+    own = configuration.clusters(environment)
+    return not any(
+        own & configuration.clusters(name) for name in configuration.settings.environments if name != environment
+    )
 
 
 def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
@@ -108,13 +147,14 @@ def _claims_in_tree(configuration: Configuration, tree: Tree, names: AbstractSet
 def _files_named(configuration: Configuration, tree: Tree, names: AbstractSet[str]) -> dict[Owner, list[str]]:
     """Return the paths of Headgate's files with these names (without the namespace), by app and environment."""
     matching: dict[Owner, list[str]] = {}
-    for app in configuration.apps.names:
-        for environment in configuration.settings.environments:
-            folder = configuration.output_folder(app, environment)
-            files = [path[len(folder) + 1 :] for path in tree.paths(folder)] if f"{folder}/{RECORD}" in tree else []
-            named = [file for file in files if "/" not in file and file.endswith(".yaml") and _name(file) in names]
-            if named:
-                matching[app, environment] = [f"{folder}/{file}" for file in named]
+    owners = product(configuration.apps.names, configuration.settings.environments)
+    folders = {owner: configuration.output_folder(*owner) for owner in owners}
+    tree.look_up(folders.values())
+    for owner, folder in folders.items():
+        files = [path[len(folder) + 1 :] for path in tree.paths(folder)] if f"{folder}/{RECORD}" in tree else []
+        named = [file for file in files if "/" not in file and file.endswith(".yaml") and _name(file) in names]
+        if named:
+            matching[owner] = [f"{folder}/{file}" for file in named]
     return matching
 
 

@@ -14,7 +14,7 @@ from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
 from headgate.hydration.candidates import JudgingContext, candidate_of
-from headgate.hydration.cluster import conflicts
+from headgate.hydration.cluster import conflicts, standing_files
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
 from headgate.hydration.results import render_all
@@ -231,7 +231,8 @@ def _hydrate_planned(
     rendered, errors = render_all(configuration, plans, options.cache, options.results, progress)
     errors |= unused_images(tree, configuration, rendered)
     owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
-    errors |= conflicts(configuration, tree, owners)
+    standing = {} if options.everything else standing_files(tree, configuration, plans, options.trusts)
+    errors |= conflicts(configuration, tree, owners, standing)
     candidates = {key: candidate_of(hydrated) for key, hydrated in rendered.items() if key not in errors}
     context = JudgingContext(tree=tree, configuration=configuration, rendered=candidates, today=options.today)
     judgements = judging.judged(context, repeats_findings=options.repeats_findings)

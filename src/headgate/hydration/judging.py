@@ -12,6 +12,7 @@ from headgate.engine.protocol import validator_command
 from headgate.errors import HeadgateError
 from headgate.hydration.candidates import JudgingContext, changed_files, landed_files, read_files, removed_files
 from headgate.impact.effects import is_pruned
+from headgate.objects.kinds import KUBERNETES
 from headgate.validation.definitions import (
     configured_definitions,
     is_definition,
@@ -129,10 +130,14 @@ def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
     """Return the CRDs of a cluster: those of configured folders, those that are there, those that come now."""
     tree, configuration = context.tree, context.configuration
     found = configured_definitions(tree, configuration.settings.validation.crds)
-    for environment in configuration.settings.environments:
-        for app in configuration.apps.names if configuration.cluster(environment) == cluster else ():
-            if (app, environment) not in context.rendered:
-                found += landed_definitions(tree, context.folder((app, environment)), partial(_writer, context, app))
+    if _may_need_landed(context, cluster):
+        here = [name for name in configuration.settings.environments if configuration.cluster(name) == cluster]
+        others = [
+            (app, name) for name in here for app in configuration.apps.names if (app, name) not in context.rendered
+        ]
+        tree.look_up([context.folder(owner) for owner in others])
+        for owner in others:
+            found += landed_definitions(tree, context.folder(owner), partial(_writer, context, owner[0]))
     for owner, candidate in context.rendered.items():
         if configuration.cluster(owner[1]) == cluster:
             writer = owner[0] if candidate.own_config else ""
@@ -140,6 +145,16 @@ def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
                 rendered_definition(manifest, writer) for manifest in candidate.manifests if is_definition(manifest)
             ]
     return found
+
+
+def _may_need_landed(context: JudgingContext, cluster: str) -> bool:
+    """Whether an object, rendered or landed, may be of a kind that a CRD defines: only then all apps are searched."""
+    return any(
+        any(manifest.kind_name not in KUBERNETES or is_definition(manifest) for manifest in candidate.manifests)
+        or removed_files(context, owner)
+        for owner, candidate in context.rendered.items()
+        if context.configuration.cluster(owner[1]) == cluster
+    )
 
 
 def _writer(context: JudgingContext, app: str) -> str:
