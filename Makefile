@@ -10,8 +10,8 @@ export PYTHONDONTWRITEBYTECODE :=
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver flux-crds staticcheck release-tools \
-    rehearsal browser gitlab-ci-local image test-image smoke reproducible benchmark clean
+.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver cluster-tools flux-crds \
+    staticcheck release-tools rehearsal browser gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
@@ -73,6 +73,9 @@ registry: ## build the registry that tests run, unless PATH has this version
 
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
+
+cluster-tools: ## build the rest of a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
+	@image/build-tools $(TOOLS) cluster
 
 flux-crds: ## make the CRDs of Flux that tests apply Flux objects to
 	@image/build-tools $(TOOLS) flux-crds
