@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.commands import wait
-from headgate.flux.verdict import FluxReport, ReportState, combined, verdict
+from headgate.flux.verdict import FluxReport, Health, ReportState, combined, verdict
 from headgate.health.kubernetes import KubernetesReports
 from support.certificates import authority, server_context
 from support.cli import Ran, headgate
@@ -68,6 +68,13 @@ def test_a_cluster_that_was_made_anew_reports_under_a_new_name() -> None:
     assert verdict(["2", "1"], [report("1", "failed", 0, "old"), report("2", "healthy", 1, "new")]).state == "healthy"
 
 
+def test_looking_again_changes_no_verdict() -> None:
+    states: tuple[ReportState, ...] = ("healthy", "failed")
+    for state in states:
+        found = [report("1", state, 1), report("2", "waiting", 5)]
+        assert verdict(["2", "1"], found).state == state
+
+
 def test_all_clusters_must_be_healthy() -> None:
     healthy, failed = verdict(["1"], [report("1", "healthy", 4)]), verdict(["1"], [report("1", "failed", 2)])
     assert combined([healthy, healthy]).state == "healthy"
@@ -80,19 +87,29 @@ def test_all_clusters_must_be_healthy() -> None:
 # Kustomizations in a cluster
 
 
-@pytest.mark.parametrize(
-    ("applied", "was_healthy"),
-    [("1", True), ("2", True), ("0", False), ("", False)],
-)
-def test_what_flux_applied_before_it_failed_was_healthy(tmp_path: Path, applied: str, was_healthy: bool) -> None:
-    ready = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed", "message": "timeout"}
-    status: dict[str, object] = {
-        "observedGeneration": 1,
-        "conditions": [{**ready, "lastTransitionTime": NOW.isoformat()}],
-        "lastAttemptedRevision": "main@sha1:2",
-    }
-    status |= {"lastAppliedRevision": f"main@sha1:{applied}"} if applied else {}
-    body = json.dumps({"metadata": {"generation": 1}, "status": status}).encode()
+FAILED: dict[str, object] = {"type": "Ready", "status": "False", "reason": "HealthCheckFailed"}
+FAILED |= {
+    "message": "health check failed after 30.08s: timeout waiting for: [Deployment/web/web status: 'InProgress']"
+}
+LOOKS_AGAIN: dict[str, object] = {
+    "type": "Ready",
+    "status": "Unknown",
+    "reason": "Progressing",
+    "message": "Reconciliation in progress",
+}
+READY: dict[str, object] = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "ReconciliationSucceeded",
+    "message": "Applied revision: 2",
+}
+
+
+def in_cluster(tmp_path: Path, ready: dict[str, object], **status: object) -> Health:
+    """Return the verdict of a Kustomization whose condition ``ready`` is of now, on the commits 2 and 1."""
+    full = {"observedGeneration": 1, "lastTransitionTime": NOW.isoformat(), **ready}
+    known = {"observedGeneration": 1, "conditions": [full], "lastAttemptedRevision": "main@sha1:2", **status}
+    body = json.dumps({"metadata": {"generation": 1}, "status": known}).encode()
     with serve(lambda _: Reply(body=body), server_context(tmp_path, "localhost")) as site:
         access = {"server": f"https://localhost:{site.host.partition(':')[2]}"}
         access["certificate-authority"] = str(authority(tmp_path))
@@ -101,9 +118,68 @@ def test_what_flux_applied_before_it_failed_was_healthy(tmp_path: Path, applied:
         users = [{"name": "ci", "user": {"token": "secret"}}]
         clusters = [{"name": "eu", "cluster": access}]
         file.write_text(json.dumps({"clusters": clusters, "users": users, "contexts": contexts}))
-        found = verdict(["2", "1"], KubernetesReports(file).reports("eu", "flux-system", "web.dev"))
+        return verdict(["2", "1"], KubernetesReports(file).reports("eu", "flux-system", "web.dev"))
+
+
+def snapshot(commit: str, status: str, first: int, last: int) -> dict[str, object]:
+    """Return an entry of a Kustomization's history: what came of a commit, from and to so many minutes ago."""
+    times = {"firstReconciled": NOW - timedelta(minutes=first), "lastReconciled": NOW - timedelta(minutes=last)}
+    revision = {"metadata": {"revision": f"main@sha1:{commit}"}}
+    return {"lastReconciledStatus": status, **{key: time.isoformat() for key, time in times.items()}, **revision}
+
+
+@pytest.mark.parametrize(
+    ("applied", "was_healthy"),
+    [("1", True), ("2", True), ("0", False), ("", False)],
+)
+def test_what_flux_applied_before_it_failed_was_healthy(tmp_path: Path, applied: str, was_healthy: bool) -> None:
+    found = in_cluster(tmp_path, FAILED, **({"lastAppliedRevision": f"main@sha1:{applied}"} if applied else {}))
     assert (found.state, found.was_healthy, found.since) == ("failed", was_healthy, NOW)
-    assert found.reason == "HealthCheckFailed: timeout (Kustomization web.dev)"
+    what = "health check failed: timeout waiting for: [Deployment/web/web status: 'InProgress']"
+    assert found.reason == f"HealthCheckFailed: {what} (Kustomization web.dev)"
+
+
+def test_an_app_that_never_was_ready_has_failed(tmp_path: Path) -> None:
+    assert in_cluster(tmp_path, FAILED, observedGeneration=-1).state == "failed"
+    assert in_cluster(tmp_path, LOOKS_AGAIN, observedGeneration=-1).state == "waiting"
+    assert in_cluster(tmp_path, {**FAILED, "observedGeneration": 2}, observedGeneration=1).state == "waiting"
+
+
+def test_what_failed_stays_so_while_flux_looks_again(tmp_path: Path) -> None:
+    history = [snapshot("2", "HealthCheckFailed", 20, 8), snapshot("0", "ReconciliationSucceeded", 90, 30)]
+    found = in_cluster(tmp_path, LOOKS_AGAIN, history=history, lastAppliedRevision="main@sha1:0")
+    assert (found.state, found.was_healthy, found.since) == ("failed", False, NOW - timedelta(minutes=20))
+    assert found.reason == "HealthCheckFailed, and Flux tries again (Kustomization web.dev)"
+    again = [snapshot("2", "HealthCheckFailed", 20, 8), snapshot("1", "ReconciliationSucceeded", 90, 30)]
+    assert in_cluster(tmp_path, LOOKS_AGAIN, history=again, lastAppliedRevision="main@sha1:1").was_healthy
+
+
+@pytest.mark.parametrize("again", [LOOKS_AGAIN, {**FAILED, "reason": "DependencyNotReady"}])
+def test_what_is_healthy_stays_so_while_flux_looks_again(tmp_path: Path, again: dict[str, object]) -> None:
+    history = [snapshot("1", "ReconciliationSucceeded", 50, 9)]
+    found = in_cluster(tmp_path, again, history=history, lastAppliedRevision="main@sha1:1")
+    assert (found.state, found.since) == ("healthy", NOW - timedelta(minutes=50))
+    other = [snapshot("0", "ReconciliationSucceeded", 50, 9)]
+    assert in_cluster(tmp_path, again, history=other, lastAppliedRevision="main@sha1:0").state == "waiting"
+    assert in_cluster(tmp_path, again, lastAppliedRevision="main@sha1:1").state == "waiting"  # Flux 2.6
+
+
+def test_since_is_not_when_flux_looked_last(tmp_path: Path) -> None:
+    history = [snapshot("2", "ReconciliationSucceeded", 50, 1)]
+    found = in_cluster(tmp_path, READY, history=history, lastAppliedRevision="main@sha1:2")
+    assert (found.state, found.since) == ("healthy", NOW - timedelta(minutes=50))
+    recovered = [*history, snapshot("2", "HealthCheckFailed", 40, 15)]
+    found = in_cluster(tmp_path, READY, history=recovered, lastAppliedRevision="main@sha1:2")
+    assert found.since == NOW - timedelta(minutes=15)
+    built = {**FAILED, "reason": "BuildFailed"}  # of which the history says nothing
+    assert in_cluster(tmp_path, built, history=history, lastAppliedRevision="main@sha1:0").since == NOW
+
+
+def test_what_flux_waits_for_is_said_before_it_tried(tmp_path: Path) -> None:
+    waits = {**FAILED, "reason": "DependencyNotReady", "message": "dependency 'flux-system/db.dev' is not ready"}
+    found = in_cluster(tmp_path, waits, lastAttemptedRevision="main@sha1:0", lastAppliedRevision="main@sha1:0")
+    what = "DependencyNotReady: dependency 'flux-system/db.dev' is not ready (Kustomization web.dev)"
+    assert (found.state, found.reason) == ("waiting", what)
 
 
 # Commit statuses

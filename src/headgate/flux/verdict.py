@@ -42,14 +42,16 @@ class Health:
 def verdict(commits: Sequence[str], reports: Iterable[FluxReport], wanted: int = 1) -> Health:
     """Return the verdict of reports on some commits, the newest first, all of which leave the app's YAML as it is.
 
-    The newest report counts of each who reports, of so many as are ``wanted``: one for each cluster.
+    The newest report counts of each who reports, of so many as are ``wanted``: one for each cluster. That Flux looks
+    again at what it found healthy or failed already changes nothing.
     """
     place = {commit: -at for at, commit in enumerate(commits)}
     by_name: dict[str, list[FluxReport]] = {}
-    known = (report for report in reports if report.commit in place)
+    given = tuple(reports)
+    known = (report for report in given if report.commit in place)
     for report in sorted(known, key=lambda report: (place[report.commit], report.time), reverse=True):
         by_name.setdefault(report.name, []).append(report)  # newest first, and so the names
-    chosen = list(by_name.values())[:wanted]
+    chosen = [_decisive(found) or found for found in list(by_name.values())[:wanted]]
     was_healthy = len(chosen) == wanted and all(any(report.state == "healthy" for report in found) for found in chosen)
     newest = [found[0] for found in chosen]
     failed = [found for found in chosen if found[0].state == "failed"]
@@ -57,9 +59,13 @@ def verdict(commits: Sequence[str], reports: Iterable[FluxReport], wanted: int =
         since = min(_since(found) for found in failed)
         return Health(state="failed", reason=failed[0][0].reason, since=since, was_healthy=was_healthy)
     if len(newest) < wanted or any(report.state != "healthy" for report in newest):
-        reason = next((report.reason for report in newest if report.state == "waiting"), "")
+        reason = next((report.reason for report in (*newest, *given) if report.state == "waiting"), "")
         return Health(state="waiting", reason=reason, was_healthy=was_healthy)
     return Health(state="healthy", since=max(_since(found) for found in chosen), was_healthy=True)
+
+
+def _decisive(found: Sequence[FluxReport]) -> list[FluxReport]:
+    return [report for report in found if report.state != "waiting"]
 
 
 def _since(found: Sequence[FluxReport]) -> datetime:

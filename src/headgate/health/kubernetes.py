@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,16 @@ from headgate.repository.tree import MEBI
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headgate.flux.verdict import ReportState
     from headgate.health.kubeconfig import ClusterAccess
     from headgate.http import Http
 
 _LIMITS = RetryLimits(tries=1)
 _NOT_FOUND = 404
 _KUSTOMIZATIONS = "apis/kustomize.toolkit.fluxcd.io/v1/namespaces"
+_SUCCEEDED = "ReconciliationSucceeded"
+_DURATION = re.compile(r" after [0-9.hmsµ]+(?=:)")
+"""How long a check took differs each time, and then says nothing new."""
 _NOT_YET = ("ArtifactFailed", "DependencyNotReady", "HealthCheckCanceled", "Progressing", "ProgressingWithRetry")
 """Reasons of Flux's for not being ready that it means to end by itself: https://pkg.go.dev/github.com/fluxcd/pkg/apis/meta"""
 
@@ -54,29 +59,70 @@ class KubernetesReports:
 def _reports(data: Any, kustomization: str) -> Iterator[FluxReport]:
     """Yield what a Kustomization says of itself: https://fluxcd.io/flux/components/kustomize/kustomizations/#status.
 
-    What it applied last was healthy once, since `wait` is set; it does not say when, only that this was before.
+    Flux looks again at every ``interval``; `Ready` is unknown meanwhile, and has a new time afterwards. What it found
+    before, and since when, stands in its history (Flux 2.7); without that it only waits. What it applied last was
+    healthy once, since `wait` is set.
     """
     status = data.get("status") or {}
     ready = next((condition for condition in status.get("conditions") or () if condition["type"] == "Ready"), None)
-    if ready is None or status.get("observedGeneration") != data["metadata"].get("generation"):
+    if ready is None or _generation(status, ready) != data["metadata"].get("generation"):
         return
-    time = datetime.fromisoformat(ready["lastTransitionTime"])
-    applied = FluxReport(commit=_commit(status, "Applied"), name=kustomization, state="healthy", time=time)
-    if ready["status"] != "True":
-        waits = ready["status"] == "Unknown" or ready.get("reason") in _NOT_YET
-        yield FluxReport(
-            commit=_commit(status, "Attempted"),
-            name=kustomization,
-            state="waiting" if waits else "failed",
-            time=time,
-            reason=f"{ready.get('reason', '')}: {ready.get('message', '')} (Kustomization {kustomization})",
-        )
-    yield applied
+    state, last = _state(ready), _last_result(status, kustomization)
+    said = f"{ready.get('reason', '')}: {_DURATION.sub('', ready.get('message', ''))}"
+    now = FluxReport(
+        commit=_commit(status, "Applied" if state == "healthy" else "Attempted"),
+        name=kustomization,
+        state=state,
+        time=last.time if last is not None and last.state == state else _time(ready["lastTransitionTime"]),
+        reason=f"{said} (Kustomization {kustomization})",
+    )
+    yield now
+    found = last if state == "waiting" else now
+    if found is not None:
+        yield found
+        yield replace(found, commit=_commit(status, "Applied"), state="healthy")
+
+
+def _state(ready: Any) -> ReportState:
+    if ready["status"] == "True":
+        return "healthy"
+    return "waiting" if ready["status"] == "Unknown" or ready.get("reason") in _NOT_YET else "failed"
+
+
+def _generation(status: Any, ready: Any) -> object:
+    """Return the generation that Flux speaks of: that of the whole status stays behind until it was ready once."""
+    return ready.get("observedGeneration") or status.get("observedGeneration")
+
+
+def _last_result(status: Any, kustomization: str) -> FluxReport | None:
+    """Return what Flux found when it last looked: https://fluxcd.io/flux/components/kustomize/kustomizations/#history.
+
+    It has said so since the first time, or since it last said something else. The newest stands first.
+    """
+    newest, *others = status.get("history") or (None,)
+    if newest is None:
+        return None
+    result = newest["lastReconciledStatus"]
+    return FluxReport(
+        commit=_commit_of(newest.get("metadata") or {}, "originRevision", "revision"),
+        name=kustomization,
+        state="healthy" if result == _SUCCEEDED else "failed",
+        time=max([_time(newest["firstReconciled"]), *(_time(other["lastReconciled"]) for other in others)]),
+        reason=f"{result}, and Flux tries again (Kustomization {kustomization})",
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _commit(status: Any, which: str) -> str:
     """Return the commit of a revision; of an OCI artifact, whose own revision is a digest, that of its origin."""
-    revision = status.get(f"last{which}OriginRevision") or status.get(f"last{which}Revision", "")
+    return _commit_of(status, f"last{which}OriginRevision", f"last{which}Revision")
+
+
+def _commit_of(data: Any, *names: str) -> str:
+    revision = next((data[name] for name in names if data.get(name)), "")
     return str(revision).rpartition(":")[2]
 
 
