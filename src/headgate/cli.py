@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    from headgate.arguments import app  # noqa: PLC0415
+    from headgate.arguments import program_for  # noqa: PLC0415
     from headgate.arguments.program import COMPLETION  # noqa: PLC0415
 
     if COMPLETION in os.environ:  # a shell asks what can come next
@@ -35,7 +35,7 @@ def _run() -> None:
 
         completion_init()
 
-    app(prog_name="headgate")
+    program_for(sys.argv[1:])(prog_name="headgate")
 
 
 if __name__ == "__main__":

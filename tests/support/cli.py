@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
-from headgate.arguments import app
+from headgate.arguments import program_for
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def headgate(*args: str) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = app(list(args), standalone_mode=False)
+            code = program_for(args)(list(args), standalone_mode=False)
         except typer.Exit as ended:
             code = ended.exit_code
     return Ran(code or 0, out.getvalue(), err.getvalue())

@@ -2,8 +2,8 @@
 
 from headgate.arguments import hydrating, landing, holding, reading, waiting, setting_up, adopting, helping  # noqa: F401, I001  in this order they are listed
 from headgate.arguments.examples import add_examples
-from headgate.arguments.program import app
+from headgate.arguments.program import app, program_for
 
 add_examples(app)
 
-__all__ = ["app"]
+__all__ = ["app", "program_for"]

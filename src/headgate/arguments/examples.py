@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.arguments.program import command_name
+
 if TYPE_CHECKING:
     import typer
 
@@ -64,9 +66,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def add_examples(program: typer.Typer) -> None:
+def add_examples(app: typer.Typer) -> None:
     """Let the help of each command end with its examples."""
-    for command in program.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+    for command in app.registered_commands:
+        name = command_name(command)
         # Typer joins single line ends, so each line is a paragraph.
         command.epilog = "\n\n".join(("Examples:", *EXAMPLES[name]))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headgate import __version__
 from headgate.commands.options import RunOptions
 from headgate.errors import HeadgateError
+
+if TYPE_CHECKING:
+    from typer.models import CommandInfo
 
 Command = Callable[[], int]
 """What a command does once its arguments are read. Returns the exit code."""
@@ -32,6 +36,24 @@ app = typer.Typer(
 @app.callback()
 def _main() -> None:
     """From an app's repository to the final YAML in the manifest repository, on GitLab."""
+
+
+def program_for(words: Sequence[str]) -> typer.Typer:
+    """Return the program with the command that the first word names, alone; with all where it names none.
+
+    Typer builds every command before it runs one, which takes longer than most commands.
+    """
+    named = [command for command in app.registered_commands if words and command_name(command) == words[0]]
+    if not named:
+        return app
+    alone = copy.copy(app)
+    alone.registered_commands = named
+    return alone
+
+
+def command_name(command: CommandInfo) -> str:
+    """Return what people type for a command."""
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
 
 
 def sandboxed(no_sandbox: bool) -> bool:
