@@ -24,7 +24,7 @@ class PolicySettings(StrictModel):
     """What becomes of an app whose final YAML does not keep a policy."""
 
     outcome: PolicyOutcome = "warn"
-    """`refuse`: it fails in that environment; `approve`: its merge request needs one approval more; `label`: it gets
+    """`refuse`: it fails in that environment; `approve`: its merge request needs one more approval; `label`: it gets
     `labels`; `warn`: it is shown; `off`."""
     environments: Mapping[Name, PolicyOutcome] = Field(default_factory=dict)
     """The same for single environments."""
