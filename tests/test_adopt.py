@@ -221,3 +221,18 @@ def test_what_cannot_be_meant_is_refused(running: Running, args: tuple[str, ...]
     assert ran.code == 38
     assert words in ran.err
     assert not running.is_written()
+
+
+def test_what_no_name_explains_is_listed_and_nothing_else_is_taken_for_it(running: Running) -> None:
+    running.write(
+        {
+            "apps/smoke-test/overlays/dev/kustomization.yaml": "kind: Kustomization\nresources: [service.yaml]\n",
+            "apps/smoke-test/overlays/dev/service.yaml": SERVICE,
+            "prod-eu/shop/service.yaml": SERVICE,
+            "tools/chart/Chart.yaml": "apiVersion: v2\nname: tool\nversion: 1.0.0\n",
+        }
+    )
+    proof = running.proof()
+    assert equal(proof) == {("smoke-test", "dev"): 1}
+    assert [item["what"] for item in proof["left_out"]] == ["prod-eu/shop", "tools/chart"]
+    assert "its objects are in no app that is adopted" in proof["left_out"][0]["reason"]

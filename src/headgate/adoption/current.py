@@ -26,6 +26,7 @@ from headgate.dependencies.closure import closure
 from headgate.engine import reading
 from headgate.engine.protocol import Request
 from headgate.errors import (
+    ArgumentError,
     HeadgateError,
     ManifestError,
     RenderError,
@@ -40,7 +41,7 @@ from headgate.render.values import merge_all, read_layer
 from headgate.repository.tree import MemoryBlob, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from headgate.adoption.charts import Chart
     from headgate.adoption.choices import Choices
@@ -89,7 +90,7 @@ def _joined(apps: Iterable[CurrentApp]) -> Iterator[CurrentApp]:
             continue
         both = first.source, app.source
         if not all(isinstance(source, FolderSource) and source.root is None and not source.fields for source in both):
-            raise HeadgateError(
+            raise ArgumentError(
                 f"two folders are of the app '{app.app}' in {app.environment}: {first.folder} and {app.folder}",
                 hint="tell them apart with --app NAME=FOLDER for each, with {environment} in it",
             )
@@ -127,14 +128,19 @@ def _read(
         if release.note:
             yield AdoptionNote(release.name, place.environment, f"the chart {release.chart.name} in {release.note}")
         yield released
-    rest = [manifest for manifest in built if not is_flux(manifest.data["apiVersion"]) and manifest.name not in used]
-    for manifest in built:
-        if is_flux(manifest.data["apiVersion"]) and not is_helm_release(manifest):
-            yield LeftOut(
-                what=str(manifest), environment=place.environment, reason="it is Flux's own object", stays=True
-            )
+    stays = {str(manifest): reason for manifest in built if (reason := _stays(manifest, used))}
+    for what, reason in stays.items():
+        yield LeftOut(what=what, environment=place.environment, reason=reason, stays=True)
+    rest = [manifest for manifest in built if str(manifest) not in stays and not is_helm_release(manifest)]
     if rest:
         yield from _files_apps(place, source, rest, choices, whole=len(rest) == len(built))
+
+
+def _stays(manifest: Manifest, used: Collection[str]) -> str:
+    """Return why an object has no place in Headgate's repository; ``used`` are ConfigMaps with values of releases."""
+    if is_flux(manifest.data["apiVersion"]) and not is_helm_release(manifest):
+        return "it is Flux's own object"
+    return "the values in it are in apps/ now" if manifest.kind_name == "ConfigMap" and manifest.name in used else ""
 
 
 def _files_apps(

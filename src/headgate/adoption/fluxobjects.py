@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GROUPS = ".toolkit.fluxcd.io"
 _CARRIED = ("patches", "images", "namePrefix", "nameSuffix")
 """What a Kustomization of Flux has in the form of a kustomization.yaml."""
-_NOT_CARRIED = ("components", "commonMetadata", "decryption_keys")
+_NOT_CARRIED = ("components", "commonMetadata")
 _VARIABLE = re.compile(rb"\$\{[A-Za-z_]")
 
 

@@ -63,7 +63,7 @@ class Place:
 
 def find_places(tree: Tree, choices: Choices) -> list[Place]:
     """Return the places of all apps. Raises OpenQuestionError for what the folders do not say."""
-    tree = _without_ours(tree)
+    tree = without_ours(tree)
     kustomizations = flux_kustomizations(tree) if choices.layout != "folders" else []
     if choices.layout == "flux" and not kustomizations:
         raise ArgumentError("no Kustomization of Flux with a path is in the repository", hint="leave --layout out")
@@ -78,13 +78,13 @@ def find_places(tree: Tree, choices: Choices) -> list[Place]:
     return sorted(places, key=lambda place: (place.app, order.index(place.environment), place.folder))
 
 
-def _without_ours(tree: Tree) -> Tree:
+def without_ours(tree: Tree) -> Tree:
     """Return the files without those of Headgate, where a part of the repository is adopted already."""
     if SETTINGS not in tree:
         return tree
     outputs = [posixpath.dirname(path) for path in tree.paths() if posixpath.basename(path) == RECORD]
     ours = (TEMPLATES, *app_folders(tree), *outputs)
-    return tree.only(path for path in tree.paths() if not any(_is_within(path, folder) for folder in ours))
+    return tree.only(path for path in tree.paths() if not any(is_within(path, folder) for folder in ours))
 
 
 def environments_of(places: Iterable[Place], choices: Choices) -> list[str]:
@@ -104,14 +104,12 @@ def kind_of(tree: Tree, folder: str) -> SourceKind | None:
         return "helm"
     if file_in(tree, folder):
         return "kustomize"
-    return "plain" if any(map(_is_yaml, tree.paths(folder))) else None
+    return "plain" if any(map(is_yaml, tree.paths(folder))) else None
 
 
-def _is_yaml(path: str) -> bool:
+def is_yaml(path: str) -> bool:
+    """Whether a file is called as YAML is."""
     return path.endswith((".yaml", ".yml"))
-
-
-# By what the person says
 
 
 def _named(tree: Tree, choices: Choices) -> Iterator[Place]:
@@ -129,9 +127,6 @@ def _named(tree: Tree, choices: Choices) -> Iterator[Place]:
                 f"nothing that can be rendered is in {text}, the folder of '{app}'",
                 hint="name a folder with {environment} in it, or the environments with --environment",
             )
-
-
-# By what Flux applies
 
 
 def _applied(tree: Tree, choices: Choices, kustomizations: Sequence[FluxKustomization]) -> Iterator[Place]:
@@ -169,23 +164,20 @@ def _roots_below(tree: Tree, folder: str) -> list[str]:
     return [root for entry in listed for root in _roots_below(tree, entry)]
 
 
-# By the names of folders
-
-
 def _by_folder(tree: Tree, choices: Choices) -> Iterator[Place]:
-    files = [path for path in tree.paths() if not _is_hidden(path)]
+    files = [path for path in tree.paths() if not is_hidden(path)]
     charts = [posixpath.dirname(path) for path in files if posixpath.basename(path) == "Chart.yaml"]
-    charts = [folder for folder in charts if not any(_is_within(folder, other) for other in charts)]
+    charts = [folder for folder in charts if not any(is_within(folder, other) for other in charts)]
     kustomized = {posixpath.dirname(path) for path in files if file_in(tree, posixpath.dirname(path)) == path}
-    kustomized = {folder for folder in kustomized if not any(_is_within(folder, chart) for chart in charts)}
+    kustomized = {folder for folder in kustomized if not any(is_within(folder, chart) for chart in charts)}
     read = closure(tree, kustomized, str, "").files | {file for folder in kustomized for file in tree.paths(folder)}
     plain = [
         path
         for path in files
-        if _is_yaml(path)
+        if is_yaml(path)
         and path not in read
-        and not any(_is_within(path, chart) for chart in charts)
-        and _holds_objects(tree.read(path))
+        and not any(is_within(path, chart) for chart in charts)
+        and holds_objects(tree.read(path))
     ]
     charted = [place for chart in charts for place in _chart_places(tree, chart, choices)]
     yield from charted
@@ -193,35 +185,38 @@ def _by_folder(tree: Tree, choices: Choices) -> Iterator[Place]:
     yield from _plain(plain, choices)
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Whether a file is in a folder that says nothing of apps: hidden ones, and Flux' own."""
     return any(part.startswith(".") or part == "flux-system" for part in path.split("/"))
 
 
-def _is_within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path is below a folder."""
     return path != folder and (not folder or path.startswith(f"{folder}/"))
 
 
-def _holds_objects(data: bytes) -> bool:
+def holds_objects(data: bytes) -> bool:
+    """Whether a text looks like Kubernetes objects; the engine reads it later."""
     return bool(re.search(rb"^apiVersion:", data, re.MULTILINE) and re.search(rb"^kind:", data, re.MULTILINE))
 
 
 def _environment_in(path: str, choices: Choices) -> str:
-    """Return the environment that a path names: a folder, a file's stem, or what one of these ends with."""
-    for segment in path.split("/"):
-        stem = re.sub(r"\.ya?ml$", "", segment)
-        for name in _names(choices):
-            if stem == name or re.search(rf"[-._]{re.escape(name)}$", stem):
-                return name
-    return ""
+    """Return the environment that a path names: a folder or a file's stem, else what one of these ends with."""
+    stems = [re.sub(r"\.ya?ml$", "", segment) for segment in path.split("/")]
+    whole = [stem for stem in stems if stem in _names(choices)]
+    ends = (name for stem in stems for name in _names(choices) if re.search(rf"[-._]{re.escape(name)}$", stem))
+    return whole[0] if whole else next(ends, "")
 
 
 def app_in(path: str, choices: Choices, *, before: bool = True) -> str:
     """Return the app that a path names: the last word that says something, or the first after the environment."""
-    names = _names(choices)
+    names, segments = _names(choices), path.split("/")
     words: list[str] = []
     at = 0
-    for segment in path.split("/"):
-        word = next((segment.removesuffix(f"-{name}") for name in names if segment.endswith(f"-{name}")), segment)
+    is_named = any(segment in names for segment in segments)
+    for segment in segments:
+        ends = [] if is_named else [name for name in names if segment.endswith(f"-{name}")]
+        word = segment.removesuffix(f"-{ends[0]}") if ends else segment
         if word in names:
             at = len(words)
         elif word not in _SAY_NOTHING and word:
@@ -274,7 +269,7 @@ def _chart_places(tree: Tree, chart: str, choices: Choices) -> Iterator[Place]:
         yield Place(app=app, environment=environment, folder=chart, kind="helm")
         return
     own = [path.removeprefix(f"{chart}/") for path in tree.paths(chart)]
-    layers = [path for path in own if _is_yaml(path) and path.split("/")[0] not in _BUILT_IN]
+    layers = [path for path in own if is_yaml(path) and path.split("/")[0] not in _BUILT_IN]
     found = {path: _environment_in(path, choices) for path in layers}
     for path, name in found.items():
         if name:

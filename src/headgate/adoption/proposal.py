@@ -9,7 +9,9 @@ from headgate.adoption.choices import OpenQuestionError
 from headgate.adoption.comparing import compare, files_of_today, with_namespaces
 from headgate.adoption.current import read_current
 from headgate.adoption.layout import environments_of, find_places
+from headgate.adoption.sources import LeftOut
 from headgate.adoption.steps import steps
+from headgate.adoption.unplaced import unplaced
 from headgate.adoption.writing import check_reserved, settings_text, write_apps
 from headgate.config import app_folders, load, parse
 from headgate.errors import ArgumentError, ConfigError, Location
@@ -80,6 +82,10 @@ def propose(
     scopes = known.scopes if known else {}
     found = read_current(tree, places, choices)
     found = replace(found, apps=tuple(with_namespaces(found.apps, choices, scopes)))
+    rest = (
+        LeftOut(what=folder, environment="any", reason=_NOT_PLACED) for folder in unplaced(tree, places, found.apps)
+    )
+    found = replace(found, left_out=(*found.left_out, *rest))
     _check_hooks(found, choices)
     environments = _environments(places, found, choices, known)
     written = write_apps(tree, target, found.apps, choices, provenance, resolve)
@@ -115,6 +121,12 @@ def propose(
         candidates=written.candidates,
         steps=steps(tree, found.apps, configuration),
     )
+
+
+_NOT_PLACED = (
+    "its objects are in no app that is adopted: its name says no environment, nothing applies it, or it was left out "
+    "(--environment and --app say what it is)"
+)
 
 
 def _check_hooks(found: CurrentState, choices: Choices) -> None:

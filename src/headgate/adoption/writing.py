@@ -39,7 +39,6 @@ class Written:
     files: Mapping[str, bytes] = field(default_factory=dict)
     pinned: frozenset[str] = frozenset()
     candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def write_apps(

@@ -14,10 +14,11 @@ from headgate.report.terminal import WIDTH, safe
 from headgate.report.valuelines import value_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from headgate.adoption.comparing import AppProof, ObjectDifference
     from headgate.adoption.proposal import Adoption
+    from headgate.adoption.sources import LeftOut
     from headgate.report.terminal import Terminal
 
 _MAX_FIELDS = 12
@@ -94,7 +95,7 @@ def _becomes(difference: ObjectDifference) -> str:
 def _sections(adoption: Adoption) -> Iterator[tuple[str, list[str]]]:
     """Yield what a person should read beside the proof, by title."""
     left = adoption.found.left_out
-    yield "Not adopted:", [f"{item.what} in {item.environment}: {item.reason}" for item in left if not item.stays]
+    yield "Not adopted:", _where(left)
     images = [f"{app}: {', '.join(names)}" for app, names in adoption.candidates.items()]
     hint = (
         "Not recorded as releases: that needs --app-project APP=PROJECT, and tag and digest in the files. Or let the "
@@ -107,6 +108,17 @@ def _sections(adoption: Adoption) -> Iterator[tuple[str, list[str]]]:
     yield "Environments, in the order of promotion:", [environments]
     yield "Stays as it is, to be deleted by you:", list(stays)
     yield "What you do:", [f"{number}. {step}" for number, step in enumerate(adoption.steps, start=1)]
+
+
+def _where(left: Sequence[LeftOut]) -> list[str]:
+    where: dict[tuple[str, str], list[str]] = {}
+    for item in left:
+        if not item.stays:
+            where.setdefault((item.what, item.reason), []).append(item.environment)
+    return [
+        f"{what} in {', '.join(names)}: {reason}" if any(names) else f"{what}: {reason}"
+        for (what, reason), names in where.items()
+    ]
 
 
 def _notes(adoption: Adoption) -> list[str]:
@@ -210,7 +222,7 @@ def adoption_to_json(adoption: Adoption, **extra: Any) -> str:
             if outcome.error is not None
         ],
         "left_out": [
-            {"what": item.what, "environment": item.environment, "reason": item.reason, "stays": item.stays}
+            {"what": item.what, "environment": item.environment or None, "reason": item.reason, "stays": item.stays}
             for item in adoption.found.left_out
         ],
         "images": {app: list(names) for app, names in adoption.candidates.items()},
