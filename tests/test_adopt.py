@@ -234,5 +234,6 @@ def test_what_no_name_explains_is_listed_and_nothing_else_is_taken_for_it(runnin
     )
     proof = running.proof()
     assert equal(proof) == {("smoke-test", "dev"): 1}
-    assert [item["what"] for item in proof["left_out"]] == ["prod-eu/shop", "tools/chart"]
+    found = [(item["what"], item["environment"]) for item in proof["left_out"]]
+    assert found == [("prod-eu/shop", None), ("tools/chart", None)]
     assert "its objects are in no app that is adopted" in proof["left_out"][0]["reason"]

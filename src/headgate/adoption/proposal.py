@@ -82,9 +82,7 @@ def propose(
     scopes = known.scopes if known else {}
     found = read_current(tree, places, choices)
     found = replace(found, apps=tuple(with_namespaces(found.apps, choices, scopes)))
-    rest = (
-        LeftOut(what=folder, environment="any", reason=_NOT_PLACED) for folder in unplaced(tree, places, found.apps)
-    )
+    rest = (LeftOut(what=folder, environment="", reason=_NOT_PLACED) for folder in unplaced(tree, places, found.apps))
     found = replace(found, left_out=(*found.left_out, *rest))
     _check_hooks(found, choices)
     environments = _environments(places, found, choices, known)
