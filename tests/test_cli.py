@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -292,14 +292,23 @@ def test_usage_errors_exit_2(headgate_program: list[str]) -> None:
         assert done.returncode == 2, done.stderr
 
 
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all commands by their names, those in groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} ")
+        else:
+            yield before + name, command
+
+
 def test_each_command_has_an_example_in_its_help_that_the_program_takes() -> None:
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name, command in commands(typer.main.get_command(app)):
         assert command.epilog.startswith("Examples:\n\n"), name
         for line in command.epilog.split("\n\n")[1:]:
-            program, called, *words = shlex.split(line)
-            assert (program, called) == ("headgate", name)
-            command.make_context(name, words)
+            program, *words = shlex.split(line)
+            parts = name.split()
+            assert (program, words[: len(parts)]) == ("headgate", parts)
+            command.make_context(name, words[len(parts) :])
     shown = headgate("where", "--help")
     assert "headgate where sha256:7d0c1f6e2b90 --history" in shown.out
 

@@ -60,6 +60,8 @@ def test_each_command_is_one_that_the_program_takes(page: Path) -> None:
         if words[0].startswith("-"):
             continue
         command = group.commands[words[0]]  # type: ignore[attr-defined]
+        if hasattr(command, "commands"):
+            command = command.commands[words.pop(1)]
         command.make_context(words[0], [word for word in words[1:] if word != "..."])
 
 

@@ -24,10 +24,11 @@ Setup = Literal["direct", "intake", "token"]
 SETUPS: tuple[Setup, ...] = get_args(Setup)
 CI, INTAKE_CI = ".gitlab-ci.yml", "intake.gitlab-ci.yml"
 CODE_OWNERS = "CODEOWNERS"
+CODE_OWNERS_PLACES = (CODE_OWNERS, f"docs/{CODE_OWNERS}", f".gitlab/{CODE_OWNERS}")
 TEXTS = Path(__file__).resolve().parent / "scaffold"
 
 # Which pipelines a project does not run: a hand-off comes in by one door only.
-_CLOSED: Mapping[Setup, str] = {
+CLOSED: Mapping[Setup, str] = {
     "direct": '$CI_PIPELINE_SOURCE == "trigger"',
     "intake": '$CI_PIPELINE_SOURCE == "pipeline" || $CI_PIPELINE_SOURCE == "trigger"',
     "token": '$CI_PIPELINE_SOURCE == "pipeline"',
@@ -81,17 +82,42 @@ def first_files(wanted: Installation, settings: Settings | None = None) -> dict[
     """
     _check(wanted)
     names = list(settings.environments) if settings else [name for name, _ in wanted.environments]
+    first = _text("headgate.yaml", wanted, environments=_environments(wanted))
+    parse(first.encode(), SETTINGS, Settings)
     files = {
-        SETTINGS: _text("headgate.yaml", wanted, environments=_environments(wanted)),
+        SETTINGS: first,
         CI: ci_file(wanted, names),
-        f"{APPS}/{wanted.app}/app.yaml": _text("app.yaml", wanted),
+        f"{APPS}/{wanted.app}/app.yaml": app_yaml(wanted, "web"),
         CODE_OWNERS: code_owners(wanted, settings),
     }
-    parse(files[SETTINGS].encode(), SETTINGS, Settings)
-    parse(files[f"{APPS}/{wanted.app}/app.yaml"].encode(), f"{APPS}/{wanted.app}/app.yaml", App)
     if wanted.setup == "intake":
         files[INTAKE_CI] = ci_file(wanted, names, at_intake=True)
     return files
+
+
+def app_yaml(
+    wanted: Installation,
+    template: str,
+    config: str = "",
+    grant: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> str:
+    """Return an app's app.yaml: what renders it, and what its repository may set. Raises ConfigError."""
+    lines = [f"template: {template}"] if template else []
+    lines += [f"config: {config}"] if config else []
+    lines += [f"grant: {json.dumps(list(grant))}"] if grant else []
+    lines += [f"environments: [{', '.join(environments)}]"] if environments else []
+    if template and not config:
+        lines.append(_MAY_SET)
+    text = _text("app.yaml", wanted) + "\n".join([*lines, ""])
+    parse(text.encode(), f"{APPS}/{wanted.app}/app.yaml", App)
+    return text
+
+
+_MAY_SET = """\
+# With these two lines, values.yaml in the folder 'deploy' of the app's repository may set what is granted:
+# config: deploy
+# grant: [replicas, "env.*"]"""
 
 
 def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: bool = False) -> str:
@@ -100,7 +126,7 @@ def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: boo
         "gitlab-ci.yml",
         wanted,
         where=wanted.intake if at_intake else wanted.project,
-        closed=_CLOSED_AT_INTAKE if at_intake else _CLOSED[wanted.setup],
+        closed=_CLOSED_AT_INTAKE if at_intake else CLOSED[wanted.setup],
         environment_choice=f"options: {json.dumps(['', *environments])}"
         if len(environments) < _MOST_OPTIONS
         else "regex: ^[a-z0-9-]{0,63}$",

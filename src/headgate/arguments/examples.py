@@ -61,14 +61,25 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "headgate adopt ../manifests --charts charts --hooks podinfo=drop --accept-differences",
     ),
     "doctor": ("headgate doctor", "headgate doctor --setup intake --json", "headgate doctor --fix --dry-run"),
+    "app add": (
+        "headgate app add cart --app-project acme/cart",
+        "headgate app add cart --app-project acme/cart --config deploy --grant replicas",
+    ),
+    "environment add": (
+        "headgate environment add staging --delivery review --after dev",
+        "headgate environment add preview --delivery commit --takes 'branch:release/*'",
+    ),
+    "template add": ("headgate template add worker", "headgate template add worker --like web"),
     "explain": ("headgate explain 27", "headgate explain unknown-field"),
     "completion": ("headgate completion bash", "headgate completion fish"),
 }
 
 
-def add_examples(app: typer.Typer) -> None:
-    """Let the help of each command end with its examples."""
-    for command in app.registered_commands:
-        name = command_name(command)
+def add_examples(program: typer.Typer, before: str = "") -> None:
+    """Let the help of each command end with its examples, also of those in groups."""
+    for group in program.registered_groups:
+        add_examples(group.typer_instance, f"{group.name} ")  # type: ignore[arg-type]
+    for command in program.registered_commands:
+        name = f"{before}{command_name(command)}"
         # Typer joins single line ends, so each line is a paragraph.
         command.epilog = "\n\n".join(("Examples:", *EXAMPLES[name]))

@@ -47,7 +47,7 @@ def program_for(words: Sequence[str]) -> typer.Typer:
     if not named:
         return app
     alone = copy.copy(app)
-    alone.registered_commands = named
+    alone.registered_commands, alone.registered_groups = named, []
     return alone
 
 

@@ -21,6 +21,7 @@ from headgate.report.terminal import Terminal
 from headgate.repository import folder
 from headgate.scaffolding import (
     CODE_OWNERS,
+    CODE_OWNERS_PLACES,
     Installation,
     app_lines,
     as_setup,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from headgate.commands.write_settings import Settled
 
+INTO_APP = "Into .gitlab-ci.yml of {}; the image must be pushed in an earlier stage:"
 _TEMPLATE = "web"
 _ENVIRONMENTS = ("dev:commit", "production:review")
 
@@ -76,7 +78,7 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
     if known is not None:
         there_are = tuple((name, environment.delivery) for name, environment in known.environments.items())
         wanted = replace(wanted, environments=there_are)
-    files = first_files(wanted, known) | _template()
+    files = first_files(wanted, known) | starter_template()
     names = list(known.environments) if known else [name for name, _ in wanted.environments]
     clusters = clusters_section(wanted, names) if request.flux else ""
     files[SETTINGS] += clusters
@@ -91,9 +93,7 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
             terminal.line(f"left alone  {path}", "dim")
         else:
             terminal.line(f"{'would write' if request.dry_run else 'wrote':<12}{path}")
-    terminal.line(
-        f"\nInto .gitlab-ci.yml of {wanted.app_project}; the image must be pushed in an earlier stage:\n", "bold"
-    )
+    terminal.line(f"\n{INTO_APP.format(wanted.app_project)}\n", "bold")
     terminal.line(app_lines(wanted))
     if is_another_app and CODE_OWNERS in there:
         terminal.line(f"Into {CODE_OWNERS}, which is there already:\n", "bold")
@@ -168,8 +168,8 @@ def _known_settings(directory: Path) -> Settings | None:
     return parse(file.read_bytes(), SETTINGS, Settings)[0] if file.is_file() else None
 
 
-def _template() -> dict[str, str]:
-    """Return the files of the first shared template, that of the examples."""
+def starter_template() -> dict[str, str]:
+    """Return the files of the first shared template, that of the examples, by their paths in the repository."""
     root = examples() / "manifest-repo"
     found = sorted(path for path in (root / TEMPLATES / _TEMPLATE).rglob("*") if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
@@ -185,7 +185,7 @@ def _is_there(request: InitOptions, path: str) -> bool:
         return (directory / path).exists() or (_has_apps(directory) and not request.app)
     if path == CODE_OWNERS and _has_apps(directory) and not request.app:
         return True
-    places = [f"{place}{CODE_OWNERS}" for place in ("", "docs/", ".gitlab/")] if path == CODE_OWNERS else [path]
+    places = CODE_OWNERS_PLACES if path == CODE_OWNERS else (path,)
     return any((directory / place).exists() or (directory / place).is_symlink() for place in places)
 
 

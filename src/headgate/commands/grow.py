@@ -1,0 +1,281 @@
+"""``headgate app add``, ``environment add``, ``template add``: files are added and edited, the rest stays as it is."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from headgate import __version__, growing
+from headgate.commands.init import INTO_APP, starter_template
+from headgate.config import load
+from headgate.engine.reading import documents
+from headgate.errors import ArgumentError, ConfigError, Location
+from headgate.gitlab_settings.steps import layout_of, steps
+from headgate.gitlab_settings.wanted import shown
+from headgate.paths import APPS, SETTINGS, TEMPLATES
+from headgate.report.terminal import Terminal
+from headgate.repository import folder, git
+from headgate.repository.worktree import tree_of_folder
+from headgate.scaffolding import (
+    CI,
+    CODE_OWNERS,
+    CODE_OWNERS_PLACES,
+    INTAKE_CI,
+    Installation,
+    app_lines,
+    app_yaml,
+    as_setup,
+    clusters_section,
+    code_owners,
+    flux_steps,
+    likely_registry,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from headgate.configuration import Configuration
+    from headgate.model import Settings
+    from headgate.repository.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The manifest repository to add to, and what its files do not say of the set-up."""
+
+    manifests: Path
+    setup: str = ""
+    intake: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppOptions:
+    """An app to add. What is empty comes from its project, and from what is there."""
+
+    name: str
+    project: str
+    image: str = ""
+    template: str = ""
+    config: str = ""
+    grant: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    owners: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentOptions:
+    """An environment to add, and the apps that name theirs and are to have it, too."""
+
+    name: str
+    delivery: str
+    takes: str = ""
+    after: str = ""
+    kubernetes: str = ""
+    cluster: str = ""
+    apps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is there: its files, read and checked; the bodies and the headers of its CI files."""
+
+    tree: Tree
+    configuration: Configuration
+    bodies: Mapping[str, Any]
+    headers: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Settings:
+        return self.configuration.settings
+
+
+def add_app(place: Place, options: AppOptions) -> int:
+    """Add an app, and print what is new to do in GitLab and in the app's repository."""
+    known = _known(place)
+    wanted = _installation(place, known, options)
+    if wanted.app in known.configuration.apps:
+        raise ArgumentError(f"there is an app {wanted.app} already", hint="choose another name")
+    template = options.template or ("" if options.config else _only_template(known))
+    if template and not known.tree.paths(f"{TEMPLATES}/{template}"):
+        raise ArgumentError(f"there is no template {template}", hint=f"'headgate template add {template}' adds one")
+    file = f"{APPS}/{wanted.app}/app.yaml"
+    text = app_yaml(wanted, template, options.config, options.grant, options.environments)
+    owners = next((path for path in CODE_OWNERS_PLACES if path in known.tree), CODE_OWNERS)
+    before = known.tree.read(owners).decode() if owners in known.tree else ""
+    section = growing.owners_with(before, code_owners(wanted, known.settings))
+    terminal = Terminal(sys.stdout)
+    _write(place, known, {file: text, owners: section}, terminal)
+    terminal.line(f"\n{INTO_APP.format(wanted.app_project)}\n", "bold")
+    terminal.line(app_lines(wanted))
+    terminal.line("What is new to do in GitLab:\n", "bold")
+    terminal.line(steps(wanted, for_another_app=True))
+    return 0
+
+
+def add_environment(place: Place, options: EnvironmentOptions) -> int:
+    """Add an environment, and print what is new to do in GitLab and in its cluster."""
+    known = _known(place)
+    new = _environment(known, options)
+    wanted = _installation(place, known, AppOptions(name="app", project=f"{_group(known)}/app"))
+    writes_flux = any(cluster.flux is not None for cluster in known.settings.clusters.values())
+    cluster = ""
+    if writes_flux and not new.cluster:
+        _, _, section = clusters_section(wanted, [new.name]).partition("\n")
+        cluster = "\n".join(line.removeprefix("  ") for line in section.rstrip("\n").split("\n"))
+    files = {SETTINGS: growing.settings_with(_text(known, SETTINGS), known.settings, new, cluster)}
+    for file, header in known.headers.items():
+        files[file] = growing.form_with(_text(known, file), file, header, new)
+    records = dict(known.configuration.apps)
+    for name in options.apps:
+        if name not in records:
+            raise ArgumentError(f"there is no app {name}", hint=f"the apps are {', '.join(sorted(records))}")
+        if records[name].app.environments is not None:
+            file = f"{records[name].folder}/app.yaml"
+            files[file] = growing.app_with(_text(known, file), file, new)
+    terminal = Terminal(sys.stdout)
+    _write(place, known, files, terminal)
+    lists = [name for name, record in records.items() if record.app.environments is not None]
+    without = [name for name in lists if name not in options.apps]
+    if without:
+        terminal.line(f"\nNot in {new.name}, since their app.yaml lists its environments: {', '.join(without)}", "dim")
+    terminal.line("\nWhat is new to do in GitLab:\n", "bold")
+    terminal.line(_new_settings(known, wanted, new) or "Nothing.\n")
+    if cluster:
+        terminal.line(flux_steps(wanted))
+    return 0
+
+
+def add_template(place: Place, name: str, like: str) -> int:
+    """Add a shared template: the one that ``init`` begins with, or a copy of another one."""
+    known = _known(place)
+    if known.tree.paths(f"{TEMPLATES}/{name}"):
+        raise ArgumentError(f"there is a template {name} already", hint="choose another name")
+    if like and not known.tree.paths(f"{TEMPLATES}/{like}"):
+        raise ArgumentError(f"there is no template {like}", hint=f"templates are folders of {TEMPLATES}/")
+    if like:
+        found = {path: known.tree.read(path).decode() for path in known.tree.paths(f"{TEMPLATES}/{like}")}
+    else:
+        found = starter_template()
+    first = f"{TEMPLATES}/{like}/" if like else f"{TEMPLATES}/web/"
+    files = {f"{TEMPLATES}/{name}/{path.removeprefix(first)}": text for path, text in found.items()}
+    chart = f"{TEMPLATES}/{name}/Chart.yaml"
+    if chart in files:
+        files[chart] = files[chart].replace(f"\nname: {like or 'web'}\n", f"\nname: {name}\n", 1)
+    terminal = Terminal(sys.stdout)
+    _write(place, known, files, terminal)
+    terminal.line(f"\nAn app takes it with 'template: {name}' in its app.yaml; nothing is to be done in GitLab.")
+    return 0
+
+
+def _known(place: Place) -> _Known:
+    tree = tree_of_folder(git.open_repository(place.manifests))
+    configuration = load(tree)
+    read = {file: documents(tree.read(file), file) for file in (CI, INTAKE_CI) if file in tree}
+    return _Known(
+        tree=tree,
+        configuration=configuration,
+        bodies={file: found[-1].data for file, found in read.items() if found},
+        headers={file: found[0].data for file, found in read.items() if len(found) > 1},
+    )
+
+
+def _text(known: _Known, file: str) -> str:
+    return known.tree.read(file).decode()
+
+
+def _group(known: _Known) -> str:
+    at = known.settings.gitlab
+    return at.project.rpartition("/")[0] if at else ""
+
+
+def _installation(place: Place, known: _Known, options: AppOptions) -> Installation:
+    """Return what the steps and the app's lines need to know, from the files that are there. Raises ConfigError."""
+    at = known.settings.gitlab
+    if at is None:
+        raise ConfigError("no 'gitlab' here", where=Location(SETTINGS), hint="add 'gitlab: {url: ..., project: ...}'")
+    setup = as_setup(place.setup) if place.setup else growing.setup_of(known.bodies)
+    if setup is None:
+        raise ConfigError(f"{CI} does not say which set-up it is for", hint="pass --setup direct, intake or token")
+    components, pinned = growing.components_of(known.bodies) or ("headgate/headgate", __version__)
+    registry = at.registry or likely_registry(at.url)
+    is_version = pinned.replace(".", "").isdigit()
+    return Installation(
+        *(at.url, at.project, setup, options.name, options.project),
+        *(options.image or f"{registry}/{options.project.lower()}", registry, place.intake or f"{at.project}-intake"),
+        tuple((name, environment.delivery) for name, environment in known.settings.environments.items()),
+        version=pinned.partition(".")[0] if is_version else pinned,
+        pinned=pinned,
+        components=components,
+        owners=options.owners or f"@{options.project.rpartition('/')[0]}",
+    )
+
+
+def _only_template(known: _Known) -> str:
+    """Return the template that an app takes when none is named. Raises ArgumentError."""
+    names = {path.split("/")[1] for path in known.tree.paths(TEMPLATES) if path.count("/") > 1}
+    found = sorted(name for name in names if not name.startswith("."))
+    if len(found) != 1 and "web" not in found:
+        raise ArgumentError(
+            "which template the app takes is unknown", hint=f"pass --template ({', '.join(found)}) or --config FOLDER"
+        )
+    return "web" if "web" in found else found[0]
+
+
+def _environment(known: _Known, options: EnvironmentOptions) -> growing.NewEnvironment:
+    names = list(known.settings.environments)
+    if options.name in names:
+        raise ArgumentError(f"there is an environment {options.name} already", hint="choose another name")
+    after = options.after or (names[-1] if names else "")
+    if after and after not in names:
+        raise ArgumentError(f"there is no environment {after}", hint=f"they are {', '.join(names)}")
+    if options.cluster and options.cluster not in known.settings.clusters:
+        raise ArgumentError(f"there is no cluster {options.cluster}", hint=f"clusters are listed in {SETTINGS}")
+    before = known.settings.environments[after].kubernetes if after else None
+    return growing.NewEnvironment(
+        name=options.name,
+        delivery=options.delivery,
+        takes=growing.rule(options.takes or (f"promotion:{after}" if after else "branch:main")),
+        kubernetes=options.kubernetes or before or "1.34",
+        after=after,
+        cluster=options.cluster,
+    )
+
+
+def _new_settings(known: _Known, wanted: Installation, new: growing.NewEnvironment) -> str:
+    """Return what an environment makes necessary that was not before: the bot, where jobs pushed without one."""
+    needed = layout_of(wanted).needs_bot
+    after = replace(wanted, environments=(*wanted.environments, (new.name, new.delivery)))
+    lines = []
+    if not needed and layout_of(after).needs_bot:
+        (token,) = [setting for setting in shown(layout_of(after)) if setting.name == "token"]
+        lines.append(f"{token.project}: Settings > Access tokens (or a service account): the bot, scope api")
+        lines.append(f"{token.project}: {token.place}")
+    kind = new.takes.strip("{}").partition(":")[0]
+    known_rules = [take for environment in known.settings.environments.values() for take in environment.takes]
+    pattern = new.takes.partition(": ")[2].rstrip("}").strip('"')
+    if kind in ("branch", "tag") and not any(pattern in (take.branch, take.tag) for take in known_rules):
+        where = "Protected branches" if kind == "branch" else "Protected tags"
+        lines.append(f"each app's project: Settings > Repository > {where}: add {pattern}")
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _write(place: Place, known: _Known, files: Mapping[str, str], terminal: Terminal) -> None:
+    """Check all files as every run does, and write them. Raises what such a run would."""
+    changes = {path: text.encode() for path, text in files.items()}
+    after = load(known.tree.with_changes(dict(changes)))
+    _same_apps(known.configuration, after)
+    if not place.dry_run:
+        folder.apply(place.manifests, dict(changes))
+    for path in changes:
+        word = "would write" if place.dry_run else "changed" if path in known.tree else "wrote"
+        terminal.line(f"{word:<12}{path}")
+
+
+def _same_apps(before: Configuration, after: Configuration) -> None:
+    """Check that no app is broken now that was not before. Raises its error."""
+    for place, error in after.broken.items():
+        if place not in before.broken:
+            raise error

@@ -1,0 +1,134 @@
+"""What is added to the files of a manifest repository: an app, an environment, options of the form. Pure.
+
+What people wrote stays as it is, character by character.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.errors import ConfigError, Location
+from headgate.paths import SETTINGS
+from headgate.scaffolding import CI, CLOSED, INTAKE_CI
+from headgate.yamltext.insert import UnusualTextError, with_entry, with_item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headgate.model import Settings
+    from headgate.scaffolding import Setup
+
+_INPUTS = ("environment", "from")
+"""The inputs of the form that name environments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEnvironment:
+    """An environment to add. ``takes`` is a rule in flow style; ``after`` is the environment that it follows."""
+
+    name: str
+    delivery: str
+    takes: str
+    kubernetes: str
+    after: str
+    cluster: str = ""
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        """Its entry in headgate.yaml, in block and in flow style."""
+        facts = [f"takes: {self.takes}", f"delivery: {self.delivery}", f'kubernetes: "{self.kubernetes}"']
+        facts += [f"cluster: {self.cluster}"] if self.cluster else []
+        block = "\n".join([f"{self.name}:", *(f"  {fact}" for fact in facts)])
+        return block, f"{self.name}: {{{', '.join(facts)}}}"
+
+
+def rule(text: str) -> str:
+    """Return a rule of ``takes`` in flow style: ``promotion:dev``, ``branch:main``, ``tag:v*``. Raises ConfigError."""
+    kind, _, name = text.partition(":")
+    if kind not in ("promotion", "branch", "tag") or not name:
+        raise ConfigError(f"the rule is {text!r}, expected promotion:ENV, branch:PATTERN or tag:PATTERN")
+    return f"{{{kind}: {name if re.fullmatch('[a-z][a-z0-9/-]*', name) else json.dumps(name)}}}"
+
+
+def settings_with(text: str, settings: Settings, new: NewEnvironment, cluster: str) -> str:
+    """Return headgate.yaml with an environment, and with a cluster of its name where there are clusters.
+
+    ``cluster`` is that one's entry in block style; empty: none is added. Raises ConfigError.
+    """
+    try:
+        text = with_entry(text, ("environments",), new.entry, after=new.after)
+        runs_on = settings.clusters.get(new.cluster)
+        if runs_on is not None and runs_on.environments:
+            text = with_item(text, ("clusters", new.cluster, "environments"), new.name)
+        if cluster:
+            text = with_entry(text, ("clusters",), (cluster, f"{new.name}: {{flux: {{}}}}"), after=new.after)
+    except UnusualTextError:
+        raise _by_hand(SETTINGS, f"environments, {new.entry[1]}") from None
+    return text
+
+
+def form_with(text: str, file: str, header: Any, new: NewEnvironment) -> str:
+    """Return a CI file whose form offers an environment: in each input that has options. Raises ConfigError."""
+    for name in _offering(header):
+        try:
+            text = with_item(text, ("spec", "inputs", name, "options"), new.name, after=new.after)
+        except UnusualTextError:
+            raise _by_hand(file, f"spec: inputs: {name}: options, {new.name}") from None
+    return text
+
+
+def _offering(header: Any) -> Iterator[str]:
+    spec = header.get("spec") if isinstance(header, dict) else None
+    inputs = spec.get("inputs") if isinstance(spec, dict) else None
+    for name in _INPUTS:
+        found = (inputs or {}).get(name)
+        if isinstance(found, dict) and found.get("options"):
+            yield name
+
+
+def app_with(text: str, file: str, new: NewEnvironment) -> str:
+    """Return an app.yaml that lists its environments with one more. Raises ConfigError."""
+    with suppress(UnusualTextError):
+        return with_item(text, ("environments",), new.name, after=new.after)
+    try:
+        return with_entry(text, ("environments",), (f"{new.name}: {{}}", f"{new.name}: {{}}"), after=new.after)
+    except UnusualTextError:
+        raise _by_hand(file, f"environments, {new.name}") from None
+
+
+def owners_with(text: str, section: str) -> str:
+    """Return CODEOWNERS with one more section at its end."""
+    return f"{text.rstrip()}\n\n{section}" if text.strip() else section
+
+
+def _by_hand(file: str, what: str) -> ConfigError:
+    message = "cannot add to this file without changing other lines"
+    return ConfigError(message, where=Location(file), hint=f"add by hand: {what}")
+
+
+def setup_of(ci: Mapping[str, Any]) -> Setup | None:
+    """Return the set-up that the CI files are written for: by the door that they close; None where they do not say.
+
+    ``ci`` holds their bodies by their names.
+    """
+    if INTAKE_CI in ci:
+        return "intake"
+    workflow = ci[CI].get("workflow") if isinstance(ci.get(CI), dict) else None
+    rules = (workflow or {}).get("rules") or ()
+    closed = [str(found.get("if")) for found in rules if isinstance(found, dict) and found.get("when") == "never"]
+    return next((setup for setup, door in CLOSED.items() if setup != "intake" and door in closed), None)
+
+
+def components_of(ci: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the project of Headgate's components and their version, as the CI file includes them."""
+    included = ci[CI].get("include") if isinstance(ci.get(CI), dict) else None
+    for entry in included if isinstance(included, list) else [included]:
+        address = str(entry.get("component", "")) if isinstance(entry, dict) else ""
+        found = re.fullmatch(r"[^/]+/(.+)/hydrate@(.+)", address)
+        if found:
+            return found[1], found[2]
+    return None
