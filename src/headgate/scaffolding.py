@@ -15,7 +15,8 @@ from urllib.parse import quote
 from headgate.config import parse
 from headgate.errors import ConfigError
 from headgate.model import App, Output, Settings
-from headgate.paths import APPS, SETTINGS
+from headgate.paths import APPS, SETTINGS, TEMPLATES
+from headgate.schemas import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,10 @@ SETUPS: tuple[Setup, ...] = get_args(Setup)
 CI, INTAKE_CI = ".gitlab-ci.yml", "intake.gitlab-ci.yml"
 CODE_OWNERS = "CODEOWNERS"
 CODE_OWNERS_PLACES = (CODE_OWNERS, f"docs/{CODE_OWNERS}", f".gitlab/{CODE_OWNERS}")
+README = "README.md"
+SCHEMAS = ".headgate"
+"""The folder in which editors find the schemas."""
+_TEMPLATE = "web"
 TEXTS = Path(__file__).resolve().parent / "scaffold"
 
 # Which pipelines a project does not run: a hand-off comes in by one door only.
@@ -74,21 +79,26 @@ def likely_registry(server: str) -> str:
     return f"registry.{host}" if host == "gitlab.com" else f"registry.{host.removeprefix('gitlab.')}"
 
 
-def first_files(wanted: Installation, settings: Settings | None = None) -> dict[str, str]:
+def first_files(
+    wanted: Installation, settings: Settings | None = None, *, brings_namespace: bool = True
+) -> dict[str, str]:
     """Return the first files of a manifest repository, checked as every run checks them.
 
-    ``settings`` are those of its headgate.yaml, where that is there already. Raises ConfigError for what none of them
-    takes.
+    ``settings`` are those of its headgate.yaml, where that is there already; ``brings_namespace`` as for
+    `starter_template`. Raises ConfigError for what none of them takes.
     """
     _check(wanted)
     names = list(settings.environments) if settings else [name for name, _ in wanted.environments]
     first = _text("headgate.yaml", wanted, environments=_environments(wanted))
     parse(first.encode(), SETTINGS, Settings)
     files = {
-        SETTINGS: first,
+        SETTINGS: schema_line(SETTINGS) + first,
         CI: ci_file(wanted, names),
         f"{APPS}/{wanted.app}/app.yaml": app_yaml(wanted, "web"),
         CODE_OWNERS: code_owners(wanted, settings),
+        README: _text(README, wanted),
+        **{f"{SCHEMAS}/{name}.schema.json": schema_text(name) for name in (SETTINGS, "app.yaml", "template.yaml")},
+        **starter_template(brings_namespace=brings_namespace),
     }
     if wanted.setup == "intake":
         files[INTAKE_CI] = ci_file(wanted, names, at_intake=True)
@@ -101,23 +111,44 @@ def app_yaml(
     config: str = "",
     grant: Sequence[str] = (),
     environments: Sequence[str] = (),
+    *,
+    has_schema: bool = True,
 ) -> str:
-    """Return an app's app.yaml: what renders it, and what its repository may set. Raises ConfigError."""
+    """Return an app's app.yaml: what renders it, and what its repository may set. Raises ConfigError.
+
+    ``has_schema``: the repository has the schema that editors look for.
+    """
     lines = [f"template: {template}"] if template else []
     lines += [f"config: {config}"] if config else []
     lines += [f"grant: {json.dumps(list(grant))}"] if grant else []
     lines += [f"environments: [{', '.join(environments)}]"] if environments else []
     if template and not config:
         lines.append(_MAY_SET)
+    file = f"{APPS}/{wanted.app}/app.yaml"
     text = _text("app.yaml", wanted) + "\n".join([*lines, ""])
-    parse(text.encode(), f"{APPS}/{wanted.app}/app.yaml", App)
-    return text
+    parse(text.encode(), file, App)
+    return schema_line(file) + text if has_schema else text
 
 
 _MAY_SET = """\
 # With these two lines, values.yaml in the folder 'deploy' of the app's repository may set what is granted:
 # config: deploy
 # grant: [replicas, "env.*"]"""
+
+
+def schema_line(file: str) -> str:
+    """Return the line by which editors find a file's schema: https://github.com/redhat-developer/yaml-language-server."""
+    up, name = "../" * file.count("/"), file.rpartition("/")[2]
+    return f"# yaml-language-server: $schema={up}{SCHEMAS}/{name}.schema.json\n"
+
+
+def starter_template(*, brings_namespace: bool) -> dict[str, str]:
+    """Return the files of a template to begin with. ``brings_namespace``: nobody else makes the apps' Namespaces."""
+    root = TEXTS / "template"
+    found = sorted(path for path in root.rglob("*") if path.is_file())
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
+    facts = str(brings_namespace).lower()
+    return {f"{TEMPLATES}/{_TEMPLATE}/{path}": text.replace("__NAMESPACE__", facts) for path, text in texts.items()}
 
 
 def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: bool = False) -> str:

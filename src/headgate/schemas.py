@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,11 @@ FILES: dict[str, type[StrictModel]] = {
 }
 
 
+def schema_text(file: str) -> str:
+    """Return the schema of one of `FILES`, as it is committed under ``schema/``."""
+    return json.dumps(schema(FILES[file]), indent=2) + "\n"
+
+
 _ATTRIBUTES = {"from": "since", "except": "exceptions"}
 """Keys that are Python keywords, and their attribute names."""
 
@@ -53,6 +60,7 @@ def schema(model: type[StrictModel]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
 
 
+@cache
 def _field_texts() -> dict[str, dict[str, str]]:
     # Read from the source only to print a schema: Pydantic's own way reads it at every start.
     sources = sorted((Path(__file__).parent / "model").glob("*.py"))

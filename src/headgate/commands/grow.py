@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__, growing
-from headgate.commands.init import INTO_APP, starter_template
+from headgate.commands.init import INTO_APP
 from headgate.config import load
 from headgate.engine.reading import documents
 from headgate.errors import ArgumentError, ConfigError, Location
@@ -22,6 +22,7 @@ from headgate.scaffolding import (
     CODE_OWNERS,
     CODE_OWNERS_PLACES,
     INTAKE_CI,
+    SCHEMAS,
     Installation,
     app_lines,
     app_yaml,
@@ -30,6 +31,7 @@ from headgate.scaffolding import (
     code_owners,
     flux_steps,
     likely_registry,
+    starter_template,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ def add_app(place: Place, options: AppOptions) -> int:
     if template and not known.tree.paths(f"{TEMPLATES}/{template}"):
         raise ArgumentError(f"there is no template {template}", hint=f"'headgate template add {template}' adds one")
     file = f"{APPS}/{wanted.app}/app.yaml"
-    text = app_yaml(wanted, template, options.config, options.grant, options.environments)
+    has_schema = f"{SCHEMAS}/app.yaml.schema.json" in known.tree
+    text = app_yaml(wanted, template, options.config, options.grant, options.environments, has_schema=has_schema)
     owners = next((path for path in CODE_OWNERS_PLACES if path in known.tree), CODE_OWNERS)
     before = known.tree.read(owners).decode() if owners in known.tree else ""
     section = growing.owners_with(before, code_owners(wanted, known.settings))
@@ -158,7 +161,8 @@ def add_template(place: Place, name: str, like: str) -> int:
     if like:
         found = {path: known.tree.read(path).decode() for path in known.tree.paths(f"{TEMPLATES}/{like}")}
     else:
-        found = starter_template()
+        writes_flux = any(cluster.flux is not None for cluster in known.settings.clusters.values())
+        found = starter_template(brings_namespace=not writes_flux)
     first = f"{TEMPLATES}/{like}/" if like else f"{TEMPLATES}/web/"
     files = {f"{TEMPLATES}/{name}/{path.removeprefix(first)}": text for path, text in found.items()}
     chart = f"{TEMPLATES}/{name}/Chart.yaml"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate import __version__
-from headgate.commands.demo import examples
 from headgate.commands.write_settings import BOT_VARIABLE, Order, secret_in, write_settings
 from headgate.config import parse
 from headgate.doctor.examine import Checkout
@@ -78,7 +77,8 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
     if known is not None:
         there_are = tuple((name, environment.delivery) for name, environment in known.environments.items())
         wanted = replace(wanted, environments=there_are)
-    files = first_files(wanted, known) | starter_template()
+    writes_flux = request.flux or (known is not None and any(at.flux for at in known.clusters.values()))
+    files = first_files(wanted, known, brings_namespace=not writes_flux)
     names = list(known.environments) if known else [name for name, _ in wanted.environments]
     clusters = clusters_section(wanted, names) if request.flux else ""
     files[SETTINGS] += clusters
@@ -166,13 +166,6 @@ def _known_settings(directory: Path) -> Settings | None:
     """Return a headgate.yaml that is there already."""
     file = directory / SETTINGS
     return parse(file.read_bytes(), SETTINGS, Settings)[0] if file.is_file() else None
-
-
-def starter_template() -> dict[str, str]:
-    """Return the files of the first shared template, that of the examples, by their paths in the repository."""
-    root = examples() / "manifest-repo"
-    found = sorted(path for path in (root / TEMPLATES / _TEMPLATE).rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
 def _is_there(request: InitOptions, path: str) -> bool:

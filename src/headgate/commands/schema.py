@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from headgate.errors import ArgumentError, did_you_mean
-from headgate.schemas import FILES, schema
+from headgate.schemas import FILES, schema, schema_text
 
 
 def text(file: str) -> str:
@@ -15,7 +15,7 @@ def text(file: str) -> str:
             f"there is no schema for '{file}', expected one of: {', '.join(FILES)}",
             hint=did_you_mean(file, list(FILES)),
         )
-    return json.dumps(schema(FILES[file]), indent=2) + "\n"
+    return schema_text(file)
 
 
 def all_schemas() -> str:
