@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.errors import GitError
-from headgate.repository.git import Repository, head, tree_of_commit
+from headgate.repository.git import Repository, head, tree_as_needed
 from headgate.repository.stored import StoredListing
 from headgate.repository.tree import MemoryBlob, Tree
 from support.manifests import git
@@ -55,7 +54,7 @@ def test_they_are_those_of_a_whole_listing(
 ) -> None:
     known = Tree({path: MemoryBlob(path.encode("utf-8", "surrogateescape")) for path in files})
     for look_up_first in (True, False):
-        stored = tree_of_commit(repository, committed(repository, files))
+        stored = tree_as_needed(repository, committed(repository, files))
         if look_up_first:
             stored.look_up(names)
         for found, expected in ((stored, known), (stored.with_changes(changed), known.with_changes(changed))):
@@ -95,8 +94,3 @@ def test_a_new_version_reads_no_folder_of_another_app_below_its_own(
     assert stage.deliver(image=f"{IMAGE}:1.1@{OTHER_DIGEST}").code == 0
     assert "deploy/dev/web" in read
     assert {path for path in read if "cart" in path or "mail" in path} == {"apps/cart", "apps/mail"}
-
-
-def test_missing_commit_is_an_error(repository: Repository) -> None:
-    with pytest.raises(GitError, match=r"commit 0+ not found"):
-        tree_of_commit(repository, "0" * 40)

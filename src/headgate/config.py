@@ -14,7 +14,7 @@ from headgate.engine.reading import SourceText, documents, documents_request
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.explain import explain
 from headgate.model import App, FreezeRecord, Lock, Settings, StrictModel, TemplateSettings
-from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, POLICIES, SETTINGS, WRONG_FOLDER
+from headgate.paths import APPS, ENVIRONMENTS, FROZEN, LOCK, POLICIES, SETTINGS, TEMPLATES, WRONG_FOLDER
 from headgate.repository.tree import prefetch
 from headgate.yamltext.plain import read_plain
 
@@ -89,6 +89,9 @@ def keeps_records_apart(tree: Tree) -> bool:
 
 
 def _read_ahead(tree: Tree, folders: Sequence[str]) -> None:
+    tree.look_up(
+        [TEMPLATES]
+    )  # an app is checked, perhaps when the repository is gone, for whether its template is there
     prefetch(tree, [SETTINGS, LOCK, ENVIRONMENTS, POLICIES, *(f"{folder}/app.yaml" for folder in folders)])
 
 

@@ -150,6 +150,7 @@ def merge_request(run: Run, report: JobReport) -> int:
     branch = request["source_branch"]
     with open_workspace(run.address) as workspace:
         target, trusted = workspace.configuration, workspace.tree
+        trusted.paths()  # all are listed while the clone is there
     check_settings(target.settings, run.event)
     is_foreign = {request["source_project_id"], request["target_project_id"]} != {run.job.project}
     if run.branch is None or branch.startswith(OURS) or is_foreign:

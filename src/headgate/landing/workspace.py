@@ -95,7 +95,7 @@ class Workspace:
     @cached_property
     def files(self) -> Tree:
         """The files of the base commit, without records from another branch."""
-        return git.tree_of_commit(self.repository, self.base)
+        return git.tree_as_needed(self.repository, self.base)
 
     @cached_property
     def has_records_apart(self) -> bool:

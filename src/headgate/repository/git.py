@@ -113,14 +113,17 @@ def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
     reason = None
     if repository.is_blobless:
         with suppress(GitError):  # what is only here, in a commit of this run, is found below
-            _fetch_blobs(repository, oids, _missing_error(repository, oids[0]))
+            _fetch_blobs(repository, _promisor(repository), oids)
     try:
         sizes = _local_sizes(repository, oids)
     except GitError as error:  # older versions of git fail here, since we forbid lazy fetches
         sizes, reason = {}, error
     missing = [oid for oid in oids if oid not in sizes]
     if missing:
-        _fetch_blobs(repository, missing, reason or _missing_error(repository, missing[0]))
+        remote = _promisor(repository)
+        if not remote:
+            raise reason or _missing_error(repository, missing[0])
+        persistently(lambda: _fetch_blobs(repository, remote, missing))
         sizes |= _local_sizes(repository, missing)
     for oid in missing:
         if oid not in sizes:
@@ -138,17 +141,18 @@ def _missing_error(repository: Repository, oid: str) -> GitError:
     return GitError(f"the object {oid} is missing in the repository", where=Location(str(repository.path)))
 
 
-def _fetch_blobs(repository: Repository, oids: Sequence[str], reason: GitError) -> None:
-    """Fetch blobs by one request from the promisor remote of a partial clone; without one, raise ``reason``."""
+def _promisor(repository: Repository) -> str:
+    """Return the remote that a partial clone fetches missing objects from; empty for another repository."""
     output = git(["config", "--list", "--name-only"], cwd=repository.path).decode("utf-8", "surrogateescape")
     keys = [key for key in lines(output) if key.endswith(".promisor")]
-    remotes = [key.removeprefix("remote.").removesuffix(".promisor") for key in keys]
-    if not remotes:
-        raise reason
+    return keys[-1].removeprefix("remote.").removesuffix(".promisor") if keys else ""
+
+
+def _fetch_blobs(repository: Repository, remote: str, oids: Sequence[str]) -> None:
     # No negotiation: we want exactly these ids. The filter keeps git from requesting more.
     args = ["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-    args += ["--no-auto-maintenance", "--filter=blob:none", "--stdin", "--end-of-options", remotes[-1]]
-    persistently(lambda: git(args, cwd=repository.path, stdin=_lines(oids), max_bytes=repository.max_bytes))
+    args += ["--no-auto-maintenance", "--filter=blob:none", "--stdin", "--end-of-options", remote]
+    git(args, cwd=repository.path, stdin=_lines(oids), max_bytes=repository.max_bytes)
 
 
 def _batch(output: bytes) -> Iterator[tuple[str, bytes]]:
@@ -225,28 +229,25 @@ def current_branch(repository: Repository) -> str:
 
 
 def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tree:
-    """Return the files of a commit below ``folder``, with paths from there. Reads and fetches no contents.
-
-    Folders are read as they are looked up. Raises GitError when there is no such commit.
-    """
-    try:
-        oid = repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{tree}}")
-    except GitError:
-        raise GitError(f"commit {commit} not found", where=Location(str(repository.path))) from None
-    files = partial(_all_files, repository, oid)
-    return Tree(StoredListing[Blob](repository, oid, partial(_stored, repository), files)).folder(folder)
+    """Return the files of a commit below ``folder``, with paths from there. Reads and fetches no contents."""
+    return Tree(_files_of(repository, commit, folder))
 
 
-def _stored(repository: Repository, mode: str, oid: str) -> Blob:
-    return StoredBlob(repository, oid, mode)
+def tree_as_needed(repository: Repository, commit: str) -> Tree:
+    """Return the files of a commit, whose folders are read as they are looked up, while the repository exists."""
+    tree = repository.git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
+    everything = partial(_files_of, repository, commit)
+    return Tree(StoredListing[Blob](repository, tree, lambda mode, oid: StoredBlob(repository, oid, mode), everything))
 
 
-def _all_files(repository: Repository, tree: str) -> dict[str, Blob]:
+def _files_of(repository: Repository, commit: str, folder: str = "") -> dict[str, Blob]:
+    listing = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", folder or ".")
     blobs: dict[str, Blob] = {}
-    for line in repository.git("ls-tree", "-r", "-z", "--full-tree", tree).split("\0"):
+    skip = len(folder) + 1 if folder else 0
+    for line in listing.split("\0"):
         if line:  # "100644 blob ID<tab>PATH", sliced by position for speed: there are tens of thousands
             tab = line.index("\t")
-            blobs[line[tab + 1 :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
+            blobs[line[tab + 1 + skip :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
     return blobs
 
 

@@ -27,7 +27,7 @@ class StoredListing(Generic[Item]):
     """The files below a stored folder."""
 
     def __init__(
-        self, store: TreeStore, oid: str, item: Callable[[str, str], Item], everything: Callable[[], dict[str, Item]]
+        self, store: TreeStore, oid: str, item: Callable[[str, str], Item], everything: Callable[[], Mapping[str, Item]]
     ) -> None:
         """Read nothing yet. ``item`` makes a file of its mode and id; ``everything`` lists all files at once."""
         self._store, self._item, self._everything = store, item, everything
