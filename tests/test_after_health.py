@@ -164,13 +164,21 @@ def test_a_promotion_waits_until_it_was_healthy_for_a_time(tmp_path: Path) -> No
 @pytest.mark.long
 def test_a_version_that_fails_gives_way_once_and_a_newer_one_goes_on(tmp_path: Path) -> None:
     with make_place(tmp_path, dev=", on_failure: roll-back") as place:
-        place.version(3)
+        first = place.version(3)
         place.fails()
         assert place.replicas() == 3  # there is nothing to go back to
         place.is_healthy()
         bad = place.version(4)
         place.fails()
         assert place.replicas() == 3
+        known = [("dev", first, "success"), ("dev", bad, "failed"), ("dev", first, "running")]
+        assert place.deployments() == known
+        assert place.scene.statuses(bad)["headgate: dev"][0] == "failed"
+        assert "failed in dev, rolled back to" in place.scene.statuses(bad)["headgate: dev"][1]
+        place.scene.written()
+        place.scheduled()
+        assert place.scene.written() == []
+        assert place.deployments() == known
         assert "pin:" not in place.show("apps/web/releases/dev/release.yaml")
         place.fails()  # what it went back to fails too
         before = place.head

@@ -138,7 +138,7 @@ def schedule(run: Run, report: JobReport) -> int:
     scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     health = run_health(run)
-    rolled_back = run_job(run, report, verbs.roll_back_failed(health), None)
+    rolled_back = run_job(run, report, verbs.roll_back_failed(health), Scope(landed=True))
     promoted = run_job(run, report, verbs.promote_due(run.histories, health), None)
     return merge_codes([verified, rolled_back, promoted, run_job(run, report, verbs.refresh(), scope)])
 
@@ -233,7 +233,7 @@ def run_job(
         if scope is not None and scope.since:
             report.announcements.pushed(run, workspace)
         result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
-        if scope is not None:
+        if scope is not None and (result.landings or not scope.landed):
             result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
     return print_result(result, terminal)
 

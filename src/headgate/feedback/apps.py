@@ -54,13 +54,14 @@ class Scope:
     """Which apps get reports: those that a run touched, those of a push, or with ``everything`` all.
 
     ``since`` is a commit: it counts with all that came after it. ``reported`` is a commit up to which everything is
-    reported. ``sent`` is the commit whose hand-off this run landed.
+    reported. ``sent`` is the commit whose hand-off this run landed. ``landed``: nothing where the run landed nothing.
     """
 
     everything: bool = False
     since: str = ""
     reported: str = ""
     sent: CommitRef | None = None
+    landed: bool = False
 
 
 def report(

@@ -37,8 +37,8 @@ class CommitReport:
 
     ``name`` is the environment's, with the app's when several apps share a project. ``state`` is that of GitLab's
     status. ``deployed``: the environment runs this commit. ``pipeline`` handed the commit off; 0 when unknown.
-    ``health`` is GitLab's state for the deployment, by Flux's verdict; empty where nothing reports it. ``job`` is the
-    address of the job that failed, if this run is it.
+    ``health`` is GitLab's state for the deployment, by Flux's verdict; empty where nothing reports it. ``rolled_back``:
+    it was deployed, failed, and is not any more. ``job`` is the address of the job that failed, if this run is it.
     """
 
     project: int
@@ -53,6 +53,7 @@ class CommitReport:
     deployed: bool = False
     pipeline: int = 0
     health: str = ""
+    rolled_back: bool = False
     job: str = ""
 
 
@@ -208,11 +209,23 @@ def _gone(app: AppState, gone: Iterable[CommitRef]) -> Iterator[CommitReport]:
     parts_in_use += [part for group in app.held_groups for part in group.parts.values()]
     current = {(part.project_id, part.commit) for part in parts_in_use}
     projects = {part.project_id for part in parts_in_use}
+    rolled_back = _rolled_back(app.release)
     for project, commit, ref in gone:
-        if (project, commit) not in current and project in projects:
+        if commit in rolled_back and project in projects:
+            text = f"failed in {app.environment}, rolled back to {version(app.release)}"
+            report = _build(app, (project, commit, ref), "failed", text, app.url)
+            yield replace(report, deployed=True, health="failed", rolled_back=True)
+        elif (project, commit) not in current and project in projects:
             text = f"superseded in {app.environment} by {version(newest)}"
             url = app.review_url or app.url
             yield _build(app, (project, commit, ref), "canceled", text, url)
+
+
+def _rolled_back(release: Release | None) -> set[str]:
+    """Return the commits that `on_failure` took back: the newest ever released, where no pin keeps them away."""
+    if release is None or release.pin is not None:
+        return set()
+    return {part.commit for part in release.newest.values()} - {part.commit for part in parts(release).values()}
 
 
 def failed(app: AppState, sent: CommitRef, error: HeadgateError) -> CommitReport:

@@ -52,6 +52,8 @@ def _record(gitlab: GitLab, report: CommitReport) -> bool:
         return False
     if report.health and _follows_health(gitlab, path, report):
         return True
+    if report.rolled_back:
+        return False
     body: dict[str, Any] = {
         "environment": report.name,
         "sha": report.commit,
