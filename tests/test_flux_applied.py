@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 EVERYTHING = (
     "{url: 'https://git.example.com/m.git', branch: live, secret: null, service_account: 'apply-{app}', sops: keys, "
-    "interval: 1h, timeout: 1m30s, receiver: hook, statuses: bot, "
+    "interval: 1h, fetch_interval: 1m, timeout: 1m30s, receiver: hook, statuses: bot, "
     "labels: {pod-security.kubernetes.io/enforce: baseline}}"
 )
 

@@ -104,7 +104,7 @@ def test_a_namespace_has_its_labels_and_is_never_pruned(flux: ManifestRepository
 def test_every_setting_reaches_its_object(flux: ManifestRepository) -> None:
     options = (
         "flux: {url: 'https://git.example.com/m.git', branch: live, secret: null, service_account: 'apply-{app}', "
-        "sops: keys, interval: 1h, timeout: 90s, receiver: hook, statuses: bot}, namespace: gitops"
+        "sops: keys, interval: 1h, fetch_interval: 1m, timeout: 90s, receiver: hook, statuses: bot}, namespace: gitops"
     )
     flux.write({"headgate.yaml": SETTINGS.replace("dev: {flux: {}}", f"dev: {{{options}}}")})
     hydrate(flux)
@@ -112,7 +112,7 @@ def test_every_setting_reaches_its_object(flux: ManifestRepository) -> None:
     assert {one["metadata"]["namespace"] for one in found.values() if one["kind"] != "Namespace"} == {"gitops"}  # type: ignore[index]
     by_kind = {str(one["kind"]): one.get("spec") for one in found.values()}
     assert by_kind["GitRepository"] == {
-        "interval": "1h",
+        "interval": "1m",
         "ref": {"branch": "live"},
         "url": "https://git.example.com/m.git",
     }

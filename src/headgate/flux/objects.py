@@ -81,7 +81,7 @@ def kustomization(placed: AppOnCluster, flux: FluxObjects, namespace: str) -> Ma
 
 def oci_repository(placed: AppOnCluster, artifact: Artifact, flux: FluxObjects, namespace: str) -> Manifest:
     """Return the object by which Flux reads an artifact: https://fluxcd.io/flux/components/source/ocirepositories/."""
-    spec: dict[str, Any] = {"interval": flux.interval, "ref": {"tag": artifact.tag}}
+    spec: dict[str, Any] = {"interval": flux.fetch_interval or flux.interval, "ref": {"tag": artifact.tag}}
     spec["url"] = f"oci://{artifact.repository}"
     spec |= {"secretRef": {"name": flux.registry_secret}} if flux.registry_secret is not None else {}
     return _object(_SOURCES, "OCIRepository", placed.source, namespace, spec)
@@ -103,7 +103,7 @@ def shared_objects(
     ``flux.url`` says where the repository is and no statuses are posted.
     """
     address = f"{gitlab.url}/{gitlab.project}" if gitlab is not None else ""
-    source: dict[str, Any] = {"interval": flux.interval, "ref": {"branch": flux.branch}}
+    source: dict[str, Any] = {"interval": flux.fetch_interval or flux.interval, "ref": {"branch": flux.branch}}
     source["url"] = flux.url or f"{address}.git"
     source |= {"secretRef": {"name": flux.secret}} if flux.secret is not None else {}
     found = [_object(_SOURCES, "GitRepository", SOURCE, namespace, source)] if reads_git else []

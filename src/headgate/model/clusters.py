@@ -48,7 +48,9 @@ class FluxObjects(StrictModel):
     sops: Name | None = None
     """Secret with the keys that decrypt SOPS files."""
     interval: Duration = "10m"
-    """How often Flux looks for new commits and for drift."""
+    """How often Flux looks for drift and tries again what failed; for new commits, too, without `fetch_interval`."""
+    fetch_interval: Duration | None = None
+    """How often Flux looks for new commits: `1m`, say, where nothing tells it. Default: `interval`."""
     timeout: Duration = "5m"
     """How long an app may take to become healthy."""
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
