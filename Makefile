@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SHELL_SCRIPTS := .ci/run scripts/install-uv $(addprefix image/, base build build-tools compose debian go installed lint-engine network settle with-engine) \
     $(wildcard image/*.sh) $(addprefix tests/pipelines/, check login prepare)
 
-.PHONY: help demo test test-go test-long soak test-gitlab gitlab lint schema tools validator judges readers registry apiserver cluster-tools flux-crds \
+.PHONY: help demo test test-go test-long soak test-gitlab gitlab cluster test-cluster lint schema tools validator judges readers registry apiserver cluster-tools flux-crds \
     staticcheck release-tools rehearsal browser gitlab-ci-local image test-image smoke reproducible benchmark clean
 
 help: ## show this
@@ -38,6 +38,12 @@ test-gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run the tests that
 
 gitlab: $(VENV)/.ready tools registry gitlab-ci-local ## run a GitLab to play with, with an app and a manifest repository
 	cd tests && ../$(VENV)/bin/python -m support.playground
+
+cluster: cluster-tools ## run a GitLab and two clusters with Flux to play with
+	cd tests && ../$(VENV)/bin/python -m support.demonstration
+
+test-cluster: cluster-tools ## run the tests that apply to clusters with Flux
+	$(VENV)/bin/pytest -q -m cluster
 
 lint: $(VENV)/.ready staticcheck ## check style, types, shell scripts and YAML
 	image/lint-engine $(TOOLS)
@@ -74,7 +80,7 @@ registry: ## build the registry that tests run, unless PATH has this version
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
 
-cluster-tools: ## build the rest of a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
+cluster-tools: $(VENV)/.ready tools validator registry flux-crds gitlab-ci-local ## build a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
 	@image/build-tools $(TOOLS) cluster
 
 flux-crds: ## make the CRDs of Flux that tests apply Flux objects to

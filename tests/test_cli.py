@@ -286,6 +286,18 @@ def test_demo_does_not_write_into_a_folder_with_files(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name != "manifests"] == ["mine"]
 
 
+def test_demo_with_clusters_says_how_to_get_its_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_TOOLS", str(tmp_path))
+    (tmp_path / "etcd").touch()
+    ran = headgate("demo", "--cluster")
+    assert ran.code == 24
+    assert "kube-apiserver, kubectl" in ran.err
+    assert "etcd" not in ran.err
+    assert "make cluster-tools" in ran.err
+    monkeypatch.setattr("headgate.commands.demo.find_spec", lambda _: None)
+    assert "needs a checkout of Headgate" in headgate("demo", "--cluster").err
+
+
 def test_usage_errors_exit_2(headgate_program: list[str]) -> None:
     for args in (["hydrate", "--no-such-option"], ["hydrate", "--check", "--commit"], ["deliver"]):
         done = subprocess.run([*headgate_program, *args], capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn
 
 from headgate import signals
 from headgate.errors import ExhaustedError, ToolError
@@ -153,6 +153,12 @@ def processor_seconds(pid: int) -> float:
         return 0
     fields = stat.rpartition(b")")[2].split()  # the program's name, in parentheses, may have spaces
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def become(args: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Give this process over to a program, with its terminal and its signals. ``env`` is its whole environment."""
+    sys.stdout.flush()
+    os.execve(args[0], list(args), dict(env))  # noqa: S606  no shell is wanted
 
 
 def wait(child: subprocess.Popen[bytes], seconds: float) -> None:

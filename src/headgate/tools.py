@@ -12,6 +12,17 @@ from headgate.errors import ToolError
 
 ENGINE = "headgate-engine"
 VALIDATOR = "headgate-validator"
+CLUSTER_PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kubectl",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kwok",
+    "source-controller",
+    "kustomize-controller",
+)
+"""What ``make cluster-tools`` builds: a cluster with Flux, for tests and ``headgate demo --cluster``."""
 
 
 def own_folder() -> Path:

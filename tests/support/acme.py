@@ -169,15 +169,20 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
         gitlab.push(acme.intake, {"README.md": "hand-offs\n"}, user=acme.max)
         acme.intake.pipelines.clear()
         acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
-    include = (
-        f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@{MAJOR}\n    inputs:\n"
-        f"      manifests: {acme.triggered.path}\n      images: {acme.image}:$CI_COMMIT_SHORT_SHA\n"
-    )
+    include = include_deliver(acme.triggered.path, acme.image)
     own = DEPLOYMENT.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
     config = {"deploy/shop.yaml": own} if own_config else {"deploy/values.yaml": own}
     first: dict[str, str | None] = {".gitlab-ci.yml": include, **config}
     gitlab.push(shop, first, user=acme.dana, message="Begin [skip ci]")
     shop.pipelines.clear()
+
+
+def include_deliver(manifests: str, image: str) -> str:
+    """Return the CI configuration of an app that hands its image off."""
+    return (
+        f"include:\n  - component: $CI_SERVER_FQDN/headgate/headgate/deliver@{MAJOR}\n    inputs:\n"
+        f"      manifests: {manifests}\n      images: {image}:$CI_COMMIT_SHORT_SHA\n"
+    )
 
 
 def follow_the_steps(acme: Acme, setup: str) -> None:

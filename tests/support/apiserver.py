@@ -12,10 +12,11 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -65,10 +66,13 @@ class ApiServer:
 
 
 @contextmanager
-def serve_apiserver(folder: Path) -> Iterator[ApiServer]:
-    """Run an API server with nothing in it, all its files in ``folder``, for as long as the block lasts."""
+def serve_apiserver(folder: Path, context: str = "test") -> Iterator[ApiServer]:
+    """Run an API server with nothing in it, all its files in ``folder``, for as long as the block lasts.
+
+    ``context`` is what its kubeconfig calls it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    store_port, port = _free_ports(2)
+    store_port, port = free_ports(2)
     store, url = f"http://127.0.0.1:{store_port}", f"https://127.0.0.1:{port}"
     token = secrets.token_hex()
     _write_keys(folder, token)
@@ -77,22 +81,24 @@ def serve_apiserver(folder: Path) -> Iterator[ApiServer]:
         session.trust_env = False  # no proxies, no .netrc
         session.verify = str(_authority(folder))
         session.headers["Authorization"] = f"Bearer {token}"
-        server = ApiServer(url=url, kubeconfig=_write_kubeconfig(folder, url, token), session=session)
-        stack.enter_context(_running("etcd", _etcd_flags(folder, store), folder))
-        process = stack.enter_context(_running("kube-apiserver", _apiserver_flags(folder, store, port), folder))
+        server = ApiServer(url=url, kubeconfig=_write_kubeconfig(folder, context, url, token), session=session)
+        stack.enter_context(running("etcd", _etcd_flags(folder, store), folder))
+        process = stack.enter_context(running("kube-apiserver", _apiserver_flags(folder, store, port), folder))
         _wait_until_ready(server, process, folder)
         yield server
 
 
 def program(name: str) -> str:
-    """Return the program that `make apiserver` built."""
+    """Return the program that `make apiserver` built, or `make cluster-tools`."""
     path = tools.own_folder() / name
     if not path.is_file():
-        pytest.fail(f"{path} is not here: run 'make apiserver'")
+        target = "apiserver" if name in ("etcd", "kube-apiserver", "kubectl") else "cluster-tools"
+        pytest.fail(f"{path} is not here: run 'make {target}'")
     return str(path)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nothing listens on now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -113,14 +119,14 @@ def _write_keys(folder: Path, token: str) -> None:
     (folder / "service-accounts.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
 
 
-def _write_kubeconfig(folder: Path, url: str, token: str) -> Path:
+def _write_kubeconfig(folder: Path, context: str, url: str, token: str) -> Path:
     configuration = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": str(_authority(folder))}}],
-        "users": [{"name": "admin", "user": {"token": token}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-        "current-context": "test",
+        "clusters": [{"name": context, "cluster": {"server": url, "certificate-authority": str(_authority(folder))}}],
+        "users": [{"name": context, "user": {"token": token}}],
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
+        "current-context": context,
     }
     file = folder / "kubeconfig"
     file.write_text(json.dumps(configuration))  # JSON is YAML
@@ -157,16 +163,23 @@ def _apiserver_flags(folder: Path, store: str, port: int) -> list[str]:
 
 
 @contextmanager
-def _running(name: str, flags: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    name: str,
+    flags: list[str],
+    folder: Path,
+    env: Mapping[str, str] = MappingProxyType({}),
+    *,
+    seconds_to_stop: float = _SECONDS_TO_STOP,
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with an environment of its own, its output in a log, and end it."""
     with (folder / f"{name}.log").open("wb") as output:
-        process = subprocess.Popen([program(name), *flags], cwd=folder, stdout=output, stderr=output, env={})
+        process = subprocess.Popen([program(name), *flags], cwd=folder, stdout=output, stderr=output, env=dict(env))
     try:
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(timeout=_SECONDS_TO_STOP)
+            process.wait(timeout=seconds_to_stop)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

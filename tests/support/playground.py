@@ -23,7 +23,7 @@ from support.gitlab.pages import answer_page
 from support.registry import serve_registry
 
 _TESTS = Path(__file__).resolve().parents[1]
-_BUILD = """
+BUILD = """
 build:
   stage: build
   script:
@@ -47,12 +47,13 @@ class Playground:
 @contextmanager
 def playground(folder: Path) -> Iterator[Playground]:
     """Run it for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = jobs_path(folder)
     with serve_registry(folder / "registry") as registry, serve_gitlab(folder / "gitlab", path) as gitlab:
         _write_builder(folder / "bin/push-image", registry.host)
         acme = make_acme(gitlab, registry, folder)
         own = gitlab.show(acme.shop, ".gitlab-ci.yml")
-        gitlab.push(acme.shop, {".gitlab-ci.yml": f"{own}\n{_BUILD}"}, user=acme.dana, message="Build [skip ci]")
+        gitlab.push(acme.shop, {".gitlab-ci.yml": f"{own}\n{BUILD}"}, user=acme.dana, message="Build [skip ci]")
         acme.shop.pipelines.clear()
         people = {"dana": acme.dana, "max": acme.max}
         gitlab.pages = lambda request: answer_page(gitlab, request, acme.max)
@@ -76,7 +77,6 @@ def main() -> None:
     """Run it until it is interrupted."""
     with tempfile.TemporaryDirectory(prefix="headgate-gitlab-") as scratch:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
         with playground(folder) as found:
             sys.stdout.write(_WORDS.format(url=found.acme.gitlab.url, shop=found.address("acme/shop", "dana")))
             sys.stdout.flush()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "hydrate": ("headgate hydrate", "headgate hydrate --check --app shop", "headgate hydrate --environment dev --diff"),
-    "demo": ("headgate demo",),
+    "demo": ("headgate demo", "headgate demo --cluster"),
     "deliver": (
         "headgate deliver --project acme/shop --commit 4bc8... --image registry.example.com/acme/shop:2.1.0@sha256:...",
     ),

@@ -91,8 +91,15 @@ def demo(
     directory: Annotated[
         Path | None, typer.Option("--directory", help="New folder for the demo's repositories.")
     ] = None,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster",
+            help="Show a push on its way to pods that run: with a GitLab, two clusters and Flux, in a checkout.",
+        ),
+    ] = False,
 ) -> None:
     """Show the whole product in a minute, on example repositories on this machine."""
     from headgate.commands import demo as command  # noqa: PLC0415
 
-    finish(lambda: command.run(directory))
+    finish(command.run_on_clusters if cluster else lambda: command.run(directory))

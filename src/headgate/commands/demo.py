@@ -1,23 +1,30 @@
-"""``headgate demo``: the whole product in a minute, on two repositories made from ``examples/``, with nothing else."""
+"""``headgate demo``: the whole product in a minute, on two repositories made from ``examples/``, with nothing else.
+
+``--cluster`` runs what a checkout has besides: a GitLab for tests, and clusters with Flux.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate import process
 from headgate.commands import deliver, verbs
 from headgate.commands.options import RunOptions
 from headgate.commands.run import run_intent
-from headgate.errors import GuardError, Location
+from headgate.errors import GuardError, Location, ToolError
 from headgate.paths import group_branch
 from headgate.releases.handoff import HandOff
 from headgate.report.terminal import Terminal
 from headgate.repository import git
+from headgate.tools import CLUSTER_PROGRAMS, own_folder
 
 if TYPE_CHECKING:
     from headgate.repository.git import Repository
@@ -87,6 +94,24 @@ def run(directory: Path | None) -> int:
         f"  headgate hydrate --manifests {stage.manifests.path} --check"
     )
     return code
+
+
+def run_on_clusters() -> int:
+    """Become the checkout's program that follows a push to pods that run. Raises ToolError where it is not there."""
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / "tests/support/demonstration.py").is_file() or find_spec("pytest") is None:
+        raise ToolError(
+            "a demo with clusters needs a checkout of Headgate, which has a GitLab for tests",
+            hint="run 'make cluster-tools' in a checkout, which takes 10 to 15 minutes, then its '.venv/bin/headgate'",
+        )
+    missing = [name for name in (*CLUSTER_PROGRAMS, "registry") if not (own_folder() / name).is_file()]
+    if missing:
+        raise ToolError(
+            f"{', '.join(missing)} not found in {own_folder()}",
+            hint="run 'make cluster-tools', which takes 10 to 15 minutes the first time",
+        )
+    environ = {**os.environ, "PYTHONPATH": str(checkout / "tests")}
+    process.become([sys.executable, "-m", "support.demonstration", "--walk"], environ)
 
 
 def _folder(directory: Path | None) -> Path:
