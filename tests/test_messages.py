@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
@@ -87,13 +87,17 @@ def test_doctor_without_a_checkout_names_the_folder_and_the_options(tmp_path: Pa
 # Options
 
 
-def options() -> dict[str, list[list[str]]]:
-    """Return the spellings of each command's options."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return {
-        name: [parameter.opts for parameter in command.params if parameter.param_type_name == "option"]
-        for name, command in commands.items()
-    }
+def options(group: Any = None, before: str = "") -> dict[str, list[list[str]]]:
+    """Return the spellings of each command's options, also of those in groups."""
+    found: dict[str, list[list[str]]] = {}
+    program: Any = group or typer.main.get_command(app)
+    for name, command in program.commands.items():
+        if hasattr(command, "commands"):
+            found |= options(command, f"{before}{name} ")
+        else:
+            own = [parameter.opts for parameter in command.params if parameter.param_type_name == "option"]
+            found[f"{before}{name}"] = own
+    return found
 
 
 NEED_NO_REPOSITORY = {"ci", "hand-off", "demo", "init", "version", "schema", "explain", "completion"}

@@ -83,7 +83,7 @@ def add_app(
             environments=tuple(environment or ()),
             owners=owners,
         )
-        place = command.Place(manifests=manifests, setup=setup, intake=intake, dry_run=dry_run)
+        place = command.Target(manifests=manifests, setup=setup, intake=intake, dry_run=dry_run)
         return command.add_app(place, options)
 
     finish(run)
@@ -132,7 +132,7 @@ def add_environment(
             cluster=cluster,
             apps=tuple(apps_ or ()),
         )
-        return command.add_environment(command.Place(manifests=manifests, setup=setup, dry_run=dry_run), options)
+        return command.add_environment(command.Target(manifests=manifests, setup=setup, dry_run=dry_run), options)
 
     finish(run)
 
@@ -150,7 +150,7 @@ def add_template(
     from headgate.commands import grow as command  # noqa: PLC0415
 
     def run() -> int:
-        place = command.Place(manifests=manifests, dry_run=dry_run)
+        place = command.Target(manifests=manifests, dry_run=dry_run)
         return command.add_template(place, _answer(name, "name of the template", "its name"), like)
 
     finish(run)

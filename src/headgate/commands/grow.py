@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Target:
     """The manifest repository to add to, and what its files do not say of the set-up."""
 
     manifests: Path
@@ -94,7 +94,7 @@ class _Known:
         return self.configuration.settings
 
 
-def add_app(place: Place, options: AppOptions) -> int:
+def add_app(place: Target, options: AppOptions) -> int:
     """Add an app, and print what is new to do in GitLab and in the app's repository."""
     known = _known(place)
     wanted = _installation(place, known, options)
@@ -118,7 +118,7 @@ def add_app(place: Place, options: AppOptions) -> int:
     return 0
 
 
-def add_environment(place: Place, options: EnvironmentOptions) -> int:
+def add_environment(place: Target, options: EnvironmentOptions) -> int:
     """Add an environment, and print what is new to do in GitLab and in its cluster."""
     known = _known(place)
     new = _environment(known, options)
@@ -151,7 +151,7 @@ def add_environment(place: Place, options: EnvironmentOptions) -> int:
     return 0
 
 
-def add_template(place: Place, name: str, like: str) -> int:
+def add_template(place: Target, name: str, like: str) -> int:
     """Add a shared template: the one that ``init`` begins with, or a copy of another one."""
     known = _known(place)
     if known.tree.paths(f"{TEMPLATES}/{name}"):
@@ -174,7 +174,7 @@ def add_template(place: Place, name: str, like: str) -> int:
     return 0
 
 
-def _known(place: Place) -> _Known:
+def _known(place: Target) -> _Known:
     tree = tree_of_folder(git.open_repository(place.manifests))
     configuration = load(tree)
     read = {file: documents(tree.read(file), file) for file in (CI, INTAKE_CI) if file in tree}
@@ -195,7 +195,7 @@ def _group(known: _Known) -> str:
     return at.project.rpartition("/")[0] if at else ""
 
 
-def _installation(place: Place, known: _Known, options: AppOptions) -> Installation:
+def _installation(place: Target, known: _Known, options: AppOptions) -> Installation:
     """Return what the steps and the app's lines need to know, from the files that are there. Raises ConfigError."""
     at = known.settings.gitlab
     if at is None:
@@ -266,7 +266,7 @@ def _new_settings(known: _Known, wanted: Installation, new: growing.NewEnvironme
     return "".join(f"- {line}\n" for line in lines)
 
 
-def _write(place: Place, known: _Known, files: Mapping[str, str], terminal: Terminal) -> None:
+def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Terminal) -> None:
     """Check all files as every run does, and write them. Raises what such a run would."""
     changes = {path: text.encode() for path, text in files.items()}
     after = load(known.tree.with_changes(dict(changes)))
