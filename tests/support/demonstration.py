@@ -161,7 +161,7 @@ _THERE = """\
 _WORDS = """
   1. git clone {shop} shop && cd shop
   2. change deploy/values.yaml (replicas), commit, push
-  3. kubectl --context dev get kustomizations,pods --all-namespaces --watch
+  3. .tools/kubectl --context dev get kustomizations,pods --all-namespaces --watch
   4. {url}/acme/manifests: when dev is healthy, production is proposed there; merge it
   5. write crashes- before $CI_COMMIT_SHORT_SHA, twice, in .gitlab-ci.yml, and push: that version never gets ready,
      is reported as failed, and rolled back
