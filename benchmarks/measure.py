@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -119,14 +121,39 @@ def once(way: Way, outputs: Path) -> Cost:
     return Cost(time.perf_counter() - begin, cpu, peak, max(together))
 
 
+def alone(command: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None) -> tuple[Cost, str]:
+    """Run a program beside others of this process, which do not count. Returns its cost, and what it printed.
+
+    Ends the benchmark when it fails.
+    """
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        with _watched(process.pid, every=0.5) as together:
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begin
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    if status != 0:
+        raise SystemExit(f"ended with {process.returncode}: {' '.join(command)}\n{text[-2000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, max(together)), text
+
+
 @contextmanager
-def _watched() -> Iterator[list[int]]:
-    """Look at the memory of all that this process started, now and then."""
+def _watched(ancestor: int = 0, *, every: float = 0.05) -> Iterator[list[int]]:
+    """Look at the memory of all that this process started, now and then; or of an ``ancestor`` with all of its own.
+
+    ``every``: seconds. A look at a large process takes the processor some milliseconds.
+    """
     seen, done = [0], threading.Event()
+    own = [ancestor] if ancestor else []
 
     def look() -> None:
-        while not done.wait(0.05):
-            seen.append(sum(_memory(process) for process in _descendants()))
+        while not done.wait(every):
+            seen.append(sum(_memory(process) for process in [*own, *_descendants(ancestor or os.getpid())]))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -137,13 +164,13 @@ def _watched() -> Iterator[list[int]]:
         thread.join()
 
 
-def _descendants() -> list[int]:
+def _descendants(ancestor: int) -> list[int]:
     parents: dict[int, int] = {}
     for name in (path.name for path in Path("/proc").iterdir()):
         if name.isdigit():
             with suppress(OSError, ValueError), Path(f"/proc/{name}/stat").open(encoding="utf-8") as file:
                 parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
-    found, fresh = [], [os.getpid()]
+    found, fresh = [], [ancestor]
     while fresh:
         fresh = [process for process, parent in parents.items() if parent in fresh]
         found += fresh

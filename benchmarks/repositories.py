@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from benchmarks.chart import CHART
-from benchmarks.sources import jinja_template, kustomize_base, kustomize_overlay, plain_config
+from benchmarks.sources import jinja_extras, jinja_template, kustomize_base, kustomize_overlay, plain_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +92,17 @@ def jinja2(root: Path, apps: int) -> int:
     return _finish(root, apps, ENVIRONMENTS)
 
 
+def large(root: Path, apps: int) -> int:
+    """Build: like `jinja2`, with six objects for each app-environment, and apps in folders of teams of a hundred."""
+    _write(root / "templates/web", {**jinja_template(), **jinja_extras()})
+    for index in range(apps):
+        name = f"app-{index:05}"
+        values = {"values.yaml": f"cpu: {50 + index % 200}m\n"}
+        values |= {f"values.{env}.yaml": f"host: {name}.{env}.example.com\n" for env in ENVIRONMENTS}
+        _app(root, name, "template: web", values, folder=f"apps/team-{index // 100:03}/{name}")
+    return _finish(root, apps, ENVIRONMENTS)
+
+
 def plain(root: Path, apps: int) -> int:
     """Build: each app brings a Deployment, a Service and an Ingress along, in three environments."""
     for index, name in enumerate(app_names(apps)):
@@ -170,14 +181,16 @@ def _app(
     values: Mapping[str, str],
     environments: tuple[str, ...] = ENVIRONMENTS,
     image: str = "",
+    folder: str = "",
 ) -> None:
     """Write an app with one image, which has been released everywhere."""
+    folder = folder or f"apps/{name}"
     image = image or f"registry.example.com/acme/{name}"
     text = f"project: acme/{name}\nimages:\n  {name}: {image}\n{source}\n"
-    _write(root / "apps" / name, {"app.yaml": text, **values})
+    _write(root / folder, {"app.yaml": text, **values})
     for environment in environments:
         release = _release(name, image, environment, config="config:" in source)
-        _write(root / "apps" / name / "releases" / environment, {"release.yaml": release})
+        _write(root / folder / "releases" / environment, {"release.yaml": release})
 
 
 def _release(name: str, image: str, environment: str, *, config: bool) -> str:

@@ -73,6 +73,29 @@ spec:
                 port:
                   name: http
 """
+_EXTRAS = """\
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ app }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ app }}
+data:
+  host: {{ values.host }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ app }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: {{ app }}
+"""
 _FILES = {"deployment.yaml": _DEPLOYMENT, "service.yaml": _SERVICE, "ingress.yaml": _INGRESS}
 
 
@@ -88,6 +111,11 @@ def jinja_template() -> dict[str, str]:
     }
     files = {f"{file}.j2": text.format(**names) for file, text in _FILES.items()}
     return {**files, "values.yaml": "replicas: 1\ncpu: 50m\n"}
+
+
+def jinja_extras() -> dict[str, str]:
+    """Return one more file of that template: a ServiceAccount, a ConfigMap and a PodDisruptionBudget."""
+    return {"extras.yaml.j2": _EXTRAS}
 
 
 def plain_config(name: str, environment: str, number: int) -> dict[str, str]:

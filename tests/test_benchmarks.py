@@ -66,3 +66,21 @@ def test_measures_a_rehydration() -> None:
     data = json.loads(done.stdout)
     assert set(data["ways"]) == {"start", "nothing changed", "template changed"}
     assert all(value > 0 for way in data["ways"].values() for value in way.values())
+
+
+@pytest.mark.long
+def test_measures_how_it_grows() -> None:
+    program = PROGRAM.with_name("scale.py")
+    args = ["--sizes", "6,30", "--commits", "10", "--rounds", "1", "--shards", "2", "--json"]
+    done = subprocess.run([sys.executable, str(program), *args], check=True, stdout=-1)
+    data = json.loads(done.stdout)
+    assert {way: set(sizes) for way, sizes in data["ways"].items()} == {
+        "no-op": {"6", "30"},
+        "hand-off": {"6", "30"},
+    }
+    assert all(ratio > 0 for ratio in data["cpu_ratios"].values())
+    for size in ("6", "30"):
+        template = data["template"][size]
+        assert len(template["shards"]) == 2
+        assert all(one["cpu"] > 0 and one["memory"] > 0 for one in (*template["shards"], template["last job"]))
+        assert template["last job"]["cpu"] < template["cpu"]
