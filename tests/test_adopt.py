@@ -193,6 +193,8 @@ def test_what_is_in_the_way_is_not_replaced(running: Running) -> None:
 def test_the_checkout_stays_as_it_is(running: Running) -> None:
     running.write({"dev/shop/service.yaml": SERVICE})
     before = git(running.path, "rev-parse", "main")
+    assert "nothing was written (--dry-run)" in running.adopt("--dry-run").out
+    assert not running.is_written()
     assert running.adopt().code == 0
     assert git(running.path, "rev-parse", "HEAD") == before
     assert git(running.path, "status", "--porcelain") == ""

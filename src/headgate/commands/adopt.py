@@ -13,6 +13,7 @@ from headgate.adoption.images import Provenance
 from headgate.adoption.proposal import propose
 from headgate.commands.adopt_options import ANSWERS, AdoptOptions, choices_of
 from headgate.commands.exit_code import merge_codes, outcome_codes
+from headgate.commands.options import NOTHING_WRITTEN
 from headgate.commands.preview_local import project_of
 from headgate.errors import ArgumentError, ConfigError, GuardError, Location
 from headgate.gitlab.api import connect, project_path
@@ -140,7 +141,7 @@ def _write(
             hint="correct what differs, leave an app out with --leave-out APP, or pass --accept-differences",
         )
     if request.dry_run:
-        terminal.line("\nnothing was written (--dry-run)", "bold")
+        terminal.line(f"\n{NOTHING_WRITTEN}", "bold")
         return {}
     ref = f"refs/heads/{request.branch}"
     if git.current_branch(target) == request.branch:
