@@ -191,7 +191,7 @@ def test_a_repository_with_apps_gets_no_example(tmp_path: Path) -> None:
     (tmp_path / "apps/team/mail/app.yaml").write_text("template: worker\n")
     init(tmp_path, "direct")
     written = {path for path in files(tmp_path) if not path.startswith(".headgate/")}
-    assert written == {"apps/team/mail/app.yaml", "headgate.yaml", ".gitlab-ci.yml", "README.md"}
+    assert written == {"apps/team/mail/app.yaml", "headgate.yaml", ".gitlab-ci.yml"}
     init(tmp_path, "direct", "--app", "cart")
     assert "apps/cart/app.yaml" in files(tmp_path)
 

@@ -21,6 +21,7 @@ from headgate.repository import folder
 from headgate.scaffolding import (
     CODE_OWNERS,
     CODE_OWNERS_PLACES,
+    README,
     Installation,
     app_lines,
     as_setup,
@@ -176,7 +177,7 @@ def _is_there(request: InitOptions, path: str) -> bool:
         return has_template or (_has_apps(directory) and not request.app)
     if path.startswith(f"{APPS}/"):
         return (directory / path).exists() or (_has_apps(directory) and not request.app)
-    if path == CODE_OWNERS and _has_apps(directory) and not request.app:
+    if _has_apps(directory) and (path == README or (path == CODE_OWNERS and not request.app)):
         return True
     places = CODE_OWNERS_PLACES if path == CODE_OWNERS else (path,)
     return any((directory / place).exists() or (directory / place).is_symlink() for place in places)
