@@ -61,7 +61,7 @@ def test_of_older_records_nothing_is_guessed() -> None:
     old = OutputRecord(files=("x.yaml",), engine="helm 4.3.0")
     assert changed_inputs(old, record()) == ()
     assert changed_inputs(old, record(engine="helm 4.3.1")) == (Cause("engine", "helm 4.3.0 -> 4.3.1"),)
-    assert str(Causes()) == "cannot tell"
+    assert str(Causes()) == "cannot tell why"
 
 
 IMAGES = {"web": "registry.example.com/web"}
