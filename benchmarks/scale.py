@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Cost
 
-APP = "app-00007"
+APP = "app-00001"
 NO_OP, HAND_OFF, TEMPLATE = "no-op", "hand-off", "template"
 GOAL = 1.3
 """What a hand-off may cost in the largest repository, of what it costs in the smallest one."""

@@ -233,7 +233,7 @@ def run_job(
         if scope is not None and scope.since:
             report.announcements.pushed(run, workspace)
         result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
-        if scope is not None and (result.landings or not scope.landed):
+        if scope is not None and (not scope.landed or any(landing.delivered for landing in result.landings)):
             result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
     return print_result(result, terminal)
 
