@@ -96,7 +96,7 @@ rehearsal: $(VENV)/.ready registry release-tools ## release the image that IMAGE
 	@PYTHONPATH=tests $(VENV)/bin/python release/rehearse.py
 
 browser: ## install the browser that looks at pages in tests, from Debian's packages, where that can be done
-	@image/installed chromium-headless-shell || [ $$? = 77 ]
+	@image/installed chromium-headless-shell || echo "SKIPPED: there is no browser, so tests do not look at pages" >&2
 
 gitlab-ci-local: $(VENV)/.ready ## install what expands CI configurations in tests, unless it is there
 	@tests/gitlab-ci-local/install $(TOOLS)/gitlab-ci-local $(VENV)/bin/python
