@@ -22,5 +22,13 @@ def picture_of(page: Path, to: Path, width: int, height: int, *, dark: bool = Fa
 
 
 def _opened(page: Path, *wishes: str) -> bytes:
-    args = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *wishes, f"file://{page}"]
+    args = [
+        str(BROWSER),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        *wishes,
+        f"file://{page}",
+    ]
     return subprocess.run(args, check=True, capture_output=True, timeout=120).stdout
