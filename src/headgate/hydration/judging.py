@@ -181,8 +181,8 @@ def _with_programs(
     """Add what programs find that judge as policies. One that cannot is the error of all that it would judge."""
     result = dict(found)
     for name, setting in context.configuration.settings.policies.items():
-        owners = [owner for owner in subjects if setting.program and rules.outcome(name, owner[1]) != "off"]
-        if not owners or setting.program is None:
+        owners = [owner for owner in subjects if rules.outcome(name, owner[1]) != "off"]
+        if setting.program is None or not owners:
             continue
         try:
             judged_here = judge_by_program(

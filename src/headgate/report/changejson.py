@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from headgate.report.changereport import reason
 from headgate.report.json import object_to_json
 from headgate.report.versions import version_steps
 
@@ -71,7 +70,7 @@ def _object(effect: ObjectEffect) -> dict[str, Any]:
         **found,
         "routine": effect.is_routine,
         "causes": {
-            "text": reason(effect),
+            "text": str(effect.causes),
             "certain": [{"kind": cause.kind, "name": cause.name or None} for cause in effect.causes.certain],
             "possible": [{"kind": cause.kind, "name": cause.name or None} for cause in effect.causes.possible],
         },

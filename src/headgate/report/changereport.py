@@ -161,8 +161,3 @@ def object_title(effect: ObjectEffect) -> str:
     """Return what becomes of an object, in words that follow its name: ``is changed``."""
     change = effect.change
     return f"is {change.action}, was {change.old_name}" if change.old_name else f"is {change.action}"
-
-
-def reason(effect: ObjectEffect) -> str:
-    """Return why an object changes: ``template web``."""
-    return str(effect.causes)

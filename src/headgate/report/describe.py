@@ -11,7 +11,6 @@ from headgate.report.changereport import (
     effect_facts,
     object_name,
     object_title,
-    reason,
     risk_facts,
 )
 from headgate.report.grouping import group_alike
@@ -202,7 +201,7 @@ def _names(group: ChangeGroup) -> str:
 def _object(effect: ObjectEffect) -> str:
     change = effect.change
     name = code(f"{change.kind} {object_name(change)}".strip())
-    title = f"{name} {prose(object_title(effect), _MAX_NAMES)} ({prose(reason(effect), _MAX_NAMES)})"
+    title = f"{name} {prose(object_title(effect), _MAX_NAMES)} ({prose(str(effect.causes), _MAX_NAMES)})"
     if effect.highlights:
         return f"{title}\n\n" + "\n".join(f"- {code(line)}" for line in effect.highlights)
     if change.action != "changed" or not change.fields:

@@ -13,7 +13,6 @@ from headgate.report.changereport import (
     effect_facts,
     object_name,
     object_title,
-    reason,
     risk_facts,
 )
 from headgate.report.grouping import group_alike
@@ -181,7 +180,7 @@ def _object(effect: ObjectEffect) -> str:
     )
     title = f"<b>{_text(change.kind)}</b> {_text(object_name(change))} {_text(object_title(effect))}"
     does = "; ".join(consequences(effect))
-    summary = f'<summary>{title} <span class="why">{_text(reason(effect))}</span></summary>'
+    summary = f'<summary>{title} <span class="why">{_text(str(effect.causes))}</span></summary>'
     shown = f"{_highlights(effect)}{_yaml(effect)}"
     kind = f"object {change.action}{' routine' if effect.is_routine else ''}"
     return f'<details class="{kind}" data-words="{_text(words)}" open>{summary}<p>{_text(does)}</p>{shown}</details>'

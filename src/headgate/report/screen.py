@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.report.changereport import action_counts, counts, effect_facts, object_name, reason, risk_facts
+from headgate.report.changereport import action_counts, counts, effect_facts, object_name, risk_facts
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.terminal import WIDTH, safe
@@ -127,7 +127,7 @@ def _object(effect: ObjectEffect) -> Iterator[Line]:
     change = effect.change
     mark, style = _MARKS[change.action]
     was = f", was {change.old_name}" if change.old_name else ""
-    yield from _wrapped(f"{mark} {change.kind} {object_name(change)}{was} ({reason(effect)})", style, "  ")
+    yield from _wrapped(f"{mark} {change.kind} {object_name(change)}{was} ({effect.causes})", style, "  ")
     yield from ((_cut(f"      {line}"), "") for line in effect.highlights)
     if effect.secret:
         if change.fields:

@@ -15,7 +15,7 @@ from headgate.releases.unapproved import read_unapproved, unapproved_text
 from headgate.report.approvals import ignored_text
 from headgate.report.markdown import prose
 from headgate.review.description import ProposalMetadata, read_metadata, updated_description
-from headgate.review.merging import approvals_of
+from headgate.review.merging import approvals_of, needed_approvals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +74,8 @@ def merged_by_people(context: ReviewContext) -> MergedByPeople:
         if request.merge_user == context.requests.gitlab.user or _is_marked(context, request):
             continue
         try:
-            approvals = approvals_of(context, request.branch, request.commit, request)
+            needed = needed_approvals(context, request.branch, request.commit)
+            approvals = approvals_of(context, request.branch, request.commit, request, needed)
         except HeadgateError as error:
             messages.append(f"cannot count the approvals of {request.name}, which was merged: {error.what}")
             continue

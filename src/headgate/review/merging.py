@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from headgate.review.update import ReviewContext
 
 
-def approvals_of(context: ReviewContext, branch: str, commit: str, request: MergeRequest | None) -> Approvals | None:
+def approvals_of(
+    context: ReviewContext, branch: str, commit: str, request: MergeRequest | None, needed: int
+) -> Approvals | None:
     """Return the approvals of a proposal, none yet where its merge request does not have the commit.
 
     None where it needs none.
     """
-    needed = needed_approvals(context, branch, commit)
     if not needed:
         return None
     return count_approvals(context.requests, request, commit, needed, lambda: _approval_rule(context, branch, commit))
@@ -68,16 +69,16 @@ def merge_proposal(context: ReviewContext, request: MergeRequest, commit: str, d
     if not context.branches.is_recorded(request.branch):
         message = f"{request.name} is not merged automatically: nothing proves that Headgate made {commit[:12]}"
         return RequestUpdate(request=request, message=message)
-    is_bound = needed_approvals(context, request.branch, commit) > 0
-    lacking = (lambda: _lacking(context, request, commit)) if is_bound else None
+    needed = needed_approvals(context, request.branch, commit)
+    lacking = (lambda: _lacking(context, request, commit, needed)) if needed else None
     after, message = merge(context.requests, request, commit, deadline, lacking)
     merged = after.state == "merged"
     return RequestUpdate(request=None if merged else after, message=message, changed=merged, merged=merged)
 
 
-def _lacking(context: ReviewContext, request: MergeRequest, commit: str) -> str:
+def _lacking(context: ReviewContext, request: MergeRequest, commit: str, needed: int) -> str:
     """Say which approvals are missing, read anew. Raises GitLabError where they cannot be counted."""
-    approvals = approvals_of(context, request.branch, commit, request)
+    approvals = approvals_of(context, request.branch, commit, request, needed)
     if approvals is None:
         return ""
     if approvals.error is not None:

@@ -25,7 +25,7 @@ from headgate.review.automerge import Deadline
 from headgate.review.closing import close, comment_closed
 from headgate.review.content import review_content
 from headgate.review.description import read_metadata, settings_id
-from headgate.review.merging import approvals_of, merge_proposal, merges_automatically
+from headgate.review.merging import approvals_of, merge_proposal, merges_automatically, needed_approvals
 from headgate.review.pipelines import begin_pipeline, without_pipeline
 from headgate.review.update import (
     RequestUpdate,
@@ -178,7 +178,7 @@ def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest
     """Give a branch its merge request, or bring that up to date. Raises GitLabError."""
     metadata = read_metadata(request.description) if request else None
     if request and metadata and (metadata.commit, metadata.settings) == (commit, settings_id(context.review(branch))):
-        approvals = approvals_of(context, branch, commit, request)
+        approvals = approvals_of(context, branch, commit, request, needed_approvals(context, branch, commit))
         return RequestUpdate(request=sync_notices(context, request, metadata, approvals))
     if _moved(context.workspace, branch, commit):
         return None  # whoever moved it reports to GitLab too
@@ -190,7 +190,8 @@ def sync(context: ReviewContext, branch: str, commit: str, request: MergeRequest
         return _close(context, request) if request and metadata else None
     content = review_content(proposal.base, proposal.tree, context.configuration)
     is_known = metadata is not None and metadata.commit == commit
-    approvals = approvals_of(context, branch, commit, request if is_known else None)
+    needed = context.review(branch).approvals + content.approvals
+    approvals = approvals_of(context, branch, commit, request if is_known else None, needed)
     if request is None:
         return open_request(context, proposal, content, approvals)
     return update_request(context, proposal, content, request, approvals)
