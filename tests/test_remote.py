@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import GitError, RefusedError, TooLargeError
+from headgate.landing.push_queue import PushQueue
+from headgate.repository.commit import make_commit
+from headgate.repository.git import NO_COMMIT
+from headgate.repository.remote import ORIGIN, Clone, RefUpdate, clone, push
 from support.cli import Ran, headgate
 from support.githttp import GitServer, allow_partial, serve
 from support.manifests import DEPLOYMENT, DIGEST, git
@@ -163,3 +167,32 @@ def test_an_order_that_cannot_be_read_is_refused_with_the_reason(stage: Stage, s
     assert ran.code == RefusedError.code
     assert f"the history between {released[:12]} and" in ran.err
     assert "cannot read the history" in ran.err
+
+
+@pytest.fixture
+def behind(stage: Stage, server: GitServer) -> Iterator[Clone]:
+    """Return a clone without contents, whose remote's branch moved after it was made."""
+    with clone(f"{server.url}/manifests.git") as cloned:
+        stage.manifests.write({"README.md": "Somebody was faster"})
+        stage.manifests.commit("Somebody was faster")
+        git(stage.manifests.path, "push", "--quiet", str(stage.remote), "main")
+        server.traffic.reset()
+        yield cloned
+
+
+def test_a_clone_without_contents_takes_its_ticket_though_the_branch_moved(
+    stage: Stage, server: GitServer, behind: Clone
+) -> None:
+    queue = PushQueue(behind.repository, ORIGIN, "refs/heads/main")
+    assert queue.wait(behind.base) == git(stage.remote, "rev-parse", "main")
+    assert [git(stage.remote, "rev-parse", ticket.ref) for ticket in queue.delete_refs] == [behind.base]
+    assert server.traffic.kinds["push: refs"] == 1
+
+
+def test_a_review_branch_is_pushed_from_a_clone_without_contents_though_the_branch_moved(
+    stage: Stage, behind: Clone
+) -> None:
+    commit = make_commit(behind.repository, behind.base, {"deploy/web.yaml": b"proposed"}, "Propose")
+    branch = "refs/heads/headgate/production/web"
+    push(behind.repository, ORIGIN, [RefUpdate(branch, commit, NO_COMMIT)])
+    assert git(stage.remote, "rev-parse", branch) == commit

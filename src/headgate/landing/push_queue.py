@@ -80,7 +80,7 @@ class PushQueue:
     def _take_ticket(self, base: str, name: str) -> None:
         self._ticket, self._skipped = RefUpdate(name, NO_COMMIT, base), []
         try:
-            push(self._repository, self._remote, [RefUpdate(name, base, NO_COMMIT)])
+            push(self._repository, self._remote, [RefUpdate(name, base, NO_COMMIT)], may_be_behind=True)
         except (GitError, ConflictError):
             self._ticket = None
             self._tickets_failed += 1

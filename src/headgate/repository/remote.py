@@ -29,19 +29,38 @@ class RefUpdate:
     old: str
 
 
-def push(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str] = ()) -> None:
+def push(
+    repository: Repository,
+    remote: str,
+    updates: Sequence[RefUpdate],
+    options: Sequence[str] = (),
+    *,
+    may_be_behind: bool = False,
+) -> None:
     """Push all updates or none; retry while the refs stay where they were, since a connection may break.
 
-    ``options``: https://docs.gitlab.com/topics/git/commit/#push-options.
+    ``options``: https://docs.gitlab.com/topics/git/commit/#push-options. ``may_be_behind``: the remote's branches moved
+    since we fetched, so ask it at once what it has.
 
     Raises ConflictError when the remote's refs say that one moved, GitError when every try fails.
     """
-    persistently(lambda: _push_or_compare(repository, remote, updates, options))
+    # Of refs that moved, git cannot tell what they contain, and would send all that a commit holds: contents which a
+    # partial clone lacks. The negotiation costs a request more, so that a push that finds nothing moved goes without.
+    negotiates = may_be_behind
+
+    def attempt() -> None:
+        nonlocal negotiates
+        begun, negotiates = negotiates, True
+        _push_or_compare(repository, remote, updates, options, negotiate=begun)
+
+    persistently(attempt)
 
 
-def _push_or_compare(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str]) -> None:
+def _push_or_compare(
+    repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str], *, negotiate: bool
+) -> None:
     try:
-        _push(repository, remote, updates, options)
+        _push(repository, remote, updates, options, negotiate=negotiate)
     except GitError:
         refs = _list_refs(repository, remote, *(update.ref for update in updates))
         if all(refs.get(update.ref, NO_COMMIT) == update.new for update in updates):
@@ -55,12 +74,15 @@ def _push_or_compare(repository: Repository, remote: str, updates: Sequence[RefU
         raise
 
 
-def _push(repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str]) -> None:
+def _push(
+    repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str], *, negotiate: bool
+) -> None:
     leases = [f"--force-with-lease={update.ref}:{'' if update.old == NO_COMMIT else update.old}" for update in updates]
     specs = [f"{'' if update.new == NO_COMMIT else update.new}:{update.ref}" for update in updates]
     # No delta search: for it, git would fetch old contents into a partial clone.
     repository.git(
-        *("-c", "pack.window=0", "push", "--quiet", "--atomic", "--no-verify", *leases),
+        *("-c", "pack.window=0", "-c", f"push.negotiate={str(negotiate).lower()}"),
+        *("push", "--quiet", "--atomic", "--no-verify", *leases),
         *(f"--push-option={option}" for option in options),
         *("--end-of-options", remote, *specs),
     )
