@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MEBI = 1024 * 1024
+Child = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Completed:
 class _Files:
     """Standard input, output and error of a program."""
 
-    given: BinaryIO | int
-    out: BinaryIO | int
-    err: BinaryIO | int
+    given: IO[bytes] | int
+    out: IO[bytes] | int
+    err: IO[bytes] | int
 
 
 class ProcessError(Exception):
@@ -134,15 +135,22 @@ def run(
     return completed
 
 
-def start_piped(args: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_piped(
+    args: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    cwd: Path | None = None,
+    errors: IO[bytes] | int = subprocess.PIPE,
+) -> Child:
     """Start a program with pipes, in its own session. The caller ends it.
 
-    ``env`` is its whole environment. Raises ToolError when it cannot run, Stopped on a stop signal.
+    ``env`` is its whole environment, ``errors`` takes its standard error. Raises ToolError when it cannot run, Stopped
+    on a stop signal.
     """
     signals.check()
-    pipes = _Files(subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
+    pipes = _Files(subprocess.PIPE, subprocess.PIPE, errors)
     with signals.deferred():  # a signal must not lose a child that has just started
-        return _start(args, env, None, pipes)
+        return _start(args, env, cwd, pipes)
 
 
 def processor_seconds(pid: int) -> float:
@@ -161,13 +169,13 @@ def become(args: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     os.execve(args[0], list(args), dict(env))  # noqa: S606  no shell is wanted
 
 
-def wait(child: subprocess.Popen[bytes], seconds: float) -> None:
+def wait(child: Child, seconds: float) -> None:
     """Wait for a program, for at most ``seconds``."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(seconds)
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
+def end(child: Child) -> None:
     """Kill a program and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
@@ -198,9 +206,7 @@ def _limited(limits: Limits) -> list[str]:
     return ["/bin/sh", "-c", " && ".join([*orders, "unset PWD OLDPWD", 'exec "$@"']), "sh"] if orders else []
 
 
-def _start(
-    args: Sequence[str], env: Mapping[str, str], cwd: str | Path | None, files: _Files
-) -> subprocess.Popen[bytes]:
+def _start(args: Sequence[str], env: Mapping[str, str], cwd: str | Path | None, files: _Files) -> Child:
     try:
         return subprocess.Popen(
             args,
@@ -215,7 +221,7 @@ def _start(
         raise ToolError(f"cannot run {args[0]}: {error.strerror}") from error
 
 
-def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, interruptible: bool) -> bool:
+def _ends_within(child: Child, seconds: float, *, interruptible: bool) -> bool:
     """Wait for the end; with ``interruptible`` only until a stop signal.
 
     Popen.wait polls with growing pauses, which takes longer than a small program.
@@ -239,7 +245,7 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float, *, interruptibl
         os.close(descriptor)
 
 
-def _signal_child(child: subprocess.Popen[bytes]) -> None:
+def _signal_child(child: Child) -> None:
     """Terminate a program and its children, so that git removes its locks."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.errors import GitError, Location
 from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
+from headgate.repository.catfile import CatFile
 from headgate.repository.commit_object import CommitDetails, parse_commit
 from headgate.repository.gitconfig import OVERRIDES, environment
 from headgate.repository.login import refusal
@@ -19,7 +20,7 @@ from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, name_obje
 from headgate.retry import persistently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 NO_COMMIT = "0" * 40
 _MAX_ERROR_LINES = 5
@@ -64,25 +65,41 @@ def mask(text: str) -> str:
 class Repository:
     """A local repository: ``path`` is its working tree, or its own folder when it is bare.
 
-    A partial clone fetches missing blobs from its remote; ``max_bytes`` limits one such fetch. One that ``is_blobless``
-    came without any: it fetches what it was not asked for before, since git takes long to say that blobs are missing.
+    A partial clone fetches missing blobs from its remote; ``max_bytes`` limits one such fetch. One that is ``blobless``
+    came without any from this remote: it fetches what it was not asked for before, since git takes long to say that
+    blobs are missing.
     """
 
-    def __init__(self, path: Path, *, bare: bool = False, max_bytes: int = 0, is_blobless: bool = False) -> None:
+    def __init__(self, path: Path, *, bare: bool = False, max_bytes: int = 0, blobless: str = "") -> None:
         """Read nothing yet."""
         self.path = path
         self.bare = bare
-        self.is_blobless = is_blobless
+        self.blobless = blobless
         self.max_bytes = max_bytes
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
+        self._facts = CatFile(path, contents=False)
+        self._objects = CatFile(path, contents=True)
 
     def git(self, *args: str, stdin: bytes = b"") -> str:
         """Run git in this repository and return its output as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
+    def close(self) -> None:
+        """End what reads its objects."""
+        self._facts.close()
+        self._objects.close()
+
+    def resolve(self, *revisions: str) -> list[str]:
+        """Return the id of the object that each revision names, empty where there is none. Raises GitError."""
+        return [found.oid if found else "" for found in self._facts.read(revisions)]
+
+    def local_sizes(self, oids: Sequence[str]) -> dict[str, int]:
+        """Return the sizes of the objects that are here, without fetching any."""
+        return {found.oid: found.size for found in self._facts.read(oids) if found}
+
     def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
-        """Return the sizes of blobs, reading all unknown ones by one process. Raises GitError for a missing blob."""
+        """Return the sizes of blobs. Raises GitError for a missing blob."""
         if len(oids) == 1 and oids[0] in self._sizes:
             return self._sizes
         unknown = [oid for oid in dict.fromkeys(oids) if oid not in self._sizes]
@@ -91,56 +108,44 @@ class Repository:
         return self._sizes
 
     def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
-        """Return the contents of blobs up to `MAX_FILE`, reading all unknown ones by one process."""
+        """Return the contents of blobs up to `MAX_FILE`."""
         if len(oids) == 1 and oids[0] in self._contents:
             return self._contents
         sizes = self.measure(oids)
         missing = [oid for oid in dict.fromkeys(oids) if oid not in self._contents and sizes[oid] <= MAX_FILE]
-        if missing:
-            output = git(["cat-file", "--batch"], cwd=self.path, stdin=_lines(missing))
-            self._contents.update(_batch(output))
+        self._contents.update({found.oid: found.content for found in self._objects.read(missing) if found})
         return self._contents
 
     def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
-        """Return folders as git stores them, by one process. Raises GitError for a missing one."""
-        found = dict(_batch(git(["cat-file", "--batch"], cwd=self.path, stdin=_lines(oids)))) if oids else {}
+        """Return folders as git stores them. Raises GitError for a missing one."""
+        found = {stored.oid: stored.content for stored in self._objects.read(oids) if stored}
         for oid in oids:
             if oid not in found:
                 raise _missing_error(self, oid)
         return found
 
 
-def _lines(oids: Sequence[str]) -> bytes:
-    return "\n".join(oids).encode() + b"\n"
-
-
 def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
     """Return the sizes of blobs, after fetching the missing ones."""
     reason = None
-    if repository.is_blobless:
+    if repository.blobless:
         with suppress(GitError):  # what is only here, in a commit of this run, is found below
-            _fetch_blobs(repository, _promisor(repository), oids)
+            _fetch_blobs(repository, repository.blobless, oids)
     try:
-        sizes = _local_sizes(repository, oids)
+        sizes = repository.local_sizes(oids)
     except GitError as error:  # older versions of git fail here, since we forbid lazy fetches
         sizes, reason = {}, error
     missing = [oid for oid in oids if oid not in sizes]
     if missing:
-        remote = _promisor(repository)
+        remote = repository.blobless or _promisor(repository)
         if not remote:
             raise reason or _missing_error(repository, missing[0])
         persistently(lambda: _fetch_blobs(repository, remote, missing))
-        sizes |= _local_sizes(repository, missing)
+        sizes |= repository.local_sizes(missing)
     for oid in missing:
         if oid not in sizes:
             raise _missing_error(repository, oid)
     return sizes
-
-
-def _local_sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
-    output = git(["cat-file", "--batch-check"], cwd=repository.path, stdin=_lines(oids)).decode()
-    rows = [line.split(" ") for line in lines(output)]
-    return {row[0]: int(row[2]) for row in rows if row[1] != "missing"}
 
 
 def _missing_error(repository: Repository, oid: str) -> GitError:
@@ -158,18 +163,8 @@ def _fetch_blobs(repository: Repository, remote: str, oids: Sequence[str]) -> No
     # No negotiation: we want exactly these ids. The filter keeps git from requesting more.
     args = ["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
     args += ["--no-auto-maintenance", "--filter=blob:none", "--stdin", "--end-of-options", remote]
-    git(args, cwd=repository.path, stdin=_lines(oids), max_bytes=repository.max_bytes)
-
-
-def _batch(output: bytes) -> Iterator[tuple[str, bytes]]:
-    position = 0
-    while position < len(output):
-        end = output.index(b"\n", position)
-        oid, *_, size = output[position:end].decode().split(" ")
-        position = end + 1
-        if size != "missing":
-            yield oid, output[position : position + int(size)]
-            position += int(size) + 1
+    wanted = "".join(f"{oid}\n" for oid in oids).encode()
+    git(args, cwd=repository.path, stdin=wanted, max_bytes=repository.max_bytes)
 
 
 def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
@@ -205,16 +200,12 @@ def use_names_of(repository: Repository) -> None:
 
 def head(repository: Repository, revision: str = "HEAD", hint: str = NO_COMMIT_YET) -> str:
     """Return the commit id of a revision. Raises GitError when there is no such commit: ``hint`` is for no commit."""
-    try:
-        return repository.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    except GitError:
-        if revision != "HEAD":
-            raise GitError(f"commit {revision} not found") from None
-        raise GitError(
-            "the repository has no commit yet",
-            where=Location(str(repository.path)),
-            hint=hint,
-        ) from None
+    (commit,) = repository.resolve(f"{revision}^{{commit}}")
+    if commit:
+        return commit
+    if revision != "HEAD":
+        raise GitError(f"commit {revision} not found")
+    raise GitError("the repository has no commit yet", where=Location(str(repository.path)), hint=hint)
 
 
 def has_commit(repository: Repository, revision: str) -> bool:
@@ -241,7 +232,9 @@ def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tre
 
 def tree_as_needed(repository: Repository, commit: str) -> Tree:
     """Return the files of a commit, whose folders are read as they are looked up, while the repository exists."""
-    tree = repository.git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
+    (tree,) = repository.resolve(f"{commit}^{{tree}}")
+    if not tree:
+        raise _missing_error(repository, commit)
     everything = partial(_files_of, repository, commit)
     return Tree(StoredListing[Blob](repository, tree, lambda mode, oid: StoredBlob(repository, oid, mode), everything))
 
@@ -289,7 +282,8 @@ def changed_files(repository: Repository, old: str, new: str) -> dict[str, str]:
 
 def same_tree(repository: Repository, first: str, second: str) -> bool:
     """Whether two commits hold the same files."""
-    return repository.git("rev-parse", f"{first}^{{tree}}") == repository.git("rev-parse", f"{second}^{{tree}}")
+    old, new = repository.resolve(f"{first}^{{tree}}", f"{second}^{{tree}}")
+    return old != "" and old == new
 
 
 def is_ancestor(repository: Repository, old: str, new: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,8 +117,10 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
     ``branch`` replaces the default branch. Raises GitError when it does not exist, or when the remote's HEAD names no
     branch.
     """
-    with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        repository = Repository(Path(folder) / "git", bare=True, is_blobless=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="headgate-") as folder,
+        closing(Repository(Path(folder) / "git", bare=True, blobless=ORIGIN)) as repository,
+    ):
         persistently(lambda: _clone(_absolute(url), repository.path, branch))
         branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
         if not branches:
@@ -155,9 +157,9 @@ def scratch(url: str, *, max_bytes: int = 0, like: str = "") -> Iterator[Reposit
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
         object_format = "sha256" if len(like) > len(NO_COMMIT) else "sha1"
         git(["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", folder])
-        repository = Repository(Path(folder), bare=True, max_bytes=max_bytes)
-        write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
-        yield repository
+        with closing(Repository(Path(folder), bare=True, max_bytes=max_bytes)) as repository:
+            write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
+            yield repository
 
 
 ORIGIN = "origin"

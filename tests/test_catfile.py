@@ -1,0 +1,99 @@
+"""One git that answers all questions about objects: what is there, what is not, and what when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import GitError
+from headgate.repository.catfile import CatFile
+from support.manifests import git
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    (tmp_path / "large").write_bytes(b"\n missing\n" * 100_000)
+    (tmp_path / "empty").write_bytes(b"")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "Begin")
+    return tmp_path
+
+
+def children() -> set[int]:
+    """Return the running programs of this process."""
+    return {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+
+
+def test_answers_come_in_the_order_of_the_questions(folder: Path) -> None:
+    names = ["main:large", "main:nothing", "main:empty", "0" * 40, "main^{tree}", "two words", "main"]
+    for contents in (True, False):
+        large, nothing, empty, zeros, tree, words, commit = CatFile(folder, contents=contents).read(names)
+        assert nothing is zeros is words is None
+        assert large
+        assert empty
+        assert tree
+        assert commit
+        assert [large.kind, large.size, large.content] == [
+            "blob",
+            1_000_000,
+            (folder / "large").read_bytes() * contents,
+        ]
+        assert [empty.size, empty.content] == [0, b""]
+        assert [tree.kind, tree.oid] == ["tree", git(folder, "rev-parse", "main^{tree}")]
+        assert [commit.kind, commit.oid] == ["commit", git(folder, "rev-parse", "main")]
+
+
+def test_more_is_asked_than_a_pipe_holds(folder: Path) -> None:
+    found = CatFile(folder, contents=True).read(["main:large", "f" * 40] * 2000)
+    assert [answer and answer.size for answer in found] == [1_000_000, None] * 2000
+
+
+def test_one_process_answers_all_and_sees_what_others_add(folder: Path) -> None:
+    before = children()
+    objects = CatFile(folder, contents=True)
+    assert objects.read(["later"]) == [None]
+    running = children() - before
+    git(folder, "branch", "later")
+    git(folder, "repack", "-a", "-d", "--quiet")
+    (later,) = objects.read(["later"])
+    assert later
+    assert later.oid == git(folder, "rev-parse", "main")
+    assert children() - before == running
+    assert len(running) == 1
+    objects.close()
+    assert children() == before
+    (again,) = objects.read(["later"])
+    assert again == later
+    del objects
+    assert children() == before
+
+
+def test_after_its_death_the_next_question_starts_another(folder: Path) -> None:
+    before = children()
+    objects = CatFile(folder, contents=True)
+    objects.read(["main"])
+    (running,) = children() - before
+    os.kill(running, signal.SIGKILL)
+    with pytest.raises(GitError, match="git cat-file failed: it ended early"):
+        objects.read(["main"])
+    assert objects.read(["main"])[0]
+
+
+def test_a_damaged_object_is_told_in_the_words_of_git(folder: Path) -> None:
+    oid = git(folder, "rev-parse", "main:large")
+    stored = folder / ".git/objects" / oid[:2] / oid[2:]
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes()[:40])
+    with pytest.raises(GitError, match=f"git cat-file failed: .*{oid}"):
+        CatFile(folder, contents=True).read([oid])
+
+
+def test_a_name_of_two_lines_is_no_name(folder: Path) -> None:
+    objects = CatFile(folder, contents=False)
+    with pytest.raises(GitError, match="newline"):
+        objects.read(["main\nmain"])
+    assert len(objects.read(["main"])) == 1
