@@ -56,6 +56,8 @@ def test_more_is_answered_than_a_pipe_holds(folder: Path, times: int) -> None:
 def test_one_process_answers_all_and_sees_what_others_add(folder: Path) -> None:
     before = children()
     objects = CatFile(folder, contents=True)
+    assert objects.read([]) == []
+    assert children() == before
     assert objects.read(["later"]) == [None]
     running = children() - before
     git(folder, "branch", "later")

@@ -50,6 +50,8 @@ class CatFile:
         """Return the object of each id or revision, None where there is none. Raises GitError."""
         if any("\n" in name for name in names):
             raise GitError("a newline in the name of a revision", where=Location(str(self._folder)))
+        if not names:
+            return []
         question = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
         with self._lock:
             if len(names) > _MANY:
