@@ -19,7 +19,7 @@ LIMITS = [
 ]
 
 
-def shell(script: str, *, limits: Limits = Limits(), stdin: bytes = b"", check: bool = True) -> bytes:  # noqa: B008  frozen
+def shell(script: str, *, limits: Limits = Limits(), stdin: bytes = b"", check: bool = True) -> bytes:
     return run(["/bin/sh", "-c", script], env=SHELL, limits=limits, stdin=stdin, check=check).stdout
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from headgate.clusters import cluster_names
@@ -13,6 +13,7 @@ from headgate.engine.budget import MEBI, Budget
 from headgate.engine.reading import SourceText, documents_request, read_ahead
 from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.model import App, AppEnvironment, FreezeRecord, Lock, Review, Settings
+from headgate.records import frozen_record
 from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Owner = tuple[str, str]
 _NO_OVERRIDES = AppEnvironment()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppRecord:
     """An app: its name (that of its folder), its folder, and its app.yaml."""
 
@@ -173,7 +174,7 @@ class Apps(Mapping[str, "AppRecord"]):
         return sum(1 for _ in self)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Configuration:
     """The configuration of a manifest repository. ``policies`` are the files of its folder for them.
 

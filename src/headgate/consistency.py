@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.cluster_checks import check_clusters, check_health_of
@@ -13,6 +12,7 @@ from headgate.model.subject import FIELDS, unknown_field
 from headgate.objects.images import canonical_repository
 from headgate.objects.kinds import KUBERNETES
 from headgate.paths import APPS, ENVIRONMENTS, LOCK, SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _unknown(noun: str, name: str, known: list[str], where: Location) -> ConfigE
     return ConfigError(f"{noun} '{name}' not found, {expected}", where=where, hint=did_you_mean(name, known))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Claim:
     """A folder that an app writes in an environment: in the output, or on the branch of a mirror."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.bounded import bounded
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MAX_PLACE = 1500  # a path has at most 1,000 bytes, a key has no limit
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Location:
     """A place in a file; line 0 is the whole file. A copy is the file ``source`` of its ``origin``, a project."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Location
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.scaffolding import CI, CLOSED, INTAKE_CI
 from headgate.yamltext.insert import UnusualTextError, with_entry, with_item
 
@@ -26,7 +26,7 @@ _INPUTS = ("environment", "from")
 """The inputs of the form that name environments."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class NewEnvironment:
     """An environment to add. ``takes`` is a rule in flow style; ``after`` is the environment that it follows."""
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +27,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 * 1024
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RetryLimits:
     """``seconds`` per answer, number of tries, and the maximum wait between two tries in seconds.
 
@@ -43,7 +45,7 @@ class RetryLimits:
         return self.total or self.seconds * self.tries + self.max_wait * (self.tries - 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HttpRequest:
     """``authorization`` is all that logs in; ``max_bytes`` limits the answer, whose body is not read with 0.
 
@@ -60,7 +62,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class HttpResponse:
     """HTTP's status, case-insensitive headers, and the body, as it is stored."""
 
@@ -87,7 +89,7 @@ class TooLongError(Exception):
     """An answer is longer than it may be."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Http:
     """A client with its open connections."""
 
@@ -183,7 +185,7 @@ def open_http(limits: RetryLimits, authority: str = "", certificate: tuple[str, 
 _ADDRESS = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?(?:[/?][!-\[\]-~]*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Origin:
     """Scheme, and host with the port unless it is the scheme's default."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.errors import Location
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Notice:
     """A warning: ``what`` there is to know, and ``where``, if it is about a place in a file."""
 

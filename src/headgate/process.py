@@ -12,12 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn
 
 from headgate import signals
 from headgate.errors import ExhaustedError, ToolError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ MEBI = 1024 * 1024
 Child = subprocess.Popen[bytes]
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Limits:
     """``seconds`` of wall time, ``memory`` and ``output`` in bytes; 0 is no limit."""
 
@@ -35,7 +35,7 @@ class Limits:
     output: int = 0
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Completed:
     """Exit code and output of a program."""
 
@@ -44,7 +44,7 @@ class Completed:
     stderr: str
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Files:
     """Standard input, output and error of a program."""
 

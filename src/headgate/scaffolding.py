@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from headgate.config import parse
 from headgate.errors import ConfigError
 from headgate.model import App, Output, Settings
 from headgate.paths import APPS, SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 from headgate.schemas import schema_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _MOST_OPTIONS = 50
 _CLOSED_AT_INTAKE = '$CI_PIPELINE_SOURCE != "pipeline" && $CI_PIPELINE_SOURCE != "web"'
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Installation:
     """What is known of an installation. ``environments``: names and deliveries in the order of promotion.
 

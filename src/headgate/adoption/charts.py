@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.dependencies.archive import unpack
 from headgate.engine.reading import mapping
 from headgate.errors import Location
 from headgate.objects.lookup import map_at, value_at
+from headgate.records import frozen_record
 from headgate.repository.tree import MemoryBlob, Tree
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class UnavailableError(Exception):
     """Something that cannot be taken over: the reason, and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Chart:
     """The files of a chart, with the name and version in its Chart.yaml."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from headgate.errors import ArgumentError
+from headgate.records import frozen_record
 from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ LayoutName = Literal["auto", "flux", "folders"]
 there."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Choices:
     """What the command line says. ``environments`` are names with their delivery, in the order of promotion.
 

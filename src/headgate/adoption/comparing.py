@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.adoption.choices import OpenQuestionError
@@ -15,6 +15,7 @@ from headgate.objects.encrypted import is_encrypted
 from headgate.objects.images import find_reference, uses
 from headgate.objects.kinds import scope_of
 from headgate.objects.manifest import manifests, with_namespace
+from headgate.records import frozen_record
 from headgate.repository.tree import MemoryBlob, Tree
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ObjectDifference:
     """An object that would not be as it is today, and the reason as far as it is known. The values of a ``secret`` one
     are not shown.
@@ -41,7 +42,7 @@ class ObjectDifference:
     secret: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppProof:
     """An app in an environment: how many objects and bytes there are today, and which differ."""
 

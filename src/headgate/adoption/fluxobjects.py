@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine.reading import documents
 from headgate.errors import HeadgateError
 from headgate.objects.lookup import map_at, value_at
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ _NOT_CARRIED = ("components", "commonMetadata")
 _VARIABLE = re.compile(rb"\$\{[A-Za-z_]")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class FluxKustomization:
     """A Kustomization of Flux: the file that has it, the folder that it applies, and what it does to that."""
 

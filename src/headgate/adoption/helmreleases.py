@@ -5,12 +5,12 @@ https://fluxcd.io/flux/components/helm/helmreleases/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.adoption.charts import Chart, UnavailableError, chart_of
 from headgate.engine.reading import values as read_values
 from headgate.objects.lookup import map_at, maps_at, value_at
+from headgate.records import frozen_record
 from headgate.render.values import merge, merge_all
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _UNSUPPORTED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HelmRelease:
     """A release of a chart. ``note`` says what a person should look at, ``used`` are the ConfigMaps with its values."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.adoption.fluxobjects import marked_policies
 from headgate.model import ReleasedImage
 from headgate.objects.images import SHA256, Reference, canonical_repository, find_reference, uses
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ Resolve = Callable[[Reference], Reference]
 """Gives an image that is named by its tag the digest, or leaves it as it is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Provenance:
     """Where releases say that what runs now comes from: this repository's project, its commit and branch.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from headgate.adoption.choices import OpenQuestionError
@@ -16,6 +15,7 @@ from headgate.engine.reading import mapping
 from headgate.errors import ArgumentError
 from headgate.hydration.record import RECORD
 from headgate.paths import SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +44,7 @@ _BUILT_IN = ("templates", "charts", "crds", "ci", "files")
 """Folders of a chart that hold no values."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Place:
     """What makes an app's final YAML in an environment today: a folder, with the values files above a chart's own.
 

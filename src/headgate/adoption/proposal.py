@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.adoption.choices import OpenQuestionError
@@ -19,6 +19,7 @@ from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.model import Settings
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Adoption:
     """What would be written, and the proof. ``environments`` are those of headgate.yaml, with how each is delivered;
     ``candidates`` the images by app that nobody is said to hand off; ``steps`` what people do beside the merge.

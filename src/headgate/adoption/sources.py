@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from headgate.records import frozen_record
 from headgate.render.values import merge, read_layer
 from headgate.repository.tree import MemoryBlob, Tree
 from headgate.yamltext.write import write
@@ -21,7 +22,7 @@ KUSTOMIZATION = "kustomization.yaml"
 _HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class FolderSource:
     """Files that Kustomize builds from ``root``, or that are objects as they are (no root).
 
@@ -33,7 +34,7 @@ class FolderSource:
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ChartSource:
     """A chart, and the values above its own."""
 
@@ -53,7 +54,7 @@ class ChartSource:
         return merge(own.values if own is not None else {}, dict(self.values))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class CurrentApp:
     """What runs of an app in an environment today. ``namespace`` is that of objects that name none, if it is known.
 
@@ -71,7 +72,7 @@ class CurrentApp:
     namespace: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class LeftOut:
     """What is not adopted, and why; ``stays``: it was not meant to be, and goes on as it is."""
 
@@ -81,7 +82,7 @@ class LeftOut:
     stays: bool = False
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class AdoptionNote:
     """What a person should look at in an app in an environment."""
 
@@ -90,7 +91,7 @@ class AdoptionNote:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class CurrentState:
     """All that runs, what is left out, and what a person should look at."""
 

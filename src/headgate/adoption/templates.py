@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.adoption.sources import KUSTOMIZATION, ChartSource, FolderSource, kustomization, with_root
 from headgate.errors import GuardError, Location
 from headgate.hydration.template import git_tree_id
 from headgate.paths import TEMPLATES, VERSIONS
+from headgate.records import frozen_record
 from headgate.repository.tree import Tree
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NOT_OBJECTS = ("values.yaml", "values.yml", "template.yaml", "Chart.yaml", "ove
 """What has another meaning at the top of a template."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ChartTemplate:
     """The template that a chart becomes. Its own values are left out where environments or apps have others."""
 

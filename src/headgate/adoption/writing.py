@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from headgate.adoption.fluxobjects import policy_images
@@ -13,6 +13,7 @@ from headgate.adoption.templates import chart_templates, template_of
 from headgate.errors import GuardError, Location
 from headgate.model import Release
 from headgate.paths import APPS, ENVIRONMENTS, SETTINGS
+from headgate.records import frozen_record
 from headgate.releases.release import RELEASE, write_record
 from headgate.yamltext.write import write
 
@@ -30,7 +31,7 @@ OUTPUT = "deploy"
 _OTHER_OUTPUT = "hydrated"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Written:
     """The files that stand for what runs, and what is to be said of them. ``pinned`` are environments that keep an
     older chart; ``candidates`` are images by app that nobody is said to hand off.

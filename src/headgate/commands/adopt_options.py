@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.adoption.choices import Choices, LayoutName
 from headgate.errors import ArgumentError
+from headgate.records import frozen_record
 from headgate.repository.folder_tree import tree_of_any_folder
 from headgate.repository.tree import Tree
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.model.fields import Delivery
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AdoptOptions:
     """The command's arguments. ``manifests`` is the checkout that gets the files, if that is another one."""
 

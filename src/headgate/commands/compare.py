@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 from headgate import config
 from headgate.commands.hydrate import select
+from headgate.records import frozen_record
 from headgate.report.changejson import report_text
 from headgate.report.changereport import ChangeReport
 from headgate.report.comparison import differences
@@ -16,7 +16,7 @@ from headgate.repository.tree import prefetch
 from headgate.state.reading import open_for_reading
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class CompareOptions:
     """The command's arguments."""
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from headgate.commands.options import RunOptions
 from headgate.commands.run import run_intent
 from headgate.errors import GuardError, Location, ToolError
 from headgate.paths import group_branch
+from headgate.records import frozen_record
 from headgate.releases.handoff import HandOff
 from headgate.report.terminal import Terminal
 from headgate.repository import git
@@ -33,7 +33,7 @@ IMAGES = ("shop", "cart", "mail", "landing")
 PROJECT = "acme/shop"
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Stage:
     """The demo's repositories: two bare ones, as GitLab would have them, and a checkout of each."""
 

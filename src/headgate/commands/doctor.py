@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from headgate.commands.write_settings import BOT_VARIABLE, Order, secret_in, write_settings
@@ -20,6 +20,7 @@ from headgate.errors import ConfigError, Location
 from headgate.gitlab.api import connect
 from headgate.gitlab_settings.wanted import Layout
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.report.terminal import WIDTH, Terminal
 from headgate.repository import git
 from headgate.repository.worktree import tree_of_folder
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.scaffolding import Setup
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class DoctorOptions:
     """The command's arguments; what is empty comes from the checkout."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate import __version__, growing
@@ -14,6 +14,7 @@ from headgate.errors import ArgumentError, ConfigError, Location
 from headgate.gitlab_settings.steps import layout_of, steps
 from headgate.gitlab_settings.wanted import shown
 from headgate.paths import APPS, SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 from headgate.report.terminal import Terminal
 from headgate.repository import folder, git
 from headgate.repository.worktree import tree_of_folder
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Target:
     """The manifest repository to add to, and what its files do not say of the set-up."""
 
@@ -53,7 +54,7 @@ class Target:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppOptions:
     """An app to add. What is empty comes from its project, and from what is there."""
 
@@ -67,7 +68,7 @@ class AppOptions:
     owners: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class EnvironmentOptions:
     """An environment to add, and the apps that name theirs and are to have it, too."""
 
@@ -80,7 +81,7 @@ class EnvironmentOptions:
     apps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Known:
     """What is there: its files, read and checked; the bodies and the headers of its CI files."""
 

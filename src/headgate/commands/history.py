@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import app_folders, parse
 from headgate.errors import ArgumentError, HeadgateError, did_you_mean
 from headgate.model import Settings
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.releases.deepen import deepening
 from headgate.releases.history import read_all_histories, read_histories
 from headgate.report.history import HistoryEntry, history_to_json, steps_to_json, write_history, write_steps
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HistoryOptions:
     """The command's arguments. ``limit`` counts the steps of each environment; those of all, where no app is named."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config, signals
@@ -17,6 +16,7 @@ from headgate.errors import ArgumentError, GuardError, did_you_mean
 from headgate.hydration import lock
 from headgate.hydration.hydrate import HydrateOptions, broken, hydrate
 from headgate.message import commit_message
+from headgate.records import frozen_record
 from headgate.releases.release import read_release
 from headgate.report.json import outcomes_to_json
 from headgate.report.terminal import Terminal, summary
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class HydrateCommandOptions:
     """The command's arguments."""
 

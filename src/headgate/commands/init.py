@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate import __version__
@@ -16,6 +16,7 @@ from headgate.gitlab.api import connect
 from headgate.gitlab_settings.steps import layout_of, steps
 from headgate.model import Settings
 from headgate.paths import APPS, SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 from headgate.report.terminal import Terminal
 from headgate.repository import folder
 from headgate.scaffolding import (
@@ -43,7 +44,7 @@ _TEMPLATE = "web"
 _ENVIRONMENTS = ("dev:commit", "production:review")
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class InitOptions:
     """The command's arguments; what is empty is derived from the others."""
 

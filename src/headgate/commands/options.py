@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -18,7 +19,7 @@ Resolve = Callable[["Workspace", "ExitStack"], "Intent"]
 """Makes an intent from what is in the repository. What it puts on the stack is closed after the landing."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RunOptions:
     """The shared options. ``intent`` is an id: what landed with it is not done again. ``by`` names the actor.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.commands.exit_code import merge_codes, outcome_codes
@@ -21,6 +20,7 @@ from headgate.landing.rehearse import rehearse
 from headgate.landing.workspace import open_workspace
 from headgate.objects.images import parse_reference
 from headgate.process import hide_environment
+from headgate.records import frozen_record
 from headgate.registry.credentials import access
 from headgate.registry.digests import resolve
 from headgate.releases.handoff import BRANCHES, HandOff, check
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from headgate.objects.images import Reference
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Previewed:
     """What a merge request would change, as Markdown; ``is_new``: there is something to report."""
 

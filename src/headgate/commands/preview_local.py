@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.commands.deliver import references
@@ -12,6 +11,7 @@ from headgate.commands.exit_code import merge_codes, outcome_codes
 from headgate.errors import ConfigError, GitError
 from headgate.intents.preview import Preview
 from headgate.landing.rehearse import rehearse
+from headgate.records import frozen_record
 from headgate.releases.handoff import HandOff, check, full_ref
 from headgate.releases.source import SOURCE_HINT, app_source
 from headgate.report.changejson import report_text
@@ -25,7 +25,7 @@ _PATH = re.compile(r"(?:[a-z+]+://[^/]+/|[^/@:]+@[^/:]+:)(?P<path>.+?)(?:\.git)?
 """A project's path in the address of its repository: ``https://HOST/PATH.git`` or ``git@HOST:PATH.git``."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class LocalPreviewOptions:
     """The command's arguments. ``project`` is empty where the repository's ``origin`` says it."""
 

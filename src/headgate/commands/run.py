@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.commands.exit_code import merge_codes, outcome_codes
@@ -19,6 +19,7 @@ from headgate.landing.migrate import migrated
 from headgate.landing.mirror import write_mirrors
 from headgate.landing.trailer import find_intent
 from headgate.landing.workspace import open_workspace, refreshed
+from headgate.records import frozen_record
 from headgate.releases.deepen import open_history
 from headgate.releases.version_order import no_histories
 from headgate.report.json import error_to_json, outcomes_to_json
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from headgate.releases.version_order import Histories
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RunResult:
     """What a run landed, and what failed after that. What has landed has landed: an error is reported, not raised."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from headgate import config
 from headgate.commands.status import TOKEN, read_by_status, whole_status
 from headgate.errors import ArgumentError, GitError, HeadgateError, Location
 from headgate.gitlab.api import connect_by_variable, project_path
+from headgate.records import frozen_record
 from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.history import read_all_histories
 from headgate.report.comparison import differences
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from headgate.state.status import AppStatus, Status
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class SiteOptions:
     """The command's arguments.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from headgate.health.read import read_health
 from headgate.hydration.hydrate import broken
 from headgate.hydration.record import RECORD
 from headgate.paths import INPUTS, LOCK, SETTINGS
+from headgate.records import frozen_record
 from headgate.report.status import status_to_json, write_status
 from headgate.report.terminal import Terminal
 from headgate.repository.tree import Tree, prefetch
@@ -36,7 +37,7 @@ TOKEN = "HEADGATE_TOKEN"  # noqa: S105  a name
 """The variable with the token that reads commit statuses, where health comes from these, and approvals."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class StatusOptions:
     """The command's arguments."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate import config
@@ -11,6 +10,7 @@ from headgate.commands.exit_code import merge_codes
 from headgate.commands.hydrate import select
 from headgate.errors import GitError
 from headgate.hydration.hydrate import broken
+from headgate.records import frozen_record
 from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.report.terminal import Terminal
 from headgate.report.verify import verifications_to_json, write_verifications
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class VerifyOptions:
     """The command's arguments. ``ref`` is verified instead of the default branch, whose configuration is ``target``.
 

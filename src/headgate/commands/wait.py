@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from headgate.gitlab.api import connect_by_variable
 from headgate.health.read import read_health
 from headgate.health.run import health_sources
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.report.health import health_line, health_to_json
 from headgate.report.terminal import Terminal
 from headgate.state.reading import open_for_reading
@@ -39,7 +39,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class WaitOptions:
     """The command's arguments. ``timeout`` is in seconds; ``pause`` lies between two looks."""
 
@@ -52,7 +52,7 @@ class WaitOptions:
     pause: float = _PAUSE
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Look:
     """What one look saw: the health of each app and environment, and the id of its folder."""
 

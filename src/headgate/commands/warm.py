@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.commands.kept_results import FOLDER, KEY, finish_results, result_folder
@@ -18,6 +17,7 @@ from headgate.hydration.results import results_of
 from headgate.hydration.shares import share_of
 from headgate.landing.workspace import open_workspace
 from headgate.process import hide_environment
+from headgate.records import frozen_record
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class WarmOptions:
     """The command's arguments. ``manifests`` is empty in a pipeline; ``shard`` is ``I/N``, empty for what GitLab says.
 

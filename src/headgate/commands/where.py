@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 from headgate import config
 from headgate.commands.hydrate import select
 from headgate.objects.image_query import parse_query
+from headgate.records import frozen_record
 from headgate.report.terminal import Terminal
 from headgate.report.where import places_to_json, write_places
 from headgate.state.reading import open_for_reading
 from headgate.state.where import find_image
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class WhereOptions:
     """The command's arguments."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import sys
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.doctor.examine import examine
@@ -14,6 +13,7 @@ from headgate.gitlab_settings.bot import Bot
 from headgate.gitlab_settings.setting import MissingProject
 from headgate.gitlab_settings.wanted import BotAccess, settings
 from headgate.gitlab_settings.write import missing, project_of, write
+from headgate.records import frozen_record
 from headgate.report.terminal import WIDTH
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def secret_in(variable: str, environ: Mapping[str, str], hint: str) -> str:
     return secret
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Order:
     """What is to be written where, or only shown. ``may_make``: where nobody gave the bot's token, one is made."""
 
@@ -55,7 +55,7 @@ class Order:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Settled:
     """The names of the settings that are as they are to be, and how many are left."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.closure import closure
 from headgate.dependencies.download import check_host
 from headgate.dependencies.kustomization import file_in
 from headgate.errors import DependencyError, GitError, Location, TooLargeError, UnsafeFileError
+from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.input_check import check_input
 from headgate.repository.login import Login, logged_in
@@ -28,7 +28,7 @@ _MAX_DEPTH = 10
 _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Fetched:
     """Bases and their files, by path in the app's config."""
 
@@ -65,7 +65,7 @@ def fetch_bases(wanted: Sequence[tuple[RemoteBase, Location]], access: DownloadA
     return Fetched(tuple(sorted(known, key=str)), files)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Base:
     """The files of a base, and the bases of other repositories that it builds on."""
 

@@ -6,14 +6,15 @@ The engine parses their addresses (`kustomization.read_kustomization`).
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from headgate.records import frozen_record
 
 FOLDER = "headgate-bases"
 """Folder in a released config with all fetched bases."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RemoteBase:
     """A folder of a git repository at a commit. ``path`` is empty for the repository's root."""
 

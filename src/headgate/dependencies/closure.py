@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.dependencies.kustomization import FOLDER_FIELDS, PLUGIN_FIELDS, file_in, read_kustomization
 from headgate.engine.reading import documents
 from headgate.errors import ConfigError, Location, TooLargeError
+from headgate.records import frozen_record
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_FOLDERS = 200
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Closure:
     """Files of the tree, remote bases, and entries that leave the tree."""
 

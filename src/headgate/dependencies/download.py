@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from headgate.http import (
     TooLongError,
     open_http,
 )
+from headgate.records import frozen_record
 from headgate.registry.credentials import RegistryAccess as Registries
 from headgate.repository.login import basic
 from headgate.repository.tree import MEBI
@@ -32,7 +33,7 @@ LIMITS = RetryLimits(total=300)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class DownloadAccess:
     """The allowed hosts (with a port other than 443), and user and password for some of them.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from headgate.dependencies.bases import RemoteBase
 from headgate.engine.protocol import Request
 from headgate.engine.reading import decoded, send
 from headgate.errors import ConfigError, Location, RenderError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.repository.tree import Tree
@@ -20,7 +20,7 @@ FOLDER_FIELDS = ("resources", "bases", "components")
 PLUGIN_FIELDS = ("transformers", "generators", "validators")
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Kustomization:
     """The fields of a kustomization file with a path or inline text, and the entries that are remote bases."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.dependencies import bases
 from headgate.dependencies.closure import closure
 from headgate.errors import Location, UnsafeFileError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Plan:
     """Missing dependencies: charts at exact versions, and bases at commits with the places that name them."""
 
@@ -27,7 +27,7 @@ class Plan:
     bases: tuple[tuple[RemoteBase, Location], ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ResolvedConfig:
     """A config with its dependencies, and their sources."""
 

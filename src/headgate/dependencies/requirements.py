@@ -9,11 +9,11 @@ import hashlib
 import json
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine.reading import documents, mapping
 from headgate.errors import ConfigError, Location, TooLargeError, UnsafeFileError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _FILES = (("Chart.yaml", "Chart.lock"), ("requirements.yaml", "requirements.lock
 _MAX_CHARTS = 100
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Requirement:
     """A chart to fetch at an exact version. ``folder`` is the chart that needs it, ``where`` names it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 State = Literal["ok", "wrong", "cannot tell"]
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Diagnosis:
     """What a check found in one project: its state, what is so, and the way out where it is wrong.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine.reading import documents
 from headgate.errors import GitLabError, HeadgateError
 from headgate.gitlab.api import connect, project_path, quoted
+from headgate.records import frozen_record
 from headgate.scaffolding import CI
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.scaffolding import Setup
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Member:
     """A member of a project, with the access level there."""
 
@@ -28,7 +29,7 @@ class Member:
     id: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Shown:
     """What GitLab says of a shown token: 200 and whose it is; 401 for none, 403 where its scope is too small.
 
@@ -40,7 +41,7 @@ class Shown:
     is_granular: bool = False
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Project:
     """A project as GitLab shows it to one token; None for what it does not show.
 
@@ -93,7 +94,7 @@ class Project:
         )
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Examined:
     """An installation: its set-up, GitLab's version, its projects, and what the checkout says, where there is one.
 
@@ -115,7 +116,7 @@ class Examined:
         return self.intake or self.manifests
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Checkout:
     """What a checkout of the manifest repository says: settings, CI files, and the apps' projects and images."""
 

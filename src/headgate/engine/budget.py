@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+
+from headgate.records import frozen_record
 
 MEBI = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Budget:
     """The engine enforces counts, so the result is the same everywhere; 0 is no limit.
 

@@ -20,6 +20,7 @@ from headgate.errors import (
     UnstableError,
     YamlError,
 )
+from headgate.records import frozen_record
 from headgate.tools import find_engine, find_validator
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def validator_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG0
     return [str(program), f"--memory={budget.memory}"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen_record(eq=False)
 class Request:
     """A request to read or render. ``owner`` is the app that owns the inputs; empty for the platform.
 
@@ -60,7 +61,7 @@ class Request:
     command: Callable[[Budget, int], list[str]] = engine_command
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class EngineObject:
     """A Kubernetes object. ``text`` is its source if that must not change (SOPS); ``hook`` has the events of a hook."""
 
@@ -70,7 +71,7 @@ class EngineObject:
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class EngineWarning:
     """A warning. ``file`` is named as in the request."""
 
@@ -79,7 +80,7 @@ class EngineWarning:
     line: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Failure:
     """Why a request has no result. ``file`` is named as in the request, or is a path in the tree."""
 
@@ -110,7 +111,7 @@ _ERRORS: dict[str, type[HeadgateError]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Answer:
     """The engine's answer: objects or a value, or why there is none."""
 

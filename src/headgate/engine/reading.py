@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
 from headgate.engine.budget import USUAL
 from headgate.engine.protocol import Request
 from headgate.errors import Location, YamlError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.yamltext.valuepath import KeyPath
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Document:
     """A document of a configuration file, and its first line."""
 
@@ -112,7 +112,7 @@ def send(request: Request) -> Answer:
     return answer
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class SourceText:
     """The text of a file, to find the places of errors."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ from headgate.feedback.statuses import send_statuses
 from headgate.gitlab.best_effort import Refusals
 from headgate.health.run import run_health
 from headgate.paths import review_branch
+from headgate.records import frozen_record
 from headgate.releases.release import parts, read_release, release_file
 from headgate.report.appchange import owners_of
 from headgate.report.markdown import plain
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from headgate.review.update import ReviewResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Scope:
     """Which apps get reports: those that a run touched, those of a push, or with ``everything`` all.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from headgate.hydration.output import flags_of
+from headgate.records import frozen_record
 from headgate.releases.pending import held_release
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts, read_released
@@ -31,7 +32,7 @@ CommitState = Literal["canceled", "failed", "success", "running", "pending"]
 _RANK: tuple[CommitState, ...] = ("canceled", "failed", "success", "running", "pending")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class CommitReport:
     """The report on one commit for one app and environment.
 
@@ -57,7 +58,7 @@ class CommitReport:
     job: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppState:
     """One app in one environment. ``url`` is the address of the commit that delivered the release.
 

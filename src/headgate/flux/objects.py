@@ -6,12 +6,13 @@ https://fluxcd.io/flux/components/source/gitrepositories/, https://fluxcd.io/flu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.clusters import SOURCE, artifact_source, kustomization_name
 from headgate.objects.kinds import DEFINITION
 from headgate.objects.manifest import Manifest
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,7 @@ _NOTIFICATIONS = "notification.toolkit.fluxcd.io/v1beta3"
 _RECEIVERS = "notification.toolkit.fluxcd.io/v1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppOnCluster:
     """One app in one environment on one cluster: where its YAML is, and the apps that must be healthy before it.
 

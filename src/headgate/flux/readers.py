@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.clusters import environments_on
@@ -10,6 +9,7 @@ from headgate.engine import reading
 from headgate.errors import HeadgateError
 from headgate.objects.manifest import manifests
 from headgate.paths import CLUSTERS
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KUSTOMIZATION = "Kustomization.kustomize.toolkit.fluxcd.io"
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Misread:
     """An output folder that a cluster's Kustomizations read not at all, or more than once."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ HealthState = Literal["healthy", "failed", "waiting", "superseded", "unknown"]
 ReportState = Literal["healthy", "failed", "waiting"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class FluxReport:
     """One report of Flux's on a Kustomization at a commit. ``name`` identifies the reporter."""
 
@@ -24,7 +25,7 @@ class FluxReport:
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Health:
     """How what is landed of one app in one environment is doing, on one cluster or on all of them.
 

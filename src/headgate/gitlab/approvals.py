@@ -6,13 +6,13 @@ given after GitLab had seen that: https://docs.gitlab.com/api/merge_request_appr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import merge_request_path, project_path
 from headgate.gitlab.identity import LEVELS, access_level
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ SourceCommit = tuple[int | str, str]
 """A project, by its id or path, and a commit of it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ApprovalRule:
     """Whose approvals count: from which role on, and of what.
 
@@ -38,7 +38,7 @@ class ApprovalRule:
     readers: tuple[GitLab, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ApprovalSubject:
     """A merge request whose branch is at a commit, and how many approvals it needs.
 
@@ -52,7 +52,7 @@ class ApprovalSubject:
     merged_at: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Approvals:
     """The approvals of a merge request at one commit.
 
@@ -71,7 +71,7 @@ class Approvals:
         return max(0, self.needed - len(self.given))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Approver:
     id: int
     user_name: str
@@ -80,7 +80,7 @@ class _Approver:
     is_bot: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Author:
     """Who wrote a commit, by git, and the user names of who opened the merge requests that brought it."""
 

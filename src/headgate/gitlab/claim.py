@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from headgate.errors import ConfigError, UntrustedError
 from headgate.objects.images import Reference, parse_reference
+from headgate.records import frozen_record
 from headgate.releases.handoff import COMMIT
 
 PATTERN = r"^(headgate/1( (project|commit|images|token)=[A-Za-z0-9._:/@,+-]*)+)?$"
 """The pattern of the manifest project's input ``handoff``: no ``$``, which GitLab would expand, no line break."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Claim:
     """What a triggered pipeline received: project id, commit, images; ``token`` is an id_token that may prove them."""
 

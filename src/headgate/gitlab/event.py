@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from headgate.errors import ConfigError, UntrustedError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Tokens:
     """The tokens of a run; empty when not given.
 
@@ -28,7 +29,7 @@ class Tokens:
     id: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Form:
     """The inputs of GitLab's form for a new pipeline; empty where nothing was chosen."""
 
@@ -45,7 +46,7 @@ class Form:
         return (self.environment,) if self.environment else ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Event:
     """A job's environment: GitLab's address, the manifest project, hand-off, form and tokens.
 

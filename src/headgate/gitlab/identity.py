@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError, UntrustedError
 from headgate.gitlab.api import project_path
 from headgate.gitlab.idtoken import verified_claims
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RunningJob:
     """The running job, as GitLab knows it: https://docs.gitlab.com/api/jobs/#get-jobs-related-to-a-job-token.
 

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from headgate.errors import GitLabError, UntrustedError
 from headgate.gitlab.api import project_path
 from headgate.gitlab.identity import audience
 from headgate.gitlab.idtoken import verified_claims
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.identity import RunningJob
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Upstream:
     """The pipeline that triggered this one, according to the job's variables (``CI_UPSTREAM_*``); zeros when unset."""
 
@@ -36,7 +36,7 @@ class Upstream:
     pipeline: int = 0
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Verifier:
     """GitLab by each token that may read projects, in the order to try; the proofs that count; the upstream hint."""
 
@@ -45,7 +45,7 @@ class Verifier:
     upstream: Upstream = Upstream()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Pipeline:
     """A pipeline as GitLab's API describes it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import DownloadAccess, host_of
@@ -13,6 +13,7 @@ from headgate.gitlab.api import connect, path_of
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.registry.credentials import access as registry_access
 from headgate.releases.version_order import no_histories
 from headgate.repository.login import Login
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from headgate.releases.version_order import Histories
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Run:
     """A run: its environment, its job, and GitLab with the job's token and those for reading, writing and branches.
 

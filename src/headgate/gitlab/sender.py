@@ -6,13 +6,13 @@ A token that may not look proves nothing and refutes nothing: another token is t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError, UntrustedError
 from headgate.gitlab.api import path_of, project_path, quoted
 from headgate.gitlab.identity import branch
 from headgate.gitlab.proofs import NOT_FOUND, choose_proof
+from headgate.records import frozen_record
 from headgate.releases.handoff import BRANCHES, TAGS, short_ref
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.proofs import Pipeline, Verifier
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Sender:
     """The pipeline that handed off, as GitLab knows it. ``ref`` is the full ref, ``proof`` says what proved it."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import connect, project_path
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headgate.gitlab.api import GitLab
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Triggered:
     """A started pipeline: its id and the address of its page."""
 

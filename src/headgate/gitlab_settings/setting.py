@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.doctor.branches import DEVELOPER, MAINTAINER
 from headgate.doctor.tokens import is_listed
 from headgate.errors import ConfigError, GitLabError
 from headgate.gitlab.api import project_path, quoted
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ class Setting(Protocol):
         """Write it, and return what people have to know of it then. Raises GitLabError."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Placed:
     name: str
     project: str
@@ -59,7 +59,7 @@ class _Placed:
         return f"a Maintainer of {self.project}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class MissingProject(_Placed):
     """A project of ours that is to be made: private, with nothing but a README."""
 
@@ -81,7 +81,7 @@ class MissingProject(_Placed):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ProjectFact(_Placed):
     """A fact of a project: https://docs.gitlab.com/api/projects/#edit-a-project."""
 
@@ -102,7 +102,7 @@ class ProjectFact(_Placed):
 _NAMED = ("user_id", "group_id", "deploy_key_id")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ProtectedDefaultBranch(_Placed):
     """Who pushes and merges into the default branch: the role from which on, 0 for nobody."""
 
@@ -147,7 +147,7 @@ def _fits(entries: list[Any], wanted: int) -> bool:
     return not any(0 < level < (wanted or MAINTAINER + 1) for level in roles)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class LimitedJobTokens(_Placed):
     """Jobs of other projects are let in by the allowlist alone."""
 
@@ -161,7 +161,7 @@ class LimitedJobTokens(_Placed):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AllowedJobs(_Placed):
     """Jobs of the project ``other`` may read this one."""
 
@@ -180,7 +180,7 @@ class AllowedJobs(_Placed):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HiddenVariable(_Placed):
     """A variable that protected branches alone are shown, and no log. ``secret`` gives its value when it is missing."""
 
@@ -210,7 +210,7 @@ def _is_masked(variable: Mapping[str, Any]) -> bool:
     return bool(variable.get("masked") or variable.get("hidden")) or variable.get("variable_type") == "file"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Membership(_Placed):
     """The bot's role in a project. ``user`` is its id; 0 where that is not known."""
 
@@ -238,7 +238,7 @@ class Membership(_Placed):
 _CONFLICT = 409
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class NightlySchedule(_Placed):
     """A pipeline of the default branch each night."""
 

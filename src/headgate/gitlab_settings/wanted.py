@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.doctor import places
@@ -17,6 +16,7 @@ from headgate.gitlab_settings.setting import (
     ProjectFact,
     ProtectedDefaultBranch,
 )
+from headgate.records import frozen_record
 from headgate.scaffolding import INTAKE_CI
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NO_ONE = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Layout:
     """Which projects there are. ``intake`` is empty but in that set-up; ``needs_bot``: jobs cannot do without a bot.
 
@@ -53,7 +53,7 @@ class Layout:
         return DEVELOPER if self.setup == "direct" else MAINTAINER
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class BotAccess:
     """Who the bot is (0: not known), and what gives its token and a trigger token of its own."""
 

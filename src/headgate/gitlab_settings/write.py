@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.doctor.diagnosis import everything
 from headgate.errors import GitLabError, HeadgateError
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DENIED = (400, 401, 403, 404)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Refused:
     """A setting that was not written, and why."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
+from headgate.records import frozen_record
 from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.repository.git import lines
 from headgate.repository.gitlog import below, pieces
@@ -23,7 +23,7 @@ _OLDEST = 5
 _LONGEST = 5000
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Deployment:
     """What is deployed: the ``commit`` that brought it, empty where git does not reach back so far.
 

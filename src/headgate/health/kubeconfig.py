@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine.reading import documents
 from headgate.errors import HealthUnknownError, Location, did_you_mean
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ClusterAccess:
     """How to reach a cluster. Certificates and keys are PEM; what is empty is not used."""
 

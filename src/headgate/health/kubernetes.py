@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from headgate.errors import HealthUnknownError
 from headgate.flux.verdict import FluxReport
 from headgate.health.kubeconfig import read_access
 from headgate.http import OK, HttpRequest, NoAnswerError, RetryLimits, TooLongError, open_http
+from headgate.records import frozen_record
 from headgate.repository.tree import MEBI
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _NOT_YET = ("ArtifactFailed", "DependencyNotReady", "HealthCheckCanceled", "Prog
 """Reasons of Flux's for not being ready that it means to end by itself: https://pkg.go.dev/github.com/fluxcd/pkg/apis/meta"""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class KubernetesReports:
     """The clusters that a kubeconfig leads to. Each Kustomization is fetched once."""
 

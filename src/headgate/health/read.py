@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.cluster_checks import has_health
@@ -12,6 +12,7 @@ from headgate.clusters import clusters_of, kustomization_name
 from headgate.errors import HeadgateError, HealthUnknownError
 from headgate.flux.verdict import Health, combined, verdict
 from headgate.health.deployments import deployments
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ def no_health(_workspace: Workspace, _configuration: Configuration, _owners: Seq
     return {}
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class HealthSources:
     """The sources that a run has. None where it has no token for GitLab, or no kubeconfig."""
 

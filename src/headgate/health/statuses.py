@@ -9,12 +9,13 @@ the description the reason in lower-case words. Whatever is no error comes as a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.flux.verdict import FluxReport
 from headgate.gitlab.api import project_path
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ _SUCCEEDED = "reconciliation succeeded"
 _MANY = 200
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class StatusReports:
     """The commit statuses of the manifest project. Those of each commit are fetched once."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GuardError, ImageError, Location
@@ -14,6 +14,7 @@ from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
 from headgate.objects.images import set_digests
 from headgate.objects.manifest import manifests, with_namespace
+from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Hydrated:
     """Objects of one app in one environment, not yet compared with the output folder."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.engine import pool
@@ -10,6 +9,7 @@ from headgate.engine.protocol import Request
 from headgate.errors import HeadgateError
 from headgate.hydration.record import read_record
 from headgate.objects.manifest import manifests
+from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, blob_id, prefetch
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Candidate:
     """Final YAML of an app in an environment: its objects, and their files by name.
 
@@ -50,7 +50,7 @@ def candidate_of(hydrated: Hydrated) -> Candidate:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class JudgingContext:
     """All that judging looks at: what is landed (``tree``), and what is to take its place."""
 

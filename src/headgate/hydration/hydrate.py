@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ from headgate.hydration.template import template_paths
 from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
 from headgate.notice import Notice
+from headgate.records import frozen_record
 from headgate.repository.tree import prefetch
 from headgate.validation.weigh import NOT_JUDGED, Judgement
 
@@ -40,7 +41,7 @@ OutcomeState = Literal["changed", "unchanged", "waiting", "held", "superseded", 
 by something newer; ``recorded``: only the records of what is pending change."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Outcome:
     """The result of hydrating one app in one environment.
 
@@ -73,7 +74,7 @@ class Outcome:
         return replace(self, state="changed", changes={**(self.changes or {}), **more}, reasons=reasons)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HydrateOptions:
     """Options of a hydration: render everything, and pass the guards or the lock.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from headgate.objects.diff import Field, object_fields
 from headgate.objects.generated import paired_by_stem
 from headgate.objects.manifest import manifests
 from headgate.objects.running import RunningChange
+from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _ALWAYS_ALLOWED = 3
 ObjectAction = Literal["added", "changed", "removed"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ObjectChange:
     """An object that is added, changed or removed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from headgate.hydration.template import (
 from headgate.model import Release
 from headgate.objects.images import canonical_repository
 from headgate.paths import ENVIRONMENTS
+from headgate.records import frozen_record
 from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.release import config_folder, missing_parts, read_release, release_file
 from headgate.render import engine_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Planned:
     """An app in an environment, ready to render. ``inputs`` identifies everything that the result depends on."""
 
@@ -60,7 +61,7 @@ class Planned:
     hold_reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Unplannable:
     """An app in an environment that cannot be hydrated: it waits for a part, or has an error."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Location
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ RECORD = ".headgate.json"
 """The record in each output folder: its inputs and Headgate's files. Flux ignores JSON."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class OutputRecord:
     """``inputs``, ``output`` and ``fingerprint`` are hexadecimal SHA-256; ``engine`` is ``helm 4.3.1``."""
 

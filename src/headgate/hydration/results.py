@@ -22,6 +22,7 @@ from headgate.engine.protocol import EngineObject
 from headgate.errors import HeadgateError, Location, UnstableError
 from headgate.hydration.assemble import assemble
 from headgate.notice import Notice
+from headgate.records import frozen_record
 from headgate.render import ENGINES
 from headgate.render.protocol import Result
 
@@ -59,7 +60,7 @@ class Tally:
         return f"{counts}; {wrong}" if self.unusable else counts
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ResultFolder:
     """A folder of results. ``key`` is known only to jobs that are trusted; ``job`` names the one that writes.
 
@@ -121,7 +122,7 @@ class ResultFolder:
         return hmac.digest(self.key, name.encode() + b"\0" + packed, hashlib.sha256)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Kept:
     """A result that was kept, and the job that rendered it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from headgate.errors import ConfigError, Location
 from headgate.model import TemplateSettings
 from headgate.objects.lookup import without_nulls
 from headgate.paths import TEMPLATES, VERSIONS
+from headgate.records import frozen_record
 from headgate.render.values import merge_all, read_layer
 from headgate.repository.input_check import check_input, safe_files
 from headgate.repository.tree import Tree, object_id, prefetch
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAY_REFER = ("Chart.yaml", "requirements.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Source:
     """Files that an engine renders: a shared template or the app's own config. See `Render`.
 

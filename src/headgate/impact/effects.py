@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
@@ -11,6 +10,7 @@ from headgate.objects.edits import field_names, identity
 from headgate.objects.kinds import POD_SPECS
 from headgate.objects.lookup import value_at
 from headgate.objects.running import RunningChange, pod_template
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ EffectKind = Literal[
 EFFECT_KINDS: tuple[EffectKind, ...] = EffectKind.__args__  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Effect:
     """One thing that happens when a change is applied, in words that follow the object's name."""
 

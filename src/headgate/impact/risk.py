@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.objects.images import canonical_repository, find_reference, uses
 from headgate.objects.lookup import maps_at, value_at
 from headgate.objects.running import pod_spec
+from headgate.records import frozen_record
 from headgate.releases.version_order import by_version
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Side = Manifest | None
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Risk:
     """One risk: the flag that headgate.yaml knows it by, and words that follow the object's name."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +13,7 @@ from headgate.intents.promote import PartOrder, Promote, check_newer, resolved, 
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.model import AfterHealth
+from headgate.records import frozen_record
 from headgate.releases.handoff import taken_by
 from headgate.releases.history import commits_of, landed_at
 from headgate.releases.pending import with_pending
@@ -38,7 +38,7 @@ HealthOf = Callable[[tuple[str, str]], "Health | None"]
 """Gives the health of an app in an environment; None where it was not looked for."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Follow:
     """The automatic promotions that are due."""
 

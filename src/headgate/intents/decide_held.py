@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.model import Rejection
+from headgate.records import frozen_record
 from headgate.releases.handoff import check_person
 from headgate.releases.pending_files import write_pending
 from headgate.releases.release import RELEASE, newest_of, write_record
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class DeliverHeld:
     """Delivers what is held or failed past pin, freeze, windows and order, and removes the pin."""
 
@@ -54,7 +55,7 @@ class DeliverHeld:
         return Applied([advance(app, past_holds=True, unpinned=True, recorded=recorded)])
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class DiscardHeld:
     """Rejects what is held or failed: from then on, only newer versions are taken."""
 
@@ -89,7 +90,7 @@ class DiscardHeld:
         return Applied([Step(self.app, self.environment, recorded=recorded, hydrates=False, state="recorded")])
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ClosedRequest:
     """A merge request that a person closed without merging it."""
 
@@ -99,7 +100,7 @@ class ClosedRequest:
     request: str
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Reject:
     """Rejects the proposals of closed merge requests: exactly their commits."""
 

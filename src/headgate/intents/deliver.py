@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ from headgate.hydration.hydrate import broken
 from headgate.hydration.plan import input_paths, output_folders
 from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
+from headgate.records import frozen_record
 from headgate.releases.handoff import accepting, check_project_id, check_provenance, handed_off, order_rule
 from headgate.releases.origin import in_origin, origin_of
 from headgate.releases.pending import absorbed, versions_of, with_pending
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.releases.version_order import NewerParts, Order
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Deliver:
     """A hand-off. ``now``: a person delivers it past pin, freeze and windows, and removes the pin."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.hydration.plan import input_paths
@@ -10,6 +9,7 @@ from headgate.intents.advance import advance
 from headgate.intents.protocol import Applied, Step, check_environment, identify
 from headgate.model import FreezeRecord, PinRecord
 from headgate.paths import ENVIRONMENTS, FROZEN
+from headgate.records import frozen_record
 from headgate.releases.decide import withdrawn
 from headgate.releases.handoff import check_person
 from headgate.releases.pending_files import write_pending
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Pin:
     """Keeps an app as it is in an environment: hand-offs and template changes wait."""
 
@@ -60,7 +60,7 @@ class Pin:
         )
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Unpin:
     """Ends a pin, and delivers what was held."""
 
@@ -85,7 +85,7 @@ class Unpin:
         return Applied([advance(app, unpinned=True, recorded=recorded)])
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Freeze:
     """Stops automatic changes for all apps of an environment."""
 
@@ -118,7 +118,7 @@ class Freeze:
         return Applied(recorded={file: write_record(frozen)}, messages=(message,))
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Thaw:
     """Ends a freeze, and delivers what was held."""
 

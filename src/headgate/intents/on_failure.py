@@ -5,7 +5,6 @@ It is no pin. The version that failed stays the newest that was ever released, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.config import parse_record
@@ -14,6 +13,7 @@ from headgate.intents.advance import closed_reason, decided_by_person
 from headgate.intents.protocol import Applied, Step, identify
 from headgate.intents.rollback import RollBackRequest, roll_back
 from headgate.model import ProposalRecord
+from headgate.records import frozen_record
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.releases.release import parts, write_released
 from headgate.repository.gitlog import below, log
@@ -32,7 +32,7 @@ ACTOR = "on_failure"
 """Whom an automatic roll-back is from."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class OnFailure:
     """Roll-backs of versions that failed, each made for the release that is there."""
 

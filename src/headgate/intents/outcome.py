@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from headgate.hydration.record import RECORD
 from headgate.model import FailureRecord, ProposalRecord
 from headgate.paths import LOCK
+from headgate.records import frozen_record
 from headgate.releases.pending import PROPOSED, Pending, Proposal
 from headgate.releases.pending_files import is_record, write_pending
 from headgate.releases.release import RELEASE
@@ -29,7 +30,7 @@ CHANGES_NOTHING = "it changes no YAML: the next merge records it"
 _MAX_MESSAGE = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Decision:
     """What is wanted, and which groups a step brings.
 

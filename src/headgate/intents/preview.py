@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.deliver import for_each_acceptance, resolve_config
 from headgate.intents.protocol import Step, identify
+from headgate.records import frozen_record
 from headgate.releases.handoff import handed_off
 from headgate.releases.pending import compose
 from headgate.releases.release import write_released
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headgate.releases.source import AppSource
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Preview:
     """A commit of a merge request, as if it had been merged and handed off from the target branch."""
 

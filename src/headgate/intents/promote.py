@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from headgate.errors import RefusedError
@@ -11,6 +11,7 @@ from headgate.intents.advance import advance, hold_of
 from headgate.intents.protocol import Applied, Step, find_app, identify
 from headgate.intents.template_versions import carried_version, pins_template
 from headgate.message import counts
+from headgate.records import frozen_record
 from headgate.releases.handoff import taken_by
 from headgate.releases.pending import NO_FILES, group_of, versions_of, with_pending
 from headgate.releases.release import Released, known_parts, parts
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Promote:
     """A release of one environment that goes to another, if that still has the release ``expected``.
 
@@ -94,7 +95,7 @@ def _same_part(first: Part, second: Part) -> bool:
     return (first.commit, getattr(first, "digest", None)) == (second.commit, getattr(second, "digest", None))
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class PartOrder:
     """Orders versions: by the commits that the source ran, by part, oldest first; else by the project's history."""
 

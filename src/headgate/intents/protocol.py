@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from headgate.errors import ArgumentError, GitError, HeadgateError, RefusedError, did_you_mean
 from headgate.paths import review_branch
+from headgate.records import frozen_record
 from headgate.releases.pending import NOTHING_PENDING
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import NOTHING, Released, read_released, release_file
@@ -58,7 +59,7 @@ class _NoBranches:
         pass
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class State:
     """A manifest repository at one commit of its default branch, and the time.
 
@@ -97,7 +98,7 @@ class State:
         return delivery == "review"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppInEnvironment:
     """An app in one environment, at a state of the manifest repository."""
 
@@ -163,7 +164,7 @@ StepState = Literal["unchanged", "held", "superseded", "recorded", "failed"]
 """The state of a step that does not hydrate."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Step:
     """What an intent does to one app in one environment.
 
@@ -205,7 +206,7 @@ def failing_alone(app: str, environment: str, make: Callable[[], Step]) -> Step:
         return Step(app, environment, hydrates=False, state="failed", error=error)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Applied:
     """An intent, applied to a state. ``recorded`` concerns no single app; ``messages`` are for the actor.
 

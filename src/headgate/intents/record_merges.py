@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.protocol import Applied, identify
+from headgate.records import frozen_record
 from headgate.releases.unapproved import read_unapproved, unapproved_text, write_unapproved
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _MOST = 50
 """How many are kept of an environment; older ones are in the history of the file."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RecordMerges:
     """Records merges, each with its environment, and drops those that something with its approvals followed.
 

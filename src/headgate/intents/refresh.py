@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ from headgate.intents.outcome import replaced
 from headgate.intents.protocol import Applied, Step, failing_alone, identify
 from headgate.intents.remove import removal
 from headgate.paths import review_branch
+from headgate.records import frozen_record
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED
 from headgate.releases.release import WAITING, write_released
 from headgate.repository.tree import prefetch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.releases.pending import Proposal
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Refresh:
     """Brings everything pending up to date: proposals, held groups and failed groups.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +15,7 @@ from headgate.intents.protocol import Applied, Step, check_environment, failing_
 from headgate.intents.refresh import has_pending, refresh_step
 from headgate.intents.template_versions import current_version, pins_template
 from headgate.paths import APPS, INPUTS, group_branch, review_branch
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import NOTHING, write_released
 from headgate.repository.tree import prefetch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Rehydrate:
     """Hydrates all app-environments, or those of some environments, except for pinned and frozen ones."""
 

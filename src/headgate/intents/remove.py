@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.intents.advance import decided_by_person
 from headgate.intents.edit_app_yaml import without_environments
 from headgate.intents.protocol import Applied, find_app, identify
+from headgate.records import frozen_record
 from headgate.releases.release import NOTHING
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Remove:
     """Takes an app out of some environments, or, if none is named, out of all."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headgate.config import load
@@ -17,6 +16,7 @@ from headgate.intents.protocol import (
 from headgate.intents.template_versions import carried_version, current_version, pins_template
 from headgate.model import PinRecord
 from headgate.paths import ENVIRONMENTS, SETTINGS, TEMPLATES
+from headgate.records import frozen_record
 from headgate.releases.handoff import check_person
 from headgate.releases.release import Released, missing_parts, parts, read_released, write_released
 from headgate.repository import git
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RollBack:
     """An earlier release that an environment goes back to, if it still has the release ``expected``."""
 
@@ -75,7 +75,7 @@ class RollBack:
         return Applied([step])
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RollBackRequest:
     """A person's request: back ``to`` a commit (ours or the app's) or by a number of steps."""
 

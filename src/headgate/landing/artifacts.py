@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
 from headgate.landing.workspace import refreshed
+from headgate.records import frozen_record
 from headgate.registry.artifact import flux_artifact
 from headgate.registry.repository import open_repository
 from headgate.registry.upload import push_artifact, tagged_tree
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TRIES = 5
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _ArtifactTarget:
     """What an artifact should hold: files by their paths in it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from headgate import config
@@ -11,6 +11,7 @@ from headgate.errors import HeadgateError
 from headgate.flux.changes import with_removals
 from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, Outcome, hydrate
+from headgate.records import frozen_record
 from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HydratedIntent:
     """An applied intent, the files ``after`` it, an outcome per step, and the resulting configuration.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError
@@ -15,6 +15,7 @@ from headgate.landing.hydrated import hydrate_intent
 from headgate.landing.publish import publish
 from headgate.landing.review_branches import ReviewBranches, recorded_proposals
 from headgate.landing.workspace import until_landed
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Landing:
     """The result of an intent: an outcome per app-environment, messages for people, and the commits."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from headgate.hydration.record import read_record
@@ -13,6 +12,7 @@ from headgate.landing.review_branches import ReviewBranches, commit_changes_id
 from headgate.landing.workspace import read_proposal, refreshed
 from headgate.model import ProposalRecord
 from headgate.paths import APPS, review_branch
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.pending import Proposal, groups_between
 from headgate.releases.pending_files import read_pending, write_pending
@@ -40,7 +40,7 @@ def is_due(workspace: Workspace) -> bool:
     return lock is not None or any(parse_release_path(path) for path in workspace.tree.paths(APPS))
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Migrate:
     workspace: Workspace
     verb: ClassVar[str] = "Migrate"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, HeadgateError
@@ -13,6 +12,7 @@ from headgate.landing.workspace import refreshed, until_landed
 from headgate.message import compose, one_line, subject
 from headgate.model.fields import LABEL
 from headgate.paths import SETTINGS
+from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import commit_identity, commit_tree, empty_tree, make_trees
 from headgate.repository.remote import RefUpdate, push
@@ -26,7 +26,7 @@ TRAILER = "Headgate-Mirror"
 """Names the source commit; a branch whose newest commit lacks it is foreign."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Mirrored:
     """The mirrors that were written, and the first error."""
 
@@ -34,7 +34,7 @@ class Mirrored:
     error: HeadgateError | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _MirrorTarget:
     """The target content of a mirror branch: tree ids by path, and the apps and environments that they belong to.
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import commit_tree
 
@@ -28,7 +29,7 @@ _PROOF = re.compile(rf"^{PROOF}: ([0-9a-f]{{64}})\n*\Z", re.MULTILINE)
 _OURS = re.compile(r"^Headgate-Environment: ", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ProofKey:
     """Proves commits with a secret, and verifies proofs.
 

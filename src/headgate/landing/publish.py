@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError
 from headgate.landing.records import apart, may_be_apart
 from headgate.landing.workspace import fetch_proposed
 from headgate.paths import RECORDS_BRANCH, SETTINGS
+from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import advance, commit_identity, make_commit
 from headgate.repository.remote import RefUpdate, push
@@ -25,7 +26,7 @@ _PROTECTED = "not allowed to push code to protected branches"
 """GitLab's message: https://docs.gitlab.com/user/project/repository/branches/protected/."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Delivered:
     """A commit of Headgate's and its branch."""
 
@@ -33,7 +34,7 @@ class Delivered:
     commit: str
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class PreparedCommit:
     """Changes for one commit on a branch (None: the default branch). No changes mean that the branch goes."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.hydration.hydrate import AS_USUAL
 from headgate.landing.hydrated import hydrate_intent
 from headgate.landing.land import prepared, read_state
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Rehearsal:
     """What a landing would be: an outcome per app-environment, what else there is to say, files and configuration.
 

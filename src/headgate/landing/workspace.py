@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +13,7 @@ from headgate.errors import ConflictError, GitError, Location
 from headgate.landing.push_queue import join_queue
 from headgate.landing.records import read_records, with_records
 from headgate.paths import RECORDS_BRANCH
+from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import advance
 from headgate.repository.remote import ORIGIN, clone, fetch, fetch_commits, remote_refs, upstream
@@ -46,7 +47,7 @@ class _BranchHeads:
         self._heads = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Workspace:
     """A manifest repository at the commit ``base`` of ``branch``. An empty ``remote`` means no pushes.
 
@@ -108,7 +109,7 @@ class Workspace:
         return load(self.tree)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class OpenProposal:
     """An open proposal: its commit and files, and the files of its parent commit."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.records import frozen_record
 from headgate.report.markdown import single_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TITLES: dict[AnnouncedEvent, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Announcement:
     """An event of one app in one environment; without ``app``, of a change of many apps there.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from headgate.http import TRANSIENT, HttpRequest, NoAnswerError, RetryLimits, is_loopback, open_http, origin
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.notifications.request import AnnouncementRequest
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class PostLimits:
     """``seconds`` per answer, and ``total`` within which all tries of a run begin.
 
@@ -34,7 +35,7 @@ class PostLimits:
 USUAL = PostLimits()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Poster:
     """Posts to receivers until ``end``, on the clock of `time.monotonic`."""
 

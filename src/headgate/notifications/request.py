@@ -7,10 +7,11 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from headgate.notifications.channels import slack, teams
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ _PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AnnouncementRequest:
     """What is posted. ``key`` signs it; empty for channels, whose address is the secret."""
 

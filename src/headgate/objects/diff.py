@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import NOTHING, Reorder, find_edits, same, shown_path
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Field", "fields", "object_fields", "same"]
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Field:
     """A field that differs. A side is its YAML text, or None if the field is missing there.
 

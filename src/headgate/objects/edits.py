@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.objects.listkeys import DEFAULTS, list_keys
+from headgate.records import frozen_record
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Nothing:
 NOTHING: Final = Nothing()
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ItemKey:
     """Selects the item of a list by the values of its keys."""
 
@@ -48,14 +48,14 @@ EditPath = tuple[Any, ...]
 """Keys of maps, `At` and `ItemKey`."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class At:
     """A place in a list whose items have no keys: in the old list for what is removed, else in the new one."""
 
     index: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Edit:
     """One value that differs. ``place`` is where an added item with keys is in the new list."""
 
@@ -65,7 +65,7 @@ class Edit:
     place: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Reorder:
     """Items that both lists have, in another order."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import ArgumentError, HeadgateError
 from headgate.objects.images import canonical_repository, parse_reference
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.objects.images import Reference
@@ -17,7 +17,7 @@ _MIN_WITHOUT_ALGORITHM = 12
 """How many digits are a digest without `sha256:`: so many are shown, and hardly a repository is named so."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ImageQuery:
     """What to search for; empty parts match everything.
 

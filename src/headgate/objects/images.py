@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, ImageError
 from headgate.objects.kinds import POD_SPECS
 from headgate.objects.lookup import maps_at
+from headgate.records import frozen_record
 from headgate.yamltext import valuepath
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _REFERENCE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Reference:
     """``repository[:tag][@digest]``; missing parts are empty."""
 
@@ -107,7 +107,7 @@ def canonical_repository(repository: str) -> str:
     return f"{host}/{path}"
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ImageUse:
     """A place in an object that names an image."""
 

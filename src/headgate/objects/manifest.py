@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.bounded import first_few
 from headgate.errors import Location, ManifestError
 from headgate.objects.kinds import DEFINITION, kind_name, scope_of, scopes_defined_by, unknown_kind
 from headgate.objects.lookup import value_at
+from headgate.records import frozen_record
 from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.objects.kinds import Scope
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Manifest:
     """A Kubernetes object. ``verbatim`` is its text if that must not change (SOPS), ``hook`` the events of a hook."""
 
@@ -117,7 +118,7 @@ def _shown(data: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ScopedObjects:
     """Objects in their namespaces, each with its scope, or None if that is unknown."""
 

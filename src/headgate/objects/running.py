@@ -7,7 +7,6 @@ autoscaling. What is not here is compared as it is written, so that a difference
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from headgate.objects.edits import find_edits
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.lookup import map_at, maps_at, value_at, without_nulls
 from headgate.objects.quantity import parse_quantity
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     return data
 
 
-@dataclass(frozen=True, eq=False)
+@frozen_record(kw_only=False, eq=False)
 class RunningChange:
     """An object before and after, as a cluster runs it, and what differs then; each worked out once."""
 

@@ -10,8 +10,10 @@ import hashlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ TREE = "headgate.tree"
 """Annotation with the id of the packed files: what has the same one needs no new artifact."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class FluxArtifact:
     """An artifact: its manifest, and the blobs that this names."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Challenge:
     """A way to log in: ``scheme`` in lower case (``basic``, ``bearer``), and its parameters."""
 

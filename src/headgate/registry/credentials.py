@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from headgate.errors import ConfigError
 from headgate.http import RetryLimits
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ DOCKER_HUB = "docker.io"
 _DOCKER_REALM = "auth.docker.io"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Credential:
     """A login for a registry. ``name`` identifies it in messages."""
 
@@ -30,7 +31,7 @@ class Credential:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RegistryAccess:
     """Access to registries. ``credentials`` of the same host are tried in order.
 

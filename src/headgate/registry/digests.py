@@ -6,12 +6,13 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import SHA256, digest_error
 from headgate.objects.lookup import map_at, maps_at, value_at
+from headgate.records import frozen_record
 from headgate.registry.artifact import digest_of
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
@@ -36,7 +37,7 @@ _MAX_PLATFORMS = 50
 _OK, _NOT_FOUND = 200, 404
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ResolvedImage:
     """An existing image. ``reference`` has its digest, for several platforms that of the index."""
 

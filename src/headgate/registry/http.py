@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import RegistryError
 from headgate.http import MAX_REDIRECTS, TRANSIENT, NoAnswerError, TooLongError, is_loopback, open_http, origin
+from headgate.records import frozen_record
 from headgate.registry.errors import limited, too_large, unreachable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MAX_BYTES = 4 * 1024 * 1024
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RegistryHttp:
     """HTTP for a registry."""
 

@@ -5,10 +5,11 @@ Every intent and every automatic run passes through `decide`. Nothing else compo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from headgate.records import frozen_record
 from headgate.releases.pending import Pending, Proposal, absorbed, compose, only_parts, stacked, without_parts
 from headgate.releases.release import parts
 
@@ -24,7 +25,7 @@ _MAX_COMBINED = 4
 """Up to this many groups, every subset is a candidate."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Hold:
     """Why nothing goes on automatically, and whether the proposal stays open meanwhile.
 
@@ -36,7 +37,7 @@ class Hold:
     yields: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Wanted:
     """What is wanted: the landed release with the groups that are already proposed, and with those that it ``brings``.
 

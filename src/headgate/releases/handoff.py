@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from headgate.bounded import first_few
 from headgate.errors import ConfigError, RefusedError
 from headgate.model import ReleasedConfig, ReleasedImage
 from headgate.objects.images import matching
+from headgate.records import frozen_record
 from headgate.releases.pending import NO_FILES, group_of
 from headgate.releases.release import CONFIG, parts
 
@@ -28,7 +29,7 @@ BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HandOff:
     """What an app's pipeline says: ``commit`` of ``project``, on ``ref``, built ``images``.
 
@@ -48,7 +49,7 @@ class HandOff:
     actor: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Acceptance:
     """An app and environment that take a hand-off: the images by name, and the config if the project owns it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.model import Release
 from headgate.paths import APPS
+from headgate.records import frozen_record
 from headgate.releases.pending import DIVERGED, FAILED, HELD, PROPOSED, REJECTED
 from headgate.releases.release import CONFIG, RELEASE, WAITING, parts
 from headgate.repository.gitlog import ABSENT, below, cut, like, log
@@ -35,7 +36,7 @@ _PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReleasePath:
     """The path of a file in a release, taken apart."""
 
@@ -56,7 +57,7 @@ def parse_release_path(path: str) -> ReleasePath | None:
     return ReleasePath(**match.groupdict()) if match else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReleaseStep:
     """A commit of the default branch that changed an app's release in an environment, and the release after it.
 
@@ -80,7 +81,7 @@ class ReleaseStep:
     problem: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReleaseHistory:
     """The steps of an app's release in an environment, newest first.
 

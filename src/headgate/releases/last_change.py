@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.model import Release
 from headgate.paths import APPS
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path, running_version
 from headgate.releases.release import CONFIG, HEADER, RELEASE
 from headgate.repository.gitlog import ABSENT, below, pieces
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.repository.gitlog import FileChange, LogEntry
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _ReleaseChange:
     """What a commit changed of one release, by the name of the file in the release's folder."""
 

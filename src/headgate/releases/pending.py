@@ -5,10 +5,11 @@ Hand-offs and promotions are pending as groups: parts that came together, each i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.model import GroupRecord
+from headgate.records import frozen_record
 from headgate.releases.release import CONFIG, NOTHING, Released, newest_of, parts
 from headgate.repository.tree import Tree
 
@@ -23,7 +24,7 @@ GROUP, PROPOSAL = "group.yaml", "proposal.yaml"
 NO_FILES = Tree({})
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Group:
     """Parts that came together, and the files of the app's config if that is one of them."""
 
@@ -74,7 +75,7 @@ class Group:
         return self.changed(reasons=(), failure=None)
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Proposal:
     """The content of a review branch: groups, or a person's decision (``decided`` is the release of a roll-back)."""
 
@@ -91,7 +92,7 @@ class Proposal:
         return f"a {self.record.kind} by {self.record.actor or 'somebody'} is under review{reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Pending:
     """Everything pending for an app in an environment, and the newest rejected version of each part.
 

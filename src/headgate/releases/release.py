@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.config import parse_record
 from headgate.model import Newest, Release, ReleasedConfig, ReleasedImage
+from headgate.records import frozen_record
 from headgate.repository.tree import Tree, prefetch
 from headgate.yamltext.write import write
 
@@ -24,7 +25,7 @@ WAITING = "waiting"
 """Folder of a release that waited as a whole, in the format of version 1.0.0."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Released:
     """A release with the files of the app's config."""
 

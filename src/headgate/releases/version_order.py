@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from headgate.errors import RefusedError
+from headgate.records import frozen_record
 from headgate.releases.release import CONFIG
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ Order = Literal["newer", "same", "older", "diverged", "unknown"]
 _SEVERITY: tuple[Order, ...] = ("newer", "same", "older", "diverged", "unknown")
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Comparison:
     """The order of a part relative to another version, and the reason."""
 
@@ -70,7 +71,7 @@ class Comparison:
     hint: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class NewerParts:
     """An acceptance without older parts, and the reasons why others are superseded.
 

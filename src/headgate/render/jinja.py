@@ -7,7 +7,6 @@ inside its scalar after parsing. So no value can break out of its place, whateve
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from headgate.engine.reading import decoded
 from headgate.errors import HeadgateError, Location, RenderError, YamlError
 from headgate.objects.images import for_templates
 from headgate.objects.lookup import without_nulls
+from headgate.records import frozen_record
 from headgate.render import plain
 from headgate.render.batch import placed, render_batch
 from headgate.render.protocol import Result
@@ -81,7 +81,7 @@ def _command(budget: Budget, requests: int) -> list[str]:
     return [sys.executable, "-I", str(_CHILD), "--memory", str(budget.memory), "--seconds", str(seconds)]
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Source:
     """The templates of a source and its default values."""
 

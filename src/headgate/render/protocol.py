@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.engine.budget import USUAL, Budget
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen_record(eq=False)
 class Render:
     """One app in one environment, ready to render.
 
@@ -60,7 +60,7 @@ def _named(label: str, folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(label, posixpath.relpath(path or ".", folder or ".")))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Result:
     """The objects of a render or its error, and warnings. Files have their names in the repository."""
 

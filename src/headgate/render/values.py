@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import reading
@@ -11,6 +10,7 @@ from headgate.engine.budget import USUAL
 from headgate.engine.reading import SourceText
 from headgate.errors import GrantError, Location
 from headgate.notice import Notice
+from headgate.records import frozen_record
 from headgate.yamltext import valuepath
 from headgate.yamltext.valuepath import dotted
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headgate.yamltext.valuepath import KeyPath
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Layer:
     """The values of one file, as Helm reads it. The grant applies to files of the app's repository."""
 

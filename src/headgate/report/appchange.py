@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
@@ -14,6 +14,7 @@ from headgate.impact.routine import is_routine
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
 from headgate.objects.encrypted import is_encrypted
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import RELEASE
 from headgate.report.causes import UNKNOWN, causes_of, changed_inputs
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes, Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ObjectEffect:
     """A changed object: why, and what that does. The values of a ``secret`` one (a Secret, or encrypted) stay hidden.
 
@@ -46,7 +47,7 @@ class ObjectEffect:
     new: Manifest | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppChange:
     """The changes of one app in one environment: release, objects, the inputs that differ.
 
@@ -126,7 +127,7 @@ def _app_change(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _AppContext:
     """What the objects of one app share."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from headgate.hydration.output import upgrade
 from headgate.objects.edits import identity
 from headgate.objects.images import canonical_repository, find_reference, uses
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ _WORDS: dict[CauseKind, str] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Causes:
     """The causes of one object's change: ``certain`` ones, and ``possible`` ones of which at least one holds."""
 
@@ -107,7 +108,7 @@ def causes_of(
     return Causes(tuple(sorted(certain)), tuple(sorted(others)) if len(others) > 1 else ())
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class _Images:
     """The app's own images in an object, by name, and what identifies all else of it."""
 

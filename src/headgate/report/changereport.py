@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from headgate.impact.effects import EFFECT_KINDS
+from headgate.records import frozen_record
 from headgate.releases.release import parts
 from headgate.report.appchange import app_changes
 from headgate.report.verdict import findings_of, verdict_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ChangeReport:
     """Changes with what is known of them.
 
@@ -62,7 +63,7 @@ class ChangeReport:
         return len({(change.app, change.environment) for change in self.changes}) > 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Fact:
     """One thing that holds for objects of one kind: an effect with its causes, or a risk."""
 

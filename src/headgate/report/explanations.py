@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import KINDS, ArgumentError, did_you_mean
+from headgate.records import frozen_record
 from headgate.validation.rules import RULES
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headgate.model.validation import Rule
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Explanation:
     """What something means, and what to do about it."""
 

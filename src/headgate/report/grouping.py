@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.objects.generated import without_hashes
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ APP = "\0"
 """A placeholder for an app's own name; no name in Kubernetes contains it."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class ChangeGroup:
     """Apps of one environment that change alike; reports show the first one for all."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from headgate.records import frozen_record
 from headgate.releases.release import parts
 from headgate.report.table import moment, write_table
 from headgate.report.terminal import WIDTH
@@ -25,7 +25,7 @@ SHORT = 12
 _TITLES = ("WHEN (UTC)", "COMMIT", "WHO", "IMAGES", "FROM", "")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class HistoryEntry:
     """A step with notes: the commit that it went back to, the environment that had the release first.
 

@@ -5,10 +5,11 @@ https://docs.gitlab.com/ci/testing/unit_test_reports/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from headgate.records import frozen_record
 from headgate.report.markdown import visible
 from headgate.report.terminal import safe
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.validation.weigh import WeighedFinding
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class JunitCase:
     """One app in one environment, or one ``finding`` of validation there.
 

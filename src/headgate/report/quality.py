@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from headgate.records import frozen_record
 from headgate.report.markdown import single_line
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MAX_DESCRIPTION = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class QualityIssue:
     """One problem in a file."""
 

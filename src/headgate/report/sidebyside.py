@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ _MAX_ALIGNED = 1000
 """Lines up to which equal ones are looked for: that takes up to the square of their number."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Row:
     """One line of both texts; None is no line. Of skipped lines ``left_number`` is their count."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from headgate.state.status import AppStatus
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RequestLink:
     """A merge request: ``!12`` and its address."""
 
@@ -22,7 +24,7 @@ class RequestLink:
     url: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class SiteFacts:
     """A manifest repository as of ``made``, at a ``commit``.
 
@@ -45,7 +47,7 @@ class SiteFacts:
         return f"{self.url}/{project}/-/commit/{commit}" if self.url and project and commit else ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class EnvironmentDifference:
     """How an app in one environment differs from the same in the environment before; None where it is equal."""
 
@@ -59,7 +61,7 @@ class EnvironmentDifference:
         return f"{self.left}-{self.right}.html"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppFacts:
     """What an app's own page shows besides its status."""
 

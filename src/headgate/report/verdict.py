@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 VerdictWord = Literal["nothing", "routine", "look at this", "will fail"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Finding:
     """What hydrating an app found: an error, or a warning."""
 
@@ -28,7 +29,7 @@ class Finding:
     is_error: bool = False
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Verdict:
     """The verdict, and the reasons for it, worst first."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.records import frozen_record
 from headgate.releases.release import CONFIG, parts
 from headgate.report.history import SHORT
 
@@ -21,7 +21,7 @@ SourceStep = tuple[str, str, str]
 """A project, and two of its commits."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class VersionStep:
     """One part with another version. ``old`` or ``new`` is empty where there was or is none.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, Location, UnsafeFileError
+from headgate.records import frozen_record
 from headgate.repository.git import NO_COMMIT, git, lines
 from headgate.repository.signing import signed
 from headgate.repository.tree import no_object, object_id
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Identity:
     """Author, committer, and the file of the signing key of a commit. Git's configuration is the default."""
 

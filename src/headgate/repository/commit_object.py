@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from headgate.errors import GitError
+from headgate.records import frozen_record
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class CommitDetails:
     """Tree, parents and message of a commit."""
 

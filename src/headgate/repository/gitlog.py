@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from headgate.records import frozen_record
 from headgate.repository.git import lines
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ABSENT = ""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class FileChange:
     """One file of a commit: the blob ids before and after, `ABSENT` for no file."""
 
@@ -26,7 +26,7 @@ class FileChange:
     new: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class LogEntry:
     """A commit and the requested files that it changed against its first parent.
 

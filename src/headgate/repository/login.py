@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Login:
     """User and password for one repository's address; ``name`` names the password in messages.
 
@@ -70,7 +72,7 @@ def login_config() -> dict[str, str]:
     return config
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Refusal:
     """A login that a remote refused: what happened, and what to do."""
 

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError, Location
+from headgate.records import frozen_record
 from headgate.repository.git import NO_COMMIT, Repository, git, head, lines, mask
 from headgate.repository.gitconfig import escaped
 from headgate.repository.tree import MEBI
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class RefUpdate:
     """One ref of a push, from ``old`` to ``new``. `NO_COMMIT` means that the ref does not exist."""
 
@@ -100,7 +100,7 @@ def _list_refs(repository: Repository, remote: str, *patterns: str) -> dict[str,
     return {ref: oid for oid, ref in (line.split("\t", 1) for line in lines(output))}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Clone:
     """A bare repository for one run: the newest commit ``base`` of a branch, without contents."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.errors import Location, TooLargeError, UnsafeFileError
+from headgate.records import frozen_record
 from headgate.repository.listing import Changed, Listed
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Blob(Protocol):
         """Return the content."""
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class MemoryBlob:
     """A file in memory."""
 
@@ -72,7 +72,7 @@ class MemoryBlob:
         return self.data
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class DiskBlob:
     """A file of a working folder. ``known_oid`` is its object id if git knows that it did not change."""
 

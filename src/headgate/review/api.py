@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
 from headgate.paths import OURS
+from headgate.records import frozen_record
 from headgate.retry import TRIES, pause
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NO_ANSWER = (0, 500, 502, 503, 504)
 """After these the request may have taken effect. 0 is no answer at all."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class MergeRequest:
     """One merge request. ``commit`` is the head of its branch as far as GitLab has noticed.
 
@@ -73,7 +73,7 @@ def _merge_request(entry: Any) -> MergeRequest:
     )
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class MergeRequests:
     """The merge requests of Headgate's branches in a project, onto its default branch."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ _BLOCKED = {
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Deadline:
     """The end of a wait, on the clock of `time.monotonic`."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headgate.hydration.rejudging import judged_change
 from headgate.model.policies import approving
+from headgate.records import frozen_record
 from headgate.report.appchange import app_changes
 from headgate.report.verdict import Finding, judged_findings
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.validation.weigh import Judgement
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReviewContent:
     """Changes, what is found in them, and the labels and further approvals that policies require."""
 

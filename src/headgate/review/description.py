@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.model import Review
@@ -20,7 +21,7 @@ Source = tuple[int, str]
 """A project's id and a commit of it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ProposalMetadata:
     """The data in a description's opening marker.
 

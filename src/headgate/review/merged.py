@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitLabError, HeadgateError
@@ -11,6 +11,7 @@ from headgate.intents.record_merges import RecordMerges
 from headgate.model import UnapprovedMerge
 from headgate.model.policies import approving
 from headgate.paths import app_of, environment_of
+from headgate.records import frozen_record
 from headgate.releases.unapproved import read_unapproved, unapproved_text
 from headgate.report.approvals import ignored_text
 from headgate.report.markdown import prose
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from headgate.review.update import ReviewContext
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class MergedByPeople:
     """The merge requests that people merged since the last run, with their approvals.
 

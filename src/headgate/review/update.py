@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.gitlab.titles import commit_titles
 from headgate.intents.on_failure import ACTOR
 from headgate.paths import app_of, environment_of
+from headgate.records import frozen_record
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import parts
 from headgate.report.approvals import approvals_notice
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _MAX_TITLE = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RequestUpdate:
     """What became of one branch's merge request; ``request`` is its open one, None when it has none any more.
 
@@ -58,7 +59,7 @@ class RequestUpdate:
     gone: tuple[Source, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReviewResult:
     """The open merge requests by branch, messages, and errors.
 
@@ -74,7 +75,7 @@ class ReviewResult:
     gone: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ReviewContext:
     """What the steps for all branches share.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.config import parse_record
@@ -12,6 +11,7 @@ from headgate.errors import HeadgateError
 from headgate.model import GroupRecord, Release
 from headgate.objects.images import Reference, uses
 from headgate.objects.manifest import manifests
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.pending import DIVERGED, FAILED, GROUP, HELD, PROPOSED
 from headgate.releases.release import RELEASE
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PENDING = (HELD, DIVERGED, PROPOSED, FAILED)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class NamedImage:
     """An image as a file names it: with the part that was handed off, or else the object that runs it."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.repository.gitlog import ABSENT, below, pieces
 from headgate.state.image_files import is_of_app, named_images, place_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.state.image_files import NamedImage
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ImageMove:
     """What a commit changed of the images in a file: those that came, and those that went, by reference."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.paths import group_branch, review_branch
+from headgate.records import frozen_record
 from headgate.releases.decide import cleaned
 from headgate.releases.deepen import fetch_with_depth, history_clone
 from headgate.releases.pending import PROPOSAL, PROPOSED, compose
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BRANCHES = "refs/heads/"
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Proposed:
     """An open proposal. ``release`` is None when only the final YAML differs; ``commit`` is empty without a branch.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ from headgate.errors import HeadgateError, LockError, ToolError
 from headgate.hydration import output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.hydration.record import read_record
+from headgate.records import frozen_record
 from headgate.releases.decide import cleaned
 from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.last_change import last_changes
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 StatusState = Literal["current", "stale", "held", "failed", "empty", "unknown"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class AppStatus:
     """One app in one environment.
 
@@ -76,7 +76,7 @@ class AppStatus:
         return self.release.pin if self.release else None
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Status:
     """The status of all apps. ``notes`` say what is unknown."""
 

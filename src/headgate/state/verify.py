@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from headgate.hydration.hydrate import HydrateOptions, hydrate
 from headgate.hydration.plan import hold_reason
 from headgate.hydration.record import RECORD, read_record
 from headgate.paths import INPUTS
+from headgate.records import frozen_record
 from headgate.releases.release import read_release
 from headgate.repository.gitlog import below, pieces
 from headgate.state.status import is_edited
@@ -36,7 +37,7 @@ Headgate's record does not match the files.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Difference:
     """One file that is not as hydrated.
 
@@ -51,7 +52,7 @@ class Difference:
     by_hand: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Verification:
     """How one app in one environment compares."""
 

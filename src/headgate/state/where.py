@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from headgate.errors import GitError
 from headgate.paths import APPS
+from headgate.records import frozen_record
 from headgate.releases.deepen import DEPTHS, RECENT_DEPTHS, deepening
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import release_file
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PlaceState = Literal["runs", "released", "proposed", "held", "diverged", "failed", "ran"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ImagePlace:
     """An image in an app and environment, by the ``file`` that names it.
 
@@ -59,7 +60,7 @@ class ImagePlace:
         return file_key(self.file), self.reference
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ImagePlaces:
     """All places of an image. ``notes`` say what is unknown; ``cut`` is where git's history ends, or empty."""
 

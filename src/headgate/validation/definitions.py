@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.objects.kinds import DEFINITION
+from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, MemoryBlob, Tree
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ FILE_PREFIX = f"{DEFINITION.lower()}-"
 """How the file of a CRD in final YAML begins; the rest is its name, PLURAL.GROUP."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Definition:
     """A file with a CRD, called PLURAL.GROUP; or one of a configured folder, which may hold several of any group.
 

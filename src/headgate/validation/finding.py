@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.errors import Location
     from headgate.objects.manifest import Manifest
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class ObjectFinding:
     """One thing that is wrong with an object. ``field`` is empty where it is about the whole of it.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
 from headgate.engine.budget import USUAL, Budget
 from headgate.engine.protocol import Request, validator_command
 from headgate.objects.kinds import DEFINITION, KUBERNETES
+from headgate.records import frozen_record
 from headgate.validation.definitions import as_tree, needed
 from headgate.validation.finding import ObjectFinding
 from headgate.validation.policies import RULE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.validation.policies import Policy
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Subject:
     """One app in one environment. ``current`` has what is there now, by the identity of the object.
 
@@ -44,7 +45,7 @@ class Subject:
     budget: Budget = USUAL
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Found:
     """What the validator said of one subject, or what ended it."""
 
@@ -63,7 +64,7 @@ def judge(subjects: Iterable[Subject]) -> list[Found]:
     return [_joined(found.get(number, [])) for number in range(1 + max((number for number, _ in plans), default=-1))]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class _Part:
     """The objects of a subject that one process judges. ``removed`` are counted after the others."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from headgate.engine.protocol import Request, validator_command
 from headgate.engine.reading import SourceText, decoded, documents
 from headgate.errors import ConfigError, Location, did_you_mean
 from headgate.paths import POLICIES, SETTINGS
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _KIND = "ValidatingAdmissionPolicy"
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Policy:
     """A policy: its name, the object, and where it is: the text of its document and the line before that."""
 

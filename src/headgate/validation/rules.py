@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ GENERATION = 1
 """The newest generation of rules. A rule that a new version of Headgate brings gets the next one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RuleFacts:
     """A rule's own level, and the generation that it came with."""
 
@@ -51,7 +53,7 @@ NOT_AGAIN = OWN_RULES | {"not-checked", "server-warning", "deprecated-api", "off
 """What may be so on purpose: where it is so in what is landed already, it is not shown again."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class RuleBook:
     """What findings are weighed by: the configuration, and the generation of rules that the repository knows."""
 

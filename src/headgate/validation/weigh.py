@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from headgate.bounded import first_few
 from headgate.errors import DeniedError, HeadgateError, InvalidObjectError
+from headgate.records import frozen_record
 from headgate.validation.rules import OWN_RULES
 from headgate.validation.waivers import waiver_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Scales:
     """By what findings are weighed: the rules, and the day, which ends waivers."""
 
@@ -29,7 +30,7 @@ class Scales:
     today: date
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class WeighedFinding:
     """A finding with what it counts.
 
@@ -47,7 +48,7 @@ class WeighedFinding:
         return f"{self.waived}: {self.finding}" if self.waived else str(self.finding)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class Judgement:
     """What became of the findings of one app in one environment. ``notice`` is about the judging itself."""
 
