@@ -12,6 +12,7 @@ from headgate.model.fields import (
     Engine,
     Hooks,
     KindName,
+    ListOf,
     Name,
     Project,
     Repository,
@@ -20,7 +21,6 @@ from headgate.model.fields import (
     Text,
     Texts,
     ValuePath,
-    as_tuple,
     keyed,
     named,
 )
@@ -63,9 +63,9 @@ class Granted(StrictModel):
 class Allow(StrictModel):
     """Objects that an app's own config may render beyond workloads in its namespace."""
 
-    namespaces: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    namespaces: ListOf[Name] = ()
     """Additional namespaces."""
-    kinds: Annotated[tuple[KindName, ...], BeforeValidator(as_tuple, json_schema_input_type=list[KindName])] = ()
+    kinds: ListOf[KindName] = ()
     """Additional kinds: `Secret`, `ClusterRole.rbac.authorization.k8s.io`."""
 
 
@@ -73,10 +73,7 @@ Images = Annotated[
     Mapping[Name, Annotated[Image, BeforeValidator(keyed("repository"), json_schema_input_type=Text | Image)]],
     BeforeValidator(lambda v: v),
 ]
-Grants = Annotated[
-    tuple[Annotated[Granted, BeforeValidator(keyed("path"), json_schema_input_type=Text | Granted)], ...],
-    BeforeValidator(as_tuple, json_schema_input_type=list[Text | Granted]),
-]
+Grants = ListOf[Annotated[Granted, BeforeValidator(keyed("path"), json_schema_input_type=Text | Granted)]]
 
 
 class AppEnvironment(StrictModel):
@@ -139,7 +136,7 @@ class App(StrictModel):
     """Labels and reviewers of its merge requests, in addition to those of the environment."""
     hooks: Hooks | None = None
     """Treatment of Helm's install and upgrade hooks: `drop` or `keep`."""
-    depends_on: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    depends_on: ListOf[Name] = ()
     """Apps that must be healthy in the same environment before Flux applies this app."""
     tags: Literal["commit", "any"] = "commit"
     """`commit`: an image's tag or label must name the commit it was built from; `any`: it need not."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from headgate.model.fields import Branch, Name, SafeFolder, StrictModel, Text, as_tuple, pattern
+from headgate.model.fields import Branch, ListOf, Name, SafeFolder, StrictModel, Text, pattern
 
 # https://pkg.go.dev/time#ParseDuration, as Flux' CRDs restrict it.
 Duration = Annotated[str, pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", "a time such as 30s, 10m or 1h")]
@@ -79,7 +79,7 @@ class HealthSource(StrictModel):
 class Cluster(StrictModel):
     """A cluster with Flux in it."""
 
-    environments: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    environments: ListOf[Name] = ()
     """Environments that run on it. Default: those whose `cluster` it is, or that are called like it."""
     namespace: Name = "flux-system"
     """Namespace of the Flux objects."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from headgate.model.actions import PERMISSIONS
 from headgate.yamltext import valuepath
@@ -126,11 +126,6 @@ def listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def as_tuple(value: Any) -> Any:
-    """Convert a list to a tuple, which is immutable."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 def keyed(key: str) -> Any:
     """Return a function that converts a string to a mapping with this key."""
     return lambda value: {key: value} if isinstance(value, str) else value
@@ -195,8 +190,11 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])]
-Hosts = Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])]
+Item = TypeVar("Item")
+ListOf = Annotated[tuple[Item, ...], Field(strict=False)]
+"""A list in a file, a tuple here, since that is immutable; what is strict about its items remains."""
+Texts = ListOf[Text]
+Hosts = ListOf[Host]
 
 
 RiskFlag = Literal[

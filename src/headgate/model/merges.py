@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator
-
-from headgate.model.fields import Commit, Name, StrictModel, Text, Texts, as_tuple
+from headgate.model.fields import Commit, ListOf, Name, StrictModel, Text, Texts
 
 
 class UnapprovedMerge(StrictModel):
@@ -33,7 +31,5 @@ class UnapprovedMerges(StrictModel):
 
     version: Literal[1] = 1
     """Version of this file's format."""
-    merges: Annotated[
-        tuple[UnapprovedMerge, ...], BeforeValidator(as_tuple, json_schema_input_type=list[UnapprovedMerge])
-    ] = ()
+    merges: ListOf[UnapprovedMerge] = ()
     """The merges, newest first, each until the app's next merge that has its approvals."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, model_validator
 
-from headgate.model.fields import Name, StrictModel, as_tuple, pattern
+from headgate.model.fields import ListOf, Name, StrictModel, pattern
 
 AnnouncedEvent = Literal[
     "proposed", "merged", "rejected", "landed", "rolled-back", "held", "failed", "healthy", "unhealthy"
@@ -36,11 +36,9 @@ class Notification(StrictModel):
     """Name of the CI/CD variable that holds the receiver's address, which is a secret: `SLACK_URL`."""
     key_variable: VariableName | None = None
     """For a webhook, required: name of the CI/CD variable that holds the signing key, `whsec_` and base64."""
-    environments: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    environments: ListOf[Name] = ()
     """Environments whose events are sent. Default: all."""
-    events: Annotated[
-        tuple[AnnouncedEvent, ...], BeforeValidator(as_tuple, json_schema_input_type=list[AnnouncedEvent])
-    ] = ()
+    events: ListOf[AnnouncedEvent] = ()
     """Events that are sent. Default: all."""
 
     @model_validator(mode="after")

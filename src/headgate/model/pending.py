@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from headgate.model.fields import Commit, Name, StrictModel, Text, Tree, as_tuple
+from headgate.model.fields import Commit, ListOf, Name, StrictModel, Text, Tree
 from headgate.model.release import Newest, ReleasedConfig, ReleasedImage
 
 
@@ -39,7 +39,7 @@ class GroupRecord(StrictModel):
     """Git id of the template's files, with `templates: promote`."""
     promotion: Name | None = None
     """Environment from which it was promoted."""
-    reasons: Annotated[tuple[Text, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Text])] = ()
+    reasons: ListOf[Text] = ()
     """Why it is held."""
     failure: FailureRecord | None = None
     """Why it failed."""

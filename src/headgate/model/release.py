@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from headgate.model.fields import Commit, Digest, Name, Project, StrictModel, Text, Tree, as_tuple
+from headgate.model.fields import Commit, Digest, ListOf, Name, Project, StrictModel, Text, Tree
 
 
 class Part(StrictModel):
@@ -65,9 +65,7 @@ class ReleasedConfig(Part):
 
     path: Text
     """Folder in the project's repository."""
-    dependencies: Annotated[
-        tuple[ReleasedDependency, ...], BeforeValidator(as_tuple, json_schema_input_type=list[ReleasedDependency])
-    ] = ()
+    dependencies: ListOf[ReleasedDependency] = ()
     """External charts and bases that complete it."""
 
 

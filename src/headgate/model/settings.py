@@ -19,6 +19,7 @@ from headgate.model.fields import (
     Hosts,
     KindName,
     Level,
+    ListOf,
     Minor,
     Name,
     OrderRule,
@@ -32,7 +33,6 @@ from headgate.model.fields import (
     TimeZone,
     Url,
     ValuePath,
-    as_tuple,
     listed,
 )
 from headgate.model.notification import Notification
@@ -103,9 +103,7 @@ class Window(StrictModel):
     """Time at which it closes; on the next day if it is earlier than `from`."""
     time_zone: TimeZone = "UTC"
     """Time zone of these times: `Europe/Berlin`."""
-    exceptions: Annotated[tuple[DateRange, ...], BeforeValidator(as_tuple, json_schema_input_type=list[DateRange])] = (
-        Field(default=(), alias="except")
-    )
+    exceptions: ListOf[DateRange] = Field(default=(), alias="except")
     """Days on which it does not open: `2026-12-24`, or a range: `2026-12-20/2027-01-06`."""
 
     @property
@@ -156,7 +154,7 @@ class Environment(StrictModel):
     """Cluster that this environment runs on; environments of the same cluster share its objects. Default: its own."""
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change takes effect immediately; `promote`: it is promoted with the release."""
-    refuse: Annotated[tuple[RiskFlag, ...], BeforeValidator(as_tuple, json_schema_input_type=list[RiskFlag])] = ()
+    refuse: ListOf[RiskFlag] = ()
     """Risks that fail an app here: a change that brings one does not land, while all others do. Default: none."""
     on_failure: Literal["keep", "roll-back"] = "keep"
     """`roll-back`: when a new version fails in the cluster and never was healthy, go back to the one before, once."""
@@ -173,7 +171,7 @@ class Environment(StrictModel):
 class Dependencies(StrictModel):
     """External charts and bases that an app's own config may use."""
 
-    hosts: Annotated[tuple[Host, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Host])] = ()
+    hosts: ListOf[Host] = ()
     """Hosts of charts and Kustomize bases, with the port unless it is 443: `charts.example.com`. Default: none."""
 
 
@@ -216,11 +214,7 @@ class Commits(StrictModel):
     """Subject with `{action}`, `{apps}`, `{environments}` and `{what}`. Headgate adds body and trailers."""
 
 
-Proofs = Annotated[
-    tuple[Literal["trigger-jobs", "id-token", "upstream"], ...],
-    Field(min_length=1),
-    BeforeValidator(as_tuple, json_schema_input_type=list[Literal["trigger-jobs", "id-token", "upstream"]]),
-]
+Proofs = Annotated[ListOf[Literal["trigger-jobs", "id-token", "upstream"]], Field(min_length=1)]
 
 
 class GitLabSettings(StrictModel):

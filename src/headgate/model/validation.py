@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from headgate.model.fields import KindName, Name, SafeFolder, StrictModel, Text, as_tuple, switched_off
+from headgate.model.fields import KindName, ListOf, Name, SafeFolder, StrictModel, Text, switched_off
 from headgate.model.policies import PolicyRule
 
 Rule = Literal[
@@ -53,7 +53,7 @@ class Waiver(StrictModel):
     """The rule that is waived: one of these, or `policy/NAME`."""
     app: Name | None = None
     """App whose findings are waived. Default: every app's."""
-    environments: Annotated[tuple[Name, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Name])] = ()
+    environments: ListOf[Name] = ()
     """Environments in which they are. Default: all."""
     object: Text | None = None
     """Object, as `Deployment/shop`. Default: every object."""
@@ -76,9 +76,9 @@ class Validation(StrictModel):
     """The same for single environments."""
     rules: Annotated[int, Field(ge=0)] = 0
     """Generation of rules whose own levels count; newer rules only warn. Default: that of headgate.lock."""
-    crds: Annotated[tuple[SafeFolder, ...], BeforeValidator(as_tuple, json_schema_input_type=list[SafeFolder])] = ()
+    crds: ListOf[SafeFolder] = ()
     """Folders of this repository with CRDs that no app here brings, by which custom resources are judged."""
-    unchecked: Annotated[tuple[KindName, ...], BeforeValidator(as_tuple, json_schema_input_type=list[KindName])] = ()
+    unchecked: ListOf[KindName] = ()
     """Kinds without a CRD here that need not be mentioned: `Widget.example.com`."""
-    waivers: Annotated[tuple[Waiver, ...], BeforeValidator(as_tuple, json_schema_input_type=list[Waiver])] = ()
+    waivers: ListOf[Waiver] = ()
     """Findings that are let pass for a time."""
