@@ -17,7 +17,8 @@ import yaml
 from headgate.config import load
 from headgate.errors import ConfigError, RegistryError
 from headgate.health.kubernetes import KubernetesReports
-from headgate.registry.artifact import CONFIG_TYPE, LAYER_TYPE, digest_of, flux_artifact
+from headgate.objects.images import digest_of
+from headgate.registry.artifact import CONFIG_TYPE, LAYER_TYPE, flux_artifact
 from headgate.repository.tree import MemoryBlob, Tree
 from support.flux import CONFIG_MAP, SETTINGS, kustomization, read_objects
 from support.gitlab.gitside import git, refs

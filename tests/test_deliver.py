@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,20 @@ def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage
             "config": {"commit": commit, "ref": "refs/heads/main", "pipeline": 7},
         },
     }
+
+
+def test_a_hand_off_loads_nothing_that_it_does_not_use(stage: Stage, headgate_program: list[str]) -> None:
+    """Half of its processor time is Python that starts and imports: what only some need, those import."""
+    command = [sys.executable, "-X", "importtime", *headgate_program[1:], *stage.words()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "pushed" in done.stdout
+    loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "headgate.landing.publish" in loaded
+    others = {"requests", "urllib3", "ssl", "http.client", "gitlab", "jwt", "cryptography", "jinja2", "yaml"}
+    others |= {"ruamel", "rich", "jsonschema", "html", "tarfile", "xml.etree"}
+    rooms = {"feedback", "notifications", "review", "adoption", "doctor", "gitlab", "gitlab_settings", "health"}
+    rooms |= {"state", "report.html", "report.markdown"}
+    assert loaded.isdisjoint(others | {f"headgate.{room}" for room in rooms})
 
 
 def test_trailers_name_app_environment_source_and_image(stage: Stage) -> None:

@@ -26,20 +26,16 @@ class Stage:
         """How an error names where the app's files are from."""
         return f"acme/web at {git(self.app, 'rev-parse', 'HEAD')[:8]}"
 
+    def words(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> list[str]:
+        """Return the command line that hands the newest commit of the app off."""
+        return [
+            *("deliver", "--manifests", to or str(self.remote), "--project", "acme/web", "--source", str(self.app)),
+            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
+        ]
+
     def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
         """Hand the newest commit of the app off."""
-        return headgate(
-            *(
-                "deliver",
-                "--manifests",
-                to or str(self.remote),
-                "--project",
-                "acme/web",
-                "--source",
-                str(self.app),
-            ),
-            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
-        )
+        return headgate(*self.words(*args, image=image, ref=ref, to=to))
 
     def run(self, *args: str) -> Ran:
         """Run a command on the remote."""

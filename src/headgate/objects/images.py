@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,11 @@ def find_reference(text: str) -> Reference | None:
     """Parse an image reference. Returns None if it is invalid."""
     match = _REFERENCE.fullmatch(text)
     return Reference(match["repository"], match["tag"] or "", match["digest"] or "") if match is not None else None
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def digest_error(digest: str, image: str) -> ConfigError:

@@ -6,13 +6,13 @@ https://fluxcd.io/flux/cheatsheets/oci-artifacts/: what `flux push artifact` mak
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import tarfile
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.images import digest_of
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
@@ -69,11 +69,6 @@ def flux_artifact(
         },
     }
     return FluxArtifact(manifest=_json(manifest), blobs=(layer, config))
-
-
-def digest_of(data: bytes) -> str:
-    """Return the digest of bytes."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

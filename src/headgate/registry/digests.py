@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, RegistryError
-from headgate.objects.images import SHA256, digest_error
+from headgate.objects.images import SHA256, digest_error, digest_of
 from headgate.objects.lookup import map_at, maps_at, value_at
 from headgate.records import frozen_record
-from headgate.registry.artifact import digest_of
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 

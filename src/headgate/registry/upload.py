@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from headgate.errors import RegistryError
-from headgate.registry.artifact import MANIFEST_TYPE, TREE, digest_of
+from headgate.objects.images import digest_of
+from headgate.registry.artifact import MANIFEST_TYPE, TREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
