@@ -10,6 +10,7 @@ import pytest
 
 from headgate.errors import GitError
 from headgate.repository.catfile import CatFile
+from headgate.repository.git import Repository
 from support.manifests import git
 
 
@@ -101,3 +102,15 @@ def test_a_name_of_two_lines_is_no_name(folder: Path) -> None:
     with pytest.raises(GitError, match="newline"):
         objects.read(["main\nmain"])
     assert len(objects.read(["main"])) == 1
+
+
+def test_after_a_fetch_it_knows_where_the_history_is_cut(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Go on")
+    shallow = tmp_path_factory.mktemp("shallow")
+    git(shallow, "clone", "--quiet", "--bare", "--depth=1", folder.as_uri(), ".")
+    repository = Repository(shallow, bare=True)
+    assert repository.resolve("main^") == [""]
+    repository.fetch("--depth=2", "origin", "main")
+    assert repository.resolve("main^") == [git(folder, "rev-parse", "main^")]

@@ -172,8 +172,7 @@ def _fetch(workspace: Workspace, tips: list[str]) -> None:
     """Fetch the newest commits of mirrors without their history, unless the user's checkout has them."""
     missing = [tip for tip in tips if not workspace.is_checkout or not git.has_commit(workspace.repository, tip)]
     if workspace.remote and missing:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--end-of-options")
-        workspace.repository.git("fetch", *options, workspace.remote, *missing)
+        workspace.repository.fetch("--depth=1", "--end-of-options", workspace.remote, *missing)
 
 
 def _updates(

@@ -84,10 +84,7 @@ def fetch_with_depth(clone: Repository, repository: Repository, refs: Sequence[s
     alternates = clone.path / "objects" / "info" / "alternates"
     objects = repository.path / repository.git("rev-parse", "--git-path", "objects")
     alternates.unlink(missing_ok=True)  # else git offers the server commits whose history is missing here
-    clone.git(
-        *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none", f"--depth={depth}"),
-        *("--end-of-options", _REMOTE, *refs),
-    )
+    clone.fetch("--filter=blob:none", f"--depth={depth}", "--end-of-options", _REMOTE, *refs)
     alternates.write_bytes(os.fsencode(objects) + b"\n")
 
 

@@ -85,8 +85,14 @@ class Repository:
         """Run git in this repository and return its output as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
+    def fetch(self, *args: str, max_bytes: int = 0) -> None:
+        """Run ``git fetch``; ``max_bytes`` limits what it writes, 0 is no limit. Raises GitError."""
+        quiet = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        git([*quiet, *args], cwd=self.path, max_bytes=max_bytes)
+        self.close()
+
     def close(self) -> None:
-        """End what reads its objects."""
+        """End what reads its objects: git reads only once where the history is cut, and where else objects are."""
         self._facts.close()
         self._objects.close()
 

@@ -218,9 +218,7 @@ def fetch_recent(repository: Repository, remote: str, ref: str, count: int) -> s
 
 
 def _fetch(repository: Repository, remote: str, options: Sequence[str], *specs: str) -> None:
-    args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", *options]
-    args += ["--end-of-options", remote, *specs]
-    persistently(lambda: git(args, cwd=repository.path, max_bytes=_MAX_FETCH))
+    persistently(lambda: repository.fetch(*options, "--end-of-options", remote, *specs, max_bytes=_MAX_FETCH))
 
 
 _MAX_FETCH = 512 * MEBI
