@@ -9,7 +9,7 @@ from headgate import config
 from headgate.engine import pool
 from headgate.errors import HeadgateError
 from headgate.flux.changes import with_removals
-from headgate.hydration import output
+from headgate.hydration import judging, output
 from headgate.hydration.hydrate import HydrateOptions, Outcome, hydrate
 from headgate.records import frozen_record
 from headgate.releases.windows import is_open
@@ -43,6 +43,8 @@ def hydrate_intent(
 ) -> HydratedIntent:
     """Apply an intent and hydrate its steps; a step that cannot be rendered falls back to its alternatives."""
     pool.require_sandbox(required=state.configuration.settings.sandbox == "required")  # before it reads an app's files
+    if intent.explicit:  # it changes YAML as a rule, and what it reads comes over the network
+        judging.start_ahead(state.configuration)
     applied = intent.apply(state)
     environments = {} if state.in_review else state.configuration.settings.environments
     closed = frozenset(name for name, settings in environments.items() if not is_open(settings.windows, state.now))
