@@ -305,7 +305,7 @@ def test_flux_objects_for_each_environment(tmp_path: Path) -> None:
     ran = init(tmp_path, "token", "--flux")
     assert ran.code == 0, ran.err
     settings = yaml.safe_load((tmp_path / "headgate.yaml").read_text())
-    flux = {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
+    flux = {"fetch_interval": "1m", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
     assert settings["clusters"] == {name: {"flux": flux} for name in settings["environments"]}
     assert "--hostname=gitlab.example.com --owner=acme --repository=manifests" in ran.out
     git(tmp_path, "init", "--quiet")

@@ -20,6 +20,8 @@ from support.gitlab.runner import Task, in_shell
 from support.gitlab.state import (
     DEVELOPER,
     MAINTAINER,
+    OWNER,
+    REPORTER,
     Group,
     Job,
     MergeRequest,
@@ -87,6 +89,13 @@ class Double:
         for user, level in (members or {}).items():
             found.members[user.id] = level
         self.projects.append(found)
+        return found
+
+    def project_in(self, group: Group, path: str) -> Project:
+        """Add a project in a group, as its owner makes one: with GitLab's own defaults."""
+        # of installations other than GitLab.com: doc/ci/variables/_index.md
+        found = self.project(path, {group.owner: OWNER}, variables_role="developer")
+        found.inherited = {reader.id: REPORTER for reader in group.readers}
         return found
 
     def push(

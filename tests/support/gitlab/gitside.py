@@ -98,11 +98,13 @@ def answer_git(double: Double, request: Request) -> Answer:
         return Answer(
             401, raw=b"HTTP Basic: Access denied", headers={**TEXT, "WWW-Authenticate": 'Basic realm="GitLab"'}
         )
+    is_push = "receive-pack" in request.path or request.query.get("service") == "git-receive-pack"
+    if match and project is None and is_push:
+        project = _made_by_push(double, who, match[1])
     if match is None or project is None or not may_read(double, who, project):
         return Answer(
             404, raw=b"The project you were looking for could not be found or you don't have permission", headers=TEXT
         )
-    is_push = "receive-pack" in request.path or request.query.get("service") == "git-receive-pack"
     refusal = may_push(double, who, project) if is_push else ""
     if refusal:
         return Answer(403, raw=refusal.encode(), headers=TEXT)
@@ -120,6 +122,14 @@ def answer_git(double: Double, request: Request) -> Answer:
         moved = [one for one in updates if before.get(one.ref) != after.get(one.ref)]
     double.pushed(project, who, moved, options)
     return answer
+
+
+def _made_by_push(double: Double, who: Who, path: str) -> Project | None:
+    """Make the project that somebody pushes to: https://docs.gitlab.com/topics/git/project/ (create with git push)."""
+    group = next((one for one in double.groups if one.path == path.rpartition("/")[0]), None)
+    if group is None or group.owner is not who.user or who.job is not None:
+        return None
+    return double.project_in(group, path)
 
 
 def may_read(double: Double, who: Who, project: Project) -> bool:

@@ -67,6 +67,8 @@ def job_variables(double: Double, job: Job) -> dict[str, str]:
         "CI_JOB_ID": str(job.id),
         "CI_JOB_NAME": job.name,
         "CI_JOB_TOKEN": job.token,
+        "CI_REGISTRY_USER": "gitlab-ci-token",
+        "CI_REGISTRY_PASSWORD": job.token,
         "CI_PIPELINE_ID": str(one.id),
         "CI_JOB_URL": f"{double.url}/{one.project.path}/-/jobs/{job.id}",
         "GITLAB_USER_LOGIN": one.user.name,

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from support.gitlab.entities import person, project
 from support.gitlab.gitside import write_commit
-from support.gitlab.state import OWNER, Group, Token, User, now
+from support.gitlab.state import Group, Token, User, now
 from support.gitlab.web import Answer, Request
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def _make_project(double: Double, request: Request, user: User, _: str) -> Answe
     path = f"{group.path}/{body['path']}"
     if double.find_project(path):
         return Answer(400, {"message": {"path": ["has already been taken"]}})
-    # GitLab's own default, of installations other than GitLab.com: doc/ci/variables/_index.md
-    made = double.project(path, {user: OWNER}, variables_role="developer")
+    made = double.project_in(group, path)
     if body.get("initialize_with_readme"):
         write_commit(made.folder, "refs/heads/main", "", {"README.md": "# New\n"}, user.name, "Initial commit")
     return Answer(201, project(double, made, is_maintainer=True))

@@ -48,6 +48,8 @@ class Group:
     id: int = field(default_factory=number)
     marked: bool = False
     """Whether it is to be deleted, some days later."""
+    readers: list[User] = field(default_factory=list)
+    """Whose deploy tokens may read all projects in it: https://docs.gitlab.com/user/project/deploy_tokens/."""
 
 
 @dataclass(eq=False)
