@@ -145,6 +145,60 @@ def test_an_environment_is_added_between_two_and_taken(manifests: Path, tmp_path
     assert git(manifests, "show", "main:deploy/staging/shop/deployment.apps-shop.yaml")
 
 
+OWNERS = """\
+# ours
+* @acme/platform
+
+[Shop][2] @acme/leads
+/apps/shop/app.yaml
+/deploy/production/shop/ @ada # more of it is ours
+# the end of shop
+
+^[cart]
+/apps/team/cart/app.yaml @acme/cart @dana
+/deploy/production/cart/ @acme/cart
+
+[mail]
+/apps/mail/values.yaml @acme"""
+
+
+def test_what_is_reviewed_has_code_owners_as_init_writes_them(tmp_path: Path) -> None:
+    deliveries = ("--environment", "dev:commit", "--environment", "qa:review")
+    whole = begin(tmp_path / "whole", "direct", *deliveries)
+    grown = begin(tmp_path / "grown", "direct", *deliveries[:2])
+    args = ("environment", "add", "qa", "--delivery", "review", "--manifests", str(grown))
+    before = files(grown)
+    assert headgate(*args, "--dry-run").code == 0
+    assert files(grown) == before
+    ran = headgate(*args)
+    assert (ran.code, "No section of" in ran.out) == (0, False), ran.err
+    assert files(grown)["CODEOWNERS"] == files(whole)["CODEOWNERS"]
+    assert files(grown)["CODEOWNERS"] != before["CODEOWNERS"]
+
+
+def test_owners_are_those_of_each_apps_section_and_the_rest_stays(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "manifests", "direct")
+    (folder / "CODEOWNERS").unlink()
+    (folder / ".gitlab").mkdir()
+    (folder / ".gitlab/CODEOWNERS").write_text(OWNERS)
+    app = (folder / "apps/shop/app.yaml").read_text()
+    for name in ("team/cart", "mail", "only-dev"):
+        (folder / "apps" / name).mkdir(parents=True)
+        more = "environments: [dev]\n" if name == "only-dev" else ""
+        (folder / "apps" / name / "app.yaml").write_text(f"{app}\n{more}")
+    ran = headgate("environment", "add", "qa", "--delivery", "review", "--manifests", str(folder))
+    assert ran.code == 0, ran.err
+    after = (folder / ".gitlab/CODEOWNERS").read_text()
+    assert added(OWNERS, after) == ["/deploy/qa/shop/\n", "/deploy/qa/cart/ @acme/cart @dana\n"]
+    assert "is ours\n/deploy/qa/shop/\n# the end" in after
+    assert "No section of .gitlab/CODEOWNERS names the app.yaml of: mail\n" in ran.out
+    assert not (folder / "CODEOWNERS").exists()
+    ran = headgate(
+        *("environment", "add", "free", "--delivery", "commit", "--takes", "branch:main", "--manifests", str(folder))
+    )
+    assert (ran.code, (folder / ".gitlab/CODEOWNERS").read_text()) == (0, after)
+
+
 def test_what_an_environment_makes_necessary_in_gitlab_is_said(tmp_path: Path) -> None:
     folder = begin(tmp_path / "manifests", "direct", "--environment", "dev:commit")
     ran = headgate(

@@ -17,7 +17,7 @@ from headgate.scaffolding import CI, CLOSED, INTAKE_CI
 from headgate.yamltext.insert import UnusualTextError, with_entry, with_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.model import Settings
     from headgate.scaffolding import Setup
@@ -103,6 +103,36 @@ def app_with(text: str, file: str, new: NewEnvironment) -> str:
 def owners_with(text: str, section: str) -> str:
     """Return CODEOWNERS with one more section at its end."""
     return f"{text.rstrip()}\n\n{section}" if text.strip() else section
+
+
+def owners_of_environment(text: str, apps: Mapping[str, str], output: str) -> tuple[str, list[str]]:
+    """Return CODEOWNERS with an environment that is reviewed, and the apps that have no entry to add one beside.
+
+    ``apps`` are folders by names; ``output`` is where the environment's YAML is, with ``{app}``. In the section that is
+    called like an app, whom its app.yaml names owns that, too: https://docs.gitlab.com/user/project/codeowners/reference/.
+    """
+    lines, without = text.splitlines(keepends=True), []
+    for name, folder in apps.items():
+        entries = _entries(lines, name)
+        found = next((at for at in entries if lines[at].split()[0] == f"/{folder}/app.yaml"), None)
+        if found is None:
+            without.append(name)
+            continue
+        entry = " ".join([f"/{output.replace('{app}', name)}/", *lines[found].split()[1:]])
+        lines[entries[-1]] = lines[entries[-1]].rstrip("\n") + "\n"
+        lines.insert(entries[-1] + 1, f"{entry}\n")
+    return "".join(lines), without
+
+
+def _entries(lines: Sequence[str], section: str) -> list[int]:
+    """Return the places of the entries in a section; sections are called the same whatever their letters' case."""
+    found, is_inside = [], False
+    for at, line in enumerate(lines):
+        if header := re.match(r"\^?\[([^\]]+)\]", line):
+            is_inside = header[1].lower() == section
+        elif is_inside and line.strip() and not line.startswith("#"):
+            found.append(at)
+    return found
 
 
 def _by_hand(file: str, what: str) -> ConfigError:

@@ -13,6 +13,7 @@ from headgate.engine.reading import documents
 from headgate.errors import ArgumentError, ConfigError, Location
 from headgate.gitlab_settings.steps import layout_of, steps
 from headgate.gitlab_settings.wanted import shown
+from headgate.model import Output
 from headgate.paths import APPS, SETTINGS, TEMPLATES
 from headgate.records import frozen_record
 from headgate.report.terminal import Terminal
@@ -107,7 +108,7 @@ def add_app(place: Target, options: AppOptions) -> int:
     file = f"{APPS}/{wanted.app}/app.yaml"
     has_schema = f"{SCHEMAS}/app.yaml.schema.json" in known.tree
     text = app_yaml(wanted, template, options.config, options.grant, options.environments, has_schema=has_schema)
-    owners = next((path for path in CODE_OWNERS_PLACES if path in known.tree), CODE_OWNERS)
+    owners = _owners_file(known)
     before = known.tree.read(owners).decode() if owners in known.tree else ""
     section = growing.owners_with(before, code_owners(wanted, known.settings))
     terminal = Terminal(sys.stdout)
@@ -139,12 +140,20 @@ def add_environment(place: Target, options: EnvironmentOptions) -> int:
         if records[name].app.environments is not None:
             file = f"{records[name].folder}/app.yaml"
             files[file] = growing.app_with(_text(known, file), file, new)
-    terminal = Terminal(sys.stdout)
-    _write(place, known, files, terminal)
     lists = [name for name, record in records.items() if record.app.environments is not None]
     without = [name for name in lists if name not in options.apps]
+    owners = _owners_file(known)
+    unowned: list[str] = []
+    if new.delivery == "review" and owners in known.tree:
+        owned = {name: record.folder for name, record in records.items() if name not in without}
+        output = Output().path.replace("{environment}", new.name)
+        files[owners], unowned = growing.owners_of_environment(_text(known, owners), owned, output)
+    terminal = Terminal(sys.stdout)
+    _write(place, known, files, terminal)
     if without:
         terminal.line(f"\nNot in {new.name}, since their app.yaml lists its environments: {', '.join(without)}", "dim")
+    if unowned:
+        terminal.line(f"\nNo section of {owners} names the app.yaml of: {', '.join(unowned)}", "dim")
     terminal.line("\nWhat is new to do in GitLab:\n", "bold")
     terminal.line(_new_settings(known, wanted, new) or "Nothing.\n")
     if cluster:
@@ -185,6 +194,10 @@ def _known(place: Target) -> _Known:
         bodies={file: found[-1].data for file, found in read.items() if found},
         headers={file: found[0].data for file, found in read.items() if len(found) > 1},
     )
+
+
+def _owners_file(known: _Known) -> str:
+    return next((path for path in CODE_OWNERS_PLACES if path in known.tree), CODE_OWNERS)
 
 
 def _text(known: _Known, file: str) -> str:
@@ -270,6 +283,7 @@ def _new_settings(known: _Known, wanted: Installation, new: growing.NewEnvironme
 def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Terminal) -> None:
     """Check all files as every run does, and write them. Raises what such a run would."""
     changes = {path: text.encode() for path, text in files.items()}
+    changes = {path: data for path, data in changes.items() if path not in known.tree or data != known.tree.read(path)}
     after = load(known.tree.with_changes(dict(changes)))
     _same_apps(known.configuration, after)
     if not place.dry_run:
