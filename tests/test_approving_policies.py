@@ -11,6 +11,7 @@ from support.gitlab.mergeside import approve, merge
 from support.gitlab.state import MAINTAINER
 from support.reviewing import DEPLOYMENT, Scene, make_scene, settings
 from support.validator import use_validator
+from test_approvals import shown, user
 from test_policies import POLICY
 
 if TYPE_CHECKING:
@@ -47,6 +48,26 @@ def test_what_does_not_keep_it_waits_for_an_approval_and_all_else_is_merged_at_o
     assert (one.state, one.merged_by) == ("merged", scene.bot), ended.out
     assert scene.new_version().code == 0
     assert scene.requests() == [], "what was approved once is not new"
+
+
+def test_status_says_so_as_the_merge_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.hand_off()
+    scene.new_version({"deploy/web.yaml": MANY})
+    line, app = shown(scene, monkeypatch, scene.token)
+    assert "needs 1 approval" in line
+    assert (app["proposed"]["approvals"]["needed"], app["proposed"]["approvals"]["missing"]) == (1, 1)
+    request = scene.the_request()
+    honest = request.description
+    request.description = honest.replace(" needed=1", " needed=999")
+    assert shown(scene, monkeypatch, scene.token)[1]["proposed"]["approvals"]["needed"] == 1
+    request.description = honest.replace(" needed=1", "")
+    assert shown(scene, monkeypatch, scene.token)[1]["proposed"]["approvals"] is None
+    assert "!2 is not merged: it needs 1 approval" in scene.schedule().out
+    assert shown(scene, monkeypatch, scene.token)[1]["proposed"]["approvals"]["needed"] == 1
+    assert shown(scene, monkeypatch)[1]["proposed"]["approvals"] is None
+    approve(request, user(scene, "mia"))
+    line, app = shown(scene, monkeypatch, scene.token)
+    assert ("approval" in line, app["proposed"]["approvals"]["missing"]) == (False, 0)
 
 
 def test_a_merge_by_others_without_it_is_a_finding(scene: Scene) -> None:

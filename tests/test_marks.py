@@ -9,7 +9,7 @@ from headgate.model import Review
 from headgate.review.description import ProposalMetadata, read_metadata, settings_id, updated_description
 
 MARKS = ProposalMetadata(
-    commit="a" * 40, settings="0123456789abcdef", sources=((12, "b" * 40), (13, "c" * 40)), frozen=True
+    commit="a" * 40, settings="0123456789abcdef", sources=((12, "b" * 40), (13, "c" * 40)), frozen=True, needed=2
 )
 people = st.text(alphabet=st.characters(blacklist_characters="\r")).filter(lambda text: "headgate:" not in text)
 

@@ -27,7 +27,8 @@ class ProposalMetadata:
 
     ``commit`` is the described commit, ``settings`` identifies the review settings, ``sources`` are the apps' commits
     in the proposal. ``frozen``: it is a draft because the environment is frozen. ``closed``: the closing is commented.
-    ``counted`` is signed: the approvals were counted after it was merged.
+    ``counted`` is signed: the approvals were counted after it was merged. ``needed`` is how many it needs, to be shown:
+    what merges does not believe it.
     """
 
     commit: str = ""
@@ -36,6 +37,7 @@ class ProposalMetadata:
     frozen: bool = False
     closed: bool = False
     counted: str = ""
+    needed: int = 0
 
 
 def settings_id(review: Review) -> str:
@@ -57,6 +59,7 @@ def read_metadata(description: str) -> ProposalMetadata | None:
         frozen=facts.get("frozen") == "yes",
         closed=facts.get("closed") == "yes",
         counted=facts.get("counted", ""),
+        needed=int(found[0]) if (found := re.findall(r"^\d{1,4}$", facts.get("needed", ""))) else 0,
     )
 
 
@@ -81,7 +84,7 @@ def notice_of(description: str) -> str:
 def _begin(metadata: ProposalMetadata) -> str:
     sources = ",".join(f"{project}:{commit}" for project, commit in metadata.sources)
     facts = {"commit": metadata.commit, "settings": metadata.settings, "sources": sources}
-    facts |= {"counted": metadata.counted}
+    facts |= {"counted": metadata.counted, "needed": str(metadata.needed or "")}
     facts |= {"frozen": "yes" if metadata.frozen else "", "closed": "yes" if metadata.closed else ""}
     return "".join(["<!-- headgate:begin", *(f" {name}={value}" for name, value in facts.items() if value), " -->"])
 

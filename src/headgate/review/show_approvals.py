@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from headgate.errors import GitLabError
 from headgate.gitlab.api import project_path
 from headgate.gitlab.approvals import ApprovalRule, Approvals
+from headgate.model.policies import approving
 from headgate.paths import app_of
 from headgate.review.api import MergeRequests
 from headgate.review.approvals import count_approvals, rule_of_inputs, rule_of_release
+from headgate.review.description import read_metadata
 from headgate.review.update import actor_in
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from headgate.configuration import Configuration
     from headgate.gitlab.api import GitLab
+    from headgate.review.api import MergeRequest
     from headgate.state.proposals import Proposed
     from headgate.state.status import AppStatus
 
@@ -26,48 +29,63 @@ if TYPE_CHECKING:
 def with_approvals(
     apps: Sequence[AppStatus], configuration: Configuration, gitlab: GitLab | None, branch: str
 ) -> list[AppStatus]:
-    """Return the apps with the approvals of what is proposed, where headgate.yaml requires some.
+    """Return the apps with the approvals of what is proposed, where headgate.yaml or a policy requires some.
 
-    ``branch`` is the default branch. Without ``gitlab`` it is not known how many there are.
+    ``branch`` is the default branch. Without ``gitlab`` it is not known how many there are, nor what policies require.
     """
-    waiting = {
-        (app.app, app.environment): needed
-        for app in apps
-        if app.proposed is not None and (needed := configuration.review(app.app, app.environment).approvals)
-    }
-    if not waiting:
+    if not any(app.proposed is not None and _may_need(configuration, app) for app in apps):
         return list(apps)
     look = _lookup(configuration, gitlab, branch)
 
     def counted(app: AppStatus) -> AppStatus:
-        proposed, needed = app.proposed, waiting.get((app.app, app.environment), 0)
-        if proposed is None or not needed:
+        proposed = app.proposed
+        if proposed is None or not _may_need(configuration, app):
             return app
-        return replace(app, proposed=replace(proposed, approvals=look(app, proposed, needed)))
+        return replace(app, proposed=replace(proposed, approvals=look(app, proposed)))
 
     return [counted(app) for app in apps]
 
 
+def _may_need(configuration: Configuration, app: AppStatus) -> int:
+    """Return how many approvals an app's proposal needs at most: one more for each policy that requires one."""
+    policies = approving(configuration.settings.policies, app.environment)
+    return configuration.review(app.app, app.environment).approvals + len(policies)
+
+
 def _lookup(
     configuration: Configuration, gitlab: GitLab | None, branch: str
-) -> Callable[[AppStatus, Proposed, int], Approvals]:
-    """Return what counts the approvals of a proposal that needs a number of them."""
+) -> Callable[[AppStatus, Proposed], Approvals | None]:
+    """Return what counts the approvals of a proposal; None where it needs none."""
     settings = configuration.settings.gitlab
     if gitlab is None or settings is None:
-        return lambda _app, _proposed, needed: Approvals(needed=needed, error=GitLabError("there is no HEADGATE_TOKEN"))
+        return partial(_unknown, configuration, GitLabError("there is no HEADGATE_TOKEN"))
     requests = MergeRequests(gitlab, settings.project, branch)
     try:
         found = {request.branch: request for request in requests.open()}
     except GitLabError as error:
-        unknown = error
-        return lambda _app, _proposed, needed: Approvals(needed=needed, error=unknown)
+        return partial(_unknown, configuration, error)
 
-    def count(app: AppStatus, proposed: Proposed, needed: int) -> Approvals:
+    def count(app: AppStatus, proposed: Proposed) -> Approvals | None:
         request = found.get(proposed.branch) if proposed.commit else None
+        needed = _needed(configuration, app, proposed, request)
         rule = partial(_rule, app, proposed, configuration, requests)
-        return count_approvals(requests, request, proposed.commit, needed, rule)
+        return count_approvals(requests, request, proposed.commit, needed, rule) if needed else None
 
     return count
+
+
+def _unknown(configuration: Configuration, error: GitLabError, app: AppStatus, _proposed: Proposed) -> Approvals | None:
+    needed = configuration.review(app.app, app.environment).approvals
+    return Approvals(needed=needed, error=error) if needed else None
+
+
+def _needed(configuration: Configuration, app: AppStatus, proposed: Proposed, request: MergeRequest | None) -> int:
+    """Return how many approvals a proposal needs, as its merge request says of this commit, within what can be."""
+    least = configuration.review(app.app, app.environment).approvals
+    metadata = read_metadata(request.description) if request else None
+    if metadata is None or metadata.commit != proposed.commit:
+        return least
+    return min(max(least, metadata.needed), _may_need(configuration, app))
 
 
 def _rule(app: AppStatus, proposed: Proposed, configuration: Configuration, requests: MergeRequests) -> ApprovalRule:

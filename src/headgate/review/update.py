@@ -127,7 +127,7 @@ def open_request(
         message = f"{rejected[0].name} for {branch} was closed and is not opened again: {way_out}"
         return RequestUpdate(request=None, message=message)
     notice = context.notice(branch)
-    metadata = _metadata(context, proposal, content.changes, frozen=bool(notice) and not review.draft)
+    metadata = _metadata(context, proposal, content.changes, approvals, frozen=bool(notice) and not review.draft)
     labels = dict.fromkeys([*review.labels, *content.labels])
     title = _title(context, proposal)
     fields: dict[str, Any] = {
@@ -158,7 +158,7 @@ def update_request(
     notice = context.notice(proposal.branch)
     freezes = bool(notice) and not request.is_draft
     frozen = freezes or (before.frozen and request.is_draft and bool(notice))
-    metadata = _metadata(context, proposal, content.changes, frozen=frozen)
+    metadata = _metadata(context, proposal, content.changes, approvals, frozen=frozen)
     title = _title(context, proposal)
     is_draft = freezes or (request.is_draft and not (before.frozen and not notice))
     fields: dict[str, Any] = {
@@ -200,22 +200,33 @@ def sync_notices(
         title, frozen = as_draft(request.title), True
     elif not notice and metadata.frozen:
         title, frozen = as_ready(request.title), False
-    elif notices != notice_of(request.description):
+    elif notices != notice_of(request.description) or metadata.needed != _needed(approvals):
         title, frozen = request.title, metadata.frozen
     else:
         return request
-    description = updated_description(request.description, replace(metadata, frozen=frozen), notice=notices)
+    known = replace(metadata, frozen=frozen, needed=_needed(approvals))
+    description = updated_description(request.description, known, notice=notices)
     return context.requests.change(request, {"title": title, "description": description})
 
 
+def _needed(approvals: Approvals | None) -> int:
+    return approvals.needed if approvals else 0
+
+
 def _metadata(
-    context: ReviewContext, proposal: OpenProposal, changes: Sequence[AppChange], *, frozen: bool
+    context: ReviewContext,
+    proposal: OpenProposal,
+    changes: Sequence[AppChange],
+    approvals: Approvals | None,
+    *,
+    frozen: bool,
 ) -> ProposalMetadata:
     return ProposalMetadata(
         commit=proposal.commit,
         settings=settings_id(context.review(proposal.branch)),
         sources=tuple(_sources(changes)),
         frozen=frozen,
+        needed=_needed(approvals),
     )
 
 
