@@ -189,12 +189,13 @@ def _app(
     text = f"project: acme/{name}\nimages:\n  {name}: {image}\n{source}\n"
     _write(root / folder, {"app.yaml": text, **values})
     for environment in environments:
-        release = _release(name, image, environment, config="config:" in source)
+        release = release_text(name, image, environment, config="config:" in source)
         _write(root / folder / "releases" / environment, {"release.yaml": release})
 
 
-def _release(name: str, image: str, environment: str, *, config: bool) -> str:
-    digest = hashlib.sha256(f"{name} {environment}".encode()).hexdigest()
+def release_text(name: str, image: str, version: str, *, config: bool) -> str:
+    """Return the record of a release; its commit and digest depend on the version."""
+    digest = hashlib.sha256(f"{name} {version}".encode()).hexdigest()
     commit = digest[:40]
     part = {"project": f"acme/{name}", "commit": commit, "ref": "refs/heads/main", "pipeline": "4711"}
     built = {"tag": f'"{commit[:12]}"', "digest": f"sha256:{digest}"}

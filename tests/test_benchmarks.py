@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.validator import use_validator
+
 PROGRAM = Path(__file__).resolve().parents[1] / "benchmarks" / "hydrate.py"
 
 
@@ -84,3 +86,15 @@ def test_measures_how_it_grows() -> None:
         assert len(template["shards"]) == 2
         assert all(one["cpu"] > 0 and one["memory"] > 0 for one in (*template["shards"], template["last job"]))
         assert template["last job"]["cpu"] < template["cpu"]
+
+
+@pytest.mark.long
+def test_measures_a_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_validator(monkeypatch)
+    program = PROGRAM.with_name("validate.py")
+    args = ["--number", "6", "--rounds", "1", "--json"]
+    done = subprocess.run([sys.executable, str(program), *args], check=True, stdout=-1)
+    data = json.loads(done.stdout)
+    assert data["objects"] == 30
+    assert {"start", "validation", "diff", "description"} <= set(data["ways"])
+    assert all(value > 0 for way in data["ways"].values() for value in way)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -223,14 +224,33 @@ def object_pairs(
     yield from paired_by_stem(_file_pairs(tree, folder, changes, new_objects))
 
 
+def read_ahead(tree: Tree, changes: Changes) -> None:
+    """Read the objects of both sides at once, which `object_pairs` then takes one by one."""
+    requests = []
+    for path, data in changes.items():
+        for text in (_text_before(tree, path), data):
+            with suppress(HeadgateError):  # what is no text at all
+                requests += [reading.objects_request(text, path)] if text is not None and _is_object(path) else []
+    reading.read_ahead(requests)
+
+
+def _is_object(path: str) -> bool:
+    return path.rpartition("/")[2] != RECORD
+
+
+def _text_before(tree: Tree, path: str) -> bytes | None:
+    """Return a file's text; None where there is none, or too much."""
+    return tree.read(path) if path in tree and tree.blob(path).size <= MAX_FILE else None
+
+
 def _file_pairs(
     tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
 ) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
     for path, data in sorted(changes.items()):
         name = path.removeprefix(f"{folder}/")
-        if name != RECORD:
-            is_readable = path in tree and tree.blob(path).size <= MAX_FILE
-            old = _object(tree.read(path), path) if is_readable else None
+        if _is_object(path):
+            before = _text_before(tree, path)
+            old = _object(before, path) if before is not None else None
             new = new_objects.get(name) or _object(data, path) if data is not None else None
             yield name, old, new
 

@@ -85,7 +85,9 @@ def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> 
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}, key=str):
-            yield from find_edits(old.get(key, NOTHING), new.get(key, NOTHING), kind_name, (*path, key))
+            before, after = old.get(key, NOTHING), new.get(key, NOTHING)
+            if isinstance(before, (dict, list)) or not same(before, after):
+                yield from find_edits(before, after, kind_name, (*path, key))
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_edits(old, new, kind_name, path)
     elif not same(old, new):

@@ -63,6 +63,10 @@ class AppChange:
     inputs: tuple[Cause, ...] = ()
 
 
+_TOGETHER = 100
+"""Apps whose objects are in memory at the same time."""
+
+
 def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppChange]:
     """Return the differences between two trees, by environment and app.
 
@@ -77,7 +81,18 @@ def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppC
     prefetch(new, [path for path in read if path in new])
     order = list(configuration.settings.environments)
     ranked = sorted(owners, key=lambda owner: (order.index(owner[1]) if owner[1] in order else -1, owner[0]))
-    return [_app_change(old, new, configuration, owner, owners[owner], read) for owner in ranked]
+    by_folder: dict[str, Changes] = {folder: {} for folder in folders}
+    for path in read:
+        if (folder := path.rpartition("/")[0]) in by_folder:
+            by_folder[folder][path] = new.read(path) if path in new else None
+    found = []
+    for begin in range(0, len(ranked), _TOGETHER):
+        some = [(owner, configuration.output_folder(*owner)) for owner in ranked[begin : begin + _TOGETHER]]
+        output.read_ahead(old, {path: data for _, folder in some for path, data in by_folder[folder].items()})
+        found += [
+            _app_change(old, new, configuration, owner, owners[owner], by_folder[folder]) for owner, folder in some
+        ]
+    return found
 
 
 def owners_of(paths: Iterable[str], configuration: Configuration) -> dict[Owner, list[str]]:
@@ -101,12 +116,9 @@ def owners_of(paths: Iterable[str], configuration: Configuration) -> dict[Owner,
 
 
 def _app_change(
-    old: Tree, new: Tree, configuration: Configuration, owner: Owner, releases: list[str], paths: Iterable[str]
+    old: Tree, new: Tree, configuration: Configuration, owner: Owner, releases: list[str], own: Changes
 ) -> AppChange:
     folder = configuration.output_folder(*owner)
-    own: Changes = {
-        path: new.read(path) if path in new else None for path in paths if path.rpartition("/")[0] == folder
-    }
     before = _release(old, [f"{name}/{RELEASE}" for name in releases])
     after = _release(new, [f"{name}/{RELEASE}" for name in releases])
     records = _records(old, new, folder) if own else (OutputRecord(), OutputRecord())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.hydration.record import OutputRecord
+    from headgate.objects.images import ImageUse
     from headgate.objects.manifest import Manifest
 
     Side = Manifest | None
@@ -108,26 +109,41 @@ def causes_of(
     return Causes(tuple(sorted(certain)), tuple(sorted(others)) if len(others) > 1 else ())
 
 
-@frozen_record(kw_only=False)
+@frozen_record
 class _Images:
-    """The app's own images in an object, by name, and what identifies all else of it."""
+    """The app's own images in an object, by name and by the repositories that they are known by."""
 
+    manifest: Side
+    owned: Mapping[str, str]
+    workloads: Mapping[str, str]
     found: frozenset[tuple[str, str]]
-    rest: Any
 
     @classmethod
     def of(cls, manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> _Images:
-        if manifest is None:
-            return cls(frozenset(), None)
-        masked = replace(manifest, data=deepcopy(manifest.data))
-        found = set()
-        for use in uses(masked, workloads):
-            image = find_reference(use.text)
-            name = owned.get(canonical_repository(image.repository)) if image is not None else None
-            if name is not None:
-                found.add((name, use.text))
-                use.holder[use.key] = name
-        return cls(frozenset(found), identity(masked.data))
+        uses_of_app = _own_uses(manifest, owned, workloads)
+        found = frozenset((name, use.text) for name, use in uses_of_app)
+        return cls(manifest=manifest, owned=owned, workloads=workloads, found=found)
+
+    @property
+    def rest(self) -> Any:
+        """What identifies all else of the object."""
+        if self.manifest is None:
+            return None
+        masked = replace(self.manifest, data=deepcopy(self.manifest.data))
+        for name, use in _own_uses(masked, self.owned, self.workloads):
+            use.holder[use.key] = name
+        return identity(masked.data)
 
     def runs(self, name: str) -> frozenset[str]:
         return frozenset(text for own, text in self.found if own == name)
+
+
+def _own_uses(manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> list[tuple[str, ImageUse]]:
+    """Return where an object runs images of the app's own, each with its name."""
+    found = []
+    for use in uses(manifest, workloads) if manifest is not None and owned else ():
+        image = find_reference(use.text)
+        name = owned.get(canonical_repository(image.repository)) if image is not None else None
+        if name is not None:
+            found.append((name, use))
+    return found
