@@ -185,18 +185,23 @@ def test_the_walk_ends_in_production_within_minutes(
     (_, names), *rest = parts()
     assert set(re.findall(r"\b([A-Z]+)=", names)) == NAMES  # what differs from one GitLab to another, and nothing else
     assert list(walker.folder.iterdir()) == []
-    measured = []
+    measured, everything = [], ""
     for kind, text in rest:
         since = time.monotonic()
         if kind == "step":
             ACTIONS[step_place(text)](walker)
         elif kind == "sh":
             printed = walker.run(text)
+            everything += printed
         else:
             assert not [line for line in text.splitlines() if line not in printed], printed
         measured.append(f"{time.monotonic() - since:7.1f} s  {' '.join(text.split())[:70]}")
     seconds = time.monotonic() - begin
     steps = sum(kind == "step" for kind, _ in rest)
+    lines = everything.partition("\ninclude:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(lines) > 2
+    written = (walker.folder / "shop/.gitlab-ci.yml").read_text()
+    assert not [line for line in lines if line not in written], "the page's lines are those that init prints"
     for cluster in clusters:
         (deployed,) = cluster.get("deployments", namespace="shop")
         assert deployed["status"]["readyReplicas"] == 1
