@@ -48,13 +48,8 @@ def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", max
         if refused:
             reasons[-1] = refused.message  # git's own line speaks of a prompt or of an HTTP status
         reason = "; ".join(reasons) or error.completed.code
-        raise GitError(f"git {_subcommand(args)} failed: {reason}", hint=refused.hint if refused else "") from None
-
-
-def _subcommand(args: Sequence[str]) -> str:
-    """Return the first argument that is no setting: ``-c NAME=VALUE``."""
-    position = next(at for at in range(0, len(args), 2) if args[at] != "-c")
-    return args[position]
+        command = next(arg for arg in args if arg != "-c" and "=" not in arg)
+        raise GitError(f"git {command} failed: {reason}", hint=refused.hint if refused else "") from None
 
 
 def mask(text: str) -> str:
