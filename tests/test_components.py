@@ -13,6 +13,7 @@ from headgate.gitlab.claim import PATTERN, Claim, parse_claim, write_claim
 from headgate.gitlab.identity import audience
 from headgate.model.actions import ACTIONS
 from headgate.objects.images import parse_reference
+from headgate.report.files import FOLDER, LANDED
 from support.components import (
     NAMES,
     TEMPLATES,
@@ -131,6 +132,11 @@ def test_a_regex_means_the_same_in_gitlab_and_in_browsers(name: str, one: str) -
     assert not re.search(r"\(\?|\\[a-wyzA-Z1-9]|\[\[:|[*+?}]\+", regex)
 
 
+def jobs_of(name: str) -> list[str]:
+    """Return the jobs of a component: it is named as its only one, but that `hydrate` can have one that waits."""
+    return [name, "wait"] if name == "hydrate" else [name]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_jobs_only(name: str) -> None:
     assert not set(component(name).body) & {
@@ -138,9 +144,10 @@ def test_it_has_jobs_only(name: str) -> None:
         *("before_script", "after_script", "pages"),
     }
     jobs = {key: job for key, job in component(name).body.items() if not key.startswith(".")}
-    assert list(jobs) == [f"$[[ inputs.job-prefix ]]{name}"]
+    assert list(jobs) == [f"$[[ inputs.job-prefix ]]{job}" for job in jobs_of(name)]
     for job in jobs.values():
-        assert (job["stage"], job["rules"]) == ("$[[ inputs.stage ]]", "$[[ inputs.rules ]]")
+        assert job["stage"] == "$[[ inputs.stage ]]"
+        assert job["rules"] == "$[[ inputs.rules ]]" or job["rules"][-1] == "$[[ inputs.rules ]]"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,7 +155,7 @@ def test_inputs_reach_the_program_as_whole_values_of_variables(name: str) -> Non
     for key, job in component(name).body.items():
         for value in job.get("variables", {}).values():
             is_input = re.fullmatch(r"\$\[\[ inputs\.[a-z-]+ \]\]", value)
-            assert is_input or value in ("none", "headgate-results"), (key, value)
+            assert is_input or value in ("none", "headgate-results", f"{FOLDER}/{LANDED}"), (key, value)
         script = job.get("script", [])
         assert len(script) <= 1
         assert all(re.fullmatch(r"headgate [a-z-]+", line) for line in script)
@@ -165,8 +172,7 @@ def test_every_input_is_used(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_image_is_that_of_the_components_version(name: str) -> None:
     jobs = resolved(filled(name, **({"transport": "token"} if name == "deliver" else {})))
-    (job,) = jobs.values()
-    assert job["image"] == f"$CI_REGISTRY/headgate/headgate:{CONTEXT['sha']}"
+    assert {job["image"] for job in jobs.values()} == {f"$CI_REGISTRY/headgate/headgate:{CONTEXT['sha']}"}
 
 
 def test_at_most_eight_inputs_are_for_people() -> None:
@@ -220,9 +226,8 @@ def test_a_trigger_job_has_only_what_gitlab_allows_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_stages_and_prefixes_are_what_people_have(name: str) -> None:
     for stage in ("deploy", "deploy:prod", "Build & push", "1. test"):
-        (job,) = resolved(filled(name, stage=stage)).values()
-        assert job["stage"] == stage
-    assert list(resolved(filled(name, job_prefix="shop: "))) == [f"shop: {name}"]
+        assert {job["stage"] for job in resolved(filled(name, stage=stage)).values()} == {stage}
+    assert list(resolved(filled(name, job_prefix="shop: "))) == [f"shop: {job}" for job in jobs_of(name)]
     for hidden in (".", ".hidden ", " .", "/"):
         with pytest.raises(ConfigurationError, match="`job-prefix` input"):
             filled(name, job_prefix=hidden)
@@ -237,6 +242,18 @@ def test_every_input_has_a_bound(name: str, one: str) -> None:
     bounds = [int(found) for found in re.findall(r",([0-9]+)\}", declared["regex"])]
     assert bounds
     assert max(bounds) <= 1000, "RE2 repeats nothing more often"
+
+
+def test_the_job_that_waits_follows_the_rules_but_where_nothing_lands() -> None:
+    rules = [{"if": "$CI_COMMIT_TAG"}]
+    body = filled("hydrate", wait="15m", job_prefix="eu:", rules=rules)
+    never = [
+        {"if": '"15m" == ""', "when": "never"},
+        {"if": '$CI_PIPELINE_SOURCE == "merge_request_event"', "when": "never"},
+    ]
+    assert body["eu:wait"]["rules"] == [*never, *rules]
+    assert body["eu:wait"]["needs"] == ["eu:hydrate"]
+    assert "resource_group" not in body["eu:wait"]
 
 
 def test_two_includes_with_prefixes_do_not_mix() -> None:

@@ -14,15 +14,30 @@ from headgate.arguments.program import Json, Manifests, app, finish
 def wait(
     name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
     environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
-    timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="How long: 90s, 15m or 1h.")] = "15m",
+    timeout: Annotated[
+        str,
+        typer.Option(
+            "--timeout", metavar="TIME", envvar="HEADGATE_WAIT", help="How long: 90s, 15m or 1h; also HEADGATE_WAIT."
+        ),
+    ] = "15m",
     manifests: Manifests = ".",
     token_variable: Annotated[
         str, typer.Option("--token-env", metavar="NAME", help="The variable with a token that reads commit statuses.")
     ] = "HEADGATE_TOKEN",  # noqa: S107  a name
+    landed: Annotated[
+        str,
+        typer.Option(
+            "--landed",
+            metavar="FILE",
+            envvar="HEADGATE_LANDED",
+            help="In a pipeline: only for what this report of 'headgate ci' says has landed; also HEADGATE_LANDED.",
+        ),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Wait until Flux says that what is landed is healthy; exit 35 when it failed, 37 when the time is over."""
     from headgate.commands import wait as command  # noqa: PLC0415
+    from headgate.commands import wait_in_job  # noqa: PLC0415
 
     request = command.WaitOptions(
         app=name or "",
@@ -32,7 +47,7 @@ def wait(
         token_variable=token_variable,
         json=json,
     )
-    finish(lambda: command.run(request))
+    finish(lambda: wait_in_job.run(request, landed) if landed else command.run(request))
 
 
 def _seconds(text: str) -> float:

@@ -24,11 +24,12 @@ from headgate.report.terminal import Terminal
 from headgate.state.reading import open_for_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from headgate.configuration import Configuration, Owner
     from headgate.gitlab.api import GitLab
     from headgate.health.read import HealthSources
+    from headgate.landing.workspace import Workspace
 
 _PAUSE = 10.0
 _TRIES = 3
@@ -53,7 +54,7 @@ class WaitOptions:
 
 
 @frozen_record(kw_only=False)
-class _Look:
+class Look:
     """What one look saw: the health of each app and environment, and the id of its folder."""
 
     health: dict[Owner, Health]
@@ -65,23 +66,47 @@ def run(options: WaitOptions, environ: Mapping[str, str] = os.environ) -> int:
 
     Raises ConfigError where nothing says whether anything is healthy.
     """
+
+    def looked() -> Look:
+        with open_for_reading(options.manifests) as workspace:
+            configuration = config.load(workspace.tree)
+            gitlab = connect_by_variable(configuration.settings.gitlab, options.token_variable, environ)
+            sources = found_sources(configuration, gitlab, environ)
+            owners = _chosen(configuration, options)
+            return look(workspace, configuration, read_health(workspace, configuration, owners, sources))
+
     terminal = Terminal(sys.stdout, quiet=options.json)
-    end = time.monotonic() + options.timeout
-    first = look = _look(options, environ)
-    shown: dict[Owner, Health] = {}
+    first = looked()
     if not first.health:
         terminal.line("nothing is landed yet", "dim")
+    return watch(options, first.folders, first, looked, terminal)
+
+
+def look(workspace: Workspace, configuration: Configuration, health: dict[Owner, Health]) -> Look:
+    """Return a look at apps whose health was read."""
+    folders = {owner: configuration.output_folder(*owner) for owner in health}
+    return Look(health, {owner: workspace.tree.folder(folder).id for owner, folder in folders.items()})
+
+
+def watch(
+    options: WaitOptions, wanted: Mapping[Owner, str], first: Look, looked: Callable[[], Look], terminal: Terminal
+) -> int:
+    """Look until nothing changes any more that was ``wanted``, by the ids of its folders. Returns the exit code."""
+    end = time.monotonic() + options.timeout
+    shown: dict[Owner, Health] = {}
+    now = first
     for looks in count(1):
-        found = {owner: _since(first, look, owner) for owner in first.health}
+        found = {owner: _health(first, now, owner, folder) for owner, folder in wanted.items()}
         for owner, health in found.items():
             if shown.get(owner) != health:
                 terminal.line(health_line(owner, health))
+        sys.stdout.flush()  # people follow the log of a job
         shown = found
         is_open = any(_may_change(health, looks) for health in found.values())
         if not is_open or time.monotonic() >= end:
             break
         time.sleep(min(options.pause, max(0.0, end - time.monotonic())))
-        look = _look(options, environ)
+        now = looked()
     if options.json:
         print(health_to_json(shown))  # noqa: T201  the answer itself
     return merge_codes(_CODES.get(health.state, 0) for health in shown.values())
@@ -92,22 +117,12 @@ def _may_change(health: Health, looks: int) -> bool:
     return health.state == "waiting" or (health.state == "unknown" and looks < _TRIES)
 
 
-def _since(first: _Look, now: _Look, owner: Owner) -> Health:
-    """Return how what was there at the first look is doing: superseded when other YAML took its place."""
-    if first.folders[owner] != now.folders.get(owner, ""):
-        return Health(state="superseded", reason="other YAML took its place", deployed=first.health[owner].deployed)
-    return now.health.get(owner, first.health[owner])
-
-
-def _look(options: WaitOptions, environ: Mapping[str, str]) -> _Look:
-    with open_for_reading(options.manifests) as workspace:
-        configuration = config.load(workspace.tree)
-        owners = _chosen(configuration, options)
-        gitlab = connect_by_variable(configuration.settings.gitlab, options.token_variable, environ)
-        sources = found_sources(configuration, gitlab, environ)
-        health = read_health(workspace, configuration, owners, sources)
-        folders = {owner: configuration.output_folder(*owner) for owner in health}
-        return _Look(health, {owner: workspace.tree.folder(folder).id for owner, folder in folders.items()})
+def _health(first: Look, now: Look, owner: Owner, folder: str) -> Health:
+    """Return how the folder with this id is doing: superseded when other YAML took its place."""
+    if now.folders.get(owner) == folder:
+        return now.health[owner]
+    deployed = first.health[owner].deployed if first.folders.get(owner) == folder else ""
+    return Health(state="superseded", reason="other YAML took its place", deployed=deployed)
 
 
 def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:

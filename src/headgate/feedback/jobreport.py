@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headgate.feedback.landed import landed_apps
 from headgate.feedback.notify import JobAnnouncements
 from headgate.releases.unapproved import unapproved_text
 from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport, actors_of
 from headgate.report.describe import describe
-from headgate.report.files import FOLDER, report_files, write_files
+from headgate.report.files import FOLDER, LANDED, report_files, write_files
 from headgate.report.junit import JunitCase, of_findings, of_outcome, of_verification
+from headgate.report.landed import LandedApps, landed_text
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.report.verdict import findings_of
@@ -45,6 +47,7 @@ class JobReport:
     _findings: dict[tuple[str, str], list[JunitCase]] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
     _changes: list[AppChange] = field(default_factory=list)
+    _landed: LandedApps = field(default_factory=LandedApps)
 
     def add(self, workspace: Workspace, landings: Sequence[Landing]) -> None:
         """Add landings, with the outcomes that failed."""
@@ -61,6 +64,7 @@ class JobReport:
                 }
             )
             self._changes.extend(_landed_changes(workspace, landing))
+        self._landed = self._landed.followed_by(landed_apps(workspace, landings))
         self._write()
 
     def verified(self, verifications: Sequence[Verification]) -> None:
@@ -104,7 +108,8 @@ class JobReport:
         ]
         text = "\n\n".join([describe(report, self.url), *errors])
         cases += [case for found in self._findings.values() for case in found]
-        write_files(self.folder, report_files(cases, issues(self._outcomes), report, text, self.url))
+        files = report_files(cases, issues(self._outcomes), report, text, self.url)
+        write_files(self.folder, {**files, LANDED: landed_text(self._landed)})
 
 
 def _landed_changes(workspace: Workspace, landing: Landing) -> list[AppChange]:

@@ -69,7 +69,7 @@ class JobAnnouncements:
             return
         try:
             fetch(workspace.repository, workspace.remote, commit, depth=2)
-            is_own = _is_own(run, workspace, commit)
+            is_own = pushed_by_headgate(run, workspace, commit)
         except (GitError, GitLabError) as error:
             self.problems.append(f"no notification of {commit[:12]}: {error.what}")
             return
@@ -123,7 +123,7 @@ def _tree(workspace: Workspace, main: str, records: str, parent: str) -> Tree:
     return with_records(tree, files(records) if records else workspace.tree)
 
 
-def _is_own(run: Run, workspace: Workspace, commit: str) -> bool:
+def pushed_by_headgate(run: Run, workspace: Workspace, commit: str) -> bool:
     """Whether a run of Headgate pushed a commit right to the default branch: by the bot, and no merged proposal.
 
     Pushes with a job token start no pipeline.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.report.quality import QualityIssue
 
 FOLDER = "headgate-report"
+LANDED = "landed.json"
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

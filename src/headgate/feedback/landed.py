@@ -1,0 +1,59 @@
+"""Which final YAML a job, or the push that its pipeline is for, brought to the default branch, and what it did not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.feedback.notify import pushed_by_headgate
+from headgate.paths import OURS, RECORDS_BRANCH
+from headgate.report.appchange import owners_of
+from headgate.report.landed import LandedApps
+from headgate.repository import git
+from headgate.repository.remote import fetch
+from headgate.repository.tree import differing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.configuration import Configuration, Owner
+    from headgate.gitlab.run import Run
+    from headgate.landing.land import Landing
+    from headgate.landing.workspace import Workspace
+
+
+def landed_apps(workspace: Workspace, landings: Sequence[Landing]) -> LandedApps:
+    """Return what landings brought to the default branch, and which apps they proposed or held."""
+    found = LandedApps()
+    for landing in landings if workspace.target is None else ():  # else to the branch of a merge request
+        held = {(outcome.app, outcome.environment): "held" for outcome in landing.outcomes if outcome.state == "held"}
+        found = found.followed_by(LandedApps(elsewhere=held))
+        for made in landing.delivered:
+            if made.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{made.commit}^"):
+                folders = _changed_folders(workspace, made.commit, landing.configuration)
+                if made.branch == workspace.branch:
+                    found = found.followed_by(LandedApps(folders=folders))
+                elif made.branch.startswith(OURS) and made.branch != RECORDS_BRANCH:
+                    found = found.followed_by(LandedApps(elsewhere=dict.fromkeys(folders, "proposed")))
+    return found
+
+
+def pushed_apps(run: Run, workspace: Workspace) -> LandedApps:
+    """Return what the push brought that this pipeline is for; nothing where Headgate pushed it. Raises GitError."""
+    commit = run.job.commit
+    fetch(workspace.repository, workspace.remote, commit, depth=2)
+    if pushed_by_headgate(run, workspace, commit) or not git.has_commit(workspace.repository, f"{commit}^"):
+        return LandedApps()
+    return LandedApps(folders=_changed_folders(workspace, commit, workspace.configuration))
+
+
+def _changed_folders(workspace: Workspace, commit: str, configuration: Configuration) -> dict[Owner, str]:
+    """Return the ids of the folders of final YAML that a commit changed and that are still there."""
+    before, after = (git.tree_of_commit(workspace.repository, revision) for revision in (f"{commit}^", commit))
+    folders = {
+        owner: configuration.output_folder(*owner) for owner in owners_of(differing(before, after), configuration)
+    }
+    return {
+        owner: after.folder(folder).id
+        for owner, folder in folders.items()
+        if after.paths(folder) and after.folder(folder).id != before.folder(folder).id
+    }
