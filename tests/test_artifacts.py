@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +13,15 @@ import yaml
 from headgate.config import load
 from headgate.errors import ConfigError, RegistryError
 from headgate.health.kubernetes import KubernetesReports
-from headgate.objects.images import digest_of
 from headgate.registry.artifact import CONFIG_TYPE, LAYER_TYPE, flux_artifact
 from headgate.repository.tree import MemoryBlob, Tree
 from support.flux import CONFIG_MAP, SETTINGS, kustomization, read_objects
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
 from support.manifests import ManifestRepository
+from support.publishing import publishing, pulled, unpacked
 from support.registry import ROBOT, Registry, htpasswd, serve_registry
-from support.reviewing import Scene, make_scene
+from support.reviewing import Scene
 
 FILES = {
     "web/deployment.yaml": b"kind: Deployment\n",
@@ -37,25 +33,6 @@ FACTS = {
     "revision": f"main@sha1:{'1' * 40}",
     "created": "2026-11-20T12:00:00Z",
 }
-
-
-def unpacked(layer: bytes) -> dict[str, bytes]:
-    """Return the files of a layer, as Flux unpacks it: regular files alone, by relative paths."""
-    with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
-        entries = archive.getmembers()
-        assert all(entry.isreg() and not entry.name.startswith("/") and ".." not in entry.name for entry in entries)
-        return {entry.name: archive.extractfile(entry).read() for entry in entries}  # type: ignore[union-attr]
-
-
-def pulled(registry: Registry, repository: str, tag: str) -> tuple[dict[str, Any], dict[str, bytes], str]:
-    """Return the manifest, the files and the digest of an artifact."""
-    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-    answer = registry.request("GET", repository, f"manifests/{tag}", headers=accept)
-    manifest = answer.json()
-    (layer,) = manifest["layers"]
-    data = registry.request("GET", repository, f"blobs/{layer['digest']}").content
-    assert (digest_of(data), len(data)) == (layer["digest"], layer["size"])
-    return manifest, unpacked(data), digest_of(answer.content)
 
 
 # What is in an artifact
@@ -80,18 +57,6 @@ def test_it_has_the_form_that_flux_knows() -> None:
 
 
 # Pushing
-
-
-@contextmanager
-def publishing(folder: Path, repository: str, registry: Registry) -> Iterator[Scene]:
-    """Run a GitLab whose environments are pushed to a registry."""
-    with make_scene(folder) as scene:
-        text = scene.gitlab.show(scene.manifests, "headgate.yaml")
-        output = f"output: {{oci: {{repository: '{registry.host}/{repository}'}}}}"
-        for delivery in ("delivery: commit", "delivery: review"):
-            text = text.replace(delivery, f"{delivery}, {output}")
-        scene.push(scene.manifests, {"headgate.yaml": f"{text}\n"})
-        yield scene
 
 
 def folder_of(scene: Scene, folder: str, prefix: str = "") -> dict[str, bytes]:

@@ -1,9 +1,12 @@
-"""SSH keys, and the files that make git trust them."""
+"""SSH keys, and the files that make git trust them; keys that sign artifacts."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "", form: str = "RFC4716") -> Path:
@@ -20,3 +23,14 @@ def allowed(key: Path, email: str) -> list[str]:
     signers = key.with_name("signers")
     signers.write_text(f"{email} {key.with_suffix('.pub').read_text()}")
     return ["-c", f"gpg.ssh.allowedSignersFile={signers}"]
+
+
+def artifact_key(folder: Path, name: str = "artifacts") -> tuple[Path, Path]:
+    """Make a key that signs artifacts, as openssl does; return the files of the private and of the public key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(*form))
+    told = serialization.PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(key.public_key().public_bytes(serialization.Encoding.PEM, told))
+    return private, public

@@ -74,6 +74,7 @@ class Scene:
     token: str
     versions: int = 0
     variables: dict[str, str] = field(default_factory=dict)
+    artifact_key: str = ""
     runs: list[Ended] = field(default_factory=list)
 
     def push(self, project: Project, files: dict[str, str | None], branch: str = "main") -> str:
@@ -107,6 +108,7 @@ class Scene:
             upstream_project=0,
             tokens=tokens,
             registry_variables=dict(self.variables),
+            artifact_key=self.artifact_key,
         )
         out, report = io.StringIO(), JobReport(self.gitlab.url, self.folder / "headgate-report")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

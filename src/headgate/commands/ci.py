@@ -212,7 +212,8 @@ def _land(
         hydrate=replace(hydrate, results=run.results),
         histories=run.histories,
     )
-    result = result.followed_by(write_artifacts(workspace, lambda settings: run.access(settings).registries))
+    artifacts = write_artifacts(workspace, lambda settings: run.access(settings).registries, run.event.artifact_key)
+    result = result.followed_by(artifacts)
     report.add(workspace, result.landings)
     report.announcements.landed(workspace, result.landings)
     return result

@@ -66,7 +66,8 @@ def tokens(examined: Examined) -> Iterator[Diagnosis]:
             )
 
 
-_TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_SIGNING_KEY")
+_KEYS = ("HEADGATE_SIGNING_KEY", "HEADGATE_ARTIFACT_KEY")
+_TOKENS = ("HEADGATE_TOKEN", "HEADGATE_READ_TOKEN", "HEADGATE_BRANCH_TOKEN", *_KEYS)
 
 
 def _token(project: str, key: str, variable: Any) -> Diagnosis:
@@ -74,7 +75,7 @@ def _token(project: str, key: str, variable: Any) -> Diagnosis:
     if key == "HEADGATE_BRANCH_TOKEN" and variable.get("protected"):
         message = f"{key} is protected, so pipelines of merge requests do not get it"
         return Diagnosis("tokens", "wrong", project, message, f"{protect} off")
-    if key in ("HEADGATE_TOKEN", "HEADGATE_SIGNING_KEY") and not variable.get("protected"):
+    if key in ("HEADGATE_TOKEN", *_KEYS) and not variable.get("protected"):
         message = f"{key} is shown to every branch: whoever can push one can read it"
         return Diagnosis("tokens", "wrong", project, message, f"{protect} on, and make a new token")
     is_file = variable.get("variable_type") == "file"  # a key has line breaks, which GitLab does not mask

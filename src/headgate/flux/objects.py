@@ -85,6 +85,7 @@ def oci_repository(placed: AppOnCluster, artifact: Artifact, flux: FluxObjects, 
     spec: dict[str, Any] = {"interval": flux.fetch_interval or flux.interval, "ref": {"tag": artifact.tag}}
     spec["url"] = f"oci://{artifact.repository}"
     spec |= {"secretRef": {"name": flux.registry_secret}} if flux.registry_secret is not None else {}
+    spec |= {"verify": {"provider": "cosign", "secretRef": {"name": flux.cosign}}} if flux.cosign is not None else {}
     return _object(_SOURCES, "OCIRepository", placed.source, namespace, spec)
 
 

@@ -51,7 +51,8 @@ class Event:
     """A job's environment: GitLab's address, the manifest project, hand-off, form and tokens.
 
     ``upstream`` is the pipeline of ``upstream_project`` that allegedly triggered this one; 0 when none is named.
-    ``registry_variables`` hold the logins to registries; ``signing_key`` is the file of the key that signs commits.
+    ``registry_variables`` hold the logins to registries; ``signing_key`` is the file of the key that signs commits,
+    ``artifact_key`` that of the one that signs OCI artifacts.
     """
 
     server: str
@@ -63,6 +64,7 @@ class Event:
     tokens: Tokens
     registry_variables: Mapping[str, str] = field(repr=False)
     signing_key: str = ""
+    artifact_key: str = ""
     kubeconfig: str = ""
 
 
@@ -92,6 +94,7 @@ def read_event(environ: Mapping[str, str]) -> Event:
         tokens=tokens,
         registry_variables={name: environ[name] for name in _REGISTRY if name in environ},
         signing_key=environ.get("HEADGATE_SIGNING_KEY", ""),
+        artifact_key=environ.get("HEADGATE_ARTIFACT_KEY", ""),
         kubeconfig=environ.get("KUBECONFIG", ""),
     )
 

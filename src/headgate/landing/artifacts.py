@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headgate.errors import HeadgateError
+from headgate.clusters import clusters_of
+from headgate.errors import ConfigError, HeadgateError, Location
 from headgate.landing.workspace import refreshed
+from headgate.paths import SETTINGS
 from headgate.records import frozen_record
 from headgate.registry.artifact import flux_artifact
 from headgate.registry.repository import open_repository
-from headgate.registry.upload import push_artifact, tagged_tree
+from headgate.registry.signature import VARIABLE, read_key
+from headgate.registry.upload import push_artifact, sign, tagged_artifact
 from headgate.repository.tree import Tree, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
     from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
@@ -26,29 +31,34 @@ _TRIES = 5
 
 @frozen_record
 class _ArtifactTarget:
-    """What an artifact should hold: files by their paths in it."""
+    """What an artifact should hold: files by their paths in it. ``verifier``: a cluster that takes signed ones only."""
 
     repository: str
     tag: str
     files: Tree
+    verifier: str = ""
 
 
-def write_artifacts(workspace: Workspace, access: Callable[[Settings], RegistryAccess]) -> Iterator[str]:
+def write_artifacts(
+    workspace: Workspace, access: Callable[[Settings], RegistryAccess], key_file: str = ""
+) -> Iterator[str]:
     """Bring all artifacts to the newest commit of the default branch, and yield a message for each that is pushed.
 
+    With a ``key_file`` they are signed, also those that were pushed before without it.
     Looks again at the end, since another run may have been faster: the last one to look sees the newest. Raises the
     first error, when all others are done.
     """
     environments = workspace.configuration.settings.environments.values()
     if workspace.target is not None or not any(environment.output.oci for environment in environments):
         return
+    key = read_key(key_file) if key_file else None
     errors: list[HeadgateError] = []
     for _ in range(_TRIES):
         newest = refreshed(workspace)
         registries = access(newest.configuration.settings)
         for target in _targets(newest):
             try:
-                yield from _write(newest, target, registries)
+                yield from _write(newest, target, registries, key)
             except HeadgateError as error:
                 errors.append(error)
         if errors or refreshed(newest).base == newest.base:
@@ -61,6 +71,7 @@ def _targets(workspace: Workspace) -> list[_ArtifactTarget]:
     """Return what each artifact should hold, in the order of the environments. An empty one takes all away."""
     configuration: Configuration = workspace.configuration
     found: dict[tuple[str, str], Tree] = {}
+    verifiers: dict[tuple[str, str], str] = {}
     for name, settings in configuration.settings.environments.items():
         oci = settings.output.oci
         if oci is not None and "{app}" not in oci.repository:
@@ -72,14 +83,37 @@ def _targets(workspace: Workspace) -> list[_ArtifactTarget]:
             inside = Tree({f"{folder}/{path}" if folder else path: files.blob(path) for path in files.paths()})
             key = (artifact.repository, artifact.tag)
             found[key] = found.get(key, Tree({})).joined(inside)
-    return [_ArtifactTarget(repository=key[0], tag=key[1], files=files) for key, files in found.items()]
+            verifiers.setdefault(key, _verifier(configuration.settings, environment))
+    return [
+        _ArtifactTarget(repository=key[0], tag=key[1], files=files, verifier=verifiers.get(key, ""))
+        for key, files in found.items()
+    ]
 
 
-def _write(workspace: Workspace, target: _ArtifactTarget, access: RegistryAccess) -> Iterator[str]:
-    """Push one artifact, unless the tag names one with these files. Raises RegistryError."""
+def _verifier(settings: Settings, environment: str) -> str:
+    """Return the name of a cluster of an environment that takes signed artifacts only; empty where none does."""
+    clusters = clusters_of(settings, environment).items()
+    return next((name for name, cluster in clusters if cluster.flux is not None and cluster.flux.cosign), "")
+
+
+def _write(
+    workspace: Workspace, target: _ArtifactTarget, access: RegistryAccess, key: EllipticCurvePrivateKey | None
+) -> Iterator[str]:
+    """Push one artifact, unless the tag names one with these files, and sign it. Raises RegistryError, ConfigError.
+
+    The tag that Flux reads comes last, so it never finds one there without its signature.
+    """
+    if target.verifier and key is None:
+        raise ConfigError(
+            f"the cluster '{target.verifier}' takes signed artifacts only, and there is no key to sign with",
+            where=Location(SETTINGS, key=f"clusters.{target.verifier}.flux.cosign"),
+            hint=f"give the project the variable {VARIABLE}: of type File, protected, the private key in PEM",
+        )
     with open_repository(target.repository, access, "pull,push") as repository:
-        known = tagged_tree(repository, target.tag)
+        known, digest = tagged_artifact(repository, target.tag)
         if known == target.files.id or (not known and not len(target.files)):
+            if known and key is not None and sign(repository, digest, key):
+                yield f"signed {target.repository}@{digest}"
             return
         prefetch(target.files)
         algorithm = "sha1" if len(workspace.base) == _SHA1 else "sha256"
@@ -91,8 +125,12 @@ def _write(workspace: Workspace, target: _ArtifactTarget, access: RegistryAccess
             created=_time_of(workspace),
             tree=target.files.id,
         )
-        push_artifact(repository, artifact, (workspace.base, target.tag))
-    yield f"pushed {target.repository}:{workspace.base[:12]}@{artifact.digest}"
+        push_artifact(repository, artifact, (workspace.base,))
+        if key is not None:
+            sign(repository, artifact.digest, key)
+        push_artifact(repository, artifact, (target.tag,))
+    signed = ", signed" if key is not None else ""
+    yield f"pushed {target.repository}:{workspace.base[:12]}@{artifact.digest}{signed}"
 
 
 _SHA1 = 40

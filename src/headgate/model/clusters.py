@@ -43,6 +43,8 @@ class FluxObjects(StrictModel):
     """Secret with the credentials for the clone; `null` for a public repository."""
     registry_secret: Name | None = None
     """Secret with the login at the registry, for environments whose `output` has `oci`. Default: none."""
+    cosign: Name | None = None
+    """Secret with the public keys (`*.pub`) by which Flux verifies these artifacts. Default: it takes unsigned ones."""
     service_account: Text | None = None
     """Service account that applies an app; may hold `{app}` and `{environment}`. Default: Flux' own rights."""
     sops: Name | None = None

@@ -27,7 +27,7 @@ TREE = "headgate.tree"
 
 
 @frozen_record
-class FluxArtifact:
+class OciArtifact:
     """An artifact: its manifest, and the blobs that this names."""
 
     manifest: bytes = field(repr=False)
@@ -41,14 +41,14 @@ class FluxArtifact:
 
 def flux_artifact(
     files: Mapping[str, bytes], *, source: str, revision: str, created: str, tree: str = ""
-) -> FluxArtifact:
+) -> OciArtifact:
     """Return files as an artifact; the same ones always give the same bytes.
 
     ``source`` is the repository's address, ``revision`` is ``main@sha1:COMMIT``, ``created`` the time of that commit.
     """
     archive = _archive(files)
     layer = _compressed(archive)
-    config = _json(
+    config = to_json(
         {
             "architecture": "",
             "os": "",
@@ -61,14 +61,14 @@ def flux_artifact(
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": _descriptor(CONFIG_TYPE, config),
-        "layers": [_descriptor(LAYER_TYPE, layer)],
+        "config": descriptor(CONFIG_TYPE, config),
+        "layers": [descriptor(LAYER_TYPE, layer)],
         "annotations": {
             **{f"{_ANNOTATION}{name}": value for name, value in annotations.items()},
             **({TREE: tree} if tree else {}),
         },
     }
-    return FluxArtifact(manifest=_json(manifest), blobs=(layer, config))
+    return OciArtifact(manifest=to_json(manifest), blobs=(layer, config))
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:
@@ -89,9 +89,11 @@ def _compressed(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
+def descriptor(media_type: str, data: bytes) -> dict[str, Any]:
+    """Return what names bytes in a manifest."""
     return {"mediaType": media_type, "digest": digest_of(data), "size": len(data)}
 
 
-def _json(content: Any) -> bytes:
+def to_json(content: Any) -> bytes:
+    """Return JSON as it is stored and signed."""
     return json.dumps(content, separators=(",", ":")).encode()

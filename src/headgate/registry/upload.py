@@ -12,30 +12,55 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 from headgate.errors import RegistryError
 from headgate.objects.images import digest_of
 from headgate.registry.artifact import MANIFEST_TYPE, TREE
+from headgate.registry.signature import is_signed, signature_tag, signed_text, with_signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
     from headgate.http import HttpResponse
-    from headgate.registry.artifact import FluxArtifact
+    from headgate.registry.artifact import OciArtifact
     from headgate.registry.repository import ImageRepository
 
 _OK, _CREATED, _ACCEPTED, _NOT_FOUND = 200, 201, 202, 404
 
 
-def tagged_tree(repository: ImageRepository, tag: str) -> str:
-    """Return the id of the files in the artifact that a tag names; empty where there is none of ours."""
+def tagged_artifact(repository: ImageRepository, tag: str) -> tuple[str, str]:
+    """Return the id of the files in the artifact that a tag names, and its digest; empty where that is not ours."""
+    data = _manifest(repository, tag)
+    try:
+        return str((json.loads(data).get("annotations") or {}).get(TREE, "")), digest_of(data)
+    except (ValueError, AttributeError, RecursionError):
+        return "", ""
+
+
+def sign(repository: ImageRepository, digest: str, key: EllipticCurvePrivateKey) -> bool:
+    """Sign an artifact, unless the key has signed it; other keys' signatures stay. Returns whether it signed.
+
+    Raises RegistryError.
+    """
+    tag, text = signature_tag(digest), signed_text(f"{repository.host}/{repository.path}", digest)
+    try:
+        layers = [layer for layer in json.loads(_manifest(repository, tag))["layers"] if isinstance(layer, dict)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        layers = []
+    if is_signed(layers, text, key.public_key()):
+        return False
+    push_artifact(repository, with_signature(layers, text, key), (tag,))
+    return True
+
+
+def _manifest(repository: ImageRepository, tag: str) -> bytes:
+    """Return the manifest that a tag names; nothing where there is none."""
     response = repository.request("GET", f"manifests/{tag}", MANIFEST_TYPE)
     if response.status == _NOT_FOUND:
-        return ""
+        return b""
     _check(repository, response, _OK, f"manifests/{tag}")
-    try:
-        return str((json.loads(response.body).get("annotations") or {}).get(TREE, ""))
-    except (ValueError, AttributeError, RecursionError):
-        return ""
+    return bytes(response.body)
 
 
-def push_artifact(repository: ImageRepository, artifact: FluxArtifact, tags: Sequence[str]) -> None:
+def push_artifact(repository: ImageRepository, artifact: OciArtifact, tags: Sequence[str]) -> None:
     """Push an artifact under tags, in their order, after all that it names. Raises RegistryError."""
     for blob in artifact.blobs:
         _push_blob(repository, blob)
