@@ -80,7 +80,7 @@ registry: ## build the registry that tests run, unless PATH has this version
 apiserver: ## build the Kubernetes API server that tests apply to, unless it is there (this takes 5 to 10 minutes)
 	@image/build-tools $(TOOLS) apiserver
 
-cluster-tools: $(VENV)/.ready tools validator registry flux-crds gitlab-ci-local ## build a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
+cluster-tools: $(VENV)/.ready tools validator registry gitlab-ci-local ## build a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
 	@image/build-tools $(TOOLS) cluster
 
 flux-crds: ## make the CRDs of Flux that tests apply Flux objects to

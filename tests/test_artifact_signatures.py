@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from headgate import tools
-from headgate.errors import ConfigError
+from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import digest_of
 from headgate.registry.signature import is_signed, read_key, signature_tag, signed_text, with_signature
 from support.flux import CONFIG_MAP, SETTINGS, read_objects
@@ -42,13 +42,19 @@ def newest(registry: Registry) -> str:
     return pulled(registry, REPOSITORY, "latest")[2]
 
 
+def no_registry(*_: Any) -> bool:
+    raise RegistryError("it is away")
+
+
 def change(scene: Scene, replicas: int) -> None:
     text = scene.gitlab.show(scene.app, "deploy/web.yaml")
     assert scene.new_version({"deploy/web.yaml": text.replace("replicas: 2", f"replicas: {replicas}")}).code == 0
 
 
 @pytest.mark.long
-def test_an_artifact_is_signed_before_its_tag_names_it(tmp_path: Path, registry: Registry) -> None:
+def test_an_artifact_is_signed_before_its_tag_names_it(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, _ = artifact_key(tmp_path)
     with publishing(tmp_path, "platform/{environment}", registry) as scene:
         assert scene.hand_off().code == 0
@@ -69,7 +75,17 @@ def test_an_artifact_is_signed_before_its_tag_names_it(tmp_path: Path, registry:
         head = refs(scene.manifests)["refs/heads/main"]
         assert f"pushed {registry.host}/{REPOSITORY}:{head[:12]}@{digest}, signed" in scene.runs[-1].out
 
+        with monkeypatch.context() as patched:
+            patched.setattr("headgate.landing.artifacts.sign", no_registry)
+            changed = scene.gitlab.show(scene.app, "deploy/web.yaml").replace("replicas: 3", "replicas: 4")
+            assert scene.new_version({"deploy/web.yaml": changed}).code == RegistryError.code
+        assert newest(registry) == digest  # Flux still finds one that is signed
+
         scene.artifact_key = str(artifact_key(tmp_path, "other")[0])
+        scene.schedule()
+        digest = newest(registry)
+        assert len(signatures(registry, digest)) == 1
+        scene.artifact_key = str(key)
         scene.schedule()
         assert len(signatures(registry, digest)) == 2  # both keys', so that clusters can change theirs one by one
 

@@ -22,6 +22,8 @@ EVERYTHING = (
     "labels: {pod-security.kubernetes.io/enforce: baseline}}"
 )
 
+FROM_REGISTRY = "cluster: eu, output: {oci: {repository: registry.example.com/manifests}}"
+
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
@@ -38,7 +40,10 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def written(manifests: ManifestRepository) -> list[Path]:
     """Return the files of Flux objects with every setting and with none."""
-    manifests.write({"headgate.yaml": SETTINGS.replace("dev: {flux: {}}", f"dev: {{flux: {EVERYTHING}}}")})
+    settings = SETTINGS.replace("dev: {flux: {}}", f"dev: {{flux: {EVERYTHING}}}").replace("cluster: eu", FROM_REGISTRY)
+    manifests.write(
+        {"headgate.yaml": settings.replace("eu: {flux: {", "eu: {flux: {registry_secret: login, cosign: keys, ")}
+    )
     manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
     manifests.app("shop", "template: plain\n").app("cart", "template: plain\ndepends_on: [shop]\n")
     ran = manifests.hydrate()
@@ -55,7 +60,7 @@ def test_flux_takes_every_object_and_loses_nothing(cluster: ApiServer, manifests
         kept = json.loads(cluster.kubectl("apply", *options, f"--filename={path}"))
         assert kept.get("spec", {}) | given.get("spec", {}) == kept.get("spec", {}), path
         assert kept["metadata"]["labels"] | given["metadata"]["labels"] == kept["metadata"]["labels"]
-    assert kinds == {"Alert", "GitRepository", "Kustomization", "Namespace", "Provider", "Receiver"}
+    assert kinds == {*("Alert", "GitRepository", "Kustomization", "Namespace", "OCIRepository", "Provider", "Receiver")}
 
 
 def test_what_flux_does_not_know_is_refused(cluster: ApiServer, manifests: ManifestRepository) -> None:

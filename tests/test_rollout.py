@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from support.cluster import wait_for
+from support.cluster import Cluster, secret, wait_for
 from support.gitlab.mergeside import merge
-from support.gitlab.state import Project
-from support.rollout import SECONDS, Rollout, rollout
+from support.gitlab.state import Project, Variable
+from support.keys import artifact_key
+from support.publishing import MANIFEST
+from support.rollout import ENDED, HOOK, SECONDS, Rollout, rollout
 
 pytestmark = pytest.mark.cluster
 
@@ -23,9 +29,13 @@ environments:
   dev: {takes: {branch: main}, delivery: commit, on_failure: roll-back}
   production: {takes: {promotion: dev, auto: healthy}, delivery: review}
   tools: {delivery: commit}
+  store: {delivery: commit, output: {oci: {repository: "{registry}/deploy/{environment}"}}}
 clusters:
-  eu: {environments: [dev, tools], flux: {{flux}}, health: {kubernetes: eu}}
-  us: {environments: [dev, production], flux: {{flux}, statuses: flux-statuses}, health: {statuses: flux-bot}}
+  eu: {environments: [dev, tools], flux: {{unasked}, receiver: flux-receiver}, health: {kubernetes: eu}}
+  us:
+    environments: [dev, production, store]
+    flux: {{flux}, statuses: flux-statuses, cosign: artifacts, sops: sops-keys}
+    health: {statuses: flux-bot}
 """
 APP = "environments: {dev: {}, production: {namespace: NAME-production}}\n"
 DEPLOYMENT = """
@@ -69,6 +79,10 @@ spec:
 """
 
 
+STORED = TEMPLATE.replace("registry.example.com/platform/tool:1.0", "{{ values.image }}")
+SOPS = Path(__file__).parent / "cluster/sops"
+
+
 @dataclass(frozen=True)
 class Apps:
     """What runs, and the apps whose first versions were pushed, with their commits."""
@@ -84,11 +98,16 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
     with rollout(tmp_path_factory.mktemp("rollout"), SETTINGS, "eu", "us") as made:
         made.clusters["eu"].apply(VOLUME)
         made.clusters["us"].apply(VOLUME)
+        key, public = artifact_key(tmp_path_factory.mktemp("key"))
+        made.acme.manifests.variables["HEADGATE_ARTIFACT_KEY"] = Variable(str(key), protected=True, masked=False)
+        keys = secret("sops-keys", **{"test.agekey": (SOPS / "test.agekey").read_text()})
+        made.clusters["us"].apply(keys, secret("artifacts", **{"artifacts.pub": public.read_text()}))
         projects = {name: add(made, name, {}) for name in ("web", "cart", "late")}
         projects["keeper"] = add(made, "keeper", {"claim.yaml": CLAIM})
         first = {
             name: made.push(project, {"version": "1"}, crashes=name == "late") for name, project in projects.items()
         }
+        made.call_flux("eu")
         yield Apps(made, projects, first)
 
 
@@ -216,3 +235,73 @@ def test_a_change_of_a_template_reaches_twenty_apps_by_one_commit(apps: Apps) ->
     assert (len(found), images) == (len(TOOLS), {"registry.example.com/platform/tool:1.1"})
     ran = wait(apps, "--environment", "tools", "--timeout", "60s")
     assert (ran.returncode, ran.stdout.count(": healthy since ")) == (0, len(TOOLS)), ran.stdout
+
+
+def test_signed_artifacts_are_applied_in_order_and_decrypted(apps: Apps) -> None:
+    made, us = apps.rollout, apps.rollout.clusters["us"]
+    placed = "namespace: store\nenvironments: [store]\n"
+    files: dict[str, str | None] = {
+        "apps/database/app.yaml": f"template: stored\n{placed}",
+        "apps/database/values.yaml": "image: registry.example.com/platform/database:crashes\n",
+        "apps/backend/app.yaml": f"template: stored\n{placed}depends_on: [database]\n",
+        "apps/backend/values.yaml": "image: registry.example.com/platform/backend:1.0\n",
+        "apps/passwords/app.yaml": f"template: passwords\n{placed}",
+        "templates/stored/stored.yaml.j2": STORED,
+        "templates/passwords/secret.yaml": (SOPS / "secret.yaml").read_text(),
+    }
+    made.push_manifests(files, message="A store")
+    made.wait_for_flux("us", "passwords.store.us")
+    assert condition(us.get("ocirepositories", "headgate.store"), "SourceVerified")["status"] == "True"
+    decrypted = json.loads(us.kubectl("get", "secret", "login", "--namespace=store", "--output=json"))["data"]
+    assert base64.b64decode(decrypted["password"]).decode() == "correct horse battery staple"
+
+    wait_for(lambda: us.get("deployments", "database", "store"), SECONDS, "the database is applied")
+    wait_for(lambda: ready(us, "backend").get("reason") == "DependencyNotReady", SECONDS, "the backend waits for it")
+    assert us.get("deployments", "backend", "store") is None
+    fixed = {"apps/database/values.yaml": "image: registry.example.com/platform/database:1.0\n"}
+    pushed = made.push_manifests(fixed, message="A database that starts")
+    made.wait_for_flux("us", "backend.store.us")
+    assert us.get("deployments", "backend", "store")["status"]["readyReplicas"] == 1
+    ran = wait(apps, "--environment", "store", "--timeout", "60s")
+    assert (ran.returncode, ran.stdout.count(": healthy since ")) == (0, 3), ran.stdout
+    hydrated = next(one for one in made.commits() if made.acme.gitlab.commit(made.acme.manifests, f"{one}^") == pushed)
+    names = [one["name"] for one in made.acme.manifests.statuses if one["sha"] == hydrated]
+    assert any(name.startswith("kustomization/database.store.us/") for name in names), names
+
+
+def ready(cluster: Cluster, app: str) -> dict[str, Any]:
+    """Return what Flux says of an app in the store."""
+    return condition(cluster.get("kustomizations", f"{app}.store.us"), "Ready")
+
+
+def condition(found: Any, kind: str) -> dict[str, Any]:
+    """Return a condition of an object; nothing where it has none."""
+    conditions = ((found or {}).get("status") or {}).get("conditions") or ()
+    return next((dict(one) for one in conditions if one["type"] == kind), {})
+
+
+def test_an_artifact_that_nobody_signed_is_refused(apps: Apps) -> None:
+    """After the one above, and after all pipelines: each of them would put what is in git there again."""
+    made, us, registry = apps.rollout, apps.rollout.clusters["us"], apps.rollout.acme.registry
+    wait_for(lambda: all(one.status in ENDED for one in made.acme.manifests.pipelines), SECONDS, "pipelines have ended")
+    manifest = registry.request("GET", "deploy/store", "manifests/latest", headers=MANIFEST)
+    altered = json.dumps({**manifest.json(), "annotations": {}}).encode()
+    kind = {"Content-Type": MANIFEST["Accept"]}
+    registry.request("PUT", "deploy/store", "manifests/latest", data=altered, headers=kind)
+
+    def refused() -> bool:
+        return condition(us.get("ocirepositories", "headgate.store"), "SourceVerified").get("status") == "False"
+
+    wait_for(refused, SECONDS, "Flux refuses the artifact")
+    assert condition(us.get("ocirepositories", "headgate.store"), "Ready")["reason"] == "VerificationError"
+    assert us.names("deployments", "store") == ["backend", "database"]
+    made.run_schedule()  # puts what is in git there again
+    wait_for(lambda: not refused(), SECONDS, "Flux takes the artifact")
+
+
+def test_flux_looks_at_once_when_gitlab_calls_with_the_token(apps: Apps) -> None:
+    """All of ``eu`` depends on it: there Flux looks by itself every ten minutes."""
+    address = apps.rollout.receiver("eu")
+    for token, status in ((HOOK, 200), ("wrong", 400)):
+        headers = {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": token}
+        assert requests.post(address, json={}, headers=headers, timeout=30).status_code == status

@@ -21,6 +21,7 @@ CLUSTER_PROGRAMS = (
     "kwok",
     "source-controller",
     "kustomize-controller",
+    "notification-controller",
 )
 """What ``make cluster-tools`` builds: a cluster with Flux, for tests and ``headgate demo --cluster``."""
 

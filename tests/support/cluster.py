@@ -31,19 +31,22 @@ _FLUX = "flux-system"
 _GROUPS = {
     "deployments": "apis/apps/v1",
     "gitrepositories": "apis/source.toolkit.fluxcd.io/v1",
+    "ocirepositories": "apis/source.toolkit.fluxcd.io/v1",
     "kustomizations": "apis/kustomize.toolkit.fluxcd.io/v1",
     "persistentvolumeclaims": "api/v1",
     "pods": "api/v1",
+    "receivers": "apis/notification.toolkit.fluxcd.io/v1",
 }
 _NOT_FOUND = 404
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A running cluster: its name, which is also its context in kubeconfigs, and its API server."""
+    """A running cluster: its name, also of its context in kubeconfigs, its API server, and where webhooks go."""
 
     name: str
     server: ApiServer
+    receiver: str
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
         """Run kubectl as administrator and return what it printed; what fails raises."""
@@ -68,10 +71,13 @@ class Cluster:
 
     def follow(self, url: str, user: str, password: str) -> None:
         """Let Flux apply the folder ``clusters/NAME`` of a repository, as ``flux bootstrap`` does."""
-        login = {"username": user, "password": password}
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in login.items()}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": _metadata(), "data": data}
-        self.apply(secret, *sync_objects(self.name, url))
+        self.apply(secret(_FLUX, username=user, password=password), *sync_objects(self.name, url))
+
+
+def secret(name: str, **values: str) -> dict[str, Any]:
+    """Return a Secret beside Flux."""
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": _FLUX}, "data": data}
 
 
 def sync_objects(cluster: str, url: str) -> list[dict[str, Any]]:
@@ -86,17 +92,10 @@ def sync_objects(cluster: str, url: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def serve_clusters(folder: Path, *names: str, events: str = "") -> Iterator[list[Cluster]]:
-    """Run clusters side by side, all files of each in a folder of its name, for as long as the block lasts.
-
-    ``events`` is where Flux's controllers send what they do, with the cluster's name after it: `support.flux.Events`.
-    """
+def serve_clusters(folder: Path, *names: str) -> Iterator[list[Cluster]]:
+    """Run clusters side by side, all files of each in a folder of its name, for as long as the block lasts."""
     with ExitStack() as stack, ThreadPoolExecutor(len(names)) as pool:
-        yield list(
-            pool.map(
-                lambda name: stack.enter_context(_serve(folder / name, name, events and f"{events}/{name}")), names
-            )
-        )
+        yield list(pool.map(lambda name: stack.enter_context(_serve(folder / name, name)), names))
 
 
 def write_kubeconfig(file: Path, clusters: Sequence[Cluster]) -> Path:
@@ -121,11 +120,12 @@ def wait_for(check: Callable[[], Any], seconds: float, what: str, pause: float =
 
 
 @contextmanager
-def _serve(folder: Path, name: str, events: str) -> Iterator[Cluster]:
+def _serve(folder: Path, name: str) -> Iterator[Cluster]:
     with ExitStack() as stack:
         server = stack.enter_context(serve_apiserver(folder, name))
-        cluster = Cluster(name=name, server=server)
-        crds = [*_definitions("cluster"), *(path for path in _definitions("2.8") if "notification" in path.name)]
+        storage, events, receiver = free_ports(3)
+        cluster = Cluster(name=name, server=server, receiver=f"http://127.0.0.1:{receiver}")
+        crds = sorted((tools.own_folder() / "flux-crds/cluster").rglob("*.yaml"))
         server.kubectl("apply", "--server-side", *(f"--filename={path}" for path in crds))
         server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         cluster.apply(
@@ -136,7 +136,7 @@ def _serve(folder: Path, name: str, events: str) -> Iterator[Cluster]:
         env["KUBECONFIG"] = str(server.kubeconfig)
         started = {
             program: stack.enter_context(running(program, flags, folder, env, seconds_to_stop=1))
-            for program, flags in _flags(folder, server, events).items()
+            for program, flags in _flags(folder, server, storage, events, receiver).items()
         }
         server.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "node", _NODE["name"])
         ended = [name for name, process in started.items() if process.poll() is not None]
@@ -144,17 +144,13 @@ def _serve(folder: Path, name: str, events: str) -> Iterator[Cluster]:
         yield cluster
 
 
-def _definitions(folder: str) -> list[Path]:
-    return sorted((tools.own_folder() / "flux-crds" / folder).rglob("*.yaml"))
-
-
-def _flags(folder: Path, server: ApiServer, events: str) -> dict[str, list[str]]:
-    (storage_port,) = free_ports(1)
-    storage = folder / "storage"
-    storage.mkdir()
+def _flags(folder: Path, server: ApiServer, storage: int, events: int, receiver: int) -> dict[str, list[str]]:
+    """Return the programs' flags. The numbers are ports: of artifacts, of events, of webhooks."""
+    (folder / "storage").mkdir()
     kubeconfig = f"--kubeconfig={server.kubeconfig}"
     control = [kubeconfig, "--leader-elect=false", "--secure-port=0"]
-    flux = [f"--events-addr={events}", "--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"]
+    quiet = ["--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"]
+    flux = [*quiet, f"--events-addr=http://127.0.0.1:{events}/"]
     return {
         "kube-controller-manager": [*control, f"--service-account-private-key-file={folder / 'service-accounts.pem'}"],
         "kube-scheduler": control,
@@ -169,11 +165,16 @@ def _flags(folder: Path, server: ApiServer, events: str) -> dict[str, list[str]]
         ],
         "source-controller": [
             *flux,
-            f"--storage-path={storage}",
-            f"--storage-addr=127.0.0.1:{storage_port}",
-            f"--storage-adv-addr=127.0.0.1:{storage_port}",
+            f"--storage-path={folder / 'storage'}",
+            f"--storage-addr=127.0.0.1:{storage}",
+            f"--storage-adv-addr=127.0.0.1:{storage}",
         ],
         "kustomize-controller": [*flux, "--requeue-dependency=2s", "--concurrent=20"],
+        "notification-controller": [
+            *quiet,
+            f"--events-addr=127.0.0.1:{events}",
+            f"--receiverAddr=127.0.0.1:{receiver}",
+        ],
     }
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 import yaml
 
 from headgate import tools
-from support.web import Asked, Reply, serve
 
 SETTINGS = """\
 version: 1
@@ -81,36 +76,3 @@ class NotificationController:
             return
         answer = requests.post(f"{api}/statuses/{commit}", json=body, headers=headers, timeout=30)
         assert answer.status_code == 201, answer.text
-
-
-@dataclass
-class Events:
-    """Takes what Flux's controllers tell their notification controller, for clusters by their names.
-
-    ``url`` with a cluster's name after it is what ``--events-addr`` names. What an Alert of Headgate's would match goes
-    to ``notify``, as (cluster, commit, Kustomization, reason, severity).
-    """
-
-    url: str
-    notify: Callable[[str, str, str, str, str], None] = lambda *_: None
-    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def take(self, asked: Asked) -> Reply:
-        """Take one event."""
-        cluster, event = asked.path.strip("/"), json.loads(asked.body)
-        self.taken.append((cluster, event))
-        source, metadata = event["involvedObject"], event.get("metadata") or {}
-        revision = str(metadata.get("kustomize.toolkit.fluxcd.io/revision", ""))
-        if source["kind"] == "Kustomization" and source["name"] != "flux-system" and revision:
-            commit = revision.rpartition(":")[2]
-            self.notify(cluster, commit, source["name"], event["reason"], event["severity"])
-        return Reply(202)
-
-
-@contextmanager
-def serve_events() -> Iterator[Events]:
-    """Take events for as long as the block lasts."""
-    events = Events("")
-    with serve(events.take) as site:
-        events.url = f"http://{site.host}"
-        yield events

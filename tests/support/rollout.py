@@ -1,7 +1,7 @@
 """Acme's GitLab and clusters with Flux that apply its manifest repository: from a push to pods that run.
 
-Pipelines run by themselves. What Flux's controllers send to their notification controller becomes commit statuses by
-its double, each cluster's with a name of its own.
+Pipelines run by themselves. Flux posts statuses as ``flux-bot``, with the Secret ``flux-statuses``, and knows webhooks
+by that of ``flux-receiver``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from typing import Any
 import yaml
 
 from support.acme import Acme, include_deliver
-from support.cluster import FETCH_INTERVAL, INTERVAL, Cluster, serve_clusters, sync_objects, wait_for, write_kubeconfig
-from support.flux import Events, NotificationController, serve_events
+from support.cluster import (
+    FETCH_INTERVAL,
+    INTERVAL,
+    Cluster,
+    secret,
+    serve_clusters,
+    sync_objects,
+    wait_for,
+    write_kubeconfig,
+)
 from support.gitlab import pipelines
 from support.gitlab.gitside import git
 from support.gitlab.state import DEVELOPER, Pipeline, Project, Protection, Variable
@@ -24,16 +32,17 @@ from support.playground import BUILD, Playground, playground
 
 SECONDS = 300
 """How long anything may take. On an idle machine it takes a tenth of that, a failure half a minute."""
+HOOK = "token-of-the-webhook"
+_UNASKED = f"interval: {INTERVAL}, fetch_interval: 1h, timeout: 30s"
 ENDED = ("success", "failed", "skipped", "canceled")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """What runs: the GitLab, the clusters by their names, and what Flux's controllers said."""
+    """What runs: the GitLab, and the clusters by their names."""
 
     ground: Playground
     clusters: Mapping[str, Cluster]
-    events: Events
     kubeconfig: Path
 
     @property
@@ -122,6 +131,25 @@ class Rollout:
         """Return the manifest repository's newest commit."""
         return self.acme.gitlab.commit(self.acme.manifests)
 
+    def call_flux(self, name: str) -> None:
+        """Let GitLab's webhook call the Receiver of a cluster from now on, and once for what was pushed before."""
+        webhooks = self.acme.manifests.webhooks
+        webhooks[self.receiver(name)] = HOOK
+        self.push_manifests({"README.md": f"Flux on {name} is called.\n"}, message="Call Flux [skip ci]")
+
+    def receiver(self, name: str) -> str:
+        """Return the address of the Receiver that Headgate wrote for a cluster, as soon as it is ready."""
+
+        def path() -> str:
+            found = self.clusters[name].get("receivers", "headgate") or {}
+            return str(found.get("status", {}).get("webhookPath", ""))
+
+        return f"{self.clusters[name].receiver}{wait_for(path, SECONDS, 'the Receiver is ready')}"
+
+    def commits(self) -> list[str]:
+        """Return the manifest repository's commits, the newest first."""
+        return git(self.acme.manifests, "rev-list", "main").splitlines()
+
     def failures(self) -> str:
         """Return the logs of all pipelines that failed."""
         every = [one for project in self.acme.gitlab.projects for one in project.pipelines]
@@ -132,18 +160,17 @@ class Rollout:
 def rollout(folder: Path, settings: str, *names: str) -> Iterator[Rollout]:
     """Run it for as long as the block lasts, with clusters of these names.
 
-    ``settings`` are headgate.yaml's, but for version and gitlab; ``{flux}`` in them is when Flux looks and gives up.
+    ``settings`` are headgate.yaml's, but for version and gitlab; ``{flux}`` in them is when Flux looks and gives up,
+    ``{unasked}`` the same where it looks for commits only when it is called, ``{registry}`` the host of the registry.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        serve_events() as events,
-        serve_clusters(folder / "clusters", *names, events=events.url) as clusters,
+        serve_clusters(folder / "clusters", *names) as clusters,
         playground(folder / "gitlab") as ground,
     ):
         kubeconfig = write_kubeconfig(folder / "kubeconfig", clusters)
-        made = Rollout(
-            ground=ground, clusters={one.name: one for one in clusters}, events=events, kubeconfig=kubeconfig
-        )
+        by_name = {cluster.name: cluster for cluster in clusters}
+        made = Rollout(ground=ground, clusters=by_name, kubeconfig=kubeconfig)
         _set_up(made, settings)
         yield made
 
@@ -154,6 +181,7 @@ def _set_up(made: Rollout, settings: str) -> None:
     gitlab, manifests = acme.gitlab, acme.manifests
     manifests.variables["KUBECONFIG"] = Variable(str(made.kubeconfig), masked=False)
     url = f"{gitlab.url}/{manifests.path}.git"
+    settings = settings.replace("{registry}", acme.registry.host).replace("{unasked}", _UNASKED)
     flux = f"interval: {INTERVAL}, fetch_interval: {FETCH_INTERVAL}, timeout: 30s"
     own = f"version: 1\ngitlab: {{url: '{gitlab.url}', project: {manifests.path}}}\n{settings.replace('{flux}', flux)}"
     syncs = {
@@ -163,11 +191,7 @@ def _set_up(made: Rollout, settings: str) -> None:
     made.push_manifests({"headgate.yaml": own, **syncs}, message="Flux [skip ci]")
     reader, bot = gitlab.user("flux"), gitlab.user("flux-bot")
     manifests.members |= {reader.id: DEVELOPER, bot.id: DEVELOPER}
-    controllers = {
-        name: NotificationController(gitlab.url, manifests.path, gitlab.token(bot, "api"), f"{at:08x}-0000")
-        for at, name in enumerate(made.clusters)
-    }
-    made.events.notify = lambda cluster, *said: controllers[cluster].post(*said)
     token = gitlab.token(reader, "read_repository")
     for cluster in made.clusters.values():
+        cluster.apply(secret("flux-statuses", token=gitlab.token(bot, "api")), secret("flux-receiver", token=HOOK))
         cluster.follow(url, reader.name, token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.feedback.notify import pushed_by_headgate
+from headgate.gitlab.api import path_of
 from headgate.paths import OURS, RECORDS_BRANCH
 from headgate.report.appchange import owners_of
 from headgate.report.landed import LandedApps
@@ -38,7 +39,12 @@ def landed_apps(workspace: Workspace, landings: Sequence[Landing]) -> LandedApps
 
 
 def pushed_apps(run: Run, workspace: Workspace) -> LandedApps:
-    """Return what the push brought that this pipeline is for; nothing where Headgate pushed it. Raises GitError."""
+    """Return what the push brought that this pipeline is for; nothing where Headgate pushed it, or to an intake.
+
+    Raises GitError, GitLabError.
+    """
+    if path_of(run.by_job, run.job.address) != run.event.manifests:
+        return LandedApps()
     commit = run.job.commit
     fetch(workspace.repository, workspace.remote, commit, depth=2)
     if pushed_by_headgate(run, workspace, commit) or not git.has_commit(workspace.repository, f"{commit}^"):

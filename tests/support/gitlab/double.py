@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from support.gitlab import gitside, mergerules, mergeside, pipelines, registrytokens, rest
+from support.gitlab import gitside, mergerules, mergeside, pipelines, registrytokens, rest, webhooks
 from support.gitlab.contract import check_exchange
 from support.gitlab.gitside import NOTHING, Update, Who, basic, git, make_repository, refs
 from support.gitlab.idtokens import Keys
@@ -223,6 +223,7 @@ class Double:
         """Do what a push sets off: merge requests by push options, newer commits in them, pipelines."""
         assert who.user is not None
         project.events += [rest.push_event(one, who.user, len(updates)) for one in updates]
+        webhooks.tell(project, updates)
         mergeside.after_push(self, project, who, updates, options)
         # https://docs.gitlab.com/ci/jobs/ci_job_token/: pushes made with a job token never create pipelines
         if who.job is None and not {"ci.skip", "ci.no_pipeline"} & set(options):

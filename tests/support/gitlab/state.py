@@ -127,6 +127,8 @@ class Project:
     forked_from: Project | None = None
     trigger_tokens: dict[str, User] = field(default_factory=dict)
     schedules: list[dict[str, Any]] = field(default_factory=list)
+    webhooks: dict[str, str] = field(default_factory=dict)
+    """Addresses that are told of pushes, with the token for each."""
     releases: list[str] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     merge_requests: list[MergeRequest] = field(default_factory=list)
