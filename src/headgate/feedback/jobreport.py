@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.feedback.landed import landed_apps
+from headgate.feedback.landed import landed_apps, trees_of
 from headgate.feedback.notify import JobAnnouncements
 from headgate.releases.unapproved import unapproved_text
 from headgate.report.appchange import app_changes
@@ -18,13 +19,13 @@ from headgate.report.landed import LandedApps, landed_text
 from headgate.report.markdown import block
 from headgate.report.quality import issues
 from headgate.report.verdict import findings_of
-from headgate.repository import git
 from headgate.validation.weigh import NOT_JUDGED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.errors import HeadgateError
+    from headgate.feedback.landed import Trees
     from headgate.hydration.hydrate import Outcome
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
@@ -51,6 +52,7 @@ class JobReport:
 
     def add(self, workspace: Workspace, landings: Sequence[Landing]) -> None:
         """Add landings, with the outcomes that failed."""
+        trees = cache(partial(trees_of, workspace))
         for landing in landings:
             self._outcomes.extend(landing.outcomes)
             self._cases.update(
@@ -63,8 +65,8 @@ class JobReport:
                     if outcome.judgement is not NOT_JUDGED
                 }
             )
-            self._changes.extend(_landed_changes(workspace, landing))
-        self._landed = self._landed.followed_by(landed_apps(workspace, landings))
+            self._changes.extend(_landed_changes(landing, trees))
+        self._landed = self._landed.followed_by(landed_apps(workspace, landings, trees))
         self._write()
 
     def verified(self, verifications: Sequence[Verification]) -> None:
@@ -112,13 +114,9 @@ class JobReport:
         write_files(self.folder, {**files, LANDED: landed_text(self._landed)})
 
 
-def _landed_changes(workspace: Workspace, landing: Landing) -> list[AppChange]:
+def _landed_changes(landing: Landing, trees: Callable[[str], Trees | None]) -> list[AppChange]:
     changes: list[AppChange] = []
     for branch_commit in landing.delivered:
-        if branch_commit.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{branch_commit.commit}^"):
-            trees = [
-                git.tree_of_commit(workspace.repository, commit)
-                for commit in (f"{branch_commit.commit}^", branch_commit.commit)
-            ]
-            changes += app_changes(trees[0], trees[1], landing.configuration)
+        if (found := trees(branch_commit.commit)) is not None:
+            changes += app_changes(*found, landing.configuration)
     return changes

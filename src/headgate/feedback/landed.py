@@ -14,23 +14,39 @@ from headgate.repository.remote import fetch
 from headgate.repository.tree import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headgate.configuration import Configuration, Owner
     from headgate.gitlab.run import Run
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
+    from headgate.repository.tree import Tree
 
 
-def landed_apps(workspace: Workspace, landings: Sequence[Landing]) -> LandedApps:
-    """Return what landings brought to the default branch, and which apps they proposed or held."""
+Trees = tuple["Tree", "Tree"]
+"""The files before and after a commit."""
+
+
+def trees_of(workspace: Workspace, commit: str) -> Trees | None:
+    """Return the files before and after a commit; None for one that removed a branch, or has no parent here."""
+    if commit == git.NO_COMMIT or not git.has_commit(workspace.repository, f"{commit}^"):
+        return None
+    before, after = (git.tree_of_commit(workspace.repository, revision) for revision in (f"{commit}^", commit))
+    return before, after
+
+
+def landed_apps(workspace: Workspace, landings: Sequence[Landing], trees: Callable[[str], Trees | None]) -> LandedApps:
+    """Return what landings brought to the default branch, and which apps they proposed or held.
+
+    ``trees`` gives the files before and after a commit.
+    """
     found = LandedApps()
     for landing in landings if workspace.target is None else ():  # else to the branch of a merge request
         held = {(outcome.app, outcome.environment): "held" for outcome in landing.outcomes if outcome.state == "held"}
         found = found.followed_by(LandedApps(elsewhere=held))
         for made in landing.delivered:
-            if made.commit != git.NO_COMMIT and git.has_commit(workspace.repository, f"{made.commit}^"):
-                folders = _changed_folders(workspace, made.commit, landing.configuration)
+            if (found_trees := trees(made.commit)) is not None:
+                folders = _changed_folders(found_trees, landing.configuration)
                 if made.branch == workspace.branch:
                     found = found.followed_by(LandedApps(folders=folders))
                 elif made.branch.startswith(OURS) and made.branch != RECORDS_BRANCH:
@@ -47,14 +63,13 @@ def pushed_apps(run: Run, workspace: Workspace) -> LandedApps:
         return LandedApps()
     commit = run.job.commit
     fetch(workspace.repository, workspace.remote, commit, depth=2)
-    if pushed_by_headgate(run, workspace, commit) or not git.has_commit(workspace.repository, f"{commit}^"):
-        return LandedApps()
-    return LandedApps(folders=_changed_folders(workspace, commit, workspace.configuration))
+    trees = None if pushed_by_headgate(run, workspace, commit) else trees_of(workspace, commit)
+    return LandedApps(folders=_changed_folders(trees, workspace.configuration)) if trees is not None else LandedApps()
 
 
-def _changed_folders(workspace: Workspace, commit: str, configuration: Configuration) -> dict[Owner, str]:
+def _changed_folders(trees: Trees, configuration: Configuration) -> dict[Owner, str]:
     """Return the ids of the folders of final YAML that a commit changed and that are still there."""
-    before, after = (git.tree_of_commit(workspace.repository, revision) for revision in (f"{commit}^", commit))
+    before, after = trees
     folders = {
         owner: configuration.output_folder(*owner) for owner in owners_of(differing(before, after), configuration)
     }
