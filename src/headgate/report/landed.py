@@ -6,10 +6,11 @@ Version 1; keys are only ever added.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, Location
+from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.configuration import Owner
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen_record
 class LandedApps:
     """The ids of the folders that came to the default branch, and what became of the apps that did not: a word."""
 
