@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,11 +75,20 @@ def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
     return make_stage(tmp_path, manifests)
 
 
+@pytest.fixture(scope="session")
+def running_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Path]]:
+    """Run one registry for all tests of a process, with the folder of what is in it."""
+    folder = tmp_path_factory.mktemp("registry")
+    with serve_registry(folder) as running:
+        yield running, folder / "storage"
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    """Run an empty registry that wants no login."""
-    with serve_registry(tmp_path / "registry") as running:
-        yield running
+def registry(running_registry: tuple[Registry, Path]) -> Registry:
+    """Return an empty registry that wants no login: it remembers nothing but what is in its folder."""
+    running, storage = running_registry
+    shutil.rmtree(storage, ignore_errors=True)
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from support.engines import unlocked
 from support.gitlab.gitside import git, refs
-from support.gitlab.idtokens import Keys, id_token
+from support.gitlab.idtokens import Keys, id_token, new_key
 from support.gitlab.mergeside import open_request
 from support.gitlab.runner import environment
 from support.gitlab.state import DEVELOPER, MAINTAINER, Job, Pipeline, Protection, Variable
@@ -518,7 +518,7 @@ def test_id_token_of_a_running_job_proves_the_sender(trust: Trust) -> None:
 def test_id_token_that_proves_nothing_is_refused(trust: Trust, how: str, words: str) -> None:
     upstream = trust.upstream()
     job = (trust.upstream(trust.other) if how == "other project" else upstream).jobs[1]
-    keys = Keys(trust.gitlab.keys.kid) if how == "other key" else trust.gitlab.keys
+    keys = Keys(trust.gitlab.keys.kid, new_key()) if how == "other key" else trust.gitlab.keys
     audience = "headgate:acme/other" if how == "other audience" else "headgate:acme/manifests"
     issuer = "https://evil.example.net" if how == "other issuer" else trust.gitlab.url
     lasts = -60 if how == "expired" else 300

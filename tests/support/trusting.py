@@ -15,7 +15,7 @@ from headgate.errors import HeadgateError
 from support.gitlab import Double, serve_gitlab
 from support.gitlab.gitside import refs
 from support.gitlab.runner import environment
-from support.gitlab.state import DEVELOPER, MAINTAINER, Job, Pipeline, Project, Protection, User, Variable
+from support.gitlab.state import DEVELOPER, MAINTAINER, Job, Pipeline, Project, Protection, User, Variable, number
 from support.registry import Registry, push_image
 
 SETTINGS = """\
@@ -75,7 +75,7 @@ class Trust:
         self, project: Project | None = None, *, message: str = "Change", user: User | None = None, **push: Any
     ) -> str:
         """Commit and push something in an app's project, with an image of it; return the commit."""
-        files = push.pop("files", None) or {"src": f"{len(self.gitlab.requests)}\n"}
+        files = push.pop("files", None) or {"src": f"{number()}\n"}
         found = project or self.shop
         commit = self.gitlab.push(found, files, user=user or self.dana, message=message, **push)
         push_image(self.registry, found.path, commit[:8], labels={})

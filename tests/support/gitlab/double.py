@@ -101,7 +101,7 @@ class Double:
     def push(
         self, project: Project, files: dict[str, str | None], *, user: User, message: str = "Change", **where: str
     ) -> str:
-        """Commit files on a branch as a person and push them over HTTP, as a developer would; return the commit."""
+        """Commit and push files as a person, and return the commit; AssertionError says why GitLab refuses it."""
         return pipelines.push_files(self, project, files, user, message, **where)
 
     def trigger_token(self, project: Project, user: User) -> str:

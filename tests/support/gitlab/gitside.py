@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import os
 import re
 import shutil
@@ -111,7 +112,7 @@ def answer_git(double: Double, request: Request) -> Answer:
     if not request.path.endswith("/git-receive-pack"):
         return _backend(project, request, match[2], {})
     updates, options = read_push(request.body)
-    env = {"DOUBLE_REFUSAL": _refused(double, who, project, updates)}
+    env = {"DOUBLE_REFUSAL": refused(double, who, project, updates)}
     env["DOUBLE_FORWARD_ONLY"] = " ".join(
         one.ref for one in updates if project.protection(one.ref.removeprefix("refs/heads/"))
     )
@@ -158,7 +159,7 @@ def may_push(double: Double, who: Who, project: Project) -> str:
     return "" if is_let else "You are not allowed to upload code."
 
 
-def _refused(double: Double, who: Who, project: Project, updates: list[Update]) -> str:
+def refused(double: Double, who: Who, project: Project, updates: list[Update]) -> str:
     """Say why a push is refused: https://docs.gitlab.com/user/project/repository/branches/protected/."""
     user = who.user
     assert user is not None
@@ -215,34 +216,22 @@ _greetings: dict[bytes, Answer] = {}
 
 
 def _answer(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
+    """Let git answer as Gitaly does: https://git-scm.com/docs/http-protocol#_smart_server_response."""
+    service, protocol = str(request.query.get("service", what)), request.headers.get("git-protocol", "")
+    is_greeting = what == "info/refs"
     env = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         **more,
-        "GIT_PROJECT_ROOT": str(project.folder.parent),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "REMOTE_USER": "double",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "PATH_INFO": f"/{project.folder.name}/{what}",
-        "QUERY_STRING": request.query_text,
-        "REQUEST_METHOD": request.method,
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(len(request.body)),
-        "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
-        "REMOTE_ADDR": "127.0.0.1",
+        "GIT_PROTOCOL": protocol,
     }
-    done = subprocess.run([_program()], env=env, input=request.body, capture_output=True, check=False)
-    head, _, content = done.stdout.partition(b"\r\n\r\n")
-    fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-    status = int(fields.pop("Status", "200").split(" ")[0])
-    fields.pop("Content-Length", None)
-    return Answer(status, raw=content, headers=fields)
-
-
-@cache
-def _program() -> str:
-    """Return git's server program, which `git http-backend` starts as another process."""
-    return f"{subprocess.check_output(['git', '--exec-path'], text=True).strip()}/git-http-backend"
+    args = ["git", service.removeprefix("git-"), "--stateless-rpc", *(["--advertise-refs"] if is_greeting else [])]
+    done = subprocess.run([*args, str(project.folder)], env=env, input=request.body, capture_output=True, check=False)
+    title = f"# service={service}\n".encode() if is_greeting and protocol != "version=2" else b""
+    head = b"%04x%s0000" % (len(title) + 4, title) if title else b""
+    kind = f"application/x-{service}-{'advertisement' if is_greeting else 'result'}"
+    return Answer(200, raw=head + done.stdout, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
 
 
 def basic(request: Request) -> tuple[str, str]:
@@ -264,14 +253,38 @@ def git(project: Project, *args: str, stdin: str = "", check: bool = True) -> st
     return done.stdout.strip() if not done.returncode else ""
 
 
+def git_once(project: Project, *args: str, check: bool = True) -> str:
+    """Run git for what cannot change, since all commits in it are named by their ids, once for all tests that ask."""
+    key = (project.folder, args)
+    found = _lasting.get(key) or git(project, *args, check=check)
+    if found:  # what is not there yet may come
+        _lasting[key] = found
+    return found
+
+
+_lasting: dict[tuple[Path, tuple[str, ...]], str] = {}
+
+
 def refs(project: Project) -> dict[str, str]:
-    """Return where all refs are; tags by the commit that they name."""
-    told = git(
-        project,
-        "for-each-ref",
-        "--format=%(refname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
-    )
-    return dict(line.rsplit(" ", 1) for line in told.split("\n") if line)
+    """Return where all refs are; tags by the commit that they name.
+
+    Read as git keeps them (https://git-scm.com/docs/gitrepository-layout), since it is asked at every turn.
+    """
+    loose: dict[str, str] = {}
+    for folder, _, names in os.walk(project.folder / "refs"):
+        for name in names:
+            file = Path(folder, name)
+            with contextlib.suppress(FileNotFoundError):  # deleted just now
+                loose[file.relative_to(project.folder).as_posix()] = file.read_text().strip()
+    packed = project.folder / "packed-refs"  # read last, as what is packed is written before it goes from the folders
+    lines = packed.read_text().splitlines() if packed.is_file() else []
+    known = {ref: sha for sha, _, ref in (line.partition(" ") for line in lines if line[0] not in "#^")} | loose
+    found = {ref: sha for ref, sha in sorted(known.items()) if not ref.endswith(".lock")}
+    return {ref: _commit_of(project, sha) if ref.startswith("refs/tags/") else sha for ref, sha in found.items()}
+
+
+def _commit_of(project: Project, sha: str) -> str:
+    return git_once(project, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", check=False) or sha
 
 
 def write_commit(

@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
     from support.gitlab.state import Job
 
 
+def new_key() -> RSAPrivateKey:
+    """Return a key that nobody knows."""
+    return generate_private_key(65537, 2048)
+
+
+_usual_key = cache(new_key)
+
+
 @dataclass
 class Keys:
-    """GitLab's key, made when it is first needed."""
+    """GitLab's key: all GitLabs of a test run have the same, unless one is given, since a key takes long to make."""
 
     kid: str = field(default_factory=lambda: secrets.token_hex(8))
-    _made: list[RSAPrivateKey] = field(default_factory=list)
-
-    @property
-    def key(self) -> RSAPrivateKey:
-        """The private key."""
-        if not self._made:
-            self._made.append(generate_private_key(65537, 2048))
-        return self._made[0]
+    key: RSAPrivateKey = field(default_factory=_usual_key, repr=False)
 
     def public(self) -> dict[str, Any]:
         """Return what GitLab shows at /oauth/discovery/keys."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.gitlab import mergerules, pipelines, restpipelines
 from support.gitlab.entities import person
-from support.gitlab.gitside import NOTHING, Update, Who, git, refs
+from support.gitlab.gitside import NOTHING, Update, Who, git, git_once, refs
 from support.gitlab.state import DEVELOPER, REPORTER, MergeRequest, Note, Pipeline, Project, User, now
 from support.gitlab.web import Answer
 
@@ -62,9 +62,7 @@ def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
         one.checked, one.unchecked_reads = f"{target} {one.sha}", 0
     if one.is_draft:
         return "draft_status"
-    if git(one.project, "merge-base", "--is-ancestor", one.sha, target, check=False) == "" and _is_merged(
-        one.project, one.sha, target
-    ):
+    if _is_merged(one.project, one.sha, target):
         return "commits_status"
     if not _merged_tree(one.project, target, one.sha):
         return "conflict"
@@ -78,12 +76,12 @@ def head_pipeline(one: MergeRequest) -> Pipeline | None:
 
 
 def _is_merged(project: Project, sha: str, target: str) -> bool:
-    return git(project, "rev-list", "--max-count=1", sha, f"^{target}") == ""
+    return git_once(project, "rev-list", "--max-count=1", sha, f"^{target}") == ""
 
 
 def _merged_tree(project: Project, target: str, sha: str) -> str:
     """Return the tree of a merge, or nothing where it conflicts."""
-    return git(project, "merge-tree", "--write-tree", target, sha, check=False).partition("\n")[0]
+    return git_once(project, "merge-tree", "--write-tree", target, sha, check=False).partition("\n")[0]
 
 
 def heed(double: Double, text: str) -> None:
