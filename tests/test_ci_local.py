@@ -19,7 +19,7 @@ from headgate import __version__
 from headgate.scaffolding import SETUPS
 from support.cli import headgate
 from support.components import ROOT, TEMPLATES, complaints
-from support.gitlab.locally import TOOL
+from support.gitlab.locally import TOOL, answered
 from support.manifests import git
 
 GOLDEN = Path(__file__).parent / "components"
@@ -50,7 +50,9 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(work, "init", "--quiet", "--initial-branch=main")
     git(work, "add", "--all")
     who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-    git(work, *who, "commit", "--quiet", "--message", "Components")
+    when = {f"GIT_{role}_DATE": "2026-01-01T00:00:00Z" for role in ("AUTHOR", "COMMITTER")}  # equal files, equal commit
+    commit = ["git", *who, "commit", "--quiet", "--message", "Components"]
+    subprocess.run(commit, cwd=work, env={**os.environ, **when}, check=True)
     for tag in sorted({"0.9.0", __version__, "1.0.0", "1.2.3", "2.0.0-rc.1"}):
         git(work, "tag", tag)
     (served / "headgate").mkdir()
@@ -71,6 +73,27 @@ def environment(components: Path, home: Path) -> dict[str, str]:
 
 def expand(repo: Path, components: Path, *args: str, file: str = ".gitlab-ci.yml") -> dict[str, Any]:
     """Return a repository's CI file as gitlab-ci-local expands it; its own copy of GitLab's schema has it checked."""
+    # Its schema is older than GitLab's, which takes an empty list of tags.
+    ignored = ("--ignore-schema-paths", "#/definitions/tags/minItems")
+    command = [str(PROGRAM), "--preview", "--file", file, *ignored, *args]
+
+    def ask() -> list[Any]:
+        commit_all(repo)
+        env = environment(components, repo.parent)
+        done = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=False)
+        return [done.returncode, done.stdout, done.stderr]
+
+    files = {str(path.relative_to(repo)): path.read_text() for path in sorted(repo.rglob("*.yml"))}
+    commit = git(components / "headgate/headgate.git", "rev-parse", "1.2.3")
+    code, out, err = answered([files, command, commit, Path(__file__).read_text()], ask)
+    if code:
+        raise ValueError(out + err)
+    found: dict[str, Any] = yaml.safe_load(out.partition("---\n")[2])
+    return found
+
+
+def commit_all(repo: Path) -> None:
+    """Let a folder be a clone of a repository on GitLab."""
     if not (repo / ".git").exists():
         git(repo, "init", "--quiet", "--initial-branch=main")
     git(repo, "add", "--all")
@@ -80,20 +103,6 @@ def expand(repo: Path, components: Path, *args: str, file: str = ".gitlab-ci.yml
         git(repo, "remote", "add", "origin", f"https://u:p@{HOST}/acme/manifests.git")
         git(repo, "update-ref", "refs/remotes/origin/main", "HEAD")
         git(repo, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
-    # Its schema is older than GitLab's, which takes an empty list of tags.
-    ignored = ("--ignore-schema-paths", "#/definitions/tags/minItems")
-    done = subprocess.run(
-        [str(PROGRAM), "--preview", "--file", file, *ignored, *args],
-        cwd=repo,
-        env=environment(components, repo.parent),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ValueError(done.stdout + done.stderr)
-    found: dict[str, Any] = yaml.safe_load(done.stdout.partition("---\n")[2])
-    return found
 
 
 def check_golden(name: str, expanded: dict[str, Any], components: Path, request: pytest.FixtureRequest) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,25 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _known(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return what gitlab-ci-local answers, or answered before when it was asked the same in the same way."""
-    question = [text, sorted(variables.items()), Path(__file__).read_text()]
+    found: dict[str, dict[str, Any]] = answered(
+        [text, sorted(variables.items()), Path(__file__).read_text()], lambda: _ask(text, variables)
+    )
+    return found
+
+
+def answered(question: list[Any], ask: Callable[[], Any]) -> Any:
+    """Return what gitlab-ci-local answers, or answered before when it was asked the same in the same way.
+
+    ``question`` has all that the answer depends on, how it is asked among it.
+    """
     file = _ANSWERS / f"{hashlib.sha256(json.dumps(question).encode()).hexdigest()}.json"
     if not file.is_file():
-        answer = json.dumps(_ask(text, variables))
+        answer = json.dumps(ask())
         _ANSWERS.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=_ANSWERS, delete=False) as kept:
             kept.write(answer)
         Path(kept.name).replace(file)  # other processes read whole answers
-    found: dict[str, dict[str, Any]] = json.loads(file.read_text())
-    return found
+    return json.loads(file.read_text())
 
 
 def _ask(text: str, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
