@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from support.network import only
 from support.registry import Registry, serve_registry
 from support.stage import Stage, make_stage
 
+_NUMBERS = itertools.count()
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -33,7 +35,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture(autouse=True)
 def clean_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a home without configuration, and an identity for git."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp(f"home-{next(_NUMBERS)}", numbered=False)  # else all folders are listed for a number
     for name in list(os.environ):
         if name.startswith(("GIT_", "HELM_", "KUSTOMIZE_", "HEADGATE_", "CI_")) and not name.startswith("GIT_SSL"):
             monkeypatch.delenv(name)

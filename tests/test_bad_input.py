@@ -288,19 +288,6 @@ def limited(manifests: ManifestRepository, **limits: int) -> None:
     manifests.write({"headgate.yaml": HEADGATE_YAML.lstrip() + "limits:\n" + lines})
 
 
-def test_chart_that_loops(manifests: ManifestRepository) -> None:
-    many = "{{ range until 3000 }}{{ range until 3000 }}{{ $x := . }}{{ range until 3000 }}{{ end }}{{ end }}{{ end }}"
-    chart(manifests, many)
-    limited(manifests, render_seconds=1)
-    refused(manifests, ExhaustedError, "web in dev: ", "was stopped after 1 seconds")
-
-
-def test_chart_that_eats_memory(manifests: ManifestRepository) -> None:
-    chart(manifests, 'x: {{ repeat 2000000000 "x" }}')
-    limited(manifests, render_mebibytes=256)
-    refused(manifests, ExhaustedError, "used more than 256 MiB of memory")
-
-
 def test_chart_that_prints_without_end(manifests: ManifestRepository) -> None:
     chart(
         manifests,

@@ -98,7 +98,7 @@ def test_hand_offs_of_many_apps_at_once_all_land(
         check_equal(server, serial, commands)
 
 
-@pytest.mark.parametrize(("count", "lose_every"), RACES)
+@pytest.mark.parametrize(("count", "lose_every"), RACES[1:])
 def test_hand_offs_of_one_app_in_any_order_end_with_the_newest(
     manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, count: int, lose_every: int
 ) -> None:

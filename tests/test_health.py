@@ -16,6 +16,7 @@ from support.certificates import authority, server_context
 from support.cli import Ran, headgate
 from support.flux import NotificationController
 from support.gitlab.gitside import refs
+from support.gitlab.saved import put_back
 from support.gitlab.state import DEVELOPER, User
 from support.reviewing import DEPLOYMENT, Scene, make_scene
 from support.web import Reply, serve
@@ -206,12 +207,20 @@ class Place:
         self.scene.push(self.scene.manifests, files)
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    with make_scene(tmp_path) as scene:
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Return the app, delivered once for all tests."""
+    with make_scene(tmp_path_factory.mktemp("delivered")) as scene:
         settings = f"{scene_settings(scene)}{CLUSTERS}"
         scene.push(scene.manifests, {"headgate.yaml": settings})
         assert scene.hand_off().code == 0
+        yield scene
+
+
+@pytest.fixture
+def place(delivered: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with put_back(delivered.gitlab):
+        scene = delivered.alone()
         user = scene.gitlab.user("flux-bot")
         scene.manifests.members[user.id] = DEVELOPER
         token = scene.gitlab.token(user, "api")

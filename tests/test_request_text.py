@@ -29,11 +29,22 @@ def second(scene: Scene, files: dict[str, str | None] | None = None) -> str:
     return scene.the_request().description
 
 
-def test_a_new_image_is_routine(scene: Scene) -> None:
+def test_a_new_image_is_routine_and_links_to_its_commits_and_to_the_page_of_its_job(scene: Scene) -> None:
+    old = refs(scene.app)["refs/heads/main"]
     text = second(scene)
     assert ":white_check_mark: **Routine**: only images and versions change" in text
     assert "Merging it brings it to main, from where Flux applies it in production." in text
     assert "restarts its pods (image web)" in text
+
+    assert f"/compare/{old}...{refs(scene.app)['refs/heads/main']}" in text
+    assert text.count("\n  - `Change`") == 2  # of the image and of the config
+
+    job = [job for pipeline in scene.manifests.pipelines for job in pipeline.jobs][-1]
+    page = f"{scene.gitlab.url}/platform/manifests/-/jobs/{job.id}/artifacts/file/headgate-report/report.html"
+    assert f"[Side by side]({page})" in text
+    folder = scene.folder / "headgate-report"
+    assert "Routine" in (folder / "report.html").read_text()
+    assert json.loads((folder / "review.json").read_text())["verdict"]["word"] == "routine"
     quiet(scene)
 
 
@@ -43,24 +54,7 @@ def test_a_change_of_the_apps_config_is_not(scene: Scene) -> None:
     assert re.search(r":warning: `Deployment [^`]*`: scales from 2 to 0 \(the app's config and image web\)", text)
 
 
-def test_it_links_to_the_page_of_the_job_that_made_it(scene: Scene) -> None:
-    text = second(scene)
-    job = [job for pipeline in scene.manifests.pipelines for job in pipeline.jobs][-1]
-    page = f"{scene.gitlab.url}/platform/manifests/-/jobs/{job.id}/artifacts/file/headgate-report/report.html"
-    assert f"[Side by side]({page})" in text
-    folder = scene.folder / "headgate-report"
-    assert "Routine" in (folder / "report.html").read_text()
-    assert json.loads((folder / "review.json").read_text())["verdict"]["word"] == "routine"
-
-
-def test_titles_of_commits_are_there(scene: Scene) -> None:
-    old = refs(scene.app)["refs/heads/main"]
-    text = second(scene)
-    new = refs(scene.app)["refs/heads/main"]
-    assert f"/compare/{old}...{new}" in text
-    assert text.count("\n  - `Change`") == 2  # of the image and of the config
-
-
+@pytest.mark.long
 def test_titles_that_the_token_may_not_read_are_left_out(scene: Scene) -> None:
     scene.gitlab.fail("GET", "/repository/commits$", 403)
     text = second(scene)

@@ -12,15 +12,22 @@ import pytest
 from headgate.errors import ConfigError, ImageError
 from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
+from support.gitlab.saved import put_back
 from support.gitlab.state import Pipeline
 from support.reviewing import DEPLOYMENT, Scene, make_merged_scene, make_scene
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Return an app with one version that was reviewed and merged."""
-    with make_merged_scene(tmp_path) as made:
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with make_merged_scene(tmp_path_factory.mktemp("merged")) as made:
         yield made
+
+
+@pytest.fixture
+def scene(merged: Scene) -> Iterator[Scene]:
+    """Return an app with one version that was reviewed and merged, which was done once for all tests."""
+    with put_back(merged.gitlab):
+        yield merged.alone()
 
 
 def asked_of_the_app(scene: Scene) -> int:
@@ -31,22 +38,14 @@ def asked_of_the_app(scene: Scene) -> int:
     return sum(f"/projects/{scene.app.id}/" in one.path for one in scene.gitlab.requests)
 
 
-def test_only_the_first_run_of_a_day_looks_at_every_app(scene: Scene) -> None:
+def test_the_first_run_of_a_day_looks_at_every_app_and_one_after_a_run_that_failed(scene: Scene) -> None:
     assert asked_of_the_app(scene) > 0
     assert asked_of_the_app(scene) == 0
-    assert asked_of_the_app(scene) == 0
-
-
-def test_the_first_run_of_the_next_day_looks_again(scene: Scene) -> None:
-    asked_of_the_app(scene)
     yesterday = datetime.now(UTC) - timedelta(days=1)
     for one in scene.manifests.pipelines:
         one.created_at = yesterday.isoformat()
     assert asked_of_the_app(scene) > 0
-
-
-def test_a_run_after_one_that_failed_looks_again(scene: Scene) -> None:
-    asked_of_the_app(scene)
+    assert asked_of_the_app(scene) == 0
     for one in scene.manifests.pipelines:
         one.status = "failed"
     assert asked_of_the_app(scene) > 0
@@ -151,6 +150,7 @@ def deploy(scene: Scene) -> dict[str, Any]:
     return next(one for one in scene.app.environments if one["name"] == "production")
 
 
+@pytest.mark.long
 def test_an_environment_has_its_tier_and_what_its_dashboard_shows(scene: Scene) -> None:
     scene.app.agents.add(7)
     path = "kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
@@ -163,6 +163,7 @@ def test_an_environment_has_its_tier_and_what_its_dashboard_shows(scene: Scene) 
     assert not [one for one in scene.gitlab.requests if one.method == "PUT" and "/environments/" in one.path]
 
 
+@pytest.mark.long
 def test_an_agent_of_another_project_is_told_and_delivers_all_the_same(scene: Scene) -> None:
     describe(scene, "{tier: production, agent: 8}")
     assert deploy(scene).get("cluster_agent_id") is None
@@ -183,6 +184,7 @@ def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene)
     assert told[-2:] == [(1002, "pending"), (1002, "success")]
 
 
+@pytest.mark.long
 def test_what_failed_is_told_by_later_runs_too(scene: Scene) -> None:
     assert scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("acme/web", "acme/other")}).code != 0
     commit = refs(scene.app)["refs/heads/main"]

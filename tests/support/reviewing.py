@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headgate.commands import ci
@@ -76,6 +76,10 @@ class Scene:
     variables: dict[str, str] = field(default_factory=dict)
     artifact_key: str = ""
     runs: list[Ended] = field(default_factory=list)
+
+    def alone(self) -> Scene:
+        """Return the same for one of several tests, with runs and variables of its own; `put_back` does the rest."""
+        return replace(self, variables=dict(self.variables), runs=list(self.runs))
 
     def push(self, project: Project, files: dict[str, str | None], branch: str = "main") -> str:
         """Commit files on a branch behind GitLab's back, and return the commit."""
