@@ -190,6 +190,7 @@ def test_a_version_that_fails_gives_way_once_and_a_newer_one_goes_on(tmp_path: P
         assert place.replicas() == 5
 
 
+@pytest.mark.long
 def test_a_version_that_was_healthy_stays(tmp_path: Path) -> None:
     with make_place(tmp_path, dev=", on_failure: roll-back") as place:
         place.version(3)

@@ -86,7 +86,7 @@ def test_only_others_with_the_role_approve(scene: Scene) -> None:
     assert one.state == "merged"
 
 
-@pytest.mark.parametrize("resets", [None, True])
+@pytest.mark.parametrize("resets", [None, pytest.param(True, marks=pytest.mark.long)])
 def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: bool | None) -> None:
     """GitLab Free keeps approvals when something is pushed, and with Premium a setting takes them away."""
     scene.manifests.resets_approvals = resets
@@ -219,6 +219,7 @@ def test_status_says_what_is_missing(scene: Scene, monkeypatch: pytest.MonkeyPat
     assert app["proposed"]["approvals"]["unknown"] == "there is no HEADGATE_TOKEN"
 
 
+@pytest.mark.long
 def test_status_counts_the_approvals_of_a_removal_as_a_merge_does(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_status_says_so_as_the_merge_does(scene: Scene, monkeypatch: pytest.Monk
     assert ("approval" in line, app["proposed"]["approvals"]["missing"]) == (False, 0)
 
 
+@pytest.mark.long
 def test_a_merge_by_others_without_it_is_a_finding(scene: Scene) -> None:
     scene.hand_off()
     scene.new_version({"deploy/web.yaml": MANY})
@@ -77,6 +78,7 @@ def test_a_merge_by_others_without_it_is_a_finding(scene: Scene) -> None:
     assert "!2 was merged by max with 0 of 1 approvals" in scene.pushed(merged).out
 
 
+@pytest.mark.long
 def test_where_nobody_can_tell_an_approval_is_needed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "find_validator", lambda: None)
     assert "!1 is not merged: it needs 1 approval" in scene.hand_off().out

@@ -35,6 +35,7 @@ def test_measures_a_case(case: str) -> None:
     assert all(figure["met"] in ((None,) if figure["under"] is None else (True, False)) for figure in found["figures"])
 
 
+@pytest.mark.long
 def test_prints_a_table_with_goals() -> None:
     text = benchmark("--only", "start")
     assert "start: 1 app-environments" in text

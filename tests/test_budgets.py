@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -99,8 +100,16 @@ def hydrated(manifests: ManifestRepository, limits: str) -> dict[str, Any]:
     return {one["app"]: one for one in manifests.hydrate_json()}
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["own config", "template"])
-@pytest.mark.parametrize(("limit", "name", "files"), CASES, ids=[f"{limit[0]}-{name}" for limit, name, _ in CASES])
+def _breaches() -> Iterator[object]:
+    """Yield each case in an app's own config and in a template: one of them, in turn, for the quick tests."""
+    for number, (limit, name, files) in enumerate(CASES):
+        for own in (True, False):
+            where = "own config" if own else "template"
+            marks = () if own == bool(number % 2) else pytest.mark.long
+            yield pytest.param(limit, name, files, own, id=f"{limit[0]}-{name}-{where}", marks=marks)
+
+
+@pytest.mark.parametrize(("limit", "name", "files", "own"), list(_breaches()))
 def test_breach_is_that_apps_error_and_the_others_land(
     manifests: ManifestRepository, limit: tuple[str, int], name: str, files: Files, *, own: bool
 ) -> None:

@@ -84,14 +84,16 @@ def check(stages: Stages, example: Example) -> None:
         assert (said.hand_offs == "ok") == arrived, words
 
 
-QUICK = (
+USUAL = (
     Example(setup="direct", bot="none"),
     Example(setup="intake", version="19.3.0"),
     Example(setup="token", delivery="review", records_apart=True, version="18.10.0"),
 )
 
 
-@pytest.mark.parametrize("example", QUICK, ids=lambda example: example.setup)
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=one.setup, marks=() if one is USUAL[0] else pytest.mark.long) for one in USUAL]
+)
 def test_what_init_asks_for_is_ok_and_goes_through(stages: Stages, example: Example) -> None:
     check(stages, example)
     assert stages[example.setup].doctor(example).hand_offs == "ok"
@@ -105,6 +107,7 @@ SHARED = settings(
 )
 
 
+@pytest.mark.long
 @settings(SHARED, max_examples=6, derandomize=True)
 @given(example=examples())
 def test_ok_is_said_exactly_when_a_hand_off_goes_through(stages: Stages, example: Example) -> None:

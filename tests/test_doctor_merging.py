@@ -63,7 +63,14 @@ def reviewed(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
         yield Reviewed(trust, tmp_path)
 
 
-@pytest.mark.parametrize(("option", "state"), [("always", "wrong"), ("default_on", "ok"), ("never", "ok")])
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [
+        ("always", "wrong"),
+        pytest.param("default_on", "ok", marks=pytest.mark.long),
+        pytest.param("never", "ok", marks=pytest.mark.long),
+    ],
+)
 def test_what_must_be_squashed_is_not_merged_by_itself(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, option: str, state: str
 ) -> None:
@@ -77,7 +84,7 @@ def test_what_must_be_squashed_is_not_merged_by_itself(
     assert (request.state == "merged") == (state == "ok"), ended.out
 
 
-@pytest.mark.parametrize("has_token", [True, False])
+@pytest.mark.parametrize("has_token", [pytest.param(True, marks=pytest.mark.long), False])
 def test_what_a_job_pushes_has_no_pipeline_that_succeeds(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, has_token: bool
 ) -> None:
@@ -100,7 +107,11 @@ def test_what_a_job_pushes_has_no_pipeline_that_succeeds(
 
 @pytest.mark.parametrize(
     ("skips", "ci", "state"),
-    [(True, FOR_BRANCHES, "wrong"), (True, FOR_REQUESTS, "ok"), (False, FOR_BRANCHES, "ok")],
+    [
+        (True, FOR_BRANCHES, "wrong"),
+        pytest.param(True, FOR_REQUESTS, "ok", marks=pytest.mark.long),
+        pytest.param(False, FOR_BRANCHES, "ok", marks=pytest.mark.long),
+    ],
 )
 def test_pipelines_of_branches_that_are_skipped_leave_none(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, skips: bool, ci: str, state: str
@@ -119,7 +130,10 @@ def test_pipelines_of_branches_that_are_skipped_leave_none(
     assert bool(made) == (state == "ok")
 
 
-@pytest.mark.parametrize(("review", "state"), [("labels: []", "wrong"), ("reviewers: [max]", "ok")])
+@pytest.mark.parametrize(
+    ("review", "state"),
+    [("labels: []", "wrong"), pytest.param("reviewers: [max]", "ok", marks=pytest.mark.long)],
+)
 def test_reviewers_that_gitlab_adds_are_named(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, review: str, state: str
 ) -> None:
@@ -139,10 +153,10 @@ def test_reviewers_that_gitlab_adds_are_named(
 @pytest.mark.parametrize(
     ("resets", "review", "state", "words"),
     [
-        (True, "auto_merge: true", "ok", "takes its approvals away"),
+        pytest.param(True, "auto_merge: true", "ok", "takes its approvals away", marks=pytest.mark.long),
         (False, "auto_merge: true", "wrong", "dev merges it by itself, unseen"),
-        (False, "labels: []", "ok", "who merges it has to look"),
-        (None, "auto_merge: true", None, ""),
+        pytest.param(False, "labels: []", "ok", "who merges it has to look", marks=pytest.mark.long),
+        pytest.param(None, "auto_merge: true", None, "", marks=pytest.mark.long),
     ],
 )
 def test_approvals_are_of_what_was_seen(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from support.line import BRANCH, DIRECT, TEMPLATE, make_line
 from support.manifests import ManifestRepository, git
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_an_environment_follows_by_itself(tmp_path: Path, manifests: ManifestRepository) -> None:
@@ -51,6 +49,7 @@ def test_a_later_run_completes_a_promotion(tmp_path: Path, manifests: ManifestRe
     assert line.running("production") == "1"
 
 
+@pytest.mark.long
 def test_what_was_rolled_back_does_not_follow_again(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests, takes="{promotion: dev, auto: true}")
     line.deliver(1)
@@ -87,6 +86,7 @@ def test_a_reviewed_environment_follows_with_one_proposal(tmp_path: Path, manife
     assert git(line.stage.remote, "rev-parse", BRANCH) == before
 
 
+@pytest.mark.long
 def test_a_template_change_follows_where_templates_travel(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests, templates="promote", takes="{promotion: dev, auto: true}")
     line.deliver(1)

@@ -67,6 +67,7 @@ def test_a_job_token_delivers_all_at_once_and_says_what_gitlab_leaves_out(scene:
     assert all(f"{branch} needs a merge request: http" in words for branch in BRANCHES)
 
 
+@pytest.mark.long
 def test_any_later_run_with_the_branch_token_opens_what_was_left_out(scene: Scene) -> None:
     scene.hand_off(token="")
     ended = by_tokens(scene, branch=scene.token)

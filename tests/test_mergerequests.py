@@ -65,7 +65,10 @@ def test_what_a_person_merged_is_not_proposed_again(scene: Scene) -> None:
     quiet(scene)
 
 
-@pytest.mark.parametrize(("status", "after"), [(502, True), (0, True), (500, False), (0, False)])
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [(502, True), *(pytest.param(*lost, marks=pytest.mark.long) for lost in ((0, True), (500, False), (0, False)))],
+)
 def test_an_answer_that_is_lost_makes_no_second_one(scene: Scene, status: int, after: bool) -> None:
     scene.gitlab.fail("POST", "/merge_requests$", status, after=after)
     ended = scene.hand_off()
@@ -73,6 +76,7 @@ def test_an_answer_that_is_lost_makes_no_second_one(scene: Scene, status: int, a
     assert len(scene.manifests.merge_requests) == 1
 
 
+@pytest.mark.long
 def test_one_that_is_there_already_is_taken(scene: Scene) -> None:
     scene.gitlab.fail("GET", "/merge_requests$", 400)
     assert scene.hand_off().code == 28
@@ -101,6 +105,7 @@ def test_a_killed_run_is_completed_by_the_next(scene: Scene) -> None:
     quiet(scene)
 
 
+@pytest.mark.long
 def test_a_freeze_makes_drafts_and_a_thaw_makes_them_ready(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -116,6 +121,7 @@ def test_a_freeze_makes_drafts_and_a_thaw_makes_them_ready(scene: Scene) -> None
     quiet(scene)
 
 
+@pytest.mark.long
 def test_a_draft_of_a_persons_stays_one(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -127,6 +133,7 @@ def test_a_draft_of_a_persons_stays_one(scene: Scene) -> None:
     assert "`1.2.0`" in one.description
 
 
+@pytest.mark.long
 def test_one_whose_app_went_is_closed_with_a_word(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -184,6 +191,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     assert "replicas: 3" in git(scene.manifests, "show", f"{BRANCH}:deploy/production/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 def test_commits_of_others_on_the_branch_for_many_stop_nothing_else(scene: Scene) -> None:
     scene.hand_off()
     merge(scene.gitlab, scene.the_request(), scene.person)
@@ -209,6 +217,7 @@ def linked_elsewhere(scene: Scene, head: str) -> str:
     return git(scene.manifests, *who, "commit-tree", tree, "-p", f"{head}^", stdin=WORDS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "spoil",
     [broken_release, linked_elsewhere],
@@ -253,6 +262,7 @@ def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene)
     assert "waits" in scene.statuses(commit)["headgate: production"][1]
 
 
+@pytest.mark.long
 def test_what_was_proposed_with_an_older_token_of_the_bot_is_still_its_own(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -283,6 +293,7 @@ def test_a_merge_request_brings_no_yaml_of_its_own_with_a_record_that_fits(scene
     assert "replicas: 2" in scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml", "evil")
 
 
+@pytest.mark.long
 def test_nor_where_nothing_is_rendered_anew(scene: Scene) -> None:
     scene.hand_off()
     text = f"version: 1\nby: alice\nreason: holidays\nsince: {'a' * 40}\n"
@@ -320,6 +331,7 @@ def test_it_is_merged_when_gitlab_has_found_out_that_it_may_be(merging: Scene) -
     quiet(merging)
 
 
+@pytest.mark.long
 def test_a_merge_whose_answer_is_lost_is_merged_once(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 500, after=True)
     ended = merging.hand_off()
@@ -328,6 +340,7 @@ def test_a_merge_whose_answer_is_lost_is_merged_once(merging: Scene) -> None:
     assert merging.gitlab.subjects(merging.manifests).count(f"Merge branch '{BRANCH}' into 'main'") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("waits", ["ci_still_running", "not_approved"])
 def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -> None:
     merging.gitlab.fail("PUT", "/merge$", 405)
@@ -342,6 +355,7 @@ def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -
     quiet(merging)
 
 
+@pytest.mark.long
 def test_where_nothing_is_merged_but_by_the_train_it_is_put_on_it(merging: Scene) -> None:
     merging.manifests.must_use_train = True
     ended = merging.hand_off()
@@ -350,6 +364,7 @@ def test_where_nothing_is_merged_but_by_the_train_it_is_put_on_it(merging: Scene
     quiet(merging)
 
 
+@pytest.mark.long
 def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 422)
     merging.hand_off()
@@ -374,7 +389,13 @@ def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> No
     assert not one.auto_merge
 
 
-@pytest.mark.parametrize(("field", "value"), [("target", "release"), ("source", "mine"), ("state", "closed")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("target", "release"),
+        *(pytest.param(*one, marks=pytest.mark.long) for one in (("source", "mine"), ("state", "closed"))),
+    ],
+)
 def test_what_somebody_changes_right_before_the_merge_is_not_merged(
     merging: Scene, monkeypatch: pytest.MonkeyPatch, field: str, value: str
 ) -> None:
@@ -392,6 +413,7 @@ def test_what_somebody_changes_right_before_the_merge_is_not_merged(
     assert last(merging).merge_commit is None
 
 
+@pytest.mark.long
 def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = GitLab.put
 

@@ -110,6 +110,7 @@ def test_what_is_proposed_keeps_its_commit_and_comes_on_record(stage: Stage) -> 
     assert "proposed: 2" in run(stage, "status").out
 
 
+@pytest.mark.long
 def test_a_hand_off_keeps_what_was_proposed(stage: Stage) -> None:
     deliver(stage, "-api", 3)
     assert images(stage, "production", BRANCH) == ("2", "3")
@@ -126,6 +127,7 @@ def test_what_waited_is_held_and_goes_on(stage: Stage) -> None:
     assert listed == [f"{FOLDER}/dev/release.yaml"]
 
 
+@pytest.mark.long
 def test_a_branch_that_comes_after_the_first_run_is_nobodys(stage: Stage) -> None:
     old = git(stage.remote, "rev-parse", BRANCH)
     git(stage.remote, "update-ref", "-d", f"refs/heads/{BRANCH}")

@@ -91,6 +91,7 @@ def test_what_is_equal_and_what_changes_nothing_is_held_there(stage: Stage) -> N
     assert records(stage) == []
 
 
+@pytest.mark.long
 def test_a_removal_leaves_no_record(stage: Stage) -> None:
     assert new_version(stage, 2).code == 0
     merge(stage)

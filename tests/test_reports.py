@@ -74,6 +74,7 @@ def test_an_older_hand_off_is_told_that_it_came_too_late(scene: Scene) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_hand_off_that_cannot_be_rendered_is_told_why(scene: Scene) -> None:
     scene.hand_off()
     scene.new_version({"deploy/web.yaml": "kind: [@all\n/close"})
@@ -91,6 +92,7 @@ def test_a_hand_off_that_cannot_be_rendered_is_told_why(scene: Scene) -> None:
     assert root.get("failures") == "2"
 
 
+@pytest.mark.long
 def test_what_waits_in_a_frozen_environment_is_told_by_whom(scene: Scene) -> None:
     scene.hand_off()
     merge(scene.gitlab, scene.the_request(), scene.person)
@@ -130,6 +132,7 @@ def test_where_the_token_may_not_it_is_said_once_and_gone_on(scene: Scene) -> No
     assert scene.the_request()
 
 
+@pytest.mark.long
 def test_a_project_that_answers_badly_does_not_fail_the_run(scene: Scene) -> None:
     scene.gitlab.fail("GET", "/statuses$", 500, times=5)  # one request and its four further tries
     scene.gitlab.fail("POST", "/deployments$", 502, after=True)
@@ -149,6 +152,7 @@ def test_a_status_that_is_busy_is_sent_again(scene: Scene) -> None:
     assert len(scene.statuses(head(scene))) == 2
 
 
+@pytest.mark.long
 def test_two_apps_of_one_project_have_statuses_of_their_own(scene: Scene) -> None:
     api = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\nnamespace: api\n"
     scene.push(scene.manifests, {"apps/api/app.yaml": api})

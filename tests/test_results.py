@@ -237,6 +237,7 @@ def test_what_was_used_longest_ago_goes_first(
     assert sorted(folder.iterdir()) == kept[:3]
 
 
+@pytest.mark.long
 def test_a_pipeline_leaves_no_more_than_the_cache_is_to_keep(
     tmp_path: Path, registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
