@@ -11,7 +11,7 @@ import requests
 from support.acme import jobs_path
 from support.gitlab import Double, serve_gitlab
 from support.gitlab.contract import CONTRACT, check_exchange
-from support.gitlab.gitside import refs, write_commit
+from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.modelled import NotModelledError
 from support.gitlab.pipelines import make
 from support.gitlab.saved import put_back
@@ -69,6 +69,34 @@ def test_wildcards_protect_branches_and_the_most_permissive_rule_counts(
         gitlab.push(project, say, user=dana, branch=branch)
     gitlab.settle()
     assert [one.log.strip() for one in project.pipelines] == ["false", "true"]
+
+
+def test_a_push_rewrites_what_is_not_protected(gitlab: Double, dana: User, project: Project) -> None:
+    project.protected_branches["kept"] = Protection(DEVELOPER, DEVELOPER)
+    base = gitlab.push(project, {"a": "1"}, user=dana)
+    for branch in ("mine", "kept"):
+        gitlab.push(project, {"a": "2"}, user=dana, branch=branch)
+    again = gitlab.push(project, {"a": "3"}, user=dana, branch="mine", base=base)
+    with pytest.raises(AssertionError, match="not allowed to force push code to a protected branch"):
+        gitlab.push(project, {"a": "3"}, user=dana, branch="kept", base=base)
+    found = refs(project)
+    assert found["refs/heads/mine"] == again
+    assert gitlab.show(project, "a", found["refs/heads/kept"]) == "2"
+
+
+def test_refs_are_where_git_says(gitlab: Double, dana: User, project: Project) -> None:
+    gitlab.push(project, {"a": "1"}, user=dana, tag="v1")
+    named = ("-c", "user.name=x", "-c", "user.email=x@example.com", "tag", "--annotate", "--message=x")
+    git(project, *named, "v2", "main")
+    git(project, "pack-refs", "--all")
+    git(project, *named, "v3", "main")
+    gitlab.push(project, {"a": "2"}, user=dana)
+    gitlab.push(project, {"a": "3"}, user=dana, branch="more/deeper")
+    git(project, "update-ref", "-d", "refs/tags/v1")
+    found = refs(project)
+    assert list(found) == git(project, "for-each-ref", "--format=%(refname)").split("\n")
+    assert found == {name: git(project, "rev-parse", f"{name}^{{commit}}") for name in found}
+    assert len(found) == 4
 
 
 # --- what is not modelled
