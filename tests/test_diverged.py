@@ -84,6 +84,7 @@ def test_a_person_delivers_it_and_what_is_older_than_it_stays_out(repository: Re
     assert "is held" not in repository.stage.run("status").out
 
 
+@pytest.mark.long
 def test_a_person_drops_it_and_the_branch_that_it_is_not_on_goes_on(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     assert repository.person("discard-held").code == 0
@@ -95,6 +96,7 @@ def test_a_person_drops_it_and_the_branch_that_it_is_not_on_goes_on(repository: 
     assert repository.running() == 4
 
 
+@pytest.mark.long
 def test_main_goes_on_beside_it(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     git(repository.stage.app, "switch", "--quiet", "main")
@@ -102,6 +104,7 @@ def test_main_goes_on_beside_it(repository: Repository) -> None:
     assert (repository.running(), repository.held()) == (4, [repository.hotfix])
 
 
+@pytest.mark.long
 def test_a_merge_of_both_overtakes_it(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     git(repository.stage.app, "switch", "--quiet", "main")
@@ -121,6 +124,7 @@ def test_the_newest_of_its_branch_is_held(repository: Repository) -> None:
     assert repository.held() == [third]
 
 
+@pytest.mark.long
 def test_its_config_is_held_with_its_image(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     files = git(repository.stage.remote, "ls-tree", "-r", "--name-only", "main", PLACE).splitlines()
@@ -143,12 +147,14 @@ def test_automatic_runs_leave_it_alone(repository: Repository) -> None:
     assert (repository.running(), repository.held()) == (2, [repository.hotfix])
 
 
+@pytest.mark.long
 def test_it_goes_with_the_app(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     assert repository.stage.run("remove", "web", "--environment", "dev", "--by", "Eve").code == 0
     assert not git(repository.stage.remote, "ls-tree", "-r", "main", "apps/web/releases")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hold", ["pin", "freeze"])
 def test_a_pin_or_a_freeze_changes_nothing_about_it(repository: Repository, hold: str) -> None:
     args = ("web", "--environment", "dev") if hold == "pin" else ("dev",)
@@ -160,6 +166,7 @@ def test_a_pin_or_a_freeze_changes_nothing_about_it(repository: Repository, hold
     assert (repository.running(), repository.held()) == (2, [repository.hotfix])
 
 
+@pytest.mark.long
 def test_beside_a_version_that_failed_it_is_held_too(repository: Repository) -> None:
     app = repository.stage.app
     git(app, "switch", "--quiet", "main")

@@ -81,6 +81,7 @@ def test_what_was_written_and_not_answered_is_not_written_twice(
     is_whole(trust)
 
 
+@pytest.mark.long
 def test_gitlab_that_stays_away_is_told_and_the_next_run_completes(trust: Trust) -> None:
     ended = proposed(trust, "POST", "/merge_requests$", 502, times=99)
     assert ended.code == 28, ended.out

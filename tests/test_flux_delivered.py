@@ -69,6 +69,7 @@ def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
     assert names_in(delivered, "headgate/production/web", "clusters/production") == []
 
 
+@pytest.mark.long
 def test_what_others_need_stays_when_an_app_goes(delivered: Stage) -> None:
     work = delivered.manifests.path
     git(work, "pull", "--quiet")
@@ -83,6 +84,7 @@ def test_what_others_need_stays_when_an_app_goes(delivered: Stage) -> None:
     assert "namespace-web.yaml" in before
 
 
+@pytest.mark.long
 def test_an_app_that_somebody_deleted_takes_its_objects_along(delivered: Stage) -> None:
     work = delivered.manifests.path
     git(work, "pull", "--quiet")
@@ -118,6 +120,7 @@ def test_an_environment_that_moves_to_another_cluster_leaves_the_old_one(deliver
     assert Path(kustomization("other", "web.dev.other")).name in names_in(delivered, "main", "clusters/other")
 
 
+@pytest.mark.long
 def test_objects_stay_when_people_take_them_over(delivered: Stage) -> None:
     """Flux would take all apps away with them."""
     work = delivered.manifests.path
@@ -129,6 +132,7 @@ def test_objects_stay_when_people_take_them_over(delivered: Stage) -> None:
     assert names_in(delivered, "main", "clusters/dev") == before != []
 
 
+@pytest.mark.long
 def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
     work = delivered.manifests.path
     git(work, "pull", "--quiet")

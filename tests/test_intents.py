@@ -58,6 +58,7 @@ def test_a_promotion_again_makes_no_commit(line: Line) -> None:
     assert line.stage.log() == before
 
 
+@pytest.mark.long
 def test_values_of_the_new_environment_apply(tmp_path: Path, manifests: ManifestRepository) -> None:
     app = f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\nconfig: deploy\ngrant: [color]\n"
     line = make_line(tmp_path, manifests, app=app)
@@ -89,6 +90,7 @@ def test_nothing_to_promote_is_refused(line: Line) -> None:
     assert "web was never released in dev" in line.promote(27).err
 
 
+@pytest.mark.long
 def test_what_is_older_than_what_runs_is_refused(line: Line) -> None:
     line.deliver(1)
     line.deliver(2)
@@ -164,6 +166,7 @@ def test_unpin_delivers_the_newest_that_waited(both: Line) -> None:
     assert not both.has("apps/web/releases/production/held")
 
 
+@pytest.mark.long
 def test_what_waited_is_checked_again(both: Line) -> None:
     both.deliver(1)
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
@@ -174,6 +177,7 @@ def test_what_waited_is_checked_again(both: Line) -> None:
     assert both.running("production") == "1"
 
 
+@pytest.mark.long
 def test_a_template_change_waits_for_what_is_pinned(both: Line) -> None:
     both.deliver(1)
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
@@ -186,6 +190,7 @@ def test_a_template_change_waits_for_what_is_pinned(both: Line) -> None:
     assert "green" in both.stage.show("main", "deploy/production/web/configmap-web.yaml")
 
 
+@pytest.mark.long
 def test_a_roll_back_takes_its_template_along(both: Line) -> None:
     both.deliver(1)
     before = both.files()
@@ -202,6 +207,7 @@ def test_a_roll_back_takes_its_template_along(both: Line) -> None:
     assert not both.has("templates/.versions")
 
 
+@pytest.mark.long
 def test_a_roll_back_with_the_current_template(both: Line) -> None:
     both.deliver(1)
     both.change({"templates/web/web.yaml": TEMPLATE.replace("COLOR", "green")})
@@ -211,6 +217,7 @@ def test_a_roll_back_with_the_current_template(both: Line) -> None:
     assert "green" in both.stage.show("main", "deploy/production/web/configmap-web.yaml")
 
 
+@pytest.mark.long
 def test_the_same_roll_back_twice_goes_back_once(both: Line) -> None:
     for number in (1, 2, 3):
         both.deliver(number)
@@ -222,6 +229,7 @@ def test_the_same_roll_back_twice_goes_back_once(both: Line) -> None:
     assert both.running("production") == "2"
 
 
+@pytest.mark.long
 def test_a_roll_back_goes_to_a_commit_of_the_app(both: Line) -> None:
     first = both.deliver(1)
     both.deliver(2)
@@ -273,6 +281,7 @@ def test_what_comes_while_frozen_waits_and_is_delivered_by_thaw(both: Line) -> N
     assert both.stage.log() == subjects
 
 
+@pytest.mark.long
 def test_thaw_leaves_what_is_pinned(both: Line) -> None:
     both.deliver(1)
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
@@ -284,6 +293,7 @@ def test_thaw_leaves_what_is_pinned(both: Line) -> None:
     assert both.running("production") == "2"
 
 
+@pytest.mark.long
 def test_unpin_while_frozen_goes_on_waiting(both: Line) -> None:
     both.deliver(1)
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
@@ -304,6 +314,7 @@ def test_a_promotion_by_hand_is_refused_where_it_is_frozen(line: Line) -> None:
 # Templates that travel
 
 
+@pytest.mark.long
 def test_a_template_change_reaches_production_with_a_promotion(travelling: Line) -> None:
     line = travelling
     line.deliver(1)
@@ -329,6 +340,7 @@ def test_remove_takes_releases_output_and_folder_away(line: Line) -> None:
     assert not line.has("deploy")
 
 
+@pytest.mark.long
 def test_remove_from_one_environment_keeps_the_others(line: Line) -> None:
     line.deliver(1)
     line.promote()
@@ -364,6 +376,7 @@ def test_output_of_an_app_that_is_gone_is_taken_away(line: Line) -> None:
     assert line.stage.log()[0] == "Hydrate web in dev"
 
 
+@pytest.mark.long
 def test_a_rename_is_a_removal_and_an_addition(line: Line) -> None:
     line.deliver(1)
     checkout = line.stage.manifests.path
@@ -389,6 +402,7 @@ def test_rehydrate_touches_exactly_what_changed(line: Line) -> None:
     assert line.stage.log() == before
 
 
+@pytest.mark.long
 def test_those_that_can_be_rendered_land(line: Line) -> None:
     broken = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ missing }}'}\n"
     line.change({f"apps/{name}/app.yaml": f"template: {name}\nenvironments: [dev]\n" for name in ("good", "bad")})
@@ -431,6 +445,7 @@ def test_a_template_change_over_reviewed_apps_is_one_proposal(reviewed: Line) ->
 # Proposals
 
 
+@pytest.mark.long
 def test_a_hand_off_keeps_the_parts_that_are_proposed(tmp_path: Path, manifests: ManifestRepository) -> None:
     app = f"project: acme/web\nimages: {{web: {IMAGE}, api: {IMAGE}-api}}\nconfig: deploy\n"
     line = make_line(tmp_path, manifests, app=app, delivery="review", takes="{branch: main}")
@@ -457,6 +472,7 @@ def test_a_refresh_keeps_what_still_fits(reviewed: Line) -> None:
     assert git(reviewed.stage.remote, "rev-parse", BRANCH) == before
 
 
+@pytest.mark.long
 def test_a_refresh_makes_a_proposal_anew_when_its_inputs_changed(reviewed: Line) -> None:
     reviewed.deliver(1)
     reviewed.promote()
@@ -466,6 +482,7 @@ def test_a_refresh_makes_a_proposal_anew_when_its_inputs_changed(reviewed: Line)
     assert git(reviewed.stage.remote, "merge-base", "main", BRANCH) == git(reviewed.stage.remote, "rev-parse", "main")
 
 
+@pytest.mark.long
 def test_a_refresh_drops_what_became_empty(reviewed: Line) -> None:
     reviewed.deliver(1)
     reviewed.promote()
@@ -533,6 +550,7 @@ def test_a_newer_commit_with_the_same_yaml_is_remembered(both: Line) -> None:
     assert both.release("dev")["newest"]["config"]["commit"] == commits[2]  # type: ignore[index]
 
 
+@pytest.mark.long
 def test_a_proposal_that_is_replaced_is_named(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests, delivery="review", takes="{branch: main}")
     first = line.deliver(1)

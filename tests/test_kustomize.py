@@ -93,6 +93,7 @@ def many_overlays(manifests: ManifestRepository, count: int, extra: str = "", ow
     return names
 
 
+@pytest.mark.long
 def test_kustomize_builds_many_overlays_in_few_processes(
     manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

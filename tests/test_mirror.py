@@ -112,6 +112,7 @@ def test_a_change_is_one_commit_on_top(mirrored: Stage) -> None:
     assert trees(mirrored)[0] == trees(mirrored)[1]
 
 
+@pytest.mark.long
 def test_json_names_the_mirror_s_commit(mirrored: Stage) -> None:
     told = json.loads(mirrored.deliver("--json").out)
     assert [one["branch"] for one in told["commits"]] == ["main", "env/dev"]
@@ -127,6 +128,7 @@ def test_an_app_that_is_removed_leaves_its_mirror(mirrored: Stage) -> None:
     assert {path.split("/")[0] for path in files(mirrored, "env/dev")} == {"web"}
 
 
+@pytest.mark.long
 def test_the_last_app_that_is_removed_leaves_an_empty_mirror(mirrored: Stage) -> None:
     assert write(mirrored.remote).error is None
     git(mirrored.manifests.path, "rm", "--quiet", "-r", "apps", "deploy")
@@ -138,6 +140,7 @@ def test_the_last_app_that_is_removed_leaves_an_empty_mirror(mirrored: Stage) ->
     assert write(mirrored.remote) == Mirrored()
 
 
+@pytest.mark.long
 def test_an_app_that_is_broken_keeps_its_mirror(mirrored: Stage) -> None:
     assert mirrored.deliver().code == 0
     git(mirrored.manifests.path, "pull", "--quiet")
@@ -146,6 +149,7 @@ def test_an_app_that_is_broken_keeps_its_mirror(mirrored: Stage) -> None:
     assert write(mirrored.remote) == Mirrored()
 
 
+@pytest.mark.long
 def test_what_only_waits_for_review_is_not_repeated(mirrored: Stage) -> None:
     git(mirrored.app, "tag", "v1.0.0")
     assert mirrored.deliver(ref="refs/tags/v1.0.0").code == 0
@@ -185,6 +189,7 @@ def test_somebody_else_s_branch_is_left_alone_and_the_delivery_lands(mirrored: S
     assert git(mirrored.remote, "rev-parse", "env/dev") == foreign
 
 
+@pytest.mark.long
 def test_one_branch_that_is_refused_does_not_stop_the_others(mirrored: Stage) -> None:
     git(mirrored.app, "tag", "v1.0.0")
     assert mirrored.deliver(ref="refs/tags/v1.0.0").code == 0
@@ -232,6 +237,7 @@ def test_a_branch_that_somebody_makes_in_the_meantime_is_not_overwritten(
     assert git(mirrored.remote, "rev-parse", "env/dev") == git(mirrored.remote, "rev-parse", "main")
 
 
+@pytest.mark.long
 def test_a_mirror_that_begins_with_the_newest_configuration_is_written(mirrored: Stage) -> None:
     with open_workspace(str(mirrored.remote)) as workspace:
         old = config.load(workspace.tree)
@@ -241,6 +247,7 @@ def test_a_mirror_that_begins_with_the_newest_configuration_is_written(mirrored:
     assert [one.branch for one in done.delivered] == ["yaml/dev"]
 
 
+@pytest.mark.long
 def test_a_checkout_writes_mirrors_of_its_default_branch_only(mirrored: Stage) -> None:
     checkout = mirrored.manifests.path
     git(mirrored.remote, "symbolic-ref", "HEAD", "refs/heads/main")

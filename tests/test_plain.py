@@ -87,7 +87,7 @@ def test_a_record_is_read() -> None:
     assert read_plain(RECORD.encode()) == data_of(RECORD)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(lines=st.lists(LINES, max_size=6), end=st.sampled_from(["\n", "\n", "", "\n\n", "\r\n"]))
 @example(lines=["a:", "b: c"], end="\n")
 @example(lines=["a: b", "  c: d"], end="\n")

@@ -55,6 +55,7 @@ def test_the_tags_on_the_promoted_commit_tell(tagged: Line) -> None:
     assert tagged.running("production") == "3"
 
 
+@pytest.mark.long
 def test_a_tag_that_is_newer_than_those_of_the_promoted_commit_stays(tagged: Line) -> None:
     tagged.deliver(1)
     git(tagged.stage.app, "tag", "v1.0.0")
@@ -63,6 +64,7 @@ def test_a_tag_that_is_newer_than_those_of_the_promoted_commit_stays(tagged: Lin
     assert "is older than" in tagged.promote(27, "--source", str(tagged.stage.app)).err
 
 
+@pytest.mark.long
 def test_a_promotion_of_what_changed_meanwhile_is_not_done(tmp_path: Path, manifests: ManifestRepository) -> None:
     """Who allows an older one has seen what ran then, and not what came since."""
     line = make_line(tmp_path, manifests, takes="[{branch: main}, {promotion: dev}]")
@@ -93,6 +95,7 @@ def test_a_promotion_in_a_race_is_compared_anew(tmp_path: Path, manifests: Manif
     assert line.running("production") == "3"
 
 
+@pytest.mark.long
 def test_what_is_proposed_while_a_promotion_is_on_its_way_is_newer(
     tmp_path: Path, manifests: ManifestRepository
 ) -> None:

@@ -123,6 +123,7 @@ def pin(data: Any) -> None:
             pin(item)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("app", ["podinfo", "overlays", "boutique"])
 def test_output_equals_what_the_bare_tool_prints(repository: ManifestRepository, app: str, environment: str) -> None:

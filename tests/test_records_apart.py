@@ -79,6 +79,7 @@ def test_versions_are_proposed_superseded_merged_and_recorded_without_a_push_to_
     assert "proposed" not in stage.run("status").out
 
 
+@pytest.mark.long
 def test_what_is_equal_and_what_changes_nothing_is_held_there(stage: Stage) -> None:
     assert new_version(stage, 2).code == 0
     write_app(stage, {"README.md": "a word"})

@@ -73,6 +73,7 @@ def test_a_checkout_is_pushed_from_without_fetching(stage: Stage, server: GitSer
     assert dict(server.traffic.kinds) == {"push: refs": 1, "push: data": 1}
 
 
+@pytest.mark.long
 def test_a_partial_checkout_stays_one_and_is_read_in_bulk(stage: Stage, server: GitServer, tmp_path: Path) -> None:
     url = f"{server.url}/manifests.git"
     partial = tmp_path / "partial"
@@ -109,6 +110,7 @@ def test_a_bomb_in_the_apps_config_is_not_read(stage: Stage, server: GitServer) 
     assert "deploy/bomb.yaml" in ran.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("every", [2, 3])
 def test_lost_connections_change_nothing(stage: Stage, every: int) -> None:
     allow_partial(stage.remote)

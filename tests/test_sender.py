@@ -16,6 +16,9 @@ from support.trusting import SETTINGS, Ended, Trust, make_trust
 UNTRUSTED = 31
 VERSIONS = ("18.10.0", "18.11.2", "19.0.1", "19.3.0")
 NEW = ("19.3.0",)
+on_versions = pytest.mark.parametrize(
+    "version", [VERSIONS[0], *(pytest.param(one, marks=pytest.mark.long) for one in VERSIONS[1:-1]), VERSIONS[-1]]
+)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def by_id_token(trust: Trust, upstream: Pipeline) -> Ended:
 # --- trigger jobs
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 def test_trigger_jobs_prove_it_to_the_job_token(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
     ended = trust.hand_off()
@@ -73,7 +76,7 @@ def test_trigger_jobs_prove_it_to_the_job_token(trust: Trust, version: str) -> N
     assert ("trigger_jobs" in asked, "bridges" in asked) == (version in NEW, version not in NEW)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 def test_where_the_job_token_may_not_look_the_read_token_does(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
     trust.shop.allowlist.clear()
@@ -83,7 +86,7 @@ def test_where_the_job_token_may_not_look_the_read_token_does(trust: Trust, vers
     assert "read with HEADGATE_READ_TOKEN" in ended.out
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 def test_what_is_not_on_the_allowlist_may_not_look(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
     trust.shop.allowlist.clear()
@@ -124,7 +127,7 @@ def test_a_read_token_that_may_not_look_either_is_named(trust: Trust) -> None:
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 @pytest.mark.parametrize("by_read_token", [True, False])
 def test_a_forgery_is_called_one_whoever_looks(trust: Trust, version: str, *, by_read_token: bool) -> None:
     trust.gitlab.version = version
@@ -166,7 +169,7 @@ def test_a_fork_is_another_project(trust: Trust) -> None:
 # --- id_tokens
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 def test_an_id_token_proves_it_to_a_job_token_alone(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
     ended = by_id_token(trust, trust.upstream())
@@ -199,7 +202,7 @@ def test_what_does_not_count_is_refused_with_the_setting(trust: Trust, proofs: s
 # --- what GitLab put into the job
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@on_versions
 def test_where_it_counts_what_gitlab_put_into_the_job_proves_it(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
     configure(trust, "upstream, id-token")
