@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from headgate.flux.verdict import FluxReport, Health, ReportState
 from headgate.health.kubernetes import KubernetesReports
 from headgate.health.read import HealthSources, read_health
 from headgate.landing.workspace import Workspace
+from headgate.records import frozen_record
 from headgate.releases.source import app_source
 from support.manifests import ManifestRepository, git
 from support.stage import IMAGE, make_stage, write_app
@@ -39,7 +40,7 @@ clusters:
 """
 
 
-@dataclass(frozen=True)
+@frozen_record(kw_only=False)
 class Flux(KubernetesReports):
     """A cluster that says what a test lets it say, or does not answer."""
 
