@@ -87,7 +87,7 @@ def _resolver(gitlab: Mapping[str, str], environ: Mapping[str, str]) -> Resolve:
     """Return what asks an image's registry for the digest of its tag."""
     data: dict[str, Any] = {"version": 1, "environments": {"any": {"delivery": "commit"}}}
     at = access(Settings.model_validate({**data, "gitlab": dict(gitlab)} if gitlab else data), environ)
-    return lambda reference: digests.resolve(reference, at).reference
+    return lambda reference: digests.resolve(reference, at)
 
 
 def _answered(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks: bool) -> Adoption:

@@ -110,7 +110,7 @@ def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, .
     found, messages = [], []
     for item in read_images(text):
         try:
-            found.append(resolve(parse_reference(item), access(settings, run.event.registry_variables)).reference)
+            found.append(resolve(parse_reference(item), access(settings, run.event.registry_variables)))
         except RegistryError as error:
             messages.append(f"{item} is left as it is: {error.what}")
     return tuple(found), messages

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from headgate.gitlab.sender import Sender
     from headgate.objects.images import Reference
     from headgate.registry.credentials import RegistryAccess
-    from headgate.registry.digests import ResolvedImage
     from headgate.releases.handoff import Acceptance
     from headgate.releases.source import AppSource
     from headgate.releases.version_order import Histories
@@ -70,7 +69,7 @@ def resolve_handoff(
     accepted = accepting(configuration, claimed)  # before any request to a registry: only for images of an app
     resolved = [resolve(image, access.registries) for image in claimed.images]
     untied = _provenance_problems(resolved, accepted, sender, access.registries)
-    return replace(claimed, images=tuple(image.reference for image in resolved), provenance_problems=untied), source
+    return replace(claimed, images=tuple(resolved), provenance_problems=untied), source
 
 
 @contextmanager
@@ -92,17 +91,17 @@ def app_histories(run: Run) -> Iterator[Histories]:
 
 
 def _provenance_problems(
-    images: Sequence[ResolvedImage], accepted: Sequence[Acceptance], sender: Sender, access: RegistryAccess
+    images: Sequence[Reference], accepted: Sequence[Acceptance], sender: Sender, access: RegistryAccess
 ) -> dict[Reference, str]:
     """Return why images are not known to be built from the commit. Reads their labels only when it must."""
     tag = short_ref(sender.ref) if sender.ref.startswith(TAGS) else ""
     problems: dict[Reference, str] = {}
     for image in images:
-        patterns = {"", *_tag_patterns(image.reference, accepted)}
-        if any(not provenance_problem(image.reference.tag, sender.commit, tag, pattern) for pattern in patterns):
+        patterns = {"", *_tag_patterns(image, accepted)}
+        if any(not provenance_problem(image.tag, sender.commit, tag, pattern) for pattern in patterns):
             continue
-        problem = provenance_problem(image.reference.tag, sender.commit, tag, revision=revision(image, access))
-        problems |= {image.reference: problem} if problem else {}
+        problem = provenance_problem(image.tag, sender.commit, tag, revision=revision(image, access))
+        problems |= {image: problem} if problem else {}
     return problems
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ConfigError, RegistryError
 from headgate.objects.images import SHA256, digest_error, digest_of
 from headgate.objects.lookup import map_at, maps_at, value_at
-from headgate.records import frozen_record
 from headgate.registry.errors import missing, unexpected
 from headgate.registry.repository import open_repository
 
@@ -36,16 +35,8 @@ _MAX_PLATFORMS = 50
 _OK, _NOT_FOUND = 200, 404
 
 
-@frozen_record(kw_only=False)
-class ResolvedImage:
-    """An existing image. ``reference`` has its digest, for several platforms that of the index."""
-
-    reference: Reference
-    media_type: str
-
-
-def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
-    """Return an image with its digest from the registry.
+def resolve(reference: Reference, access: RegistryAccess) -> Reference:
+    """Return an image with its digest from the registry, for several platforms that of the index.
 
     If the reference has a digest, it must exist and the tag must point to it. Raises ConfigError for a reference
     without tag and digest, RegistryError if the image is missing, overwritten or denied, or the registry does not
@@ -62,17 +53,16 @@ def resolve(reference: Reference, access: RegistryAccess) -> ResolvedImage:
     by_tag = [replace(reference, digest="")] if reference.tag else []
     with open_repository(reference.repository, access) as repository:
         resolved = [_resolve(repository, spelling) for spelling in (*by_digest, *by_tag)]
-    if resolved[0][0] != resolved[-1][0]:
+    if resolved[0] != resolved[-1]:
         raise RegistryError(
-            f"tag {reference.repository}:{reference.tag} points to {resolved[-1][0]}, not to {resolved[0][0]}",
+            f"tag {reference.repository}:{reference.tag} points to {resolved[-1]}, not to {resolved[0]}",
             hint="the tag was overwritten, or the digest is of a single platform of the image: hand off the digest "
             "that the push printed, and never reuse tags",
         )
-    digest, media_type = resolved[0]
-    return ResolvedImage(replace(reference, digest=digest), media_type)
+    return replace(reference, digest=resolved[0])
 
 
-def _resolve(repository: ImageRepository, reference: Reference) -> tuple[str, str]:
+def _resolve(repository: ImageRepository, reference: Reference) -> str:
     """Return digest and media type of a manifest by tag or digest; read its bytes only if necessary."""
     name = reference.digest or reference.tag
     response = repository.request("HEAD", f"manifests/{name}", _ACCEPT)
@@ -83,19 +73,18 @@ def _resolve(repository: ImageRepository, reference: Reference) -> tuple[str, st
     if response.status == _OK and SHA256.fullmatch(digest) and media_type in (*INDEXES, *MANIFESTS):
         if SHA256.fullmatch(name) and name != digest:
             raise _contradiction(repository, name, digest)
-        return digest, media_type
-    digest, media_type, _ = _manifest(repository, reference, name)
-    return digest, media_type
+        return digest
+    return _manifest(repository, reference, name)[0]
 
 
-def revision(resolved: ResolvedImage, access: RegistryAccess) -> str | None:
+def revision(image: Reference, access: RegistryAccess) -> str | None:
     """Return the commit that an image states in its label ``org.opencontainers.image.revision``, if any.
 
     An annotation of the manifest or index takes precedence over the label, which an image inherits from its base. All
     platforms of an index without annotation must agree. Raises RegistryError.
     """
-    with open_repository(resolved.reference.repository, access) as repository:
-        return _revision(repository, resolved.reference, resolved.reference.digest, is_within=False)
+    with open_repository(image.repository, access) as repository:
+        return _revision(repository, image, image.digest, is_within=False)
 
 
 def _revision(repository: ImageRepository, reference: Reference, digest: str, *, is_within: bool) -> str | None:
