@@ -26,15 +26,13 @@ Intake = Annotated[
 ]
 
 
-def _answer(value: str, question: str, option: str, default: str = "") -> str:
+def _answer(value: str, question: str, option: str) -> str:
     """Return what was given, or what somebody answers in a terminal. Raises ArgumentError where nobody can."""
     if value:
         return value
     if not sys.stdin.isatty():
-        if default:
-            return default
         raise ArgumentError(f"the {question} is missing", hint=f"pass {option}")
-    return str(typer.prompt(f"The {question}", default=default or None))
+    return str(typer.prompt(f"The {question}"))
 
 
 @apps.command("add")
