@@ -30,17 +30,13 @@ _NO_ONE = 0
 
 @frozen_record
 class Layout:
-    """Which projects there are. ``intake`` is empty but in that set-up; ``needs_bot``: jobs cannot do without a bot.
-
-    ``reads_apps``: a token of its own reads the apps, so that no allowlist has to.
-    """
+    """Which projects there are. ``intake`` is empty but in that set-up; ``needs_bot``: jobs cannot do without a bot."""
 
     setup: Setup
     manifests: str
     intake: str
     apps: tuple[str, ...]
     needs_bot: bool
-    reads_apps: bool = False
 
     @property
     def runs_in(self) -> str:
@@ -145,8 +141,7 @@ def _of_app(layout: Layout, app: str, bot: BotAccess) -> Iterator[Setting]:
             f"a member: then give {layout.manifests} the variable HEADGATE_READ_TOKEN"
         )
         yield Membership(name="bot_reads", project=app, place=place, more=more, user=bot.user, level=DEVELOPER)
-    if not layout.reads_apps:
-        yield _listed("allowlist", app, layout.runs_in)
+    yield _listed("allowlist", app, layout.runs_in)
 
 
 def _listed(name: str, project: str, other: str, more: str = "") -> Setting:
