@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.repository.git import has_commit
-from headgate.repository.remote import ORIGIN, fetch_recent, scratch
+from headgate.repository.remote import fetch_recent, scratch
 
 if TYPE_CHECKING:
     from headgate.landing.workspace import Workspace
@@ -26,7 +26,7 @@ def find_intent(workspace: Workspace, intent: str, after: str = "") -> str:
         return _find(workspace.repository, "HEAD", intent, after)
     url = workspace.repository.git("remote", "get-url", workspace.remote)
     with scratch(url, like=workspace.base) as clone:
-        return _find(clone, fetch_recent(clone, ORIGIN, f"refs/heads/{workspace.branch}", LOOKED_BACK), intent, after)
+        return _find(clone, fetch_recent(clone, f"refs/heads/{workspace.branch}", LOOKED_BACK), intent, after)
 
 
 def _find(repository: Repository, head: str, intent: str, after: str) -> str:

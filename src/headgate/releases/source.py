@@ -102,7 +102,7 @@ class AppSource:
                 return git.open_repository(Path(self.address), SOURCE_HINT)
             # A new repository: one that has a commit without its parents would end the history there.
             fresh = self._stack.enter_context(scratch(self.address))
-            fetch_history(fresh, ORIGIN, sorted(commits))
+            fetch_history(fresh, sorted(commits))
         except GitError as error:
             what = f"{error.where}: {error.what}" if error.where else error.what
             self._problem = GitError(what, hint=error.hint or address_hint(self.address))
@@ -121,7 +121,7 @@ class AppSource:
                 repository = git.open_repository(Path(self.address), SOURCE_HINT)
             else:
                 repository = self._stack.enter_context(scratch(self.address))
-                fetch_history(repository, ORIGIN, [commit, "+refs/tags/*:refs/tags/*"])
+                fetch_history(repository, [commit, "+refs/tags/*:refs/tags/*"])
             merged = repository.git("for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/tags/")
         except GitError:
             return []

@@ -205,15 +205,15 @@ def _shallow(depth: int) -> list[str]:
     return [f"--depth={depth}", "--filter=blob:none"] if depth else []
 
 
-def fetch_history(repository: Repository, remote: str, commits: Sequence[str]) -> None:
+def fetch_history(repository: Repository, commits: Sequence[str]) -> None:
     """Fetch commits with their whole history, but without files and folders."""
-    _fetch(repository, remote, ["--filter=tree:0"], *commits)
+    _fetch(repository, ORIGIN, ["--filter=tree:0"], *commits)
 
 
-def fetch_recent(repository: Repository, remote: str, ref: str, count: int) -> str:
+def fetch_recent(repository: Repository, ref: str, count: int) -> str:
     """Fetch the newest commits of a ref without files and folders, and return the newest."""
     target = "refs/headgate/recent"
-    _fetch(repository, remote, ["--filter=tree:0", f"--depth={count}"], f"+{ref}:{target}")
+    _fetch(repository, ORIGIN, ["--filter=tree:0", f"--depth={count}"], f"+{ref}:{target}")
     return head(repository, target)
 
 
