@@ -15,7 +15,7 @@ PLACE = "apps/web/releases/dev/diverged"
 
 
 class Repository:
-    """An app's repository with a hotfix branch beside main, of whose commits each builds its own image."""
+    """An app's repository with a hotfix branch next to main; each commit builds its own image."""
 
     def __init__(self, stage: Stage) -> None:
         """Release the second commit of main; the hotfix comes from the first."""

@@ -1,4 +1,4 @@
-"""What is said of a change's effect, beside what a real API server does: it rejects it, or sees no change at all."""
+"""What is said of a change's effect, next to what a real API server does: it rejects it, or sees no change at all."""
 
 from __future__ import annotations
 

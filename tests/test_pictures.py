@@ -1,4 +1,4 @@
-"""What people see in a browser, beside the pictures of it in the documentation, which a person looked at.
+"""What people see in a browser, compared with the pictures of it in the documentation, which a person looked at.
 
 They are compared coarsely: fonts and the browser's version may differ, a layout or a colour that is lost may not.
 `pytest tests/test_pictures.py --update-golden` takes them anew; look at them.

@@ -1,4 +1,4 @@
-"""Policies beside a real API server that has the same ones: both say the same of each object and of each change."""
+"""Policies next to a real API server that has the same ones: both say the same of each object and of each change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that people write by hand in or beside the output folders, in merge requests: Flux applies them too."""
+"""Objects that people write by hand in or next to the output folders, in merge requests: Flux applies them too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validator's verdicts beside those of a real API server, which applies each object as Flux does."""
+"""The validator's verdicts next to those of a real API server, which applies each object as Flux does."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Apps(Mapping[str, "AppRecord"]):
         return result if isinstance(result, HeadgateError) else next(duplicates, None)
 
     def mentioning(self, text: str) -> list[AppRecord]:
-        """Return the apps whose app.yaml may contain a text in a value, without parsing most of the others.
+        """Return the apps whose app.yaml may contain a text in a value, without parsing most others.
 
         YAML contains it literally unless it has an escape, a tag, or another encoding than UTF-8.
         """

@@ -19,7 +19,7 @@ _COMMANDS: Mapping[str, Command] = {
     "headgate hand-off": lambda env: hand_off.run(env, pause=0.05),
 }
 _WAITING = "headgate hand-off"
-"""Runs until another job has ended, so it must run beside that."""
+"""Runs until another job has ended, so it must run at the same time."""
 
 
 @contextmanager

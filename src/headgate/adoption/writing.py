@@ -82,7 +82,7 @@ def write_apps(
 
 
 def _app_folder(target: Tree, name: str) -> str:
-    """Return an app's folder: one of its own, beside what an older layout has in ``apps/``."""
+    """Return an app's folder: one of its own, next to what an older layout has in ``apps/``."""
     folder = f"{APPS}/{name}"
     taken = [path for path in target.paths(folder) if path != f"{folder}/app.yaml"]
     return f"{APPS}/headgate/{name}" if taken else folder

@@ -52,7 +52,11 @@ def adopt(
     ] = LayoutChoice.AUTO,
     namespaces: Annotated[
         Texts,
-        typer.Option("--namespace", metavar="[APP=]NS", help="Of objects that name none; {environment} may be in it."),
+        typer.Option(
+            "--namespace",
+            metavar="[APP=]NS",
+            help="The namespace of objects that name none; may contain {environment}.",
+        ),
     ] = None,
     hooks: Annotated[
         Texts, typer.Option("--hooks", metavar="APP=drop|keep", help="What becomes of a chart's hooks. Repeatable.")
@@ -64,14 +68,20 @@ def adopt(
         ),
     ] = None,
     projects: Annotated[
-        Texts, typer.Option("--app-project", metavar="APP=PROJECT", help="Whose pipelines hand it off. Repeatable.")
+        Texts,
+        typer.Option(
+            "--app-project", metavar="APP=PROJECT", help="The project whose pipelines hand the app off. Repeatable."
+        ),
     ] = None,
     digests: Annotated[
         bool, typer.Option("--digests", help="Ask registries for the digests of images that are named by tag.")
     ] = False,
-    kubernetes: Annotated[str, typer.Option("--kubernetes", help="The version that charts are rendered for.")] = "1.34",
+    kubernetes: Annotated[
+        str, typer.Option("--kubernetes", help="The Kubernetes version that charts are rendered for.")
+    ] = "1.34",
     charts: Annotated[
-        Path | None, typer.Option("--charts", metavar="DIR", help="Charts and archives that HelmReleases name.")
+        Path | None,
+        typer.Option("--charts", metavar="DIR", help="Folder of the charts and archives that HelmReleases name."),
     ] = None,
     today: Annotated[
         Path | None,
@@ -83,7 +93,7 @@ def adopt(
         ),
     ] = None,
     accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Write also where objects would not be as they are today.")
+        bool, typer.Option("--accept-differences", help="Write even if objects would differ from today.")
     ] = False,
     dry_run: DryRun = False,
     branch: Annotated[str, typer.Option("--branch", help="The branch that gets the commit.")] = "adopt-headgate",
@@ -96,12 +106,12 @@ def adopt(
         str, typer.Option("--token-env", metavar="NAME", help="The variable with the token for the merge request.")
     ] = "HEADGATE_TOKEN",  # noqa: S107  a name
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write the proof as Markdown, too.")
+        Path | None, typer.Option("--report", metavar="FILE", help="Also write the proof as Markdown.")
     ] = None,
     signing_key: SigningKey = "",
     json: Json = False,
 ) -> None:
-    """Take a running manifest repository over: write what gives the same final YAML, and prove that it does."""
+    """Take over a running manifest repository: write files that give the same final YAML, and prove that they do."""
     from headgate.commands import adopt as command  # noqa: PLC0415
     from headgate.commands.adopt_options import AdoptOptions  # noqa: PLC0415
 

@@ -27,12 +27,12 @@ def status(
 @app.command()
 def compare(
     left: Annotated[str, typer.Argument(metavar="ENV", help="The environment to compare with.")],
-    right: Annotated[str, typer.Argument(metavar="ENV", help="The environment that is looked at.")],
+    right: Annotated[str, typer.Argument(metavar="ENV", help="The environment to look at.")],
     name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
     manifests: Manifests = ".",
     json: Json = False,
 ) -> None:
-    """Show what differs between two environments: versions, objects, fields, and from which input it comes."""
+    """Show what differs between two environments: versions, objects, fields, and which input each comes from."""
     from headgate.commands import compare as command  # noqa: PLC0415
 
     request = command.CompareOptions(left=left, right=right, app=name or "", manifests=manifests, json=json)
@@ -88,7 +88,7 @@ def site(
     overview: Annotated[
         bool, typer.Option("--overview", help="Only the first page and its JSON, without a page for each app.")
     ] = False,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="How many steps of each history.")] = 20,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="How many steps of each history to show.")] = 20,
     token_variable: Annotated[
         str,
         typer.Option("--token-env", metavar="NAME", help="The variable with a token that reads the manifest project."),

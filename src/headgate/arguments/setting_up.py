@@ -17,7 +17,7 @@ TokenVariable = Annotated[
     typer.Option(
         "--token-env",
         metavar="NAME",
-        help="The variable that holds a token: scope read_api, or api to set things. In a terminal it is asked for.",
+        help="The variable that holds a token: scope read_api, or api to set things. In a terminal you are asked.",
     ),
 ]
 BotTokenVariable = Annotated[
@@ -25,7 +25,7 @@ BotTokenVariable = Annotated[
     typer.Option(
         "--bot-token-env",
         metavar="NAME",
-        help="The variable that holds the bot's token, if there is one already.",
+        help="The variable that holds the bot's token, if the bot already has one.",
     ),
 ]
 
@@ -46,29 +46,33 @@ def init(
     app_project: Annotated[str, typer.Option("--app-project", metavar="PROJECT", help="Its project: acme/shop")] = "",
     image: Annotated[str, typer.Option("--image", metavar="REPOSITORY", help="Its image, without a tag.")] = "",
     registry: Annotated[str, typer.Option("--registry", metavar="HOST", help="GitLab's container registry.")] = "",
-    intake: Annotated[str, typer.Option("--intake", metavar="PROJECT", help="Of the set-up intake.")] = "",
+    intake: Annotated[
+        str, typer.Option("--intake", metavar="PROJECT", help="The intake project of the set-up intake.")
+    ] = "",
     version: Annotated[
         str,
         typer.Option(
             "--version",
-            help="Of the components: 1, 1.2.3 or a commit.",
+            help="Version of the components: 1, 1.2.3 or a commit.",
             show_default="1 in apps, this release in the manifest repository",
         ),
     ] = "",
     components: Annotated[
         str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
     ] = "headgate/headgate",
-    flux: Annotated[bool, typer.Option("--flux", help="Let Headgate write the Flux objects, a cluster each.")] = False,
+    flux: Annotated[
+        bool, typer.Option("--flux", help="Let Headgate write the Flux objects, for one cluster per environment.")
+    ] = False,
     owners: Annotated[
         str,
         typer.Option("--owners", help="Code Owners of the app: '@acme/team'.", show_default="the group of its project"),
     ] = "",
-    apply: Annotated[bool, typer.Option("--apply", help="Set in GitLab what its API can.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Set in GitLab whatever its API can.")] = False,
     dry_run: ShowOnly = False,
     token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
     bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
 ) -> None:
-    """Write the first files of a manifest repository, and say what is to be set in GitLab. Overwrites nothing."""
+    """Write the first files of a manifest repository, and list what to set in GitLab. Overwrites nothing."""
     from headgate.commands import init as command  # noqa: PLC0415
 
     request = command.InitOptions(
@@ -94,12 +98,12 @@ def doctor(
         str, typer.Option("--intake", metavar="PROJECT", help="The intake project.", show_default="PROJECT-intake")
     ] = "",
     token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
-    fix: Annotated[bool, typer.Option("--fix", help="Set in GitLab what its API can.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Set in GitLab whatever its API can.")] = False,
     dry_run: ShowOnly = False,
     bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
     json: Json = False,
 ) -> None:
-    """Ask GitLab whether it is set up right: who could push past the review, what is open, what is missing."""
+    """Check how GitLab is set up: who could push past the review, what is open, what is missing."""
     from headgate.commands import doctor as command  # noqa: PLC0415
 
     request = command.DoctorOptions(

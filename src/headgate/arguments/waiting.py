@@ -17,7 +17,10 @@ def wait(
     timeout: Annotated[
         str,
         typer.Option(
-            "--timeout", metavar="TIME", envvar="HEADGATE_WAIT", help="How long: 90s, 15m or 1h; also HEADGATE_WAIT."
+            "--timeout",
+            metavar="TIME",
+            envvar="HEADGATE_WAIT",
+            help="How long to wait: 90s, 15m or 1h; also HEADGATE_WAIT.",
         ),
     ] = "15m",
     manifests: Manifests = ".",
@@ -35,7 +38,7 @@ def wait(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Wait until Flux says that what is landed is healthy; exit 35 when it failed, 37 when the time is over."""
+    """Wait until Flux reports what has landed as healthy; exit 35 if it failed, 37 if time ran out."""
     from headgate.commands import wait as command  # noqa: PLC0415
     from headgate.commands import wait_in_job  # noqa: PLC0415
 

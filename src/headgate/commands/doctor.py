@@ -148,7 +148,7 @@ def _print_findings(terminal: Terminal, findings: Sequence[Diagnosis]) -> None:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Return a text in lines that fit beside its state."""
+    """Return a text in lines that fit next to its state."""
     return textwrap.wrap(text, WIDTH - 14, break_on_hyphens=False)
 
 

@@ -93,7 +93,7 @@ def _becomes(difference: ObjectDifference) -> str:
 
 
 def _sections(adoption: Adoption) -> Iterator[tuple[str, list[str]]]:
-    """Yield what a person should read beside the proof, by title."""
+    """Yield what a person should read next to the proof, by title."""
     left = adoption.found.left_out
     yield "Not adopted:", _where(left)
     images = [f"{app}: {', '.join(names)}" for app, names in adoption.candidates.items()]

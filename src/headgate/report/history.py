@@ -29,7 +29,7 @@ _TITLES = ("WHEN (UTC)", "COMMIT", "WHO", "IMAGES", "FROM", "")
 class HistoryEntry:
     """A step with notes: the commit that it went back to, the environment that had the release first.
 
-    ``actors`` are the people behind it, beside the commit's author.
+    ``actors`` are the people behind it, besides the commit's author.
     """
 
     step: ReleaseStep
