@@ -7,12 +7,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"headgate/lock"
@@ -26,37 +23,11 @@ var (
 )
 
 func main() {
-	version := flag.Bool("version", false, "print the versions as JSON and exit")
-	memory := flag.Uint64("memory", 0, "bytes of memory that the process may use; 0: no limit")
-	seconds := flag.Uint64("cpu", 0, "seconds of processor time that the process may use; 0: no limit")
-	sandbox := flag.Bool("sandbox", true, "lock the process in before it reads its input")
-	flag.Parse()
 	greeting := hello{Protocol: protocolVersion, Helm: helmVersion, Kustomize: kustomizeVersion, Build: build}
-	if *version {
-		if err := json.NewEncoder(os.Stdout).Encode(greeting); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	// One worker: the caller starts as many engines as it wants to keep busy. Go would read cgroup files again later.
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
-	if *memory > 0 { // seldom collecting is quick, until it gets near the limit
-		debug.SetMemoryLimit(int64(*memory / 2))
-	}
-	if *sandbox {
-		if err := lock.Process(*memory, *seconds); err != nil {
-			greeting.Reason = err.Error()
-		} else {
-			greeting.Sandbox = true
-		}
-	} else {
-		greeting.Reason = "switched off"
-	}
-	if err := serve(os.Stdin, os.Stdout, greeting); err != nil {
-		fmt.Fprintln(os.Stderr, "headgate-engine:", err)
-		os.Exit(1)
-	}
+	lock.Run("headgate-engine", greeting, func(status lock.Status) error {
+		greeting.Status = status
+		return serve(os.Stdin, os.Stdout, greeting)
+	})
 }
 
 // serve answers messages until the input ends. The end of each answer is flushed: what is buffered is lost when a limit

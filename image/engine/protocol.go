@@ -1,6 +1,10 @@
 package main
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"headgate/lock"
+)
 
 // protocolVersion is raised when an older caller or an older engine would misunderstand a message.
 // docs/engine.md describes the messages.
@@ -8,9 +12,8 @@ const protocolVersion = 1
 
 // hello is the first line that the engine writes, after it has locked itself in (or could not).
 type hello struct {
-	Protocol  int    `json:"protocol"`
-	Sandbox   bool   `json:"sandbox"`
-	Reason    string `json:"reason,omitempty"` // why there is no sandbox
+	Protocol int `json:"protocol"`
+	lock.Status
 	Helm      string `json:"helm"`
 	Kustomize string `json:"kustomize"`
 	Build     string `json:"build"` // identifies the engine's sources

@@ -50,6 +50,7 @@ func init() {
 	capabilities.Initialize(capabilities.Capabilities{AllowPrivileged: true})
 }
 
+// silenceLogs drops what Kubernetes' libraries log: a caller gets it as an error.
 func silenceLogs() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)

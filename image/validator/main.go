@@ -7,12 +7,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 
 	"headgate/lock"
 )
@@ -24,39 +21,12 @@ var (
 )
 
 func main() {
-	version := flag.Bool("version", false, "print the versions as JSON and exit")
-	memory := flag.Uint64("memory", 0, "bytes of memory that the process may use; 0: no limit")
-	sandbox := flag.Bool("sandbox", true, "lock the process in before it reads its input")
-	flag.Parse()
-	greeting := hello{Protocol: protocolVersion, Kubernetes: kubernetesVersion, Build: build}
-	if *version {
-		if err := json.NewEncoder(os.Stdout).Encode(greeting); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	limitRuntime(*memory)
-	if !*sandbox {
-		greeting.Reason = "switched off"
-	} else if err := lock.Process(*memory, 0); err != nil {
-		greeting.Reason = err.Error()
-	} else {
-		greeting.Sandbox = true
-	}
-	if err := serve(os.Stdin, os.Stdout, greeting); err != nil {
-		fmt.Fprintln(os.Stderr, "headgate-validator:", err)
-		os.Exit(1)
-	}
-}
-
-// limitRuntime leaves garbage alone until memory gets short. Kubernetes' libraries log what a caller gets as an error.
-func limitRuntime(memory uint64) {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
-	if memory > 0 {
-		debug.SetMemoryLimit(int64(memory / 2))
-	}
 	silenceLogs()
+	greeting := hello{Protocol: protocolVersion, Kubernetes: kubernetesVersion, Build: build}
+	lock.Run("headgate-validator", greeting, func(status lock.Status) error {
+		greeting.Status = status
+		return serve(os.Stdin, os.Stdout, greeting)
+	})
 }
 
 // serve answers messages until the input ends.

@@ -1,17 +1,20 @@
 package main
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"headgate/lock"
+)
 
 // protocolVersion is the engine's: both speak to the same caller. docs/validation.md describes the messages.
 const protocolVersion = 1
 
 // hello is the first line that the validator writes, after it has locked itself in (or could not).
 type hello struct {
-	Protocol   int    `json:"protocol"`
-	Sandbox    bool   `json:"sandbox"`
-	Reason     string `json:"reason,omitempty"` // why there is no sandbox
-	Kubernetes string `json:"kubernetes"`       // the version whose code judges
-	Build      string `json:"build"`            // identifies the validator's sources
+	Protocol int `json:"protocol"`
+	lock.Status
+	Kubernetes string `json:"kubernetes"` // the version whose code judges
+	Build      string `json:"build"`      // identifies the validator's sources
 }
 
 // message is one line of input: a tree of files with definitions (CRDs), or a request. A tree has no answer.
