@@ -154,22 +154,10 @@ def _files_apps(
         if not name and not place.app:
             unnamed(place.folder, place.environment)
         groups.setdefault(name or place.app, []).append(manifest)
-    if len(groups) == 1 and whole:
-        ((name, own),) = groups.items()
-        yield CurrentApp(
-            app=name,
-            environment=place.environment,
-            folder=place.folder,
-            flux=place.flux,
-            files=tuple(source.files.paths()),
-            source=source,
-            manifests=tuple(own),
-            namespace=_namespace(own),
-        )
-        return
+    as_it_is = len(groups) == 1 and whole
     for name, own in groups.items():
         app = name if whole else f"{name}-objects"
-        if source.root is not None or not whole:
+        if not as_it_is and (source.root is not None or not whole):
             text = f"its objects are written out as {place.folder or 'the top'} gives them"
             yield AdoptionNote(app, place.environment, text)
         yield CurrentApp(
@@ -178,7 +166,7 @@ def _files_apps(
             folder=place.folder,
             flux=place.flux,
             files=tuple(source.files.paths()),
-            source=_written_out(own, source, place.folder),
+            source=source if as_it_is else _written_out(own, source, place.folder),
             manifests=tuple(own),
             namespace=_namespace(own),
         )
