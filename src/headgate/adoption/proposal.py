@@ -22,13 +22,14 @@ from headgate.paths import SETTINGS
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from headgate.adoption.choices import Choices
     from headgate.adoption.comparing import AppProof
     from headgate.adoption.images import Provenance, Resolve
     from headgate.adoption.layout import Place
-    from headgate.adoption.sources import CurrentState
+    from headgate.adoption.sources import CurrentApp, CurrentState
+    from headgate.configuration import Configuration
     from headgate.hydration.hydrate import Outcome
     from headgate.model.fields import Delivery
     from headgate.repository.tree import Changes, Tree
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @frozen_record
 class Adoption:
     """What would be written, and the proof. ``environments`` are those of headgate.yaml, with how each is delivered;
-    ``candidates`` the images by app that nobody is said to hand off; ``steps`` what people do beside the merge.
+    ``candidates`` the images by app that nobody is said to hand off; ``steps`` what people do around the merge.
     """
 
     changes: Changes
@@ -80,45 +81,70 @@ def propose(
         ours = {folder.rpartition("/")[2] for folder in app_folders(target)}
         choices = replace(choices, environments=same, leave_out=choices.leave_out | ours)
     places = find_places(tree, choices)
-    scopes = known.scopes if known else {}
-    found = read_current(tree, places, choices)
-    found = replace(found, apps=tuple(with_namespaces(found.apps, choices, scopes)))
-    rest = (LeftOut(what=folder, environment="", reason=_NOT_PLACED) for folder in unplaced(tree, places, found.apps))
-    found = replace(found, left_out=(*found.left_out, *rest))
-    _check_hooks(found, choices)
+    found = _find(tree, places, choices, known)
     environments = _environments(places, found, choices, known)
     written = write_apps(tree, target, found.apps, choices, provenance, resolve)
     files: Changes = dict(written.files)
     if known is None:
         files[SETTINGS] = settings_text(target, environments, choices, written.pinned, gitlab)
-    new = target.with_changes(files)
-    configuration = load(new)
+    configuration = load(target.with_changes(files))
     _check_apps({app.app for app in found.apps}, configuration.apps.names, known)
-    own = {(app.app, app.environment) for app in found.apps}
-    targets = [pair for pair in configuration.pairs() if (pair[0].name, pair[1]) in own]
-    outcomes = [
-        *hydrate(new, configuration, targets, HydrateOptions(everything=True), progress),
-        *broken(configuration, [app.app for app in found.apps]),
-    ]
-    for outcome in outcomes:
-        files |= outcome.changes or {}
-    engines = {outcome.engine for outcome in outcomes if outcome.engine}
-    files |= lock.changes(configuration.lock, sorted(engines), upgrade=False)
-    final = target.with_changes(files)
-    bad = {(outcome.app, outcome.environment) for outcome in outcomes if outcome.error is not None}
-    comparisons = [
-        compare(app, files_of_today(app, choices, configuration.settings.scopes), final, configuration)
-        for app in found.apps
-        if (app.app, app.environment) not in bad
-    ]
+    outcomes = _hydrate(target.with_changes(files), configuration, found.apps, progress)
+    files |= _output(configuration, outcomes)
     return Adoption(
         changes={path: data for path, data in files.items() if path not in target or target.read(path) != data},
         environments=environments,
-        comparisons=tuple(comparisons),
-        outcomes=tuple(outcomes),
+        comparisons=_compare(found.apps, outcomes, choices, target.with_changes(files), configuration),
+        outcomes=outcomes,
         found=found,
         candidates=written.candidates,
         steps=steps(tree, found.apps, configuration),
+    )
+
+
+def _find(tree: Tree, places: list[Place], choices: Choices, known: Settings | None) -> CurrentState:
+    """Return what the repository holds today, with the namespaces of its objects."""
+    found = read_current(tree, places, choices)
+    apps = tuple(with_namespaces(found.apps, choices, known.scopes if known else {}))
+    rest = (LeftOut(what=folder, environment="", reason=_NOT_PLACED) for folder in unplaced(tree, places, apps))
+    found = replace(found, apps=apps, left_out=(*found.left_out, *rest))
+    _check_hooks(found, choices)
+    return found
+
+
+def _hydrate(
+    new: Tree, configuration: Configuration, apps: Sequence[CurrentApp], progress: Callable[[str, str], None]
+) -> tuple[Outcome, ...]:
+    """Return what Headgate makes of the apps."""
+    own = {(app.app, app.environment) for app in apps}
+    targets = [pair for pair in configuration.pairs() if (pair[0].name, pair[1]) in own]
+    hydrated = hydrate(new, configuration, targets, HydrateOptions(everything=True), progress)
+    return (*hydrated, *broken(configuration, [app.app for app in apps]))
+
+
+def _output(configuration: Configuration, outcomes: Sequence[Outcome]) -> Changes:
+    """Return the final YAML, and the lock with the engines that rendered it."""
+    files: Changes = {}
+    for outcome in outcomes:
+        files |= outcome.changes or {}
+    engines = {outcome.engine for outcome in outcomes if outcome.engine}
+    return files | lock.changes(configuration.lock, sorted(engines), upgrade=False)
+
+
+def _compare(
+    apps: Sequence[CurrentApp],
+    outcomes: Sequence[Outcome],
+    choices: Choices,
+    final: Tree,
+    configuration: Configuration,
+) -> tuple[AppProof, ...]:
+    """Return the proof for each app that could be hydrated."""
+    bad = {(outcome.app, outcome.environment) for outcome in outcomes if outcome.error is not None}
+    scopes = configuration.settings.scopes
+    return tuple(
+        compare(app, files_of_today(app, choices, scopes), final, configuration)
+        for app in apps
+        if (app.app, app.environment) not in bad
     )
 
 
