@@ -148,9 +148,8 @@ def merge_request(run: Run, report: JobReport) -> int:
     number = run.job.merge_request
     request = run.by_job.get(merge_request_path(run.event.manifests, number))
     branch = request["source_branch"]
-    with open_workspace(run.address) as workspace:
+    with open_workspace(run.address, outlives=True) as workspace:
         target, trusted = workspace.configuration, workspace.tree
-        trusted.paths()  # all are listed while the clone is there
     check_settings(target.settings, run.event)
     is_foreign = {request["source_project_id"], request["target_project_id"]} != {run.job.project}
     if run.branch is None or branch.startswith(OURS) or is_foreign:

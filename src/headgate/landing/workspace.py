@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 Result = TypeVar("Result")
+_ATTEMPTS = 40
 _RECORDS_REF = f"refs/heads/{RECORDS_BRANCH}"
 
 
@@ -54,7 +55,8 @@ class Workspace:
     ``signing_key`` is the file of the key that signs commits, if any. ``target`` is the configuration of the branch
     into which people will merge this one: its limits apply, and nothing is proposed. ``push_options`` returns the
     options for a push of review branches. ``prover`` proves commits on review branches; without it they are trusted.
-    ``queue`` is the push queue that this run waits in.
+    ``queue`` is the push queue that this run waits in. ``outlives``: the files are listed at once, so that they can be
+    compared when the clone is gone.
     """
 
     repository: Repository
@@ -63,6 +65,7 @@ class Workspace:
     remote: str
     is_checkout: bool
     signing_key: str = ""
+    outlives: bool = False
     target: Configuration | None = None
     push_options: Callable[[Configuration, str], tuple[str, ...]] | None = None
     prover: ProofKey | None = None
@@ -96,7 +99,8 @@ class Workspace:
     @cached_property
     def files(self) -> Tree:
         """The files of the base commit, without records from another branch."""
-        return git.tree_as_needed(self.repository, self.base)
+        list_files = git.tree_of_commit if self.outlives else git.tree_as_needed
+        return list_files(self.repository, self.base)
 
     @cached_property
     def has_records_apart(self) -> bool:
@@ -120,11 +124,14 @@ class OpenProposal:
 
 
 @contextmanager
-def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> Iterator[Workspace]:
+def open_workspace(
+    manifests: str, signing_key: str = "", branch: str = "", *, outlives: bool = False
+) -> Iterator[Workspace]:
     """Open a checkout, a bare repository or an address.
 
     ``branch`` replaces the default branch, unless this is a checkout. Uncommitted changes in a checkout are ignored;
-    `publish` refuses to overwrite them. Raises GitError, ConfigError when it is no manifest repository.
+    `publish` refuses to overwrite them. ``outlives``: files can be compared when a clone is gone. Raises GitError,
+    ConfigError when it is no manifest repository.
     """
     repository = _checkout(manifests)
     if repository is not None:
@@ -153,6 +160,7 @@ def open_workspace(manifests: str, signing_key: str = "", branch: str = "") -> I
             remote=ORIGIN,
             is_checkout=False,
             signing_key=signing_key,
+            outlives=outlives,
         )
         check_is_manifests(workspace.files, git.mask(manifests))
         yield workspace
@@ -183,13 +191,13 @@ def refreshed(workspace: Workspace, newest: str = "") -> Workspace:
     return workspace.at(newest)
 
 
-def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result], *, tries: int = 40) -> Result:
+def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result]) -> Result:
     """Attempt something on the newest commit until no other push comes first. Each attempt starts over.
 
-    The first attempt starts at once, later ones wait in the push queue. Raises ConflictError after ``tries`` attempts.
+    The first attempt starts at once, later ones wait in the push queue. Raises ConflictError after many attempts.
     """
     with join_queue(workspace.repository, workspace.remote, f"refs/heads/{workspace.branch}") as queue:
-        for _ in range(1, tries):
+        for _ in range(1, _ATTEMPTS):
             try:
                 return attempt(workspace)
             except ConflictError:
