@@ -13,14 +13,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from support.cluster import FETCH_INTERVAL, wait_for
 from support.gitlab import pipelines
+from support.gitlab.byitself import repeating
 from support.gitlab.gitside import git
 from support.gitlab.mergeside import merge
 from support.gitlab.state import MergeRequest
@@ -60,24 +61,15 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def scheduled(made: Rollout) -> Iterator[None]:
+def scheduled(made: Rollout) -> AbstractContextManager[None]:
     """Run the manifest project's schedule again and again, for as long as the block lasts."""
-    stopped = threading.Event()
 
-    def work() -> None:
-        while not stopped.wait(_EVERY):
-            ran = pipelines.make(made.acme.gitlab, made.acme.manifests, "main", "schedule", made.acme.max)
-            while ran.status not in ENDED and not stopped.wait(_PAUSE):
-                pass
+    def work(stopped: threading.Event) -> None:
+        ran = pipelines.make(made.acme.gitlab, made.acme.manifests, "main", "schedule", made.acme.max)
+        while ran.status not in ENDED and not stopped.wait(_PAUSE):
+            pass
 
-    thread = threading.Thread(target=work, name="schedule", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return repeating(work, "schedule", _EVERY)
 
 
 def walk(made: Rollout) -> Walk:

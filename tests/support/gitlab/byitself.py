@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from support.gitlab import pipelines
 from support.gitlab.double import Double
@@ -14,18 +14,21 @@ _SECONDS = 0.05
 
 
 @contextmanager
-def running(double: Double) -> Iterator[None]:
-    """Run what is set off, for as long as the block lasts. Raises AssertionError for the double's own faults."""
+def repeating(work: Callable[[threading.Event], object], name: str, seconds: float) -> Iterator[None]:
+    """Do something again and again, for as long as the block lasts: then the event is set that it gets.
+
+    Raises AssertionError in the end for what it raised.
+    """
     stopped, wrong = threading.Event(), []
 
-    def work() -> None:
-        while not stopped.wait(_SECONDS):
+    def repeat() -> None:
+        while not stopped.wait(seconds):
             try:
-                pipelines.settle(double)
+                work(stopped)
             except Exception:  # noqa: BLE001  told below; the others go on
                 wrong.append(traceback.format_exc())
 
-    thread = threading.Thread(target=work, name="runners", daemon=True)
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
     thread.start()
     try:
         yield
@@ -33,3 +36,8 @@ def running(double: Double) -> Iterator[None]:
         stopped.set()
         thread.join()
     assert not wrong, "\n".join(wrong)
+
+
+def running(double: Double) -> AbstractContextManager[None]:
+    """Run what is set off, for as long as the block lasts. Raises AssertionError for the double's own faults."""
+    return repeating(lambda _: pipelines.settle(double), "runners", _SECONDS)
