@@ -225,7 +225,7 @@ def test_just_enough_of_the_past_is_fetched_and_never_into_the_checkout(publishe
         assert commits(found) == ["3"]
         assert found.cut
         step = found.versions[0]
-        files = hgit.tree_of_commit(found.repository, step.commit, step.folder)
+        files = hgit.tree_of_commit(found.repository, step.commit).folder(step.folder)
         assert b"commit: '333" in files.read("release.yaml")
     with open_history(repository, published, head, "web", "dev") as found:
         assert commits(found) == ["3", "2", "1"]

@@ -120,9 +120,8 @@ class Repository:
     def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return folders as git stores them. Raises GitError for a missing one."""
         found = {stored.oid: stored.content for stored in self._objects.read(oids) if stored}
-        for oid in oids:
-            if oid not in found:
-                raise _missing_error(self, oid)
+        if missing := next((oid for oid in oids if oid not in found), ""):
+            raise _missing_error(self, missing)
         return found
 
 
@@ -172,10 +171,8 @@ def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
     """Return the repository that contains ``path``. Raises GitError, with ``hint``, when there is none."""
     if not path.is_dir():
         raise GitError("no such folder", where=Location(str(path.absolute())), hint=hint)
-    try:
+    with suppress(GitError):
         return Repository(_git_folder(path, "--show-toplevel"))
-    except GitError:
-        pass
     try:
         return Repository(_git_folder(path, "--absolute-git-dir"), bare=True)
     except GitError as error:
@@ -226,9 +223,9 @@ def current_branch(repository: Repository) -> str:
         return ""
 
 
-def tree_of_commit(repository: Repository, commit: str, folder: str = "") -> Tree:
-    """Return the files of a commit below ``folder``, with paths from there. Reads and fetches no contents."""
-    return Tree(_files_of(repository, commit, folder))
+def tree_of_commit(repository: Repository, commit: str) -> Tree:
+    """Return the files of a commit. Reads and fetches no contents."""
+    return Tree(_files_of(repository, commit))
 
 
 def tree_as_needed(repository: Repository, commit: str) -> Tree:
@@ -240,14 +237,12 @@ def tree_as_needed(repository: Repository, commit: str) -> Tree:
     return Tree(StoredListing[Blob](repository, tree, lambda mode, oid: StoredBlob(repository, oid, mode), everything))
 
 
-def _files_of(repository: Repository, commit: str, folder: str = "") -> dict[str, Blob]:
-    listing = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", folder or ".")
+def _files_of(repository: Repository, commit: str) -> dict[str, Blob]:
+    listing = repository.git("ls-tree", "-r", "-z", "--full-tree", commit)
     blobs: dict[str, Blob] = {}
-    skip = len(folder) + 1 if folder else 0
-    for line in listing.split("\0"):
-        if line:  # "100644 blob ID<tab>PATH", sliced by position for speed: there are tens of thousands
-            tab = line.index("\t")
-            blobs[line[tab + 1 + skip :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
+    for line in filter(None, listing.split("\0")):
+        tab = line.index("\t")  # "100644 blob ID<tab>PATH", sliced by position for speed: there are tens of thousands
+        blobs[line[tab + 1 :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
     return blobs
 
 
@@ -259,9 +254,8 @@ def local_refs(repository: Repository) -> dict[str, str]:
 
 def commit_details(repository: Repository, commit: str) -> CommitDetails:
     """Return a commit as it is stored, also at a shallow cut. Raises GitError when it is missing."""
-    return parse_commit(
-        git(["cat-file", "commit", commit], cwd=repository.path, max_bytes=repository.max_bytes), commit
-    )
+    data = git(["cat-file", "commit", commit], cwd=repository.path, max_bytes=repository.max_bytes)
+    return parse_commit(data, commit)
 
 
 def lines(output: str) -> list[str]:
