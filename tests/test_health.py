@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from headgate.commands import wait
+from headgate.commands import ci, wait
+from headgate.feedback.jobreport import JobReport
 from headgate.flux.verdict import FluxReport, Health, ReportState, combined, verdict
+from headgate.gitlab.event import Form
+from headgate.gitlab.run import Run
 from headgate.health.kubernetes import KubernetesReports
 from support.certificates import authority, server_context
 from support.cli import Ran, headgate
@@ -18,7 +22,7 @@ from support.flux import NotificationController
 from support.gitlab.gitside import refs
 from support.gitlab.saved import put_back
 from support.gitlab.state import DEVELOPER, User
-from support.reviewing import DEPLOYMENT, Scene, make_scene
+from support.reviewing import DEPLOYMENT, Ended, Scene, make_scene
 from support.web import Reply, serve
 
 CLUSTERS = "clusters:\n  dev: {flux: {statuses: bot}, health: {statuses: flux-bot}}\n"
@@ -327,6 +331,26 @@ def test_json_has_the_same(place: Place) -> None:
     assert one["reason"] == "build failed (Kustomization web.dev)"
     assert datetime.fromisoformat(one["since"]) <= datetime.now(UTC)
     assert one["deployed_by"] == place.head
+
+
+def form(place: Place, **chosen: str) -> Ended:
+    """Run what somebody asked for in GitLab's form."""
+
+    def action(run: Run, report: JobReport) -> int:
+        return ci.form(replace(run, event=replace(run.event, form=Form(**chosen))), report)
+
+    return place.scene.run(action, "web")
+
+
+def test_the_form_says_first_how_the_app_is_doing(place: Place) -> None:
+    place.post("HealthCheckFailed", "error")
+    ran = form(place, action="pin", app="web", environment="dev", reason="audit")
+    assert ran.code == 0, ran.out
+    assert ran.out.startswith("web in dev: failed in the cluster since 20")
+    ran = form(place, action="promote", app="web", source="dev", environment="production")
+    assert ran.out.startswith("web in dev: failed in the cluster since 20")  # production has no source of health
+    assert "in production: " not in ran.out.splitlines()[0]
+    assert "in the cluster" not in form(place, action="freeze", environment="production", reason="audit").out
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from headgate.landing.proof import ProofKey
 from headgate.landing.workspace import open_workspace
 from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
+from headgate.report.health import health_line
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import is_own_push
@@ -175,7 +176,8 @@ def form(run: Run, report: JobReport) -> int:
     intent_id = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
     hydrate = HydrateOptions(everything=True) if chosen.action == "rehydrate" else AS_USUAL
     resolve = verbs.FORM[chosen.action](chosen, run.job.user_name, run.histories)
-    return run_job(run, report, resolve, Scope(), _check, _check_person, intent_id=intent_id, hydrate=hydrate)
+    checks = (_check, _check_person, _show_health)
+    return run_job(run, report, resolve, Scope(), *checks, intent_id=intent_id, hydrate=hydrate)
 
 
 # The steps
@@ -253,6 +255,15 @@ def _check(run: Run, workspace: Workspace) -> None:
 def _check_person(run: Run, workspace: Workspace) -> None:
     form, configuration = run.event.form, workspace.configuration
     check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
+
+
+def _show_health(run: Run, workspace: Workspace) -> None:
+    """Say how the app that a form names is doing, where health is known at all: people decide by it."""
+    form, configuration = run.event.form, workspace.configuration
+    if form.app:
+        owners = [(form.app, name) for name in dict.fromkeys((form.source, *concerned(form, configuration))) if name]
+        for owner, health in run_health(run)(workspace, configuration, owners).items():
+            Terminal(sys.stdout).line(health_line(owner, health))
 
 
 def _level(run: Run) -> int:
