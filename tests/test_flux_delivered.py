@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from headgate.config import load
+from headgate.flux.changes import with_removals
+from headgate.repository.git import open_repository, tree_of_commit
 from support.flux import CONFIG_MAP, kustomization
 from support.manifests import HEADGATE_YAML, git
 from support.stage import Stage, merge_proposal
@@ -67,6 +70,23 @@ def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
     assert ran.code == 0, ran.out + ran.err
     assert names_in(delivered, "main", "clusters/production") != []
     assert names_in(delivered, "headgate/production/web", "clusters/production") == []
+
+
+def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few_apps(delivered: Stage) -> None:
+    work = delivered.manifests.path
+    git(work, "pull", "--quiet")
+    delivered.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
+    delivered.manifests.app("cart", "template: plain\nenvironments: [dev]\nnamespace: shopping\n").commit("Cart")
+    git(work, "push", "--quiet")
+    assert delivered.run("rehydrate").code == 0
+    git(work, "pull", "--quiet")
+    git(work, "rm", "-r", "--quiet", "apps/cart/app.yaml")
+    delivered.manifests.commit("No cart")
+    tree = tree_of_commit(open_repository(work), git(work, "rev-parse", "HEAD"))
+    cart = ("cart", "dev")
+    removed: dict[str, bytes | None] = dict.fromkeys(tree.paths("deploy/dev/cart"))
+    gone = with_removals(tree, load(tree), {cart: removed}, covered=[cart])
+    assert gone == {cart: dict.fromkeys([kustomization("dev", "cart.dev"), "clusters/dev/namespace-shopping.yaml"])}
 
 
 @pytest.mark.long
