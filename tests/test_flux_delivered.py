@@ -80,6 +80,7 @@ def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few
     git(work, "push", "--quiet")
     assert delivered.run("rehydrate").code == 0
     git(work, "pull", "--quiet")
+    delivered.manifests.write({"apps/cart/releases/dev/config/app.yaml": CONFIG_MAP})  # as a hand-off may bring it
     git(work, "rm", "-r", "--quiet", "apps/cart/app.yaml")
     delivered.manifests.commit("No cart")
     tree = tree_of_commit(open_repository(work), git(work, "rev-parse", "HEAD"))

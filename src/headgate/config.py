@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,8 +104,14 @@ def read_settings(tree: Tree) -> Settings:
 
 
 def app_folders(tree: Tree) -> list[str]:
-    """Return the folders in ``apps/`` with an app.yaml, except folders inside an app's folder."""
-    return tree.outermost("app.yaml", APPS)
+    """Return the folders in ``apps/`` with an app.yaml, except folders inside an app's folder.
+
+    What is on record of an app whose app.yaml is gone may hold a file of that name too, which its project handed off.
+    """
+    return [folder for folder in tree.outermost("app.yaml", APPS) if not _ON_RECORD.search(folder)]
+
+
+_ON_RECORD = re.compile(r"./releases/[^/]+/(config|held|diverged|proposed|failed|waiting)(/|$)")
 
 
 def _load_app(tree: Tree, folder: str, name: str, settings: Settings, folders: Sequence[str]) -> AppRecord:
