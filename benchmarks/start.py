@@ -1,4 +1,4 @@
-"""Measure what a command costs before and beside its work: starting, importing, building classes.
+"""Measure what a command costs before its work: starting, importing, building classes.
 
     python benchmarks/start.py [--other PYTHON] [--rounds 10]
 

@@ -72,13 +72,19 @@ def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
     assert names_in(delivered, "headgate/production/web", "clusters/production") == []
 
 
-def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few_apps(delivered: Stage) -> None:
-    work = delivered.manifests.path
+def add_cart(stage: Stage, namespace: str) -> None:
+    """Add an app from a template to dev, and hydrate it."""
+    work = stage.manifests.path
     git(work, "pull", "--quiet")
-    delivered.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
-    delivered.manifests.app("cart", "template: plain\nenvironments: [dev]\nnamespace: shopping\n").commit("Cart")
+    stage.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
+    stage.manifests.app("cart", f"template: plain\nenvironments: [dev]\nnamespace: {namespace}\n").commit("Cart")
     git(work, "push", "--quiet")
-    assert delivered.run("rehydrate").code == 0
+    assert stage.run("rehydrate").code == 0
+
+
+def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few_apps(delivered: Stage) -> None:
+    add_cart(delivered, "shopping")
+    work = delivered.manifests.path
     git(work, "pull", "--quiet")
     delivered.manifests.write({"apps/cart/releases/dev/config/app.yaml": CONFIG_MAP})  # as a hand-off may bring it
     git(work, "rm", "-r", "--quiet", "apps/cart/app.yaml")
@@ -92,12 +98,7 @@ def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few
 
 @pytest.mark.long
 def test_what_others_need_stays_when_an_app_goes(delivered: Stage) -> None:
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
-    delivered.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
-    delivered.manifests.app("cart", "template: plain\nenvironments: [dev]\nnamespace: web\n").commit("Cart")
-    git(work, "push", "--quiet")
-    assert delivered.run("rehydrate").code == 0
+    add_cart(delivered, "web")
     before = set(names_in(delivered, "main", "clusters/dev"))
     assert delivered.run("remove", "web", "--environment", "dev", "--by", "Ann").code == 0
     gone = before - set(names_in(delivered, "main", "clusters/dev"))

@@ -106,7 +106,7 @@ def owners_with(text: str, section: str) -> str:
 
 
 def owners_of_environment(text: str, apps: Mapping[str, str], output: str) -> tuple[str, list[str]]:
-    """Return CODEOWNERS with an environment that is reviewed, and the apps that have no entry to add one beside.
+    """Return CODEOWNERS with an environment that is reviewed, and the apps that have no entry to add one next to.
 
     ``apps`` are folders by names; ``output`` is where the environment's YAML is, with ``{app}``. In the section that is
     called like an app, whom its app.yaml names owns that, too: https://docs.gitlab.com/user/project/codeowners/reference/.

@@ -75,7 +75,7 @@ class Cluster:
 
 
 def secret(name: str, **values: str) -> dict[str, Any]:
-    """Return a Secret beside Flux."""
+    """Return a Secret in the namespace of Flux."""
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": _FLUX}, "data": data}
 

@@ -206,14 +206,14 @@ class ClusterFiles:
         if not others:
             folder = self._tree.paths(f"{CLUSTERS}/{cluster}")
             return {path: None for path in folder if not _is_kustomization(path) and self.is_ours(path)}
-        needed = {f"{CLUSTERS}/{cluster}/{_NAMESPACE}{record.namespace(name)}.yaml" for record, name in others}
+        needed = {_namespace_file(cluster, record.namespace(name)) for record, name in others}
         return {path: None for path in self._namespace_files(app, environment, cluster) if path not in needed}
 
     def _namespace_files(self, app: str, environment: str, cluster: str) -> list[str]:
         """Return the file of an app's Namespace; all of them where nothing says any more which one that was."""
         record = self._configuration.apps.get(app)
         if record is not None:
-            file = f"{CLUSTERS}/{cluster}/{_NAMESPACE}{record.namespace(environment)}.yaml"
+            file = _namespace_file(cluster, record.namespace(environment))
             return [file] if self.is_ours(file) else []
         if self._configuration.broken:  # whose Namespaces may be needed
             return []
@@ -223,6 +223,10 @@ class ClusterFiles:
             for path in self._tree.paths(f"{CLUSTERS}/{cluster}")
             if path.startswith(beginning) and self.is_ours(path)
         ]
+
+
+def _namespace_file(cluster: str, namespace: str) -> str:
+    return f"{CLUSTERS}/{cluster}/{_NAMESPACE}{namespace}.yaml"
 
 
 def _path(cluster_name: str, cluster: Cluster, manifest: Manifest) -> str:

@@ -1,6 +1,6 @@
 """Signatures of artifacts by a key, in cosign's format, as cosign and Flux verify them. Pure, but for `read_key`.
 
-https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md: beside the artifact, under a tag that its digest
+https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md: next to the artifact, under a tag that its digest
 gives, stands another one, whose layers are texts that name the digest, each with its signature as an annotation.
 """
 

@@ -69,7 +69,7 @@ class CatFile:
             done = process.run(
                 [*self._args, "--buffer"], env=environment(self._folder), cwd=self._folder, stdin=question
             )
-            return list(_answers(io.BytesIO(done.stdout), count, contents=self._contents))
+            return list(_parsed(io.BytesIO(done.stdout), count, contents=self._contents))
         except (process.ProcessError, ValueError) as error:
             raise self._error(error.stderr if isinstance(error, process.ProcessError) else "") from None
 
@@ -106,10 +106,10 @@ def _exchange(child: process.Child, question: bytes, count: int, *, contents: bo
         raise ValueError("no pipes")
     child.stdin.write(question)
     child.stdin.flush()
-    return _answers(child.stdout, count, contents=contents)
+    return _parsed(child.stdout, count, contents=contents)
 
 
-def _answers(output: IO[bytes], count: int, *, contents: bool) -> Iterator[StoredObject | None]:
+def _parsed(output: IO[bytes], count: int, *, contents: bool) -> Iterator[StoredObject | None]:
     for _ in range(count):
         header = output.readline()
         if header[:-1].endswith(_NONE):

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,8 @@ def push(
     """
     # Of refs that moved, git cannot tell what they contain, and would send all that a commit holds: contents which a
     # partial clone lacks. The negotiation costs a request more, so that a push that finds nothing moved goes without.
-    negotiates = may_be_behind
-
-    def attempt() -> None:
-        nonlocal negotiates
-        begun, negotiates = negotiates, True
-        _push_or_compare(repository, remote, updates, options, negotiate=begun)
-
-    persistently(attempt)
+    negotiates = chain([may_be_behind], repeat(object=True))
+    persistently(lambda: _push_or_compare(repository, remote, updates, options, negotiate=next(negotiates)))
 
 
 def _push_or_compare(
