@@ -6,10 +6,8 @@ What Flux says is a fake; how it is read, weighed and followed is not.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,13 +17,11 @@ from headgate.commands import verbs
 from headgate.commands.options import Resolve, RunOptions
 from headgate.commands.run import run_intent
 from headgate.configuration import Configuration, Owner
-from headgate.errors import HealthUnknownError
-from headgate.flux.verdict import FluxReport, Health, ReportState
-from headgate.health.kubernetes import KubernetesReports
+from headgate.flux.verdict import Health, ReportState
 from headgate.health.read import HealthSources, read_health
 from headgate.landing.workspace import Workspace
-from headgate.records import frozen_record
 from headgate.releases.source import app_source
+from support.flux_reports import Flux
 from support.manifests import ManifestRepository, git
 from support.stage import IMAGE, make_stage, write_app
 
@@ -38,19 +34,6 @@ environments:
 clusters:
   dev: {flux: {}, health: {kubernetes: dev}}
 """
-
-
-@frozen_record(kw_only=False)
-class Flux(KubernetesReports):
-    """A cluster that says what a test lets it say, or does not answer."""
-
-    said: list[FluxReport] = field(default_factory=list)
-    silent: list[bool] = field(default_factory=list)
-
-    def reports(self, context: str, namespace: str, kustomization: str) -> Iterator[FluxReport]:
-        if self.silent:
-            raise HealthUnknownError("the cluster does not answer")
-        yield from (report for report in self.said if report.name == kustomization)
 
 
 class Walk:
@@ -91,9 +74,7 @@ class Walk:
         """Flux says how it is with what is on the default branch now."""
         states: tuple[ReportState, ...] = ("healthy", "failed", "waiting")
         (state,) = self.random.choices(states, weights=(2, 3, 1))
-        time = datetime(2026, 11, 20, tzinfo=UTC) + timedelta(seconds=len(self.flux.said))
-        report = FluxReport(commit=self.head(), name="web.dev", state=state, time=time, reason="Checked")
-        self.flux.said.append(report)
+        self.flux.say(self.head(), "web.dev", state)
         known = {"healthy": self.healthy, "failed": self.failed}.get(state)
         if known is not None:
             known.add(self.version("dev"))

@@ -1,4 +1,4 @@
-"""The laws of state on real git, with everything that users have: parts, reviews, holds, faults, races.
+"""The laws of state on real git, with everything that users have: parts, reviews, holds, faults, races, health.
 
 What runs is not predicted here: after each step the laws are asked of what stands in the repository, and in the end
 everything is let go on, and then the newest of all that was accepted runs.
@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,33 +30,51 @@ from hypothesis.stateful import (
 )
 from ruamel.yaml import YAML
 
-from headgate.commands.options import RunOptions
+from headgate.commands import verbs
+from headgate.commands.options import Resolve, RunOptions
 from headgate.commands.run import run_intent
+from headgate.configuration import Configuration, Owner
 from headgate.errors import GitError
+from headgate.flux.verdict import Health, ReportState
+from headgate.health.read import HealthSources, read_health
 from headgate.intents.decide_held import ClosedRequest, Reject
+from headgate.intents.on_failure import ACTOR
 from headgate.intents.outcome import CHANGES_NOTHING
 from headgate.landing import publish
+from headgate.landing.land import read_state
 from headgate.landing.records import with_records
+from headgate.landing.workspace import Workspace, open_workspace
 from headgate.model import Release
 from headgate.paths import RECORDS_BRANCH
 from headgate.releases.pending import Pending
 from headgate.releases.pending_files import is_record, read_pending
 from headgate.releases.release import parts, read_released
+from headgate.releases.source import app_source
 from headgate.repository.git import Repository, tree_of_commit
 from headgate.repository.remote import RefUpdate
 from headgate.repository.remote import push as real_push
 from headgate.repository.tree import Tree
 from support.cli import Ran, headgate
+from support.flux_reports import Flux
 from support.manifests import ManifestRepository, git
 from test_killed import write_git
 
 SETTINGS = """
 version: 1
+gitlab: {url: "https://gitlab.example.com", project: platform/manifests}
 environments:
   dev: {takes: {branch: main}, delivery: commit}
   staging: {takes: {promotion: dev, auto: true}, delivery: review}
   production: {takes: [{branch: main}, {tag: "v*"}, {promotion: dev}], delivery: review}
+clusters:
+  dev: {flux: {}, health: {kubernetes: dev}}
+  production: {flux: {}, health: {kubernetes: production}}
 """
+FOLLOWS_HEALTH = SETTINGS.replace("auto: true", "auto: healthy")
+GOES_BACK = FOLLOWS_HEALTH.replace("delivery: commit}", "delivery: commit, on_failure: roll-back}").replace(
+    "{promotion: dev}], delivery: review}", "{promotion: dev}], delivery: review, on_failure: roll-back}"
+)
+"""Refused with records apart."""
 SHUT = '      - {days: sun, from: "03:00", to: "03:01", except: ["2020-01-01/2099-12-31"]}'
 """A window that is never open, for an environment in `SETTINGS`."""
 APP = """
@@ -126,15 +145,25 @@ class Repositories(RuleBasedStateMachine):
         self.newest: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.good = True
         self.apart = False
+        self.settings = SETTINGS
+        self.flux = Flux(Path("none"))
+        self.taken_back: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.numbers = itertools.count(1)
 
-    @initialize(apart=st.booleans())
-    def begin(self, apart: bool) -> None:
-        """The first versions come. Where records are apart, no record is ever on the default branch."""
-        self.apart = apart
-        self.configure(SETTINGS)
+    @initialize(
+        settings=st.sampled_from([SETTINGS, FOLLOWS_HEALTH, GOES_BACK, GOES_BACK]),
+        apart=st.booleans(),
+        fails_in=st.sampled_from(["", "dev", "production"]),
+    )
+    def begin(self, settings: str, apart: bool, fails_in: str) -> None:
+        """The first versions come, and one may fail. Where records are apart, the default branch never has one."""
+        self.settings, self.apart = settings, apart and settings != GOES_BACK
+        self.configure(self.settings)
         for project in self.commits:
             self.hand_off(project, self.build(project))
+        if fails_in:
+            self.merge_branch(BRANCH, squash=False, keep=False)
+            self.fails("web", fails_in)
 
     def configure(self, settings: str) -> None:
         """Write headgate.yaml."""
@@ -257,12 +286,89 @@ class Repositories(RuleBasedStateMachine):
             there |= {newest.commit for newest in release.newest.values()}
             assert self.hotfixes.keys() <= there, environment
 
+    @rule(environment=ENVIRONMENTS, state=st.sampled_from(["healthy", "failed", "failed", "waiting"]))
+    def flux_says(self, environment: str, state: ReportState) -> None:
+        """Flux says how the app is in an environment, at what is on the default branch now."""
+        self.flux.say(self.head("main"), f"shop.{environment}", state)
+
+    @rule(project=PROJECTS, environment=ENVIRONMENTS)
+    def fails(self, project: str, environment: str) -> None:
+        """A version comes, lands where nothing keeps it away, and fails."""
+        self.hand_off(project, self.build(project))
+        self.merge_branch(BRANCH, squash=False, keep=False)
+        self.flux_says(environment, "failed")
+        self.schedule()
+
+    @rule(silent=st.booleans())
+    def schedule(self, silent: bool = False) -> None:
+        """The schedule comes: a version that failed goes back once, what is healthy goes on, proposals are renewed.
+
+        Where the cluster does not answer, nothing is known, and nothing goes back.
+        """
+        self.flux.silent.extend([True] * silent)
+        self.go_back()
+        with ExitStack() as stack:
+            sources = {
+                f"acme/{project}": stack.enter_context(app_source(str(self.folder / project), ""))
+                for project in self.commits
+            }
+            self.land(verbs.promote_due(sources.__getitem__, self.read_health))
+        self.run("refresh")
+        self.flux.silent.clear()
+
+    def go_back(self) -> None:
+        """Let versions that failed go back, at once or by a proposal, and look at whether that was right."""
+        before = self.rollbacks()
+        known = {environment: (self.release(environment), self.health(environment)) for environment in before}
+        self.land(verbs.roll_back_failed(self.read_health))
+        after = self.rollbacks()
+        for environment, (release, health) in known.items():
+            if before[environment] != after[environment]:
+                assert self.settings == GOES_BACK
+                assert health is not None
+                assert health.state == "failed"
+                assert not health.was_healthy
+                assert release.pin is None
+                self.note_taken_back(environment, release)
+        self.land(verbs.roll_back_failed(self.read_health))
+        assert self.rollbacks() == after, "it goes back once"
+
+    def rollbacks(self) -> dict[str, object]:
+        """Return what runs in each environment, and which automatic roll-back is proposed there."""
+        proposals = {environment: self.pending(environment).proposal for environment in self.runs_in() - {"staging"}}
+        return {
+            environment: (parts(self.release(environment)), proposal and proposal.record.actor == ACTOR)
+            for environment, proposal in proposals.items()
+        }
+
+    def note_taken_back(self, environment: str, release: Release) -> None:
+        """Note that what an environment runs may give way to what ran before."""
+        known = self.taken_back[environment]
+        for name, part in parts(release).items():
+            known[name] = max(known.get(name, 0), self.number(part.project, part.commit))
+
+    def read_health(
+        self, workspace: Workspace, configuration: Configuration, owners: Sequence[Owner]
+    ) -> dict[Owner, Health]:
+        """Read what Flux says."""
+        return read_health(workspace, configuration, owners, HealthSources(kubernetes=self.flux))
+
+    def health(self, environment: str) -> Health | None:
+        """Return how the app is in an environment."""
+        with open_workspace(self.remote.as_uri()) as workspace:
+            configuration = read_state(workspace).configuration
+            return self.read_health(workspace, configuration, [("shop", environment)]).get(("shop", environment))
+
+    def land(self, resolve: Resolve) -> None:
+        """Land what a run makes of the repository."""
+        assert run_intent(RunOptions(manifests=self.remote.as_uri()), resolve) in ENDS_WELL
+
     @rule(project=PROJECTS)
     def now(self, project: str) -> None:
         """A person delivers the newest version past every hold."""
         self.hand_off(project, len(self.commits[project]), "--now")
 
-    @rule(other=PROJECTS, command=st.sampled_from(["refresh", "rehydrate", "web", "api"]))
+    @rule(other=PROJECTS, command=st.sampled_from(["refresh", "rehydrate", "schedule", "web", "api"]))
     def race(self, other: str, command: str) -> None:
         """A run loses: right before its first push another one lands."""
         numbers = {project: self.build(project) for project in {other, command} & self.commits.keys()}
@@ -273,6 +379,8 @@ class Repositories(RuleBasedStateMachine):
         def second() -> None:
             if command in numbers:
                 self.hand_off(command, numbers[command])
+            elif command == "schedule":
+                self.go_back()
             else:
                 self.run(command)
 
@@ -295,8 +403,11 @@ class Repositories(RuleBasedStateMachine):
 
     @rule(command=st.sampled_from(["refresh", "rehydrate"]))
     def runs(self, command: str) -> None:
-        """A run comes that nobody asked for."""
+        """A run comes that nobody asked for: with nothing pending, what runs in dev stays."""
+        there = self.good and "dev" in self.runs_in() and self.pending("dev").is_empty
+        before = parts(self.release("dev"))
         self.run(command)
+        assert not there or parts(self.release("dev")) == before
 
     @rule(to=st.sampled_from(["staging", "production"]))
     def promote(self, to: str) -> None:
@@ -317,7 +428,7 @@ class Repositories(RuleBasedStateMachine):
     @rule(environment=ENVIRONMENTS)
     def window_shuts(self, environment: str) -> None:
         """The time comes at which an environment takes nothing by itself."""
-        lines = SETTINGS.splitlines()
+        lines = self.settings.splitlines()
         at = next(i for i, line in enumerate(lines) if line.startswith(f"  {environment}:"))
         lines[at] = lines[at].replace("{takes", f"{{windows: [{SHUT.strip(' -')}], takes")
         self.configure("\n".join(lines))
@@ -325,7 +436,7 @@ class Repositories(RuleBasedStateMachine):
     @rule()
     def windows_open(self) -> None:
         """The time comes at which every environment takes what was held."""
-        self.configure(SETTINGS)
+        self.configure(self.settings)
         self.run("rehydrate")
 
     @rule(environment=ENVIRONMENTS)
@@ -531,6 +642,7 @@ class Repositories(RuleBasedStateMachine):
             assert not self.left(environment)
             if environment in self.accepted:
                 self.accepted[environment], self.newest[environment] = {}, {}
+                self.taken_back[environment] = {}
             if environment == "production":
                 self.rejected.clear()
 
@@ -600,6 +712,10 @@ class Repositories(RuleBasedStateMachine):
         recorded_later = {
             name: self.number(part.project, part.commit) for one in later for name, part in one.parts.items()
         }
+        for name, part in parts(self.release(environment)).items():
+            number = self.number(part.project, part.commit)
+            back = self.taken_back[environment].get(name, 0)
+            assert number == newest[name] or back >= newest[name], (environment, name, number, newest)
         for name, number in accepted.items():
             rejected = self.rejected.get(name, 0) if environment == "production" else 0
             assert recorded_later.get(name, newest.get(name)) == number or rejected >= number, (environment, name)
