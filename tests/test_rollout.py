@@ -31,7 +31,10 @@ environments:
   tools: {delivery: commit}
   store: {delivery: commit, output: {oci: {repository: "{registry}/deploy/{environment}"}}}
 clusters:
-  eu: {environments: [dev, tools], flux: {{unasked}, receiver: flux-receiver}, health: {kubernetes: eu}}
+  eu:
+    environments: [dev, tools]
+    flux: {{unasked}, receiver: flux-receiver, service_account: "apply-{environment}"}
+    health: {kubernetes: eu}
   us:
     environments: [dev, production, store]
     flux: {{flux}, statuses: flux-statuses, cosign: artifacts, sops: sops-keys}
@@ -77,8 +80,12 @@ spec:
     spec:
       containers: [{name: app, image: registry.example.com/platform/tool:1.0}]
 """
-
-
+GREEDY = """
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: above-all}
+value: 1000000
+"""
 STORED = TEMPLATE.replace("registry.example.com/platform/tool:1.0", "{{ values.image }}")
 SOPS = Path(__file__).parent / "cluster/sops"
 
@@ -98,6 +105,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
     with rollout(tmp_path_factory.mktemp("rollout"), SETTINGS, "eu", "us") as made:
         made.clusters["eu"].apply(VOLUME)
         made.clusters["us"].apply(VOLUME)
+        add_accounts(made.clusters["eu"])
         key, public = artifact_key(tmp_path_factory.mktemp("key"))
         made.acme.manifests.variables["HEADGATE_ARTIFACT_KEY"] = Variable(str(key), protected=True, masked=False)
         keys = secret("sops-keys", **{"test.agekey": (SOPS / "test.agekey").read_text()})
@@ -109,6 +117,16 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
         }
         made.call_flux("eu")
         yield Apps(made, projects, first)
+
+
+def add_accounts(cluster: Cluster) -> None:
+    """Add the accounts by which Flux applies: one has all rights, that of the tools has them in their namespace."""
+    cluster.kubectl("create", "namespace", "tools")
+    for environment in ("dev", "tools"):
+        cluster.kubectl("create", "serviceaccount", f"apply-{environment}", "--namespace=flux-system")
+    dev, tools = (f"--serviceaccount=flux-system:apply-{environment}" for environment in ("dev", "tools"))
+    cluster.kubectl("create", "clusterrolebinding", "apply-dev", "--clusterrole=cluster-admin", dev)
+    cluster.kubectl("create", "rolebinding", "apply-tools", "--namespace=tools", "--clusterrole=admin", tools)
 
 
 def add(made: Rollout, name: str, more: dict[str, str]) -> Project:
@@ -235,6 +253,21 @@ def test_a_change_of_a_template_reaches_twenty_apps_by_one_commit(apps: Apps) ->
     assert (len(found), images) == (len(TOOLS), {"registry.example.com/platform/tool:1.1"})
     ran = wait(apps, "--environment", "tools", "--timeout", "60s")
     assert (ran.returncode, ran.stdout.count(": healthy since ")) == (0, len(TOOLS)), ran.stdout
+
+
+def test_an_app_may_only_what_its_service_account_may(apps: Apps) -> None:
+    """All else on ``eu`` is applied by such accounts, too."""
+    made = apps.rollout
+    app = "template: greedy\nnamespace: tools\nenvironments: [tools]\n"
+    files: dict[str, str | None] = {"apps/greedy/app.yaml": app, "templates/greedy/greedy.yaml.j2": GREEDY}
+    made.push_manifests(files, message="A greedy app")
+    made.wait_for_flux("eu", "greedy.tools.eu", reason="ReconciliationFailed")
+    ran = wait(apps, "greedy", "--environment", "tools", "--json")
+    (found,) = json.loads(ran.stdout)["apps"]
+    assert (ran.returncode, found["health"]) == (35, "failed"), found
+    assert "system:serviceaccount:flux-system:apply-tools" in found["reason"]
+    assert "forbidden" in found["reason"]
+    assert "above-all" not in made.clusters["eu"].kubectl("get", "priorityclasses", "--output=name")
 
 
 def test_signed_artifacts_are_applied_in_order_and_decrypted(apps: Apps) -> None:

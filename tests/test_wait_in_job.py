@@ -104,6 +104,16 @@ def test_what_flux_has_not_ended_and_what_was_replaced(place: Waiting) -> None:
 
 
 @pytest.mark.long
+def test_what_nothing_tells_is_unknown(place: Waiting) -> None:
+    """GitLab does not let a job token read statuses, so a project without another token knows nothing."""
+    place.acme.manifests.variables.pop("HEADGATE_TOKEN")
+    job, own = place.deliver(place.says("ReconciliationSucceeded"))
+    assert "shop in dev: health is unknown: no token of this run reads commit statuses of the manifest project" in job.log
+    assert (job.status, own.status) == ("failed", "failed")
+    assert place.acme.hydrations()[-1].jobs[0].status == "success"  # it has landed
+
+
+@pytest.mark.long
 def test_what_is_proposed_or_held_is_not_waited_for_and_what_is_merged_is(place: Waiting) -> None:
     acme, gitlab = place.acme, place.acme.gitlab
     place.settings(lambda text: f"{text}\n  production: {HEALTH}\n")
