@@ -150,14 +150,9 @@ class Repositories(RuleBasedStateMachine):
         self.taken_back: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.numbers = itertools.count(1)
 
-    @initialize(
-        settings=st.sampled_from([SETTINGS, FOLLOWS_HEALTH, GOES_BACK, GOES_BACK]),
-        apart=st.booleans(),
-        fails_in=st.sampled_from(["", "dev", "production"]),
-    )
-    def begin(self, settings: str, apart: bool, fails_in: str) -> None:
-        """The first versions come, and one may fail. Where records are apart, the default branch never has one."""
-        self.settings, self.apart = settings, apart and settings != GOES_BACK
+    def start(self, settings: str, *, apart: bool, fails_in: str) -> None:
+        """Let the first versions come."""
+        self.settings, self.apart = settings, apart
         self.configure(self.settings)
         for project in self.commits:
             self.hand_off(project, self.build(project))
@@ -721,6 +716,29 @@ class Repositories(RuleBasedStateMachine):
             assert recorded_later.get(name, newest.get(name)) == number or rejected >= number, (environment, name)
 
 
+class AnyRepositories(Repositories):
+    """With any settings and any beginning."""
+
+    @initialize(
+        settings=st.sampled_from([SETTINGS, FOLLOWS_HEALTH, GOES_BACK, GOES_BACK]),
+        apart=st.booleans(),
+        fails_in=st.sampled_from(["", "dev", "production"]),
+    )
+    def begin(self, settings: str, apart: bool, fails_in: str) -> None:
+        """The first versions come, and one may fail. Where records are apart, the default branch never has one."""
+        self.start(settings, apart=apart and settings != GOES_BACK, fails_in=fails_in)
+
+
+class VersionsThatFail(Repositories):
+    """Beginning with a version that failed, so that going back meets everything else."""
+
+    @initialize(environment=ENVIRONMENTS)
+    def begin(self, environment: str) -> None:
+        """The first versions come, and one fails."""
+        self.start(GOES_BACK, apart=False, fails_in=environment)
+        assert self.taken_back[environment]
+
+
 def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
     """Run something, with something else landing right before its first push."""
     pushes: list[int] = []
@@ -736,7 +754,7 @@ def losing(run: Callable[[], object], first: Callable[[], object]) -> None:
         run()
 
 
-def run_machine(examples: int, steps: int, *, derandomize: bool) -> None:
+def run_machine(machine: type[Repositories], examples: int, steps: int, *, derandomize: bool) -> None:
     """Run sequences of so many steps."""
     chosen = settings(
         max_examples=examples,
@@ -746,22 +764,34 @@ def run_machine(examples: int, steps: int, *, derandomize: bool) -> None:
         database=None,
         phases=[Phase.generate],  # what fails is told as it was: to make it smaller takes longer than to read it
     )
-    run_state_machine_as_test(Repositories, settings=chosen)
+    run_state_machine_as_test(machine, settings=chosen)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("clean_user")
 def test_laws_hold_on_real_git() -> None:
-    run_machine(3, 12, derandomize=True)
+    run_machine(AnyRepositories, 3, 12, derandomize=True)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("clean_user")
+def test_laws_hold_where_versions_fail() -> None:
+    run_machine(VersionsThatFail, 2, 12, derandomize=True)
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("clean_user")
+def test_laws_hold_where_versions_fail_in_more_sequences() -> None:
+    run_machine(VersionsThatFail, 30, 20, derandomize=False)
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("clean_user")
 def test_laws_hold_on_real_git_in_more_sequences() -> None:
-    run_machine(15, 15, derandomize=False)
+    run_machine(AnyRepositories, 15, 15, derandomize=False)
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("clean_user")
 def test_laws_hold_on_real_git_for_long() -> None:
-    run_machine(300, 20, derandomize=False)
+    run_machine(AnyRepositories, 300, 20, derandomize=False)
