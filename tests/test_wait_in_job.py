@@ -108,7 +108,7 @@ def test_what_nothing_tells_is_unknown(place: Waiting) -> None:
     """GitLab does not let a job token read statuses, so a project without another token knows nothing."""
     place.acme.manifests.variables.pop("HEADGATE_TOKEN")
     job, own = place.deliver(place.says("ReconciliationSucceeded"))
-    assert "shop in dev: health is unknown: no token of this run reads commit statuses of the manifest project" in job.log
+    assert "shop in dev: health is unknown: no token of this run reads commit statuses" in job.log
     assert (job.status, own.status) == ("failed", "failed")
     assert place.acme.hydrations()[-1].jobs[0].status == "success"  # it has landed
 
