@@ -83,7 +83,7 @@ apiserver: ## build the Kubernetes API server that tests apply to, unless it is 
 cluster-tools: $(VENV)/.ready tools validator registry gitlab-ci-local ## build a cluster with Flux, unless it is there (this takes 10 to 15 minutes)
 	@image/build-tools $(TOOLS) cluster
 
-flux-crds: ## make the CRDs of Flux that tests apply Flux objects to
+flux-crds: ## make the CRDs of Flux that tests apply Flux objects to, and fetch that of Argo CD's Application
 	@image/build-tools $(TOOLS) flux-crds
 
 staticcheck: ## build what checks the engine's sources

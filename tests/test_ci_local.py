@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,12 +17,12 @@ import yaml
 from headgate import __version__
 from headgate.scaffolding import SETUPS
 from support.cli import headgate
-from support.components import ROOT, TEMPLATES, complaints
+from support.components import TEMPLATES, complaints
 from support.gitlab.locally import TOOL, answered
 from support.manifests import git
+from support.pages import PAGES, blocks
 
 GOLDEN = Path(__file__).parent / "components"
-PAGES = ("README.md", "docs/components.md")
 HOST = "gitlab.example.com"
 PROGRAM = TOOL / "bin" / "gitlab-ci-local"
 
@@ -32,9 +31,10 @@ def snippets() -> dict[str, str]:
     """Return the CI files that the documentation shows, named by page and number."""
     found: dict[str, str] = {}
     for page in PAGES:
-        blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-        shown = [block for block in blocks if "component:" in block]
+        shown = [block.text for block in blocks(page, "yaml") if "component:" in block.text]
         found |= {f"{Path(page).stem.lower()}-{number}": text for number, text in enumerate(shown, 1)}
+        alone = [block.text for block in blocks(page, "yaml") if block.text.startswith("workflow:")]
+        found |= {f"{Path(page).stem.lower()}-workflow-{number}": text for number, text in enumerate(alone, 1)}
     return found
 
 

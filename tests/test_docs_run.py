@@ -1,123 +1,208 @@
-"""The how-to pages: their commands do what they are for, run one after another as they stand there."""
+"""The pages' commands: each is typed into a terminal as it stands there, and does what it is for.
+
+Every page with shell blocks is walked, or another test runs it. What cannot run here is listed, with the reason.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from headgate.model import App, Settings
-from support.cli import headgate
-from support.manifests import DEPLOYMENT, ManifestRepository, git
-from test_docs import ROOT, commands
+from headgate.registry.signature import read_key
+from support import scenes
+from support.pages import PAGES, ROOT, all_blocks, blocks, command_lines, read_page
+from support.place import NEWER, Place, make_place
+from support.promises import kept
+from support.scenes import Scene
 
-PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
-WITH_SNIPPETS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-ELSEWHERE = {"doctor"}
-"""What asks a GitLab: the tutorial on GitLab is walked by test_tutorial_on_gitlab, all findings are in test_doctor."""
+SECRET_KEYS = "^(data|stringData)$"
+REFERENCE = "docs/reference/commands.md"
 
-SETTINGS = """
-version: 1
-environments:
-  dev: {takes: {branch: main}, delivery: commit}
-  production: {takes: {promotion: dev}, delivery: commit}
-"""
-# The versions that the pages name, and one after them.
-VERSIONS = (
-    ("9f04c1d2ab77", "2.0.7", "7d0c1f6e2b90"),
-    ("a1b2c3d4e5f6", "2.1.0", "8e1d2a7f3c01"),
-)
+WALKED: Mapping[str, tuple[Scene | None, ...]] = {
+    "README.md": (None, scenes.in_app_of_the_smallest, scenes.in_checkout_up_to_date, scenes.with_nothing),
+    "docs/adopting.md": (
+        *(scenes.with_plain_yaml, scenes.with_own_environments, scenes.with_flux, scenes.with_chart),
+        scenes.with_digests,
+    ),
+    "docs/delivery.md": (scenes.above,),
+    "docs/how-to/application-operator.md": (scenes.in_checkout,),
+    "docs/how-to/developer.md": (scenes.in_checkout,),
+    "docs/how-to/devops-engineer.md": (scenes.with_nothing,),
+    "docs/how-to/platform-engineer.md": (scenes.above,),
+    "docs/how-to/release-manager.md": (scenes.in_checkout,),
+    "docs/how-to/security-analyst.md": (scenes.in_checkout,),
+    "docs/how-to/security-operations.md": (scenes.in_checkout,),
+    "docs/how-to/team-lead.md": (scenes.in_checkout,),
+    "docs/how-to/test-engineer.md": (scenes.in_checkout,),
+    "docs/migration/flux-image-automation.md": (scenes.with_image_automation,),
+    "docs/migration/gitlab-agent.md": (scenes.of_the_agent,),
+    "docs/migration/gitopscli.md": (scenes.of_gitopscli,),
+    "docs/migration/upgrade-from-1.0.md": (scenes.hydrated_by_1_0, None, scenes.committed),
+    "docs/reading.md": (scenes.in_checkout,),
+    "docs/releasing.md": (scenes.with_release,),
+    "docs/setup.md": (scenes.in_empty_project,),
+    "docs/site.md": (scenes.above,),
+}
+"""Pages whose blocks are typed here, with the scene of each block; one without is typed where the one before it was."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "docs/scale.md": "test_split_templates.py",
+    "docs/tutorial.md": "test_tutorial.py",
+    "docs/tutorial-gitlab.md": "test_tutorial_on_gitlab.py",
+}
+"""Pages whose blocks another test runs as they stand there."""
+
+_SOPS = "the recipient is a person's own, and tests have no SOPS; test_rollout.py has a file that it wrote"
+NOT_RUN: Mapping[str, str] = {
+    "make demo": "installs what it needs; what it runs is `headgate demo`, which the reference has as an example",
+    "make cluster": "builds for minutes; test_rollout.py and test_cluster_demo.py run the clusters that it starts",
+    "make test": "runs this test",
+    "headgate demo --cluster": "needs the clusters' programs; test_cluster_demo.py runs it",
+    "headgate ci": "runs in a pipeline's job, which test_endtoend.py runs",
+    "headgate hand-off": "runs in a pipeline's job, which test_endtoend.py runs",
+    "headgate preview": "runs in a pipeline's job, which test_endtoend.py runs",
+    "headgate warm --shard 1/4": "runs in a pipeline's job, which test_warm_jobs.py runs",
+    f"sops encrypt --encrypted-regex '{SECRET_KEYS}' --age AGE_RECIPIENT --in-place secret.yaml": _SOPS,
+}
+"""Lines that cannot run here, and why."""
+
+STAND_INS: Mapping[str, str] = {
+    "flux": "its CLI cannot be built of its module; kustomize builds what it would, with the options that it asks for",
+    "cosign": "it would verify a release on GitLab.com with Sigstore's log; which options it has is read from its help",
+    "crane": "it would ask GitLab.com's registry for that release",
+}
+"""Programs of others that something stands for here, and why."""
+
+PLACEHOLDERS: Mapping[str, Mapping[str, Callable[[Place], str]]] = {
+    "README.md": {"sha256:...": lambda _: f"sha256:{NEWER[2]:0<64}"},
+    "docs/setup.md": {
+        "SETUP_TOKEN=...": lambda place: f"SETUP_TOKEN={place.token}",
+        "DOCTOR_TOKEN=...": lambda place: f"DOCTOR_TOKEN={place.token}",
+    },
+    REFERENCE: {"sha256:...": lambda _: f"sha256:{NEWER[2]:0<64}", "4bc8...": lambda _: f"{'4bc8':0<40}"},
+}
+"""What of a page a person fills in, and with what."""
+
+EXAMPLE_SCENES: Mapping[str, Scene] = {
+    "adopt": scenes.with_plain_yaml,
+    "adopt ../manifests": scenes.beside_podinfo,
+    "app add": scenes.after_init,
+    "demo": scenes.with_nothing,
+    "deliver ": scenes.in_the_smallest,
+    "doctor": scenes.after_init,
+    "environment add": scenes.after_init,
+    "init": scenes.in_empty_project,
+    "preview": scenes.in_app_with_config,
+}
+"""Where an example is typed, by what it begins with; elsewhere it is the checkout."""
+
+
+def _with_key(place: Place) -> None:
+    """The key that openssl made is one that Headgate signs with, and its public half verifies."""
+    key = read_key(str(place.terminal.folder / "artifacts.pem"))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert (place.terminal.folder / "artifacts.pub").read_bytes() == public
+
+
+AFTER: Mapping[str, Callable[[Place], None]] = {"docs/delivery.md": _with_key}
+"""What is so when the blocks of a page ran that have no command of Headgate's."""
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that keeps what all places begin with."""
+    return tmp_path_factory.mktemp("delivered")
 
 
 @pytest.fixture
-def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a checkout with the app of the pages, whose two versions went to production, in the folder above it."""
-    made = ManifestRepository(tmp_path / "manifests")
-    made.path.mkdir()
-    git(made.path, "init", "--quiet", "--initial-branch=main")
-    made.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml": DEPLOYMENT.replace("acme/web", "acme/shop")})
-    made.app("shop", "project: acme/shop\nimages: {web: registry.example.com/acme/shop}\ntemplate: web\n")
-    made.commit("Begin")
-    git(tmp_path, "clone", "--quiet", "--bare", str(made.path), "manifests.git")
-    git(made.path, "remote", "add", "origin", str(tmp_path / "manifests.git"))
-    git(made.path, "fetch", "--quiet", "origin")
-    git(made.path, "branch", "--quiet", "--set-upstream-to=origin/main")
-    monkeypatch.chdir(made.path)
-    for commit, tag, digest in VERSIONS:
-        image = f"registry.example.com/acme/shop:{tag}@sha256:{digest:0<64}"
-        named = ["--project", "acme/shop", "--commit", f"{commit:0<40}", "--by", "mia", "--allow-diverged"]
-        assert headgate("deliver", *named, "--image", image).code == 0
-        assert headgate("promote", "shop", "--from", "dev", "--to", "production", "--by", "mia").code == 0
-    return made.path
+def place(tmp_path: Path, delivered: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with make_place(tmp_path, delivered, monkeypatch) as made:
+        made.terminal.around = partial(kept, made)
+        monkeypatch.setenv("HEADGATE_TOKEN", made.token)
+        yield made
 
 
-def lines(page: Path) -> list[list[str]]:
-    """Return the command lines of a page."""
-    return [words for words in commands(page) if words[0] not in ELSEWHERE]
+def filled_in(page: str, text: str, place: Place) -> str:
+    """Return a block as a person types it: without what cannot run, and with what is theirs to fill in."""
+    lines = re.findall(r"(?:.*\\\n)*.*\n", text)
+    runs = "".join(line for line in lines if not is_left_out(line))
+    for placeholder, value in PLACEHOLDERS.get(page, {}).items():
+        runs = runs.replace(placeholder, value(place))
+    return runs
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if lines(page)], ids=lambda page: page.stem)
-def test_each_command_does_what_it_is_for(page: Path, manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if any("manifests" in words for words in lines(page)):  # the page names the checkout from the folder above it
-        monkeypatch.chdir(manifests.parent)
-    if any(words[0] == "init" for words in lines(page)):  # it begins with nothing
-        (manifests.parent / "empty").mkdir()
-        monkeypatch.chdir(manifests.parent / "empty")
-    for words in lines(page):
-        ran = headgate(*words)
-        assert ran.code == 0, (words, ran.out, ran.err)
-        assert ran.out, words
-        if "--json" in words:
-            assert json.loads(ran.out), words
-        if words[0] == "init":  # the first step that it prints
-            git(Path("manifests"), "init", "--quiet", "--initial-branch=main")
-            ManifestRepository(Path("manifests")).commit()
+LONG = (
+    *("README.md", "docs/adopting.md", "docs/migration/flux", "docs/migration/gitlab", "docs/migration/gitops"),
+    *("docs/releasing.md", "docs/setup.md", "docs/site.md"),
+)
+"""Pages that take longer, or need what only the long tests build."""
 
 
-def snippets() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the snippets of the pages that show configuration: page and number, and what they hold."""
-    for page in WITH_SNIPPETS:
-        for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
-            for found in yaml.safe_load_all(text):
-                is_record = "dependencies" in (found.get("config") or {})  # which Headgate writes
-                if found.keys() <= Settings.model_fields.keys() | App.model_fields.keys() and not is_record:
-                    yield f"{page.stem}-{number}", found
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.long if page.startswith(LONG) else ()) for page in WALKED]
+)
+def test_each_command_of_a_page_does_what_it_is_for(page: str, place: Place) -> None:
+    found = blocks(page, "sh")
+    assert len(WALKED[page]) <= len(found)
+    for block in found:
+        scene = WALKED[page][block.number] if block.number < len(WALKED[page]) else None
+        if scene is not None:
+            scene(place)
+        text = filled_in(page, block.text, place)
+        if text.strip():
+            place.terminal.run(text)
+    if page in AFTER:
+        AFTER[page](place)
 
 
-SNIPPETS = dict(snippets())
+def examples() -> list[str]:
+    """Return the examples of the reference that can run here."""
+    return [line for line in command_lines(REFERENCE) if not is_left_out(line)]
 
 
-@pytest.mark.parametrize("name", SNIPPETS)
-def test_each_snippet_of_configuration_is_valid(name: str, tmp_path: Path) -> None:
-    made, found = ManifestRepository.make(tmp_path / "manifests"), SNIPPETS[name]
-    environments: dict[str, dict[str, Any]] = {"dev": {"delivery": "commit"}, "production": {"delivery": "review"}}
-    whole: dict[str, Any] = {"version": 1, "gitlab": {"url": "https://gitlab.example.com", "project": "acme/manifests"}}
-    app: dict[str, Any] = {
-        "project": "acme/shop",
-        "images": {"shop": "registry.example.com/acme/shop"},
-        "template": "web",
-    }
-    if found.keys() <= Settings.model_fields.keys():
-        for environment, settings in found.pop("environments", {}).items():
-            environments[environment] = {"delivery": "commit", **settings}
-        clusters = found.get("clusters", {})
-        if not any("cluster" in one for one in environments.values()) and "environments" not in str(clusters):
-            environments = {name: {"delivery": "commit"} for name in clusters} | environments
-        whole |= found
-    else:
-        app |= found
-    others = [other for other in app.get("depends_on", []) if other != "shop"]
-    whole["environments"] = environments
-    made.write({"headgate.yaml": yaml.safe_dump(whole, sort_keys=False), "templates/web/web.yaml": DEPLOYMENT})
-    for one in ("shop", *others):
-        own = {key: value for key, value in app.items() if key != "depends_on" or one == "shop"}
-        made.app(one, yaml.safe_dump(own | {"images": {one: f"registry.example.com/acme/{one}"}}))
-    ran = made.commit().hydrate("--all", "--check")
-    assert "error: headgate.yaml" not in ran.err, ran.err
-    assert "app.yaml" not in ran.err, ran.err
-    assert ran.code == 0, (ran.out, ran.err)
+def is_left_out(line: str) -> bool:
+    """Whether a line cannot run here."""
+    return line.partition(" #")[0].strip() in NOT_RUN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("line", examples(), ids=lambda line: line[:70])
+def test_each_example_of_the_reference_does_what_it_is_for(
+    line: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADGATE_RESULTS", str(place.folder / "results"))
+    monkeypatch.setenv("HEADGATE_RESULTS_KEY", "a secret")
+    begins = [words for words in EXAMPLE_SCENES if line.startswith(f"headgate {words}")]
+    if begins:
+        EXAMPLE_SCENES[max(begins, key=len)](place)
+    place.terminal.run(filled_in(REFERENCE, f"{line}\n", place))
+
+
+def test_each_page_with_commands_is_run() -> None:
+    lists = [*WALKED, *ELSEWHERE, REFERENCE]
+    assert len(set(lists)) == len(lists)
+    assert {page for page in PAGES if not all(map(is_left_out, command_lines(page)))} == set(lists)
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / "tests" / test).read_text()
+
+
+def test_no_list_names_what_no_page_has() -> None:
+    lines = [line.partition(" #")[0].strip() for page in PAGES for line in command_lines(page)]
+    assert NOT_RUN.keys() <= set(lines)
+    for program in STAND_INS:
+        assert any(re.search(rf"\b{program} ", line) for line in lines), program
+    for page, placeholders in PLACEHOLDERS.items():
+        assert all(placeholder in read_page(page) for placeholder in placeholders)
+
+
+def test_no_block_escapes_these_tests() -> None:
+    for page in PAGES:
+        fences = re.findall(r"^ *```", read_page(page), re.MULTILINE)
+        assert len(fences) == 2 * len(all_blocks(page)), page
+        for block in blocks(page, ""):  # what has no language is what something prints, or a picture
+            assert not re.match(r"\$ |(headgate|git|kubectl|make) [a-z]", block.text), block.name

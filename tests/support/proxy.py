@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass
@@ -19,8 +20,11 @@ class Proxy:
 
 
 @contextmanager
-def serve_proxy() -> Iterator[Proxy]:
-    """Run a proxy that leads every name to this machine, for as long as the block lasts."""
+def serve_proxy(ports: Mapping[int, int] = MappingProxyType({})) -> Iterator[Proxy]:
+    """Run a proxy that leads every name to this machine, for as long as the block lasts.
+
+    ``ports`` says which port is meant here by another one.
+    """
     proxy = Proxy()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -29,7 +33,8 @@ def serve_proxy() -> Iterator[Proxy]:
             while self.rfile.readline().strip():
                 pass
             proxy.asked.append(f"{verb} {target}")
-            with socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1]))) as upstream:
+            port = int(target.rsplit(":", 1)[1])
+            with socket.create_connection(("127.0.0.1", ports.get(port, port))) as upstream:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 back = threading.Thread(target=_pass_on, args=(upstream, self.connection), daemon=True)
                 back.start()
