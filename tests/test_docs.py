@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from headgate.arguments import app
+from support.typed import take_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -52,11 +50,8 @@ def test_each_command_in_a_sentence_is_one_that_the_program_takes(page: Path) ->
     """Commands in blocks are run by test_docs_run.py; those in sentences have the program's verbs and options."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     for shown in re.findall(r"`headgate ([a-z][^`]*)`", text):
-        command: Any = typer.main.get_command(app)
         words = shown.split()
-        while hasattr(command, "commands"):
-            assert words[0] in command.commands, shown
-            command = command.commands[words.pop(0)]
+        _, command = take_command(words)
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         assert set(re.findall(r"--[a-z-]+", " ".join(words))) <= options, shown
 

@@ -125,6 +125,7 @@ def test_status(fleet: Fleet) -> None:
     assert_printed(shown("docs/reading.md", 0), fleet.run("status"))
 
 
+@pytest.mark.long
 def test_where(fleet: Fleet) -> None:
     assert_printed(shown("docs/reading.md", 1), fleet.run("where", "registry.example.com/acme/shop:2.0.7"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,25 @@ class Typed:
         return not only_shows and self.verb not in READS
 
 
+def take_command(words: list[str]) -> tuple[list[str], Any]:
+    """Take the words of a verb off a command line; return these, and the command. Raises KeyError for none."""
+    verb, command = [], program()
+    while hasattr(command, "commands"):
+        verb.append(words.pop(0))
+        command = command.commands[verb[-1]]
+    return verb, command
+
+
+@cache
+def program() -> Any:
+    """Return the program with all its commands, which takes a while to make."""
+    return typer.main.get_command(app)
+
+
 def parse(words: list[str], folder: Path) -> Typed:
     """Read a command line as the program does."""
-    command: Any = typer.main.get_command(app)
-    rest, verb = list(words), []
-    while hasattr(command, "commands"):
-        verb.append(rest.pop(0))
-        command = command.commands[verb[-1]]
+    rest = list(words)
+    verb, command = take_command(rest)
     given = command.make_context(" ".join(verb), rest).params
     return Typed(verb=" ".join(verb), given=given, folder=folder)
 
