@@ -103,7 +103,7 @@ def _where(place: Place, typed: Typed, ran: Ran) -> None:
     if not typed["json"]:
         assert f"{IMAGE}:{tag}" in ran.out
         assert f"@sha256:{digest}" in ran.out
-        assert "handed off by mia" in " ".join(ran.out.split())
+        assert re.search(r" runs +\S+ \S+ +(mia|Ada)$", ran.out, re.MULTILINE), ran.out
         return
     places = json.loads(ran.out)["places"]
     running = {("shop", name) for name in ("dev", "production") if tag_of(place, typed, name) == tag}

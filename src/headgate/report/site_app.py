@@ -57,7 +57,7 @@ def _parts(facts: SiteFacts, release: Release | None) -> Iterator[tuple[str, str
         image = release.images.get(name) if release and name != CONFIG else None
         commit = link(part.commit[:SHORT], facts.commit_url(part.project, part.commit))
         ref = part.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-        by = f", handed off by {escaped(part.actor)}" if part.actor else ""
+        by = f", by {escaped(part.actor)}" if part.actor else ""
         shown = f"<code>{escaped(image.reference)}</code><br>" if image else ""
         yield name, f"{shown}{escaped(part.project)} <code>{commit}</code> ({escaped(ref)}){by}"
 

@@ -53,10 +53,9 @@ def _source(place: ImagePlace) -> str:
     part = place.part
     if part is None:
         return "of a template or an app's config, or edited by hand: no hand-off brought it"
-    by = f", handed off by {part.actor}" if part.actor else ""
-    pipeline = f" in pipeline {part.pipeline}" if part.pipeline else ""
+    pipeline = f", handed off in pipeline {part.pipeline}" if part.pipeline else ""  # by whom stands with each place
     ref = part.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    return f"from {part.project}@{part.commit[:SHORT]} ({ref}){by}{pipeline}"
+    return f"from {part.project}@{part.commit[:SHORT]} ({ref}){pipeline}"
 
 
 def _row(place: ImagePlace) -> list[Cell]:
