@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
 from headgate.impact.reach import reach_of
-from headgate.objects.edits import field_names, identity
+from headgate.objects.edits import field_names, same
 from headgate.objects.kinds import POD_SPECS
 from headgate.objects.lookup import value_at
 from headgate.objects.running import RunningChange, pod_template
@@ -139,7 +139,7 @@ def _pods(change: RunningChange) -> Iterator[Effect]:
     if new.kind_name not in POD_SPECS:
         return
     before, after = change.before, change.after
-    if identity(pod_template(before, old.kind_name)) == identity(pod_template(after, new.kind_name)):
+    if same(pod_template(before, old.kind_name), pod_template(after, new.kind_name)):
         return
     if new.kind_name in ("Job.batch", "Pod"):
         if old.name != new.name:
@@ -161,7 +161,7 @@ def _config(old: Manifest, new: Manifest) -> Iterator[Effect]:
     """https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically."""
     if new.kind_name not in ("ConfigMap", "Secret") or old.name != new.name:
         return
-    if any(identity(old.data.get(key)) != identity(new.data.get(key)) for key in ("data", "binaryData", "stringData")):
+    if not all(same(old.data.get(key), new.data.get(key)) for key in ("data", "binaryData", "stringData")):
         yield Effect("later", "restarts nothing: mounted files follow, environment variables with the next start")
 
 

@@ -88,8 +88,10 @@ def _scaled_to_none(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk
 
 
 def _images(old: Side, new: Side, workloads: Mapping[str, str]) -> Iterator[Risk]:
-    known, before = _used(old, workloads), _tags(old, workloads)
-    for image in _used(new, workloads):
+    now = _used(new, workloads)
+    known = _used(old, workloads) if now else []
+    before = _tags(known)
+    for image in now:
         if not image.digest and image not in known:
             yield Risk("unpinned-image", "runs an image that is not pinned by digest")
         tag = before.get(canonical_repository(image.repository), "")
@@ -102,10 +104,10 @@ def _used(side: Side, workloads: Mapping[str, str]) -> list[Reference]:
     return [image for image in found if image is not None]
 
 
-def _tags(side: Side, workloads: Mapping[str, str]) -> dict[str, str]:
+def _tags(images: Iterable[Reference]) -> dict[str, str]:
     """Return the tag of each repository that is used with a single tag."""
     tags: dict[str, set[str]] = {}
-    for image in _used(side, workloads):
+    for image in images:
         tags.setdefault(canonical_repository(image.repository), set()).add(image.tag)
     return {repository: next(iter(used)) for repository, used in tags.items() if len(used) == 1}
 
@@ -118,6 +120,8 @@ def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[R
 
 def _node_access(side: Side) -> Iterator[Risk]:
     pod = pod_spec(side.data, side.kind_name) if side else {}
+    if not pod:
+        return
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field) is True:
             yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")

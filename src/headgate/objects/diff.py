@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import NOTHING, Reorder, find_edits, same, shown_path
 from headgate.records import frozen_record
+from headgate.yamltext.write import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from headgate.objects.edits import EditPath
+    from headgate.objects.edits import AnyEdit, EditPath
     from headgate.objects.running import RunningChange
 
 __all__ = ["Field", "fields", "object_fields", "same"]
@@ -33,24 +34,28 @@ class Field:
 def object_fields(change: RunningChange) -> Iterator[Field]:
     """Yield every field that differs between two states of an object, and whether that is only how it is written."""
     running = {shown_path(edit.path) for edit in change.edits}
-    for field in fields(change.old.data, change.new.data, change.new.kind_name):
-        yield replace(field, runs_alike=not _differs(field.path, running))
+    for field in _fields(change.written, change.new.kind_name):
+        yield field if _differs(field.path, running) else replace(field, runs_alike=True)
 
 
 def _differs(path: str, running: set[str]) -> bool:
     """Return whether a path, something above it or something below it differs in what runs."""
-    return any(
-        path == other or path.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{path}.", f"{path}["))
+    return path in running or any(
+        path.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{path}.", f"{path}["))
         for other in running
     )
 
 
 def fields(old: Any, new: Any, kind_name: str = "") -> Iterator[Field]:
-    """Yield every field that differs, a container that comes or goes field by field.
+    """Return every field that differs, a container that comes or goes field by field.
 
     ``kind_name`` (``Kind`` or ``Kind.group``) says which keys the items of lists have (`find_edits`).
     """
-    for edit in find_edits(old, new, kind_name):
+    return _fields(find_edits(old, new, kind_name), kind_name)
+
+
+def _fields(edits: Iterable[AnyEdit], kind_name: str) -> Iterator[Field]:
+    for edit in edits:
         if isinstance(edit, Reorder):
             yield Field(shown_path(edit.path), ", ".join(map(str, edit.old)), ", ".join(map(str, edit.new)))
         else:
@@ -74,6 +79,4 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, str) and "\n" in value:
         return value
-    from headgate.yamltext.write import write  # noqa: PLC0415  only for changes
-
     return write(value).rstrip("\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.objects.listkeys import DEFAULTS, list_keys
@@ -31,13 +32,19 @@ class ItemKey:
     @classmethod
     def of(cls, item: Any, keys: Sequence[str]) -> ItemKey | None:
         """Return the key of an item; None when the item has no usable value for each."""
-        values = tuple(item.get(key, DEFAULTS.get(key)) for key in keys) if isinstance(item, dict) else ()
-        return cls(tuple(keys), values) if values and all(map(_is_usable, keys, values)) else None
+        values = _key_values(item, keys)
+        return cls(tuple(keys), values) if values else None
 
     def __str__(self) -> str:
         """Return it as people write it: ``web``, ``53/UDP``; a protocol TCP is not written."""
         shown = self.values[:-1] if len(self.values) > 1 and self.values[-1] == DEFAULTS["protocol"] else self.values
         return "/".join(str(value) for value in shown)
+
+
+def _key_values(item: Any, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Return the values of an item's keys; none when one of them has no usable value."""
+    values = tuple([item.get(key, DEFAULTS.get(key)) for key in keys]) if isinstance(item, dict) else ()
+    return values if all(map(_is_usable, keys, values)) else ()
 
 
 def _is_usable(key: str, value: Any) -> bool:
@@ -84,10 +91,9 @@ def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> 
     have a ``name`` of their own, the rest by content and place.
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}, key=str):
-            before, after = old.get(key, NOTHING), new.get(key, NOTHING)
-            if isinstance(before, (dict, list)) or not same(before, after):
-                yield from find_edits(before, after, kind_name, (*path, key))
+        differing = [key for key in {*old, *new} if not same(old.get(key, NOTHING), new.get(key, NOTHING))]
+        for key in sorted(differing, key=str):
+            yield from find_edits(old.get(key, NOTHING), new.get(key, NOTHING), kind_name, (*path, key))
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_edits(old, new, kind_name, path)
     elif not same(old, new):
@@ -95,8 +101,23 @@ def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> 
 
 
 def same(old: Any, new: Any) -> bool:
-    """Return whether two scalars are equal and of the same type; ``"8080"`` and ``8080`` are not."""
-    return type(old) is type(new) and bool(old == new)
+    """Return whether two values are equal and all in them is of the same types; ``1`` and ``true`` are not.
+
+    Python compares most of what differs at once, and so little of an object is looked at value by value.
+    """
+    return type(old) is type(new) and bool(old == new) and (type(old) not in _CONTAINERS or _same_types(old, new))
+
+
+_CONTAINERS = (dict, list)
+
+
+def _same_types(old: Any, new: Any) -> bool:
+    """Return whether all values in two equal maps or lists are of the same types: to Python ``1`` equals ``True``."""
+    pairs = ((item, new[key]) for key, item in old.items()) if type(old) is dict else zip(old, new, strict=True)
+    return all(
+        type(before) is type(after) and (type(before) not in _CONTAINERS or _same_types(before, after))
+        for before, after in pairs
+    )
 
 
 def field_names(path: EditPath) -> FieldNames:
@@ -106,37 +127,43 @@ def field_names(path: EditPath) -> FieldNames:
 
 def _list_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
     for keys in (list_keys(kind_name, field_names(path)), ("name",)):
-        before, after = _by_key(old, keys), _by_key(new, keys)
+        before = _by_key(old, keys)
+        after = _by_key(new, keys) if before is not None else None
         if before is not None and after is not None and (before or after):
-            yield from _keyed_edits(before, after, kind_name, path)
+            yield from _keyed_edits(before, after, tuple(keys), kind_name, path)
             return
     yield from _aligned_edits(old, new, kind_name, path)
 
 
-def _by_key(items: list[Any], keys: Sequence[str]) -> dict[ItemKey, Any] | None:
-    """Return the items by their keys; None when there are no keys, or two items have the same ones."""
-    found: dict[ItemKey, Any] = {}
+def _by_key(items: list[Any], keys: Sequence[str]) -> dict[tuple[Any, ...], Any] | None:
+    """Return the items by the values of their keys; None when there are no keys, or two items have the same ones."""
+    found: dict[tuple[Any, ...], Any] = {}
     for item in items if keys else (None,):
-        key = ItemKey.of(item, keys)
-        if key is None or key in found:
+        values = _key_values(item, keys)
+        if not values or values in found:
             return None
-        found[key] = item
+        found[values] = item
     return found
 
 
 def _keyed_edits(
-    before: dict[ItemKey, Any], after: dict[ItemKey, Any], kind_name: str, path: EditPath
+    before: dict[tuple[Any, ...], Any],
+    after: dict[tuple[Any, ...], Any],
+    keys: tuple[str, ...],
+    kind_name: str,
+    path: EditPath,
 ) -> Iterator[AnyEdit]:
-    places = {key: place for place, key in enumerate(after)}
-    for key in [*before, *(key for key in after if key not in before)]:
-        if key in before and key in after:
-            yield from find_edits(before[key], after[key], kind_name, (*path, key))
-        else:
-            old, new = before.get(key, NOTHING), after.get(key, NOTHING)
-            yield Edit(path=(*path, key), old=old, new=new, place=places.get(key, 0))
-    order = tuple(key for key in before if key in after), tuple(key for key in after if key in before)
+    places = {values: place for place, values in enumerate(after)}
+    for values in [*before, *(values for values in after if values not in before)]:
+        old, new = before.get(values, NOTHING), after.get(values, NOTHING)
+        if NOTHING in (old, new):
+            yield Edit(path=(*path, ItemKey(keys, values)), old=old, new=new, place=places.get(values, 0))
+        elif not same(old, new):
+            yield from find_edits(old, new, kind_name, (*path, ItemKey(keys, values)))
+    order = [values for values in before if values in after], [values for values in after if values in before]
     if order[0] != order[1]:
-        yield Reorder(path=path, old=order[0], new=order[1])
+        shown = [tuple(ItemKey(keys, values) for values in side) for side in order]
+        yield Reorder(path=path, old=shown[0], new=shown[1])
 
 
 def _aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
@@ -146,7 +173,8 @@ def _aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPat
     old_end, new_end = len(old) - tail, len(new) - tail
     shared = min(old_end, new_end)
     for index in range(head, shared):
-        yield from find_edits(old[index], new[index], kind_name, (*path, At(index)))
+        if not same(old[index], new[index]):
+            yield from find_edits(old[index], new[index], kind_name, (*path, At(index)))
     for index in range(max(head, shared), old_end):
         yield Edit(path=(*path, At(index)), old=old[index])
     for index in range(max(head, shared), new_end):
@@ -179,6 +207,11 @@ def shown_path(path: EditPath) -> str:
         elif isinstance(step, ItemKey):
             text += f"[{step}]"
         else:
-            name = dotted((str(step),))
+            name = _shown_name(str(step))
             text += f".{name}" if text else name
     return text
+
+
+@lru_cache(maxsize=4096)
+def _shown_name(name: str) -> str:
+    return dotted((name,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.errors import ConfigError, ImageError
@@ -55,6 +56,7 @@ def parse_reference(text: str) -> Reference:
     return reference
 
 
+@lru_cache(maxsize=65536)  # several steps ask for each image
 def find_reference(text: str) -> Reference | None:
     """Parse an image reference. Returns None if it is invalid."""
     match = _REFERENCE.fullmatch(text)
@@ -95,6 +97,7 @@ _DOCKER_HUB_HOSTS = (
 _DEFAULT_PORTS = (":443", ":80")
 
 
+@lru_cache(maxsize=65536)
 def canonical_repository(repository: str) -> str:
     """Return the canonical spelling of a repository: ``nginx`` is ``docker.io/library/nginx``.
 

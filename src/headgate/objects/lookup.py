@@ -32,5 +32,12 @@ def maps_at(data: Any, *path: str) -> list[dict[str, Any]]:
 def without_nulls(value: Any) -> Any:
     """Return a value without the keys that are null, as API servers and Helm read it."""
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {
+            key: without_nulls(item) if isinstance(item, _CONTAINERS) else item
+            for key, item in value.items()
+            if item is not None
+        }
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+_CONTAINERS = (dict, list)

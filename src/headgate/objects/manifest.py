@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from headgate.bounded import first_few
@@ -33,7 +34,7 @@ class Manifest:
     verbatim: str = ""
     hook: tuple[str, ...] = ()
 
-    @property
+    @cached_property  # asked for at every step
     def kind_name(self) -> str:
         """``Kind`` or ``Kind.group``."""
         return kind_name(self.group, self.kind)

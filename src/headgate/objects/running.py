@@ -7,7 +7,7 @@ autoscaling. What is not here is compared as it is written, so that a difference
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.objects.edits import find_edits
@@ -69,13 +69,14 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     """Return an object as a cluster runs it. One of a kind that is not Kubernetes' own stays as it is written."""
     if manifest.kind_name not in KUBERNETES:
         return manifest.data
-    data: dict[str, Any] = without_nulls(manifest.data)
+    data: dict[str, Any] = without_nulls(manifest.data)  # a copy, so that all below may be filled in place
     spec = data.get("spec")
     if isinstance(spec, dict):
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
         _fill_ports(spec, manifest.kind_name)
         _read_quantities(spec)
-    _fill_pod(pod_spec(data, manifest.kind_name))
+    if manifest.kind_name in POD_SPECS:
+        _fill_pod(pod_spec(data, manifest.kind_name))
     return data
 
 
@@ -99,7 +100,14 @@ class RunningChange:
     @cached_property
     def edits(self) -> tuple[AnyEdit, ...]:
         """What runs differently."""
+        if self.before is self.old.data and self.after is self.new.data:
+            return self.written
         return tuple(find_edits(self.before, self.after, self.new.kind_name))
+
+    @cached_property
+    def written(self) -> tuple[AnyEdit, ...]:
+        """What is written differently."""
+        return tuple(find_edits(self.old.data, self.new.data, self.new.kind_name))
 
 
 def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def _fill_ports(spec: dict[str, Any], kind_name: str) -> None:
 _QUANTITIES = ("requests", "limits")
 
 
-def _read_quantities(value: Any) -> None:
+def _read_quantities(value: dict[str, Any] | list[Any]) -> None:
     """Replace the quantities below ``resources``, in place: of pods, containers and claims alike."""
     if isinstance(value, dict):
         resources = value.get("resources")
@@ -139,13 +147,20 @@ def _read_quantities(value: Any) -> None:
             for name in _QUANTITIES:
                 if isinstance(resources.get(name), dict):
                     resources[name] = {key: _number(item) for key, item in resources[name].items()}
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _read_quantities(item)
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list)):
+            _read_quantities(item)
 
 
 def _number(value: Any) -> Any:
-    number = parse_quantity(value)
-    return value if number is None else str(number)
+    number = _number_of(str(value)) if type(value) in (int, float, str) else None
+    return value if number is None else number
+
+
+@lru_cache(maxsize=4096)  # objects ask for a few amounts again and again
+def _number_of(quantity: str) -> str | None:
+    number = parse_quantity(quantity)
+    return None if number is None else str(number)
 
 
 def _fill_pod(pod: dict[str, Any]) -> None:

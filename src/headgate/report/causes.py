@@ -6,12 +6,11 @@ guess: where several inputs changed at once, all that may be the cause are named
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.hydration.output import upgrade
-from headgate.objects.edits import identity
+from headgate.objects.edits import same
 from headgate.objects.images import canonical_repository, find_reference, uses
 from headgate.records import frozen_record
 
@@ -99,9 +98,9 @@ def causes_of(
     image; every other field with something else, if anything else changed.
     """
     owned = {canonical_repository(repository): name for name, repository in images.items()}
-    before, after = (_Images.of(side, owned, workloads) for side in (old, new))
+    before, after = (_Images(manifest=side, found=_own_uses(side, owned, workloads)) for side in (old, new))
     bumped = {cause for cause in inputs if cause.kind == "image" and before.runs(cause.name) != after.runs(cause.name)}
-    if old is not None and new is not None and bumped and before.rest == after.rest:
+    if old is not None and new is not None and bumped and same(before.rest, after.rest):
         return Causes(certain=tuple(sorted(bumped)))
     others = [cause for cause in inputs if cause.kind != "image"] or [cause for cause in inputs if cause not in bumped]
     others = others or list(bumped)
@@ -114,28 +113,28 @@ class _Images:
     """The app's own images in an object, by name and by the repositories that they are known by."""
 
     manifest: Side
-    owned: Mapping[str, str]
-    workloads: Mapping[str, str]
-    found: frozenset[tuple[str, str]]
-
-    @classmethod
-    def of(cls, manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> _Images:
-        uses_of_app = _own_uses(manifest, owned, workloads)
-        found = frozenset((name, use.text) for name, use in uses_of_app)
-        return cls(manifest=manifest, owned=owned, workloads=workloads, found=found)
+    found: Sequence[tuple[str, ImageUse]]
 
     @property
     def rest(self) -> Any:
-        """What identifies all else of the object."""
-        if self.manifest is None:
-            return None
-        masked = replace(self.manifest, data=deepcopy(self.manifest.data))
-        for name, use in _own_uses(masked, self.owned, self.workloads):
-            use.holder[use.key] = name
-        return identity(masked.data)
+        """All else of the object: it with the names of the images in their places."""
+        names: dict[int, dict[str | int, str]] = {}
+        for name, use in self.found:
+            names.setdefault(id(use.holder), {})[use.key] = name
+        return _renamed(self.manifest.data, names) if self.manifest is not None else None
 
     def runs(self, name: str) -> frozenset[str]:
-        return frozenset(text for own, text in self.found if own == name)
+        return frozenset(use.text for own, use in self.found if own == name)
+
+
+def _renamed(value: Any, names: Mapping[int, Mapping[str | int, str]]) -> Any:
+    """Copy a value; ``names`` has what takes the places of others, by the id of the map or list that holds them."""
+    own = names.get(id(value), {})
+    if isinstance(value, dict):
+        return {key: own[key] if key in own else _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [own[at] if at in own else _renamed(item, names) for at, item in enumerate(value)]
+    return value
 
 
 def _own_uses(manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> list[tuple[str, ImageUse]]:
