@@ -29,7 +29,7 @@ func emitStream(text, source string, tokens []string, hooks string, out *result)
 	if err := within(strings.Count(text, "\n---"), 4*out.budget.limits.Objects, "documents"); err != nil {
 		return inFile(err, source, 0)
 	}
-	documents, err := readStream(text, source, out, false)
+	documents, err := readQuickly(text, source, out)
 	if err != nil {
 		return explainRendered(err, text, tokens)
 	}

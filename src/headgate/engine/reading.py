@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
@@ -11,7 +12,7 @@ from headgate.errors import Location, YamlError
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Answer, EngineObject, EngineWarning
@@ -80,12 +81,54 @@ def values(
 
 def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
     """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
-    return send(objects_request(data, file, owner=owner)).objects
+    known = _objects_ahead.pop((file, data), None) if not owner else None
+    if known is not None:
+        return known
+    return send(_objects_request({file: decoded(data, file)}, owner)).objects
 
 
-def objects_request(data: bytes | str, file: str, *, owner: str = "") -> Request:
-    """Return the request of `objects`, for `read_ahead`. Raises YamlError."""
-    return Request(kind="objects", body={"files": [{"file": file, "text": decoded(data, file)}]}, owner=owner)
+_objects_ahead: dict[tuple[str, bytes | str], tuple[EngineObject, ...]] = {}
+_MAX_FILES = 25
+_MAX_BYTES = 1024 * 1024
+"""A request holds so many files and bytes: few requests, and yet enough to keep all processors busy."""
+
+
+def read_objects_ahead(files: Iterable[tuple[str, bytes]]) -> None:
+    """Read files of the platform's at once, by their names; `objects` returns what is in them.
+
+    A file that cannot be read, and those that were read together with it, are left to `objects`.
+    """
+    batches = list(_batches(files))
+    requests = [_objects_request({name: text for name, (_, text) in batch.items()}) for batch in batches]
+    by_request = {id(request): batch for request, batch in zip(requests, batches, strict=True)}
+    for request, answer in pool.converse(requests):
+        if answer.error is None and answer.failure is None:
+            found: dict[str, list[EngineObject]] = {}
+            for parsed in answer.objects:
+                found.setdefault(parsed.source, []).append(parsed)
+            for name, (data, _) in by_request[id(request)].items():
+                _objects_ahead[name, data] = tuple(found.get(name, ()))
+
+
+def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[bytes, str]]]:
+    """Divide files; those that are no text are left out. No batch has two files of the same name."""
+    batch: dict[str, tuple[bytes, str]] = {}
+    size = 0
+    for name, data in files:
+        with suppress(YamlError):
+            text = decoded(data, name)
+            if batch and (name in batch or len(batch) == _MAX_FILES or size + len(data) > _MAX_BYTES):
+                yield batch
+                batch, size = {}, 0
+            batch[name] = data, text
+            size += len(data)
+    if batch:
+        yield batch
+
+
+def _objects_request(texts: Mapping[str, str], owner: str = "") -> Request:
+    files = [{"file": name, "text": text} for name, text in texts.items()]
+    return Request(kind="objects", body={"files": files}, owner=owner)
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}

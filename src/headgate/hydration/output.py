@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -226,12 +225,9 @@ def object_pairs(
 
 def read_ahead(tree: Tree, changes: Changes) -> None:
     """Read the objects of both sides at once, which `object_pairs` then takes one by one."""
-    requests = []
-    for path, data in changes.items():
-        for text in (_text_before(tree, path), data):
-            with suppress(HeadgateError):  # what is no text at all
-                requests += [reading.objects_request(text, path)] if text is not None and _is_object(path) else []
-    reading.read_ahead(requests)
+    before = {path: _text_before(tree, path) for path in changes}
+    sides = [*before.items(), *changes.items()]
+    reading.read_objects_ahead((path, text) for path, text in sides if text is not None and _is_object(path))
 
 
 def _is_object(path: str) -> bool:

@@ -114,8 +114,9 @@ def _tags(images: Iterable[Reference]) -> dict[str, str]:
 
 def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
-    before = set(_node_access(old))
-    yield from (access for access in _node_access(new) if access not in before)
+    now = list(_node_access(new))
+    before = set(_node_access(old)) if now else set()
+    yield from (access for access in now if access not in before)
 
 
 def _node_access(side: Side) -> Iterator[Risk]:

@@ -41,8 +41,7 @@ def object_fields(change: RunningChange) -> Iterator[Field]:
 def _differs(path: str, running: set[str]) -> bool:
     """Return whether a path, something above it or something below it differs in what runs."""
     return path in running or any(
-        path.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{path}.", f"{path}["))
-        for other in running
+        path.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{path}.", f"{path}[")) for other in running
     )
 
 

@@ -108,16 +108,16 @@ def same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and bool(old == new) and (type(old) not in _CONTAINERS or _same_types(old, new))
 
 
-_CONTAINERS = (dict, list)
+_CONTAINERS = frozenset({dict, list})
 
 
 def _same_types(old: Any, new: Any) -> bool:
     """Return whether all values in two equal maps or lists are of the same types: to Python ``1`` equals ``True``."""
-    pairs = ((item, new[key]) for key, item in old.items()) if type(old) is dict else zip(old, new, strict=True)
-    return all(
-        type(before) is type(after) and (type(before) not in _CONTAINERS or _same_types(before, after))
-        for before, after in pairs
-    )
+    for key, before in old.items() if type(old) is dict else enumerate(old):
+        kind, after = type(before), new[key]
+        if kind is not type(after) or (kind in _CONTAINERS and not _same_types(before, after)):
+            return False
+    return True
 
 
 def field_names(path: EditPath) -> FieldNames:

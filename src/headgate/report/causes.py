@@ -98,9 +98,9 @@ def causes_of(
     image; every other field with something else, if anything else changed.
     """
     owned = {canonical_repository(repository): name for name, repository in images.items()}
-    before, after = (_Images(manifest=side, found=_own_uses(side, owned, workloads)) for side in (old, new))
+    before, after = (_Images(_own_uses(side, owned, workloads)) for side in (old, new))
     bumped = {cause for cause in inputs if cause.kind == "image" and before.runs(cause.name) != after.runs(cause.name)}
-    if old is not None and new is not None and bumped and same(before.rest, after.rest):
+    if old is not None and new is not None and bumped and _same_but_for(old.data, new.data, _names(before, after)):
         return Causes(certain=tuple(sorted(bumped)))
     others = [cause for cause in inputs if cause.kind != "image"] or [cause for cause in inputs if cause not in bumped]
     others = others or list(bumped)
@@ -108,33 +108,38 @@ def causes_of(
     return Causes(tuple(sorted(certain)), tuple(sorted(others)) if len(others) > 1 else ())
 
 
-@frozen_record
+@frozen_record(kw_only=False, eq=False)
 class _Images:
-    """The app's own images in an object, by name and by the repositories that they are known by."""
+    """The app's own images in an object, each with its name."""
 
-    manifest: Side
     found: Sequence[tuple[str, ImageUse]]
-
-    @property
-    def rest(self) -> Any:
-        """All else of the object: it with the names of the images in their places."""
-        names: dict[int, dict[str | int, str]] = {}
-        for name, use in self.found:
-            names.setdefault(id(use.holder), {})[use.key] = name
-        return _renamed(self.manifest.data, names) if self.manifest is not None else None
 
     def runs(self, name: str) -> frozenset[str]:
         return frozenset(use.text for own, use in self.found if own == name)
 
 
-def _renamed(value: Any, names: Mapping[int, Mapping[str | int, str]]) -> Any:
-    """Copy a value; ``names`` has what takes the places of others, by the id of the map or list that holds them."""
-    own = names.get(id(value), {})
-    if isinstance(value, dict):
-        return {key: own[key] if key in own else _renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [own[at] if at in own else _renamed(item, names) for at, item in enumerate(value)]
-    return value
+_Names = dict[int, dict["str | int", str]]
+"""The names of images by their places: by the id of the map or list that holds them, and the key there."""
+
+
+def _names(*sides: _Images) -> _Names:
+    names: _Names = {}
+    for name, use in (found for side in sides for found in side.found):
+        names.setdefault(id(use.holder), {})[use.key] = name
+    return names
+
+
+def _same_but_for(old: Any, new: Any, names: _Names) -> bool:
+    """Return whether two values are the same, once the names take the places of the images."""
+    if same(old, new):
+        return True
+    if isinstance(old, dict) and isinstance(new, dict):
+        before, after = ({**side, **names.get(id(side), {})} for side in (old, new))
+    elif isinstance(old, list) and isinstance(new, list):
+        before, after = ({**dict(enumerate(side)), **names.get(id(side), {})} for side in (old, new))
+    else:
+        return False
+    return before.keys() == after.keys() and all(_same_but_for(before[key], after[key], names) for key in before)
 
 
 def _own_uses(manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> list[tuple[str, ImageUse]]:

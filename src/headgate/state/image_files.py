@@ -52,7 +52,7 @@ def named_images(
     """Return the images that match, by id. ``files`` are ids, paths and contents; what cannot be read names none."""
     candidates = [file for file in files if query.needle in file[2] or b"\\" in file[2]]
     with suppress(HeadgateError):
-        reading.read_ahead(reading.objects_request(data, path) for _, path, data in candidates if not is_of_app(path))
+        reading.read_objects_ahead((path, data) for _, path, data in candidates if not is_of_app(path))
     found: dict[str, list[NamedImage]] = {}
     for identity, path, data in candidates:
         with suppress(HeadgateError):
