@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -98,9 +98,14 @@ func parse(data []byte) *judged {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if decoder.Decode(&one.fields) == nil {
-		_ = json.Unmarshal(data, &one.head)
+		one.head = headOf(data)
 	}
 	return one
+}
+
+func headOf(data []byte) (found head) {
+	_ = json.Unmarshal(data, &found)
+	return found
 }
 
 // look judges one object. One that SOPS encrypted is another object when Flux applies it: nothing can be said of it.
@@ -298,18 +303,26 @@ func unreadable(err error) finding {
 
 // asUpdate says what the server says of taking the place of what is there, and does not say of a new object.
 func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created []finding) []finding {
-	if parse(current).gvk().GroupKind() != kind.gvk.GroupKind() {
+	gvk := headOf(current).gvk()
+	if gvk.GroupKind() != kind.gvk.GroupKind() {
 		return nil
 	}
-	before, ok := served(parse(current).gvk())
+	before, ok := kind, gvk == kind.gvk
+	if !ok {
+		before, ok = served(gvk)
+	}
 	if !ok {
 		return nil
 	}
 	old, _, err := before.decode(current)
-	object, _, failed := kind.decode(one.data)
-	if err := errors.Join(err, failed); err != nil {
-		return nil // what is there now is of no use, or the new one is wrong already
+	if err != nil {
+		return nil // what is there now is of no use
 	}
+	object, isObject := one.built.(runtime.Object)
+	if !isObject {
+		return nil
+	}
+	object = object.DeepCopyObject() // an update changes it
 	updated, err := kind.update(object, old)
 	if err != nil {
 		return nil
@@ -361,6 +374,10 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	if err != nil {
 		return []finding{unreadable(err)}
 	}
+	old, fresh := c.current(number), object
+	if old != nil {
+		fresh = object.DeepCopy() // to be created changes it
+	}
 	var found []finding
 	for _, path := range unknown {
 		found = append(found, finding{Rule: ruleUnknownField, Field: path, Message: fmt.Sprintf("unknown field %q", path)})
@@ -371,19 +388,18 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	}
 	one.admitted = object
 	found = append(found, created...)
-	if old := c.current(number); old != nil && !isRecreated(one) {
-		found = append(found, customUpdate(kind, one, old, created)...)
+	if old != nil && !isRecreated(one) {
+		found = append(found, customUpdate(kind, one, fresh, old, created)...)
 	}
 	return found
 }
 
-func customUpdate(kind *customKind, one *judged, current []byte, created []finding) []finding {
-	if parse(current).gvk() != kind.gvk {
+func customUpdate(kind *customKind, one *judged, object *unstructured.Unstructured, current []byte, created []finding) []finding {
+	if headOf(current).gvk() != kind.gvk {
 		return nil // of another version, which a conversion webhook may read
 	}
 	old, _, err := kind.decode(current)
-	object, _, failed := kind.decode(one.data)
-	if errors.Join(err, failed) != nil {
+	if err != nil {
 		return nil
 	}
 	updated, err := kind.update(object, old)

@@ -33,7 +33,10 @@ def stem_of(manifest: Manifest) -> str:
 
 def without_hashes(text: str) -> str:
     """Return a text with every generated part of a name replaced by the same mark, so that equal names compare."""
-    return re.sub(rf"{_HASH.pattern}(?![a-z0-9-])", "-*", text)
+    return _HASH_AT_END.sub("-*", text) if "-" in text else text
+
+
+_HASH_AT_END = re.compile(rf"{_HASH.pattern}(?![a-z0-9-])")
 
 
 def paired_by_stem(pairs: Iterable[Pair]) -> Iterator[Pair]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headgate.impact.effects import EFFECT_KINDS
@@ -57,7 +58,7 @@ class ChangeReport:
         """The verdict."""
         return verdict_of(self.changes, self.findings)
 
-    @property
+    @cached_property
     def several(self) -> bool:
         """Whether it is about more than one app in one environment, so that these must be named."""
         return len({(change.app, change.environment) for change in self.changes}) > 1

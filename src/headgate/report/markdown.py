@@ -27,6 +27,8 @@ _STARTS = "@#!~%$&^*[\\"
 
 def visible(text: str, keep: str = "") -> str:
     """Replace invisible characters by escapes, except those to ``keep``."""
+    if text.isprintable():  # it has none, as nearly every text
+        return text
     return "".join(
         char
         if char in keep or unicodedata.category(char) not in _HIDDEN

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Answer
     from headgate.errors import HeadgateError
     from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Tree
     from headgate.validation.definitions import Definition
     from headgate.validation.policies import Policy
 
@@ -55,7 +56,9 @@ class Found:
 
 def judge(subjects: Iterable[Subject]) -> list[Found]:
     """Return what the validator says of each subject. Raises ToolError where there is no validator."""
-    plans = [(number, part) for number, subject in enumerate(subjects) for part in _parts(subject)]
+    given = list(subjects)  # which keeps the CRDs, so that their ids stand for them
+    trees: dict[tuple[int, ...], Tree] = {}
+    plans = [(number, part) for number, subject in enumerate(given) for part in _parts(subject, trees)]
     by_request = {id(part.request): (number, part) for number, part in plans}
     found: dict[int, list[Found]] = {}
     for request, answer in pool.converse([part.request for _, part in plans]):
@@ -74,16 +77,18 @@ class _Part:
     policies: Mapping[str, Policy]
 
 
-def _parts(subject: Subject) -> list[_Part]:
-    """Divide a subject: what a CRD of an app's decides is judged in a process of that app's."""
+def _parts(subject: Subject, trees: dict[tuple[int, ...], Tree]) -> list[_Part]:
+    """Divide a subject: what a CRD of an app's decides is judged in a process of that app's.
+
+    ``trees`` keeps those of the CRDs that subjects share, by the ids of the CRDs.
+    """
     groups = _groups(subject.manifests)
-    owners = {
-        definition.group: definition.owner for definition in needed(subject.definitions, groups) if definition.owner
-    }
+    definitions = needed(subject.definitions, groups)
+    owners = {definition.group: definition.owner for definition in definitions if definition.owner}
     by_owner: dict[str, list[Manifest]] = {"": []}
     for manifest in subject.manifests:
         by_owner.setdefault(_owner(manifest, subject, owners), []).append(manifest)
-    return [_part(subject, tuple(manifests), owner) for owner, manifests in by_owner.items()]
+    return [_part(subject, tuple(manifests), owner, trees) for owner, manifests in by_owner.items()]
 
 
 def _groups(manifests: Iterable[Manifest]) -> set[str]:
@@ -97,10 +102,11 @@ def _owner(manifest: Manifest, subject: Subject, owners: Mapping[str, str]) -> s
     return owners.get(manifest.group, "")
 
 
-def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str) -> _Part:
+def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str, trees: dict[tuple[int, ...], Tree]) -> _Part:
     groups = _groups(manifests)
     definitions = [definition for definition in needed(subject.definitions, groups) if definition.owner == owner]
-    tree = as_tree(definitions)
+    key = tuple(map(id, definitions))
+    tree = trees[key] if key in trees else trees.setdefault(key, as_tree(definitions))
     own = {id(manifest) for manifest in manifests}
     others = [manifest for manifest in subject.manifests if id(manifest) not in own]
     body: dict[str, Any] = {
