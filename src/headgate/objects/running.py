@@ -69,12 +69,16 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     """Return an object as a cluster runs it. One of a kind that is not Kubernetes' own stays as it is written."""
     if manifest.kind_name not in KUBERNETES:
         return manifest.data
-    data: dict[str, Any] = without_nulls(manifest.data)  # a copy, so that all below may be filled in place
+    # All is copied, so that it may be filled in place.
+    data: dict[str, Any] = {
+        key: _with_numbers(item) if key == "spec" else without_nulls(item)
+        for key, item in manifest.data.items()
+        if item is not None
+    }
     spec = data.get("spec")
     if isinstance(spec, dict):
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
         _fill_ports(spec, manifest.kind_name)
-        _read_quantities(spec)
     if manifest.kind_name in POD_SPECS:
         _fill_pod(pod_spec(data, manifest.kind_name))
     return data
@@ -139,17 +143,21 @@ def _fill_ports(spec: dict[str, Any], kind_name: str) -> None:
 _QUANTITIES = ("requests", "limits")
 
 
-def _read_quantities(value: dict[str, Any] | list[Any]) -> None:
-    """Replace the quantities below ``resources``, in place: of pods, containers and claims alike."""
+def _with_numbers(value: Any) -> Any:
+    """Copy a value without nulls, the quantities below ``resources`` of pods, containers and claims as numbers."""
     if isinstance(value, dict):
-        resources = value.get("resources")
+        copy = {
+            key: _with_numbers(item) if isinstance(item, (dict, list)) else item
+            for key, item in value.items()
+            if item is not None
+        }
+        resources = copy.get("resources")
         if isinstance(resources, dict):
             for name in _QUANTITIES:
                 if isinstance(resources.get(name), dict):
                     resources[name] = {key: _number(item) for key, item in resources[name].items()}
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, (dict, list)):
-            _read_quantities(item)
+        return copy
+    return [_with_numbers(item) for item in value] if isinstance(value, list) else value
 
 
 def _number(value: Any) -> Any:
