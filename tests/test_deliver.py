@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import yaml
 from headgate.errors import ArgumentError, DirtyError, GitError, RefusedError, UnsafeFileError
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, git
-from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, write_app
+from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, replicas, write_app
 
 
 def test_a_hand_off_becomes_one_commit_with_release_config_and_yaml(stage: Stage) -> None:
@@ -336,6 +337,7 @@ def test_an_address_that_runs_a_command_is_refused(tmp_path: Path) -> None:
 
 def test_hooks_of_a_repository_are_not_run(stage: Stage, tmp_path: Path) -> None:
     for folder in (stage.manifests.path / ".git/hooks", stage.app / ".git/hooks"):
+        folder.mkdir()
         for name in ("pre-commit", "post-merge", "pre-push", "reference-transaction", "post-checkout"):
             (folder / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/owned\n")
             (folder / name).chmod(0o755)
@@ -343,8 +345,19 @@ def test_hooks_of_a_repository_are_not_run(stage: Stage, tmp_path: Path) -> None
     assert not (tmp_path / "owned").exists()
 
 
+def test_files_that_were_only_saved_again_are_no_changes(stage: Stage) -> None:
+    checkout = stage.manifests.path
+    assert stage.deliver(to=str(checkout)).code == 0
+    os.utime(checkout / "deploy/dev/web/deployment.apps-web.yaml", (1, 1))
+    write_app(stage, {"deploy/web.yaml": replicas(3)})
+    ran = stage.deliver(to=str(checkout))
+    assert ran.code == 0, ran.err
+    assert "replicas: 3" in (checkout / "deploy/dev/web/deployment.apps-web.yaml").read_text()
+
+
 def test_nothing_lands_where_the_remote_refuses(stage: Stage) -> None:
     hook = stage.remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho 'GitLab: You are not allowed to push code to protected branches' >&2\nexit 1\n")
     hook.chmod(0o755)
     ran = stage.deliver()

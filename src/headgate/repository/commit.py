@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, Location, UnsafeFileError
@@ -141,4 +142,10 @@ def advance(repository: Repository, new: str, old: str) -> None:
         repository.git("update-ref", "HEAD", new, old)
     else:
         # One process for index, files and branch; it reads only the files that differ and refuses to overwrite changes.
-        repository.git("reset", "--keep", "--quiet", new)
+        try:
+            repository.git("reset", "--keep", "--quiet", new)
+        except GitError:
+            # It takes a file for changed that was only copied or saved again: git looks at its time, not its content.
+            with suppress(GitError):  # which says that some did change
+                repository.git("update-index", "-q", "--refresh")
+            repository.git("reset", "--keep", "--quiet", new)
