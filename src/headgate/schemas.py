@@ -40,6 +40,7 @@ FILES: dict[str, type[StrictModel]] = {
 }
 
 
+@cache
 def schema_text(file: str) -> str:
     """Return the schema of one of `FILES`, as it is committed under ``schema/``."""
     return json.dumps(schema(FILES[file]), indent=2) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -152,12 +153,21 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     Requests take at most half a minute; reads and PUT are retried on 429, 5xx and broken connections.
     """
     from gitlab import Gitlab  # noqa: PLC0415  0.2 s
+    from requests.utils import get_environ_proxies  # noqa: PLC0415
 
     private, job = (None, secret) if is_job_token else (secret, None)
     client = Gitlab(
-        url, private_token=private, job_token=job, timeout=_SECONDS, keep_base_url=True, user_agent="headgate"
+        url,
+        private_token=private,
+        job_token=job,
+        ssl_verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
+        timeout=_SECONDS,
+        keep_base_url=True,
+        user_agent="headgate",
     )
     client.session.max_redirects = 0  # a redirect to another host would receive the token
+    # One host: what the environment says of it is read here, not anew for each request, which takes as long as sending.
+    client.session.trust_env, client.session.proxies = False, get_environ_proxies(url)
     return GitLab(url, token, client)
 
 

@@ -82,7 +82,7 @@ def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
 def fetch_with_depth(clone: Repository, repository: Repository, refs: Sequence[str], depth: int) -> None:
     """Fetch refs and their history up to a depth, without files; ``repository`` lends the objects that it has."""
     alternates = clone.path / "objects" / "info" / "alternates"
-    objects = repository.path / repository.git("rev-parse", "--git-path", "objects")
+    objects = repository.git_path("objects")
     alternates.unlink(missing_ok=True)  # else git offers the server commits whose history is missing here
     clone.fetch("--filter=blob:none", f"--depth={depth}", "--end-of-options", _REMOTE, *refs)
     alternates.write_bytes(os.fsencode(objects) + b"\n")
@@ -93,7 +93,7 @@ _REMOTE = "past"
 
 def _set_up(clone: Repository, repository: Repository, address: str) -> None:
     """Let the clone fetch with the settings of ``repository``, and files on demand."""
-    config = repository.path / repository.git("rev-parse", "--git-path", "config")
+    config = repository.git_path("config")
     remote = f'remote "{_REMOTE}"'
     write_config(
         clone,

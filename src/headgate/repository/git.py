@@ -80,6 +80,12 @@ class Repository:
         """Run git in this repository and return its output as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
+    def git_path(self, name: str) -> Path:
+        """Return where git keeps something of its own, such as ``objects``: a linked worktree keeps it elsewhere."""
+        if self.bare and not (self.path / "commondir").is_file():
+            return self.path / name
+        return self.path / self.git("rev-parse", "--git-path", name)
+
     def fetch(self, *args: str, max_bytes: int = 0) -> None:
         """Run ``git fetch``; ``max_bytes`` limits what it writes, 0 is no limit. Raises GitError."""
         quiet = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")

@@ -54,10 +54,29 @@ def environment(cwd: Path | None) -> dict[str, str]:
     return env
 
 
-@cache
 def _user_settings(folder: str) -> str:
-    """Write the relevant settings of user and system, as they hold in a folder, to a file; return its path."""
-    env = {**process.inherited(_INHERITED), **_FIXED}
+    """Write the relevant settings of user and system, as they hold in a folder, to a file; return its path.
+
+    They differ from folder to folder only where one is included on a condition.
+    """
+    env = tuple(process.inherited(_INHERITED).items())
+    settings = _settings(env, "")
+    if any(key.lower().startswith("includeif.") for _, key, _ in settings):
+        settings = _settings(env, folder)
+    lines = [
+        _setting(key, value)
+        for scope, key, value in settings
+        if scope in ("system", "global") and key.lower().startswith(_USER_SETTINGS)
+    ]
+    return str(_settings_file("".join(lines)))
+
+
+@cache
+def _settings(inherited: tuple[tuple[str, str], ...], folder: str) -> list[tuple[str, str, str]]:
+    """Return scope, key and value of each setting that git has in a folder; outside of all repositories without one."""
+    env = {**dict(inherited), **_FIXED}
+    if env.get("GIT_CONFIG_NOSYSTEM") == "1" and env.get("GIT_CONFIG_GLOBAL") == os.devnull:
+        return []  # nobody has any, so git need not be asked
     cwd = Path(folder) if folder and Path(folder).is_dir() else Path("/")
     try:
         output = process.run(
@@ -68,12 +87,8 @@ def _user_settings(folder: str) -> str:
     except process.ProcessError:
         output = ""
     tokens = output.split("\0")
-    lines = []
-    for scope, entry in zip(tokens[::2], tokens[1::2], strict=False):
-        key, _, value = entry.partition("\n")
-        if scope in ("system", "global") and key.lower().startswith(_USER_SETTINGS):
-            lines.append(_setting(key, value))
-    return str(_settings_file("".join(lines)))
+    entries = zip(tokens[::2], (token.partition("\n") for token in tokens[1::2]), strict=False)
+    return [(scope, key, value) for scope, (key, _, value) in entries]
 
 
 def _setting(key: str, value: str) -> str:

@@ -119,7 +119,7 @@ def _blob(oid: str) -> str:
 
 def cut(repository: Repository, head: str) -> str:
     """Return the commit at which a shallow repository cuts the first-parent line of ``head``, or an empty string."""
-    file = repository.path / repository.git("rev-parse", "--git-path", "shallow")
+    file = repository.git_path("shallow")
     if not file.is_file():
         return ""
     ends = set(lines(file.read_text(encoding="ascii")))

@@ -1,0 +1,36 @@
+"""Whose settings git runs with: the user's, as they hold in the folder that it works in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headgate.repository.git import author_name
+from support.manifests import ManifestRepository
+
+MIA = "[user]\n\tname = Mia\n\temail = mia@example.com\n"
+ZOE = "[user]\n\tname = Zoe\n"
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's own settings, which say who commits."""
+    file = tmp_path / "gitconfig"
+    file.write_text(MIA)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(file))
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
+        monkeypatch.delenv(name)
+    return file
+
+
+def test_the_users_name_is_taken(mine: Path, manifests: ManifestRepository) -> None:
+    assert author_name(str(manifests.path)) == "Mia"
+
+
+def test_what_is_included_for_one_folder_holds_there(mine: Path, tmp_path: Path, manifests: ManifestRepository) -> None:
+    (tmp_path / "zoe").write_text(ZOE)
+    mine.write_text(f'{MIA}[includeIf "gitdir:{manifests.path}/"]\n\tpath = {tmp_path}/zoe\n')
+    other = ManifestRepository.make(tmp_path / "other")
+    names = [author_name(str(made.path)) for made in (manifests, other)]
+    assert names == ["Zoe", "Mia"]
