@@ -18,6 +18,7 @@ from support.registry import Registry, serve_registry
 from support.stage import Stage, make_stage
 
 _NUMBERS = itertools.count()
+_OF_GIT = {"maintenance.auto": "false", "gc.auto": "0", "core.fsync": "none"}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -48,6 +49,12 @@ def clean_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    # git of the tests itself, not Headgate's: no process after each commit that looks for rubbish, no hooks as examples
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", "")
+    for number, setting in enumerate(_OF_GIT.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", setting[0])
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", setting[1])
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(_OF_GIT)))
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")

@@ -50,6 +50,7 @@ def test_what_does_not_keep_it_waits_for_an_approval_and_all_else_is_merged_at_o
     assert scene.requests() == [], "what was approved once is not new"
 
 
+@pytest.mark.long
 def test_status_says_so_as_the_merge_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.hand_off()
     scene.new_version({"deploy/web.yaml": MANY})

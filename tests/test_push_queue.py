@@ -64,6 +64,7 @@ def test_later_tickets_and_odd_names_are_left_alone(stage: Stage, behind: Path) 
 def test_where_tickets_are_refused_it_lands_all_the_same(stage: Stage, behind: Path) -> None:
     hook = stage.remote / "hooks/update"
     hook.parent.mkdir(exist_ok=True)
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text(f'#!/bin/sh\ncase "$1" in {push_queue.TICKETS}*) exit 1;; esac\n')
     hook.chmod(0o755)
     assert stage.deliver(to=str(behind)).code == 0
@@ -73,6 +74,7 @@ def test_where_tickets_are_refused_it_lands_all_the_same(stage: Stage, behind: P
 
 def test_a_run_that_fails_leaves_no_ticket(stage: Stage, behind: Path) -> None:
     hook = stage.remote / "hooks/update"
+    hook.parent.mkdir(exist_ok=True)
     hook.parent.mkdir(exist_ok=True)
     hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ]\n')
     hook.chmod(0o755)

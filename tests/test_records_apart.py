@@ -39,6 +39,7 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
     made = make_stage(tmp_path, manifests)
     hook = made.remote / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)
     hook.chmod(0o755)
     return made

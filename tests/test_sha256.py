@@ -22,7 +22,7 @@ BRANCH = "headgate/production/web"
 DEV = "deploy/dev/web/deployment.apps-web.yaml"
 
 
-@pytest.fixture(params=["address", "checkout", "address, records apart"])
+@pytest.fixture(params=[pytest.param("address", marks=pytest.mark.long), "checkout", "address, records apart"])
 def way(request: pytest.FixtureRequest) -> str:
     """Return how the repository is worked on."""
     return str(request.param)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,15 @@ import headgate
 ROOT = Path(headgate.__file__).parent
 
 
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Return all that a file's text is made of."""
+    return tuple(ast.walk(ast.parse(file.read_text())))
+
+
 def own_imports(file: Path) -> Iterator[str]:
     """Yield Headgate's own modules that a file imports, wherever in its text, for types too."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(file):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "headgate":
             package = str(node.module).removeprefix("headgate").lstrip(".")
             yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
@@ -59,7 +66,7 @@ def importing(package: str) -> set[str]:
     """Return the modules that import a package or a part of it, wherever in their text."""
     found = set()
     for file in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in nodes(file):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -88,7 +95,7 @@ def test_frozen_records_are_declared_in_one_way() -> None:
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in ROOT.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in nodes(file)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dataclass"
         if {"frozen"} == {word.arg for word in node.keywords} & {"frozen", "order"}
     ]
@@ -110,7 +117,7 @@ def test_what_git_told_is_split_at_newlines_only() -> None:
     """``splitlines`` and ``split`` without an argument split at what Unicode calls a line or a space, too."""
     for package in ("repository", "landing", "releases"):
         for file in (ROOT / package).glob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text())):
+            for node in nodes(file):
                 called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
                 is_loose = called == "splitlines" or (called == "split" and not getattr(node, "args", ()))
                 assert not is_loose or (file.name, getattr(node, "lineno", 0)) in _words_for_people(file), file

@@ -132,10 +132,10 @@ def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_
     assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
 
 
-@pytest.mark.parametrize("odd", ["notes\u2028x", "notes\u0085x", "notes\u2029x", "\u3000", "caf\u00e9"])
-def test_a_branch_of_any_name_that_git_takes_stops_nothing(stage: Stage, odd: str) -> None:
-    for at in (odd, f"headgate/{odd}", f"headgate/production/{odd}"):
-        git(stage.remote, "update-ref", f"refs/heads/{at}", "main")
+def test_branches_of_any_name_that_git_takes_stop_nothing(stage: Stage) -> None:
+    for odd in ("notes\u2028x", "notes\u0085x", "notes\u2029x", "\u3000", "caf\u00e9"):
+        for at in (odd, f"headgate/{odd}", f"headgate/production/{odd}"):
+            git(stage.remote, "update-ref", f"refs/heads/{at}", "main")
     for command in (
         ["refresh"],
         ["rehydrate"],

@@ -43,6 +43,9 @@ def serve_answers() -> Iterator[Answers]:
     answers = Answers()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a client keeps its connection
+        disable_nagle_algorithm = True
+
         def log_message(self, *_args: object) -> None:
             """Print nothing."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import subprocess
+import tempfile
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,15 @@ def git(folder: Path, *args: str) -> str:
     return done.stdout.strip()
 
 
+@cache
+def _empty_repository() -> Path:
+    """Make an empty repository once for all tests of a process."""
+    folder = Path(tempfile.mkdtemp(prefix="empty-"))
+    atexit.register(shutil.rmtree, folder)
+    git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
+    return folder
+
+
 @dataclass(frozen=True)
 class ManifestRepository:
     """A checkout of a manifest repository."""
@@ -54,8 +67,7 @@ class ManifestRepository:
     @staticmethod
     def make(path: Path) -> ManifestRepository:
         """Make one with two environments and no app."""
-        path.mkdir(parents=True)
-        git(path, "init", "--quiet", "--initial-branch=main")
+        shutil.copytree(_empty_repository(), path)
         repository = ManifestRepository(path)
         repository.write({"headgate.yaml": HEADGATE_YAML})
         return repository

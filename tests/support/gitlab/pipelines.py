@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from support.gitlab import locally, runner
 from support.gitlab.ciconfig import ConfigurationError, NothingToRunError, expand, read_configuration
-from support.gitlab.gitside import NOTHING, Update, Who, git, git_once, may_push, refs, refused, write_commit
+from support.gitlab.gitside import (
+    NOTHING,
+    Update,
+    Who,
+    git,
+    git_once,
+    keep_answer,
+    may_push,
+    refs,
+    refused,
+    write_commit,
+)
 from support.gitlab.modelled import check_configuration
 from support.gitlab.predefined import pipeline_variables
 from support.gitlab.state import DEVELOPER, LEVEL_NAMES, NO_ONE, Job, MergeRequest, Pipeline, Project, Token, User
@@ -49,12 +60,15 @@ def push_files(
         raise AssertionError(refusal or "You are not allowed to force push code to a protected branch on this project.")
     with double.lock:
         commit = write_commit(project.folder, names[0], head, files, user.name, message) if files else head
+        if files:
+            keep_answer(project, message, *_MESSAGE, commit)
         if tag:
             git(project, "update-ref", f"refs/tags/{tag}", commit)
     double.pushed(project, who, [Update(one.ref, one.old, commit) for one in pushed], [])
     return commit
 
 
+_MESSAGE = ("show", "--no-patch", "--format=%B")
 _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 
 
@@ -67,7 +81,7 @@ def on_push(double: Double, project: Project, ref: str, sha: str, user: User) ->
     if kind not in ("heads", "tags"):
         return
     is_tag = kind == "tags"
-    if _SKIP.search(git_once(project, "show", "--no-patch", "--format=%B", sha)):
+    if _SKIP.search(git_once(project, *_MESSAGE, sha)):
         project.pipelines.append(Pipeline(project, name, sha, "push", user, is_tag=is_tag, status="skipped"))
         return
     made = make(double, project, name, "push", user, is_tag=is_tag, sha=sha)
