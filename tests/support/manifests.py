@@ -72,6 +72,24 @@ class ManifestRepository:
         repository.write({"headgate.yaml": HEADGATE_YAML})
         return repository
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it is as it was made, and has nothing but plain files."""
+        plain = all(
+            path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o111 == 0 for path in self._own()
+        )
+        config, heads = ".git/config", self.path / ".git/refs/heads"
+        own = (self.path / config).read_bytes()
+        return plain and not any(heads.iterdir()) and own == (_empty_repository() / config).read_bytes()
+
+    def files(self) -> list[str]:
+        """Return the paths of its files."""
+        return [path.relative_to(self.path).as_posix() for path in self._own()]
+
+    def _own(self) -> list[Path]:
+        found = (path for path in sorted(self.path.rglob("*")) if path.is_symlink() or not path.is_dir())
+        return [path for path in found if path.relative_to(self.path).parts[0] != ".git"]
+
     def write(self, files: dict[str, str | bytes]) -> ManifestRepository:
         """Write files; texts are dedented."""
         for name, content in files.items():

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from support.cli import Ran, headgate
@@ -74,8 +79,36 @@ def merge_proposal(stage: Stage, branch: str = "headgate/production/web") -> Non
 
 
 def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = APP) -> Stage:
-    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
-    manifests.app("web", app_yaml).commit("Begin")
+    """Return an app with plain YAML of its own, accepted from main in dev and from tags in production.
+
+    A new manifest repository with the same files is copied from one that was made before.
+    """
+    manifests.app("web", app_yaml)
+    if not manifests.is_new:
+        return _make(tmp_path, manifests)
+    files = tuple((path, (manifests.path / path).read_bytes()) for path in manifests.files())
+    begun = _begun(files, tuple(sorted(item for item in os.environ.items() if item[0].startswith("GIT_"))))
+    shutil.rmtree(manifests.path)
+    shutil.copytree(begun / "manifests", manifests.path)
+    made = Stage(tmp_path / "app", manifests, tmp_path / "manifests.git")
+    for folder in (made.app, made.remote):
+        shutil.copytree(begun / folder.name, folder)
+    config = manifests.path / ".git/config"
+    config.write_text(config.read_text().replace(str(begun), str(tmp_path)))
+    return made
+
+
+@cache
+def _begun(files: tuple[tuple[str, bytes], ...], _environment: tuple[tuple[str, str], ...]) -> Path:
+    """Make the repositories with these files once for all tests of a process."""
+    folder = Path(tempfile.mkdtemp(prefix="stage-"))
+    atexit.register(shutil.rmtree, folder)
+    _make(folder, ManifestRepository.make(folder / "manifests").write(dict(files)))
+    return folder
+
+
+def _make(tmp_path: Path, manifests: ManifestRepository) -> Stage:
+    manifests.commit("Begin")
     remote = tmp_path / "manifests.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
     git(remote, "config", "uploadpack.allowFilter", "true")  # as on GitLab: what is cloned has no files at first
