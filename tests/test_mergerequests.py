@@ -148,7 +148,6 @@ def test_one_whose_app_went_is_closed_with_a_word(scene: Scene) -> None:
     assert len(one.notes) == 1
 
 
-@pytest.mark.long
 def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scene: Scene) -> None:
     scene.hand_off()
     first = scene.the_request()
@@ -431,7 +430,6 @@ def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, mon
     assert git(merging.manifests, "ls-tree", "main", "deploy/production/web/evil.yaml") == ""
 
 
-@pytest.mark.long
 def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scene) -> None:
     ended = scene.hand_off()
     assert ended.code == 0
