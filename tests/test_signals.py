@@ -232,3 +232,35 @@ def test_engine_ends_when_nobody_is_left_who_waits_for_it(tmp_path: Path) -> Non
     assert any(is_running(engine) for engine in engines)
     time.sleep(70)
     assert not any(is_running(engine) for engine in engines)
+
+
+SWALLOWED = """
+import os, signal, sys
+from headgate import signals
+
+class Library:
+    def __del__(self):
+        if self.stops:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            raise ValueError("of its own")
+
+def work():
+    for stops in (False, True):
+        library = Library()
+        library.stops = stops
+        del library
+    print("goes on")
+    signals.check()
+    print("not reached")
+
+signals.handle_signals(work)
+"""
+
+
+def test_a_stop_that_code_in_c_swallows_comes_with_the_next_check() -> None:
+    ran = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout) == (143, "goes on\n")
+    assert ran.stderr.count("Traceback") == 1
+    assert "ValueError: of its own" in ran.stderr
+    assert ran.stderr.endswith("stopped by SIGTERM\n")

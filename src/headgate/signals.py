@@ -78,11 +78,18 @@ def _receive(number: int, _frame: FrameType | None) -> None:
     check()
 
 
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Report an exception that code in C swallowed, as Python does, but for Stopped, which the next `check` raises."""
+    if not isinstance(unraisable.exc_value, Stopped):
+        sys.__unraisablehook__(unraisable)
+
+
 def handle_signals(work: Callable[[], None]) -> None:
     """Run ``work``; on a stop signal, clean up, print it and exit. Ignored signals stay ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _receive)
+    sys.unraisablehook = _report_unraisable
     try:
         work()
     except Stopped as stopped:
