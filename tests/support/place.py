@@ -52,9 +52,7 @@ def deliver(manifests: str, version: Sequence[str], *args: str) -> None:
 
 def make_repository(folder: Path) -> None:
     """Make the manifest repository of the pages: the shop in two environments, whose versions both ran in both."""
-    made = ManifestRepository(folder / "begin")
-    made.path.mkdir(parents=True)
-    git(made.path, "init", "--quiet", "--initial-branch=main")
+    made = ManifestRepository.make(folder / "begin")
     made.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml": DEPLOYMENT.replace("acme/web", "acme/shop")})
     made.app("shop", f"project: acme/shop\nimages: {{web: {IMAGE}}}\ntemplate: web\n").commit("Begin")
     git(folder, "clone", "--quiet", "--bare", str(made.path), "manifests.git")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
 from headgate.engine.budget import USUAL
-from headgate.engine.protocol import Request
+from headgate.engine.protocol import Answer, Request
 from headgate.errors import Location, YamlError
 from headgate.records import frozen_record
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from headgate.engine.budget import Budget
-    from headgate.engine.protocol import Answer, EngineObject, EngineWarning
+    from headgate.engine.protocol import EngineObject, EngineWarning
     from headgate.yamltext.valuepath import KeyPath
 
 
@@ -81,13 +81,9 @@ def values(
 
 def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
     """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
-    known = _objects_ahead.pop((file, data), None) if not owner else None
-    if known is not None:
-        return known
     return send(_objects_request({file: decoded(data, file)}, owner)).objects
 
 
-_objects_ahead: dict[tuple[str, bytes | str], tuple[EngineObject, ...]] = {}
 _MAX_FILES = 25
 _MAX_BYTES = 1024 * 1024
 """A request holds so many files and bytes: few requests, and yet enough to keep all processors busy."""
@@ -99,20 +95,20 @@ def read_objects_ahead(files: Iterable[tuple[str, bytes]]) -> None:
     A file that cannot be read, and those that were read together with it, are left to `objects`.
     """
     batches = list(_batches(files))
-    requests = [_objects_request({name: text for name, (_, text) in batch.items()}) for batch in batches]
+    requests = [_objects_request(batch) for batch in batches]
     by_request = {id(request): batch for request, batch in zip(requests, batches, strict=True)}
     for request, answer in pool.converse(requests):
         if answer.error is None and answer.failure is None:
             found: dict[str, list[EngineObject]] = {}
             for parsed in answer.objects:
                 found.setdefault(parsed.source, []).append(parsed)
-            for name, (data, _) in by_request[id(request)].items():
-                _objects_ahead[name, data] = tuple(found.get(name, ()))
+            for name, text in by_request[id(request)].items():
+                _ahead[_key(_objects_request({name: text}))] = Answer(objects=tuple(found.get(name, ())))
 
 
-def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[bytes, str]]]:
-    """Divide files; those that are no text are left out. No batch has two files of the same name."""
-    batch: dict[str, tuple[bytes, str]] = {}
+def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, str]]:
+    """Divide files, without those that are no text: texts by names, of which each batch has any one once."""
+    batch: dict[str, str] = {}
     size = 0
     for name, data in files:
         with suppress(YamlError):
@@ -120,7 +116,7 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[byt
             if batch and (name in batch or len(batch) == _MAX_FILES or size + len(data) > _MAX_BYTES):
                 yield batch
                 batch, size = {}, 0
-            batch[name] = data, text
+            batch[name] = text
             size += len(data)
     if batch:
         yield batch

@@ -106,7 +106,9 @@ def _part(subject: Subject, manifests: tuple[Manifest, ...], owner: str, trees: 
     groups = _groups(manifests)
     definitions = [definition for definition in needed(subject.definitions, groups) if definition.owner == owner]
     key = tuple(map(id, definitions))
-    tree = trees[key] if key in trees else trees.setdefault(key, as_tree(definitions))
+    if key not in trees:
+        trees[key] = as_tree(definitions)
+    tree = trees[key]
     own = {id(manifest) for manifest in manifests}
     others = [manifest for manifest in subject.manifests if id(manifest) not in own]
     body: dict[str, Any] = {
