@@ -769,29 +769,16 @@ def run_machine(machine: type[Repositories], examples: int, steps: int, *, deran
 
 @pytest.mark.long
 @pytest.mark.usefixtures("clean_user")
-def test_laws_hold_on_real_git() -> None:
-    run_machine(AnyRepositories, 3, 12, derandomize=True)
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("clean_user")
-def test_laws_hold_where_versions_fail() -> None:
-    run_machine(VersionsThatFail, 2, 12, derandomize=True)
+@pytest.mark.parametrize(("machine", "examples"), [(AnyRepositories, 3), (VersionsThatFail, 2)])
+def test_laws_hold_on_real_git(machine: type[Repositories], examples: int) -> None:
+    run_machine(machine, examples, 12, derandomize=True)
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("clean_user")
-def test_laws_hold_where_versions_fail_in_more_sequences() -> None:
-    run_machine(VersionsThatFail, 30, 20, derandomize=False)
-
-
-@pytest.mark.soak
-@pytest.mark.usefixtures("clean_user")
-def test_laws_hold_on_real_git_in_more_sequences() -> None:
-    run_machine(AnyRepositories, 15, 15, derandomize=False)
-
-
-@pytest.mark.soak
-@pytest.mark.usefixtures("clean_user")
-def test_laws_hold_on_real_git_for_long() -> None:
-    run_machine(AnyRepositories, 300, 20, derandomize=False)
+@pytest.mark.parametrize(
+    ("machine", "examples", "steps"),
+    [(AnyRepositories, 15, 15), (VersionsThatFail, 30, 20), (AnyRepositories, 300, 20)],
+)
+def test_laws_hold_on_real_git_in_more_sequences(machine: type[Repositories], examples: int, steps: int) -> None:
+    run_machine(machine, examples, steps, derandomize=False)
