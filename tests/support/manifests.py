@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import shutil
 import subprocess
-import tempfile
 import textwrap
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +14,7 @@ from typing import Any
 import yaml
 
 from support.cli import Ran, headgate
+from support.copies import folder_of_the_process
 
 HEADGATE_YAML = """
 version: 1
@@ -52,8 +51,7 @@ def git(folder: Path, *args: str) -> str:
 @cache
 def _empty_repository() -> Path:
     """Make an empty repository once for all tests of a process."""
-    folder = Path(tempfile.mkdtemp(prefix="empty-"))
-    atexit.register(shutil.rmtree, folder)
+    folder = folder_of_the_process("empty")
     git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
     return folder
 

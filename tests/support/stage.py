@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from support.cli import Ran, headgate
+from support.copies import folder_of_the_process
 from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git
 
 IMAGE = "registry.example.com/acme/web"
@@ -101,8 +100,7 @@ def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = AP
 @cache
 def _begun(files: tuple[tuple[str, bytes], ...], _environment: tuple[tuple[str, str], ...]) -> Path:
     """Make the repositories with these files once for all tests of a process."""
-    folder = Path(tempfile.mkdtemp(prefix="stage-"))
-    atexit.register(shutil.rmtree, folder)
+    folder = folder_of_the_process("stage")
     _make(folder, ManifestRepository.make(folder / "manifests").write(dict(files)))
     return folder
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
 import contextlib
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.copies import folder_of_the_process
 from support.gitlab.state import DEVELOPER, Job, Project, Token, User
 from support.gitlab.web import Answer, Request
 
@@ -74,8 +73,7 @@ def make_repository(folder: Path) -> None:
 @cache
 def _empty_repository() -> Path:
     """Make an empty repository once for all tests of a process, since that takes git a few processes."""
-    folder = Path(tempfile.mkdtemp(prefix="empty-"))
-    atexit.register(shutil.rmtree, folder)
+    folder = folder_of_the_process("empty.git")
     args = ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main"]
     subprocess.run([*args, str(folder)], check=True)
     for key in (
