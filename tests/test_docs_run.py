@@ -63,9 +63,9 @@ NOT_RUN: Mapping[str, str] = {
     "make cluster": "builds for minutes; test_rollout.py and test_cluster_demo.py run the clusters that it starts",
     "make test": "runs this test",
     "headgate demo --cluster": "needs the clusters' programs; test_cluster_demo.py runs it",
-    "headgate ci": "runs in a pipeline's job, which test_endtoend.py runs",
-    "headgate hand-off": "runs in a pipeline's job, which test_endtoend.py runs",
-    "headgate preview": "runs in a pipeline's job, which test_endtoend.py runs",
+    "headgate ci": "runs in a pipeline's job, which tests/live run",
+    "headgate hand-off": "runs in a pipeline's job, which tests/live run",
+    "headgate preview": "runs in a pipeline's job, which tests/live run",
     "headgate warm --shard 1/4": "runs in a pipeline's job, which test_warm_jobs.py runs",
     f"sops encrypt --encrypted-regex '{SECRET_KEYS}' --age AGE_RECIPIENT --in-place secret.yaml": _SOPS,
 }

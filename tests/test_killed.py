@@ -73,9 +73,16 @@ def reset(stage: Stage, start: str) -> None:
     git(stage.manifests.path, "reset", "--quiet", "--hard", start)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("where", ["address", "checkout"])
+# What is there before a call is what was there after the one before it, so CI has each of the two once.
+@pytest.mark.parametrize(
+    ("where", "before"),
+    [
+        pytest.param("address", False, id="address-after", marks=pytest.mark.long),
+        pytest.param("checkout", True, id="checkout-before", marks=pytest.mark.long),
+        pytest.param("address", True, id="address-before", marks=pytest.mark.soak),
+        pytest.param("checkout", False, id="checkout-after", marks=pytest.mark.soak),
+    ],
+)
 def test_killed_at_any_call_of_git_nothing_is_half_done(
     stage: Stage, headgate_program: list[str], tmp_path: Path, where: str, before: bool
 ) -> None:

@@ -12,7 +12,7 @@ from support.live.pipelines import log, pipeline_of, run_form, succeeded
 pytestmark = pytest.mark.long
 
 
-def test_release_is_promoted_merged_and_another_rolled_back(shop: App) -> None:
+def test_release_is_promoted_merged_and_another_rolled_back_until_it_is_unpinned(shop: App) -> None:
     acme, maxi = shop.acme, shop.acme.home.max
     app = make_app(acme, "till", own_config=True)
     first = app.deliver()
@@ -31,6 +31,10 @@ def test_release_is_promoted_merged_and_another_rolled_back(shop: App) -> None:
     acme.form(action="roll-back", app="till", environment="dev", reason="it is slow")
     assert first[:8] in app.deployed()
     assert "it is slow" in commits(maxi, acme.manifests)[0]["message"]
+    third = app.deliver()  # waits, since the roll-back sticks
+    assert first[:8] in app.deployed()
+    acme.form(action="unpin", app="till", environment="dev")
+    assert third[:8] in app.deployed()
 
 
 def test_developer_may_not_promote(shop: App) -> None:

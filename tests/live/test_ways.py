@@ -29,6 +29,14 @@ def test_push_is_deployed_in_dev_and_reviewed_for_production(shop: App, *, own_c
     assert commit[:8] in proposed
     assert statuses(maxi, app.project, commit) == {"headgate: dev": "success", "headgate: production": "pending"}
 
+    if own_config:  # a second one takes the place of the first in the same merge request
+        commit = app.deliver()
+        (updated,) = proposals(maxi, acme.manifests, app.proposed)
+        assert updated["id"] == request["id"]
+        assert commit[:8] in updated["description"]
+        proposed = app.deployed("production", app.proposed)
+        assert commit[:8] in proposed
+
     merged = merge(maxi, acme.manifests, request)
     succeeded(maxi, pipeline_of(maxi, acme.manifests, merged))
     assert app.deployed("production") == proposed

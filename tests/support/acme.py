@@ -111,7 +111,6 @@ def make_acme(
     setup: str = "direct",
     own_config: bool = False,
     environments: tuple[str, ...] = ("dev:commit", "production:review"),
-    bot_token: bool = True,
 ) -> Acme:
     """Set everything up as a person would: with ``headgate init`` and the settings that it asks for."""
     gitlab.registry = registry.host
@@ -137,12 +136,12 @@ def make_acme(
         *chosen,
     )
     assert ran.code == 0, ran.out + ran.err
-    _set_up(acme, folder, setup, own_config=own_config, bot_token=bot_token)
+    _set_up(acme, folder, setup, own_config=own_config)
     shutil.rmtree(folder)
     return acme
 
 
-def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token: bool) -> None:
+def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool) -> None:
     gitlab, manifests, shop = acme.gitlab, acme.manifests, acme.shop
     files = {str(one.relative_to(folder)): one.read_text() for one in folder.rglob("*") if one.is_file()}
     app = f"project: acme/shop\nimages: {{shop: {acme.image}}}\n"
@@ -161,9 +160,8 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool, bot_token
     shop.allowlist.add(acme.triggered.path)
     manifests.protected_branches["main"] = Protection(push=DEVELOPER, merge=DEVELOPER)
     manifests.job_token_push = True
-    if bot_token:
-        acme.triggered.variables["HEADGATE_TOKEN"] = Variable(token, protected=True)
-        manifests.variables["HEADGATE_TOKEN"] = Variable(token, protected=True)
+    for project in (acme.triggered, manifests):
+        project.variables["HEADGATE_TOKEN"] = Variable(token, protected=True)
     if acme.intake is not None:
         acme.intake.ci_config_path = "intake.gitlab-ci.yml@acme/manifests"
         gitlab.push(acme.intake, {"README.md": "hand-offs\n"}, user=acme.max)

@@ -25,7 +25,6 @@ class Bomb:
     name: str
     codes: tuple[int, ...]
     files: Callable[[], Files]
-    app: str = ""  # more lines of its app.yaml
 
     def __str__(self) -> str:
         """Name it in the list of tests."""
@@ -35,11 +34,11 @@ class Bomb:
 BOMBS: list[Bomb] = []
 
 
-def bomb(*codes: int, app: str = "") -> Callable[[Callable[[], Files]], Callable[[], Files]]:
+def bomb(*codes: int) -> Callable[[Callable[[], Files]], Callable[[], Files]]:
     """Take a function among the bombs, which ends with one of these codes."""
 
     def keep(files: Callable[[], Files]) -> Callable[[], Files]:
-        BOMBS.append(Bomb(files.__name__, codes, files, app))
+        BOMBS.append(Bomb(files.__name__, codes, files))
         return files
 
     return keep
