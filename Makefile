@@ -104,7 +104,7 @@ image: ## build the container image, with the engine that runs here or one of it
 	@image/with-engine image/build
 
 test-image: $(VENV)/.ready tools registry gitlab-ci-local ## run hand-offs with all jobs in the image, built by 'make image'
-	@image/with-engine $(VENV)/bin/pytest -q -m image tests/image
+	@image/with-engine $(VENV)/bin/pytest -q -m image -n 2 --dist loadfile tests/image
 
 smoke: ## prove that the image works, built by 'make image'
 	@image/with-engine image/smoke.sh
