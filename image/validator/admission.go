@@ -71,11 +71,11 @@ func (c *court) resourceOf(gvk schema.GroupVersionKind) (schema.GroupVersionReso
 
 // admitted is an object with its defaults, as the server would store it; nil where its kind cannot read it.
 func (c *court) admitted(one *judged) runtime.Object {
-	if len(one.SOPS) > 0 {
+	if one.isEncrypted {
 		return nil
 	}
 	if kind, ok := served(one.gvk()); ok {
-		object, _, err := kind.decode(one.data)
+		object, err := kind.decodeCurrent(one.data)
 		if err == nil && kind.strategy != nil {
 			_, err = kind.create(object)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -160,9 +159,8 @@ func (k *customKind) update(object, old *unstructured.Unstructured) ([]finding, 
 
 // head is what every object says of itself.
 type head struct {
-	APIVersion string          `json:"apiVersion"`
-	Kind       string          `json:"kind"`
-	SOPS       json.RawMessage `json:"sops"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
 }
 
 func (h head) gvk() schema.GroupVersionKind {

@@ -21,19 +21,19 @@ import (
 const definitionGroup = "apiextensions.k8s.io"
 
 // definitionKind is the kind of CRDs, which another part of the API server keeps.
-func definitionKind(gvk schema.GroupVersionKind) servedKind {
-	if gvk.Group != definitionGroup || gvk.Kind != "CustomResourceDefinition" {
-		return servedKind{}
+func definitionKind(gvk schema.GroupVersionKind) (servedKind, bool) {
+	if gvk.Group != definitionGroup || gvk.Kind != "CustomResourceDefinition" || !apiserver.Scheme.Recognizes(gvk) {
+		return servedKind{}, false
 	}
-	return servedKind{gvk, apiserver.Scheme, apiserver.Codecs, customresourcedefinition.NewStrategy(apiserver.Scheme)}
+	return newKind(gvk, apiserver.Scheme, customresourcedefinition.NewStrategy(apiserver.Scheme)), true
 }
 
 // serviceKind is the kind of API servers that others bring, which a third part keeps.
-func serviceKind(gvk schema.GroupVersionKind) servedKind {
-	if gvk.Group != "apiregistration.k8s.io" {
-		return servedKind{}
+func serviceKind(gvk schema.GroupVersionKind) (servedKind, bool) {
+	if gvk.Group != "apiregistration.k8s.io" || !aggregator.Scheme.Recognizes(gvk) {
+		return servedKind{}, false
 	}
-	return servedKind{gvk, aggregator.Scheme, aggregator.Codecs, both{apiservice.NewStrategy(aggregator.Scheme)}}
+	return newKind(gvk, aggregator.Scheme, both{apiservice.NewStrategy(aggregator.Scheme)}), true
 }
 
 // both only gives the aggregator's strategy the name of the others' shape.
@@ -110,8 +110,8 @@ func readDefinition(data []byte) (*apiextensionsv1.CustomResourceDefinition, err
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, err
 	}
-	kind := definitionKind(head.gvk())
-	if kind.scheme == nil || !kind.scheme.Recognizes(head.gvk()) {
+	kind, ok := served(head.gvk())
+	if !ok || kind.gvk.Group != definitionGroup {
 		return nil, errNoDefinition
 	}
 	object, _, err := kind.decode(data)

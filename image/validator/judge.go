@@ -49,7 +49,9 @@ type judged struct {
 	head
 	data   []byte
 	fields map[string]any
-	built  any // in the server's internal form
+	// isEncrypted: SOPS encrypted it.
+	isEncrypted bool
+	built       any // in the server's internal form
 
 	// What policies see of it: as the server would store it, and what that replaces; nil where it could not be read.
 	admitted, replaced runtime.Object
@@ -98,7 +100,9 @@ func parse(data []byte) *judged {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if decoder.Decode(&one.fields) == nil {
-		one.head = headOf(data)
+		one.APIVersion, _ = one.fields["apiVersion"].(string)
+		one.Kind, _ = one.fields["kind"].(string)
+		_, one.isEncrypted = one.fields["sops"]
 	}
 	return one
 }
@@ -110,7 +114,7 @@ func headOf(data []byte) (found head) {
 
 // look judges one object. One that SOPS encrypted is another object when Flux applies it: nothing can be said of it.
 func (c *court) look(number int, one *judged) {
-	if len(one.SOPS) > 0 {
+	if one.isEncrypted {
 		return
 	}
 	found := c.guarded(number, one)
@@ -314,7 +318,7 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 	if !ok {
 		return nil
 	}
-	old, _, err := before.decode(current)
+	old, err := before.decodeCurrent(current)
 	if err != nil {
 		return nil // what is there now is of no use
 	}

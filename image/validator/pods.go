@@ -41,7 +41,7 @@ func (l *lookup) key(kind, name, key, path string, optional *bool) {
 	before := len(l.found)
 	l.name(kind, name, path+".name", optional)
 	defined := l.all.names[[3]string{kind, l.from.namespace, name}]
-	if len(l.found) > before || defined == nil || optional != nil && *optional || len(defined.SOPS) > 0 {
+	if len(l.found) > before || defined == nil || optional != nil && *optional || defined.isEncrypted {
 		return
 	}
 	has := false

@@ -46,7 +46,7 @@ func (c *court) references() {
 	}
 	all := newNeighbourhood(c.objects, around)
 	for number, one := range c.objects {
-		if len(one.SOPS) > 0 || one.built == nil {
+		if one.isEncrypted || one.built == nil {
 			continue
 		}
 		for _, entry := range referencesOf(all, one) {
@@ -59,7 +59,7 @@ func (c *court) references() {
 // build reads an object that is not judged.
 func (one *judged) build() {
 	if kind, ok := served(one.gvk()); ok {
-		if object, _, err := kind.decode(one.data); err == nil {
+		if object, err := kind.decodeCurrent(one.data); err == nil {
 			one.built = object
 		}
 	}
