@@ -5,11 +5,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"headgate/lock"
@@ -102,15 +104,33 @@ type answerWriter struct {
 }
 
 func (w *answerWriter) line(value any) error {
+	object, isAnswer := value.(answer)
+	if isAnswer && object.Object != nil {
+		return w.object(object)
+	}
 	encoder := json.NewEncoder(w.out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	if object, ok := value.(answer); ok && !object.Done {
+	if isAnswer && !object.Done {
 		return nil // of a request that never ends nothing counts
 	}
 	return w.out.Flush()
+}
+
+// object writes an object as it is: an encoder would look through its JSON once more.
+func (w *answerWriter) object(one answer) error {
+	data := one.Object
+	one.Object = nil
+	var rest bytes.Buffer
+	encoder := json.NewEncoder(&rest)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(one); err != nil {
+		return err
+	}
+	_, err := w.out.Write(slices.Concat([]byte(`{"object":`), data, []byte(","), rest.Bytes()[1:]))
+	return err
 }
 
 // state is what lives as long as the process: trees, charts that were loaded, and CRDs that were read.

@@ -92,7 +92,7 @@ func inRendered(err error, text, whole string) error {
 func (r *release) sortManifests(all []manifest, names []string, out *result) ([]manifest, error) {
 	texts, heads := map[string][]string{}, map[string]string{}
 	for number, name := range names {
-		texts[name] = append(texts[name], headText(number, all[number].document.json))
+		texts[name] = append(texts[name], headText(number, all[number].document))
 	}
 	for name, parts := range texts {
 		heads[name] = strings.Join(parts, "")
@@ -129,38 +129,41 @@ func (r *release) sortManifests(all []manifest, names []string, out *result) ([]
 
 // headText writes what Helm's sort looks at: the head of an object, and of its annotations the hook and those that are
 // no strings, which are an error. The number comes back from numberOf.
-func headText(number int, data []byte) string {
-	var head, metadata, annotations map[string]json.RawMessage
-	text := data
-	if json.Unmarshal(data, &head) == nil {
-		_ = json.Unmarshal(head["metadata"], &metadata)
-		_ = json.Unmarshal(metadata["annotations"], &annotations)
-		maps.DeleteFunc(annotations, func(key string, value json.RawMessage) bool {
-			return key != helmrelease.HookAnnotation && value[0] != '{' && value[0] != '['
-		})
-		if annotations != nil {
-			metadata["annotations"] = encoded(annotations)
+func headText(number int, of document) string {
+	text := of.json
+	if fields, ok := of.content().(map[string]any); ok {
+		head := keep(fields, "apiVersion", "kind", "metadata")
+		if metadata, ok := fields["metadata"].(map[string]any); ok {
+			kept := keep(metadata, "name", "annotations")
+			if annotations, ok := metadata["annotations"].(map[string]any); ok {
+				kept["annotations"] = notStrings(annotations)
+			}
+			head["metadata"] = kept
 		}
-		if metadata != nil {
-			keepKeys(metadata, "name", "annotations")
-			head["metadata"] = encoded(metadata)
-		}
-		keepKeys(head, "apiVersion", "kind", "metadata")
 		text = encoded(head)
 	}
 	return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text)))
 }
 
-func keepKeys(of map[string]json.RawMessage, keys ...string) {
-	maps.DeleteFunc(of, func(key string, _ json.RawMessage) bool { return !slices.Contains(keys, key) })
+func notStrings(annotations map[string]any) map[string]any {
+	found := keep(annotations, helmrelease.HookAnnotation)
+	for key, value := range annotations {
+		switch value.(type) {
+		case map[string]any, []any:
+			found[key] = value
+		}
+	}
+	return found
 }
 
-func encoded(of map[string]json.RawMessage) json.RawMessage {
-	data, err := json.Marshal(of)
-	if err != nil {
-		panic(err) // it was JSON
+func keep(of map[string]any, keys ...string) map[string]any {
+	found := map[string]any{}
+	for _, key := range keys {
+		if value, ok := of[key]; ok {
+			found[key] = value
+		}
 	}
-	return data
+	return found
 }
 
 func numberOf(head string) (number int) {

@@ -41,7 +41,7 @@ func emitStream(text, source string, tokens []string, hooks string, out *result)
 			return inFile(err, source, found.line)
 		}
 		if len(tokens) > 0 {
-			if found.json, err = fill(found.json, tokens, out); err != nil {
+			if err := fill(&found, tokens, out); err != nil {
 				return inFile(err, source, 0)
 			}
 		}
@@ -91,7 +91,7 @@ type head struct {
 
 // emitDocument gives the object of a document, or those of a list.
 func emitDocument(found document, source string, tokens []string, hooks string, out *result) error {
-	return unfold(found.json, nil, func(data json.RawMessage, fields map[string]json.RawMessage, inList bool) error {
+	return unfold(found.json, found.content(), nil, func(data json.RawMessage, fields map[string]any, inList bool) error {
 		one, err := headOf(data, fields)
 		if err != nil {
 			return err
@@ -132,10 +132,11 @@ func (r *result) object(data json.RawMessage, one head, source, text, hooks stri
 	return r.writer.line(answer{Request: r.request, Object: data, Source: source, Hook: one.Hook, Text: text})
 }
 
-// unfold calls each for an object, or for every object of a list. of has the kind and version that a typed list gives.
-func unfold(data json.RawMessage, of *head, each func(json.RawMessage, map[string]json.RawMessage, bool) error) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
+// unfold calls each for an object, or for every object of a list. value is what data holds; of has the kind and version that
+// a typed list gives.
+func unfold(data json.RawMessage, value any, of *head, each func(json.RawMessage, map[string]any, bool) error) error {
+	fields, ok := value.(map[string]any)
+	if !ok {
 		return &failure{Kind: notObject, Message: "expected a Kubernetes object, found " + clip(string(data), 60)}
 	}
 	if err := checkSpelling(fields); err != nil {
@@ -145,7 +146,7 @@ func unfold(data json.RawMessage, of *head, each func(json.RawMessage, map[strin
 	if of != nil && of.Kind != "" { // what a typed list leaves out of its items
 		for key, value := range map[string]string{"apiVersion": of.APIVersion, "kind": of.Kind} {
 			if _, ok := fields[key]; !ok {
-				fields[key], inherited = quote(value), true
+				fields[key], inherited = value, true
 			}
 		}
 	}
@@ -153,11 +154,7 @@ func unfold(data json.RawMessage, of *head, each func(json.RawMessage, map[strin
 	kind, version := text(fields["kind"]), text(fields["apiVersion"])
 	if !hasItems {
 		if inherited {
-			whole, err := json.Marshal(fields)
-			if err != nil {
-				return err
-			}
-			data = whole
+			data = encoded(fields)
 		}
 		return each(data, fields, of != nil)
 	}
@@ -168,8 +165,8 @@ func unfold(data json.RawMessage, of *head, each func(json.RawMessage, map[strin
 			Hint: "move what it holds below another key, or into documents of its own",
 		}
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(items, &list); err != nil {
+	list, ok := items.([]any)
+	if !ok && items != nil {
 		return &failure{Kind: notObject, Message: fmt.Sprintf("%s: 'items' is no list", clip(kind, 100))}
 	}
 	if isEncrypted(fields) {
@@ -183,7 +180,7 @@ func unfold(data json.RawMessage, of *head, each func(json.RawMessage, map[strin
 		inner = &head{APIVersion: version, Kind: strings.TrimSuffix(kind, "List")}
 	}
 	for _, item := range list {
-		if err := unfold(item, inner, each); err != nil {
+		if err := unfold(encoded(item), item, inner, each); err != nil {
 			return err
 		}
 	}
@@ -197,14 +194,14 @@ var (
 	spelledInMetadata = []string{"name", "namespace", "generateName", "labels", "annotations"}
 )
 
-func checkSpelling(fields map[string]json.RawMessage) error {
+func checkSpelling(fields map[string]any) error {
 	if err := spelledAs(fields, "", spelled); err != nil {
 		return err
 	}
 	return spelledAs(metadata(fields), "metadata.", spelledInMetadata)
 }
 
-func spelledAs(fields map[string]json.RawMessage, above string, names []string) error {
+func spelledAs(fields map[string]any, above string, names []string) error {
 	for key := range fields {
 		for _, right := range names {
 			if key != right && strings.EqualFold(key, right) {
@@ -222,27 +219,22 @@ func misspelled(key, right string) error {
 	}
 }
 
-func metadata(fields map[string]json.RawMessage) map[string]json.RawMessage {
-	var found map[string]json.RawMessage
-	if json.Unmarshal(fields["metadata"], &found) != nil {
-		return nil
-	}
+func metadata(fields map[string]any) map[string]any {
+	found, _ := fields["metadata"].(map[string]any)
 	return found
 }
 
-// text returns a JSON string, or nothing for what is none.
-func text(data json.RawMessage) string {
-	var found string
-	if json.Unmarshal(data, &found) != nil {
-		return ""
-	}
+// text returns a string, or nothing for what is none.
+func text(value any) string {
+	found, _ := value.(string)
 	return found
 }
 
-func quote(value string) json.RawMessage {
+// encoded writes what was read.
+func encoded(value any) json.RawMessage {
 	data, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // a string has a JSON form
+		panic(err) // it was JSON
 	}
 	return data
 }
@@ -253,32 +245,31 @@ var (
 	kindName   = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 )
 
-func headOf(data json.RawMessage, fields map[string]json.RawMessage) (head, error) {
+func headOf(data json.RawMessage, fields map[string]any) (head, error) {
 	one := head{APIVersion: text(fields["apiVersion"]), Kind: text(fields["kind"])}
 	if !apiVersion.MatchString(one.APIVersion) || !kindName.MatchString(one.Kind) {
 		return head{}, &failure{
 			Kind: notObject,
 			Message: fmt.Sprintf("not a Kubernetes object: apiVersion %s, kind %s",
-				clip(shown(fields["apiVersion"]), 100), clip(shown(fields["kind"]), 100)),
+				clip(shown(fields, "apiVersion"), 100), clip(shown(fields, "kind"), 100)),
 			Hint: "the document begins with: " + clip(string(data), 60),
 		}
 	}
 	meta := metadata(fields)
 	one.Name = text(meta["name"])
-	var annotations map[string]any
-	if json.Unmarshal(meta["annotations"], &annotations) == nil {
-		if hook, ok := annotations["helm.sh/hook"].(string); ok {
-			one.Hook = hookEvents(hook)
-		}
+	annotations, _ := meta["annotations"].(map[string]any)
+	if hook, ok := annotations["helm.sh/hook"].(string); ok {
+		one.Hook = hookEvents(hook)
 	}
 	return one, nil
 }
 
-func shown(data json.RawMessage) string {
-	if data == nil {
+func shown(fields map[string]any, key string) string {
+	value, ok := fields[key]
+	if !ok {
 		return "nothing"
 	}
-	return string(data)
+	return string(encoded(value))
 }
 
 // hookEvents splits the annotation as Helm's own sort of manifests does (helm.sh/helm/v4/pkg/release/v1/util).
@@ -312,9 +303,9 @@ func dropsHook(events []string, hooks string) bool {
 }
 
 // isEncrypted says whether an object carries SOPS's mark; whoever forges it gets an object that Flux cannot decrypt.
-func isEncrypted(fields map[string]json.RawMessage) bool {
-	var sops map[string]json.RawMessage
-	return json.Unmarshal(fields["sops"], &sops) == nil && strings.HasPrefix(text(sops["mac"]), "ENC[")
+func isEncrypted(fields map[string]any) bool {
+	sops, _ := fields["sops"].(map[string]any)
+	return strings.HasPrefix(text(sops["mac"]), "ENC[")
 }
 
 var (
@@ -477,20 +468,17 @@ func (f *filler) take(bytes int) error {
 	return within(f.limit+1, f.limit, "bytes of objects")
 }
 
-// fill puts strings in the places of their tokens in all strings of an object, keys too.
-func fill(data json.RawMessage, strings []string, out *result) (json.RawMessage, error) {
-	if !bytes.Contains(data, []byte("\ue000")) {
-		return data, nil
+// fill puts strings in the places of their tokens in all strings of a document, keys too.
+func fill(found *document, strings []string, out *result) error {
+	if !bytes.Contains(found.json, []byte("\ue000")) {
+		return nil
 	}
-	var value any
-	if err := decode(data, &value); err != nil {
-		return nil, err
-	}
-	filled, err := newFiller(strings, out).value(value)
+	filled, err := newFiller(strings, out).value(found.content())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return json.Marshal(filled)
+	found.json, found.value = encoded(filled), filled
+	return nil
 }
 
 func (f *filler) value(value any) (any, error) {

@@ -181,9 +181,9 @@ func TestStringsTakeThePlacesOfTheirTokens(t *testing.T) {
 	evil := "x\n---\napiVersion: v1\nkind: Secret # '\""
 	for text, data := range map[string]string{
 		"a: " + tok(0):                          `{"a":"yes"}`,
-		"a: '" + tok(1) + "'":                   `{"a":` + string(quote(evil)) + `}`,
+		"a: '" + tok(1) + "'":                   `{"a":` + string(encoded(evil)) + `}`,
 		"a: \"<" + tok(0) + tok(0) + ">\"":      `{"a":"\u003cyesyes\u003e"}`,
-		"a: |\n  " + tok(1) + "\n":              `{"a":` + string(quote(evil+"\n")) + `}`,
+		"a: |\n  " + tok(1) + "\n":              `{"a":` + string(encoded(evil+"\n")) + `}`,
 		tok(0) + ": [" + tok(0) + ", 1, 1.0]":   `{"yes":["yes",1,1]}`,
 		"a: " + tok(2) + " " + tok(999999999):   `{"a":"` + tok(2) + " " + tok(999999999) + `"}`,
 		"a: " + tok(0)[:4] + " " + tok(0)[3:]:   `{"a":"` + tok(0)[:4] + " " + tok(0)[3:] + `"}`,

@@ -58,7 +58,7 @@ func writeMapInOrder(to *bytes.Buffer, value map[string]any, node *yaml3.Node) e
 	write := func(key string) error {
 		to.WriteByte(separator)
 		separator = ','
-		to.Write(quote(key))
+		to.Write(encoded(key))
 		to.WriteByte(':')
 		return writeInOrder(to, value[key], places[key])
 	}

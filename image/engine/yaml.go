@@ -24,8 +24,18 @@ type document struct {
 	text string      // as it stands
 	line int         // of its first line in the whole text, from 1
 	node *yaml3.Node // the same text with places; nil when it is empty
+	// value is what json holds, once somebody asked for it (content).
+	value any
 	// events are those of a hook, where Helm said whether it is one; else its annotation says.
 	events []string
+}
+
+// content returns what json holds, which is not to be changed but by who made the document.
+func (d *document) content() any {
+	if d.value == nil && decode(d.json, &d.value) != nil {
+		return nil // what is no JSON holds nothing
+	}
+	return d.value
 }
 
 // readStream splits text into documents as Kubernetes does, at lines that begin with "---", and reads each.

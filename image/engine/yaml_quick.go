@@ -43,14 +43,14 @@ func readQuickly(text, file string, out *result) ([]document, error) {
 }
 
 func readPiece(from piece, file string, out *result) (*document, error) {
-	data, nodes, ok := readPlain(from.text)
+	data, value, nodes, ok := readPlain(from.text)
 	if !ok {
 		return readDocument(from, file, out, false)
 	}
 	if err := out.budget.takeNodes(nodes); err != nil {
 		return nil, inFile(err, file, from.line)
 	}
-	return &document{json: data, text: from.text, line: from.line}, nil
+	return &document{json: data, value: value, text: from.text, line: from.line}, nil
 }
 
 // unusual says whether there may be an anchor, alias, tag, merge key, directive, the begin or end of a document, a
@@ -78,25 +78,29 @@ func unusual(text string) bool {
 }
 
 // readPlain reads one document that is a mapping with strings for keys.
-func readPlain(text string) (data []byte, nodes int, ok bool) {
+func readPlain(text string) (data []byte, value any, nodes int, ok bool) {
 	if unusual(text) {
-		return nil, 0, false
+		return nil, nil, 0, false
+	}
+	if value, nodes, ok = readSimple(text); ok {
+		data, err := json.Marshal(value)
+		return data, value, nodes, err == nil
 	}
 	decoder := yaml2.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true) // no key twice
 	var read, more any
 	if decoder.Decode(&read) != nil || !errors.Is(decoder.Decode(&more), io.EOF) {
-		return nil, 0, false
+		return nil, nil, 0, false
 	}
 	if _, isMap := read.(map[any]any); !isMap {
-		return nil, 0, false
+		return nil, nil, 0, false
 	}
-	plain, nodes, ok := plainValue(read, 0)
+	value, nodes, ok = plainValue(read, 0)
 	if !ok {
-		return nil, 0, false
+		return nil, nil, 0, false
 	}
-	data, err := json.Marshal(plain)
-	return data, nodes, err == nil
+	data, err := json.Marshal(value)
+	return data, value, nodes, err == nil
 }
 
 // plainValue returns what sigs.k8s.io/yaml makes JSON of, and how many nodes it has.
