@@ -74,6 +74,7 @@ def test_nothing_is_nothing() -> None:
         (deployment("1.0.0"), deployment("1.0.0").replace("acme/web:", "acme/other:"), "more than images"),
         (deployment("1.0.0"), deployment("1.0.0", securityContext={"privileged": True}), "1 risk"),
         (manifest("Service", spec={}), manifest("Service", spec={"type": "NodePort"}), "1 object newly reachable"),
+        (manifest("Service", spec={"type": {}}), manifest("Service", spec={"type": "NodePort"}), "newly reachable"),
         (manifest("PersistentVolumeClaim"), None, "1 object removed that may hold data"),
         (manifest("Service"), None, "1 object removed"),
         (None, manifest("ServiceAccount"), "1 object added"),

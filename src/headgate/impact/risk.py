@@ -140,7 +140,7 @@ def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if new.kind_name == "Service":
         before = value_at(old.data, "spec", "type") if old else None
         now = value_at(new.data, "spec", "type")
-        if before != now and {before, now} & {"LoadBalancer", "NodePort"}:
+        if before != now and any(reachable in (before, now) for reachable in ("LoadBalancer", "NodePort")):
             was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
             yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
     if new.kind_name in _ROUTES and (not old or old.data.get("spec") != new.data.get("spec")):
