@@ -7,7 +7,7 @@ import yaml
 
 from headgate.hydration.record import OutputRecord, read_record
 from headgate.objects.manifest import Manifest
-from headgate.report.causes import Cause, Causes, causes_of, changed_inputs
+from headgate.report.causes import AppInputs, Cause, Causes, causes_of, changed_inputs
 from headgate.repository.tree import Tree
 from support.manifests import ManifestRepository
 from support.trees import one_object, tree_of
@@ -75,7 +75,7 @@ def deployment(tag: str, more: str = "", sidecar: str = "nginx:1") -> Manifest:
 
 
 def causes(old: Manifest | None, new: Manifest | None, *inputs: Cause) -> Causes:
-    return causes_of(old, new, inputs, IMAGES, {})
+    return causes_of(old, new, AppInputs(changed=inputs, images=IMAGES, workloads={}))
 
 
 def test_only_the_image_differs() -> None:

@@ -81,7 +81,8 @@ def values(
 
 def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObject, ...]:
     """Read Kubernetes objects. Raises YamlError, ManifestError, TooLargeError."""
-    return send(_objects_request({file: decoded(data, file)}, owner)).objects
+    ahead = _ahead.pop((file, data), None) if _ahead and not owner else None
+    return ahead.objects if ahead is not None else send(_objects_request({file: decoded(data, file)}, owner)).objects
 
 
 _MAX_FILES = 25
@@ -95,20 +96,20 @@ def read_objects_ahead(files: Iterable[tuple[str, bytes]]) -> None:
     A file that cannot be read, and those that were read together with it, are left to `objects`.
     """
     batches = list(_batches(files))
-    requests = [_objects_request(batch) for batch in batches]
+    requests = [_objects_request({name: text for name, (text, _) in batch.items()}) for batch in batches]
     by_request = {id(request): batch for request, batch in zip(requests, batches, strict=True)}
     for request, answer in pool.converse(requests):
         if answer.error is None and answer.failure is None:
             found: dict[str, list[EngineObject]] = {}
             for parsed in answer.objects:
                 found.setdefault(parsed.source, []).append(parsed)
-            for name, text in by_request[id(request)].items():
-                _ahead[_key(_objects_request({name: text}))] = Answer(objects=tuple(found.get(name, ())))
+            for name, (_, data) in by_request[id(request)].items():
+                _ahead[name, data] = Answer(objects=tuple(found.get(name, ())))
 
 
-def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, str]]:
-    """Divide files, without those that are no text: texts by names, of which each batch has any one once."""
-    batch: dict[str, str] = {}
+def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[str, bytes]]]:
+    """Divide files, without those that are no text: texts and bytes by names, of which each batch has any one once."""
+    batch: dict[str, tuple[str, bytes]] = {}
     size = 0
     for name, data in files:
         with suppress(YamlError):
@@ -116,7 +117,7 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, str]]:
             if batch and (name in batch or len(batch) == _MAX_FILES or size + len(data) > _MAX_BYTES):
                 yield batch
                 batch, size = {}, 0
-            batch[name] = text
+            batch[name] = text, data
             size += len(data)
     if batch:
         yield batch
@@ -128,6 +129,7 @@ def _objects_request(texts: Mapping[str, str], owner: str = "") -> Request:
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}
+"""Answers by what was asked: a file of objects by its name and bytes, all else as `_key` says."""
 
 
 def read_ahead(requests: Iterable[Request]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
 from headgate.impact.reach import reach_of
-from headgate.objects.edits import field_names, same
+from headgate.objects.edits import NOTHING, field_names, same
 from headgate.objects.kinds import POD_SPECS
 from headgate.objects.lookup import value_at
-from headgate.objects.running import RunningChange, pod_template
+from headgate.objects.running import RunningChange, template_path
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
@@ -120,26 +120,28 @@ def _exposure(old: Side, new: Manifest) -> Iterator[Effect]:
 
 
 def _scale(change: RunningChange) -> Iterator[Effect]:
-    before, after, kind_name = change.before, change.after, change.old.kind_name
+    kind_name = change.old.kind_name
     if kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
-        counts = value_at(before, "spec", "replicas"), value_at(after, "spec", "replicas")
-        if counts[0] != counts[1] and None not in counts:
-            yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
+        for edit in change.edits:
+            counts = edit.old, edit.new
+            if edit.path == ("spec", "replicas") and counts[0] != counts[1] and _are_known(*counts):
+                yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
     if kind_name == "HorizontalPodAutoscaler.autoscaling":
         ranges = [
             f"{value_at(side, 'spec', 'minReplicas')}-{value_at(side, 'spec', 'maxReplicas')}"
-            for side in (before, after)
+            for side in (change.before, change.after)
         ]
         if ranges[0] != ranges[1]:
             yield Effect("scales", f"scales within {ranges[1]} instead of {ranges[0]}")
 
 
+def _are_known(*counts: Any) -> bool:
+    return not any(count is None or count is NOTHING for count in counts)
+
+
 def _pods(change: RunningChange) -> Iterator[Effect]:
     old, new = change.old, change.new
-    if new.kind_name not in POD_SPECS:
-        return
-    before, after = change.before, change.after
-    if same(pod_template(before, old.kind_name), pod_template(after, new.kind_name)):
+    if new.kind_name not in POD_SPECS or not change.touches(*template_path(new.kind_name)):
         return
     if new.kind_name in ("Job.batch", "Pod"):
         if old.name != new.name:
@@ -148,12 +150,12 @@ def _pods(change: RunningChange) -> Iterator[Effect]:
         yield Effect("later", "changes its next run")
     elif new.kind_name in ("ReplicaSet.apps", "ReplicationController", "PodTemplate"):
         yield Effect("later", "changes new pods only")
-    elif value_at(after, "spec", "updateStrategy", "type") == "OnDelete":
+    elif value_at(new.data, "spec", "updateStrategy", "type") == "OnDelete":
         yield Effect("later", "changes pods when somebody deletes them")
-    elif value_at(after, "spec", "paused") is True:
+    elif value_at(new.data, "spec", "paused") is True:
         yield Effect("later", "changes pods when its roll-out is resumed")
     elif new.kind_name in ("Deployment.apps", "DaemonSet.apps", "StatefulSet.apps"):
-        is_hard = value_at(after, "spec", "strategy", "type") == "Recreate"
+        is_hard = value_at(new.data, "spec", "strategy", "type") == "Recreate"
         yield Effect("restarts", "stops all its pods, then starts new ones" if is_hard else "restarts its pods")
 
 

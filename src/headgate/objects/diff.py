@@ -33,6 +33,9 @@ class Field:
 
 def object_fields(change: RunningChange) -> Iterator[Field]:
     """Yield every field that differs between two states of an object, and whether that is only how it is written."""
+    if change.edits is change.written:
+        yield from _fields(change.written, change.new.kind_name)
+        return
     running = {shown_path(edit.path) for edit in change.edits}
     for field in _fields(change.written, change.new.kind_name):
         yield field if _differs(field.path, running) else replace(field, runs_alike=True)

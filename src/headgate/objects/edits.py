@@ -10,7 +10,7 @@ from headgate.records import frozen_record
 from headgate.yamltext.valuepath import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from headgate.objects.listkeys import FieldNames
 
@@ -84,28 +84,38 @@ class Reorder:
 AnyEdit = Edit | Reorder
 
 
-def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> Iterator[AnyEdit]:
-    """Yield the edits from ``old`` to ``new``, in the order of their paths.
+def find_edits(old: Any, new: Any, kind_name: str = "", path: EditPath = ()) -> list[AnyEdit]:
+    """Return the edits from ``old`` to ``new``, in the order of their paths.
 
     ``kind_name`` (``Kind`` or ``Kind.group``) says which keys lists have; of other lists those items are matched that
     have a ``name`` of their own, the rest by content and place.
     """
+    found: list[AnyEdit] = []
+    if not same(old, new):
+        _add_edits(old, new, kind_name, path, found)
+    return found
+
+
+def _add_edits(old: Any, new: Any, kind_name: str, path: EditPath, found: list[AnyEdit]) -> None:
+    """Add the edits between two values that are not the same."""
     if isinstance(old, dict) and isinstance(new, dict):
-        differing = [key for key in {*old, *new} if not same(old.get(key, NOTHING), new.get(key, NOTHING))]
-        for key in sorted(differing, key=str):
-            yield from find_edits(old.get(key, NOTHING), new.get(key, NOTHING), kind_name, (*path, key))
+        differing = [key for key in {**old, **new} if not same(old.get(key, NOTHING), new.get(key, NOTHING))]
+        for key in sorted(differing, key=str) if len(differing) > 1 else differing:
+            _add_edits(old.get(key, NOTHING), new.get(key, NOTHING), kind_name, (*path, key), found)
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _list_edits(old, new, kind_name, path)
-    elif not same(old, new):
-        yield Edit(path=path, old=old, new=new)
+        _add_list_edits(old, new, kind_name, path, found)
+    else:
+        found.append(Edit(path=path, old=old, new=new))
 
 
 def same(old: Any, new: Any) -> bool:
     """Return whether two values are equal and all in them is of the same types; ``1`` and ``true`` are not.
 
-    Python compares most of what differs at once, and so little of an object is looked at value by value.
+    Python compares at once: most of what differs, and the texts of what is equal and has its keys in the same order.
     """
-    return type(old) is type(new) and bool(old == new) and (type(old) not in _CONTAINERS or _same_types(old, new))
+    return type(old) is type(new) and bool(
+        old == new and (type(old) not in _CONTAINERS or repr(old) == repr(new) or _same_types(old, new))
+    )
 
 
 _CONTAINERS = frozenset({dict, list})
@@ -125,14 +135,14 @@ def field_names(path: EditPath) -> FieldNames:
     return tuple(str(step) for step in path if not isinstance(step, (At, ItemKey)))
 
 
-def _list_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
+def _add_list_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath, found: list[AnyEdit]) -> None:
     for keys in (list_keys(kind_name, field_names(path)), ("name",)):
         before = _by_key(old, keys)
         after = _by_key(new, keys) if before is not None else None
         if before is not None and after is not None and (before or after):
-            yield from _keyed_edits(before, after, tuple(keys), kind_name, path)
+            _add_keyed_edits((before, after), tuple(keys), kind_name, path, found)
             return
-    yield from _aligned_edits(old, new, kind_name, path)
+    _add_aligned_edits(old, new, kind_name, path, found)
 
 
 def _by_key(items: list[Any], keys: Sequence[str]) -> dict[tuple[Any, ...], Any] | None:
@@ -146,39 +156,38 @@ def _by_key(items: list[Any], keys: Sequence[str]) -> dict[tuple[Any, ...], Any]
     return found
 
 
-def _keyed_edits(
-    before: dict[tuple[Any, ...], Any],
-    after: dict[tuple[Any, ...], Any],
+def _add_keyed_edits(
+    sides: tuple[dict[tuple[Any, ...], Any], dict[tuple[Any, ...], Any]],
     keys: tuple[str, ...],
     kind_name: str,
     path: EditPath,
-) -> Iterator[AnyEdit]:
+    found: list[AnyEdit],
+) -> None:
+    before, after = sides
     places = {values: place for place, values in enumerate(after)}
-    for values in [*before, *(values for values in after if values not in before)]:
+    for values in {**before, **after}:
         old, new = before.get(values, NOTHING), after.get(values, NOTHING)
         if NOTHING in (old, new):
-            yield Edit(path=(*path, ItemKey(keys, values)), old=old, new=new, place=places.get(values, 0))
+            found.append(Edit(path=(*path, ItemKey(keys, values)), old=old, new=new, place=places.get(values, 0)))
         elif not same(old, new):
-            yield from find_edits(old, new, kind_name, (*path, ItemKey(keys, values)))
+            _add_edits(old, new, kind_name, (*path, ItemKey(keys, values)), found)
     order = [values for values in before if values in after], [values for values in after if values in before]
     if order[0] != order[1]:
         shown = [tuple(ItemKey(keys, values) for values in side) for side in order]
-        yield Reorder(path=path, old=shown[0], new=shown[1])
+        found.append(Reorder(path=path, old=shown[0], new=shown[1]))
 
 
-def _aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath) -> Iterator[AnyEdit]:
-    """Yield the edits between what both lists begin and end with, item by item. Takes the time of one look at each."""
+def _add_aligned_edits(old: list[Any], new: list[Any], kind_name: str, path: EditPath, found: list[AnyEdit]) -> None:
+    """Add the edits between what both lists begin and end with, item by item. Takes the time of one look at each."""
     head = _equal_items(old, new) if len(old) != len(new) else 0
     tail = _equal_items(old[head:][::-1], new[head:][::-1]) if len(old) != len(new) else 0
     old_end, new_end = len(old) - tail, len(new) - tail
     shared = min(old_end, new_end)
     for index in range(head, shared):
         if not same(old[index], new[index]):
-            yield from find_edits(old[index], new[index], kind_name, (*path, At(index)))
-    for index in range(max(head, shared), old_end):
-        yield Edit(path=(*path, At(index)), old=old[index])
-    for index in range(max(head, shared), new_end):
-        yield Edit(path=(*path, At(index)), new=new[index])
+            _add_edits(old[index], new[index], kind_name, (*path, At(index)), found)
+    found += [Edit(path=(*path, At(index)), old=old[index]) for index in range(max(head, shared), old_end)]
+    found += [Edit(path=(*path, At(index)), new=new[index]) for index in range(max(head, shared), new_end)]
 
 
 def _equal_items(old: list[Any], new: list[Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headgate.bounded import first_few
@@ -51,7 +51,11 @@ class Manifest:
     @property
     def place(self) -> Location | None:
         """The file that it came from."""
-        return Location(self.source) if self.source else None
+        return _place(self.source)
+
+
+def _place(source: str) -> Location | None:
+    return Location(source) if source else None
 
 
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -67,16 +71,16 @@ def manifests(objects: Iterable[EngineObject]) -> list[Manifest]:
 
 
 def _manifest(parsed: EngineObject) -> Manifest:
-    data, where = parsed.data, Location(parsed.source) if parsed.source else None
+    data = parsed.data
     group, _, _ = data["apiVersion"].rpartition("/")
     kind, name = data["kind"], value_at(data, "metadata", "name")
     namespace = value_at(data, "metadata", "namespace") or ""
     if not isinstance(name, str):
         problem, hint = missing_name(kind, data.get("metadata"))
-        raise ManifestError(problem, where=where, hint=hint)
-    check_name(name, kind, where)
-    if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
-        raise ManifestError(f"{kind} {name} has the invalid namespace {_shown(namespace)}", where=where)
+        raise ManifestError(problem, where=_place(parsed.source), hint=hint)
+    check_name(name, kind, parsed.source)
+    if not isinstance(namespace, str) or (namespace and not _is_namespace(namespace)):
+        raise ManifestError(f"{kind} {name} has the invalid namespace {_shown(namespace)}", where=_place(parsed.source))
     return Manifest(
         group=group,
         kind=kind,
@@ -100,18 +104,28 @@ def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
     )
 
 
-def check_name(name: str, kind: str, where: Location | None) -> None:
+def check_name(name: str, kind: str, source: str) -> None:
     """Refuse names that Kubernetes refuses for every kind.
 
     https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
     Raises ManifestError.
     """
-    if name in ("", ".", "..") or "/" in name or "%" in name or not name.isprintable() or len(name) > _MAX_NAME:
+    if not _is_name(name):
         raise ManifestError(
             f"{kind} has the invalid name {_shown(name)}",
-            where=where,
+            where=_place(source),
             hint="use at most 253 characters, without '/', '%' and control characters",
         )
+
+
+@lru_cache(maxsize=65536)  # all objects of an app are called alike
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not {"/", "%"} & {*name} and name.isprintable() and len(name) <= _MAX_NAME
+
+
+@lru_cache(maxsize=65536)
+def _is_namespace(name: str) -> bool:
+    return _NAMESPACE.fullmatch(name) is not None
 
 
 def _shown(data: Any) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from headgate.objects.edits import find_edits
+from headgate.objects.edits import At, find_edits, same
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.lookup import map_at, maps_at, value_at, without_nulls
 from headgate.objects.quantity import parse_quantity
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headgate.objects.edits import AnyEdit
     from headgate.objects.manifest import Manifest
@@ -104,7 +104,8 @@ class RunningChange:
     @cached_property
     def edits(self) -> tuple[AnyEdit, ...]:
         """What runs differently."""
-        if self.before is self.old.data and self.after is self.new.data:
+        is_own_kind = self.old.kind_name in KUBERNETES or self.new.kind_name in KUBERNETES
+        if not is_own_kind or all(map(_runs_as_written, self.written)):
             return self.written
         return tuple(find_edits(self.before, self.after, self.new.kind_name))
 
@@ -113,15 +114,48 @@ class RunningChange:
         """What is written differently."""
         return tuple(find_edits(self.old.data, self.new.data, self.new.kind_name))
 
+    def touches(self, *path: str) -> bool:
+        """Whether what is at a place of the object runs differently."""
+        return any(
+            edit.path[: len(path)] == path
+            or (path[: len(edit.path)] == edit.path and _differs_at(edit, path[len(edit.path) :]))
+            for edit in self.edits
+        )
+
+
+def _differs_at(edit: AnyEdit, path: Sequence[str]) -> bool:
+    return not same(value_at(edit.old, *path), value_at(edit.new, *path))
+
+
+_DECIDE_OTHERS = {"type", "port", "serviceAccountName", "sizeLimit"}
+"""Fields by which the running form of their neighbours goes, or which have one of their own."""
+
+
+def _runs_as_written(edit: AnyEdit) -> bool:
+    """Whether the same edit, and no other, leads from one running form to the other.
+
+    So it is for one scalar in the place of another: both are written out, so no default takes their place.
+    """
+    if type(edit.old) not in _SCALARS or type(edit.new) not in _SCALARS or not edit.path:
+        return False
+    name, above = edit.path[-1], edit.path[-2:-1]
+    if name == "image":
+        return _pull_policy(str(edit.old)) == _pull_policy(str(edit.new))
+    is_plain = name not in _DECIDE_OTHERS and above not in (("requests",), ("limits",))
+    return is_plain and not any(type(step) is At for step in edit.path)
+
+
+_SCALARS = frozenset({str, int, float, bool})
+
 
 def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any]:
     """Return the pod spec within an object; an empty one where its kind has none, or it is no map."""
     return map_at(data, *POD_SPECS[kind_name].split(".")) if kind_name in POD_SPECS else {}
 
 
-def pod_template(data: Mapping[str, Any], kind_name: str) -> Any:
-    """Return what holds the pod spec within an object, with the pods' own labels and annotations."""
-    return value_at(data, *POD_SPECS[kind_name].split(".")[:-1]) if kind_name in POD_SPECS else None
+def template_path(kind_name: str) -> tuple[str, ...]:
+    """Return the place of what holds the pod spec within an object, with the pods' own labels and annotations."""
+    return tuple(POD_SPECS[kind_name].split(".")[:-1])
 
 
 def _filled(value: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from headgate.objects.encrypted import is_encrypted
 from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import RELEASE
-from headgate.report.causes import UNKNOWN, causes_of, changed_inputs
+from headgate.report.causes import UNKNOWN, AppInputs, causes_of, changed_inputs
 from headgate.repository.tree import differing, prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from headgate.configuration import Configuration, Owner
     from headgate.hydration.output import ObjectChange
@@ -122,31 +122,21 @@ def _app_change(
     before = _release(old, [f"{name}/{RELEASE}" for name in releases])
     after = _release(new, [f"{name}/{RELEASE}" for name in releases])
     records = _records(old, new, folder) if own else (OutputRecord(), OutputRecord())
-    context = _AppContext(
-        inputs=changed_inputs(*records, edited=_is_edited(old, folder, records[0])),
+    inputs = AppInputs(
+        changed=changed_inputs(*records, edited=_is_edited(old, folder, records[0])),
         images=repositories(before, after),
-        versions=_versions(before, after),
         workloads=configuration.settings.workloads,
     )
+    versions = _versions(before, after)
     return AppChange(
         app=owner[0],
         environment=owner[1],
         before=before,
         after=after,
-        objects=tuple(_effect(*pair, context) for pair in output.object_pairs(old, folder, own, {})),
+        objects=tuple(_effect(*pair, inputs, versions) for pair in output.object_pairs(old, folder, own, {})),
         upgrade=output.upgrade(records[0], records[1].engine),
-        inputs=context.inputs,
+        inputs=tuple(inputs.changed),
     )
-
-
-@frozen_record
-class _AppContext:
-    """What the objects of one app share."""
-
-    inputs: tuple[Cause, ...]
-    images: Mapping[str, str]
-    versions: frozenset[tuple[str, str]]
-    workloads: Mapping[str, str]
 
 
 def repositories(before: Release | None, after: Release | None) -> dict[str, str]:
@@ -171,16 +161,18 @@ def _is_edited(tree: Tree, folder: str, record: OutputRecord) -> bool:
     return bool(record.files) and record.output != output.output_id(tree, folder, record.files)
 
 
-def _effect(file: str, old: Manifest | None, new: Manifest | None, context: _AppContext) -> ObjectEffect:
-    change = output.object_change(file, old, new, context.workloads)
+def _effect(
+    file: str, old: Manifest | None, new: Manifest | None, inputs: AppInputs, versions: frozenset[tuple[str, str]]
+) -> ObjectEffect:
+    change = output.object_change(file, old, new, inputs.workloads)
     return ObjectEffect(
         change=change,
         secret=is_secret(old, new),
         is_routine=old is not None
         and new is not None
-        and is_routine(old.kind_name, change.edits, context.versions, context.workloads),
-        causes=causes_of(old, new, context.inputs, context.images, context.workloads),
-        highlights=highlights(new, context.workloads) if new is not None and old is None else (),
+        and is_routine(old.kind_name, change.edits, versions, inputs.workloads),
+        causes=causes_of(old, new, inputs),
+        highlights=highlights(new, inputs.workloads) if new is not None and old is None else (),
         old=old,
         new=new,
     )

@@ -7,6 +7,7 @@ guess: where several inputs changed at once, all that may be the cause are named
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from headgate.hydration.output import upgrade
@@ -88,20 +89,47 @@ def _sources(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Ca
             yield Cause(kind, name)
 
 
-def causes_of(
-    old: Side, new: Side, inputs: Sequence[Cause], images: Mapping[str, str], workloads: Mapping[str, str]
-) -> Causes:
+@frozen_record(eq=False)
+class AppInputs:
+    """What decides why the objects of an app change: the inputs that differ, and where its images run.
+
+    ``images`` are the repositories of the app's images by their names, ``workloads`` says where custom resources run
+    images.
+    """
+
+    changed: Sequence[Cause]
+    images: Mapping[str, str]
+    workloads: Mapping[str, str]
+
+    @cached_property
+    def owned(self) -> dict[str, str]:
+        """The names of the images by their repositories."""
+        return {canonical_repository(repository): name for name, repository in self.images.items()}
+
+    @cached_property
+    def without_images(self) -> Causes:
+        """The causes of what changes in an object that runs no image of the app."""
+        return _causes(set(), self.changed)
+
+
+def causes_of(old: Side, new: Side, inputs: AppInputs) -> Causes:
     """Return the causes of one object's change.
 
-    ``inputs`` are those of its app that changed, ``images`` the repositories of the app's images by their names,
-    ``workloads`` says where custom resources run images. A field that runs an image of the app changes with that
-    image; every other field with something else, if anything else changed.
+    A field that runs an image of the app changes with that image; every other field with something else, if anything
+    else changed.
     """
-    owned = {canonical_repository(repository): name for name, repository in images.items()}
-    before, after = (_Images(_own_uses(side, owned, workloads)) for side in (old, new))
-    bumped = {cause for cause in inputs if cause.kind == "image" and before.runs(cause.name) != after.runs(cause.name)}
+    before, after = (_Images(_own_uses(side, inputs)) for side in (old, new))
+    if not before.found and not after.found:
+        return inputs.without_images
+    bumped = {
+        cause for cause in inputs.changed if cause.kind == "image" and before.runs(cause.name) != after.runs(cause.name)
+    }
     if old is not None and new is not None and bumped and _same_but_for(old.data, new.data, _names(before, after)):
         return Causes(certain=tuple(sorted(bumped)))
+    return _causes(bumped, inputs.changed)
+
+
+def _causes(bumped: set[Cause], inputs: Sequence[Cause]) -> Causes:
     others = [cause for cause in inputs if cause.kind != "image"] or [cause for cause in inputs if cause not in bumped]
     others = others or list(bumped)
     certain = {*bumped, *(others if len(others) == 1 else ())}
@@ -142,12 +170,12 @@ def _same_but_for(old: Any, new: Any, names: _Names) -> bool:
     return before.keys() == after.keys() and all(_same_but_for(before[key], after[key], names) for key in before)
 
 
-def _own_uses(manifest: Side, owned: Mapping[str, str], workloads: Mapping[str, str]) -> list[tuple[str, ImageUse]]:
+def _own_uses(manifest: Side, inputs: AppInputs) -> list[tuple[str, ImageUse]]:
     """Return where an object runs images of the app's own, each with its name."""
     found = []
-    for use in uses(manifest, workloads) if manifest is not None and owned else ():
+    for use in uses(manifest, inputs.workloads) if manifest is not None and inputs.images else ():
         image = find_reference(use.text)
-        name = owned.get(canonical_repository(image.repository)) if image is not None else None
+        name = inputs.owned.get(canonical_repository(image.repository)) if image is not None else None
         if name is not None:
             found.append((name, use))
     return found

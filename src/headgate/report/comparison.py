@@ -10,7 +10,7 @@ from headgate.hydration import output
 from headgate.hydration.record import read_record
 from headgate.releases.release import read_release
 from headgate.report.appchange import AppChange, ObjectEffect, is_secret, repositories
-from headgate.report.causes import Causes, causes_of, changed_inputs
+from headgate.report.causes import AppInputs, Causes, causes_of, changed_inputs
 from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
     what: Changes = {f"{folders[0]}/{name}": None for name in records[0].files if name not in same}
     what |= {f"{folders[0]}/{name}": tree.read(f"{folders[1]}/{name}") for name in records[1].files if name not in same}
     inputs = changed_inputs(*records) if all(record.files for record in records) else ()
-    images = repositories(before, after)
-    workloads = configuration.settings.workloads
+    causes = AppInputs(changed=inputs, images=repositories(before, after), workloads=configuration.settings.workloads)
     objects = []
     for file, old, new in output.object_pairs(tree, folders[0], what, {}):
         moved = _moved(old, namespaces)
         effect = _effect(file, moved, new)
         if effect.change.action != "changed" or effect.change.fields:
-            objects.append(replace(effect, causes=causes_of(moved, new, inputs, images, workloads)))
+            objects.append(replace(effect, causes=causes_of(moved, new, causes)))
     return AppChange(
         app=app.name,
         environment=right,
