@@ -30,6 +30,7 @@ type loadedChart struct {
 	templates map[*common.File]templates
 	schemas   map[*common.File]*jsonschema.Schema
 	crds      map[*common.File]*crdFile
+	orders    map[string][]int // of what the chart prints, where it has no hooks, by its heads
 	drawn     results
 	used      limits // what reading its YAML takes of a request's budget
 	warnings  []warning
@@ -70,6 +71,7 @@ func loadChart(files tree, folder string, out *result) (*loadedChart, error) {
 		templates: l.templates,
 		schemas:   map[*common.File]*jsonschema.Schema{},
 		crds:      map[*common.File]*crdFile{},
+		orders:    map[string][]int{},
 		drawn:     results{},
 		used: limits{
 			BytesIn: out.budget.used.BytesIn - before.BytesIn,

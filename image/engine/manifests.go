@@ -91,8 +91,21 @@ func inRendered(err error, text, whole string) error {
 // looks at, since it would read the whole text again. Helm leaves out hooks whose events it does not know.
 func (r *release) sortManifests(all []manifest, names []string, out *result) ([]manifest, error) {
 	texts, heads := map[string][]string{}, map[string]string{}
+	var key strings.Builder
+	hasHook := false
 	for number, name := range names {
-		texts[name] = append(texts[name], headText(number, all[number].document))
+		head, isHook := headText(number, all[number].document)
+		texts[name] = append(texts[name], head)
+		hasHook = hasHook || isHook
+		fmt.Fprintf(&key, "%q\n%s", name, head)
+	}
+	if order, ok := r.loaded.orders[key.String()]; ok {
+		sorted := make([]manifest, len(order))
+		for at, number := range order {
+			sorted[at] = all[number]
+			sorted[at].hook, sorted[at].document.events = []string{}, []string{}
+		}
+		return sorted, nil
 	}
 	for name, parts := range texts {
 		heads[name] = strings.Join(parts, "")
@@ -124,25 +137,40 @@ func (r *release) sortManifests(all []manifest, names []string, out *result) ([]
 			out.warnings = append(out.warnings, unknownHook(one))
 		}
 	}
+	if !hasHook && len(sorted) == len(all) && len(r.loaded.orders) < maxOrders {
+		order := make([]int, len(manifests))
+		for at, found := range manifests {
+			order[at] = numberOf(found.Content)
+		}
+		r.loaded.orders[key.String()] = order
+	}
 	return sorted, nil
 }
 
+// maxOrders is how many orders of one chart are kept. Most releases of a chart print the same kinds in the same files.
+const maxOrders = 100
+
 // headText writes what Helm's sort looks at: the head of an object, and of its annotations the hook and those that are
-// no strings, which are an error. The number comes back from numberOf.
-func headText(number int, of document) string {
+// no strings, which are an error. Names are looked at where there is a hook, or where they are none. The number comes back
+// from numberOf.
+func headText(number int, of document) (head string, isHook bool) {
 	text := of.json
 	if fields, ok := of.content().(map[string]any); ok {
 		head := keep(fields, "apiVersion", "kind", "metadata")
 		if metadata, ok := fields["metadata"].(map[string]any); ok {
 			kept := keep(metadata, "name", "annotations")
 			if annotations, ok := metadata["annotations"].(map[string]any); ok {
+				_, isHook = annotations[helmrelease.HookAnnotation]
 				kept["annotations"] = notStrings(annotations)
+			}
+			if _, isName := kept["name"].(string); isName && !isHook {
+				delete(kept, "name")
 			}
 			head["metadata"] = kept
 		}
 		text = encoded(head)
 	}
-	return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text)))
+	return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text))), isHook
 }
 
 func notStrings(annotations map[string]any) map[string]any {

@@ -79,7 +79,8 @@ func TestReadsSimplyWhatChanceIndents(t *testing.T) {
 		"a: b", "b: 1", "c:", "d:", "- a", "- a: b", "- c:", "- - a", "- - a: 1", "-", "- ", "- |", "e: |", "f: |-", "text", "# x", "", "  ", "g: {}",
 		"h: []", "- {}", "i: 'x y'", "j: \"x: y\"", "k: \"\\n\"", "- \"a\": b", "- 'a'", "- -x", "- --x=1", "l: a:b", "m: a #b", "n: x ", "o: a: b", "p: 0x1F", "q: 1.50",
 		"r: 64Mi", "s: 10.0.0.1", "t: null", "u: True", "v: -1", "w: -", "x.y/z_1-a: 2001-01-01", "y: 1", "yes: 1", "1: a", "z:  a", "aa:a", "bb: a:", "cc: \"a\" b",
-		"dd: 'it''s'", "ee: 1_000", "ff: 08", "gg: (a)", "hh: $a", "ii: a, b: c", "jj: [a", "kk: a]", "ll: 1e3", "mm: .5", "nn: >\n  a", "oo: |+", "a: c", "pp: \u00e9",
+		"dd: 'it''s'", "ee: 1_000", "ff: 08", "gg: (a)", "hh: $a", "ii: a, b: c", "jj: [a", "kk: a]", "ll: 1e3", "mm: .5", "nn: >\n  a", "oo: |+", "a: c", "qq: {a: b, c: [d, 1]}", "rr: [a, 'b, c', \"d\"]",
+		"ss: {a: }", "tt: [a,b]", "uu: [a, ]", "vv: {a: b, a: c}", "ww: [{}, []]", "xx: {a: b}x", "yy: [a: b]", "zz: {a, b}", "- [a, -1]", "- {a: 'b'}", "pp: \u00e9",
 	}
 	random := rand.New(rand.NewSource(2))
 	simple := 0

@@ -150,11 +150,82 @@ func (r *simpleReader) scalar(text string, indent int) (any, bool) {
 	if text == "|" || text == "|-" {
 		return r.block(indent, text == "|-")
 	}
-	value, ok := simpleScalar(text)
+	r.nodes--
+	value, ok := r.inline(text)
 	if !ok || !r.next() && r.line != "" {
 		return nil, false
 	}
 	return value, r.line == "" || r.indent <= indent
+}
+
+// inline reads a scalar, or a map or list in flow style on one line.
+func (r *simpleReader) inline(text string) (any, bool) {
+	if text[0] == '{' || text[0] == '[' {
+		value, rest, ok := r.flow(text, 0)
+		return value, ok && rest == ""
+	}
+	r.nodes++
+	return simpleScalar(text)
+}
+
+// flow reads a map or list in flow style, and returns what follows it. Its scalars hold no character that means something
+// there.
+func (r *simpleReader) flow(text string, depth int) (value any, rest string, ok bool) {
+	isMap, end := text[0] == '{', text[0]+2 // as ASCII has them
+	if depth > maxSimpleDepth {
+		return nil, "", false
+	}
+	r.nodes++
+	entries, items := map[string]any{}, []any{}
+	for rest = text[1:]; rest != "" && rest[0] != end; {
+		key := ""
+		if isMap {
+			if key, rest, ok = strings.Cut(rest, ": "); !ok || !isSimpleKey(key) || rest == "" {
+				return nil, "", false
+			}
+			if _, twice := entries[key]; twice {
+				return nil, "", false
+			}
+			r.nodes++
+		}
+		if value, rest, ok = r.flowValue(rest, depth+1); !ok || rest == "" {
+			return nil, "", false
+		}
+		if isMap {
+			entries[key] = value
+		} else {
+			items = append(items, value)
+		}
+		if rest[0] == end {
+			break
+		}
+		if rest, ok = strings.CutPrefix(rest, ", "); !ok || rest == "" || rest[0] == end {
+			return nil, "", false
+		}
+	}
+	switch {
+	case rest == "":
+		return nil, "", false
+	case isMap:
+		return entries, rest[1:], true
+	}
+	return items, rest[1:], true
+}
+
+func (r *simpleReader) flowValue(text string, depth int) (value any, rest string, ok bool) {
+	if text[0] == '{' || text[0] == '[' {
+		return r.flow(text, depth)
+	}
+	r.nodes++
+	end := strings.IndexAny(text, ",]}")
+	if text[0] == '"' || text[0] == '\'' {
+		end = strings.IndexByte(text[1:], text[0]) + 2
+	}
+	if end < 1 || end > len(text) || text[end-1] == ' ' || text[0] != '"' && text[0] != '\'' && strings.ContainsAny(text[:end], "{[:\"'#") {
+		return nil, "", false
+	}
+	value, ok = simpleScalar(text[:end])
+	return value, text[end:], ok
 }
 
 // block reads a literal block: its lines are indented alike, or more.
@@ -225,10 +296,6 @@ func isReserved(word string) bool {
 
 func simpleScalar(text string) (any, bool) {
 	switch first := text[0]; {
-	case text == "{}":
-		return map[string]any{}, true
-	case text == "[]":
-		return []any{}, true
 	case first == '"' || first == '\'':
 		inner := text[1:]
 		end := strings.IndexByte(inner, first)
