@@ -82,10 +82,6 @@ func readPlain(text string) (data []byte, value any, nodes int, ok bool) {
 	if unusual(text) {
 		return nil, nil, 0, false
 	}
-	if value, nodes, ok = readSimple(text); ok {
-		data, err := json.Marshal(value)
-		return data, value, nodes, err == nil
-	}
 	decoder := yaml2.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true) // no key twice
 	var read, more any

@@ -37,9 +37,6 @@ func TestReadsQuicklyWhatItReads(t *testing.T) {
 	for _, text := range quickTexts {
 		checkQuick(t, text)
 	}
-	if _, _, ok := readSimple("kind: A\n\n# b\nspec:\n- c: 'd'\n  e:\n    f: 1.5\n- |\n  g\n\n   h\n"); !ok {
-		t.Error("not simple")
-	}
 	for _, quick := range []string{printedMap("a", "b"), "a: 1\nb:\n- c: [d]\n"} {
 		if _, _, _, ok := readPlain(quick); !ok {
 			t.Errorf("not quick: %q", quick)
@@ -70,33 +67,6 @@ func TestReadsQuicklyWhatChanceWrites(t *testing.T) {
 	}
 	if quick < 500 {
 		t.Error("only ", quick)
-	}
-}
-
-// Lines put together by chance: what is read simply is what is read.
-func TestReadsSimplyWhatChanceIndents(t *testing.T) {
-	lines := []string{
-		"a: b", "b: 1", "c:", "d:", "- a", "- a: b", "- c:", "- - a", "- - a: 1", "-", "- ", "- |", "e: |", "f: |-", "text", "# x", "", "  ", "g: {}",
-		"h: []", "- {}", "i: 'x y'", "j: \"x: y\"", "k: \"\\n\"", "- \"a\": b", "- 'a'", "- -x", "- --x=1", "l: a:b", "m: a #b", "n: x ", "o: a: b", "p: 0x1F", "q: 1.50",
-		"r: 64Mi", "s: 10.0.0.1", "t: null", "u: True", "v: -1", "w: -", "x.y/z_1-a: 2001-01-01", "y: 1", "yes: 1", "1: a", "z:  a", "aa:a", "bb: a:", "cc: \"a\" b",
-		"dd: 'it''s'", "ee: 1_000", "ff: 08", "gg: (a)", "hh: $a", "ii: a, b: c", "jj: [a", "kk: a]", "ll: 1e3", "mm: .5", "nn: >\n  a", "oo: |+", "a: c", "qq: {a: b, c: [d, 1]}", "rr: [a, 'b, c', \"d\"]",
-		"ss: {a: }", "tt: [a,b]", "uu: [a, ]", "vv: {a: b, a: c}", "ww: [{}, []]", "xx: {a: b}x", "yy: [a: b]", "zz: {a, b}", "- [a, -1]", "- {a: 'b'}", "pp: \u00e9",
-	}
-	random := rand.New(rand.NewSource(2))
-	simple := 0
-	for range 100_000 {
-		var text strings.Builder
-		text.WriteString("a0: b\n")
-		for range 1 + random.Intn(6) {
-			text.WriteString(strings.Repeat(" ", []int{0, 0, 0, 1, 2, 2, 2, 4, 4, 6}[random.Intn(10)]) + lines[random.Intn(len(lines))] + "\n")
-		}
-		if _, _, ok := readSimple(text.String()); ok {
-			simple++
-		}
-		checkQuick(t, text.String())
-	}
-	if simple < 2000 {
-		t.Error("only ", simple)
 	}
 }
 
