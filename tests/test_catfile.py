@@ -31,8 +31,9 @@ def children() -> set[int]:
 
 def test_answers_come_in_the_order_of_the_questions(folder: Path) -> None:
     names = ["main:large", "main:nothing", "main:empty", "0" * 40, "main^{tree}", "two words", "main"]
-    for contents in (True, False):
-        large, nothing, empty, zeros, tree, words, commit = CatFile(folder, contents=contents).read(names)
+    objects = CatFile(folder)
+    for contents, answers in ((True, objects.contents(names)), (False, objects.info(names))):
+        large, nothing, empty, zeros, tree, words, commit = answers
         assert nothing is zeros is words is None
         assert large
         assert empty
@@ -50,27 +51,27 @@ def test_answers_come_in_the_order_of_the_questions(folder: Path) -> None:
 
 @pytest.mark.parametrize("times", [128, 300])
 def test_more_is_answered_than_a_pipe_holds(folder: Path, times: int) -> None:
-    found = CatFile(folder, contents=True).read(["main:large", "f" * 40] * times)
+    found = CatFile(folder).contents(["main:large", "f" * 40] * times)
     assert [answer and len(answer.content) for answer in found] == [1_000_000, None] * times
 
 
 def test_one_process_answers_all_and_sees_what_others_add(folder: Path) -> None:
     before = children()
-    objects = CatFile(folder, contents=True)
-    assert objects.read([]) == []
+    objects = CatFile(folder)
+    assert objects.info([]) == []
     assert children() == before
-    assert objects.read(["later"]) == [None]
+    assert objects.info(["later"]) == [None]
     running = children() - before
     git(folder, "branch", "later")
     git(folder, "repack", "-a", "-d", "--quiet")
-    (later,) = objects.read(["later"])
+    (later,) = objects.info(["later"])
     assert later
     assert later.oid == git(folder, "rev-parse", "main")
     assert children() - before == running
     assert len(running) == 1
     objects.close()
     assert children() == before
-    (again,) = objects.read(["later"])
+    (again,) = objects.info(["later"])
     assert again == later
     del objects
     assert children() == before
@@ -78,13 +79,13 @@ def test_one_process_answers_all_and_sees_what_others_add(folder: Path) -> None:
 
 def test_after_its_death_the_next_question_starts_another(folder: Path) -> None:
     before = children()
-    objects = CatFile(folder, contents=True)
-    objects.read(["main"])
+    objects = CatFile(folder)
+    objects.info(["main"])
     (running,) = children() - before
     os.kill(running, signal.SIGKILL)
     with pytest.raises(GitError, match="git cat-file failed: it ended early"):
-        objects.read(["main"])
-    assert objects.read(["main"])[0]
+        objects.info(["main"])
+    assert objects.info(["main"])[0]
 
 
 def test_a_damaged_object_is_told_in_the_words_of_git(folder: Path) -> None:
@@ -94,14 +95,14 @@ def test_a_damaged_object_is_told_in_the_words_of_git(folder: Path) -> None:
     stored.write_bytes(stored.read_bytes()[:40])
     for count in (1, 1000):
         with pytest.raises(GitError, match=f"git cat-file failed: .*{oid}"):
-            CatFile(folder, contents=True).read([oid] * count)
+            CatFile(folder).contents([oid] * count)
 
 
 def test_a_name_of_two_lines_is_no_name(folder: Path) -> None:
-    objects = CatFile(folder, contents=False)
+    objects = CatFile(folder)
     with pytest.raises(GitError, match="newline"):
-        objects.read(["main\nmain"])
-    assert len(objects.read(["main"])) == 1
+        objects.info(["main\nmain"])
+    assert len(objects.info(["main"])) == 1
 
 
 def test_after_a_fetch_it_knows_where_the_history_is_cut(

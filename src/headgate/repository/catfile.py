@@ -36,27 +36,42 @@ class StoredObject(NamedTuple):
     content: bytes
 
 
+class _Expected(NamedTuple):
+    """How many answers a question gets, and whether with contents."""
+
+    count: int
+    contents: bool
+
+
 class CatFile:
     """Starts with the first question, and ends with `close` or with the last reference to it."""
 
-    def __init__(self, folder: Path, *, contents: bool) -> None:
-        """Start nothing yet. With ``contents`` the answers have them."""
-        self._folder, self._contents = folder, contents
-        self._args = ["git", *OVERRIDES, "cat-file", "--batch" if contents else "--batch-check"]
+    def __init__(self, folder: Path) -> None:
+        """Start nothing yet."""
+        self._folder = folder
+        self._args = ["git", *OVERRIDES, "cat-file", "--batch-command"]
         self._lock = threading.Lock()
         self._running: tuple[process.Child, IO[bytes]] | None = None
 
-    def read(self, names: Sequence[str]) -> list[StoredObject | None]:
-        """Return the object of each id or revision, None where there is none. Raises GitError."""
+    def info(self, names: Sequence[str]) -> list[StoredObject | None]:
+        """Return the object of each id or revision without its content, None where there is none. Raises GitError."""
+        return self._ask("info", names)
+
+    def contents(self, names: Sequence[str]) -> list[StoredObject | None]:
+        """Return the same with their contents."""
+        return self._ask("contents", names)
+
+    def _ask(self, command: str, names: Sequence[str]) -> list[StoredObject | None]:
         if any("\n" in name for name in names):
             raise GitError("a newline in the name of a revision", where=Location(str(self._folder)))
         if not names:
             return []
-        question = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+        question = "".join(f"{command} {name}\n" for name in names).encode("utf-8", "surrogateescape")
+        expected = _Expected(len(names), contents=command == "contents")
         with self._lock:
             if len(names) > _MANY:
-                return self._answers_of_another(question, len(names))
-            return self._answers(question, len(names))
+                return self._answers_of_another(question, expected)
+            return self._answers(question, expected)
 
     def close(self) -> None:
         """End the process; the next question starts another one."""
@@ -64,21 +79,21 @@ class CatFile:
             self._end()
         self._running = None
 
-    def _answers_of_another(self, question: bytes, count: int) -> list[StoredObject | None]:
+    def _answers_of_another(self, question: bytes, expected: _Expected) -> list[StoredObject | None]:
         try:
             done = process.run(
                 [*self._args, "--buffer"], env=environment(self._folder), cwd=self._folder, stdin=question
             )
-            return list(_parsed(io.BytesIO(done.stdout), count, contents=self._contents))
+            return list(_parsed(io.BytesIO(done.stdout), expected))
         except (process.ProcessError, ValueError) as error:
             raise self._error(error.stderr if isinstance(error, process.ProcessError) else "") from None
 
-    def _answers(self, question: bytes, count: int) -> list[StoredObject | None]:
+    def _answers(self, question: bytes, expected: _Expected) -> list[StoredObject | None]:
         signals.check()
         child, errors = self._running = self._running or self._start()
         is_complete = False
         try:
-            answers = list(_exchange(child, question, count, contents=self._contents))
+            answers = list(_exchange(child, question, expected))
             is_complete = True
         except (OSError, ValueError):
             process.wait(child, _LAST_SECONDS)
@@ -91,7 +106,8 @@ class CatFile:
 
     def _error(self, stderr: str) -> GitError:
         reason = stderr.strip().removeprefix("fatal: ") or "it ended early"
-        return GitError(f"git cat-file failed: {reason}", where=Location(str(self._folder)))
+        hint = "install git 2.36 or newer" if "unknown option" in reason else ""
+        return GitError(f"git cat-file failed: {reason}", where=Location(str(self._folder)), hint=hint)
 
     def _start(self) -> tuple[process.Child, IO[bytes]]:
         errors = tempfile.TemporaryFile()  # noqa: SIM115  _end closes it
@@ -100,24 +116,24 @@ class CatFile:
         return child, errors
 
 
-def _exchange(child: process.Child, question: bytes, count: int, *, contents: bool) -> Iterator[StoredObject | None]:
+def _exchange(child: process.Child, question: bytes, expected: _Expected) -> Iterator[StoredObject | None]:
     """Ask, and read the answers. Raises OSError or ValueError when the process ended."""
     if not child.stdin or not child.stdout:
         raise ValueError("no pipes")
     child.stdin.write(question)
     child.stdin.flush()
-    return _parsed(child.stdout, count, contents=contents)
+    return _parsed(child.stdout, expected)
 
 
-def _parsed(output: IO[bytes], count: int, *, contents: bool) -> Iterator[StoredObject | None]:
-    for _ in range(count):
+def _parsed(output: IO[bytes], expected: _Expected) -> Iterator[StoredObject | None]:
+    for _ in range(expected.count):
         header = output.readline()
         if header[:-1].endswith(_NONE):
             yield None
             continue
         oid, kind, size = header.decode().split(" ")
-        content = output.read(int(size) + 1) if contents else b"\n"
-        if not content.endswith(b"\n") or len(content) != (int(size) + 1 if contents else 1):
+        content = output.read(int(size) + 1) if expected.contents else b"\n"
+        if not content.endswith(b"\n") or len(content) != (int(size) + 1 if expected.contents else 1):
             raise ValueError("cut off")
         yield StoredObject(oid, kind, int(size), content[:-1])
 

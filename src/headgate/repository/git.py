@@ -73,8 +73,7 @@ class Repository:
         self.max_bytes = max_bytes
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
-        self._facts = CatFile(path, contents=False)
-        self._objects = CatFile(path, contents=True)
+        self._objects = CatFile(path)
 
     def git(self, *args: str, stdin: bytes = b"") -> str:
         """Run git in this repository and return its output as text, without the last newline."""
@@ -94,16 +93,15 @@ class Repository:
 
     def close(self) -> None:
         """End what reads its objects: git reads only once where the history is cut, and where else objects are."""
-        self._facts.close()
         self._objects.close()
 
     def resolve(self, *revisions: str) -> list[str]:
         """Return the id of the object that each revision names, empty where there is none. Raises GitError."""
-        return [found.oid if found else "" for found in self._facts.read(revisions)]
+        return [found.oid if found else "" for found in self._objects.info(revisions)]
 
     def local_sizes(self, oids: Sequence[str]) -> dict[str, int]:
         """Return the sizes of the objects that are here, without fetching any."""
-        return {found.oid: found.size for found in self._facts.read(oids) if found}
+        return {found.oid: found.size for found in self._objects.info(oids) if found}
 
     def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
         """Return the sizes of blobs. Raises GitError for a missing blob."""
@@ -120,12 +118,12 @@ class Repository:
             return self._contents
         sizes = self.measure(oids)
         missing = [oid for oid in dict.fromkeys(oids) if oid not in self._contents and sizes[oid] <= MAX_FILE]
-        self._contents.update({found.oid: found.content for found in self._objects.read(missing) if found})
+        self._contents.update({found.oid: found.content for found in self._objects.contents(missing) if found})
         return self._contents
 
     def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return folders as git stores them. Raises GitError for a missing one."""
-        found = {stored.oid: stored.content for stored in self._objects.read(oids) if stored}
+        found = {stored.oid: stored.content for stored in self._objects.contents(oids) if stored}
         if missing := next((oid for oid in oids if oid not in found), ""):
             raise _missing_error(self, missing)
         return found
