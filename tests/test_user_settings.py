@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.repository.git import author_name
+from headgate.repository.identity import author_name
 from support.manifests import ManifestRepository
 
 MIA = "[user]\n\tname = Mia\n\temail = mia@example.com\n"

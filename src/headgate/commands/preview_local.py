@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headgate.commands.deliver import references
 from headgate.commands.exit_code import merge_codes, outcome_codes
-from headgate.errors import ConfigError, GitError
+from headgate.errors import ConfigError
 from headgate.intents.preview import Preview
 from headgate.landing.rehearse import rehearse
 from headgate.records import frozen_record
@@ -65,11 +65,7 @@ def run(request: LocalPreviewOptions) -> int:
 
 def project_of(repository: git.Repository) -> str:
     """Return the project that a checkout's remote 'origin' is. Raises ConfigError where that is not known."""
-    try:
-        address = repository.git("config", "--get", "remote.origin.url").strip()
-    except GitError:
-        address = ""
-    match = _PATH.fullmatch(address)
+    match = _PATH.fullmatch(repository.settings.get("remote.origin.url", "").strip())
     if match is None:
         raise ConfigError(
             "which project this repository is, is not known: it has no remote 'origin' in GitLab",

@@ -25,6 +25,7 @@ from headgate.releases.version_order import no_histories
 from headgate.report.json import error_to_json, outcomes_to_json
 from headgate.report.terminal import Terminal
 from headgate.repository import git
+from headgate.repository.identity import author_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -188,7 +189,7 @@ def _to_json(result: RunResult) -> str:
 def actor(options: RunOptions) -> str:
     """Return who acts: ``--by``, or who git says is at work. Raises ConfigError where neither is known."""
     try:
-        return options.by or git.author_name(options.manifests)
+        return options.by or author_name(options.manifests)
     except GitError:
         raise ConfigError("git does not know who you are", hint="pass --by NAME, or set user.name") from None
 

@@ -29,6 +29,7 @@ from headgate.releases.release import parts, read_release, release_file
 from headgate.report.appchange import owners_of
 from headgate.report.markdown import plain
 from headgate.repository import git
+from headgate.repository.difference import changed_files
 from headgate.repository.remote import fetch
 from headgate.state.proposals import open_proposals
 from headgate.state.status import find_last_changes
@@ -165,11 +166,11 @@ def _earlier(
     repository, base = newest.repository, scope.reported or f"{scope.since}^"
     try:
         fetch(repository, newest.remote, scope.reported or scope.since, depth=2)
-        changed = repository.git("diff-tree", "-r", "-z", "--name-only", base, newest.base)
+        changed = changed_files(repository, base, newest.base)
         earlier = git.tree_of_commit(repository, base)
     except GitError:  # the first commit, or a deleted one
         return before.tree, []
-    return earlier, list(owners_of(filter(None, changed.split("\0")), configuration))
+    return earlier, list(owners_of(changed, configuration))
 
 
 def _touched(

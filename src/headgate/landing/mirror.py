@@ -15,7 +15,8 @@ from headgate.paths import SETTINGS
 from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import commit_identity, commit_tree, empty_tree, make_trees
-from headgate.repository.remote import RefUpdate, push
+from headgate.repository.difference import changed_files
+from headgate.repository.remote import RefUpdate, has_remotes, push
 
 if TYPE_CHECKING:
     from headgate.configuration import Configuration
@@ -112,7 +113,7 @@ def _read_branches(workspace: Workspace) -> tuple[str, dict[str, str]]:
     if not workspace.remote:
         notes = git.lines(repository.git("for-each-ref", "--format=%(objectname)", NOTES))
         known = {**git.local_refs(repository), **({NOTES: notes[0]} if notes else {})}
-        return "" if repository.git("remote") else workspace.branch, known
+        return "" if has_remotes(repository) else workspace.branch, known
     args = ("ls-remote", "--symref", "--quiet", "--end-of-options", workspace.remote, "HEAD", "refs/heads/*", NOTES)
     tips, default = {}, "" if workspace.is_checkout else workspace.branch
     for value, ref in (line.split("\t", 1) for line in git.lines(repository.git(*args))):
@@ -125,8 +126,8 @@ def _read_branches(workspace: Workspace) -> tuple[str, dict[str, str]]:
 
 def _current(newest: Workspace, configuration: Configuration, known: str) -> Configuration:
     """Return the newest commit's configuration: the given one, unless one of its files changed since ``known``."""
-    changed = newest.repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", known, newest.base)
-    if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed.split("\0")):
+    changed = changed_files(newest.repository, known, newest.base)
+    if not any(path == SETTINGS or path.endswith("/app.yaml") for path in changed):
         return configuration
     return newest.configuration
 
@@ -161,11 +162,11 @@ def _pairs(configuration: Configuration) -> list[tuple[str, str]]:
 
 
 def _tree_ids(workspace: Workspace, folders: list[str]) -> dict[str, str]:
-    """Return the tree ids of the existing folders, by one process."""
-    names = "".join(f"{workspace.base}:{folder}\n" for folder in folders).encode()
-    output = workspace.repository.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=names)
-    rows = zip(folders, git.lines(output), strict=True)
-    return {folder: row.split(" ")[0] for folder, row in rows if row.endswith(" tree")}
+    """Return the tree ids of the existing folders."""
+    found = workspace.repository.look_up([f"{workspace.base}:{folder}" for folder in folders])
+    return {
+        folder: stored.oid for folder, stored in zip(folders, found, strict=True) if stored and stored.kind == "tree"
+    }
 
 
 def _fetch(workspace: Workspace, tips: list[str]) -> None:
@@ -183,7 +184,7 @@ def _updates(
     if exists:
         _check_ours(workspace, target.branch, tip)
     repository, commits = workspace.repository, configuration.settings.commits
-    known = repository.git("rev-parse", f"{tip}^{{tree}}") if exists else empty_tree()
+    known = repository.resolve(f"{tip}^{{tree}}")[0] if exists else empty_tree()
     if target.has_metadata:
         rest, has_file = without_metadata(repository, known)
         if tree == rest and has_file:

@@ -12,6 +12,7 @@ from headgate.paths import RECORDS_BRANCH, SETTINGS
 from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import advance, commit_identity, make_commit
+from headgate.repository.difference import same_tree
 from headgate.repository.remote import RefUpdate, push
 from headgate.repository.worktree import check_clean
 
@@ -113,9 +114,9 @@ def _is_equal(workspace: Workspace, old: str, new: str) -> bool:
         return old == new
     repository = workspace.repository
     fetch_proposed(workspace, [old])
-    if not git.same_tree(repository, old, new):
+    if not same_tree(repository, old, new):
         return False
-    return git.has_commit(repository, f"{old}^") and git.same_tree(repository, f"{old}^", f"{new}^")
+    return git.has_commit(repository, f"{old}^") and same_tree(repository, f"{old}^", f"{new}^")
 
 
 def _update_refs(workspace: Workspace, updates: Sequence[RefUpdate]) -> None:

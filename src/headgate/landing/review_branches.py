@@ -18,6 +18,7 @@ from headgate.model import ProposalRecord
 from headgate.paths import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.repository import git
+from headgate.repository.difference import changed_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,8 @@ class ReviewBranches:
         if not self.made_by_headgate(branch, head):
             return False
         repository, base = self._workspace.repository, self._workspace.base
-        changed = git.changed_files(repository, f"{head}^", head)
-        missing = git.changed_files(repository, base, head)
+        changed = changed_files(repository, f"{head}^", head)
+        missing = changed_files(repository, base, head)
         return not any(path in missing and not _is_record(path) for path in changed)
 
     def made_by_headgate(self, branch: str, commit: str) -> bool:
@@ -114,7 +115,7 @@ class ReviewBranches:
 
 def commit_changes_id(workspace: Workspace, commit: str) -> str:
     """Identify the changes of a commit like `intents.outcome.changes_id`, without the engines' lock."""
-    files = git.changed_files(workspace.repository, f"{commit}^", commit)
+    files = changed_files(workspace.repository, f"{commit}^", commit)
     lines = sorted(f"{path}\0{oid if oid.strip('0') else '-'}\n" for path, oid in files.items() if path != LOCK)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

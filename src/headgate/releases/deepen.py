@@ -6,7 +6,6 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from headgate.errors import GitError
 from headgate.releases.history import read_history
 from headgate.repository import gitlog
 from headgate.repository.remote import scratch, write_config
@@ -109,9 +108,6 @@ def _set_up(clone: Repository, repository: Repository, address: str) -> None:
 
 def _address(repository: Repository, remote: str) -> str:
     """Return the address of a remote, given its name or address."""
-    try:
-        address = repository.git("config", "--get", f"remote.{remote}.url")
-    except GitError:
-        address = remote
+    address = repository.settings.get(f"remote.{remote}.url", remote)
     folder = repository.path / address
     return str(folder.resolve()) if "://" not in address and folder.is_dir() else address

@@ -11,7 +11,15 @@ from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.resolve import Resolver
 from headgate.errors import GitError, Location
 from headgate.repository import git
-from headgate.repository.remote import ORIGIN, address_hint, fetch, fetch_history, remote_refs, scratch
+from headgate.repository.remote import (
+    ORIGIN,
+    address_hint,
+    fetch,
+    fetch_history,
+    has_remotes,
+    remote_refs,
+    scratch,
+)
 from headgate.repository.tree import MAX_FOLDER, MEBI
 
 if TYPE_CHECKING:
@@ -170,4 +178,4 @@ def app_source(address: str, commit: str, access: DownloadAccess | None = None) 
 
 
 def _is_clone(repository: Repository) -> bool:
-    return git.is_shallow(repository) or bool(repository.git("remote"))
+    return git.is_shallow(repository) or has_remotes(repository)

@@ -39,7 +39,7 @@ class StoredObject(NamedTuple):
 class _Expected(NamedTuple):
     """How many answers a question gets, and whether with contents."""
 
-    count: int
+    answers: int
     contents: bool
 
 
@@ -126,7 +126,7 @@ def _exchange(child: process.Child, question: bytes, expected: _Expected) -> Ite
 
 
 def _parsed(output: IO[bytes], expected: _Expected) -> Iterator[StoredObject | None]:
-    for _ in range(expected.count):
+    for _ in range(expected.answers):
         header = output.readline()
         if header[:-1].endswith(_NONE):
             yield None

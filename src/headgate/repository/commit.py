@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headgate.errors import GitError, Location, UnsafeFileError
 from headgate.records import frozen_record
-from headgate.repository.git import NO_COMMIT, git, lines
+from headgate.repository.git import NO_COMMIT, lines
+from headgate.repository.identity import signature_line
 from headgate.repository.signing import signed
 from headgate.repository.tree import no_object, object_id
 
@@ -53,8 +53,8 @@ def make_commit(
     Raises the errors of `signing.signed`.
     """
     author, committer = (
-        _person(repository, "AUTHOR", identity.author),
-        _person(repository, "COMMITTER", identity.committer),
+        signature_line(repository, "author", identity.author),
+        signature_line(repository, "committer", identity.committer),
     )
     ref = f"refs/headgate/new-{secrets.token_hex(8)}"
     stream = [
@@ -72,7 +72,7 @@ def make_commit(
     commit = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
     if not identity.signing_key:
         return commit
-    return _write(repository, git(["cat-file", "commit", commit], cwd=repository.path), identity)
+    return _write(repository, repository.stored([commit])[0], identity)
 
 
 def make_trees(repository: Repository, folders: Sequence[Mapping[str, str]]) -> list[str]:
@@ -101,25 +101,14 @@ def commit_tree(
 ) -> str:
     """Commit ``tree`` and return the new commit's id. Raises the errors of `make_commit`."""
     lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"author {_person(repository, 'AUTHOR', identity.author)}"]
-    lines += [f"committer {_person(repository, 'COMMITTER', identity.committer)}"]
+    lines += [f"author {signature_line(repository, 'author', identity.author)}"]
+    lines += [f"committer {signature_line(repository, 'committer', identity.committer)}"]
     return _write(repository, ("\n".join(lines) + f"\n\n{message}").encode("utf-8", "surrogateescape"), identity)
 
 
 def _write(repository: Repository, commit: bytes, identity: Identity) -> str:
     content = signed(commit, identity.signing_key) if identity.signing_key else commit
     return repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=content)
-
-
-def _person(repository: Repository, role: str, person: CommitIdentity | None) -> str:
-    """Return name, address and time: from headgate.yaml, else from git, else Headgate's own."""
-    try:
-        ident = repository.git("var", f"GIT_{role}_IDENT")
-    except GitError:
-        ident = f"Headgate <headgate@headgate.invalid> {int(time.time())} +0000"
-    if person is None:
-        return ident
-    return f"{person.name} <{person.email}> {ident.rpartition('> ')[2]}"
 
 
 def _data(content: bytes) -> bytes:

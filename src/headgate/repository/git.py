@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate import process
 from headgate.errors import GitError, Location
 from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
-from headgate.repository.catfile import CatFile
+from headgate.repository.catfile import CatFile, StoredObject
 from headgate.repository.commit_object import CommitDetails, parse_commit
 from headgate.repository.gitconfig import OVERRIDES, environment
+from headgate.repository.layout import Layout, branch_in, parse_layout, settings_in
 from headgate.repository.login import refusal
 from headgate.repository.stored import StoredListing
 from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, name_objects_as
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 NO_COMMIT = "0" * 40
 _MAX_ERROR_LINES = 5
-
-
-def author_name(folder: str) -> str:
-    """Return the author that git is configured with in a folder. Raises GitError when there is none."""
-    cwd = Path(folder) if Path(folder).is_dir() else Path()
-    ident = git(["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], cwd=cwd).decode("utf-8", "replace")
-    return ident.rsplit(" <", 1)[0].strip()
 
 
 def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", max_bytes: int = 0) -> bytes:
@@ -65,12 +59,15 @@ class Repository:
     blobs are missing.
     """
 
-    def __init__(self, path: Path, *, bare: bool = False, max_bytes: int = 0, blobless: str = "") -> None:
-        """Read nothing yet."""
+    def __init__(
+        self, path: Path, *, bare: bool = False, max_bytes: int = 0, blobless: str = "", layout: Layout | None = None
+    ) -> None:
+        """Read nothing yet. ``layout``, where it is known already."""
         self.path = path
         self.bare = bare
         self.blobless = blobless
         self.max_bytes = max_bytes
+        self._layout = layout
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
         self._objects = CatFile(path)
@@ -79,11 +76,21 @@ class Repository:
         """Run git in this repository and return its output as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where git keeps things, and how it names objects."""
+        return self._layout or _layout_at(self.path)
+
     def git_path(self, name: str) -> Path:
-        """Return where git keeps something of its own, such as ``objects``: a linked worktree keeps it elsewhere."""
+        """Return where git keeps something that all worktrees share, such as ``objects``."""
         if self.bare and not (self.path / "commondir").is_file():
             return self.path / name
-        return self.path / self.git("rev-parse", "--git-path", name)
+        return self.layout.shared / name
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """Git's settings here, as of the first look: the last value of each key."""
+        return settings_in(self.git("config", "--list", "-z"))
 
     def fetch(self, *args: str, max_bytes: int = 0) -> None:
         """Run ``git fetch``; ``max_bytes`` limits what it writes, 0 is no limit. Raises GitError."""
@@ -97,11 +104,11 @@ class Repository:
 
     def resolve(self, *revisions: str) -> list[str]:
         """Return the id of the object that each revision names, empty where there is none. Raises GitError."""
-        return [found.oid if found else "" for found in self._objects.info(revisions)]
+        return [found.oid if found else "" for found in self.look_up(revisions)]
 
-    def local_sizes(self, oids: Sequence[str]) -> dict[str, int]:
-        """Return the sizes of the objects that are here, without fetching any."""
-        return {found.oid: found.size for found in self._objects.info(oids) if found}
+    def look_up(self, names: Sequence[str]) -> list[StoredObject | None]:
+        """Return the kinds and sizes of objects, named by ids or revisions, without fetching any. Raises GitError."""
+        return self._objects.info(names)
 
     def measure(self, oids: Sequence[str]) -> Mapping[str, int]:
         """Return the sizes of blobs. Raises GitError for a missing blob."""
@@ -123,10 +130,14 @@ class Repository:
 
     def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return folders as git stores them. Raises GitError for a missing one."""
-        found = {stored.oid: stored.content for stored in self._objects.contents(oids) if stored}
-        if missing := next((oid for oid in oids if oid not in found), ""):
-            raise _missing_error(self, missing)
-        return found
+        return dict(zip(oids, self.stored(oids), strict=True))
+
+    def stored(self, names: Sequence[str]) -> list[bytes]:
+        """Return objects as git stores them. Raises GitError for a missing one."""
+        found = self._objects.contents(names)
+        if None in found:
+            raise _missing_error(self, names[found.index(None)])
+        return [stored.content for stored in found if stored]
 
 
 def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
@@ -136,7 +147,7 @@ def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
         with suppress(GitError):  # what is only here, in a commit of this run, is found below
             _fetch_blobs(repository, repository.blobless, oids)
     try:
-        sizes = repository.local_sizes(oids)
+        sizes = _local_sizes(repository, oids)
     except GitError as error:  # older versions of git fail here, since we forbid lazy fetches
         sizes, reason = {}, error
     missing = [oid for oid in oids if oid not in sizes]
@@ -145,11 +156,15 @@ def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
         if not remote:
             raise reason or _missing_error(repository, missing[0])
         persistently(lambda: _fetch_blobs(repository, remote, missing))
-        sizes |= repository.local_sizes(missing)
+        sizes |= _local_sizes(repository, missing)
     for oid in missing:
         if oid not in sizes:
             raise _missing_error(repository, oid)
     return sizes
+
+
+def _local_sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
+    return {found.oid: found.size for found in repository.look_up(oids) if found}
 
 
 def _missing_error(repository: Repository, oid: str) -> GitError:
@@ -158,8 +173,7 @@ def _missing_error(repository: Repository, oid: str) -> GitError:
 
 def _promisor(repository: Repository) -> str:
     """Return the remote that a partial clone fetches missing objects from; empty for another repository."""
-    output = git(["config", "--list", "--name-only"], cwd=repository.path).decode("utf-8", "surrogateescape")
-    keys = [key for key in lines(output) if key.endswith(".promisor")]
+    keys = [key for key in repository.settings if key.endswith(".promisor")]
     return keys[-1].removeprefix("remote.").removesuffix(".promisor") if keys else ""
 
 
@@ -175,14 +189,17 @@ def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
     """Return the repository that contains ``path``. Raises GitError, with ``hint``, when there is none."""
     if not path.is_dir():
         raise GitError("no such folder", where=Location(str(path.absolute())), hint=hint)
-    with suppress(GitError):
-        return Repository(_git_folder(path, "--show-toplevel"))
     try:
-        return Repository(_git_folder(path, "--absolute-git-dir"), bare=True)
+        layout = _layout_at(path)
     except GitError as error:
         if "dubious ownership" in error.what:
             hint = "the repository belongs to another user: git config --global --add safe.directory DIR"
         raise GitError("not a git repository", where=Location(str(path.absolute())), hint=hint) from None
+    return Repository(layout.top or layout.own, bare=layout.top is None, layout=layout)
+
+
+def _layout_at(folder: Path) -> Layout:
+    return parse_layout(git(Layout.QUESTION, cwd=folder).decode("utf-8", "surrogateescape"), folder)
 
 
 def is_folder(repository: str) -> bool:
@@ -190,14 +207,9 @@ def is_folder(repository: str) -> bool:
     return ":" not in repository or Path(repository).is_dir()
 
 
-def _git_folder(path: Path, which: str) -> Path:
-    output = git(["rev-parse", "--is-bare-repository", which], cwd=path).decode("utf-8", "surrogateescape")
-    return Path(lines(output)[1])
-
-
 def use_names_of(repository: Repository) -> None:
     """Name objects as this manifest repository does for the rest of the run: by SHA-1 or SHA-256."""
-    name_objects_as(repository.git("rev-parse", "--show-object-format"))
+    name_objects_as(repository.layout.object_format)
 
 
 def head(repository: Repository, revision: str = "HEAD", hint: str = NO_COMMIT_YET) -> str:
@@ -221,6 +233,9 @@ def has_commit(repository: Repository, revision: str) -> bool:
 
 def current_branch(repository: Repository) -> str:
     """Return the name of the branch that HEAD is on, or an empty string when it is detached."""
+    branch = branch_in(repository.layout.own / "HEAD")
+    if branch is not None:
+        return branch
     try:
         return repository.git("symbolic-ref", "--quiet", "--short", "HEAD")
     except GitError:
@@ -258,8 +273,7 @@ def local_refs(repository: Repository) -> dict[str, str]:
 
 def commit_details(repository: Repository, commit: str) -> CommitDetails:
     """Return a commit as it is stored, also at a shallow cut. Raises GitError when it is missing."""
-    data = git(["cat-file", "commit", commit], cwd=repository.path, max_bytes=repository.max_bytes)
-    return parse_commit(data, commit)
+    return parse_commit(repository.stored([commit])[0], commit)
 
 
 def lines(output: str) -> list[str]:
@@ -273,18 +287,6 @@ def message_of(repository: Repository, commit: str) -> str:
     return commit_details(repository, commit).message
 
 
-def changed_files(repository: Repository, old: str, new: str) -> dict[str, str]:
-    """Return the files that differ between two commits, with the new blob's id; zeros for a removed file."""
-    tokens = repository.git("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", old, new).split("\0")
-    return {path: meta.split(" ")[3] for meta, path in zip(tokens[::2], tokens[1::2], strict=False)}
-
-
-def same_tree(repository: Repository, first: str, second: str) -> bool:
-    """Whether two commits hold the same files."""
-    old, new = repository.resolve(f"{first}^{{tree}}", f"{second}^{{tree}}")
-    return old != "" and old == new
-
-
 def is_ancestor(repository: Repository, old: str, new: str) -> bool:
     """Whether ``new`` is ``old`` or a descendant. Raises GitError when one of them is missing."""
     for commit in (old, new):
@@ -295,4 +297,4 @@ def is_ancestor(repository: Repository, old: str, new: str) -> bool:
 
 def is_shallow(repository: Repository) -> bool:
     """Whether the history is cut off."""
-    return repository.git("rev-parse", "--is-shallow-repository") == "true"
+    return repository.git_path("shallow").is_file()

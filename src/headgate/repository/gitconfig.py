@@ -48,27 +48,35 @@ _USER_SETTINGS = (
 def environment(cwd: Path | None) -> dict[str, str]:
     """Return the environment in which git runs in a folder."""
     env = {**process.inherited(_INHERITED), **_FIXED, **login_config()}
-    env |= {"GIT_CONFIG_GLOBAL": _user_settings(str(cwd) if cwd else ""), "GIT_CONFIG_NOSYSTEM": "1"}
+    env |= {"GIT_CONFIG_GLOBAL": _user_settings_file(str(cwd) if cwd else ""), "GIT_CONFIG_NOSYSTEM": "1"}
     if has_logins():
         env["HOME"] = os.devnull  # a pipeline's git uses only the logins of `login_config`, not ~/.netrc
     return env
 
 
-def _user_settings(folder: str) -> str:
+def _user_settings_file(folder: str) -> str:
     """Write the relevant settings of user and system, as they hold in a folder, to a file; return its path.
 
     They differ from folder to folder only where one is included on a condition.
     """
+    return str(_settings_file("".join(_setting(key, value) for key, value in _relevant(folder))))
+
+
+def user_settings(folder: str) -> dict[str, str]:
+    """Return the same settings: the last value of each key."""
+    return dict(_relevant(folder))
+
+
+def _relevant(folder: str) -> list[tuple[str, str]]:
     env = tuple(process.inherited(_INHERITED).items())
     settings = _settings(env, "")
     if any(key.lower().startswith("includeif.") for _, key, _ in settings):
         settings = _settings(env, folder)
-    lines = [
-        _setting(key, value)
+    return [
+        (key, value)
         for scope, key, value in settings
         if scope in ("system", "global") and key.lower().startswith(_USER_SETTINGS)
     ]
-    return str(_settings_file("".join(lines)))
 
 
 @cache

@@ -220,9 +220,11 @@ _MAX_FETCH = 512 * MEBI
 """Limit for the folders of one commit, or for the commits of a history."""
 
 
+def has_remotes(repository: Repository) -> bool:
+    """Whether a repository knows any remote: a setting ``remote.NAME.KEY``, and not only ``remote.KEY``."""
+    return any(key.startswith("remote.") and key.count(".") > 1 for key in repository.settings)
+
+
 def upstream(repository: Repository, branch: str) -> str:
     """Return the remote of a branch, or an empty string when it has none."""
-    try:
-        return repository.git("config", "--get", f"branch.{branch}.remote")
-    except GitError:
-        return ""
+    return repository.settings.get(f"branch.{branch}.remote", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Generic, Protocol
 
 from headgate.repository.listing import Item, Listed, parents
@@ -11,7 +12,8 @@ from headgate.repository.listing import Item, Listed, parents
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_FOLDER = b"40000"
+FOLDER = b"40000"
+"""The mode of a folder in a folder."""
 _Entry = tuple[bytes, bytes]
 """Mode and id."""
 
@@ -31,8 +33,6 @@ class StoredListing(Generic[Item]):
     ) -> None:
         """Read nothing yet. ``item`` makes a file of its mode and id; ``everything`` lists all files at once."""
         self._store, self._item, self._everything = store, item, everything
-        # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
-        self._entry = re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % (len(oid) // 2), re.DOTALL)
         self._folders: dict[str, dict[bytes, _Entry]] = {}
         self._root = oid
         self._all: Listed[Item] | None = None
@@ -43,8 +43,8 @@ class StoredListing(Generic[Item]):
         if self._all is not None:
             return self._all.get(path)
         folder, _, name = path.rpartition("/")
-        mode, oid = self._entries(folder).get(os.fsencode(name), (_FOLDER, b""))
-        return None if mode == _FOLDER else self._item(mode.decode(), oid.hex())
+        mode, oid = self._entries(folder).get(os.fsencode(name), (FOLDER, b""))
+        return None if mode == FOLDER else self._item(mode.decode(), oid.hex())
 
     def paths(self, folder: str) -> list[str]:
         """Return the paths below a folder: of the whole by one listing, of others folder by folder."""
@@ -65,7 +65,7 @@ class StoredListing(Generic[Item]):
         level = self._inside([folder] if self._entries(folder) else [])
         while level:
             self._read(level)
-            holders = {place for place in level if self._folders[place].get(file, (_FOLDER, b""))[0] != _FOLDER}
+            holders = {place for place in level if self._folders[place].get(file, (FOLDER, b""))[0] != FOLDER}
             found += holders
             level = self._inside([place for place in level if place not in holders])
         return sorted(found)
@@ -81,7 +81,7 @@ class StoredListing(Generic[Item]):
     def _walk(self, folder: str) -> Iterable[str]:
         for name, (mode, _) in self._folders.get(folder, {}).items():
             path = f"{folder}/{os.fsdecode(name)}"
-            if mode == _FOLDER:
+            if mode == FOLDER:
                 yield from self._walk(path)
             else:
                 yield path
@@ -109,7 +109,7 @@ class StoredListing(Generic[Item]):
             f"{folder}/{os.fsdecode(name)}" if folder else os.fsdecode(name)
             for folder in folders
             for name, (mode, _) in self._folders[folder].items()
-            if mode == _FOLDER
+            if mode == FOLDER
         ]
 
     def _oid(self, folder: str) -> str:
@@ -118,11 +118,21 @@ class StoredListing(Generic[Item]):
             return self._root
         above, _, name = folder.rpartition("/")
         mode, oid = self._folders.get(above, {}).get(os.fsencode(name), (b"", b""))
-        return oid.hex() if mode == _FOLDER else ""
+        return oid.hex() if mode == FOLDER else ""
 
     def _read(self, folders: Iterable[str]) -> None:
         oids = {folder: self._oid(folder) for folder in folders if folder not in self._folders}
         stored = self._store.trees([oid for oid in oids.values() if oid])
         for folder, oid in oids.items():
-            entries = self._entry.findall(stored[oid]) if oid else []
-            self._folders[folder] = {name: (mode, entry) for mode, name, entry in entries}
+            self._folders[folder] = entries_of(stored[oid], len(oid) // 2) if oid else {}
+
+
+def entries_of(data: bytes, size: int) -> dict[bytes, _Entry]:
+    """Read a folder as git stores it, with ids of so many bytes."""
+    return {name: (mode, oid) for mode, name, oid in _pattern(size).findall(data)}
+
+
+@cache
+def _pattern(size: int) -> re.Pattern[bytes]:
+    # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)

@@ -12,7 +12,8 @@ from headgate.releases.deepen import fetch_with_depth, history_clone
 from headgate.releases.pending import PROPOSAL, PROPOSED, compose
 from headgate.releases.pending_files import read_pending
 from headgate.releases.release import CONFIG, NOTHING, RELEASE, known_parts, parts, read_released
-from headgate.repository.git import changed_files, has_commit
+from headgate.repository.difference import changed_files
+from headgate.repository.git import has_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.config import check_is_manifests
-from headgate.errors import GitError
 from headgate.landing.workspace import Workspace, open_workspace
 from headgate.repository import git
 from headgate.repository.remote import fetch, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from headgate.repository.git import Repository
 
 
 @contextmanager
@@ -35,17 +32,9 @@ def open_for_reading(manifests: str, ref: str = "") -> Iterator[Workspace]:
     repository = git.open_repository(Path(manifests))
     branch = git.current_branch(repository)
     git.use_names_of(repository)
-    remote = upstream(repository, branch) or _origin(repository)
+    remote = upstream(repository, branch) or ("origin" if "remote.origin.url" in repository.settings else "")
     workspace = Workspace(
         repository=repository, branch=branch, base=git.head(repository), remote=remote, is_checkout=not repository.bare
     )
     check_is_manifests(workspace.files, str(repository.path))
     yield workspace
-
-
-def _origin(repository: Repository) -> str:
-    try:
-        repository.git("config", "--get", "remote.origin.url")
-    except GitError:
-        return ""
-    return "origin"
