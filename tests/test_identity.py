@@ -11,6 +11,7 @@ from headgate.errors import GitError
 from headgate.model import CommitIdentity
 from headgate.repository.git import Repository, open_repository
 from headgate.repository.identity import Role, author_name, signature_line
+from headgate.repository.remote import clone
 from support.manifests import ManifestRepository
 
 ROLES: tuple[Role, ...] = ("author", "committer")
@@ -92,10 +93,10 @@ def test_the_settings_of_the_user_hold_in_what_a_run_cloned(tmp_path: Path, monk
     for role in ROLES:
         for part in ("NAME", "EMAIL"):
             monkeypatch.delenv(f"GIT_{role.upper()}_{part}")
-    made = ManifestRepository.make(tmp_path / "clone")
-    clone = Repository(made.path, blobless="origin")
-    for role in ROLES:
-        assert line(clone, role) == told_by_git(clone, role)
+    made = ManifestRepository.make(tmp_path / "made").commit()
+    with clone(str(made.path)) as cloned:
+        for role in ROLES:
+            assert line(cloned.repository, role) == told_by_git(cloned.repository, role)
 
 
 def test_an_author_without_address_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.input_check import check_input
 from headgate.repository.login import Login, logged_in
-from headgate.repository.remote import ORIGIN, fetch, scratch
+from headgate.repository.remote import ORIGIN, fetch, scratch, write_config
 from headgate.repository.tree import MAX_FILES, MAX_FOLDER, MEBI, Tree
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, wher
         try:
             fresh = stack.enter_context(scratch(address, max_bytes=MAX_FOLDER + MEBI))
             # A redirect could lead to a forbidden host.
-            fresh.git("config", "http.followRedirects", "false")
+            write_config(fresh, {"http.followredirects": "false"})
             return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, base.commit))
         except GitError as error:
             failures.append(error)

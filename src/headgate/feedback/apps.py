@@ -167,7 +167,7 @@ def _earlier(
     try:
         fetch(repository, newest.remote, scope.reported or scope.since, depth=2)
         changed = changed_files(repository, base, newest.base)
-        earlier = git.tree_of_commit(repository, base)
+        earlier = git.tree_as_needed(repository, base)
     except GitError:  # the first commit, or a deleted one
         return before.tree, []
     return earlier, list(owners_of(changed, configuration))

@@ -31,7 +31,7 @@ def trees_of(workspace: Workspace, commit: str) -> Trees | None:
     """Return the files before and after a commit; None for one that removed a branch, or has no parent here."""
     if commit == git.NO_COMMIT or not git.has_commit(workspace.repository, f"{commit}^"):
         return None
-    before, after = (git.tree_of_commit(workspace.repository, revision) for revision in (f"{commit}^", commit))
+    before, after = (git.tree_as_needed(workspace.repository, revision) for revision in (f"{commit}^", commit))
     return before, after
 
 

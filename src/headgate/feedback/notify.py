@@ -115,7 +115,7 @@ def _tree(workspace: Workspace, main: str, records: str, parent: str) -> Tree:
 
     def files(commit: str) -> Tree:
         is_there = git.has_commit(workspace.repository, f"{commit}{parent}")
-        return git.tree_of_commit(workspace.repository, f"{commit}{parent}") if is_there else Tree({})
+        return git.tree_as_needed(workspace.repository, f"{commit}{parent}") if is_there else Tree({})
 
     tree = files(main) if main else workspace.tree
     if not workspace.has_records_apart:

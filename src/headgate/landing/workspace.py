@@ -16,6 +16,7 @@ from headgate.paths import RECORDS_BRANCH
 from headgate.records import frozen_record
 from headgate.repository import git
 from headgate.repository.commit import advance
+from headgate.repository.difference import is_ancestor
 from headgate.repository.remote import ORIGIN, clone, fetch, fetch_commits, remote_refs, upstream
 from headgate.repository.tree import Tree, name_objects_as
 
@@ -185,7 +186,7 @@ def refreshed(workspace: Workspace, newest: str = "") -> Workspace:
     if not workspace.is_checkout:
         return workspace.at(fetch(workspace.repository, workspace.remote, newest or ref))
     newest, base = fetch(workspace.repository, workspace.remote, ref, depth=0), git.head(workspace.repository)
-    if not git.is_ancestor(workspace.repository, base, newest):
+    if not is_ancestor(workspace.repository, base, newest):
         raise ConflictError("the checkout has unpushed commits", hint="push or drop them first")
     advance(workspace.repository, newest, base)
     return workspace.at(newest)
@@ -210,8 +211,8 @@ def read_proposal(workspace: Workspace, branch: str, commit: str) -> OpenProposa
     """Return a review branch at a commit, with its parent's files."""
     fetch_proposed(workspace, [commit])
     repository = workspace.repository
-    base = git.tree_of_commit(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
-    return OpenProposal(branch=branch, commit=commit, tree=git.tree_of_commit(repository, commit), base=base)
+    base = git.tree_as_needed(repository, f"{commit}^") if git.has_commit(repository, f"{commit}^") else Tree({})
+    return OpenProposal(branch=branch, commit=commit, tree=git.tree_as_needed(repository, commit), base=base)
 
 
 def fetch_proposed(workspace: Workspace, commits: Sequence[str]) -> None:

@@ -73,7 +73,8 @@ def _deeper(clone: Repository, repository: Repository, end: str, depths: Sequenc
 def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
     """Make a temporary bare repository for `fetch_with_depth` from a remote of ``repository``, with its settings."""
     address = _address(repository, remote)
-    with scratch(address, like=no_object()) as clone:
+    # What came without contents has none to lend, so that asking it first only costs time.
+    with scratch(address, like=no_object(), blobless=_REMOTE if repository.blobless else "") as clone:
         _set_up(clone, repository, address)
         yield clone
 
@@ -93,16 +94,17 @@ _REMOTE = "past"
 def _set_up(clone: Repository, repository: Repository, address: str) -> None:
     """Let the clone fetch with the settings of ``repository``, and files on demand."""
     config = repository.git_path("config")
-    remote = f'remote "{_REMOTE}"'
     write_config(
         clone,
-        ("include", "path", str(config)),  # logins and proxies; the settings below override it
-        ("core", "bare", "true"),
-        ("core", "repositoryFormatVersion", "1"),
-        ("extensions", "partialClone", _REMOTE),
-        (remote, "url", address),
-        (remote, "promisor", "true"),
-        (remote, "partialCloneFilter", "blob:none"),
+        {
+            "include.path": str(config),  # logins and proxies; the settings below override it
+            "core.bare": "true",
+            "core.repositoryformatversion": "1",
+            "extensions.partialclone": _REMOTE,
+            f"remote.{_REMOTE}.url": address,
+            f"remote.{_REMOTE}.promisor": "true",
+            f"remote.{_REMOTE}.partialclonefilter": "blob:none",
+        },
     )
 
 

@@ -11,6 +11,7 @@ from headgate.dependencies.download import DownloadAccess
 from headgate.dependencies.resolve import Resolver
 from headgate.errors import GitError, Location
 from headgate.repository import git
+from headgate.repository.difference import is_ancestor
 from headgate.repository.remote import (
     ORIGIN,
     address_hint,
@@ -57,17 +58,21 @@ class AppSource:
         return self._stack.enter_context(scratch(self.address, max_bytes=MAX_FOLDER + MEBI))
 
     @cached_property
+    def _folder(self) -> Repository:
+        """The repository in a folder. Raises GitError when there is none."""
+        return git.open_repository(Path(self.address), SOURCE_HINT)
+
+    @cached_property
     def files(self) -> Tree:
         """All files at the commit. Raises GitError when there is no such repository or commit."""
         if not self._is_folder:
             try:
-                return git.tree_of_commit(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
+                return git.tree_as_needed(self._fresh, fetch(self._fresh, ORIGIN, self.commit))
             except GitError as error:
                 raise GitError(error.what, hint=error.hint or address_hint(self.address)) from None
-        repository = git.open_repository(Path(self.address), SOURCE_HINT)
-        if not git.has_commit(repository, self.commit):
-            raise GitError(f"commit {self.commit} not found", where=Location(str(repository.path)), hint=SOURCE_HINT)
-        return git.tree_of_commit(repository, self.commit)
+        if not git.has_commit(self._folder, self.commit):
+            raise GitError(f"commit {self.commit} not found", where=Location(str(self._folder.path)), hint=SOURCE_HINT)
+        return git.tree_as_needed(self._folder, self.commit)
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether ``new`` is ``old`` or a descendant; None when the history is unreadable."""
@@ -80,7 +85,7 @@ class AppSource:
         if repository is None:
             return None
         try:
-            if git.is_ancestor(repository, old, new):
+            if is_ancestor(repository, old, new):
                 return True
             if not git.is_shallow(repository):
                 return False
@@ -107,7 +112,7 @@ class AppSource:
     def _read_history(self, commits: frozenset[str]) -> Repository | None:
         try:
             if self._is_folder:
-                return git.open_repository(Path(self.address), SOURCE_HINT)
+                return self._folder
             # A new repository: one that has a commit without its parents would end the history there.
             fresh = self._stack.enter_context(scratch(self.address))
             fetch_history(fresh, sorted(commits))
@@ -126,7 +131,7 @@ class AppSource:
     def _read_tags(self, commit: str) -> list[str]:
         try:
             if self._is_folder:
-                repository = git.open_repository(Path(self.address), SOURCE_HINT)
+                repository = self._folder
             else:
                 repository = self._stack.enter_context(scratch(self.address))
                 fetch_history(repository, [commit, "+refs/tags/*:refs/tags/*"])
@@ -146,7 +151,7 @@ class AppSource:
         False when that is unreadable, and in a folder that is a clone: it may be out of date.
         """
         try:
-            if self._is_folder and _is_clone(git.open_repository(Path(self.address), SOURCE_HINT)):
+            if self._is_folder and _is_clone(self._folder):
                 return False
             if self._tip(ref) != new:
                 return False

@@ -55,13 +55,13 @@ class CatFile:
 
     def info(self, names: Sequence[str]) -> list[StoredObject | None]:
         """Return the object of each id or revision without its content, None where there is none. Raises GitError."""
-        return self._ask("info", names)
+        return self._query("info", names)
 
     def contents(self, names: Sequence[str]) -> list[StoredObject | None]:
         """Return the same with their contents."""
-        return self._ask("contents", names)
+        return self._query("contents", names)
 
-    def _ask(self, command: str, names: Sequence[str]) -> list[StoredObject | None]:
+    def _query(self, command: str, names: Sequence[str]) -> list[StoredObject | None]:
         if any("\n" in name for name in names):
             raise GitError("a newline in the name of a revision", where=Location(str(self._folder)))
         if not names:

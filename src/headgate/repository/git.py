@@ -14,7 +14,7 @@ from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
 from headgate.repository.catfile import CatFile, StoredObject
 from headgate.repository.commit_object import CommitDetails, parse_commit
 from headgate.repository.gitconfig import OVERRIDES, environment
-from headgate.repository.layout import Layout, branch_in, parse_layout, settings_in
+from headgate.repository.layout import GitLayout, branch_in, parse_layout, settings_in
 from headgate.repository.login import refusal
 from headgate.repository.stored import StoredListing
 from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, name_objects_as
@@ -60,14 +60,22 @@ class Repository:
     """
 
     def __init__(
-        self, path: Path, *, bare: bool = False, max_bytes: int = 0, blobless: str = "", layout: Layout | None = None
+        self,
+        path: Path,
+        *,
+        bare: bool = False,
+        max_bytes: int = 0,
+        blobless: str = "",
+        layout: GitLayout | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Read nothing yet. ``layout``, where it is known already."""
+        """Read nothing yet. ``layout`` and ``settings``, where they are known already."""
         self.path = path
         self.bare = bare
         self.blobless = blobless
         self.max_bytes = max_bytes
         self._layout = layout
+        self._settings = settings
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
         self._objects = CatFile(path)
@@ -77,7 +85,7 @@ class Repository:
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> GitLayout:
         """Where git keeps things, and how it names objects."""
         return self._layout or _layout_at(self.path)
 
@@ -90,7 +98,7 @@ class Repository:
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """Git's settings here, as of the first look: the last value of each key."""
-        return settings_in(self.git("config", "--list", "-z"))
+        return self._settings or settings_in(self.git("config", "--list", "-z"))
 
     def fetch(self, *args: str, max_bytes: int = 0) -> None:
         """Run ``git fetch``; ``max_bytes`` limits what it writes, 0 is no limit. Raises GitError."""
@@ -198,8 +206,8 @@ def open_repository(path: Path, hint: str = WRONG_FOLDER) -> Repository:
     return Repository(layout.top or layout.own, bare=layout.top is None, layout=layout)
 
 
-def _layout_at(folder: Path) -> Layout:
-    return parse_layout(git(Layout.QUESTION, cwd=folder).decode("utf-8", "surrogateescape"), folder)
+def _layout_at(folder: Path) -> GitLayout:
+    return parse_layout(git(GitLayout.QUESTION, cwd=folder).decode("utf-8", "surrogateescape"), folder)
 
 
 def is_folder(repository: str) -> bool:
@@ -233,7 +241,7 @@ def has_commit(repository: Repository, revision: str) -> bool:
 
 def current_branch(repository: Repository) -> str:
     """Return the name of the branch that HEAD is on, or an empty string when it is detached."""
-    branch = branch_in(repository.layout.own / "HEAD")
+    branch = branch_in((repository.path if repository.bare else repository.layout.own) / "HEAD")
     if branch is not None:
         return branch
     try:
@@ -285,14 +293,6 @@ def lines(output: str) -> list[str]:
 def message_of(repository: Repository, commit: str) -> str:
     """Return a commit's message."""
     return commit_details(repository, commit).message
-
-
-def is_ancestor(repository: Repository, old: str, new: str) -> bool:
-    """Whether ``new`` is ``old`` or a descendant. Raises GitError when one of them is missing."""
-    for commit in (old, new):
-        head(repository, commit)
-    # Commits reachable from the old one, but not from the new one: an ancestor has none.
-    return repository.git("rev-list", "--max-count=1", old, f"^{new}") == ""
 
 
 def is_shallow(repository: Repository) -> bool:

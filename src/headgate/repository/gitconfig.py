@@ -59,7 +59,7 @@ def _user_settings_file(folder: str) -> str:
 
     They differ from folder to folder only where one is included on a condition.
     """
-    return str(_settings_file("".join(_setting(key, value) for key, value in _relevant(folder))))
+    return str(_settings_file("".join(setting_text(key, value) for key, value in _relevant(folder))))
 
 
 def user_settings(folder: str) -> dict[str, str]:
@@ -99,15 +99,15 @@ def _settings(inherited: tuple[tuple[str, str], ...], folder: str) -> list[tuple
     return [(scope, key, value) for scope, (key, _, value) in entries]
 
 
-def _setting(key: str, value: str) -> str:
+def setting_text(key: str, value: str) -> str:
     """Format a setting: https://git-scm.com/docs/git-config#_syntax."""
     section, _, name = key.rpartition(".")
     section, _, rest = section.partition(".")
-    header = f'[{section} "{escaped(rest)}"]' if rest else f"[{section}]"
-    return f'{header}\n\t{name} = "{escaped(value)}"\n'
+    header = f'[{section} "{_escaped(rest)}"]' if rest else f"[{section}]"
+    return f'{header}\n\t{name} = "{_escaped(value)}"\n'
 
 
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     """Escape a value for quotes: https://git-scm.com/docs/git-config#_syntax."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 

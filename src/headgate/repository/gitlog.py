@@ -86,6 +86,8 @@ def log(repository: Repository, head: str, patterns: Sequence[str], *, limit: in
 def pieces(repository: Repository, head: str, patterns: Sequence[str]) -> Iterator[list[LogEntry]]:
     """Yield the log in growing pieces, since callers seldom need all of it; without the commit of a shallow cut."""
     start, end = head, cut(repository, head)
+    if start == end:
+        return
     for limit in (100, 1000, 10_000, 0):
         entries = log(repository, start, patterns, limit=limit)
         yield [entry for entry in entries if entry.commit != end]
@@ -123,6 +125,8 @@ def cut(repository: Repository, head: str) -> str:
     if not file.is_file():
         return ""
     ends = set(lines(file.read_text(encoding="ascii")))
+    if head in ends:
+        return head
     # Commits at the cut have no parents in this repository.
     roots = repository.git("rev-list", "--first-parent", "--max-parents=0", "--end-of-options", head)
     return next((commit for commit in lines(roots) if commit in ends), "")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 from headgate.errors import GitError
 from headgate.repository.git import git
-from headgate.repository.gitconfig import user_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +35,7 @@ def author_name(folder: str) -> str:
 
 def signature_line(repository: Repository, role: Role, person: CommitIdentity | None) -> str:
     """Return name, address and time as a commit has them: from headgate.yaml, else from git, else Headgate's own."""
-    who, now = (person.name, person.email) if person else _known(role, lambda: _settings(repository)), _now(role)
+    who, now = (person.name, person.email) if person else _known(role, lambda: repository.settings), _now(role)
     if who and now:
         return f"{who[0]} <{who[1]}> {now}"
     try:
@@ -60,11 +59,6 @@ def _part(role: Role, part: str, settings: Callable[[], Mapping[str, str]]) -> s
     if given is not None:
         return given
     return settings().get(f"{role}.{part}") or settings().get(f"user.{part}", "")
-
-
-def _settings(repository: Repository) -> Mapping[str, str]:
-    # What this run cloned itself has no identity of its own, so git need not be asked for its settings.
-    return user_settings(str(repository.path)) if repository.blobless else repository.settings
 
 
 def _now(role: Role) -> str:

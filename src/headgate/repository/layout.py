@@ -13,7 +13,7 @@ from headgate.records import frozen_record
 
 
 @frozen_record
-class Layout:
+class GitLayout:
     """``own``: the folder of this worktree's HEAD. ``shared``: that of objects and settings, which all worktrees share.
 
     ``top``: where the files are; none in a bare repository. ``object_format``: ``sha1`` or ``sha256``.
@@ -27,12 +27,12 @@ class Layout:
     top: Path | None
 
 
-def parse_layout(answer: str, asked_in: Path) -> Layout:
-    """Read the answer to `Layout.QUESTION`, asked in a folder. The way up is missing where there are no files."""
+def parse_layout(answer: str, asked_in: Path) -> GitLayout:
+    """Read the answer to `GitLayout.QUESTION`, asked in a folder. The way up is missing where there are no files."""
     own, shared, object_format, *up = answer.split("\n")
     folder = os.path.realpath(asked_in)
     top = Path(os.path.normpath(f"{folder}/{up[0]}")) if len(up) > 1 else None
-    return Layout(own=Path(own), shared=Path(folder, shared), object_format=object_format, top=top)
+    return GitLayout(own=Path(own), shared=Path(folder, shared), object_format=object_format, top=top)
 
 
 def branch_in(head: Path) -> str | None:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError, Location
 from headgate.records import frozen_record
-from headgate.repository.git import NO_COMMIT, Repository, git, head, lines, mask
-from headgate.repository.gitconfig import escaped
+from headgate.repository.git import NO_COMMIT, Repository, current_branch, git, head, lines, mask
+from headgate.repository.gitconfig import setting_text, user_settings
 from headgate.repository.tree import MEBI
 from headgate.retry import persistently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+ORIGIN = "origin"
 
 
 @frozen_record(kw_only=False)
@@ -112,20 +115,20 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
     ``branch`` replaces the default branch. Raises GitError when it does not exist, or when the remote's HEAD names no
     branch.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="headgate-") as folder,
-        closing(Repository(Path(folder) / "git", bare=True, blobless=ORIGIN)) as repository,
-    ):
-        persistently(lambda: _clone(_absolute(url), repository.path, branch))
-        branches = repository.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/")
-        if not branches:
-            raise GitError(
-                "the repository has no default branch yet",
-                where=Location(mask(url)),
-                hint="push its first commit; 'headgate init' writes the files of a manifest repository",
-            )
-        name, base = lines(branches)[0].rsplit(" ", 1)
-        yield Clone(repository=repository, url=_absolute(url), branch=name.removeprefix("refs/heads/"), base=base)
+    with tempfile.TemporaryDirectory(prefix="headgate-") as parent:
+        folder, address = Path(parent) / "git", _absolute(url)
+        persistently(lambda: _clone(address, folder, branch))
+        settings = {**user_settings(str(folder)), f"remote.{ORIGIN}.url": address}
+        with closing(Repository(folder, bare=True, blobless=ORIGIN, settings=settings)) as repository:
+            name = current_branch(repository)
+            (base,) = repository.resolve(f"refs/heads/{name}^{{commit}}")
+            if not base:
+                raise GitError(
+                    "the repository has no default branch yet",
+                    where=Location(mask(url)),
+                    hint="push its first commit; 'headgate init' writes the files of a manifest repository",
+                )
+            yield Clone(repository=repository, url=address, branch=name, base=base)
 
 
 def address_hint(url: str) -> str:
@@ -144,30 +147,41 @@ def _clone(url: str, folder: Path, branch: str) -> None:
 
 
 @contextmanager
-def scratch(url: str, *, max_bytes: int = 0, like: str = "") -> Iterator[Repository]:
+def scratch(url: str, *, max_bytes: int = 0, like: str = "", blobless: str = ORIGIN) -> Iterator[Repository]:
     """Make an empty, temporary bare repository whose remote ``origin`` is ``url``.
 
     ``max_bytes`` limits one fetch of contents; 0 is no limit. Objects are named ``like`` a commit, by default by SHA-1.
+    ``blobless``: the remote that contents come from; none where another repository may lend them.
     """
     with tempfile.TemporaryDirectory(prefix="headgate-") as folder:
-        object_format = "sha256" if len(like) > len(NO_COMMIT) else "sha1"
-        git(["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", folder])
-        with closing(Repository(Path(folder), bare=True, max_bytes=max_bytes)) as repository:
-            write_config(repository, (f'remote "{ORIGIN}"', "url", _absolute(url)))
+        _make_empty(Path(folder))
+        names = {"extensions.objectformat": "sha256"} if len(like) > len(NO_COMMIT) else {}
+        with closing(Repository(Path(folder), bare=True, max_bytes=max_bytes, blobless=blobless)) as repository:
+            write_config(
+                repository,
+                {
+                    "core.repositoryformatversion": "1" if names else "0",
+                    "core.bare": "true",
+                    **names,
+                    f"remote.{ORIGIN}.url": _absolute(url),
+                },
+            )
             yield repository
 
 
-ORIGIN = "origin"
+def _make_empty(folder: Path) -> None:
+    """Make what git takes for an empty repository: https://git-scm.com/docs/gitrepository-layout."""
+    for name in ("objects/info", "refs"):
+        (folder / name).mkdir(parents=True)
+    (folder / "HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
 
 
-def write_config(repository: Repository, *settings: tuple[str, str, str]) -> None:
-    """Add section, key and value of each setting to a bare repository's configuration.
+def write_config(repository: Repository, settings: Mapping[str, str]) -> None:
+    """Add settings to a bare repository's configuration.
 
     Written directly (https://git-scm.com/docs/git-config#_syntax), since git needs one process for each setting.
     """
-    text = ""
-    for section, key, value in settings:
-        text += f'[{section}]\n\t{key} = "{escaped(value)}"\n'
+    text = "".join(setting_text(key, value) for key, value in settings.items())
     with (repository.path / "config").open("ab") as file:
         file.write(os.fsencode(text))
 

@@ -32,9 +32,9 @@ class StoredListing(Generic[Item]):
         self, store: TreeStore, oid: str, item: Callable[[str, str], Item], everything: Callable[[], Mapping[str, Item]]
     ) -> None:
         """Read nothing yet. ``item`` makes a file of its mode and id; ``everything`` lists all files at once."""
-        self._store, self._item, self._everything = store, item, everything
+        self._item, self._everything = item, everything
         self._folders: dict[str, dict[bytes, _Entry]] = {}
-        self._root = oid
+        self.store, self.root = store, oid
         self._all: Listed[Item] | None = None
         self._paths: dict[str, list[str]] = {}
 
@@ -115,14 +115,14 @@ class StoredListing(Generic[Item]):
     def _oid(self, folder: str) -> str:
         """Return the id of a folder, of which the one above has been read; empty when there is none."""
         if not folder:
-            return self._root
+            return self.root
         above, _, name = folder.rpartition("/")
         mode, oid = self._folders.get(above, {}).get(os.fsencode(name), (b"", b""))
         return oid.hex() if mode == FOLDER else ""
 
     def _read(self, folders: Iterable[str]) -> None:
         oids = {folder: self._oid(folder) for folder in folders if folder not in self._folders}
-        stored = self._store.trees([oid for oid in oids.values() if oid])
+        stored = self.store.trees([oid for oid in oids.values() if oid])
         for folder, oid in oids.items():
             self._folders[folder] = entries_of(stored[oid], len(oid) // 2) if oid else {}
 
@@ -136,3 +136,43 @@ def entries_of(data: bytes, size: int) -> dict[bytes, _Entry]:
 def _pattern(size: int) -> re.Pattern[bytes]:
     # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
     return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
+
+
+_Pair = tuple[str, str, str]
+"""A folder's path, and its ids before and after; an empty id where there is no such folder."""
+
+
+def differing_files(store: TreeStore, old: str, new: str) -> dict[str, str]:
+    """Return the files that differ between two stored folders, with the new blob's id; zeros for a removed file.
+
+    Only the folders that differ are read.
+    """
+    changed: dict[str, str] = {}
+    level = [("", old, new)] if old != new else []
+    while level:
+        level = _differing_level(store, level, changed)
+    return changed
+
+
+def _differing_level(store: TreeStore, pairs: list[_Pair], changed: dict[str, str]) -> list[_Pair]:
+    """Note the files that differ between pairs of folders, and return the folders inside that differ."""
+    stored = store.trees([oid for _, *both in pairs for oid in both if oid])
+    inside: list[_Pair] = []
+    for path, *both in pairs:
+        old, new = (entries_of(stored[oid], len(oid) // 2) if oid else {} for oid in both)
+        for name in {**old, **new}:
+            before, after = old.get(name, _NOTHING), new.get(name, _NOTHING)
+            if before == after:
+                continue
+            place = path + os.fsdecode(name)
+            folders = [oid.hex() if mode == FOLDER else "" for mode, oid in (before, after)]
+            if any(folders):
+                inside.append((f"{place}/", folders[0], folders[1]))
+            if after[0] not in (FOLDER, b""):
+                changed[place] = after[1].hex()
+            elif before[0] not in (FOLDER, b""):
+                changed[place] = "0" * len(before[1].hex())
+    return inside
+
+
+_NOTHING = (b"", b"")

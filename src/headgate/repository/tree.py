@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from headgate.errors import Location, TooLargeError, UnsafeFileError
 from headgate.records import frozen_record
 from headgate.repository.listing import Changed, Listed
+from headgate.repository.stored import StoredListing, differing_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,6 +155,7 @@ class Tree:
     def __init__(self, files: Mapping[str, Blob] | Listing[Blob]) -> None:
         """Take the files by path, or what lists them."""
         self._files: Listing[Blob] = Listed(files) if isinstance(files, Mapping) else files
+        self.stored = files if isinstance(files, StoredListing) else None
         self._folders: dict[str, Tree] = {}
         self._outermost: dict[tuple[str, str], list[str]] = {}
         self._loaded: set[str] = set()
@@ -249,6 +251,8 @@ class Tree:
 
 def differing(old: Tree, new: Tree) -> list[str]:
     """Return the paths whose files differ between two trees, sorted."""
+    if old.stored and new.stored and old.stored.store is new.stored.store:
+        return sorted(differing_files(new.stored.store, old.stored.root, new.stored.root))
 
     def file(tree: Tree, path: str) -> tuple[str, str] | None:
         return (tree.blob(path).oid, tree.blob(path).mode) if path in tree else None
