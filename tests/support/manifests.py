@@ -48,6 +48,13 @@ def git(folder: Path, *args: str) -> str:
     return done.stdout.strip()
 
 
+def head(folder: Path) -> str:
+    """Return the newest commit of a checkout, as git keeps it, since tests ask for it all the time."""
+    name = (folder / ".git/HEAD").read_text().strip().removeprefix("ref: ")
+    file = folder / ".git" / name
+    return file.read_text().strip() if file.is_file() else git(folder, "rev-parse", "HEAD")
+
+
 @cache
 def _empty_repository() -> Path:
     """Make an empty repository once for all tests of a process."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.cli import Ran, headgate
 from support.copies import folder_of_the_process
-from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git
+from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git, head
 
 IMAGE = "registry.example.com/acme/web"
 OTHER_DIGEST = "sha256:" + "2" * 64
@@ -28,13 +28,13 @@ class Stage:
     @property
     def origin(self) -> str:
         """How an error names where the app's files are from."""
-        return f"acme/web at {git(self.app, 'rev-parse', 'HEAD')[:8]}"
+        return f"acme/web at {head(self.app)[:8]}"
 
     def words(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> list[str]:
         """Return the command line that hands the newest commit of the app off."""
         return [
             *("deliver", "--manifests", to or str(self.remote), "--project", "acme/web", "--source", str(self.app)),
-            *("--commit", git(self.app, "rev-parse", "HEAD"), "--ref", ref, "--image", image, *args),
+            *("--commit", head(self.app), "--ref", ref, "--image", image, *args),
         ]
 
     def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
@@ -56,11 +56,16 @@ class Stage:
 
 def write_app(stage: Stage, files: dict[str, str]) -> None:
     """Write files of the app's repository and commit them."""
+    write_files(stage.app, files)
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    """Write files of a checkout and commit them."""
     for name, text in files.items():
-        (stage.app / name).parent.mkdir(parents=True, exist_ok=True)
-        (stage.app / name).write_text(text)
-    git(stage.app, "add", "--all", "--force")
-    git(stage.app, "commit", "--quiet", "--message", "Change")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message", "Change")
 
 
 def replicas(number: int) -> str:
@@ -108,14 +113,40 @@ def _begun(files: tuple[tuple[str, bytes], ...], _environment: tuple[tuple[str, 
 def _make(tmp_path: Path, manifests: ManifestRepository) -> Stage:
     manifests.commit("Begin")
     remote = tmp_path / "manifests.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(manifests.path), str(remote))
-    git(remote, "config", "uploadpack.allowFilter", "true")  # as on GitLab: what is cloned has no files at first
-    git(manifests.path, "remote", "add", "origin", str(remote))
-    git(manifests.path, "fetch", "--quiet", "origin")
-    git(manifests.path, "branch", "--quiet", "--set-upstream-to=origin/main")
-    app = tmp_path / "app"
-    app.mkdir()
-    git(app, "init", "--quiet", "--initial-branch=main")
-    made = Stage(app, manifests, remote)
-    write_app(made, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
-    return made
+    _copy_bare(manifests.path / ".git", remote)
+    tracking = manifests.path / ".git/refs/remotes/origin/main"
+    tracking.parent.mkdir(parents=True)
+    tracking.write_text(f"{head(manifests.path)}\n")
+    with (manifests.path / ".git/config").open("a") as config:
+        config.write(_CLONED.format(remote=remote))
+    shutil.copytree(_app(), tmp_path / "app")
+    return Stage(tmp_path / "app", manifests, remote)
+
+
+def _copy_bare(source: Path, remote: Path) -> None:
+    """Make the repository that a checkout was cloned from, as GitLab serves it: in parts, and cleaned up by itself."""
+    shutil.copytree(source, remote, ignore=shutil.ignore_patterns("index", "logs", "COMMIT_EDITMSG"))
+    config = remote / "config"
+    config.write_text(
+        config.read_text().replace("bare = false", "bare = true").replace("\tlogallrefupdates = true\n", "")
+        + "[uploadpack]\n\tallowFilter = true\n[receive]\n\tautogc = false\n"
+    )
+
+
+_CLONED = """\
+[remote "origin"]
+\turl = {remote}
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+[branch "main"]
+\tremote = origin
+\tmerge = refs/heads/main
+"""
+
+
+@cache
+def _app() -> Path:
+    """Make the app's repository once for all tests of a process."""
+    folder = folder_of_the_process("app")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    write_files(folder, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
+    return folder

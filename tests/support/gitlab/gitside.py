@@ -201,18 +201,30 @@ def _pkt_lines(body: bytes, position: int) -> tuple[list[bytes], int]:
 
 
 def _backend(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
-    # By version 2 of the protocol a server only says here what it can do: https://git-scm.com/docs/protocol-v2
-    is_greeting = request.headers.get("git-protocol") == "version=2" and request.query_text == _READING
-    key = (project.folder / "config").read_bytes() if what == "info/refs" and is_greeting else b""
-    answer = _greetings.get(key) or _answer(project, request, what, more)
+    key = _key(project, request, what)
+    answer = _answers.get(key) or _answer(project, request, what, more)
     if key and answer.status == 200:
-        _greetings[key] = answer
+        _answers[key] = answer
     return answer
 
 
-_READING = "service=git-upload-pack"
-_greetings: dict[bytes, Answer] = {}
-"""What git says first of repositories with a configuration: tests ask for it thousands of times."""
+def _key(project: Project, request: Request, what: str) -> tuple[object, ...]:
+    """Return on what the answer to a request that reads depends; empty for another request.
+
+    By version 2 of the protocol a server first only says what it can do, by its configuration, and to the same question
+    about the same refs it says the same: https://git-scm.com/docs/protocol-v2. A run asks most of them again and again.
+    """
+    if request.headers.get("git-protocol") != "version=2":
+        return ()
+    if what == "info/refs" and request.query_text == "service=git-upload-pack":
+        return ((project.folder / "config").read_bytes(),)
+    if what == "git-upload-pack":
+        heads = (project.folder / "HEAD").read_text()
+        return (project.folder, heads, tuple(stored_refs(project).items()), request.body)
+    return ()
+
+
+_answers: dict[tuple[object, ...], Answer] = {}
 
 
 def _answer(project: Project, request: Request, what: str, more: dict[str, str]) -> Answer:
@@ -271,7 +283,13 @@ _lasting: dict[tuple[Path, tuple[str, ...]], str] = {}
 
 
 def refs(project: Project) -> dict[str, str]:
-    """Return where all refs are; tags by the commit that they name.
+    """Return where all refs are; tags by the commit that they name."""
+    found = stored_refs(project).items()
+    return {ref: _commit_of(project, sha) if ref.startswith("refs/tags/") else sha for ref, sha in found}
+
+
+def stored_refs(project: Project) -> dict[str, str]:
+    """Return where all refs are.
 
     Read as git keeps them (https://git-scm.com/docs/gitrepository-layout), since it is asked at every turn.
     """
@@ -284,8 +302,7 @@ def refs(project: Project) -> dict[str, str]:
     packed = project.folder / "packed-refs"  # read last, as what is packed is written before it goes from the folders
     lines = packed.read_text().splitlines() if packed.is_file() else []
     known = {ref: sha for sha, _, ref in (line.partition(" ") for line in lines if line[0] not in "#^")} | loose
-    found = {ref: sha for ref, sha in sorted(known.items()) if not ref.endswith(".lock")}
-    return {ref: _commit_of(project, sha) if ref.startswith("refs/tags/") else sha for ref, sha in found.items()}
+    return {ref: sha for ref, sha in sorted(known.items()) if not ref.endswith(".lock")}
 
 
 def _commit_of(project: Project, sha: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from support.gitlab import mergeside, restadmin, restfiles, restpipelines, restsettings
 from support.gitlab.entities import branch, commit, deployment, environment, member, person, profile, project, status
-from support.gitlab.gitside import Update, Who, git, refs
+from support.gitlab.gitside import Update, Who, git, git_once, refs
 from support.gitlab.modelled import NotModelledError
 from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
 from support.gitlab.web import Answer, Request
@@ -211,7 +211,7 @@ def _statuses(call: Call) -> Answer:
 def _set_status(call: Call) -> Answer:
     """Set the status of a commit (facts, parts 4 and 12)."""
     body, sha = call.request.json(), call.parts[0]
-    if not git(call.project, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", check=False):
+    if not git_once(call.project, "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}", check=False):
         return Answer(404, {"message": "404 Commit Not Found"})
     if len(body.get("description") or "") > 255:
         return Answer(400, {"message": {"description": ["is too long (maximum is 255 characters)"]}})
