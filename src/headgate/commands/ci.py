@@ -35,7 +35,7 @@ from headgate.intents.deliver import Deliver
 from headgate.landing.artifacts import write_artifacts
 from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
-from headgate.landing.workspace import open_workspace
+from headgate.landing.workspace import open_workspace, refreshed
 from headgate.paths import OURS, SETTINGS
 from headgate.process import hide_environment
 from headgate.report.health import health_line
@@ -103,7 +103,8 @@ def _kind(run: Run) -> str:
 def hand_off(run: Run, report: JobReport) -> int:
     """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
     terminal = Terminal(sys.stdout)
-    with _opened(run, report, terminal, _check) as workspace, ExitStack() as stack:
+    with _opened(run) as opened, ExitStack() as stack:
+        workspace = _prepared(run, report, opened, terminal, _check)
         claim, sender = verify_sender(run, workspace.configuration)
         terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
         try:
@@ -125,8 +126,9 @@ def _commit_of(hand_off: HandOff) -> CommitRef | None:
 
 def push(run: Run, report: JobReport) -> int:
     """Hydrate what the push changed, then bring the open proposals up to date."""
-    rehydrated = run_job(run, report, verbs.rehydrate(), Scope(since=run.job.commit))
-    return merge_codes([rehydrated, run_job(run, report, verbs.refresh(), Scope())])
+    with _opened(run) as opened:
+        rehydrated = run_step(run, report, opened, verbs.rehydrate(), Scope(since=run.job.commit))
+        return merge_codes([rehydrated, run_step(run, report, refreshed(opened), verbs.refresh(), Scope())])
 
 
 def schedule(run: Run, report: JobReport) -> int:
@@ -139,9 +141,11 @@ def schedule(run: Run, report: JobReport) -> int:
     scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     health = run_health(run)
-    rolled_back = run_job(run, report, verbs.roll_back_failed(health), Scope(landed=True))
-    promoted = run_job(run, report, verbs.promote_due(run.histories, health), None)
-    return merge_codes([verified, rolled_back, promoted, run_job(run, report, verbs.refresh(), scope)])
+    with _opened(run) as opened:
+        rolled_back = run_step(run, report, opened, verbs.roll_back_failed(health), Scope(landed=True))
+        promoted = run_step(run, report, refreshed(opened), verbs.promote_due(run.histories, health), None)
+        last = run_step(run, report, refreshed(opened), verbs.refresh(), scope)
+    return merge_codes([verified, rolled_back, promoted, last])
 
 
 def merge_request(run: Run, report: JobReport) -> int:
@@ -184,14 +188,18 @@ def form(run: Run, report: JobReport) -> int:
 
 
 @contextmanager
-def _opened(run: Run, report: JobReport, terminal: Terminal, *checks: Check) -> Iterator[Workspace]:
-    """Open the manifest repository for a job; the checks come first, then what people closed in GitLab is recorded."""
+def _opened(run: Run) -> Iterator[Workspace]:
+    """Open the manifest repository, once for all that a job does one after another."""
     with open_workspace(run.address, run.event.signing_key) as opened:
         options = push_options if run.write is None else None
-        workspace = replace(opened, push_options=options, prover=_proof_key(run))
-        for check in checks:
-            check(run, workspace)
-        yield with_reviews_recorded(run, report, migrated(workspace), terminal)
+        yield replace(opened, push_options=options, prover=_proof_key(run))
+
+
+def _prepared(run: Run, report: JobReport, opened: Workspace, terminal: Terminal, *checks: Check) -> Workspace:
+    """Return the workspace after the checks, and after what people closed in GitLab was recorded."""
+    for check in checks:
+        check(run, opened)
+    return with_reviews_recorded(run, report, migrated(opened), terminal)
 
 
 def _land(
@@ -229,14 +237,29 @@ def run_job(
     intent_id: str = "",
     hydrate: HydrateOptions = AS_USUAL,
 ) -> int:
+    """Do the only step of a job (`run_step`)."""
+    with _opened(run) as opened:
+        return run_step(run, report, opened, resolve, scope, *checks, intent_id=intent_id, hydrate=hydrate)
+
+
+def run_step(
+    run: Run,
+    report: JobReport,
+    opened: Workspace,
+    resolve: Resolve,
+    scope: Scope | None,
+    *checks: Check,
+    intent_id: str = "",
+    hydrate: HydrateOptions = AS_USUAL,
+) -> int:
     """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
     terminal = Terminal(sys.stdout)
-    with _opened(run, report, terminal, *(checks or (_check,))) as workspace:
-        if scope is not None and scope.since:
-            report.announcements.pushed(run, workspace)
-        result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
-        if scope is not None and (not scope.landed or any(landing.delivered for landing in result.landings)):
-            result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
+    workspace = _prepared(run, report, opened, terminal, *(checks or (_check,)))
+    if scope is not None and scope.since:
+        report.announcements.pushed(run, workspace)
+    result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
+    if scope is not None and (not scope.landed or any(landing.delivered for landing in result.landings)):
+        result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
     return print_result(result, terminal)
 
 
