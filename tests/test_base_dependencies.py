@@ -21,7 +21,7 @@ from support.charts import write as write_files
 from support.fileserver import serve_files
 from support.githttp import GitServer, allow_partial, serve
 from support.judges import judge
-from support.manifests import HEADGATE_YAML, ManifestRepository, git
+from support.manifests import HEADGATE_YAML, ManifestRepository, git, make_empty
 from support.stage import make_stage
 from support.web import Reply
 
@@ -42,7 +42,7 @@ class Bases:
         source, bare = self.sources / name, self.server.root / f"{name}.git"
         if not bare.exists():
             source.mkdir(parents=True)
-            git(source, "init", "--quiet", "--initial-branch=main")
+            make_empty(source)
             git(self.sources, "init", "--quiet", "--bare", str(bare))
             allow_partial(bare)
         write_files(source, files)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.manifests import ManifestRepository, git
+from support.manifests import ManifestRepository, git, make_empty
 
 SETTINGS = """
 version: 1
@@ -38,7 +38,7 @@ def make_apps(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for part in PARTS:
         (folder / part / "deploy").mkdir(parents=True)
-        git(folder / part, "init", "--quiet", "--initial-branch=main")
+        make_empty(folder / part)
         found[part] = []
         for number in range(1, VERSIONS + 1):
             (folder / part / "deploy/values.yaml").write_text(f'level: "{number}"\n')

@@ -17,7 +17,7 @@ from headgate.report.terminal import WIDTH
 from support.answers import Answers, serve_answers
 from support.cli import Ran, headgate
 from support.engines import unlocked
-from support.manifests import git
+from support.manifests import make_empty
 
 TOKEN = "glpat-0123456789abcdef0123"
 M, DOOR, A = "acme/manifests", "acme/manifests-intake", "acme/shop"
@@ -110,7 +110,7 @@ def answer_for(gitlab: Answers, project: str, **facts: Any) -> None:
 
 def install(gitlab: Answers, folder: Path, setup: str) -> Installation:
     """Set an installation up as ``headgate init`` says."""
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    make_empty(folder)
     made = headgate(
         *("init", str(folder), "--server", gitlab.url, "--project", M, "--setup", setup),
         *("--registry", "127.0.0.1.example.com"),

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from headgate.scaffolding import SETUPS
 from support.cli import Ran, headgate
-from support.manifests import git
+from support.manifests import git, make_empty
 from support.validator import use_validator
 
 IMAGE = f"registry.example.com/acme/shop:1@sha256:{'1' * 64}"
@@ -24,7 +24,7 @@ def begin(folder: Path, setup: str = "direct", *args: str) -> Path:
     server = ("--server", "https://gitlab.example.com", "--project", "acme/manifests")
     ran = headgate("init", str(folder), *server, "--setup", setup, "--app-project", "acme/shop", *args)
     assert ran.code == 0, ran.err
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    make_empty(folder)
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Begin")
     return folder

@@ -12,7 +12,7 @@ import yaml
 from headgate.scaffolding import SETUPS
 from headgate.yamltext.insert import UnusualTextError, with_entry, with_item
 from support.cli import headgate
-from support.manifests import git
+from support.manifests import git, make_empty
 
 SETTINGS = """\
 # ours: do not reorder
@@ -67,7 +67,7 @@ def begin(folder: Path, setup: str, *args: str) -> Path:
     server = ("--server", "https://gitlab.example.com", "--project", "acme/manifests")
     ran = headgate("init", str(folder), *server, "--setup", setup, *args)
     assert ran.code == 0, ran.err
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    make_empty(folder)
     commit(folder)
     return folder
 
@@ -95,7 +95,7 @@ def test_an_app_is_added_and_handed_off(manifests: Path, setup: str, tmp_path: P
     commit(manifests)
     app = tmp_path / "app"
     app.mkdir()
-    git(app, "init", "--quiet", "--initial-branch=main")
+    make_empty(app)
     git(app, "commit", "--quiet", "--allow-empty", "--message", "Begin")
     done = headgate(
         *("deliver", "--manifests", str(manifests), "--project", "acme/cart", "--source", str(app)),

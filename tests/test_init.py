@@ -22,7 +22,7 @@ from support.components import (
     resolved,
     yamlfmt,
 )
-from support.manifests import git
+from support.manifests import git, make_empty
 
 COMMIT = "3f" * 20
 VARIABLES = {"CI_COMMIT_SHORT_SHA": COMMIT[:8], "CI_COMMIT_SHA": COMMIT, "CI_PROJECT_ID": "7"}
@@ -70,7 +70,7 @@ def setup(request: pytest.FixtureRequest) -> str:
 
 
 def test_what_it_writes_hydrates(tmp_path: Path, setup: str) -> None:
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    make_empty(tmp_path)
     assert init(tmp_path, setup).code == 0
     done = headgate("hydrate", "--manifests", str(tmp_path), "--check")
     assert (done.code, done.err) == (0, "")
@@ -78,13 +78,13 @@ def test_what_it_writes_hydrates(tmp_path: Path, setup: str) -> None:
 
 
 def test_the_first_hand_off_lands(tmp_path: Path, setup: str) -> None:
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    make_empty(tmp_path)
     init(tmp_path, setup)
     git(tmp_path, "add", "--all")
     git(tmp_path, "commit", "--quiet", "--message", "Begin")
     app = tmp_path.parent / f"{tmp_path.name}-app"
     app.mkdir()
-    git(app, "init", "--quiet", "--initial-branch=main")
+    make_empty(app)
     git(app, "commit", "--quiet", "--allow-empty", "--message", "Begin")
     commit = git(app, "rev-parse", "HEAD")
     done = headgate(

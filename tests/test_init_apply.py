@@ -17,7 +17,7 @@ from support.cli import Ran, headgate
 from support.gitlab import Double, serve_gitlab
 from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, REPORTER, Group, Project, User, Variable
 from support.inprocess import in_process
-from support.manifests import git
+from support.manifests import make_empty
 from support.registry import Registry, push_image
 
 Make = Callable[[str], "NewPlace"]
@@ -89,7 +89,7 @@ class NewPlace:
             str(one.relative_to(self.checkout)): one.read_text() for one in self.checkout.rglob("*") if one.is_file()
         }
         self.gitlab.push(self.manifests, dict(files), user=self.max, message="Begin")
-        git(self.checkout, "init", "--quiet", "--initial-branch=main")
+        make_empty(self.checkout)
         self.manifests.members[self.dana.id] = DEVELOPER if self.setup == "direct" else REPORTER
         if self.setup == "intake":
             self.project("acme/manifests-intake").members[self.dana.id] = DEVELOPER

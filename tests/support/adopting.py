@@ -14,7 +14,7 @@ import yaml
 
 from support.cli import Ran, headgate
 from support.judges import judge
-from support.manifests import git
+from support.manifests import git, make_empty
 
 BRANCH = "adopt-headgate"
 DIGEST = "sha256:" + "5" * 64
@@ -101,7 +101,7 @@ def make_running(folder: Path) -> Running:
     """Make an empty one."""
     path = folder / "running"
     path.mkdir()
-    git(path, "init", "--quiet", "--initial-branch=main")
+    make_empty(path)
     return Running(path)
 
 

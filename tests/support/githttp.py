@@ -86,9 +86,20 @@ def serve(root: Path, *, latency: float = 0, lose_every: int = 0) -> Iterator[Gi
 
 
 def allow_partial(repository: Path) -> None:
-    """Let a bare repository be fetched from in parts and pushed to, as GitLab does."""
-    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"):
-        subprocess.run(["git", "-C", str(repository), "config", key, "true"], check=True)
+    """Let a bare repository be fetched from in parts and pushed to, as GitLab does, which cleans up by itself."""
+    with (repository / "config").open("a") as config:
+        config.write(_ALLOWED)
+
+
+_ALLOWED = """\
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+[http]
+\treceivepack = true
+[receive]
+\tautogc = false
+"""
 
 
 class _Server(ThreadingHTTPServer):

@@ -63,6 +63,11 @@ def _empty_repository() -> Path:
     return folder
 
 
+def make_empty(folder: Path) -> None:
+    """Make an empty repository in a folder that is there, as ``git init`` does."""
+    shutil.copytree(_empty_repository() / ".git", folder / ".git")
+
+
 @dataclass(frozen=True)
 class ManifestRepository:
     """A checkout of a manifest repository."""

@@ -20,7 +20,7 @@ from support.cli import headgate
 from support.gitlab import serve_gitlab
 from support.gitlab.double import Double
 from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, Group, Project, User
-from support.manifests import DEPLOYMENT, ManifestRepository, git
+from support.manifests import DEPLOYMENT, ManifestRepository, git, make_empty
 from support.proxy import serve_proxy
 from support.terminal import Terminal
 
@@ -131,7 +131,7 @@ class Place:
         shutil.rmtree(self.checkout, ignore_errors=True)
         path = self.checkout
         path.mkdir()
-        git(path, "init", "--quiet", "--initial-branch=main")
+        make_empty(path)
         for file, text in files.items():
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).write_text(text)

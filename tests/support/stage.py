@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.cli import Ran, headgate
 from support.copies import folder_of_the_process
-from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git, head
+from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git, head, make_empty
 
 IMAGE = "registry.example.com/acme/web"
 OTHER_DIGEST = "sha256:" + "2" * 64
@@ -147,6 +147,6 @@ _CLONED = """\
 def _app() -> Path:
     """Make the app's repository once for all tests of a process."""
     folder = folder_of_the_process("app")
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    make_empty(folder)
     write_files(folder, {"deploy/web.yaml": DEPLOYMENT, "README.md": "not taken"})
     return folder
