@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from headgate.errors import GitError
-from headgate.repository.git import Repository, current_branch, is_shallow, open_repository
+from headgate.repository.git import Repository, current_branch, open_repository
+from headgate.repository.gitlog import is_shallow
 from headgate.repository.remote import has_remotes, upstream
 from support.manifests import ManifestRepository, git
 

@@ -73,8 +73,7 @@ def _deeper(clone: Repository, repository: Repository, end: str, depths: Sequenc
 def history_clone(repository: Repository, remote: str) -> Iterator[Repository]:
     """Make a temporary bare repository for `fetch_with_depth` from a remote of ``repository``, with its settings."""
     address = _address(repository, remote)
-    # What came without contents has none to lend, so that asking it first only costs time.
-    with scratch(address, like=no_object(), blobless=_REMOTE if repository.blobless else "") as clone:
+    with scratch(address, like=no_object(), blobless="") as clone:
         _set_up(clone, repository, address)
         yield clone
 

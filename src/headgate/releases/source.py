@@ -12,6 +12,7 @@ from headgate.dependencies.resolve import Resolver
 from headgate.errors import GitError, Location
 from headgate.repository import git
 from headgate.repository.difference import is_ancestor
+from headgate.repository.gitlog import is_shallow
 from headgate.repository.remote import (
     ORIGIN,
     address_hint,
@@ -87,12 +88,12 @@ class AppSource:
         try:
             if is_ancestor(repository, old, new):
                 return True
-            if not git.is_shallow(repository):
+            if not is_shallow(repository):
                 return False
             self._problem = self._shallow()  # an ancestor may lie beyond the cut
         except GitError as error:
             missing = GitError(f"{error.what} in {self.address}", hint=SOURCE_HINT)
-            self._problem = self._shallow() if git.is_shallow(repository) else missing
+            self._problem = self._shallow() if is_shallow(repository) else missing
         return None
 
     def _shallow(self) -> GitError:
@@ -183,4 +184,4 @@ def app_source(address: str, commit: str, access: DownloadAccess | None = None) 
 
 
 def _is_clone(repository: Repository) -> bool:
-    return git.is_shallow(repository) or has_remotes(repository)
+    return is_shallow(repository) or has_remotes(repository)

@@ -70,6 +70,7 @@ def make_commit(
             stream += [b"M 100644 inline " + name + b"\n", _data(content)]
     stream.append(f"\nget-mark :1\nreset {ref}\nfrom {no_object()}\n\n".encode())
     commit = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
+    repository.keep(content for content in changes.values() if content is not None)
     if not identity.signing_key:
         return commit
     return _write(repository, repository.stored([commit])[0], identity)

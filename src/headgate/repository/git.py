@@ -17,11 +17,11 @@ from headgate.repository.gitconfig import OVERRIDES, environment
 from headgate.repository.layout import GitLayout, branch_in, parse_layout, settings_in
 from headgate.repository.login import refusal
 from headgate.repository.stored import StoredListing
-from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, name_objects_as
+from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, blob_id, name_objects_as
 from headgate.retry import persistently
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NO_COMMIT = "0" * 40
 _MAX_ERROR_LINES = 5
@@ -74,8 +74,7 @@ class Repository:
         self.bare = bare
         self.blobless = blobless
         self.max_bytes = max_bytes
-        self._layout = layout
-        self._settings = settings
+        self._layout, self._settings = layout, settings
         self._sizes: dict[str, int] = {}
         self._contents: dict[str, bytes] = {}
         self._objects = CatFile(path)
@@ -126,6 +125,12 @@ class Repository:
         if unknown:
             self._sizes.update(_sizes(self, unknown))
         return self._sizes
+
+    def keep(self, contents: Iterable[bytes]) -> None:
+        """Remember contents that this run stored here, so that no remote is asked for them."""
+        for data in contents:
+            self._contents[blob_id(data)] = data
+            self._sizes[blob_id(data)] = len(data)
 
     def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return the contents of blobs up to `MAX_FILE`."""
@@ -293,8 +298,3 @@ def lines(output: str) -> list[str]:
 def message_of(repository: Repository, commit: str) -> str:
     """Return a commit's message."""
     return commit_details(repository, commit).message
-
-
-def is_shallow(repository: Repository) -> bool:
-    """Whether the history is cut off."""
-    return repository.git_path("shallow").is_file()

@@ -119,6 +119,11 @@ def _blob(oid: str) -> str:
     return oid if oid.strip("0") else ABSENT
 
 
+def is_shallow(repository: Repository) -> bool:
+    """Whether the history is cut off."""
+    return repository.git_path("shallow").is_file()
+
+
 def cut(repository: Repository, head: str) -> str:
     """Return the commit at which a shallow repository cuts the first-parent line of ``head``, or an empty string."""
     file = repository.git_path("shallow")
