@@ -88,6 +88,19 @@ def test_after_its_death_the_next_question_starts_another(folder: Path) -> None:
     assert objects.info(["main"])[0]
 
 
+def test_a_git_that_is_too_old_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin/git"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "error: unknown option \\`batch-command\'" >&2\nexit 129\n')
+    program.chmod(0o755)
+    objects = CatFile(folder)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for count in (1, 1000):
+        with pytest.raises(GitError, match="unknown option") as error:
+            objects.info(["main"] * count)
+        assert error.value.hint == "install git 2.36 or newer"
+
+
 def test_a_damaged_object_is_told_in_the_words_of_git(folder: Path) -> None:
     oid = git(folder, "rev-parse", "main:large")
     stored = folder / ".git/objects" / oid[:2] / oid[2:]

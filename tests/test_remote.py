@@ -12,7 +12,7 @@ import pytest
 from headgate.errors import GitError, RefusedError, TooLargeError
 from headgate.landing.push_queue import PushQueue
 from headgate.repository.commit import make_commit
-from headgate.repository.git import NO_COMMIT
+from headgate.repository.git import NO_COMMIT, tree_as_needed
 from headgate.repository.remote import ORIGIN, Clone, RefUpdate, clone, push
 from support.cli import Ran, headgate
 from support.githttp import GitServer, allow_partial, serve
@@ -71,6 +71,17 @@ def test_a_checkout_is_pushed_from_without_fetching(stage: Stage, server: GitSer
     ran = stage.deliver(to=str(stage.manifests.path))
     assert ran.code == 0, ran.err
     assert dict(server.traffic.kinds) == {"push: refs": 1, "push: data": 1}
+
+
+def test_what_a_run_stored_itself_is_not_asked_for(server: GitServer) -> None:
+    with clone(f"{server.url}/manifests.git") as cloned:
+        commit = make_commit(cloned.repository, cloned.base, {"new/file": b"new"}, "Change")
+        server.traffic.reset()
+        tree = tree_as_needed(cloned.repository, commit)
+        assert tree.read("new/file") == b"new"
+        assert server.traffic.requests == 0
+        assert tree.read("headgate.yaml")
+        assert server.traffic.requests > 0
 
 
 @pytest.mark.long
