@@ -63,7 +63,7 @@ def upgrade(before: OutputRecord, engine: str) -> str:
 def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
     """Identify the content of these files of a folder; a missing file counts too."""
     paths = [f"{folder}/{name}" for name in files]
-    return _id_of((name, tree.blob(path).oid if path in tree else "-") for name, path in zip(files, paths, strict=True))
+    return _id_of((name, tree.oid(path) or "-") for name, path in zip(files, paths, strict=True))
 
 
 def flags_of(tree: Tree, folder: str) -> tuple[str, ...]:
@@ -148,11 +148,11 @@ _NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
 
 def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
     """Return the YAML files in an output folder that Headgate did not write but Flux applies."""
-    ours = {*record.files, RECORD}
-    below = [path.rpartition("/")[0] for path in tree.paths(folder) if path.endswith(f"/{RECORD}")]
+    ours, paths = {*record.files, RECORD}, tree.paths(folder)
+    below = [path.rpartition("/")[0] for path in paths if path.endswith(f"/{RECORD}")]
     nested = tuple(f"{other}/" for other in below if other != folder)
     foreign = []
-    for path in tree.paths(folder):
+    for path in paths:
         name = path.removeprefix(f"{folder}/")
         is_yaml = name.endswith((".yaml", ".yml")) and name.rpartition("/")[2] not in _NAMES_OF_KUSTOMIZE
         if is_yaml and name not in ours and not path.startswith(nested):

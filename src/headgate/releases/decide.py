@@ -10,7 +10,16 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from headgate.records import frozen_record
-from headgate.releases.pending import Pending, Proposal, absorbed, compose, only_parts, stacked, without_parts
+from headgate.releases.pending import (
+    NOTHING_PENDING,
+    Pending,
+    Proposal,
+    absorbed,
+    compose,
+    only_parts,
+    stacked,
+    without_parts,
+)
 from headgate.releases.release import parts
 
 if TYPE_CHECKING:
@@ -189,6 +198,8 @@ def decide(
 
 def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pending:
     """Return what is pending without parts that have landed in the meantime, and without parts that the app lost."""
+    if pending is NOTHING_PENDING:
+        return pending
     newest = landed.release.newest
     running = parts(landed.release)
 
