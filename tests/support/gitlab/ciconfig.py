@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from support.gitlab.gitside import git_once, refs
+from support.gitlab.gitside import refs, text_at
 from support.gitlab.modelled import check_declared, check_include
 from support.gitlab.state import Project, User
 
@@ -57,7 +57,7 @@ def read_configuration(
     if holder is None or (elsewhere and not holder.is_read_by(user)):
         raise ConfigurationError(f"Project `{elsewhere}` not found or access denied!")
     revision = refs(holder)[f"refs/heads/{holder.default_branch}"] if elsewhere else sha
-    text = git_once(holder, "show", f"{revision}:{path}", check=False)
+    text = text_at(holder, revision, path)
     if not text:
         raise ConfigurationError("Missing CI config file")
     header, body = split(text)
@@ -84,7 +84,7 @@ def _with_includes(
         if "component" in one:
             merged = deep_merge(merged, _component(double, one, user, scope))
         else:
-            local = yaml.safe_load(git_once(project, "show", f"{sha}:{one['local'].lstrip('/')}"))
+            local = yaml.safe_load(text_at(project, sha, one["local"].lstrip("/")))
             merged = deep_merge(merged, local)
     return deep_merge(merged, body)
 
@@ -106,7 +106,7 @@ def _component(double: Double, include: dict[str, Any], user: User, scope: Scope
     if not address.startswith(f"{host}/") or project is None or not project.is_read_by(user):
         raise ConfigurationError(f"Component '{include['component']}' - content not found")
     sha = component_sha(project, version)
-    text = git_once(project, "show", f"{sha}:templates/{name}.yml", check=False) if sha else ""
+    text = text_at(project, sha, f"templates/{name}.yml") if sha else ""
     if not text:
         raise ConfigurationError(f"Component '{include['component']}' - content not found")
     header, body = split(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from support.gitlab.gitside import git_once, refs
+from support.gitlab.gitside import commit_facts, refs
 from support.gitlab.state import DEVELOPER, Project, User, now
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def project(double: Double, found: Project, *, is_maintainer: bool) -> dict[str,
 
 def commit(double: Double, found: Project, sha: str) -> dict[str, Any]:
     """Show a commit: https://docs.gitlab.com/api/commits/."""
-    wanted = "--format=%an%x00%ae%x00%aI%x00%P%x00%s%x00%B"
-    author, email, date, parents, title, message = git_once(found, "show", "--no-patch", wanted, sha).split("\0")
+    author, email, date, parents, title, message = commit_facts(found, sha)
     told = {"id": sha, "short_id": sha[:8], "title": title, "parent_ids": parents.split(), "created_at": date}
     told |= {"message": message, "author_name": author, "author_email": email}
     told |= {"authored_date": date, "committer_name": author, "committer_email": email, "committed_date": date}

@@ -274,11 +274,6 @@ def git_once(project: Project, *args: str, check: bool = True) -> str:
     return found
 
 
-def keep_answer(project: Project, answer: str, *args: str) -> None:
-    """Keep what `git_once` would be told, where it is known already."""
-    _lasting[project.folder, args] = answer
-
-
 _lasting: dict[tuple[Path, tuple[str, ...]], str] = {}
 
 
@@ -325,7 +320,39 @@ def write_commit(
         check=True,
         capture_output=True,
     )
-    return (repository / ref).read_text().strip()
+    commit = (repository / ref).read_text().strip()
+    before = _files.get((repository, head)) if head else {}
+    if before is not None:
+        kept = {
+            path: text for path, text in before.items() if not any(f"{path}/".startswith(f"{one}/") for one in files)
+        }
+        _files[repository, commit] = kept | {path: text for path, text in files.items() if text is not None}
+    _lasting[repository, (*_MESSAGE, commit)] = message
+    return commit
+
+
+_files: dict[tuple[Path, str], dict[str, str]] = {}
+"""The files of the commits that were written here, from the first one on."""
+
+
+def text_at(project: Project, sha: str, path: str) -> str:
+    """Return a file of a commit; empty where there is none."""
+    known = _files.get((project.folder, sha))
+    return known.get(path, "") if known is not None else git_once(project, "show", f"{sha}:{path}", check=False)
+
+
+_MESSAGE = ("show", "--no-patch", "--format=%B")
+_FACTS = ("show", "--no-patch", "--format=%an%x00%ae%x00%aI%x00%P%x00%s%x00%B")
+
+
+def message_of(project: Project, sha: str) -> str:
+    """Return the message of a commit."""
+    return _lasting.get((project.folder, (*_MESSAGE, sha))) or commit_facts(project, sha)[-1]
+
+
+def commit_facts(project: Project, sha: str) -> list[str]:
+    """Return author, address, date, parents, title and message of a commit."""
+    return git_once(project, *_FACTS, sha).split("\0")
 
 
 def _data(text: str) -> str:

@@ -16,8 +16,8 @@ from support.gitlab.gitside import (
     Who,
     git,
     git_once,
-    keep_answer,
     may_push,
+    message_of,
     refs,
     refused,
     write_commit,
@@ -60,15 +60,12 @@ def push_files(
         raise AssertionError(refusal or "You are not allowed to force push code to a protected branch on this project.")
     with double.lock:
         commit = write_commit(project.folder, names[0], head, files, user.name, message) if files else head
-        if files:
-            keep_answer(project, message, *_MESSAGE, commit)
         if tag:
             git(project, "update-ref", f"refs/tags/{tag}", commit)
     double.pushed(project, who, [Update(one.ref, one.old, commit) for one in pushed], [])
     return commit
 
 
-_MESSAGE = ("show", "--no-patch", "--format=%B")
 _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 
 
@@ -81,7 +78,7 @@ def on_push(double: Double, project: Project, ref: str, sha: str, user: User) ->
     if kind not in ("heads", "tags"):
         return
     is_tag = kind == "tags"
-    if _SKIP.search(git_once(project, *_MESSAGE, sha)):
+    if _SKIP.search(message_of(project, sha)):
         project.pipelines.append(Pipeline(project, name, sha, "push", user, is_tag=is_tag, status="skipped"))
         return
     made = make(double, project, name, "push", user, is_tag=is_tag, sha=sha)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.gitlab.gitside import git_once
+from support.gitlab.gitside import message_of
 
 if TYPE_CHECKING:
     from support.gitlab.double import Double
@@ -29,7 +29,7 @@ def pipeline_variables(double: Double, one: Pipeline) -> dict[str, str]:
         "CI_COMMIT_SHORT_SHA": one.sha[:8],
         "CI_COMMIT_REF_NAME": one.ref,
         "CI_COMMIT_REF_PROTECTED": str(is_protected(double, one)).lower(),
-        "CI_COMMIT_MESSAGE": git_once(project, "show", "--no-patch", "--format=%B", one.sha),
+        "CI_COMMIT_MESSAGE": message_of(project, one.sha),
     }
     if double.registry:
         known |= {"CI_REGISTRY": double.registry, "CI_REGISTRY_IMAGE": f"{double.registry}/{project.path}"}
