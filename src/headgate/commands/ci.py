@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,21 +11,21 @@ from typing import TYPE_CHECKING
 
 from headgate.commands import verbs, verify
 from headgate.commands.exit_code import merge_codes
+from headgate.commands.job_checks import check_installation, check_person, show_health
 from headgate.commands.kept_results import finish_results, result_folder
 from headgate.commands.reviews import with_reviews_recorded
 from headgate.commands.run import land_intent, print_result
 from headgate.commands.version import engine_line
-from headgate.errors import ConfigError, HeadgateError, Location, UntrustedError
+from headgate.errors import ConfigError, HeadgateError, UntrustedError
 from headgate.feedback.apps import Scope, report_to_sender
 from headgate.feedback.completion import complete
 from headgate.feedback.hydrationnote import comment_hydration
 from headgate.feedback.jobreport import JobReport
 from headgate.feedback.notify import notify
-from headgate.gitlab.api import merge_request_path, path_of
+from headgate.gitlab.api import merge_request_path
 from headgate.gitlab.completed import completed_today
 from headgate.gitlab.event import read_event
-from headgate.gitlab.form import check_form, check_permitted, concerned
-from headgate.gitlab.identity import access_level, level_by_token
+from headgate.gitlab.form import check_form
 from headgate.gitlab.run import check_settings, open_run
 from headgate.gitlab.verified_handoff import app_histories, resolve_handoff, verify_sender
 from headgate.health.run import run_health
@@ -36,25 +35,23 @@ from headgate.landing.artifacts import write_artifacts
 from headgate.landing.migrate import migrated
 from headgate.landing.proof import ProofKey
 from headgate.landing.workspace import open_workspace, refreshed
-from headgate.paths import OURS, SETTINGS
+from headgate.paths import OURS
 from headgate.process import hide_environment
-from headgate.report.health import health_line
 from headgate.report.terminal import Terminal
 from headgate.repository.login import logged_in
 from headgate.review.automerge import is_own_push
 from headgate.review.without_token import push_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from headgate.commands.job_checks import Check
     from headgate.commands.options import Resolve
     from headgate.commands.run import RunResult
     from headgate.feedback.commit_report import CommitRef
     from headgate.gitlab.run import Run
     from headgate.landing.workspace import Workspace
     from headgate.releases.handoff import HandOff
-
-Check = Callable[["Run", "Workspace"], None]
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
@@ -104,7 +101,7 @@ def hand_off(run: Run, report: JobReport) -> int:
     """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
     terminal = Terminal(sys.stdout)
     with _opened(run) as opened, ExitStack() as stack:
-        workspace = _prepared(run, report, opened, terminal, _check)
+        workspace = _prepared(run, report, opened, terminal, check_installation)
         claim, sender = verify_sender(run, workspace.configuration)
         terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
         try:
@@ -180,7 +177,7 @@ def form(run: Run, report: JobReport) -> int:
     intent_id = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
     hydrate = HydrateOptions(everything=True) if chosen.action == "rehydrate" else AS_USUAL
     resolve = verbs.FORM[chosen.action](chosen, run.job.user_name, run.histories)
-    checks = (_check, _check_person, _show_health)
+    checks = (check_installation, check_person, show_health)
     return run_job(run, report, resolve, Scope(), *checks, intent_id=intent_id, hydrate=hydrate)
 
 
@@ -254,53 +251,13 @@ def run_step(
 ) -> int:
     """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
     terminal = Terminal(sys.stdout)
-    workspace = _prepared(run, report, opened, terminal, *(checks or (_check,)))
+    workspace = _prepared(run, report, opened, terminal, *(checks or (check_installation,)))
     if scope is not None and scope.since:
         report.announcements.pushed(run, workspace)
     result = _land(run, report, workspace, terminal, resolve, intent_id=intent_id, hydrate=hydrate)
     if scope is not None and (not scope.landed or any(landing.delivered for landing in result.landings)):
         result = result.followed_by(complete(run, workspace, result.landings, scope, report.announcements.health))
     return print_result(result, terminal)
-
-
-def _check(run: Run, workspace: Workspace) -> None:
-    settings = workspace.configuration.settings
-    check_settings(settings, run.event)
-    if settings.records == "branch" and run.write is None:
-        raise ConfigError(
-            "with 'records: branch' what is pending is kept on a branch that only the bot pushes, and there is no "
-            "HEADGATE_TOKEN",
-            where=Location(SETTINGS),
-            hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",
-        )
-
-
-def _check_person(run: Run, workspace: Workspace) -> None:
-    form, configuration = run.event.form, workspace.configuration
-    check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
-
-
-def _show_health(run: Run, workspace: Workspace) -> None:
-    """Say how the app that a form names is doing, where health is known at all: people decide by it."""
-    form, configuration = run.event.form, workspace.configuration
-    if form.app:
-        owners = [(form.app, name) for name in dict.fromkeys((form.source, *concerned(form, configuration))) if name]
-        for owner, health in run_health(run)(workspace, configuration, owners).items():
-            Terminal(sys.stdout).line(health_line(owner, health))
-
-
-def _level(run: Run) -> int:
-    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
-    gitlab = run.write or (run.read if run.event.tokens.read else None)
-    if gitlab is not None:
-        return access_level(gitlab, run.event.manifests, run.job.user)
-    if path_of(run.by_job, run.job.address) != run.event.manifests:
-        raise ConfigError(
-            f"no token of this job may read which role {run.job.user_name} has in {run.event.manifests}",
-            hint=f"give {path_of(run.by_job, run.job.address)} the variable HEADGATE_TOKEN, or HEADGATE_READ_TOKEN "
-            f"(read_api) of a member of {run.event.manifests}; or fill the form in there",
-        )
-    return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
 
 
 def _proof_key(run: Run) -> ProofKey | None:

@@ -1,0 +1,65 @@
+"""What a job looks at before it does anything: the installation, whether a person may, and how the app is doing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from headgate.errors import ConfigError, Location
+from headgate.gitlab.api import path_of
+from headgate.gitlab.form import check_permitted, concerned
+from headgate.gitlab.identity import access_level, level_by_token
+from headgate.gitlab.run import check_settings
+from headgate.health.run import run_health
+from headgate.paths import SETTINGS
+from headgate.report.health import health_line
+from headgate.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from headgate.gitlab.run import Run
+    from headgate.landing.workspace import Workspace
+
+Check = Callable[["Run", "Workspace"], None]
+
+
+def check_installation(run: Run, workspace: Workspace) -> None:
+    """Raise ConfigError where headgate.yaml and the job's project and tokens do not fit together."""
+    settings = workspace.configuration.settings
+    check_settings(settings, run.event)
+    if settings.records == "branch" and run.write is None:
+        raise ConfigError(
+            "with 'records: branch' what is pending is kept on a branch that only the bot pushes, and there is no "
+            "HEADGATE_TOKEN",
+            where=Location(SETTINGS),
+            hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",
+        )
+
+
+def check_person(run: Run, workspace: Workspace) -> None:
+    """Raise the errors of `check_permitted` where who fills in the form may not do that."""
+    form, configuration = run.event.form, workspace.configuration
+    check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
+
+
+def show_health(run: Run, workspace: Workspace) -> None:
+    """Say how the app that a form names is doing, where health is known at all: people decide by it."""
+    form, configuration = run.event.form, workspace.configuration
+    if form.app:
+        owners = [(form.app, name) for name in dict.fromkeys((form.source, *concerned(form, configuration))) if name]
+        for owner, health in run_health(run)(workspace, configuration, owners).items():
+            Terminal(sys.stdout).line(health_line(owner, health))
+
+
+def _level(run: Run) -> int:
+    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
+    gitlab = run.write or (run.read if run.event.tokens.read else None)
+    if gitlab is not None:
+        return access_level(gitlab, run.event.manifests, run.job.user)
+    if path_of(run.by_job, run.job.address) != run.event.manifests:
+        raise ConfigError(
+            f"no token of this job may read which role {run.job.user_name} has in {run.event.manifests}",
+            hint=f"give {path_of(run.by_job, run.job.address)} the variable HEADGATE_TOKEN, or HEADGATE_READ_TOKEN "
+            f"(read_api) of a member of {run.event.manifests}; or fill the form in there",
+        )
+    return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)
