@@ -429,7 +429,7 @@ def test_canonical_text_is_canonical_already() -> None:
 def test_each_object_becomes_one_file() -> None:
     files = to_files([object_named("a", namespace="shop"), object_named("a", "Secret", namespace="shop")], "shop")
     assert list(files) == ["service-a.yaml", "secret-a.yaml"]
-    assert data_of(files["secret-a.yaml"])["kind"] == "Secret"
+    assert data_of(files["secret-a.yaml"].decode())["kind"] == "Secret"
 
 
 @pytest.mark.parametrize(

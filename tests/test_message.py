@@ -8,7 +8,7 @@ import pytest
 
 from headgate.config import load
 from headgate.errors import ConfigError
-from headgate.hydration.hydrate import Outcome
+from headgate.hydration.outcome import Outcome
 from headgate.message import commit_message, subject
 from headgate.model import Release
 from headgate.model.subject import unknown_field

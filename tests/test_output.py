@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 FOLDER = "deploy/dev/shop"
 RECORD = f"{FOLDER}/.headgate.json"
-SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  namespace: shop\nspec:\n  port: %s\n"
+SERVICE = b"apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  namespace: shop\nspec:\n  port: %d\n"
 
 
-def wanted(*names: str) -> dict[str, str]:
-    return {f"{name}.yaml": f"name: {name}\n" for name in names}
+def wanted(*names: str) -> dict[str, bytes]:
+    return {f"{name}.yaml": f"name: {name}\n".encode() for name in names}
 
 
-def write(tree: Tree, files: dict[str, str], *, inputs: str = "in1", percent: int = 50) -> Tree:
+def write(tree: Tree, files: dict[str, bytes], *, inputs: str = "in1", percent: int = 50) -> Tree:
     return tree.with_changes(changes(tree, FOLDER, files, inputs, max_removed_percent=percent))
 
 
@@ -72,7 +72,7 @@ def test_other_inputs_that_give_the_same_files_change_nothing() -> None:
 
 def test_only_what_differs_is_written() -> None:
     found = changes(
-        hydrated("a", "b", "c"), FOLDER, {**wanted("a", "d"), "b.yaml": "new\n"}, "in2", max_removed_percent=50
+        hydrated("a", "b", "c"), FOLDER, {**wanted("a", "d"), "b.yaml": b"new\n"}, "in2", max_removed_percent=50
     )
     assert {path: data for path, data in found.items() if path != RECORD} == {
         f"{FOLDER}/b.yaml": b"new\n",
@@ -204,8 +204,8 @@ def test_file_of_somebody_else_does_not_make_a_folder_stale() -> None:
 
 
 def test_changes_are_told_object_by_object() -> None:
-    tree = write(tree_of({}), {"service-shop.yaml": SERVICE % 80, "old.yaml": (SERVICE % 80).replace("shop", "old")})
-    files = {"service-shop.yaml": SERVICE % 8080, "new.yaml": (SERVICE % 80).replace("Service", "Other")}
+    tree = write(tree_of({}), {"service-shop.yaml": SERVICE % 80, "old.yaml": (SERVICE % 80).replace(b"shop", b"old")})
+    files = {"service-shop.yaml": SERVICE % 8080, "new.yaml": (SERVICE % 80).replace(b"Service", b"Other")}
     what = changes(tree, FOLDER, files, "in2", max_removed_percent=50)
     told = [(one.action, one.kind, one.namespace, one.name, one.file) for one in object_changes(tree, FOLDER, what)]
     assert told == [

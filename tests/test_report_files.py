@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import ConfigError, Location
-from headgate.hydration.hydrate import Outcome
+from headgate.hydration.outcome import Outcome
 from headgate.hydration.output import ObjectChange
 from headgate.notice import Notice
 from headgate.report.appchange import AppChange, ObjectEffect

@@ -9,7 +9,7 @@ import yaml
 
 from headgate.config import load
 from headgate.errors import ConfigError
-from headgate.hydration.hydrate import Outcome
+from headgate.hydration.outcome import Outcome
 from headgate.notice import Notice
 from headgate.report.appchange import AppChange, app_changes
 from headgate.report.verdict import Finding, findings_of, verdict_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.model import Release
 
 _MAX_LINES = 40

@@ -96,7 +96,7 @@ def run(
     *,
     env: Mapping[str, str],
     cwd: str | Path | None = None,
-    stdin: bytes = b"",
+    stdin: bytes | Iterable[bytes] = b"",
     limits: Limits = Limits(),
     check: bool = True,
 ) -> Completed:
@@ -113,7 +113,7 @@ def run(
         reason = errno.EACCES if Path(args[0]).is_file() else errno.ENOENT
         raise ToolError(f"cannot run {args[0]}: {os.strerror(reason)}")
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin)
+        given.writelines([stdin] if isinstance(stdin, bytes) else stdin)
         given.seek(0)
         files = _Files(given, out, err)
         interruptible = not signals.is_deferred()

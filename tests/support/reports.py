@@ -34,7 +34,7 @@ def template_change(count: int) -> list[AppChange]:
         tree = repository(dict.fromkeys(apps, APP))
         sources = {"template web": template, "settings": "1"}
         for app in apps:
-            files = {f"deployment.apps-{app}.yaml": _deployment(app, probe)}
+            files = {f"deployment.apps-{app}.yaml": _deployment(app, probe).encode()}
             folder = f"deploy/production/{app}"
             made = output.changes(tree, folder, files, template, max_removed_percent=100, sources=sources)
             tree = tree.with_changes(made)

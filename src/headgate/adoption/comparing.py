@@ -75,7 +75,7 @@ def with_namespaces(apps: Iterable[CurrentApp], choices: Choices, scopes: Mappin
         yield replace(app, namespace=namespace or app.app)
 
 
-def files_of_today(app: CurrentApp, choices: Choices, scopes: Mapping[str, Scope]) -> dict[str, str]:
+def files_of_today(app: CurrentApp, choices: Choices, scopes: Mapping[str, Scope]) -> dict[str, bytes]:
     """Return today's objects in Headgate's spelling, by file: as other programs rendered them, where that is given.
 
     Raises ArgumentError where these lack the app.
@@ -99,10 +99,10 @@ def _rendered_elsewhere(today: Tree, app: CurrentApp) -> list[Manifest]:
     return found
 
 
-def compare(app: CurrentApp, today: Mapping[str, str], final: Tree, configuration: Configuration) -> AppProof:
+def compare(app: CurrentApp, today: Mapping[str, bytes], final: Tree, configuration: Configuration) -> AppProof:
     """Compare an app's final YAML in a tree with today's."""
     folder = configuration.output_folder(app.app, app.environment)
-    before = Tree({f"{folder}/{name}": MemoryBlob(text.encode()) for name, text in today.items()})
+    before = Tree({f"{folder}/{name}": MemoryBlob(data) for name, data in today.items()})
     after = {path: final.read(path) for path in final.paths(folder) if not path.endswith(f"/{RECORD}")}
     what: Changes = {path: None for path in before.paths() if path not in after}
     what |= {path: data for path, data in after.items() if path not in before or before.read(path) != data}
@@ -124,7 +124,7 @@ def compare(app: CurrentApp, today: Mapping[str, str], final: Tree, configuratio
         source=app.folder,
         namespace=app.namespace,
         objects=len(today),
-        bytes=sum(len(text.encode()) for text in today.values()),
+        bytes=sum(map(len, today.values())),
         differences=tuple(differences),
     )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headgate.adoption.layout import Place
     from headgate.adoption.sources import CurrentApp, CurrentState
     from headgate.configuration import Configuration
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.model.fields import Delivery
     from headgate.repository.tree import Changes, Tree
 

@@ -170,7 +170,7 @@ _TRAILER = "Headgate-Adopts"
 
 def _check_ours(target: Repository, commit: str, branch: str) -> None:
     """Refuse to replace a commit that is not of this command. Raises GuardError."""
-    if commit != git.NO_COMMIT and f"\n{_TRAILER}: " not in git.message_of(target, commit):
+    if commit != git.NO_COMMIT and f"\n{_TRAILER}: " not in git.commit_details(target, commit).message:
         raise GuardError(
             f"the branch {branch} has a commit that 'headgate adopt' did not make",
             where=Location(str(target.path)),

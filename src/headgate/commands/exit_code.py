@@ -9,7 +9,7 @@ from headgate.errors import SeveralError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
 
 
 def merge_codes(codes: Iterable[int]) -> int:

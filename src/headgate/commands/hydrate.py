@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.configuration import Configuration
-    from headgate.hydration.hydrate import Outcome, Target
+    from headgate.hydration.hydrate import Target
+    from headgate.hydration.outcome import Outcome
     from headgate.model import Release
     from headgate.repository.tree import Changes, Tree
 

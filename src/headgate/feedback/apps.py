@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from headgate.flux.verdict import Health
     from headgate.gitlab.run import Run
     from headgate.gitlab.sender import Sender
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.intents.protocol import State
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from headgate.errors import HeadgateError
     from headgate.feedback.landed import Trees
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
     from headgate.model import UnapprovedMerge

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import GuardError, ImageError, Location
 from headgate.flux.files import writes_flux_objects
 from headgate.flux.objects import with_data_kept
 from headgate.notice import Notice
-from headgate.objects.canonical import file_name, to_files
+from headgate.objects.canonical import to_files
 from headgate.objects.check import check_allowed
 from headgate.objects.hooks import with_suffixes, without_hooks
 from headgate.objects.images import set_digests
 from headgate.objects.manifest import manifests, with_namespace
+from headgate.objects.packed import PackedManifests
 from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
     from headgate.hydration.plan import Planned
-    from headgate.objects.manifest import Manifest
     from headgate.render.protocol import Result
     from headgate.repository.tree import Tree
 
@@ -33,32 +32,32 @@ class Hydrated:
     """Objects of one app in one environment, not yet compared with the output folder."""
 
     planned: Planned
-    manifests: tuple[Manifest, ...]
-    files: Mapping[str, str]
+    manifests: PackedManifests
+    files: Mapping[str, bytes]
     used_images: frozenset[str]
     warnings: tuple[Notice, ...]
 
-    @property
-    def by_file(self) -> dict[str, Manifest]:
-        """The objects by file name."""
-        return {file_name(manifest, self.planned.render.namespace): manifest for manifest in self.manifests}
-
 
 class RenderCache:
-    """Hydrated app-environments by their inputs, so that a retry renders only what changed."""
+    """The objects of app-environments by their inputs, so that a retry renders only what changed."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._hydrated: dict[str, Hydrated] = {}
+        self._kept: dict[str, tuple[PackedManifests, frozenset[str], tuple[Notice, ...]]] = {}
 
     def get(self, plan: Planned) -> Hydrated | None:
         """Return the objects of an earlier render with the same inputs."""
-        hydrated = self._hydrated.get(plan.inputs)
-        return hydrated and replace(hydrated, planned=plan)
+        if plan.inputs not in self._kept:
+            return None
+        manifests, used_images, warnings = self._kept[plan.inputs]
+        files = to_files(manifests.unpack(), plan.render.namespace)
+        return Hydrated(
+            planned=plan.without_values, manifests=manifests, files=files, used_images=used_images, warnings=warnings
+        )
 
     def add(self, hydrated: Hydrated) -> None:
-        """Keep the objects of a render."""
-        self._hydrated[hydrated.planned.inputs] = hydrated
+        """Keep the objects of a render. Their files are written again if they are asked for."""
+        self._kept[hydrated.planned.inputs] = (hydrated.manifests, hydrated.used_images, hydrated.warnings)
 
 
 def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hydrated:
@@ -84,8 +83,8 @@ def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hyd
     if writes_flux_objects(settings, plan.environment):
         written = with_data_kept(written)
     return Hydrated(
-        planned=plan,
-        manifests=written,
+        planned=plan.without_values,
+        manifests=PackedManifests(written),
         files=to_files(written, namespace),
         used_images=frozenset(used_images),
         warnings=(*plan.warnings, *result.warnings, *map(Notice, placed.warnings)),

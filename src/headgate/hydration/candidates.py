@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.engine import pool
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import EngineObject
     from headgate.hydration.assemble import Hydrated
     from headgate.objects.manifest import Manifest
+    from headgate.objects.packed import PackedManifests
     from headgate.repository.tree import Tree
+
+
+PORTION = 500
+"""So many app-environments are judged and compared at once. Of the others no object is decoded meanwhile."""
 
 
 @frozen_record
@@ -31,11 +37,16 @@ class Candidate:
     ``own_config`` says that the app itself wrote what it has.
     """
 
-    manifests: Sequence[Manifest]
-    files: Mapping[str, str]
+    manifests: PackedManifests
+    files: Mapping[str, bytes]
     kubernetes: str
     budget: Budget
     own_config: bool
+
+    @property
+    def without_files(self) -> Candidate:
+        """What others may ask of it once it was judged and compared."""
+        return replace(self, files={})
 
 
 def candidate_of(hydrated: Hydrated) -> Candidate:
@@ -68,9 +79,7 @@ def changed_files(context: JudgingContext, owner: Owner) -> list[str]:
     """Return the files of an app that are there now with another text: only their objects are updated."""
     folder, files = context.folder(owner), context.rendered[owner].files
     paths = [(f"{folder}/{name}", text) for name, text in files.items()]
-    return [
-        path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text.encode())
-    ]
+    return [path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text)]
 
 
 def landed_files(context: JudgingContext, owner: Owner) -> list[str]:

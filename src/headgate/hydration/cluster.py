@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import product
+from itertools import chain, product
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,13 @@ from headgate.objects.manifest import manifests
 from headgate.repository.tree import prefetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from headgate.configuration import Configuration, Owner
     from headgate.hydration.plan import Planned
     from headgate.objects.kinds import Scope
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.manifest import ObjectName
     from headgate.repository.tree import Tree
 
 Claim = tuple[str, str, str]
@@ -32,7 +32,7 @@ Claim = tuple[str, str, str]
 def conflicts(
     configuration: Configuration,
     tree: Tree,
-    hydrated: Mapping[Owner, Sequence[Manifest]],
+    hydrated: Mapping[Owner, Sequence[ObjectName]],
     standing: Mapping[Owner, AbstractSet[str]] = MappingProxyType({}),
 ) -> dict[Owner, ManifestError]:
     """Return an error for each hydrated app-environment with an object that another one has.
@@ -47,27 +47,38 @@ def conflicts(
         if file_name(manifest, configuration.apps[owner[0]].namespace(owner[1])) not in standing.get(owner, ())
     }
     before = _claims_in_tree(configuration, tree, names) if names else {}
-    holders: dict[Claim, set[Owner]] = {}
-    for owner, claims in before.items():
-        if owner not in hydrated:
-            for claim in claims:
-                holders.setdefault(claim, set()).add(owner)
-    objects: dict[tuple[Owner, Claim], Manifest] = {}
-    for owner, rendered in hydrated.items():
-        for cluster, manifest in product(sorted(configuration.clusters(owner[1])), rendered):
-            claim = (cluster, manifest.namespace, file_name(manifest, manifest.namespace))
-            holders.setdefault(claim, set()).add(owner)
-            objects[owner, claim] = manifest
     errors: dict[Owner, ManifestError] = {}
-    for claim, owners in holders.items():
-        if len(owners) > 1:
-            keeping = [owner for owner in owners if claim in before.get(owner, ())]
-            for owner in sorted(owners & hydrated.keys()):
-                if [owner] != keeping:
-                    others = ", ".join(f"{app} in {environment}" for app, environment in sorted(owners - {owner}))
-                    manifest = objects[owner, claim]
-                    errors.setdefault(owner, _twice(manifest, claim[0], others))
+    for claim, owners in _shared_claims(configuration, hydrated, before):
+        keeping = [owner for owner in owners if claim in before.get(owner, ())]
+        for owner in sorted(owners & hydrated.keys()):
+            if [owner] != keeping:
+                others = ", ".join(f"{app} in {environment}" for app, environment in sorted(owners - {owner}))
+                named = [name for name in hydrated[owner] if _claim(claim[0], name) == claim]
+                errors.setdefault(owner, _twice(named[-1], claim[0], others))
     return errors
+
+
+def _claim(cluster: str, name: ObjectName) -> Claim:
+    return cluster, name.namespace, file_name(name, name.namespace)
+
+
+def _shared_claims(
+    configuration: Configuration, hydrated: Mapping[Owner, Sequence[ObjectName]], before: Mapping[Owner, set[Claim]]
+) -> Iterator[tuple[Claim, set[Owner]]]:
+    """Yield what several app-environments have, and these."""
+    first: dict[Claim, Owner] = {}  # most are of one alone, for which a set would take too much room
+    shared: dict[Claim, set[Owner]] = {}
+    landed = ((claim, owner) for owner, claims in before.items() if owner not in hydrated for claim in claims)
+    rendered = (
+        (_claim(cluster, name), owner)
+        for owner, names in hydrated.items()
+        for cluster, name in product(sorted(configuration.clusters(owner[1])), names)
+    )
+    for claim, owner in chain(landed, rendered):
+        other = first.setdefault(claim, owner)
+        if other != owner:
+            shared.setdefault(claim, {other}).add(owner)
+    return ((claim, shared[claim]) for claim in first if claim in shared)
 
 
 def standing_files(
@@ -97,7 +108,7 @@ def _has_own_clusters(configuration: Configuration, environment: str) -> bool:
     )
 
 
-def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
+def _twice(manifest: ObjectName, cluster: str, others: str) -> ManifestError:
     return ManifestError(
         f"{manifest} would exist twice in cluster '{cluster}': {others} has it too",
         where=manifest.place,
@@ -105,7 +116,7 @@ def _twice(manifest: Manifest, cluster: str, others: str) -> ManifestError:
     )
 
 
-def _way_out(manifest: Manifest) -> str:
+def _way_out(manifest: ObjectName) -> str:
     """Return how to make an object unique, which depends on who chooses its name."""
     if manifest.namespace:
         return "rename it, or set another namespace for the app"

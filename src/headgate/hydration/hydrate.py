@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import field, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from headgate import tools
 from headgate.engine import pool
@@ -13,8 +13,9 @@ from headgate.errors import GuardError, HeadgateError, Location
 from headgate.flux.changes import with_yaml
 from headgate.hydration import judging, lock, output
 from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
-from headgate.hydration.candidates import JudgingContext, candidate_of
+from headgate.hydration.candidates import PORTION, JudgingContext, candidate_of
 from headgate.hydration.cluster import conflicts, standing_files
+from headgate.hydration.outcome import Outcome
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
 from headgate.hydration.results import render_all
@@ -22,6 +23,7 @@ from headgate.hydration.template import template_paths
 from headgate.impact.refusal import check_refused
 from headgate.impact.risk import standing_flags
 from headgate.notice import Notice
+from headgate.objects.canonical import file_name
 from headgate.records import frozen_record
 from headgate.repository.tree import prefetch
 from headgate.validation.weigh import NOT_JUDGED, Judgement
@@ -30,48 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.configuration import AppRecord, Configuration, Owner
-    from headgate.hydration.output import ObjectChange
     from headgate.hydration.results import ResultFolder
-    from headgate.repository.tree import Changes, Tree
+    from headgate.objects.manifest import Manifest
+    from headgate.repository.tree import Tree
 
 Target = tuple["AppRecord", str]
-
-OutcomeState = Literal["changed", "unchanged", "waiting", "held", "superseded", "failed", "recorded"]
-"""``waiting``: for the first hand-off of a part; ``held``: pinned, frozen or outside of its windows; ``superseded``:
-by something newer; ``recorded``: only the records of what is pending change."""
-
-
-@frozen_record
-class Outcome:
-    """The result of hydrating one app in one environment.
-
-    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``. ``judgement``
-    is told by ``warnings`` and ``error``.
-    """
-
-    app: str
-    environment: str
-    folder: str = ""
-    state: OutcomeState
-    engine: str = ""
-    changes: Changes | None = None
-    objects: tuple[ObjectChange, ...] = ()
-    error: HeadgateError | None = None
-    waits_for: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    warnings: tuple[Notice, ...] = ()
-    upgrade: str = ""
-    inputs: str = ""
-    judgement: Judgement = NOT_JUDGED
-
-    def joined(self, more: Changes | HeadgateError | None) -> Outcome:
-        """Return this with more changes outside of its folder, or failed when they cannot be made."""
-        if isinstance(more, HeadgateError):
-            return replace(self, state="failed", error=more, changes=None, objects=())
-        if not more:
-            return self
-        reasons = tuple(dict.fromkeys((*self.reasons, "its Flux objects change")))
-        return replace(self, state="changed", changes={**(self.changes or {}), **more}, reasons=reasons)
 
 
 @frozen_record
@@ -221,52 +186,69 @@ def _settled(
 def _hydrate_planned(
     tree: Tree,
     configuration: Configuration,
-    plans: Sequence[Planned],
+    plans: list[Planned],
     options: HydrateOptions,
     progress: Callable[[str, str], None],
 ) -> dict[tuple[str, str], Outcome]:
     if not plans:
         return {}
-    prefetch(tree, output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
+    tree.fetch(output_folders(configuration, [(plan.record, plan.environment) for plan in plans]))
     judging.start_ahead(configuration)
     rendered, errors = render_all(configuration, plans, options.cache, options.results, progress)
+    plans[:] = [plan.without_values for plan in plans]  # of tens of thousands these would be held until the end
     errors |= unused_images(tree, configuration, rendered)
-    owners = {key: hydrated.manifests for key, hydrated in rendered.items() if key not in errors}
     standing = {} if options.everything else standing_files(tree, configuration, plans, options.trusts)
-    errors |= conflicts(configuration, tree, owners, standing)
+    names = {key: hydrated.manifests.names for key, hydrated in rendered.items() if key not in errors}
+    errors |= conflicts(configuration, tree, names, standing)
+    del names, standing
     candidates = {key: candidate_of(hydrated) for key, hydrated in rendered.items() if key not in errors}
     context = JudgingContext(tree=tree, configuration=configuration, rendered=candidates, today=options.today)
-    judgements = judging.judged(context, repeats_findings=options.repeats_findings)
-    errors |= {key: judgement.error for key, judgement in judgements.items() if judgement.error is not None}
-    records = {(plan.record.name, plan.environment): plan.record for plan in plans}
-    errors = {key: named(error, tree, records[key], key[1]) for key, error in errors.items()}
-    outcomes = {}
-    for plan in plans:
-        key = (plan.record.name, plan.environment)
-        blank = Outcome(
-            app=plan.record.name,
-            environment=plan.environment,
-            folder=configuration.output_folder(*key),
-            state="failed",
-            engine=plan.render.engine,
-            warnings=plan.warnings,
-            inputs=plan.inputs,
-            judgement=judgements.get(key, NOT_JUDGED),
-        )
-        if key in errors:
-            outcomes[key] = replace(blank, error=errors[key])
-            continue
-        warnings = (*rendered[key].warnings, *map(Notice, blank.judgement.warnings))
-        hydrated = replace(rendered[key], warnings=warnings)
-        outcomes[key] = _compared(tree, configuration, hydrated, blank, options)
+    judge = judging.Judge(context, repeats_findings=options.repeats_findings)
+    outcomes: dict[Owner, Outcome] = {}
+    for start in range(0, len(plans), PORTION):
+        portion = {(plan.record.name, plan.environment): plan for plan in plans[start : start + PORTION]}
+        prefetch(tree, [context.folder(key) for key in portion])
+        manifests = {key: candidates[key].manifests.unpack() for key in portion if key in candidates}
+        judgements = judge.judged(manifests)
+        for key, plan in portion.items():
+            hydrated = rendered.pop(key, None)
+            judgement = judgements.get(key, NOT_JUDGED)
+            blank = _blank(plan, context.folder(key), judgement)
+            error = errors.get(key) or judgement.error
+            if hydrated is None or error is not None:
+                outcomes[key] = replace(blank, error=error and named(error, tree, plan.record, plan.environment))
+                continue
+            warnings = (*hydrated.warnings, *map(Notice, judgement.warnings))
+            hydrated = replace(hydrated, warnings=warnings)
+            outcomes[key] = _compared(tree, configuration, hydrated, manifests[key], blank, options)
+        candidates |= {key: candidates[key].without_files for key in portion if key in candidates}
     return outcomes
 
 
+def _blank(plan: Planned, folder: str, judgement: Judgement) -> Outcome:
+    return Outcome(
+        app=plan.record.name,
+        environment=plan.environment,
+        folder=folder,
+        state="failed",
+        engine=plan.render.engine,
+        warnings=plan.warnings,
+        inputs=plan.inputs,
+        judgement=judgement,
+    )
+
+
 def _compared(
-    tree: Tree, configuration: Configuration, hydrated: Hydrated, blank: Outcome, options: HydrateOptions
+    tree: Tree,
+    configuration: Configuration,
+    hydrated: Hydrated,
+    manifests: Sequence[Manifest],
+    blank: Outcome,
+    options: HydrateOptions,
 ) -> Outcome:
     percent = 100 if options.allow_removals else configuration.settings.limits.removed_percent
     plan, workloads = hydrated.planned, configuration.settings.workloads
+    by_file = {file_name(manifest, plan.render.namespace): manifest for manifest in manifests}
     try:
         output.check_foreign(tree, blank.folder, hydrated.files, plan.render.namespace)
         changes = output.changes(
@@ -278,10 +260,10 @@ def _compared(
             fingerprint=plan.fingerprint,
             engine=plan.engine,
             sources=plan.sources,
-            flags=standing_flags(hydrated.manifests, workloads),
+            flags=standing_flags(manifests, workloads),
         )
         upgrade = output.upgrade(read_record(tree, blank.folder), plan.engine)
-        objects = output.object_changes(tree, blank.folder, changes, hydrated.by_file, workloads)
+        objects = output.object_changes(tree, blank.folder, changes, by_file, workloads)
         risks = [(f"{change.kind} {change.name}", risk) for change in objects for risk in change.risks]
         check_refused(risks, configuration.environment(plan.environment).refuse, plan.environment)
     except HeadgateError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from headgate import tools
@@ -47,30 +47,104 @@ def start_ahead(configuration: Configuration) -> None:
         pool.start_ahead(validator_command)
 
 
-def judged(context: JudgingContext, *, repeats_findings: bool = False) -> dict[Owner, Judgement]:
-    """Return what becomes of each app-environment that was rendered.
+class Judge:
+    """Judges app-environments that were rendered, some at a time: what concerns all of them is worked out once.
 
-    ``repeats_findings``: also what is only worth a look and was so in the landed YAML already.
-    Where there is no validator, the first one has a warning that says so.
+    ``repeats_findings``: it also finds what is only worth a look and was so in the landed YAML already.
     """
-    owners = list(context.rendered)
-    if not owners or _is_off(context.configuration):
-        return {}
-    if tools.find_validator() is None:
-        return {owners[0]: Judgement(notice=MISSING)}
-    try:
-        policies = _policies(context.configuration)
-    except HeadgateError as error:
-        return {owner: Judgement(error=error) for owner in owners}
-    rules = _rules(context.configuration)
-    subjects = _subjects(context, policies, rules)
-    found = dict(zip(owners, judge(subjects.values()), strict=True))
-    found = _looked_around(context, subjects, found)
-    found = _with_programs(context, subjects, found, rules)
-    if not repeats_findings:
-        found = _only_new(context, subjects, found, rules)
-    scales = Scales(rules=rules, today=context.today)
-    return {owner: _weighed(owner, verdict, scales) for owner, verdict in found.items()}
+
+    def __init__(self, context: JudgingContext, *, repeats_findings: bool = False) -> None:
+        """Read nothing yet."""
+        self._context, self._repeats_findings = context, repeats_findings
+        self._notice = MISSING
+
+    def judged(self, manifests: Mapping[Owner, Sequence[Manifest]]) -> dict[Owner, Judgement]:
+        """Return what becomes of these app-environments, whose objects are given.
+
+        Where there is no validator, the first one of all has a warning that says so.
+        """
+        if not manifests or _is_off(self._context.configuration):
+            return {}
+        if tools.find_validator() is None:
+            notice, self._notice = self._notice, ""
+            return {next(iter(manifests)): Judgement(notice=notice)}
+        try:
+            subjects = self._subjects(manifests)
+        except HeadgateError as error:
+            return {owner: Judgement(error=error) for owner in manifests}
+        found = dict(zip(subjects, judge(subjects.values()), strict=True))
+        found = self._looked_around(subjects, found)
+        found = _with_programs(self._context, subjects, found, self._rules)
+        if not self._repeats_findings:
+            found = _only_new(self._context, subjects, found, self._rules)
+        scales = Scales(rules=self._rules, today=self._context.today)
+        return {owner: _weighed(owner, verdict, scales) for owner, verdict in found.items()}
+
+    @cached_property
+    def _rules(self) -> RuleBook:
+        return _rules(self._context.configuration)
+
+    @cached_property
+    def _policies(self) -> tuple[Policy, ...]:
+        return _policies(self._context.configuration)
+
+    @cached_property
+    def _definitions(self) -> dict[str, list[Definition]]:
+        """The CRDs of each cluster."""
+        return {cluster: _definitions(self._context, cluster) for cluster in _clusters(self._context)}
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], list[Owner]]:
+        """The app-environments of each namespace of a cluster."""
+        configuration = self._context.configuration
+        places: dict[tuple[str, str], list[Owner]] = {}
+        for record, environment in configuration.pairs():
+            place = (configuration.cluster(environment), record.namespace(environment))
+            places.setdefault(place, []).append((record.name, environment))
+        return places
+
+    def _subjects(self, manifests: Mapping[Owner, Sequence[Manifest]]) -> dict[Owner, Subject]:
+        context, policies = self._context, self._policies
+        current = read_files(context.tree, {owner: changed_files(context, owner) for owner in manifests})
+        removed = read_files(context.tree, {owner: removed_files(context, owner) for owner in manifests if policies})
+        return {
+            owner: Subject(
+                app=owner[0],
+                environment=owner[1],
+                kubernetes=context.rendered[owner].kubernetes,
+                manifests=own,
+                definitions=self._definitions[context.configuration.cluster(owner[1])],
+                current={manifest.identity: manifest for manifest in current[owner]},
+                removed=[manifest for manifest in removed.get(owner, ()) if is_pruned(manifest)],
+                policies=[policy for policy in policies if self._rules.outcome(policy.name, owner[1]) != "off"],
+                budget=context.rendered[owner].budget,
+            )
+            for owner, own in manifests.items()
+        }
+
+    def _looked_around(self, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]) -> dict[Owner, Found]:
+        """Judge again, among their neighbours, those who name what they do not define."""
+        context = self._context
+        unresolved = [owner for owner in found if _names_others(context, owner, found[owner])]
+        again = {owner: others for owner in unresolved if (others := self._neighbours(owner))}
+        around = {other for others in again.values() for other in others}
+        landed = [other for other in around if other not in context.rendered]
+        known: dict[Owner, Sequence[Manifest]] = {
+            **read_files(context.tree, {other: landed_files(context, other) for other in landed}),
+            **{other: context.rendered[other].manifests.unpack() for other in around if other in context.rendered},
+        }
+        todo = {
+            owner: replace(subjects[owner], around=[manifest for other in others for manifest in known[other]])
+            for owner, others in again.items()
+        }
+        return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
+
+    def _neighbours(self, owner: Owner) -> list[Owner]:
+        """Return the other apps that have objects in the same namespaces of the same cluster."""
+        namespaces = sorted({name.namespace for name in self._context.rendered[owner].manifests.names} - {""})
+        cluster = self._context.configuration.cluster(owner[1])
+        sharing = [other for namespace in namespaces for other in self._places.get((cluster, namespace), ())]
+        return [other for other in sharing if other != owner]
 
 
 def check_proposed_policies(configuration: Configuration) -> None:
@@ -102,26 +176,6 @@ def _weighed(owner: Owner, found: Found, scales: Scales) -> Judgement:
     return Judgement(error=found.error) if found.error is not None else weigh(found.findings, *owner, scales)
 
 
-def _subjects(context: JudgingContext, policies: Sequence[Policy], rules: RuleBook) -> dict[Owner, Subject]:
-    definitions = {cluster: _definitions(context, cluster) for cluster in _clusters(context)}
-    current = read_files(context.tree, {owner: changed_files(context, owner) for owner in context.rendered})
-    removed = read_files(context.tree, {owner: removed_files(context, owner) for owner in context.rendered if policies})
-    return {
-        owner: Subject(
-            app=owner[0],
-            environment=owner[1],
-            kubernetes=candidate.kubernetes,
-            manifests=candidate.manifests,
-            definitions=definitions[context.configuration.cluster(owner[1])],
-            current={manifest.identity: manifest for manifest in current[owner]},
-            removed=[manifest for manifest in removed.get(owner, ()) if is_pruned(manifest)],
-            policies=[policy for policy in policies if rules.outcome(policy.name, owner[1]) != "off"],
-            budget=candidate.budget,
-        )
-        for owner, candidate in context.rendered.items()
-    }
-
-
 def _clusters(context: JudgingContext) -> set[str]:
     return {context.configuration.cluster(environment) for _, environment in context.rendered}
 
@@ -139,10 +193,12 @@ def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
         for owner in others:
             found += landed_definitions(tree, context.folder(owner), partial(_writer, context, owner[0]))
     for owner, candidate in context.rendered.items():
-        if configuration.cluster(owner[1]) == cluster:
+        if configuration.cluster(owner[1]) == cluster and any(map(is_definition, candidate.manifests.names)):
             writer = owner[0] if candidate.own_config else ""
             found += [
-                rendered_definition(manifest, writer) for manifest in candidate.manifests if is_definition(manifest)
+                rendered_definition(manifest, writer)
+                for manifest in candidate.manifests.unpack()
+                if is_definition(manifest)
             ]
     return found
 
@@ -150,7 +206,7 @@ def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
 def _may_need_landed(context: JudgingContext, cluster: str) -> bool:
     """Whether an object, rendered or landed, may be of a kind that a CRD defines: only then all apps are searched."""
     return any(
-        any(manifest.kind_name not in KUBERNETES or is_definition(manifest) for manifest in candidate.manifests)
+        any(name.kind_name not in KUBERNETES or is_definition(name) for name in candidate.manifests.names)
         or removed_files(context, owner)
         for owner, candidate in context.rendered.items()
         if context.configuration.cluster(owner[1]) == cluster
@@ -161,18 +217,6 @@ def _writer(context: JudgingContext, app: str) -> str:
     """Return who wrote what an app has: the app itself where it has no template."""
     record = context.configuration.apps.get(app)
     return app if record is None or record.app.template is None else ""
-
-
-def _looked_around(
-    context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]
-) -> dict[Owner, Found]:
-    """Judge again, among their neighbours, those who name what they do not define."""
-    unresolved = [owner for owner in found if _names_others(context, owner, found[owner])]
-    again = {owner: others for owner, others in _neighbours(context, unresolved).items() if others}
-    landed = {other: landed_files(context, other) for others in again.values() for other in others}
-    read = read_files(context.tree, landed)
-    todo = {owner: replace(subjects[owner], around=_around(context, others, read)) for owner, others in again.items()}
-    return {**found, **dict(zip(todo, judge(todo.values()), strict=True))}
 
 
 def _with_programs(
@@ -202,31 +246,6 @@ def _names_others(context: JudgingContext, owner: Owner, found: Found) -> bool:
         finding.rule in OWN_RULES and level_of(finding.rule, owner[1], settings, GENERATION) != "off"
         for finding in found.findings
     )
-
-
-def _neighbours(context: JudgingContext, owners: Collection[Owner]) -> dict[Owner, list[Owner]]:
-    """Return the other apps that have objects in the same namespaces of the same cluster, for each owner."""
-    configuration = context.configuration
-    places: dict[tuple[str, str], list[Owner]] = {}
-    for record, environment in configuration.pairs() if owners else ():
-        place = (configuration.cluster(environment), record.namespace(environment))
-        places.setdefault(place, []).append((record.name, environment))
-    found = {}
-    for owner in owners:
-        namespaces = sorted({manifest.namespace for manifest in context.rendered[owner].manifests} - {""})
-        cluster = configuration.cluster(owner[1])
-        sharing = [other for namespace in namespaces for other in places.get((cluster, namespace), ())]
-        found[owner] = [other for other in sharing if other != owner]
-    return found
-
-
-def _around(
-    context: JudgingContext, others: Sequence[Owner], read: Mapping[Owner, Sequence[Manifest]]
-) -> list[Manifest]:
-    rendered = context.rendered
-    return [
-        manifest for other in others for manifest in (rendered[other].manifests if other in rendered else read[other])
-    ]
 
 
 def _only_new(

@@ -21,7 +21,7 @@ from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from headgate.impact.effects import Effect
     from headgate.impact.risk import Risk
@@ -94,7 +94,7 @@ def is_fingerprint_current(tree: Tree, folder: str, fingerprint: str) -> bool:
 def changes(
     tree: Tree,
     folder: str,
-    files: Mapping[str, str],
+    files: Mapping[str, bytes],
     inputs: str,
     *,
     max_removed_percent: int,
@@ -113,9 +113,8 @@ def changes(
     """
     record = read_record(tree, folder)
     owned = {name for name in record.files if f"{folder}/{name}" in tree}
-    wanted = {name: text.encode() for name, text in files.items()}
     result: Changes = {}
-    for name, data in wanted.items():
+    for name, data in files.items():
         path = f"{folder}/{name}"
         if path in tree and name not in owned:
             raise GuardError(
@@ -123,12 +122,12 @@ def changes(
             )
         if path not in tree or tree.blob(path).oid != blob_id(data):
             result[path] = data
-    removed = sorted(owned - wanted.keys())
+    removed = sorted(owned - files.keys())
     _check_removals(removed, owned, folder, max_removed_percent)
     result |= {f"{folder}/{name}": None for name in removed}
     if result or record.engine != engine:
-        names = tuple(sorted(wanted))
-        identity = _id_of((name, blob_id(wanted[name])) for name in names)
+        names = tuple(sorted(files))
+        identity = _id_of((name, blob_id(files[name])) for name in names)
         result[f"{folder}/{RECORD}"] = record_text(
             OutputRecord(
                 inputs=inputs,
@@ -160,7 +159,7 @@ def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
     return foreign
 
 
-def check_foreign(tree: Tree, folder: str, files: Mapping[str, str], namespace: str) -> None:
+def check_foreign(tree: Tree, folder: str, files: Collection[str], namespace: str) -> None:
     """Refuse foreign files that define an object of ours again or break the build. Raises GuardError."""
     for path in foreign_files(tree, folder, read_record(tree, folder)):
         if path.removeprefix(f"{folder}/") in files:

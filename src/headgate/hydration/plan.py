@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,11 @@ class Planned:
     sources: Mapping[str, str] = field(default_factory=dict)
     """Each input by its kind and name, with an id of what it holds: `input_sources`."""
     hold_reason: str = ""
+
+    @property
+    def without_values(self) -> Planned:
+        """What is asked of a plan after its render."""
+        return replace(self, render=replace(self.render, values={}, layers=(), images={}))
 
 
 @frozen_record

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
-from headgate.hydration.candidates import Candidate, JudgingContext, read_files
-from headgate.hydration.judging import judged
+from headgate.hydration.candidates import PORTION, Candidate, JudgingContext, read_files
+from headgate.hydration.judging import Judge
 from headgate.hydration.record import read_record
+from headgate.objects.packed import PackedManifests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,19 +27,24 @@ def judged_change(
     ``configuration`` is that of the default branch, whose levels, waivers and policies count.
     """
     files = {owner: _files(new, configuration.output_folder(*owner)) for owner in owners}
-    files = {owner: found for owner, found in files.items() if found}
-    read = read_files(new, {owner: list(found) for owner, found in files.items()})
-    candidates = {
-        owner: Candidate(
-            manifests=read[owner],
-            files={path.rpartition("/")[2]: new.read(path).decode("utf-8", "replace") for path in found},
-            kubernetes=configuration.environment(owner[1]).kubernetes or "",
-            budget=configuration.budget,
-            own_config=_has_own_config(configuration, owner[0]),
-        )
-        for owner, found in files.items()
-    }
-    return judged(JudgingContext(tree=old, configuration=configuration, rendered=candidates, today=today))
+    found = [owner for owner in owners if files[owner]]
+    portions = [found[start : start + PORTION] for start in range(0, len(found), PORTION)]
+    candidates: dict[Owner, Candidate] = {}
+    for portion in portions:
+        read = read_files(new, {owner: files[owner] for owner in portion})
+        for owner in portion:
+            candidates[owner] = Candidate(
+                manifests=PackedManifests(read[owner]),
+                files={path.rpartition("/")[2]: new.read(path) for path in files[owner]},
+                kubernetes=configuration.environment(owner[1]).kubernetes or "",
+                budget=configuration.budget,
+                own_config=_has_own_config(configuration, owner[0]),
+            )
+    judge = Judge(JudgingContext(tree=old, configuration=configuration, rendered=candidates, today=today))
+    judgements: dict[Owner, Judgement] = {}
+    for portion in portions:
+        judgements |= judge.judged({owner: candidates[owner].manifests.unpack() for owner in portion})
+    return judgements
 
 
 def _files(tree: Tree, folder: str) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.errors import HeadgateError
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.releases.decide import Wanted
     from headgate.releases.pending import Group
     from headgate.releases.release import Released

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.configuration import AppRecord, Configuration
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.intents.outcome import Decision
     from headgate.model import ProposalRecord
     from headgate.releases.pending import Pending

@@ -18,7 +18,7 @@ from headgate.releases.release import write_record
 
 if TYPE_CHECKING:
     from headgate.errors import HeadgateError
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.intents.protocol import State, Step
     from headgate.landing.hydrated import HydratedIntent
     from headgate.repository.tree import Changes

@@ -10,7 +10,8 @@ from headgate.engine import pool
 from headgate.errors import HeadgateError
 from headgate.flux.changes import with_removals
 from headgate.hydration import judging, output
-from headgate.hydration.hydrate import HydrateOptions, Outcome, hydrate
+from headgate.hydration.hydrate import HydrateOptions, hydrate
+from headgate.hydration.outcome import Outcome
 from headgate.records import frozen_record
 from headgate.releases.windows import is_open
 from headgate.repository.tree import prefetch

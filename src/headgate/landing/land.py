@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.configuration import Configuration
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.intents.outcome import Decision
     from headgate.intents.protocol import Intent, Step
     from headgate.landing.hydrated import HydratedIntent

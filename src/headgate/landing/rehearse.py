@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from headgate.configuration import Configuration, Owner
-    from headgate.hydration.hydrate import HydrateOptions, Outcome
+    from headgate.hydration.hydrate import HydrateOptions
+    from headgate.hydration.outcome import Outcome
     from headgate.intents.protocol import Intent
     from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Changes, Tree

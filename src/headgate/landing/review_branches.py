@@ -100,7 +100,7 @@ class ReviewBranches:
             return False
         if self._workspace.prover is not None:
             return self._workspace.prover.proves(self._workspace.repository, branch, commit)
-        return has_our_wording(git.message_of(self._workspace.repository, commit))
+        return has_our_wording(git.commit_details(self._workspace.repository, commit).message)
 
     def _changes_id(self, commit: str) -> str:
         if commit not in self._change_ids:

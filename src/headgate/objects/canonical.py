@@ -15,13 +15,13 @@ from headgate.yamltext.write import write
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.manifest import Manifest, ObjectName
 
 OUTPUT_FORMAT = 2
 """Version of the canonical text and file names, recorded in headgate.lock."""
 
 
-def file_name(manifest: Manifest, namespace: str) -> str:
+def file_name(manifest: ObjectName, namespace: str) -> str:
     """Return the object's file name: ``kind.group-name.yaml``, or ``kind.group-name@namespace.yaml`` outside the
     app's namespace.
 
@@ -42,7 +42,6 @@ def _stem(kind: str, name: str) -> str:
 
 
 _MAX_STEM = 180
-_MAX_BYTES = 4  # of a character in UTF-8
 
 _TOP = ("apiVersion", "kind", "metadata")
 _METADATA = ("name", "namespace", "labels", "annotations")
@@ -68,24 +67,24 @@ def to_text(manifest: Manifest) -> str:
     return manifest.verbatim or write(manifest.data, _order)
 
 
-def to_files(manifests: Iterable[Manifest], namespace: str) -> dict[str, str]:
-    """Return the canonical files of an app: name -> text.
+def to_files(manifests: Iterable[Manifest], namespace: str) -> dict[str, bytes]:
+    """Return the canonical files of an app by their names.
 
     Charts and their subcharts may render the same CRD twice with the same text. Raises ManifestError for any other
     duplicate, and for an object above the size limit of files.
     """
-    files: dict[str, str] = {}
+    files: dict[str, bytes] = {}
     owners: dict[str, Manifest] = {}
     for manifest in manifests:
         name = file_name(manifest, namespace)
         other = owners.setdefault(name, manifest)
-        text = to_text(manifest)
+        text = to_text(manifest).encode()
         if other is not manifest and not (manifest.kind_name == DEFINITION and files[name] == text):
             raise _taken(name, other, manifest)
         files[name] = text
-        if len(files[name]) > MAX_FILE / _MAX_BYTES and (size := len(files[name].encode())) > MAX_FILE:
+        if len(text) > MAX_FILE:
             raise ManifestError(
-                f"{manifest}: its YAML has {size / MEBI:.1f} MiB, the limit is {MAX_FILE // MEBI} MiB",
+                f"{manifest}: its YAML has {len(text) / MEBI:.1f} MiB, the limit is {MAX_FILE // MEBI} MiB",
                 where=manifest.place,
                 hint="Kubernetes accepts no object above 1.5 MiB",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from headgate.bounded import first_few
@@ -22,17 +23,14 @@ if TYPE_CHECKING:
 
 
 @frozen_record
-class Manifest:
-    """A Kubernetes object. ``verbatim`` is its text if that must not change (SOPS), ``hook`` the events of a hook."""
+class ObjectName:
+    """Which Kubernetes object it is, and the file that it came from."""
 
     group: str
     kind: str
     namespace: str
     name: str
-    data: dict[str, Any]
     source: str = ""
-    verbatim: str = ""
-    hook: tuple[str, ...] = ()
 
     @cached_property  # asked for at every step
     def kind_name(self) -> str:
@@ -56,6 +54,22 @@ class Manifest:
 
 def _place(source: str) -> Location | None:
     return Location(source) if source else None
+
+
+@frozen_record
+class Manifest(ObjectName):
+    """A Kubernetes object. ``verbatim`` is its text if that must not change (SOPS), ``hook`` the events of a hook."""
+
+    data: dict[str, Any]
+    verbatim: str = ""
+    hook: tuple[str, ...] = ()
+
+    @property
+    def without_data(self) -> ObjectName:
+        """Which object it is, for who keeps that and not the whole of it: thousands share most of these words."""
+        words = (self.group, self.kind, self.namespace, self.name, self.source)
+        group, kind, namespace, name, source = map(intern, words)
+        return ObjectName(group=group, kind=kind, namespace=namespace, name=name, source=source)
 
 
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")

@@ -16,7 +16,7 @@ from headgate.report.terminal import safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.state.verify import Verification
     from headgate.validation.weigh import WeighedFinding
 

@@ -12,7 +12,7 @@ from headgate.report.markdown import single_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
 
 _MAX_DESCRIPTION = 500
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.errors import HeadgateError
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.hydration.output import ObjectChange
 
 WIDTH = 80

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.configuration import Owner
-    from headgate.hydration.hydrate import Outcome
+    from headgate.hydration.outcome import Outcome
     from headgate.impact.effects import EffectKind
     from headgate.report.appchange import AppChange, ObjectEffect
     from headgate.validation.weigh import Judgement

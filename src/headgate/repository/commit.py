@@ -14,7 +14,7 @@ from headgate.repository.signing import signed
 from headgate.repository.tree import no_object, object_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.model import CommitIdentity, Commits
     from headgate.repository.git import Repository
@@ -57,19 +57,18 @@ def make_commit(
         signature_line(repository, "committer", identity.committer),
     )
     ref = f"refs/headgate/new-{secrets.token_hex(8)}"
-    stream = [
-        f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode(),
-        _data(message.encode()),
-    ]
-    stream += [f"from {base}\n".encode()] if base != NO_COMMIT else []
-    for path, content in sorted(changes.items()):
-        name = _quote(path)
-        if content is None:
-            stream.append(b"D " + name + b"\n")
-        else:
-            stream += [b"M 100644 inline " + name + b"\n", _data(content)]
-    stream.append(f"\nget-mark :1\nreset {ref}\nfrom {no_object()}\n\n".encode())
-    commit = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=b"".join(stream))
+
+    def stream() -> Iterator[bytes]:
+        yield f"commit {ref}\nmark :1\nauthor {author}\ncommitter {committer}\n".encode()
+        yield _data(message.encode())
+        if base != NO_COMMIT:
+            yield f"from {base}\n".encode()
+        for path, content in sorted(changes.items()):
+            name = _quote(path)
+            yield b"D " + name + b"\n" if content is None else b"M 100644 inline " + name + b"\n" + _data(content)
+        yield f"\nget-mark :1\nreset {ref}\nfrom {no_object()}\n\n".encode()
+
+    commit = repository.git("fast-import", "--quiet", "--date-format=raw", stdin=stream())
     repository.keep(content for content in changes.values() if content is not None)
     if not identity.signing_key:
         return commit

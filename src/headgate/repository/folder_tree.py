@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from headgate.repository.tree import DiskBlob, Tree
+from headgate.records import frozen_record
+from headgate.repository.tree import SYMLINK, Tree, blob_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.repository.tree import Blob
+
+
+@frozen_record(kw_only=False)
+class DiskBlob:
+    """A file of a working folder. ``known_oid`` is its object id if git knows that it did not change."""
+
+    path: str
+    mode: str
+    size: int
+    known_oid: str = ""
+
+    @cached_property
+    def oid(self) -> str:
+        """Git's object id of the content."""
+        return self.known_oid or blob_id(self.read())
+
+    def read(self) -> bytes:
+        """Return the content on disk; of a symlink its target."""
+        if self.mode == SYMLINK:
+            return os.fsencode(os.readlink(self.path))  # noqa: PTH115  thousands of them: Path is slow
+        with open(self.path, "rb") as file:  # noqa: PTH123
+            return file.read()
 
 
 def tree_of_any_folder(folder: Path) -> Tree:

@@ -14,10 +14,11 @@ from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
 from headgate.repository.catfile import CatFile, StoredObject
 from headgate.repository.commit_object import CommitDetails, parse_commit
 from headgate.repository.gitconfig import OVERRIDES, environment
+from headgate.repository.held import HeldContents
 from headgate.repository.layout import GitLayout, branch_in, parse_layout, settings_in
 from headgate.repository.login import refusal
 from headgate.repository.stored import StoredListing
-from headgate.repository.tree import MAX_FILE, Blob, StoredBlob, Tree, blob_id, name_objects_as
+from headgate.repository.tree import MAX_FILE, REGULAR, Blob, StoredBlob, Tree, blob_id, name_objects_as
 from headgate.retry import persistently
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ NO_COMMIT = "0" * 40
 _MAX_ERROR_LINES = 5
 
 
-def git(args: Sequence[str], *, cwd: Path | None = None, stdin: bytes = b"", max_bytes: int = 0) -> bytes:
+def git(
+    args: Sequence[str], *, cwd: Path | None = None, stdin: bytes | Iterable[bytes] = b"", max_bytes: int = 0
+) -> bytes:
     """Run git and return its output. ``max_bytes`` limits each file that it writes; 0 is no limit.
 
     Raises GitError with git's output, with passwords in addresses masked.
@@ -76,10 +79,10 @@ class Repository:
         self.max_bytes = max_bytes
         self._layout, self._settings = layout, settings
         self._sizes: dict[str, int] = {}
-        self._contents: dict[str, bytes] = {}
+        self._held = HeldContents()
         self._objects = CatFile(path)
 
-    def git(self, *args: str, stdin: bytes = b"") -> str:
+    def git(self, *args: str, stdin: bytes | Iterable[bytes] = b"") -> str:
         """Run git in this repository and return its output as text, without the last newline."""
         return git(args, cwd=self.path, stdin=stdin).decode("utf-8", "surrogateescape").rstrip("\n")
 
@@ -127,19 +130,17 @@ class Repository:
         return self._sizes
 
     def keep(self, contents: Iterable[bytes]) -> None:
-        """Remember contents that this run stored here, so that no remote is asked for them."""
-        for data in contents:
-            self._contents[blob_id(data)] = data
-            self._sizes[blob_id(data)] = len(data)
+        """Remember that this run stored these contents here, so that no remote is asked for them."""
+        self._sizes.update((blob_id(data), len(data)) for data in contents)
 
     def load(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return the contents of blobs up to `MAX_FILE`."""
-        if len(oids) == 1 and oids[0] in self._contents:
-            return self._contents
+        if len(oids) == 1 and oids[0] in self._held:
+            return self._held
         sizes = self.measure(oids)
-        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._contents and sizes[oid] <= MAX_FILE]
-        self._contents.update({found.oid: found.content for found in self._objects.contents(missing) if found})
-        return self._contents
+        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._held and sizes[oid] <= MAX_FILE]
+        read = {found.oid: found.content for found in self._objects.contents(missing) if found}
+        return self._held.with_more(read, oids)
 
     def trees(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return folders as git stores them. Raises GitError for a missing one."""
@@ -177,7 +178,7 @@ def _sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
 
 
 def _local_sizes(repository: Repository, oids: Sequence[str]) -> dict[str, int]:
-    return {found.oid: found.size for found in repository.look_up(oids) if found}
+    return {oid: found.size for oid, found in zip(oids, repository.look_up(oids), strict=True) if found}
 
 
 def _missing_error(repository: Repository, oid: str) -> GitError:
@@ -274,7 +275,8 @@ def _files_of(repository: Repository, commit: str) -> dict[str, Blob]:
     blobs: dict[str, Blob] = {}
     for line in filter(None, listing.split("\0")):
         tab = line.index("\t")  # "100644 blob ID<tab>PATH", sliced by position for speed: there are tens of thousands
-        blobs[line[tab + 1 :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], line[:6])
+        mode = REGULAR if line.startswith(REGULAR) else line[:6]
+        blobs[line[tab + 1 :]] = StoredBlob(repository, line[line.index(" ", 7) + 1 : tab], mode)
     return blobs
 
 
@@ -293,8 +295,3 @@ def lines(output: str) -> list[str]:
     """Split git's output at newlines alone: a branch may have U+2028 in its name."""
     split = output.split("\n")
     return split[:-1] if split[-1] == "" else split
-
-
-def message_of(repository: Repository, commit: str) -> str:
-    """Return a commit's message."""
-    return commit_details(repository, commit).message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -14,7 +13,7 @@ from headgate.repository.listing import Changed, Listed
 from headgate.repository.stored import StoredListing, differing_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from headgate.repository.listing import Listing
 
@@ -71,28 +70,6 @@ class MemoryBlob:
     def read(self) -> bytes:
         """Return the content."""
         return self.data
-
-
-@frozen_record(kw_only=False)
-class DiskBlob:
-    """A file of a working folder. ``known_oid`` is its object id if git knows that it did not change."""
-
-    path: str
-    mode: str
-    size: int
-    known_oid: str = ""
-
-    @cached_property
-    def oid(self) -> str:
-        """Git's object id of the content."""
-        return self.known_oid or blob_id(self.read())
-
-    def read(self) -> bytes:
-        """Return the content on disk; of a symlink its target."""
-        if self.mode == SYMLINK:
-            return os.fsencode(os.readlink(self.path))  # noqa: PTH115  thousands of them: Path is slow
-        with open(self.path, "rb") as file:  # noqa: PTH123
-            return file.read()
 
 
 class Store(Protocol):
@@ -186,9 +163,16 @@ class Tree:
         """Load the contents of files at these paths and of all below these folders, in one batch."""
         fresh = [name for name in names if name not in self._loaded]
         self._loaded.update(fresh)
-        self.look_up(fresh)
-        found = [(name, self._files.get(name)) for name in fresh]
-        read_ahead(blob for name, file in found for blob in ([file] if file else map(self.blob, self.paths(name))))
+        read_ahead(self._at_or_below(fresh))
+
+    def fetch(self, names: Sequence[str]) -> None:
+        """Fetch the same in one batch, so that `load` asks no remote."""
+        measure(self._at_or_below(names))
+
+    def _at_or_below(self, names: Sequence[str]) -> Iterator[Blob]:
+        self.look_up(names)
+        found = [(name, self._files.get(name)) for name in names]
+        return (blob for name, file in found for blob in ([file] if file else map(self.blob, self.paths(name))))
 
     def read(self, path: str) -> bytes:
         """Return the content of a file.

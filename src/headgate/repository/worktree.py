@@ -7,7 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from headgate.errors import DirtyError, Location
-from headgate.repository.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, DiskBlob, MemoryBlob, Tree
+from headgate.repository.folder_tree import DiskBlob
+from headgate.repository.tree import EXECUTABLE, GITLINK, REGULAR, SYMLINK, MemoryBlob, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

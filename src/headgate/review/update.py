@@ -244,7 +244,7 @@ _MAX_SOURCES = 200
 
 
 def _title(context: ReviewContext, proposal: OpenProposal) -> str:
-    message = git.message_of(context.workspace.repository, proposal.commit)
+    message = git.commit_details(context.workspace.repository, proposal.commit).message
     return plain(message.split("\n", 1)[0], _MAX_TITLE)
 
 
@@ -264,7 +264,7 @@ def _text(context: ReviewContext, proposal: OpenProposal, content: ReviewContent
 
 def actor_of(context: ReviewContext, proposal: OpenProposal) -> str:
     """Return the person who ran the command that made a proposal; empty for a hand-off."""
-    return actor_in(git.message_of(context.workspace.repository, proposal.commit))
+    return actor_in(git.commit_details(context.workspace.repository, proposal.commit).message)
 
 
 def actor_in(message: str) -> str:

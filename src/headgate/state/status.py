@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.flux.verdict import Health
-    from headgate.hydration.hydrate import Outcome, Target
+    from headgate.hydration.hydrate import Target
+    from headgate.hydration.outcome import Outcome
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release, UnapprovedMerge
     from headgate.releases.pending import Group, Pending

@@ -12,7 +12,7 @@ from headgate.repository.tree import MAX_FILE, MemoryBlob, Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.manifest import Manifest, ObjectName
     from headgate.repository.tree import Blob
 
 FILE_PREFIX = f"{DEFINITION.lower()}-"
@@ -41,7 +41,7 @@ class Definition:
         return "" if self.any_group else self.name.partition(".")[2]
 
 
-def is_definition(manifest: Manifest) -> bool:
+def is_definition(manifest: ObjectName) -> bool:
     """Whether an object is a CRD."""
     return manifest.kind_name == DEFINITION
 

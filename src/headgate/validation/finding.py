@@ -8,7 +8,7 @@ from headgate.records import frozen_record
 
 if TYPE_CHECKING:
     from headgate.errors import Location
-    from headgate.objects.manifest import Manifest
+    from headgate.objects.manifest import ObjectName
 
 
 @frozen_record
@@ -23,7 +23,7 @@ class ObjectFinding:
     field: str
     message: str
     hint: str
-    manifest: Manifest
+    manifest: ObjectName
     policy: str = ""
     place: Location | None = None
     advice: bool = False

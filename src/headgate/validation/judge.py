@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field as record_field
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
@@ -39,7 +40,7 @@ class Subject:
     kubernetes: str
     manifests: Sequence[Manifest]
     definitions: Sequence[Definition] = ()
-    current: Mapping[tuple[str, str, str, str], Manifest] = field(default_factory=dict)
+    current: Mapping[tuple[str, str, str, str], Manifest] = record_field(default_factory=dict)
     around: Sequence[Manifest] = ()
     removed: Sequence[Manifest] = ()
     policies: Sequence[Policy] = ()
@@ -150,23 +151,25 @@ def _found(part: _Part, answer: Answer) -> Found:
 
 
 def _finding(part: _Part, entry: Mapping[str, Any]) -> ObjectFinding:
-    rule, manifest = entry["rule"], (*part.manifests, *part.removed)[entry["object"]]
+    # Thousands of objects of one template share these words.
+    rule, field, message, hint = (intern(entry.get(key, "")) for key in ("rule", "field", "message", "hint"))
+    manifest = (*part.manifests, *part.removed)[entry["object"]]
     if rule.startswith(RULE):
         return ObjectFinding(
             rule=rule,
             field="",
-            message=entry["message"],
+            message=message,
             hint="",
-            manifest=manifest,
+            manifest=manifest.without_data,
             policy=part.policies[rule].name,
-            place=part.policies[rule].place(entry["field"]),
+            place=part.policies[rule].place(field),
         )
     return ObjectFinding(
         rule=rule,
-        field=entry.get("field", ""),
-        message=entry["message"],
-        hint=entry.get("hint", ""),
-        manifest=manifest,
+        field=field,
+        message=message,
+        hint=hint,
+        manifest=manifest.without_data,
     )
 
 
@@ -179,7 +182,7 @@ def _unchecked(part: _Part, kinds: Sequence[str]) -> Iterator[ObjectFinding]:
             field="kind",
             message=f"not checked, since no CRD of {kind} is in this repository",
             hint="add the CRD to a folder of validation.crds, or the kind to validation.unchecked, in headgate.yaml",
-            manifest=manifest,
+            manifest=manifest.without_data,
         )
 
 

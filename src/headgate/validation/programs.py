@@ -57,7 +57,7 @@ def judge_by_program(
                 field="",
                 message=" ".join(message.split())[:_MAX_MESSAGE],
                 hint="",
-                manifest=manifest,
+                manifest=manifest.without_data,
                 policy=name,
                 advice=advice,
             )
