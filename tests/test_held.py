@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,20 @@ def many(key: str) -> dict[str, str | bytes]:
     return {"headgate.yaml": SETTINGS, "templates/web/web.yaml": objects, **apps}
 
 
+@pytest.fixture
+def no_others() -> Iterator[None]:
+    """Let the collector pass by what other tests left, which is much."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def live() -> int:
     return sum(type(found) is Manifest for found in gc.get_objects())
 
 
+@pytest.mark.usefixtures("no_others")
 def test_of_few_app_environments_objects_are_decoded_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     tree = tree_of(many("before"))
     configuration = load(tree)
