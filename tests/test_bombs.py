@@ -28,7 +28,7 @@ CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
 TEMPLATE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: {{ .Values.a | toJson | len | quote }}}\n"
 
 RENDER_SECONDS = 10
-SHORT_RENDER_SECONDS = 5  # for what only time ends: each is tried twice
+SHORT_RENDER_SECONDS = 3  # for what only time ends: each is tried twice
 SECONDS = 40  # on a machine that has nothing else to do: two tries
 MEBIBYTES = 400
 MAX_WORDS = 20_000
