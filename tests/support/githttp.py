@@ -86,7 +86,10 @@ def serve(root: Path, *, latency: float = 0, lose_every: int = 0) -> Iterator[Gi
 
 
 def allow_partial(repository: Path) -> None:
-    """Let a bare repository be fetched from in parts and pushed to, as GitLab does, which cleans up by itself."""
+    """Let a bare repository be fetched from in parts and pushed to, as GitLab does.
+
+    Housekeeping is GitLab's own, not git's after each push: doc/administration/housekeeping.md
+    """
     with (repository / "config").open("a") as config:
         config.write(_ALLOWED)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.copies import folder_of_the_process
+from support.githttp import allow_partial
 from support.gitlab.state import DEVELOPER, Job, Project, Token, User
 from support.gitlab.web import Answer, Request
 
@@ -76,13 +77,8 @@ def _empty_repository() -> Path:
     folder = folder_of_the_process("empty.git")
     args = ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main"]
     subprocess.run([*args, str(folder)], check=True)
-    for key in (
-        *("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"),
-        "receive.advertisePushOptions",
-    ):
-        subprocess.run(["git", "-C", str(folder), "config", key, "true"], check=True)
-    # Housekeeping is GitLab's own, not git's after each push: doc/administration/housekeeping.md
-    subprocess.run(["git", "-C", str(folder), "config", "receive.autogc", "false"], check=True)
+    allow_partial(folder)
+    subprocess.run(["git", "-C", str(folder), "config", "receive.advertisePushOptions", "true"], check=True)
     (folder / "hooks").mkdir()
     hook = folder / "hooks" / "pre-receive"
     hook.write_text(HOOK)
