@@ -81,7 +81,7 @@ func (k knownKind) Interpret([]byte) (*schema.GroupVersionKind, error) {
 	return &found, nil
 }
 
-// servedKinds keeps the kinds that were asked for.
+// servedKinds caches the kinds that were looked up.
 var servedKinds sync.Map
 
 // served finds a built-in kind; its strategy is nil where objects of it are not stored.
@@ -121,7 +121,7 @@ func (k servedKind) decode(data []byte) (object runtime.Object, unknown []error,
 	return object, unknown, err
 }
 
-// decodeCurrent reads an object that is there already: what it has too much was told when it came.
+// decodeCurrent reads an object that is there already: unknown fields were reported when it was new.
 func (k servedKind) decodeCurrent(data []byte) (runtime.Object, error) {
 	object, _, err := k.quickly.Decode(data, nil, nil)
 	if err != nil {

@@ -62,7 +62,7 @@ class Planned:
 
     @property
     def without_values(self) -> Planned:
-        """What is asked of a plan after its render."""
+        """What is still needed of a plan once it is rendered."""
         return replace(self, render=replace(self.render, values={}, layers=(), images={}))
 
 

@@ -50,7 +50,7 @@ class StoredListing(Generic[Item]):
         """Return the paths below a folder: of the whole by one listing, of others folder by folder."""
         if not folder and self._all is None:
             self._all = Listed(self._everything())
-            self._folders, self._paths = {}, {}  # which are asked no more
+            self._folders, self._paths = {}, {}  # no longer needed
         if self._all is not None:
             return self._all.paths(folder)
         if folder not in self._paths:
