@@ -5,29 +5,24 @@ Making an installation takes seconds, so it is made once for each set-up; each e
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from unittest import mock
 
-from headgate.commands import ci, hand_off
-from headgate.errors import HeadgateError
 from support.acme import Acme, jobs_path, make_acme
 from support.cli import headgate
 from support.gitlab import serve_gitlab
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.pipelines import make as make_pipeline
-from support.gitlab.runner import Task, in_shell
 from support.gitlab.state import DEVELOPER, MAINTAINER, NO_ONE, REPORTER, Pipeline, Project, Protection, User, Variable
+from support.inprocess import in_process
 from support.registry import Registry, push_image
 
 Token = Literal["none", "good", "expired", "weak", "stranger"]
@@ -232,8 +227,7 @@ class Scene:
         gitlab, shop = self.acme.gitlab, self.acme.shop
         ref = "v1.0.0" if example.tagged else "main"
         made = make_pipeline(gitlab, shop, ref, "push", self.acme.dana, is_tag=example.tagged, sha=self.commit)
-        logs = _Logs()
-        with contextlib.redirect_stdout(logs), contextlib.redirect_stderr(logs):
+        with in_process(gitlab):
             gitlab.settle()
         return made
 
@@ -260,36 +254,6 @@ def _move(project: Project, wanted: dict[str, str]) -> None:
     git(project, "update-ref", "--stdin", stdin="\n".join(orders) + "\n")
 
 
-class _Logs(io.TextIOBase):
-    """Standard output of all jobs, which run side by side: each thread has its own."""
-
-    def write(self, text: str) -> int:
-        out: io.StringIO | None = getattr(_LOGS, "out", None)
-        return len(text) if out is None else out.write(text)
-
-
-_LOGS, _TURN = threading.local(), threading.Lock()
-
-
-def _in_process(task: Task) -> tuple[str, int]:
-    """Run a job: Headgate in this process, which saves its start, and everything else in a shell."""
-    env = dict(task.env)
-    programs: dict[str, Callable[[], int]] = {"headgate ci": lambda: ci.run(env)}
-    programs["headgate hand-off"] = lambda: hand_off.run(env, pause=0.02)
-    run = next((program for line, program in programs.items() if line in task.script), None)
-    if run is None:
-        return in_shell(task)
-    out = _LOGS.out = io.StringIO()
-    # Logins are the process's own, so runs take turns; a hand-off waits for such a run.
-    with _TURN if run is programs["headgate ci"] else contextlib.nullcontext():
-        try:
-            code = run()
-        except HeadgateError as error:
-            out.write(str(error))
-            code = error.code
-    return out.getvalue(), code
-
-
 class Stages:
     """Scenes by their set-ups, each made when it is first asked for."""
 
@@ -308,7 +272,6 @@ class Stages:
 
 def _make(folder: Path, registry: Registry, stack: ExitStack, setup: str) -> Scene:
     gitlab = stack.enter_context(serve_gitlab(folder / "gitlab", jobs_path(folder)))
-    gitlab.execute = _in_process
     gitlab.judge = lambda _request, _answer: []  # other tests make the same exchanges
     acme = make_acme(gitlab, registry, folder, setup=setup)
     for name in ("helper", "reader", "stranger"):
