@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from support.cli import headgate
 from support.manifests import ManifestRepository, git, make_empty
+from support.processes import each_in_a_process
 
 SETTINGS = """
 version: 1
@@ -30,7 +30,6 @@ spec:
     spec:
       containers:
 """
-ENDS_WELL = (0,)
 
 
 def make_apps(folder: Path) -> dict[str, list[str]]:
@@ -65,7 +64,7 @@ def make_manifests(folder: Path) -> Path:
     return remote
 
 
-def interleaved(program: list[str], seed: int, apps: Path, commits: dict[str, list[str]], folder: Path) -> str:
+def interleaved(seed: int, apps: Path, commits: dict[str, list[str]], folder: Path) -> str:
     """Hand all versions off in a random order, four at a time, with runs between; return what stands in the end."""
     remote = make_manifests(folder)
     at = ["--manifests", remote.as_uri()]
@@ -82,40 +81,39 @@ def interleaved(program: list[str], seed: int, apps: Path, commits: dict[str, li
     todo += [["rehydrate"], ["refresh"]] * 3
     chance.shuffle(todo)
 
-    def run(command: list[str]) -> str:
-        done = subprocess.run([*program, *command, *at], capture_output=True, text=True, timeout=300, check=False)
-        return "" if done.returncode in ENDS_WELL else f"{command[:6]}: {done.returncode}\n{done.stdout}{done.stderr}"
-
-    with ThreadPoolExecutor(4) as pool:
-        failed = [problem for problem in pool.map(run, todo) if problem]
-    assert failed == [], seed
-    assert run(["rehydrate"]) == ""
-    assert run(["verify"]) == ""
+    runs = each_in_a_process([[*command, *at] for command in todo], 4)
+    assert [(command, ran) for command, ran in runs if ran.code] == [], seed
+    for command in ("rehydrate", "verify"):
+        ran = headgate(command, *at)
+        assert ran.code == 0, (seed, ran)
     kept = ("releases/", "deploy/")
-    branches = ("main", "headgate/production/shop")
+    branches = {"main": "dev", "headgate/production/shop": "production"}
+    for branch, environment in branches.items():
+        workload = git(remote, "show", f"{branch}:deploy/{environment}/shop/deployment.apps-web.yaml")
+        assert [part for part in PARTS if f"image: registry.example.com/acme/{part}:{VERSIONS}@" not in workload] == []
     listed = [git(remote, "ls-tree", "-r", branch) for branch in branches]
     lines = [line for text in listed for line in text.splitlines() if any(name in line for name in kept)]
     return "\n".join(line for line in lines if not line.endswith("proposal.yaml"))
 
 
-def check(program: list[str], seeds: range, tmp_path: Path) -> None:
+def check(seeds: range, tmp_path: Path) -> None:
     """Assert that all interleavings end in the same state, with the newest of everything."""
     commits = make_apps(tmp_path)
     states = {}
     for seed in seeds:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        states[seed] = interleaved(program, seed, tmp_path, commits, folder)
+        states[seed] = interleaved(seed, tmp_path, commits, folder)
     first = states[seeds[0]]
     differing = {seed: sorted({*state.splitlines()} ^ {*first.splitlines()}) for seed, state in states.items()}
     assert {seed: lines for seed, lines in differing.items() if lines} == {}
 
 
 @pytest.mark.long
-def test_any_interleaving_ends_in_the_same_state(headgate_program: list[str], tmp_path: Path) -> None:
-    check(headgate_program, range(20), tmp_path)
+def test_any_interleaving_ends_in_the_same_state(tmp_path: Path) -> None:
+    check(range(20), tmp_path)
 
 
 @pytest.mark.soak
-def test_many_interleavings_end_in_the_same_state(headgate_program: list[str], tmp_path: Path) -> None:
-    check(headgate_program, range(20, 220), tmp_path)
+def test_many_interleavings_end_in_the_same_state(tmp_path: Path) -> None:
+    check(range(20, 220), tmp_path)

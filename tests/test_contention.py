@@ -6,9 +6,7 @@ The large ones are marked ``long``, for ``make test-long``; the largest ``soak``
 from __future__ import annotations
 
 import random
-import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from headgate.landing.push_queue import TICKETS
 from support.cli import headgate
 from support.githttp import GitServer, allow_partial, serve
 from support.manifests import DEPLOYMENT, ManifestRepository, git
+from support.processes import each_in_a_process
 
 IMAGE = "registry.example.com/acme/web"
 RACES = [
@@ -45,15 +44,9 @@ def arguments(remote: str | Path, source: Path, project: str, commit: str, image
     return ["deliver", *named, "--commit", commit, "--image", image]
 
 
-def at_once(program: list[str], commands: list[list[str]]) -> None:
+def at_once(commands: list[list[str]]) -> None:
     """Run each in a process of its own, all started together. None may fail."""
-
-    def one(command: list[str]) -> None:
-        done = subprocess.run([*program, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    with ThreadPoolExecutor(len(commands)) as pool:
-        list(pool.map(one, commands))
+    assert [(command, ran) for command, ran in each_in_a_process(commands, len(commands)) if ran.code] == []
 
 
 def check_equal(server: GitServer, serial: Path, commands: list[list[str]]) -> None:
@@ -69,7 +62,7 @@ def check_equal(server: GitServer, serial: Path, commands: list[list[str]]) -> N
 
 @pytest.mark.parametrize(("count", "lose_every"), RACES)
 def test_hand_offs_of_many_apps_at_once_all_land(
-    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, count: int, lose_every: int
+    manifests: ManifestRepository, tmp_path: Path, count: int, lose_every: int
 ) -> None:
     names = [f"app-{number}" for number in range(count)]
     for name in names:
@@ -88,7 +81,7 @@ def test_hand_offs_of_many_apps_at_once_all_land(
             )
             for name in names
         ]
-        at_once(headgate_program, commands)
+        at_once(commands)
         assert len(git(server.root / "manifests.git", "log", "--format=%s", "main").splitlines()) == count + 1
         print(f"{server.traffic.pushes / count:.2f} pushes for each")  # noqa: T201
         if not lose_every:
@@ -99,7 +92,7 @@ def test_hand_offs_of_many_apps_at_once_all_land(
 
 @pytest.mark.parametrize(("count", "lose_every"), RACES)
 def test_hand_offs_of_one_app_in_any_order_end_with_the_newest(
-    manifests: ManifestRepository, headgate_program: list[str], tmp_path: Path, count: int, lose_every: int
+    manifests: ManifestRepository, tmp_path: Path, count: int, lose_every: int
 ) -> None:
     manifests.app("web", f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\n")
     manifests.write({"templates/web/web.yaml": DEPLOYMENT})
@@ -116,7 +109,7 @@ def test_hand_offs_of_one_app_in_any_order_end_with_the_newest(
             arguments(f"{server.url}/manifests.git", app, "acme/web", commit, f"{IMAGE}:{number}@sha256:{number:064d}")
             for number, commit in commits
         ]
-        at_once(headgate_program, random.Random(count).sample(commands, count))
+        at_once(random.Random(count).sample(commands, count))
         text = git(server.root / "manifests.git", "show", "main:deploy/dev/web/deployment.apps-web.yaml")
         assert f"{IMAGE}:{count - 1}@" in text
         assert bool(server.traffic.lost) == bool(lose_every)
