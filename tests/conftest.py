@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from headgate.process import processors
 from support.manifests import ManifestRepository
@@ -20,6 +21,9 @@ from support.stage import Stage, make_stage
 _NUMBERS = itertools.count()
 _OF_GIT = {"maintenance.auto": "false", "gc.auto": "0", "core.fsync": "none"}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+settings.register_profile("headgate", deadline=None)  # how long an example takes says what else the machine does
+settings.load_profile("headgate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -166,7 +166,7 @@ hostile = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hostile, hostile, hostile)
 def test_hostile_values_do_nothing(name: str, old: str, new: str) -> None:
     text = describe(report_of_text(name, old, new), URL)

@@ -47,11 +47,10 @@ HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
 SOPS = 'sops: {mac: "ENC[AES256_GCM,data:a]", version: 3.9.0}\n'
 
 choices = st.binary(min_size=200, max_size=800)
-short = settings(max_examples=100, derandomize=True, deadline=None, database=None)
+short = settings(max_examples=100, derandomize=True, database=None)
 long = settings(
     max_examples=(SOAK or 4000) // 2,
     derandomize=not SOAK,
-    deadline=None,
     database=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

@@ -100,7 +100,6 @@ def test_what_init_asks_for_is_ok_and_goes_through(stages: Stages, example: Exam
 
 
 SHARED = settings(
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     database=None,

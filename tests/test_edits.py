@@ -39,13 +39,13 @@ def check(old: Any, new: Any, kind: str) -> None:
     assert bool(edits) == (identity(old) != identity(new))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values, values)
 def test_applying_the_edits_to_the_old_value_gives_the_new_one(old: Any, new: Any) -> None:
     check(old, new, "")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pods, pods)
 def test_applying_the_edits_of_a_pod_gives_the_new_pod(old: Any, new: Any) -> None:
     check(old, new, "Pod")

@@ -206,7 +206,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS), junk, junk)
 def test_whatever_an_app_writes_has_effects(kind: tuple[str, str], old: object, new: object) -> None:
     group = kind[0].rpartition("/")[0]

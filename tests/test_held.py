@@ -96,7 +96,7 @@ MANIFESTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(manifests=st.lists(MANIFESTS, max_size=4))
 def test_what_is_packed_is_unpacked_as_it_was(manifests: list[Manifest]) -> None:
     packed = PackedManifests(manifests)

@@ -76,7 +76,7 @@ def test_nothing_of_a_secret_is_in_it() -> None:
     assert "hunter" not in to_html(real(), URL)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.one_of(st.text(), st.sampled_from(HOSTILE)))
 def test_whatever_an_app_writes_is_text(name: str) -> None:
     harmless, page = (Page(to_html(report_of_text(text), URL)) for text in ("a1z", f"a{name}z"))

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import ConfigError, ImageError
@@ -201,7 +201,6 @@ def test_what_is_only_spelled_like_an_own_image_of_docker_hub_is_refused(image: 
     assert "which resembles an image of this app" in refusal(image, own("cart", "acme/shop"), "shop")
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.booleans(), min_size=len(SHOP), max_size=len(SHOP)),
     st.text(st.sampled_from(" \t\n'\"`{}()*!$%\u200b\u00a0\u00e9"), max_size=3),

@@ -759,7 +759,6 @@ def run_machine(machine: type[Repositories], examples: int, steps: int, *, deran
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         derandomize=derandomize,
         database=None,
         phases=[Phase.generate],  # what fails is told as it was: to make it smaller takes longer than to read it

@@ -87,7 +87,7 @@ def test_a_record_is_read() -> None:
     assert read_plain(RECORD.encode()) == data_of(RECORD)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(lines=st.lists(LINES, max_size=6), end=st.sampled_from(["\n", "\n", "", "\n\n", "\r\n"]))
 @example(lines=["a:", "b: c"], end="\n")
 @example(lines=["a: b", "  c: d"], end="\n")
@@ -101,7 +101,7 @@ def test_what_is_read_is_what_every_reader_reads(lines: list[str], end: str) -> 
         assert YAML(typ="safe", pure=True).load(text) == found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.recursive(
         st.sampled_from(PIECES) | st.integers(0, 10**12),

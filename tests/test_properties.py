@@ -208,9 +208,7 @@ def _tag(release: dict[str, Any]) -> int:
 
 def run_machine(examples: int, *, derandomize: bool) -> None:
     """Run sequences of twelve intents."""
-    chosen = settings(
-        max_examples=examples, stateful_step_count=12, deadline=None, derandomize=derandomize, database=None
-    )
+    chosen = settings(max_examples=examples, stateful_step_count=12, derandomize=derandomize, database=None)
     run_state_machine_as_test(Intents, settings=chosen)
 
 

@@ -42,7 +42,7 @@ def test_a_template_change_over_many_apps_fits_on_a_screen() -> None:
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text())
 def test_whatever_an_app_writes_stays_within_the_width_and_is_no_control(name: str) -> None:
     for text in lines(report_of_text(name)):

@@ -106,7 +106,7 @@ def test_the_first_page_says_it_all_without_its_script() -> None:
     assert (dev["health"], dev["landed"]["by"]) == ("failed", "ada")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.one_of(st.text(), st.sampled_from([*HOSTILE, "$body", "javascript:alert(1)"])))
 def test_whatever_others_write_is_text(name: str) -> None:
     own = AppFacts(app="web", history={}, comparisons=())

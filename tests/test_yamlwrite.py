@@ -93,14 +93,14 @@ def test_nasty_string_is_read_back_equal(text: str, reader: str) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=containers_of(STRINGS))
 def test_what_is_written_is_read_back_equal(reader: str, data: Any) -> None:
     assert READERS[reader](write(data)) == data
 
 
 @pytest.mark.parametrize("reader", [reader for reader in READERS if reader != "headgate"])
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     data=containers_of(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | STRINGS)
 )
@@ -108,7 +108,6 @@ def test_python_values_are_read_back_equal(reader: str, data: Any) -> None:
     assert READERS[reader](write(data)) == data
 
 
-@settings(deadline=None)
 @given(data=containers_of(STRINGS | OTHERS))
 def test_what_was_read_is_written_the_same_again(data: Any) -> None:
     text = write({"a": data})
@@ -116,7 +115,6 @@ def test_what_was_read_is_written_the_same_again(data: Any) -> None:
     assert write(data_of(text)) == text
 
 
-@settings(deadline=None)
 @given(data=containers_of(STRINGS))
 def test_text_ends_with_one_line_break_and_begins_no_document(data: Any) -> None:
     text = write(data)
