@@ -165,6 +165,18 @@ def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scen
     assert len(scene.manifests.merge_requests) == 2
 
 
+def test_one_that_a_person_closed_is_rejected_whatever_its_description_says(scene: Scene) -> None:
+    """Whoever is Developer may edit the description, where Headgate marks what it closed itself."""
+    scene.hand_off()
+    one = scene.the_request()
+    one.description = one.description.replace(" -->", " closed=yes -->", 1)
+    one.state, one.closed_by = "closed", scene.person
+    ended = scene.schedule()
+    assert ended.code == 0
+    assert "!1 was closed by alice: rejected" in ended.out
+    assert scene.requests() == []
+
+
 def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()

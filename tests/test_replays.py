@@ -12,6 +12,7 @@ import pytest
 
 from headgate.commands import ci, verbs
 from headgate.commands.options import Resolve
+from headgate.errors import GitError
 from headgate.feedback.apps import Scope
 from headgate.intents.rollback import RollBackRequest
 from support.gitlab.gitside import git, refs, write_commit
@@ -126,3 +127,30 @@ def test_branches_of_no_app_cost_a_run_nothing(tmp_path: Path) -> None:
         for number in range(15):
             write_commit(scene.manifests.folder, f"refs/heads/headgate/a{number}/b", head, {"x": "y"}, "alice", words)
         assert cost(scene) == alone
+
+
+@pytest.mark.parametrize("name", ["headgate", "headgate/production", f"{BRANCH}/x", f"{BRANCH}/x/y"])
+def test_a_branch_in_the_way_of_a_proposal_stops_nothing_else(tmp_path: Path, name: str) -> None:
+    """Refs are paths: git makes no ``a/b`` where ``a`` is, and it takes or refuses a whole push."""
+    with make_scene(tmp_path) as scene:
+        git(scene.manifests, "update-ref", f"refs/heads/{name}", refs(scene.manifests)["refs/heads/main"])
+        ended = scene.hand_off()
+        assert ended.code == 0, ended.out
+        assert f"the branch {name} is in the way of {BRANCH}: delete that branch" in ended.out
+        assert scene.gitlab.show(scene.manifests, "deploy/dev/web/deployment.apps-web.yaml")
+        assert scene.schedule().code == 0
+        assert scene.requests() == []
+        git(scene.manifests, "update-ref", "-d", f"refs/heads/{name}")
+        assert scene.schedule().code == 0
+        assert "replicas: 2" in git(scene.manifests, "show", f"{BRANCH}:{YAML}")
+
+
+def test_a_branch_that_git_takes_for_another_one_is_named(tmp_path: Path) -> None:
+    with make_scene(tmp_path) as scene:
+        twin = "refs/heads/refs/heads/main"
+        git(scene.manifests, "update-ref", twin, refs(scene.manifests)["refs/heads/main"])
+        ended = scene.hand_off()
+        assert ended.code == GitError.code
+        assert "delete the branch or tag whose name is 'refs/heads/main' in full" in ended.out
+        git(scene.manifests, "update-ref", "-d", twin)
+        assert scene.hand_off().code == 0

@@ -15,7 +15,7 @@ from headgate.errors import HeadgateError
 from headgate.landing.proof import has_our_wording
 from headgate.landing.workspace import fetch_proposed
 from headgate.model import ProposalRecord
-from headgate.paths import APPS, ENVIRONMENTS, LOCK, group_branch, review_branch
+from headgate.paths import APPS, ENVIRONMENTS, LOCK, OURS, environment_of, group_branch, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.repository import git
 from headgate.repository.difference import changed_files
@@ -72,12 +72,26 @@ class ReviewBranches:
 
     def _problem(self, branch: str, record: ProposalRecord | None) -> str:
         head = self.head(branch)
-        if not head or (record is not None and self.matches(branch, record)) or self._is_leftover(branch, head):
+        if not head:
+            return self._in_the_way(branch)
+        if (record is not None and self.matches(branch, record)) or self._is_leftover(branch, head):
             return ""
         return (
             f"the branch {branch} holds a commit that Headgate did not make, or replaced since then ({head[:12]}): "
             "merge or delete that branch"
         )
+
+    def _in_the_way(self, branch: str) -> str:
+        """Say which branch keeps git from making one: ``a`` and ``a/b`` cannot both be there, since refs are paths."""
+        parents = (f"{OURS}{environment_of(branch)}", OURS.rstrip("/"))
+        other = next((parent for parent in parents if self.head(parent)), "") or self._branch_below.get(branch, "")
+        return f"the branch {other} is in the way of {branch}: delete that branch" if other else ""
+
+    @cached_property
+    def _branch_below(self) -> dict[str, str]:
+        """One branch below each name that only a review branch should have."""
+        names = (ref.removeprefix("refs/heads/").split("/", 3) for ref in self._workspace.branch_heads())
+        return {"/".join(parts[:3]): "/".join(parts) for parts in names if len(parts) > 3}  # noqa: PLR2004  a/b/c/d
 
     def leftovers(self, branches: Sequence[str]) -> tuple[str, ...]:
         """Return the branches with a commit of Headgate's whose changes are all on the default branch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
@@ -59,7 +60,7 @@ def _push_or_compare(
 ) -> None:
     try:
         _push(repository, remote, updates, options, negotiate=negotiate)
-    except GitError:
+    except GitError as error:
         refs = _list_refs(repository, remote, *(update.ref for update in updates))
         if all(refs.get(update.ref, NO_COMMIT) == update.new for update in updates):
             return  # the push landed, only its answer was lost
@@ -69,7 +70,18 @@ def _push_or_compare(
                 f"{', '.join(moved)} moved in the meantime",
                 hint="nothing was pushed; run the same command again",
             ) from None
+        in_the_way, twin = _IN_THE_WAY.search(error.what), _TWIN.search(error.what)
+        if in_the_way:
+            raise GitError(error.what, hint=f"delete the branch '{in_the_way[1]}', which is in the way") from None
+        if twin:
+            hint = f"delete the branch or tag whose name is '{twin[1]}' in full: git takes it for another one"
+            raise GitError(error.what, hint=hint) from None
         raise
+
+
+# Refs are paths, so that a and a/b cannot both be there; and a branch can be called refs/heads/main.
+_IN_THE_WAY = re.compile(r"cannot lock ref '[^']*': 'refs/heads/([^']*)' exists")
+_TWIN = re.compile(r"dst refspec (\S+) matches more than one")
 
 
 def _push(

@@ -26,7 +26,8 @@ class MergeRequest:
     """One merge request. ``commit`` is the head of its branch as far as GitLab has noticed.
 
     ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that it is set to auto-merge, and
-    ``merge_user`` is the id of who set that, or merged it; 0 for nobody. ``merged_by`` is that person's user name.
+    ``merge_user`` is the id of who set that, or merged it; 0 for nobody. ``merged_by`` is that person's user name;
+    ``closed_by`` and ``close_user`` name who closed it.
     """
 
     number: int
@@ -42,6 +43,7 @@ class MergeRequest:
     reviewers: tuple[int, ...]
     target: str
     closed_by: str = ""
+    close_user: int = 0
     merge_user: int = 0
     merged_by: str = ""
     merged_at: str = ""
@@ -67,6 +69,7 @@ def _merge_request(entry: Any) -> MergeRequest:
         reviewers=tuple(reviewer["id"] for reviewer in entry.get("reviewers") or ()),
         target=entry["target_branch"],
         closed_by=(entry.get("closed_by") or {}).get("username") or "",
+        close_user=(entry.get("closed_by") or {}).get("id") or 0,
         merge_user=(entry.get("merge_user") or {}).get("id") or 0,
         merged_by=(entry.get("merge_user") or {}).get("username") or "",
         merged_at=entry.get("merged_at") or "",

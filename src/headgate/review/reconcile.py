@@ -118,12 +118,15 @@ def closed_by_people(gitlab: GitLab, project: str, workspace: Workspace) -> Reje
             request=request.name,
         )
         for request in requests.closed()
-        if request.branch in branches and request.commit == branches[request.branch] and _by_person(request)
+        if request.branch in branches and request.commit == branches[request.branch] and _by_person(gitlab, request)
     ]
     return Reject(tuple(closed)) if closed else None
 
 
-def _by_person(request: MergeRequest) -> bool:
+def _by_person(gitlab: GitLab, request: MergeRequest) -> bool:
+    """Whether a person closed it. Everybody may edit the description, so that counts only where GitLab does not say."""
+    if request.close_user:
+        return request.close_user != gitlab.user
     metadata = read_metadata(request.description)
     return metadata is None or not metadata.closed
 

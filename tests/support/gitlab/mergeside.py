@@ -35,6 +35,7 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
     told |= {"merge_when_pipeline_succeeds": one.auto_merge, "detailed_merge_status": state}
     merged_by = one.merged_by or (one.set_by if one.auto_merge else None)
     told |= {"merged_at": one.merged_at, "merge_user": person(double, merged_by) if merged_by else None}
+    told |= {"closed_by": people[one.closed_by.id] if one.closed_by else None}
     told |= {"merge_commit_sha": one.merge_commit, "created_at": one.created_at, "updated_at": one.created_at}
     if asked:  # lists do not say it
         base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
@@ -133,7 +134,7 @@ def after_push(double: Double, project: Project, who: Who, updates: list[Update]
         for one in project.merge_requests:
             if one.source_project is project and one.state == "opened" and one.source == branch:
                 if update.new == NOTHING:
-                    one.state = "closed"
+                    one.state, one.closed_by = "closed", who.user
                     continue
                 one.sha, one.auto_merge = update.new, False
                 one.versions.append((update.new, now()))
@@ -296,7 +297,9 @@ def _update(call: Call) -> Answer:
     found.reviewers = _ids(body["reviewer_ids"]) if "reviewer_ids" in body else found.reviewers
     found.assignees = _ids(body["assignee_ids"]) if "assignee_ids" in body else found.assignees
     states = {"close": "closed", "reopen": "opened"}
-    found.state = states.get(body.get("state_event", ""), found.state)
+    if "state_event" in body:
+        found.state = states[body["state_event"]]
+        found.closed_by = call.who.user if found.state == "closed" else None
     return Answer(200, entity(call.double, found))
 
 

@@ -166,10 +166,10 @@ def _merge(double: Double, found: Project, match: re.Match[str], _request: Reque
     return _to(f"{double.url}/{found.path}/-/merge_requests/{match[2]}")
 
 
-def _close(double: Double, found: Project, match: re.Match[str], _request: Request, _reader: User) -> Answer:
+def _close(double: Double, found: Project, match: re.Match[str], _request: Request, reader: User) -> Answer:
     one = _find_request(found, match[2])
     if one is not None and one.state == "opened":
-        one.state = "closed"
+        one.state, one.closed_by = "closed", reader
     return _to(f"{double.url}/{found.path}/-/merge_requests/{match[2]}")
 
 

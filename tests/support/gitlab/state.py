@@ -242,6 +242,7 @@ class MergeRequest:
     versions: list[tuple[str, str]] = field(default_factory=list)
     """The commits that it was at, and since when: doc/api/merge_requests.md#get-merge-request-diff-versions."""
     state: str = "opened"
+    closed_by: User | None = None
     notes: list[Note] = field(default_factory=list)
     auto_merge: bool = False
     merge_commit: str | None = None
