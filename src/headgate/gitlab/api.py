@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from headgate.errors import GitLabError
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gitlab import Gitlab
+    from requests import Response
 
     from headgate.model.settings import GitLabSettings
 
 _SECONDS = 30
 _RETRIES = 4
 _NOT_FOUND = 404
+_MAX_PAGES = 1000
+"""Of a list: ten pages of commit statuses are many."""
 
 
 @dataclass(eq=False)
@@ -32,21 +35,14 @@ class GitLab:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return the resource at a path below ``/api/v4``. Raises GitLabError."""
-        return self._send(
-            "GET",
-            path,
-            lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_RETRIED).json(),
-        )
+        return self._send("GET", path, lambda: _fields(self._response(path, query or {}), path))
 
     def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """Return the text of a file at a path below ``/api/v4``. Raises GitLabError."""
-        return str(
-            self._send(
-                "GET",
-                path,
-                lambda: self._client.http_request("get", path, query_data=dict(query or {}), **_RETRIED).text,
-            )
-        )
+        return str(self._send("GET", path, lambda: self._response(path, query or {}).text))
+
+    def _response(self, path: str, query: Mapping[str, Any]) -> Response:
+        return self._client.http_request("get", path, query_data=dict(query), **_RETRIED)
 
     def find(self, path: str, query: Mapping[str, Any] | None = None) -> Any | None:
         """Return the resource at a path; None when it is missing or hidden from this token. Raises GitLabError."""
@@ -59,19 +55,22 @@ class GitLab:
 
     def each(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield the entries of a list and fetch its pages as needed. Raises GitLabError."""
-        pages = self._send(
-            "GET",
-            path,
-            lambda: iter(
-                self._client.http_list(path, query_data={"per_page": 100, **(query or {})}, iterator=True, **_RETRIED)
-            ),
-        )
-        while True:
-            try:
-                entry = self._send("GET", path, lambda: next(pages))
-            except StopIteration:
+        parameters = {"per_page": 100, **(query or {})}
+        for _ in range(_MAX_PAGES):
+            entries, following = self._send("GET", path, partial(self._page, path, parameters))
+            yield from entries
+            if not following:
                 return
-            yield entry
+            parameters = following
+        raise GitLabError(f"{self.url} answers GET {path} with more than {_MAX_PAGES} pages (with {self.token})")
+
+    def _page(self, path: str, query: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
+        """Return a page of a list, and the query of the next one. The address of that may name another host."""
+        response = self._response(path, query)
+        entries = _fields(response, path)
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError
+        return entries, dict(parse_qsl(urlsplit(response.links.get("next", {}).get("url", "")).query))
 
     @cached_property
     def user(self) -> int:
@@ -111,7 +110,7 @@ class GitLab:
             return request()
         except GitlabError as error:
             raise self._refusal(verb, path, error.response_code or 0, _error_text(error.error_message)) from None
-        except (RequestException, ValueError) as error:
+        except (RequestException, ValueError, RecursionError) as error:
             untrusted = isinstance(error, SSLError)
             raise GitLabError(
                 f"{self.url} did not answer {verb} {path}: {type(error).__name__}",
@@ -122,6 +121,29 @@ class GitLab:
         failure = f"GitLab answered {status} to {verb} {path} (with {self.token})"
         detail = " ".join(text.split())[:300]
         return GitLabError(f"{failure}: {detail}" if detail else failure, hint=_HINTS.get(status, ""), status=status)
+
+
+class MissingFieldError(GitLabError, KeyError):
+    """GitLab's answer lacks a field that it always has: something else answered, or another version."""
+
+
+class _Fields(dict[str, Any]):
+    """A resource; a field that it lacks is an error for people."""
+
+    def __init__(self, fields: Mapping[str, Any], path: str) -> None:
+        super().__init__(fields)
+        self._path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingFieldError(f"GitLab's answer to GET {self._path} lacks '{name}'", hint=_LATER)
+
+
+def _fields(response: Response, path: str) -> Any:
+    """Return the resource, or the list of them, in an answer. Raises ValueError where it is none."""
+    found = response.json(object_hook=partial(_Fields, path=path))
+    if not isinstance(found, dict | list):
+        raise ValueError  # noqa: TRY004  handled like a page that is not JSON: something other than GitLab answered
+    return found
 
 
 def _error_text(message: object) -> str:

@@ -216,6 +216,6 @@ def _pipeline(pipeline: Any) -> Pipeline:
         ref=str(pipeline["ref"]),
         is_tag=bool(pipeline["tag"]),
         source=str(pipeline["source"]),
-        user=str(pipeline["user"]["username"]),
+        user=str((pipeline["user"] or {}).get("username", "")),
         address=str(pipeline["web_url"]),
     )

@@ -69,7 +69,7 @@ def check(hand_off: HandOff) -> None:
     for name, value, pattern, expected in (
         ("project", hand_off.project, _PROJECT, "a path such as acme/shop"),
         ("commit", hand_off.commit, COMMIT, "a commit id in full"),
-        ("ref", hand_off.ref, _REF, "a branch or tag"),
+        ("ref", hand_off.ref, _REF, "a branch or tag whose name has no white space, Unicode's included, nor '/-'"),
     ):
         if not re.fullmatch(pattern, value):
             raise ConfigError(f"the {name} is {value!r}, expected {expected}")
