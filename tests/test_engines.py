@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headgate.errors import ConfigError, RenderError
+from support.gitlab.web import Answer, Request, Server
 from support.manifests import ManifestRepository
 from support.templates import config_map, template
 
@@ -42,3 +45,33 @@ def test_values_schema_of_a_template(manifests: ManifestRepository) -> None:
     ran = manifests.hydrate()
     assert ran.code == ConfigError.code
     assert "templates/web/schema.json: replicas: 'many' is not of type 'integer'" in ran.err
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["5", "[]", '{"$ref": "#"}', '{"$ref": "#/$defs/gone"}', '{"$ref": "file:///etc/hostname"}', "[" * 100_000, "\xff"],
+)
+def test_values_schema_that_is_none_is_its_templates_error(manifests: ManifestRepository, schema: str) -> None:
+    files: dict[str, str | bytes] = {"schema.json": schema.encode("latin-1")}
+    template(manifests, {"a.yaml.j2": config_map("a", x="y"), "template.yaml": "values_schema: schema.json\n", **files})
+    ran = manifests.hydrate()
+    assert ran.code == ConfigError.code
+    assert "templates/web/schema.json: " in ran.err
+
+
+def test_values_schema_fetches_nothing(manifests: ManifestRepository) -> None:
+    """Hydration depends on the repository alone."""
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        asked.append(request)
+        return Answer(200, {})
+
+    server = Server(answer)
+    schema = f'{{"$ref": "{server.url}/schema.json"}}'
+    files: dict[str, str | bytes] = {"schema.json": schema, "template.yaml": "values_schema: schema.json\n"}
+    template(manifests, {"a.yaml.j2": config_map("a", x="y"), **files})
+    ran = manifests.hydrate()
+    server.stop()
+    assert (ran.code, asked) == (ConfigError.code, [])
+    assert "let each $ref lead to a definition in this file" in ran.err

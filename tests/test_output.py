@@ -130,7 +130,9 @@ def test_record_cannot_reach_files_outside_of_its_folder() -> None:
     assert set(found) == {f"{FOLDER}/a.yaml", f"{FOLDER}/b.yaml", RECORD}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "text", '{"inputs": "", "output": "", "files": 3}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "text", '{"inputs": "", "output": "", "files": 3}', "\xff", "[" * 100_000]
+)
 def test_record_that_is_none_is_an_error(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_record(tree_of({RECORD: text.encode("latin-1")}), FOLDER)

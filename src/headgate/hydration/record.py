@@ -41,7 +41,7 @@ def read_record(tree: Tree, folder: str) -> OutputRecord:
         return OutputRecord()
     try:
         return _parsed(tree.read(file))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(
             "not a valid Headgate record",
             where=Location(file),

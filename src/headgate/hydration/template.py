@@ -118,6 +118,8 @@ def shared_template(tree: Tree, scope: Callable[[], Tree], name: str, version: s
 def check_schema(source: Source, values: dict[str, Any]) -> None:
     """Check the values against the template's schema. Raises ConfigError."""
     import jsonschema  # noqa: PLC0415  only where a template has a schema
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415
 
     file = f"{source.label}/{source.template.values_schema}"
     path = str(source.template.values_schema)
@@ -127,7 +129,14 @@ def check_schema(source: Source, values: dict[str, Any]) -> None:
     merged = without_nulls(merge_all([source.defaults, values]))
     try:
         schema = json.loads(source.files.read(path))
-        jsonschema.validate(merged, schema)
+        if not isinstance(schema, dict):
+            raise ConfigError("not a JSON Schema: expected an object", where=Location(file))
+        # With this registry a reference to another file is an error: jsonschema would fetch it from the network.
+        jsonschema.validate(merged, schema, registry=EMPTY_REGISTRY)
+    except (Unresolvable, RecursionError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, Unresolvable) else type(error).__name__
+        hint = "let each $ref lead to a definition in this file, and not back to itself; the file is UTF-8"
+        raise ConfigError(f"cannot use this JSON Schema: {reason}", where=Location(file), hint=hint) from None
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg}", where=Location(file, error.lineno)) from None
     except jsonschema.SchemaError as error:
