@@ -225,7 +225,7 @@ def test_a_trigger_job_has_only_what_gitlab_allows_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stages_and_prefixes_are_what_people_have(name: str) -> None:
-    for stage in ("deploy", "deploy:prod", "Build & push", "1. test"):
+    for stage in ("deploy", "deploy:prod", "Build & push", "1. test", ".pre", ".post"):
         assert {job["stage"] for job in resolved(filled(name, stage=stage)).values()} == {stage}
     assert list(resolved(filled(name, job_prefix="shop: "))) == [f"shop: {job}" for job in jobs_of(name)]
     for hidden in (".", ".hidden ", " .", "/"):

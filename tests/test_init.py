@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from headgate import __version__
+from headgate.report.terminal import WIDTH
 from headgate.scaffolding import SETUPS
 from support.cli import Ran, headgate
 from support.components import (
@@ -151,8 +152,16 @@ def test_the_apps_lines_are_five(tmp_path: Path) -> None:
         assert len(snippet(init(tmp_path / name, name)).splitlines()) + 1 == 5
 
 
+@pytest.mark.parametrize("setup", SETUPS)
+def test_the_steps_are_as_wide_as_a_terminal(tmp_path: Path, setup: str) -> None:
+    out = init(tmp_path, setup, "--flux").out.partition("What is to be done in GitLab")[2]
+    assert out
+    assert [line for line in out.splitlines() if len(line) > WIDTH] == []
+
+
+@pytest.mark.parametrize("setup", ["direct", "intake", "token"])
 def test_it_says_every_setting_by_its_name(tmp_path: Path, setup: str) -> None:
-    out = init(tmp_path, setup).out
+    out = " ".join(init(tmp_path, setup).out.split())
     assert "__" not in out
     for words in (
         "'Minimum role to use pipeline variables': No one allowed",
@@ -307,7 +316,8 @@ def test_flux_objects_for_each_environment(tmp_path: Path) -> None:
     settings = yaml.safe_load((tmp_path / "headgate.yaml").read_text())
     flux = {"fetch_interval": "1m", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
     assert settings["clusters"] == {name: {"flux": flux} for name in settings["environments"]}
-    assert "--hostname=gitlab.example.com --owner=acme --repository=manifests" in ran.out
+    shown = " ".join(ran.out.split())
+    assert "--hostname=gitlab.example.com --owner=acme --repository=manifests" in shown
     git(tmp_path, "init", "--quiet")
     assert headgate("status", "--manifests", str(commit_all(tmp_path))).code == 0
 

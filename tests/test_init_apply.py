@@ -210,7 +210,7 @@ def test_what_the_token_may_not_write_is_left_with_who_may(make: Make) -> None:
     assert ran.code == 1
     assert "left acme/shop: Settings > CI/CD > Job token permissions" in shown
     assert "GitLab does not show it to APPLY_TOKEN: a Maintainer of acme/shop sees it" in shown
-    assert "'CI/CD job token allowlist': add acme/manifests" in ran.out.partition("What is left to people:")[2]
+    assert "'CI/CD job token allowlist': add acme/manifests" in shown.partition("What is left to people:")[2]
     assert place.manifests.variables_role == "no_one_allowed"
     place.shop.members[place.max.id] = MAINTAINER
     assert place.init().code == 0

@@ -10,6 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from headgate.gitlab_settings.wanted import Layout, shown
+from headgate.report.terminal import WIDTH
 from headgate.scaffolding import steps_text
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from headgate.scaffolding import Installation
 
-_WIDTH = 118
 _SETTING = re.compile(r"   - \{([a-z_]+)\} ?(.*)")
 
 
@@ -59,11 +59,11 @@ def _is_there(name: str, places: Mapping[str, str]) -> bool:
 
 
 def _line(bullet: str, places: Mapping[str, str]) -> str:
+    """Return a setting as it is printed, as wide as a terminal."""
     found = _SETTING.match(bullet)
-    if found is None:
-        return bullet
-    if found[2]:
-        return bullet.replace(f"{{{found[1]}}} ", "", 1)
+    text = places[found[1]] if found and not found[2] else bullet.replace("   - ", "", 1)
+    text = text.replace(f"{{{found[1]}}} ", "", 1) if found else text
     options = {"break_long_words": False, "break_on_hyphens": False}
-    lines = textwrap.wrap(places[found[1]], _WIDTH, initial_indent="   - ", subsequent_indent="     ", **options)  # type: ignore[arg-type]
+    text = " ".join(text.split())
+    lines = textwrap.wrap(text, WIDTH, initial_indent="   - ", subsequent_indent="     ", **options)  # type: ignore[arg-type]
     return "\n".join(lines) + "\n"
