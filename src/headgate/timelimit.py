@@ -42,9 +42,10 @@ class TimeLimit:
             timer.cancel()
 
     def watch(self, connection: socket.socket) -> None:
-        """Keep a handle of a connection."""
+        """Keep a handle of a connection. Raises TimeoutError, and closes it, when the time is over."""
         with self._lock:
             if self.is_over:
+                connection.close()
                 raise TimeoutError
             self._handles.append(connection.dup())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from requests import Response
 
     from headgate.model.settings import GitLabSettings
+    from headgate.timelimit import TimeLimit
 
 _SECONDS = 30
+_TOTAL_SECONDS = 300
+"""For one request with all its tries, also where a byte comes now and then."""
 _RETRIES = 4
 _NOT_FOUND = 404
 _MAX_PAGES = 1000
@@ -32,6 +36,7 @@ class GitLab:
     url: str
     token: str
     _client: Gitlab = field(repr=False)
+    _limit: TimeLimit = field(repr=False)
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return the resource at a path below ``/api/v4``. Raises GitLabError."""
@@ -107,7 +112,8 @@ class GitLab:
         from requests.exceptions import RequestException, SSLError  # noqa: PLC0415
 
         try:
-            return request()
+            with self._limit(_TOTAL_SECONDS):
+                return request()
         except GitlabError as error:
             raise self._refusal(verb, path, error.response_code or 0, _error_text(error.error_message)) from None
         except (RequestException, ValueError, RecursionError) as error:
@@ -177,6 +183,8 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     from gitlab import Gitlab  # noqa: PLC0415  0.2 s
     from requests.utils import get_environ_proxies  # noqa: PLC0415
 
+    from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415  it loads requests
+
     private, job = (None, secret) if is_job_token else (secret, None)
     client = Gitlab(
         url,
@@ -190,7 +198,12 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     client.session.max_redirects = 0  # a redirect to another host would receive the token
     # One host: what the environment says of it is read here, not anew for each request, which takes as long as sending.
     client.session.trust_env, client.session.proxies = False, get_environ_proxies(url)
-    return GitLab(url, token, client)
+    limit = TimeLimit()
+    for scheme in ("https://", "http://"):
+        client.session.mount(scheme, TimedAdapter(limit))
+    connected = GitLab(url, token, client, limit)
+    weakref.finalize(connected, limit.close)
+    return connected
 
 
 def connect_by_variable(settings: GitLabSettings | None, variable: str, environ: Mapping[str, str]) -> GitLab | None:

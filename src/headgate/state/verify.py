@@ -172,8 +172,8 @@ def without(verifications: Sequence[Verification], files: Collection[str]) -> li
     return [verification for verification in remaining if verification.differences]
 
 
-_APPLIED = (".yaml", ".yml", ".json", "/Kustomization")
-"""The endings of file names that Flux and Kustomize read."""
+_APPLIED = (".yaml", ".yml", ".json", "/Kustomization", "/.sourceignore")
+"""The endings of file names that Flux and Kustomize read. What the last one excludes leaves the cluster."""
 
 
 def _nearest_output(path: str, outputs: Mapping[str, str]) -> str | None:
