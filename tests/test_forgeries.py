@@ -438,6 +438,19 @@ def test_token_that_merge_requests_can_see_stops_the_run(trust: Trust) -> None:
     refused(trust.run(other, {}), UNTRUSTED, "HEADGATE_TOKEN is visible")
 
 
+def test_token_that_a_merge_request_of_a_protected_branch_can_see_is_hidden_enough(trust: Trust) -> None:
+    """GitLab's own setting, on in new projects: both branches must be protected, and of one project."""
+    token = trust.manifests.variables["HEADGATE_TOKEN"].value
+    made = _merge_request(trust, {"README.md": "x"}, branch="release")
+    refused(trust.run(made.jobs[0], {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
+    trust.manifests.protected_branches["release"] = Protection(push=MAINTAINER, merge=MAINTAINER)
+    made.status = made.jobs[0].status = "running"
+    ended = trust.run(made.jobs[0], {"HEADGATE_TOKEN": token})
+    assert (ended.code, ended.moved) == (0, []), ended.out
+    other = trust.job("push", trust.max, ref="refs/workloads/1")
+    refused(trust.run(other, {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
+
+
 def test_merge_request_cannot_lift_its_own_limits(trust: Trust) -> None:
     many = "".join(f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{index}}}\n" for index in range(9))
     trust.change(files={"deploy/shop.yaml": DEPLOYMENT.replace("IMAGE", trust.image), "deploy/many.yaml": many})

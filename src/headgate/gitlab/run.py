@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate.dependencies.download import DownloadAccess, host_of
 from headgate.errors import ConfigError, GitLabError, Location, UntrustedError
-from headgate.gitlab.api import connect, path_of
+from headgate.gitlab.api import connect, merge_request_path, path_of
 from headgate.gitlab.identity import branch, running_job
 from headgate.landing.trailer import INTENT
 from headgate.paths import SETTINGS
@@ -159,16 +159,30 @@ def _check_hidden(gitlab: GitLab, job: RunningJob) -> None:
 
     https://docs.gitlab.com/ci/variables/#protect-a-cicd-variable
     """
-    is_open = job.source == "merge_request_event" or job.ref.startswith("refs/")
-    if not is_open and not job.is_tag:
-        source = branch(gitlab, job.project, job.ref)
-        is_open = source is None or not source["protected"]
-    if is_open:
+    if job.is_tag:
+        return
+    name = _source_branch(gitlab, job)
+    source = branch(gitlab, job.project, name) if name else None
+    if source is None or not source["protected"]:
         raise UntrustedError(
             f"HEADGATE_TOKEN is visible to a pipeline of {job.ref}, which is not protected: whoever can push there can "
             "read it",
             hint="set 'Protect variable' for it (Settings, CI/CD, Variables), and replace the token",
         )
+
+
+def _source_branch(gitlab: GitLab, job: RunningJob) -> str:
+    """Return the branch of this project that a pipeline runs for; empty for another project's.
+
+    New projects let pipelines of merge requests between two protected branches see what protected branches see:
+    https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/#control-access-to-protected-variables-and-runners.
+    """
+    if not job.ref.startswith("refs/"):
+        return job.ref
+    if not job.ref.startswith("refs/merge-requests/"):
+        return ""
+    request = gitlab.get(merge_request_path(job.project, job.merge_request))
+    return str(request["source_branch"]) if request["source_project_id"] == job.project else ""
 
 
 def check_settings(settings: Settings, event: Event) -> None:
