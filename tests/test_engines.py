@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.errors import ConfigError, RenderError
+from headgate.errors import ConfigError, RenderError, YamlError
 from support.gitlab.web import Answer, Request, Server
 from support.manifests import ManifestRepository
 from support.templates import config_map, template
@@ -31,6 +31,15 @@ def test_nothing_to_render(manifests: ManifestRepository) -> None:
     ran = manifests.hydrate()
     assert ran.code == RenderError.code
     assert "templates/web: nothing to render" in ran.err
+
+
+def test_tabs_are_said_to_be_no_indentation(manifests: ManifestRepository) -> None:
+    template(manifests, {"a.yaml": config_map("a", x="y")})
+    manifests.write({"apps/web/values.yaml": "web:\n\treplicas: 2\n"})
+    ran = manifests.hydrate()
+    assert ran.code == YamlError.code
+    assert "apps/web/values.yaml:2: not YAML" in ran.err
+    assert "indent with spaces, not with tabs" in ran.err
 
 
 def test_values_schema_of_a_template(manifests: ManifestRepository) -> None:

@@ -96,9 +96,12 @@ class Failure:
         """Return the error. ``named`` maps a file to its name in the repository, ``label`` is the default place."""
         file = named(self.file) if self.file else label
         where = Location(file, self.line) if file else None
-        return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=self.hint)
+        hint = self.hint or (_NO_TOKEN_HINT if self.message.endswith(_NO_TOKEN) else "")
+        return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=hint)
 
 
+_NO_TOKEN = "found character that cannot start any token"
+_NO_TOKEN_HINT = "indent with spaces, not with tabs; quote a value that begins with @, % or a backquote"
 _ERRORS: dict[str, type[HeadgateError]] = {
     "yaml": YamlError,
     "config": ConfigError,
