@@ -96,12 +96,12 @@ class Failure:
         """Return the error. ``named`` maps a file to its name in the repository, ``label`` is the default place."""
         file = named(self.file) if self.file else label
         where = Location(file, self.line) if file else None
-        hint = self.hint or (_NO_TOKEN_HINT if self.message.endswith(_NO_TOKEN) else "")
+        hint = self.hint or (_STRAY_HINT if self.message.endswith(_STRAY) else "")
         return _ERRORS.get(self.kind, RenderError)(self.message, where=where, hint=hint)
 
 
-_NO_TOKEN = "found character that cannot start any token"
-_NO_TOKEN_HINT = "indent with spaces, not with tabs; quote a value that begins with @, % or a backquote"
+_STRAY = "found character that cannot start any token"
+_STRAY_HINT = "indent with spaces, not with tabs; quote a value that begins with @, % or a backquote"
 _ERRORS: dict[str, type[HeadgateError]] = {
     "yaml": YamlError,
     "config": ConfigError,
