@@ -32,6 +32,15 @@ def test_what_people_wrote_stays(before: str, after: str) -> None:
     assert updated_description(again, ProposalMetadata(commit="d" * 40), "two", "") == again
 
 
+def test_what_people_wrote_never_makes_it_too_long_for_gitlab() -> None:
+    """Who fills a description would else keep every later run from changing it."""
+    for text in ("x" * 1_048_576, f"{'x' * 600_000}\n\n{updated_description('', MARKS, 'one')}\n\n{'y' * 440_000}"):
+        found = updated_description(text, MARKS, "the text" * 10_000, "frozen")
+        assert len(found) <= 1_000_010
+        assert read_metadata(found) == MARKS
+        assert "the text" in found
+
+
 def test_only_the_notice_changes() -> None:
     first = updated_description("mine", MARKS, "the text", "frozen by somebody")
     thawed = updated_description(first, ProposalMetadata(commit="a" * 40), notice="")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _BEGIN = re.compile(r"<!-- headgate:begin((?: [a-z]+=[\w.,:-]*)*) -->")
 _TEXT = "<!-- headgate:text -->"
 _END = "<!-- headgate:end -->"
+_MAX_LENGTH = 1_000_000
+"""Characters, of GitLab's 1,048,576: https://docs.gitlab.com/administration/instance_limits/."""
 _FORMAT = "2"
 """The version of the section. A new one rewrites the descriptions of all open merge requests."""
 
@@ -72,8 +74,11 @@ def updated_description(
     """
     before, old_notice, old_text, after = _split(description)
     shown_notice = old_notice if notice is None else notice
-    section = [_begin(metadata), shown_notice, _TEXT, old_text if text is None else text, _END]
-    return "\n\n".join(filter(None, [before, "\n\n".join(filter(None, section)), after]))
+    parts = [_begin(metadata), shown_notice, _TEXT, old_text if text is None else text, _END]
+    section = "\n\n".join(filter(None, parts))
+    room = max(0, _MAX_LENGTH - len(section))  # GitLab refuses what is longer, so that nothing of ours could be said
+    before = before[:room]
+    return "\n\n".join(filter(None, [before, section, after[: room - len(before)]]))
 
 
 def notice_of(description: str) -> str:
