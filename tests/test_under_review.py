@@ -147,3 +147,103 @@ def test_branches_of_any_name_that_git_takes_stop_nothing(stage: Stage) -> None:
     write_app(stage, {"deploy/web.yaml": replicas(5)})
     assert stage.deliver(to=stage.remote.as_uri()).code == 0
     assert "replicas: 5" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
+
+
+@pytest.mark.parametrize("change", ["its branch goes", "the default branch changes below it"])
+def test_a_roll_back_under_review_is_proposed_again_by_a_run_that_nobody_asked_for(stage: Stage, change: str) -> None:
+    """It pins the app, which keeps automatic runs from hydrating it; the proposal was decided, so that is no reason."""
+    merge_proposal(stage)
+    assert stage.run("roll-back", "web", "--environment", "production", "--reason", "slow", "--by", "Eve").code == 0
+    landed = stage.show("main", f"{RELEASES}/release.yaml")
+    yaml_file = "deploy/production/web/deployment.apps-web.yaml"
+    if change == "its branch goes":
+        git(stage.remote, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    else:
+        edit(stage, {yaml_file: f"{stage.show('main', yaml_file)}# by hand\n"})
+    assert stage.run("rehydrate").code == 0
+    assert stage.show("main", f"{RELEASES}/release.yaml") == landed, "only a merge lands it"
+    assert "replicas" not in stage.show(BRANCH, yaml_file)
+    assert yaml.safe_load(stage.show(BRANCH, f"{RELEASES}/release.yaml"))["pin"]["by"] == "Eve"
+
+
+def edit(stage: Stage, changed: dict[str, str | None]) -> None:
+    """Change or delete files and folders on the default branch, as a person does."""
+    work = stage.manifests.path
+    git(work, "fetch", "--quiet", "origin")
+    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+    for path in [path for path, text in changed.items() if text is None]:
+        git(work, "rm", "-r", "--quiet", path)
+    stage.manifests.write({path: text for path, text in changed.items() if text is not None}).commit("By hand")
+    git(work, "push", "--quiet", "origin", "main")
+
+
+def test_where_nobody_reviews_any_more_what_is_proposed_lands(stage: Stage) -> None:
+    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    assert stage.run("rehydrate").code == 0
+    assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
+    assert files(stage, f"{RELEASES}/proposed") == []
+    assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
+
+
+def test_where_nobody_reviews_any_more_a_freeze_holds_what_is_proposed(stage: Stage) -> None:
+    assert stage.run("freeze", "production", "--reason", "audit", "--by", "Eve").code == 0
+    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    assert stage.run("rehydrate").code == 0
+    assert files(stage, f"{RELEASES}/proposed") != []
+    assert stage.run("thaw", "production").code == 0
+    assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
+
+
+@pytest.mark.parametrize("first", ["a run that nobody asked for", "a hand-off"])
+def test_where_nobody_reviews_any_more_a_roll_back_stays_a_persons_word(stage: Stage, first: str) -> None:
+    merge_proposal(stage)
+    assert stage.run("roll-back", "web", "--environment", "production", "--reason", "slow", "--by", "Eve").code == 0
+    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    if first == "a hand-off":
+        write_app(stage, {"deploy/web.yaml": replicas(4)})
+        assert "held: a roll-back by Eve is under review: slow" in stage.deliver().out
+    assert stage.run("rehydrate").code == 0
+    assert "replicas" not in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
+    assert yaml.safe_load(stage.show("main", f"{RELEASES}/release.yaml"))["pin"]["by"] == "Eve"
+    assert (files(stage, f"{RELEASES}/held") != []) == (first == "a hand-off"), "that goes on with unpin"
+    assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
+
+
+@pytest.mark.parametrize("gone", ["the app", "the environment of the app", "renamed"])
+def test_a_branch_whose_app_and_environment_a_person_took_away_goes(stage: Stage, gone: str) -> None:
+    app = stage.show("main", "apps/web/app.yaml")
+    if gone == "the app":
+        edit(stage, {"apps/web": None})
+    elif gone == "renamed":
+        work = stage.manifests.path
+        git(work, "fetch", "--quiet", "origin")
+        git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+        git(work, "mv", "apps/web", "apps/shop")
+        stage.manifests.commit("Rename")
+        git(work, "push", "--quiet", "origin", "main")
+    else:
+        edit(stage, {RELEASES: None, "headgate.yaml": SETTINGS + "  dev: {takes: {branch: main}, delivery: commit}\n"})
+        edit(stage, {"apps/web/app.yaml": f"{app}\nenvironments: [dev]\n"})
+    assert stage.run("refresh").code == 0
+    assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
+    edit(stage, {"apps/web/app.yaml": app, **({"apps/shop": None} if gone == "renamed" else {})})
+    write_app(stage, {"deploy/web.yaml": replicas(6)})
+    assert stage.deliver().code == 0
+    assert "replicas: 6" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml"), "it begins anew"
+
+
+@pytest.mark.parametrize("kept", ["somebody's commit", "a broken app.yaml", "another name"])
+def test_a_branch_that_may_be_somebodys_stays_when_its_app_goes(stage: Stage, kept: str) -> None:
+    branch = BRANCH
+    if kept == "somebody's commit":
+        push_to_the_branch(stage)
+    if kept == "another name":
+        branch = "headgate/notes"
+        git(stage.remote, "update-ref", f"refs/heads/{branch}", "main")
+    if kept == "a broken app.yaml":
+        edit(stage, {"apps/web/app.yaml": "project: [x\n", RELEASES: None})
+    else:
+        edit(stage, {"apps/web": None})
+    head = git(stage.remote, "rev-parse", branch)
+    stage.run("refresh")
+    assert git(stage.remote, "rev-parse", branch) == head

@@ -43,7 +43,8 @@ Target = tuple["AppRecord", str]
 class HydrateOptions:
     """Options of a hydration: render everything, and pass the guards or the lock.
 
-    ``explicit`` also hydrates what is pinned or frozen. ``trusted`` is a tree whose records are believed: a folder
+    ``explicit`` also hydrates what is pinned or frozen; so are the apps of ``decided``, whose step was decided with the
+    holds in view. ``trusted`` is a tree whose records are believed: a folder
     that differs from it is rendered, whatever its own record says. ``closed`` are environments that are now outside
     their windows. ``cache`` is for callers that retry, ``results`` has what other jobs rendered. ``today`` ends waivers
     of findings; ``repeats_findings``: also those that the landed YAML has already.
@@ -53,6 +54,7 @@ class HydrateOptions:
     allow_removals: bool = False
     upgrade: bool = False
     explicit: bool = False
+    decided: frozenset[Owner] = frozenset()
     trusted: Tree | None = None
     closed: frozenset[str] = frozenset()
     cache: RenderCache = field(default_factory=RenderCache, compare=False)
@@ -168,7 +170,8 @@ def _settled(
     )
     try:
         hold = plan.hold_reason or (f"{plan.environment} is outside of its windows" if is_closed else "")
-        if hold and not options.explicit and read_record(tree, folder).inputs != plan.inputs:
+        is_decided = options.explicit or (plan.record.name, plan.environment) in options.decided
+        if hold and not is_decided and read_record(tree, folder).inputs != plan.inputs:
             if not options.trusts(tree, folder):
                 raise GuardError(
                     "its final YAML differs from the default branch, and a held app is not rendered",

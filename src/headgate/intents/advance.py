@@ -36,12 +36,12 @@ def hold_of(app: AppInEnvironment, landed: Released, pending: Pending) -> Hold |
     pin = landed.release.pin
     if pin is not None:
         return Hold(reason=f"pinned by {pin.by}: {pin.reason}", keeps_proposal=False)
+    proposal = pending.proposal
+    if proposal is not None and proposal.by_person:  # also where nobody reviews any more
+        return Hold(reason=proposal.by_person)
     if not app.is_reviewed:
         reason = closed_reason(app.state, app.environment)
         return Hold(reason=reason) if reason else None
-    proposal = pending.proposal
-    if proposal is not None and proposal.by_person:
-        return Hold(reason=proposal.by_person)
     foreign = app.state.branches.problem(app.branch, proposal.record if proposal else None)
     return Hold(reason=foreign, yields=False) if foreign else None
 
@@ -169,7 +169,8 @@ def _with_template(app: AppInEnvironment, after: Released, brought: Sequence[Gro
 def _is_up_to_date(app: AppInEnvironment, proposal: Proposal, step: Step) -> bool:
     """Whether an open proposal is what this step would propose, and nobody changed its branch."""
     return (
-        proposal.record.replaces == replaced(app.state.tree, app.folder, app.output)
+        app.is_reviewed
+        and proposal.record.replaces == replaced(app.state.tree, app.folder, app.output)
         and step.decision is not None
         and step.decision.branch_matches
         and proposal.record.inputs == _inputs(app, step.changes)

@@ -48,9 +48,9 @@ class Refresh:
             failing_alone(record.name, name, partial(refresh_step, state.at(record, name))) for record, name in pairs
         ]
         owners = {(record.name, name) for record, name in pairs}
-        others = [(record.name, name) for record, name in state.configuration.pairs()]
-        branches = [review_branch(*owner) for owner in others if owner not in owners]
-        return Applied(steps, leftover_branches=state.branches.leftovers(branches))
+        idle = [owner for record, name in state.configuration.pairs() if (owner := (record.name, name)) not in owners]
+        leftovers = state.branches.leftovers([review_branch(*owner) for owner in idle])
+        return Applied(steps, leftover_branches=(*leftovers, *state.branches.unconfigured(state.configuration)))
 
 
 def has_pending(app: AppInEnvironment) -> bool:
@@ -67,13 +67,13 @@ def refresh_step(app: AppInEnvironment) -> Step:
 
 
 def _decided_again(app: AppInEnvironment, proposal: Proposal) -> Step:
-    """Propose a person's decision again, if its proposal is out of date."""
+    """Propose a person's decision again, if its proposal is out of date; land it where nobody reviews any more."""
     unchanged = Step(app.name, app.environment, hydrates=False)
     tree, branches = app.state.tree, app.state.branches
     if branches.problem(app.branch, proposal.record):
         return unchanged
     is_current = proposal.record.replaces == replaced(tree, app.folder, app.output)
-    if is_current and branches.matches(app.branch, proposal.record):
+    if app.is_reviewed and is_current and branches.matches(app.branch, proposal.record):
         return unchanged
     if proposal.decided is None:
         runs_in = app.record.environments(app.state.configuration.settings)

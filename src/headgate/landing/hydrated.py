@@ -49,7 +49,8 @@ def hydrate_intent(
     applied = intent.apply(state)
     environments = {} if state.in_review else state.configuration.settings.environments
     closed = frozenset(name for name, settings in environments.items() if not is_open(settings.windows, state.now))
-    options = replace(options, explicit=intent.explicit, closed=closed)
+    decided = frozenset(step.owner for step in applied.steps if step.decision is not None)
+    options = replace(options, explicit=intent.explicit, closed=closed, decided=decided)
     prefetch(state.tree, [_folder(state.configuration, step) for step in applied.steps if step.removes])
     steps = list(applied.steps)
     failures: dict[Owner, HeadgateError] = {}

@@ -143,7 +143,8 @@ def _keep_proposal(state: State, step: Step, outcome: Outcome) -> tuple[Step, Ou
 
 def _late_hold(state: State, step: Step, decision: Decision, outcome: Outcome) -> str:
     """Return why the final YAML holds a step after all; empty when it goes on."""
+    if not state.reviews(*step.owner):
+        return ""
     if outcome.state == "changed" and decision.is_proposed_already(outcome):
         return EQUAL_TO_PROPOSED
-    by_review = state.has_records_apart and state.reviews(*step.owner)
-    return CHANGES_NOTHING if by_review and outcome.state == "unchanged" and decision.brought else ""
+    return CHANGES_NOTHING if state.has_records_apart and outcome.state == "unchanged" and decision.brought else ""

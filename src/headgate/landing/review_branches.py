@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from headgate.config import parse_record
 from headgate.errors import HeadgateError
 from headgate.landing.proof import has_our_wording
-from headgate.landing.workspace import fetch_proposed
+from headgate.landing.workspace import fetch_proposed, read_proposal
 from headgate.model import ProposalRecord
-from headgate.paths import APPS, ENVIRONMENTS, LOCK, OURS, environment_of, group_branch, review_branch
+from headgate.paths import APPS, ENVIRONMENTS, LOCK, OURS, app_of, environment_of, group_branch, review_branch
 from headgate.releases.pending import PROPOSAL, PROPOSED
 from headgate.repository import git
 from headgate.repository.difference import changed_files
@@ -23,6 +23,7 @@ from headgate.repository.difference import changed_files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Tree
 
@@ -98,6 +99,37 @@ class ReviewBranches:
         existing = [branch for branch in branches if self.head(branch)]
         self.read_ahead(existing)
         return tuple(branch for branch in existing if self._is_leftover(branch, self.head(branch)))
+
+    def unconfigured(self, configuration: Configuration) -> tuple[str, ...]:
+        """Return the branches with a commit of Headgate's whose app and environment a person took away.
+
+        Their records went with the app's folder, or moved with it. An app whose app.yaml is broken keeps its branch.
+        """
+        unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
+        configured = {review_branch(record.name, environment) for record, environment in configuration.pairs()}
+        heads = [ref.removeprefix("refs/heads/") for ref in self._workspace.branch_heads()]
+        left = [
+            branch
+            for branch in heads
+            if branch.startswith(OURS)
+            and (app := app_of(branch))
+            and app not in unread
+            and branch not in configured
+            and branch not in self.records
+        ]
+        self.read_ahead(left)
+        return tuple(branch for branch in left if self._was_recorded(branch))
+
+    def _was_recorded(self, branch: str) -> bool:
+        """Whether Headgate made a branch's commit, and recorded its changes on the commit below it."""
+        head = self.head(branch)
+        if not self.made_by_headgate(branch, head):
+            return False
+        if self._workspace.has_records_apart:  # the commit below has none
+            return self._workspace.prover is not None
+        below = read_proposal(self._workspace, branch, head).base
+        record = recorded_proposals(below.only(path for path in below.paths(APPS) if _branch_of(path) == branch))
+        return branch in record and record[branch].changes == self._changes_id(head)
 
     def _is_leftover(self, branch: str, head: str) -> bool:
         if not self.made_by_headgate(branch, head):
