@@ -387,3 +387,10 @@ def test_a_rejection_is_forgotten_when_that_very_version_runs_or_the_part_is_gon
     landed = compose(NOTHING, [group(["web"], 2), group(["api"], 1)])
     assert list(cleaned(landed, Pending(rejected=rejected), KNOWN).rejected) == ["api"]
     assert list(cleaned(NOTHING, Pending(rejected=rejected), KNOWN).rejected) == ["web", "api"]
+
+
+@pytest.mark.parametrize("digest", [1, 2])
+def test_a_rejection_is_of_a_commit_and_a_digest(digest: int) -> None:
+    landed = compose(NOTHING, [group(["web"], 1)])
+    rejected = {"web": Rejection(commit=f"{1:040x}", ref="refs/heads/main", digest=f"sha256:{digest:064x}")}
+    assert bool(cleaned(landed, Pending(rejected=rejected), KNOWN).rejected) == (digest != 1)

@@ -177,3 +177,17 @@ def test_beside_a_version_that_failed_it_is_held_too(repository: Repository) -> 
     assert (ran.code, "neither is an ancestor of the other" in ran.out) == (0, True)
     assert repository.stage.show("main", "apps/web/releases/dev/failed/config/group.yaml")
     assert repository.running() == 2
+
+
+def test_a_rebuild_that_a_person_discarded_stays_so_and_what_runs_of_its_commit_is_no_such_version(
+    repository: Repository,
+) -> None:
+    """A rejection is of a commit and a digest: the job that brought what runs may run again."""
+    image = f"{IMAGE}:2@sha256:{9:064d}"
+    rebuild = ("--commit", repository.main)
+    assert "held" in repository.stage.deliver(*rebuild, image=image).out
+    assert repository.person("discard-held").code == 0
+    assert repository.hand_off(repository.main).code == 0, "it runs"
+    refused = repository.stage.deliver(*rebuild, image=image)
+    assert (refused.code, "was rejected by Eve" in refused.err) == (RefusedError.code, True)
+    assert repository.running() == 2

@@ -94,6 +94,20 @@ def test_tags_are_ordered_by_their_version(stage: Stage) -> None:
     assert running(stage, branch, "production") == "3"
 
 
+def test_a_version_follows_a_tag_without_one(stage: Stage) -> None:
+    """Else the first tag, which nothing is compared with, would keep each later one away, whatever people do."""
+    early, first, second = build(stage, 0), build(stage, 1), build(stage, 2)
+    for tag, commit in {"v0.9.0": early, "v1": first, "v1.1.0": second}.items():
+        git(stage.app, "tag", tag, commit)
+    assert hand_off(stage, first, 1, ref="refs/tags/v1").code == 0
+    late = hand_off(stage, early, 0, ref="refs/tags/v0.9.0")
+    assert (late.code, "superseded" in late.out) == (0, True)
+    assert hand_off(stage, second, 2, ref="refs/tags/v1.1.0").code == 0
+    assert running(stage, "headgate/production/web", "production") == "2"
+    refused = hand_off(stage, build(stage, 3), 3, ref="refs/tags/v2")
+    assert (refused.code, "refs/tags/v2 has no version such as 1.2.3" in refused.err) == (RefusedError.code, True)
+
+
 def test_parts_are_ordered_each_on_its_own(stage: Stage) -> None:
     images = f"images: {{web: {{repository: {IMAGE}, tag: 'web-*'}}, api: {{repository: {IMAGE}, tag: 'api-*'}}}}"
     stage.manifests.app("web", f"project: acme/web\n{images}\ntemplate: web\n").write(

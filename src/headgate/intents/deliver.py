@@ -152,10 +152,13 @@ class Deliver:
 
     def _check_not_rejected(self, acceptance: Acceptance, pending: Pending) -> None:
         """Raise RefusedError when a person rejected this version."""
-        names = [*acceptance.images, *([CONFIG] if acceptance.config else [])]
-        for name in names:
+        digests = {name: image.digest for name, image in acceptance.images.items()}
+        for name in [*digests, *([CONFIG] if acceptance.config else [])]:
             rejection: Rejection | None = pending.rejected.get(name)
-            if rejection is not None and rejection.commit == self.hand_off.commit:
+            if rejection is not None and (rejection.commit, rejection.digest) == (
+                self.hand_off.commit,
+                digests.get(name),
+            ):
                 actor = f" by {rejection.by}" if rejection.by else ""
                 request = f", with {rejection.request}" if rejection.request else ""
                 raise RefusedError(

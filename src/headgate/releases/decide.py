@@ -25,7 +25,7 @@ from headgate.releases.release import parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from headgate.model import FailureRecord, ProposalRecord
+    from headgate.model import FailureRecord, Newest, ProposalRecord, Rejection
     from headgate.releases.pending import Group
     from headgate.releases.release import Released
 
@@ -219,7 +219,7 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
     rejected = {
         name: rejection
         for name, rejection in pending.rejected.items()
-        if name in known and not (name in newest and newest[name].commit == rejection.commit)
+        if name in known and not (name in newest and _is_same(newest[name], rejection))
     }
     return replace(
         pending,
@@ -229,6 +229,10 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
         failed=left(pending.failed),
         rejected=rejected,
     )
+
+
+def _is_same(newest: Newest, rejection: Rejection) -> bool:
+    return (newest.commit, newest.digest) == (rejection.commit, rejection.digest)
 
 
 def withdrawn(pending: Pending, reason: str) -> Pending:

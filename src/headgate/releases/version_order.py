@@ -188,6 +188,8 @@ def compare_versions(new: SourceVersion, old: SourceVersion, history: CommitHist
 def _by_tags(hand_off: SourceVersion, newest: SourceVersion, history: CommitHistory | None) -> Comparison | None:
     """Compare by the versions of tags; None when ancestry decides. Two version tags need no history."""
     if hand_off.ref.startswith(_TAGS) and newest.ref.startswith(_TAGS):
+        if history is not None and _version(newest.ref) is None and _version(hand_off.ref) is not None:
+            return None  # nothing orders the tag without a version, so that any version may follow it
         return by_version(hand_off.ref, newest.ref)
     if history is None:
         return None
