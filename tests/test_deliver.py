@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headgate.errors import ArgumentError, DirtyError, GitError, RefusedError, UnsafeFileError
+from headgate.errors import ArgumentError, ConflictError, DirtyError, GitError, RefusedError, UnsafeFileError
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, DIGEST, HEADGATE_YAML, git
 from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, replicas, write_app
@@ -373,3 +373,11 @@ def test_app_environments_of_both_deliveries_land_in_one_push(stage: Stage) -> N
     assert stage.deliver().code == 0
     assert len(stage.log()) == 3
     assert git(stage.remote, "rev-parse", "headgate/production/web~") == git(stage.remote, "rev-parse", "main")
+
+
+def test_a_checkout_on_a_branch_that_the_remote_lacks_says_so(stage: Stage) -> None:
+    git(stage.manifests.path, "switch", "--quiet", "--create", "feat/ü;x")
+    ran = headgate("freeze", "dev", "--reason", "a talk", "--by", "Eve", "--manifests", str(stage.manifests.path))
+    assert ran.code == ConflictError.code
+    assert "the branch feat/ü;x of this checkout is not in " in ran.err
+    assert "push it there first, or check out the default branch" in ran.err

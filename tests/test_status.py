@@ -226,3 +226,50 @@ def test_canonical_releases_are_compared_by_what_runs(manifests: ManifestReposit
 def test_ages_are_told_in_one_unit(seconds: int, told: str) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert age(now - timedelta(seconds=seconds), now) == told
+
+
+def held_groups(fleet: ManifestRepository, **groups: str) -> None:
+    """Put versions on record as held for web in dev, by the name of their image."""
+    images = yaml.safe_load((fleet.path / "apps/web/releases/dev/release.yaml").read_text())["images"]
+    for name, tag in groups.items():
+        group = {"images": {name: {**images["web"], "tag": tag}}, "reasons": ["pinned by ada: it is broken"]}
+        fleet.write({f"apps/web/releases/dev/held/{name}/group.yaml": yaml.safe_dump(group)})
+    fleet.commit("Held")
+
+
+def test_what_is_held_of_several_images_has_their_names(fleet: ManifestRepository) -> None:
+    two = "images: {web: registry.example.com/acme/web, api: registry.example.com/acme/api}\n"
+    fleet.app("web", f"{two}project: acme/web\ntemplate: web\n")
+    held_groups(fleet, api="3", web="2")
+    text = " ".join("\n".join(lines(fleet.path, "web")).split())
+    assert "api 3 is held: pinned by ada: it is broken; web 2 is held: pinned" in text
+
+
+def test_what_ends_each_hold_stands_below_the_table(fleet: ManifestRepository) -> None:
+    release = fleet.path / "apps/web/releases/dev/release.yaml"
+    pin = f"pin: {{by: ada, reason: it is broken, since: '{'0' * 40}'}}\n"
+    fleet.write({"apps/web/releases/dev/release.yaml": release.read_text() + pin})
+    held_groups(fleet, web="2")
+    assert lines(fleet.path)[-3:] == [
+        "pinned until: headgate unpin web --environment dev",
+        "held or failed goes on at once with: headgate deliver-held web --environment dev",
+        "held or failed is dropped with: headgate discard-held web --environment dev",
+    ]
+    other = fleet.path / "apps/web/releases/production/release.yaml"
+    fleet.write({"apps/web/releases/production/release.yaml": other.read_text() + pin}).commit("Pin")
+    assert "pinned until: headgate unpin APP --environment ENVIRONMENT" in lines(fleet.path)
+
+
+def test_a_persons_proposal_shows_as_what_it_is(fleet: ManifestRepository) -> None:
+    folder = "apps/web/releases/dev/proposed"
+    record = "changes: x\nactor: Eve\n"
+    fleet.write({f"{folder}/proposal.yaml": f"kind: removal\n{record}"}).commit("On record")
+    found = lines(fleet.path, "web")
+    assert found[1].endswith("proposed: removal by Eve")
+    assert "under review until somebody merges or closes it: headgate/dev/web" in found
+    release = (fleet.path / "apps/web/releases/dev/release.yaml").read_text().replace("'1.0'", "'0.9'")
+    fleet.write({f"{folder}/proposal.yaml": f"kind: roll-back\nreason: slow\n{record}"})
+    fleet.write({f"{folder}/release.yaml": release}).commit("On record")
+    assert "proposed: roll-back to 0.9 by Eve: slow" in " ".join("\n".join(lines(fleet.path, "web")).split())
+    decision = {"kind": "roll-back", "by": "Eve", "reason": "slow"}
+    assert status(fleet.path)["web", "dev"]["proposed"]["decision"] == decision

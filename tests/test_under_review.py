@@ -247,3 +247,13 @@ def test_a_branch_that_may_be_somebodys_stays_when_its_app_goes(stage: Stage, ke
     head = git(stage.remote, "rev-parse", branch)
     stage.run("refresh")
     assert git(stage.remote, "rev-parse", branch) == head
+
+
+def test_what_is_held_says_what_holds_it_now(stage: Stage) -> None:
+    merge_proposal(stage)
+    assert stage.run("remove", "web", "--environment", "production", "--by", "Eve").code == 0
+    write_app(stage, {"deploy/web.yaml": replicas(5)})
+    assert stage.deliver().code == 0
+    assert stage.run("roll-back", "web", "--environment", "production", "--reason", "slow", "--by", "Ada").code == 0
+    group = yaml.safe_load(stage.show("main", f"{RELEASES}/held/config/group.yaml"))
+    assert group["reasons"] == ["a roll-back by Ada came before it"], "and no longer the removal, whose place it took"

@@ -185,6 +185,11 @@ def refreshed(workspace: Workspace, newest: str = "") -> Workspace:
         return workspace.at(git.head(workspace.repository))
     if not workspace.is_checkout:
         return workspace.at(fetch(workspace.repository, workspace.remote, newest or ref))
+    if ref not in workspace.at(workspace.base).branch_heads():
+        raise ConflictError(
+            f"the branch {workspace.branch} of this checkout is not in {workspace.remote}",
+            hint="push it there first, or check out the default branch",
+        )
     newest, base = fetch(workspace.repository, workspace.remote, ref, depth=0), git.head(workspace.repository)
     if not is_ancestor(workspace.repository, base, newest):
         raise ConflictError("the checkout has unpushed commits", hint="push or drop them first")

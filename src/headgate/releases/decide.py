@@ -188,7 +188,7 @@ def decide(
     goes_on = arriving is not None and (hold is None or (explicit and hold.yields))
     return Wanted(
         landed=landed,
-        pending=_explained(before, refusal) if hold is None else before,
+        pending=_explained(before, lambda group: hold.reason if hold is not None else refusal(group)),
         brings=(*free, arriving) if arriving is not None and goes_on else free,
         arriving=arriving,
         behind=behind,
@@ -242,5 +242,6 @@ def withdrawn(pending: Pending, reason: str) -> Pending:
 
 
 def _explained(pending: Pending, refusal: Callable[[Group], str]) -> Pending:
+    """Return what is pending with the reason that holds each group now: it may have been another one before."""
     held = tuple(group.changed(reasons=(reason,)) if (reason := refusal(group)) else group for group in pending.held)
     return replace(pending, held=held)

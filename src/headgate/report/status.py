@@ -24,17 +24,20 @@ if TYPE_CHECKING:
     from headgate.releases.pending import Group
     from headgate.report.table import Cell
     from headgate.report.terminal import Terminal
+    from headgate.state.proposals import Proposed
     from headgate.state.status import AppStatus, Status
 
 _TITLES = ("APP", "ENVIRONMENT", "VERSION", "COMMIT", "AGE", "HEALTH", "STATE")
 
 
 def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
-    """Write a row for each app and environment, the notes, and the totals."""
+    """Write a row for each app and environment, the notes, the totals, and how what holds them ends."""
     write_table(terminal, _TITLES, [_row(app, now) for app in status.apps])
     for note in status.notes:
         terminal.line(note, "yellow")
     terminal.line(summary(status), "" if status.apps else "dim")
+    for way in ways_out(status):
+        terminal.line(way, "dim")
 
 
 def _row(app: AppStatus, now: datetime) -> list[Cell]:
@@ -70,7 +73,7 @@ def states(app: AppStatus) -> Iterator[Cell]:
         yield f"fails: {str(app.error).splitlines()[0]}", "red"
     for group in app.failed:
         failure = group.record.failure
-        yield f"{_group_version(group)} failed{f': {failure.message}' if failure else ''}", "red"
+        yield f"{_group_version(app, group)} failed{f': {failure.message}' if failure else ''}", "red"
     yield from _health_problems(app.health)
     if app.edited:
         yield "edited by hand", "red"
@@ -87,8 +90,16 @@ def states(app: AppStatus) -> Iterator[Cell]:
         yield f"look at: {', '.join(app.flags)}", "yellow"
     if app.proposed is not None:
         missing = missing_text(app.proposed.approvals) if app.proposed.approvals else ""
-        shown = version(app.proposed.release) or "other YAML"
-        yield f"proposed: {shown}{f', {missing}' if missing else ''}", "cyan"
+        yield f"proposed: {_proposed(app.proposed)}{f', {missing}' if missing else ''}", "cyan"
+
+
+def _proposed(proposed: Proposed) -> str:
+    decision = proposed.decision
+    if decision is None:
+        return version(proposed.release) or "other YAML"
+    to = f" to {version(proposed.release)}" if proposed.release is not None else ""
+    reason = f": {decision.reason}" if decision.reason else ""
+    return f"{decision.kind}{to} by {decision.actor or 'somebody'}{reason}"
 
 
 def _health_problems(health: Health | None) -> Iterator[Cell]:
@@ -110,14 +121,43 @@ def _holds(app: AppStatus) -> Iterator[Cell]:
     known = (app.closed, pinned)
     for group in app.held:
         reasons = [reason for reason in group.record.reasons if reason not in known and " is frozen by " not in reason]
-        yield f"{_group_version(group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
+        yield f"{_group_version(app, group)} is held{f': {reasons[0]}' if reasons else ''}", "yellow"
     if app.state == "held" and not app.edited:
         yield "a change of its inputs is held", "yellow"
 
 
-def _group_version(group: Group) -> str:
-    release = Release(images=group.record.images, config=group.record.config)
+def _group_version(app: AppStatus, group: Group) -> str:
+    """Return the version of a group, with the names of its images where the app has others."""
+    images = group.record.images
+    release = Release(images=images, config=group.record.config)
+    known = {name for other in (*app.held, *app.failed) for name in other.record.images}
+    if len(known | (app.release.images.keys() if app.release else set())) > 1 and len(images) == 1:
+        return f"{next(iter(images))} {version(release)}"
     return version(release) or ", ".join(commits(release))
+
+
+def ways_out(status: Status) -> Iterator[str]:
+    """Yield what ends each kind of hold that there is: as it is typed where that is the only one, else as a pattern."""
+    kinds: dict[str, list[str]] = {}
+    for app in status.apps:
+        at = f"{app.app} --environment {app.environment}"
+        branch = app.proposed.branch if app.proposed is not None and app.proposed.decision is not None else ""
+        found = {
+            "pinned until: headgate unpin {}": at if app.pin else "",
+            "frozen until: headgate thaw {}": app.environment if app.freeze else "",
+            "under review until somebody merges or closes it: {}": branch,
+            "held or failed goes on at once with: headgate deliver-held {}": at if app.held or app.failed else "",
+            "held or failed is dropped with: headgate discard-held {}": at if app.held or app.failed else "",
+        }
+        for text, value in found.items():
+            if value and value not in kinds.setdefault(text, []):
+                kinds[text].append(value)
+    for text, values in kinds.items():
+        pattern = "ENVIRONMENT" if "thaw" in text else "headgate/ENVIRONMENT/APP" if "review" in text else _ANY
+        yield text.format(values[0] if len(values) == 1 else pattern)
+
+
+_ANY = "APP --environment ENVIRONMENT"
 
 
 def summary(status: Status) -> str:
@@ -195,6 +235,8 @@ def app_to_json(app: AppStatus) -> dict[str, Any]:
             "branch": proposed.branch,
             "commit": proposed.commit,
             "release": _dump(proposed.release),
+            "decision": proposed.decision
+            and {"kind": proposed.decision.kind, "by": proposed.decision.actor, "reason": proposed.decision.reason},
             "approvals": proposed.approvals and _approvals(proposed.approvals),
         },
         "edited_by_hand": app.edited,

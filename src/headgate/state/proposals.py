@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.configuration import AppRecord, Configuration, Owner
     from headgate.gitlab.approvals import Approvals
     from headgate.landing.workspace import Workspace
-    from headgate.model import Release
+    from headgate.model import ProposalRecord, Release
     from headgate.repository.git import Repository
     from headgate.repository.tree import Tree
 
@@ -32,12 +32,14 @@ _BRANCHES = "refs/heads/"
 class Proposed:
     """An open proposal. ``release`` is None when only the final YAML differs; ``commit`` is empty without a branch.
 
+    ``decision`` is the record of a person's roll-back or removal; None where versions or templates are proposed.
     ``approvals`` are those of its merge request; None where Headgate needs none to merge it.
     """
 
     branch: str
     commit: str
     release: Release | None
+    decision: ProposalRecord | None = None
     approvals: Approvals | None = None
 
 
@@ -53,27 +55,27 @@ def open_proposals(
     proposals: dict[Owner, Proposed] = {}
     for record, environment in configuration.pairs():
         if f"{record.release_folder(environment)}/{PROPOSED}/{PROPOSAL}" in tree:
-            release = _proposed_release(tree, record, environment)
             branch = review_branch(record.name, environment)
-            if release is not None:
-                commit = heads.get(f"{_BRANCHES}{branch}", "")
-                proposals[record.name, environment] = Proposed(branch, commit, release[0])
+            proposed = _proposed(tree, record, environment, branch, heads.get(f"{_BRANCHES}{branch}", ""))
+            if proposed is not None:
+                proposals[record.name, environment] = proposed
     for owner, proposal in _template_proposals(workspace, configuration, heads).items():
         proposals.setdefault(owner, proposal)
     return proposals
 
 
-def _proposed_release(tree: Tree, record: AppRecord, environment: str) -> tuple[Release | None] | None:
-    """Return the proposed release, in a tuple: ``(None,)`` is a removal, None no proposal."""
+def _proposed(tree: Tree, record: AppRecord, environment: str, branch: str, commit: str) -> Proposed | None:
+    """Return what is proposed for an app in an environment; a removal has no release."""
     folder = record.release_folder(environment)
     landed = read_released(tree, folder) or NOTHING
     known = known_parts(record, environment) | parts(landed.release).keys()
     proposal = cleaned(landed, read_pending(tree, folder, landed), known).proposal
     if proposal is None:
         return None
-    if proposal.decided is not None:
-        return (proposal.decided.release,)
-    return (compose(landed, proposal.groups).release,) if proposal.groups else (None,)
+    if proposal.by_person:
+        release = proposal.decided.release if proposal.decided is not None else None
+        return Proposed(branch, commit, release, proposal.record)
+    return Proposed(branch, commit, compose(landed, proposal.groups).release)
 
 
 def _template_proposals(
