@@ -99,8 +99,16 @@ func emitDocument(found document, source string, tokens []string, hooks string, 
 		if found.events != nil {
 			one.Hook = found.events
 		}
-		text := ""
-		if isEncrypted(fields) {
+		text, encrypted := "", isEncrypted(fields)
+		read, err := readAnnotations(data, fields, one, encrypted)
+		if read.warning != "" {
+			out.warnings = append(out.warnings, warning{Message: read.warning, File: source})
+		}
+		if err != nil || read.isLeft {
+			return err
+		}
+		data = read.data
+		if encrypted {
 			if inList {
 				return &failure{
 					Kind: notObject, Message: "a list holds encrypted objects, which cannot be taken out of it unchanged",
