@@ -344,3 +344,43 @@ def test_chart_that_fails_with_long_words_is_told_of_in_short(manifests: Manifes
     ran = manifests.hydrate()
     assert "templates/web/templates/a.yaml" in ran.err
     assert len(ran.err) < 20_000
+
+
+SUBCHART = {
+    "Chart.yaml": f"{CHART}dependencies: [{{name: s, version: 1.0.0}}]\n",
+    "charts/s/Chart.yaml": "apiVersion: v2\nname: s\nversion: 1.0.0\n",
+    "charts/s/values.yaml": "a: 1\n",
+    "templates/a.yaml": config_map("web", a="b"),
+}
+STRICT = """{
+  "properties": {"a": {"type": "integer"}, "l": {"items": {"type": "string"}}, "global": {}},
+  "additionalProperties": false
+}"""
+
+
+@pytest.mark.parametrize(
+    ("files", "values", "told"),
+    [
+        ({"values.schema.json": STRICT}, "x: 1\n", "apps/web/values.yaml:1 sets 'x'\n  remove it there"),
+        ({"values.schema.json": STRICT}, "\na: text\n", "apps/web/values.yaml:2 sets 'a'\n  correct it there"),
+        ({"values.schema.json": STRICT}, "l: [a, 1]\n", "apps/web/values.yaml:1 sets 'l[1]'"),
+        ({"charts/s/values.schema.json": STRICT}, "s:\n  b: 1\n", "apps/web/values.yaml:2 sets 's.b'"),
+        ({"charts/s/values.schema.json": STRICT}, "s: {a: text}\n", "apps/web/values.yaml:1 sets 's.a'"),
+        ({}, "s: [1]\n", "the values of the subchart 's' are no map\n  apps/web/values.yaml:1 sets 's'"),
+        ({}, "s: null\n", "the values of the subchart 's' are no map\n  apps/web/values.yaml:1 sets 's'"),
+        (
+            {"charts/s/values.schema.json": '{"properties": {"a": {}}, "additionalProperties": false}'},
+            "s: {a: 2}\n",
+            "Helm passes 'global' to each subchart",
+        ),
+        ({"Chart.yaml": f"{CHART}kubeVersion: '>= 1.99'\n"}, "", "'kubernetes' of the environment in headgate.yaml"),
+    ],
+)
+def test_values_that_a_chart_refuses_name_the_file_that_sets_them(
+    manifests: ManifestRepository, files: dict[str, str | bytes], values: str, told: str
+) -> None:
+    template(manifests, {**SUBCHART, **files})
+    (manifests.path / "apps/web/values.yaml").write_text(values)
+    ran = manifests.hydrate()
+    assert ran.code == RenderError.code
+    assert told in ran.err

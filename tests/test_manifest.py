@@ -98,7 +98,11 @@ def test_broken_document_is_shown_with_the_values_in_their_places() -> None:
         ("apiVersion: v1\nkind: Service\n", "web.yaml: Service has no name, expected metadata.name to be a string"),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: 8080}\n",
-            "web.yaml: Service has no name, expected metadata.name to be a string",
+            "web.yaml: Service has the name 8080, which is no string to Kubernetes\n  put metadata.name in quotes",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: y}\n",
+            "web.yaml: Service has the name true, which is no string to Kubernetes\n  put metadata.name in quotes",
         ),
         (
             "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: ../b}\n",

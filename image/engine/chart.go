@@ -92,7 +92,8 @@ func checkInstallable(loaded *chart.Chart, file string, out *result) error {
 		}
 	}
 	if loaded.Metadata.Type == "library" {
-		return &failure{Kind: notRendered, Message: "Helm: library charts are not installable", File: file}
+		return &failure{Kind: notRendered, Message: "Helm: library charts are not installable", File: file,
+			Hint: "write 'type: application', or name the library among the dependencies of a chart"}
 	}
 	if loaded.Metadata.Deprecated {
 		out.warnings = append(out.warnings, warning{Message: "this chart is deprecated", File: file})
@@ -162,7 +163,7 @@ func (l *chartLoader) load(files []*archive.BufferedFile, place string, depth in
 	}
 	loaded, err := loader.LoadFiles(own)
 	if err != nil {
-		return nil, &failure{Kind: notRendered, Message: "Helm: " + err.Error(), File: file}
+		return nil, &failure{Kind: notRendered, Message: "Helm: " + err.Error(), File: file, Hint: l.missingChart(err, place)}
 	}
 	l.folders[loaded.Raw[0]] = place
 	l.templates[loaded.Raw[0]] = templates{plain: loaded.Templates, marked: marked(loaded.Templates, place)}
@@ -177,6 +178,17 @@ func (l *chartLoader) load(files []*archive.BufferedFile, place string, depth in
 		loaded.AddDependency(sub)
 	}
 	return loaded, nil
+}
+
+// missingChart says why a folder in which Helm finds no Chart.yaml is taken for a chart.
+func (l *chartLoader) missingChart(err error, place string) string {
+	if !strings.Contains(err.Error(), "Chart.yaml file is missing") {
+		return ""
+	}
+	if _, ok := l.files[path.Join(place, "Chart.yaml")]; ok {
+		return "a pattern in .helmignore names it: patterns with '!' ignore all that does not match"
+	}
+	return "all in charts/ is a chart to Helm: move " + clip(path.Base(place), 100) + " elsewhere, or name it in .helmignore"
 }
 
 // splitVendored parts a chart's own files from those of each chart in charts/, as Helm does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -95,7 +96,7 @@ func newRelease(loaded *loadedChart, request *helmRequest, number int) (*release
 		return nil, err
 	}
 	if err := util.ProcessDependencies(r.chart, r.values); err != nil {
-		return nil, r.failed("chart dependencies processing failed: " + err.Error())
+		return nil, r.unprocessed(err)
 	}
 	if err := loaded.checkNames(r.chart); err != nil {
 		return nil, err
@@ -105,7 +106,19 @@ func newRelease(loaded *loadedChart, request *helmRequest, number int) (*release
 	return r, nil
 }
 
-func (r *release) failed(message string) error {
+// noMap is what Helm says of a subchart's values that are no map.
+var noMap = regexp.MustCompile(`^type mismatch on (.+): .*%!t\(`)
+
+func (r *release) unprocessed(err error) error {
+	if match := noMap.FindStringSubmatch(err.Error()); match != nil {
+		found := r.failed(fmt.Sprintf("the values of the subchart '%s' are no map", clip(match[1], 300)))
+		found.Refused = []refusedValue{{Path: []string{match[1]}}}
+		return found
+	}
+	return r.failed("chart dependencies processing failed: " + err.Error())
+}
+
+func (r *release) failed(message string) *failure {
 	return &failure{Kind: notRendered, Message: "Helm: " + message, File: path.Join(r.request.Folder, "Chart.yaml")}
 }
 
@@ -224,7 +237,9 @@ func (r *release) check(values common.Values) error {
 	}
 	version := r.capabilities.KubeVersion
 	if wanted := r.chart.Metadata.KubeVersion; wanted != "" && !util.IsCompatibleRange(wanted, version.String()) {
-		return r.failed(fmt.Sprintf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", clip(wanted, 100), version.Version))
+		found := r.failed(fmt.Sprintf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", clip(wanted, 100), version.Version))
+		found.Hint = "'kubernetes' of the environment in headgate.yaml is the version; else take another version of the chart"
+		return found
 	}
 	return nil
 }

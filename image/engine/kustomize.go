@@ -126,6 +126,13 @@ func (b *kustomizeBuild) emit(object *resource.Resource) error {
 // this JSON. The YAML itself counts for an encrypted object, which stays as it is.
 func builtDocument(object *resource.Resource, out *result) (document, error) {
 	data, err := object.MarshalJSON()
+	if err != nil && strings.Contains(err.Error(), "map[interface {}]") {
+		return document{}, &failure{
+			Kind: notObject, Message: fmt.Sprintf("%s %s has a key that Kustomize takes for no string, such as 1, n or y",
+				clip(object.GetKind(), 100), clip(object.GetName(), 300)),
+			Hint: "give the label, annotation or key of data another name",
+		}
+	}
 	if err != nil {
 		return document{}, err
 	}
@@ -189,6 +196,7 @@ var (
 	isNoFile   = regexp.MustCompile(`accumulation err='accumulating resources from '[^']*': '[^']*' must resolve to a file': `)
 	isNoFolder = regexp.MustCompile(`(?s)accumulation err='accumulating resources from ('[^']*': .*)': must build at directory: '[^']*': file is not directory`)
 	recursion  = regexp.MustCompile(`recursed accumulation of path '([^']*)': `)
+	atRoot     = regexp.MustCompile(`(^|[^A-Za-z0-9_./-])` + treeRoot + `($|[^A-Za-z0-9_./-])`)
 	inRoot     = regexp.MustCompile(`(^|[^A-Za-z0-9_./-])` + treeRoot + `(?:/|\b)`)
 )
 
@@ -209,6 +217,7 @@ func (b *kustomizeBuild) explain(err error) error {
 	for strings.Contains(words, "accumulating resources: accumulating resources: ") {
 		words = strings.ReplaceAll(words, "accumulating resources: accumulating resources: ", "accumulating resources: ")
 	}
+	words = atRoot.ReplaceAllString(words, "$1.$2")
 	words = inRoot.ReplaceAllString(words, "$1")
 	return &failure{Kind: notRendered, Message: "Kustomize: " + clip(strings.TrimSpace(words), 2000), File: b.files.kustomizationIn(folder)}
 }

@@ -198,7 +198,7 @@ var errWantsValues = errors.New("the values are wanted")
 // their places.
 func (b *kustomizeBuild) readKustomization(name string, data []byte) ([]byte, error) {
 	if b.opened++; b.opened > maxKustomizations {
-		return nil, within(b.opened, maxKustomizations, "kustomizations")
+		return nil, within(b.opened, maxKustomizations, "kustomizations", "")
 	}
 	read, err := b.checked(data, asKustomization, func() (*checkedFile, error) {
 		loaded, err := loadKustomization(string(data), name, b.out)

@@ -85,6 +85,7 @@ func (b *kustomizeBuild) locate(named mention, at site) (target, error) {
 	_, isFile := b.files.file(place)
 	switch {
 	case named.path == "":
+		return target{}, at.fail(notRendered, named, "an entry is empty", "delete it, or write what it names")
 	case isFile:
 		return target{path: place}, b.checkFile(place, named, at)
 	case !b.files.isFolder(place):

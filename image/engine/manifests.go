@@ -54,10 +54,10 @@ func checkSize(files map[string]string, left *budget) error {
 		size += len(text)
 		documents += 1 + strings.Count(text, "\n---")
 	}
-	if err := within(size, left.limits.BytesIn, "bytes of YAML are read or rendered"); err != nil {
+	if err := within(size, left.limits.BytesIn, "bytes of YAML are read or rendered", "input_mebibytes"); err != nil {
 		return err
 	}
-	return within(documents, left.limits.Objects, "documents")
+	return within(documents, left.limits.Objects, "documents", "objects")
 }
 
 // readManifest reads a document of a template's text. It returns nil for an empty one.
@@ -207,6 +207,10 @@ func (r *release) unsorted(err error, names []string) error {
 	for _, name := range names {
 		if _, words, ok := strings.Cut(err.Error(), "YAML parse error on "+name+": "); ok {
 			found.File, found.Message = r.source(name), "Helm: YAML parse error: "+clip(words, 1000)
+			if strings.HasSuffix(words, "into Go value of type util.SimpleHead") {
+				found.Message = "printed something that is no Kubernetes object"
+				found.Hint = "Helm renders all files in templates/: put texts elsewhere in the chart, or name them in .helmignore"
+			}
 			break
 		}
 	}

@@ -26,7 +26,7 @@ func readObjects(request *objectsRequest, out *result) error {
 // emitStream gives the objects in a text. Strings take the places of their tokens.
 func emitStream(text, source string, tokens []string, hooks string, out *result) error {
 	// Counted before anything is read, which takes long. Some documents may be empty.
-	if err := within(strings.Count(text, "\n---"), 4*out.budget.limits.Objects, "documents"); err != nil {
+	if err := within(strings.Count(text, "\n---"), 4*out.budget.limits.Objects, "documents", "objects"); err != nil {
 		return inFile(err, source, 0)
 	}
 	documents, err := readQuickly(text, source, out)
@@ -473,7 +473,7 @@ func (f *filler) take(bytes int) error {
 	if f.limit == 0 || f.left >= 0 {
 		return nil
 	}
-	return within(f.limit+1, f.limit, "bytes of objects")
+	return within(f.limit+1, f.limit, "bytes of objects", "output_mebibytes")
 }
 
 // fill puts strings in the places of their tokens in all strings of a document, keys too.

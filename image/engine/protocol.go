@@ -145,6 +145,19 @@ type failure struct {
 	Template string `json:"template,omitempty"`
 	// Functions are those that make a result differ from render to render.
 	Functions []string `json:"functions,omitempty"`
+	// Refused are values that a chart does not take.
+	Refused []refusedValue `json:"refused,omitempty"`
+}
+
+// refusedValue is a value by its key path, items of lists by their numbers. Unknown says that nothing may stand there.
+type refusedValue struct {
+	Path    []string `json:"path"`
+	Unknown bool     `json:"unknown,omitempty"`
+}
+
+// isGlobal says whether it is what Helm passes to each subchart.
+func (r refusedValue) isGlobal() bool {
+	return r.Unknown && len(r.Path) > 1 && r.Path[len(r.Path)-1] == "global"
 }
 
 // Kinds of failures. The caller gives each an exit code.

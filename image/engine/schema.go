@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 )
@@ -19,42 +20,61 @@ const schemaURL = "file:///values.schema.json" // as Helm calls it
 // validate checks values as Helm's ValidateAgainstSchema does (helm.sh/helm/v4/pkg/chart/common/util/jsonschema.go), and
 // tells it in Helm's words. Helm's own function would open what a schema refers to: files and addresses.
 func (l *loadedChart) validate(of *chart.Chart, values map[string]any) error {
-	complaints, file := "", ""
-	err := l.eachSchema(of, values, func(of *chart.Chart, complaint string) {
-		complaints += of.Name() + ":\n" + complaint
-		if file == "" {
-			file = path.Join(l.folder(of), "values.schema.json")
-		}
-	})
-	if err != nil || complaints == "" {
+	found := &complaints{}
+	if err := l.eachSchema(of, values, nil, found); err != nil || found.words == "" {
 		return err
 	}
+	hint := ""
+	if slices.ContainsFunc(found.refused, refusedValue.isGlobal) {
+		hint = "Helm passes 'global' to each subchart, so its schema has to allow that key"
+	}
 	return &failure{
-		Kind: notValid, File: file,
-		Message: "values don't meet the specifications of the schema(s) in the following chart(s):\n" + strings.TrimRight(complaints, "\n"),
+		Kind: notValid, File: found.file, Refused: found.refused, Hint: hint,
+		Message: "values don't meet the specifications of the schema(s) in the following chart(s):\n" + strings.TrimRight(found.words, "\n"),
 	}
 }
 
-// eachSchema checks a chart and those below it, and calls complain for each that refuses its values.
-func (l *loadedChart) eachSchema(of *chart.Chart, values map[string]any, complain func(*chart.Chart, string)) error {
+// complaints are what the schemas of a chart, and of those below it, have against its values.
+type complaints struct {
+	words   string
+	file    string // the first schema that complains
+	refused []refusedValue
+}
+
+const maxRefused = 20
+
+func (c *complaints) add(of *chart.Chart, file, words string, refused []refusedValue) {
+	c.words += of.Name() + ":\n" + words
+	c.file = cmp.Or(c.file, file)
+	c.refused = append(c.refused, refused...)
+	c.refused = c.refused[:min(len(c.refused), maxRefused)]
+}
+
+// eachSchema checks a chart, whose values lie at a path of all values, and those below it.
+func (l *loadedChart) eachSchema(of *chart.Chart, values map[string]any, place []string, all *complaints) error {
+	file := path.Join(l.folder(of), "values.schema.json")
 	if of.Schema != nil {
-		complaint, err := l.complaint(of, values)
+		words, refused, err := l.complaint(of, values)
 		if err != nil {
 			return err
 		}
-		if complaint != "" {
-			complain(of, complaint)
+		for at := range refused {
+			refused[at].Path = slices.Concat(place, refused[at].Path)
+		}
+		if words != "" {
+			all.add(of, file, words, refused)
 		}
 	}
 	for _, sub := range of.Dependencies() {
+		below := append(slices.Clone(place), sub.Name())
 		inner, ok := values[sub.Name()].(map[string]any)
 		if !ok {
 			if found := values[sub.Name()]; found != nil {
-				complain(sub, fmt.Sprintf("invalid type for values: expected object (map), got %T\n", found))
+				all.add(sub, file, fmt.Sprintf("invalid type for values: expected object (map), got %T\n", found), []refusedValue{{Path: below}})
 			}
 			continue
 		}
-		if err := l.eachSchema(sub, inner, complain); err != nil {
+		if err := l.eachSchema(sub, inner, below, all); err != nil {
 			return err
 		}
 	}
@@ -62,7 +82,7 @@ func (l *loadedChart) eachSchema(of *chart.Chart, values map[string]any, complai
 }
 
 // complaint returns what a chart's schema has against its values.
-func (l *loadedChart) complaint(of *chart.Chart, values common.Values) (complaint string, err error) {
+func (l *loadedChart) complaint(of *chart.Chart, values common.Values) (complaint string, refused []refusedValue, err error) {
 	defer func() {
 		if found := recover(); found != nil {
 			complaint = fmt.Sprintf("unable to validate schema: %v\n", found)
@@ -73,19 +93,42 @@ func (l *loadedChart) complaint(of *chart.Chart, values common.Values) (complain
 		schema, err = compileSchema(of.Schema)
 		if found, refused := errors.AsType[*failure](err); refused {
 			found.File = path.Join(l.folder(of), "values.schema.json")
-			return "", found
+			return "", nil, found
 		}
 		if err != nil {
-			return err.Error() + "\n", nil
+			return err.Error() + "\n", nil, nil
 		}
 		l.schemas[of.Raw[0]] = schema
 	}
 	err = schema.Validate(values.AsMap())
 	if found, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		sortCauses(found)
-		return strings.TrimPrefix(found.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n") + "\n", nil
+		words := strings.TrimPrefix(found.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n") + "\n"
+		return words, refusedBy(found, nil), nil
 	}
-	return "", err
+	return "", nil, err
+}
+
+// refusedBy collects the values that a schema refuses; one that is missing is none.
+func refusedBy(of *jsonschema.ValidationError, found []refusedValue) []refusedValue {
+	if len(found) > maxRefused {
+		return found
+	}
+	for _, cause := range of.Causes {
+		found = refusedBy(cause, found)
+	}
+	switch why := of.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		for _, name := range slices.Sorted(slices.Values(why.Properties)) {
+			found = append(found, refusedValue{append(slices.Clone(of.InstanceLocation), name), true})
+		}
+	case *kind.Required:
+	default:
+		if len(of.Causes) == 0 && len(of.InstanceLocation) > 0 {
+			found = append(found, refusedValue{Path: slices.Clone(of.InstanceLocation)})
+		}
+	}
+	return found
 }
 
 func compileSchema(text []byte) (*jsonschema.Schema, error) {

@@ -64,7 +64,7 @@ func readStream(text, file string, out *result, lenient bool) ([]document, error
 			continue
 		}
 		size += len(read.json)
-		if err := within(size, out.budget.limits.BytesOut, expandedBytes); err != nil {
+		if err := within(size, out.budget.limits.BytesOut, expandedBytes, "output_mebibytes"); err != nil {
 			return nil, inFile(err, file, piece.line)
 		}
 		found = append(found, *read)
@@ -199,7 +199,10 @@ func syntaxError(err error, from piece, file string) error {
 	if ofParser.MatchString(words) && line > 0 {
 		line++ // go-yaml counts lines from 0 where its parser finds an error, and from 1 where its scanner does
 	}
+	hint := ""
 	switch {
+	case strings.HasPrefix(words, "did not find expected <document start>"):
+		words, hint = "something stands where only '---' may follow (after '...', or after a line that begins with '%')", "separate documents by a line that begins with '---'"
 	case strings.HasPrefix(words, "exceeded max depth"):
 		return &failure{Kind: overBudget, Message: tooDeep, File: file, Line: from.line}
 	case strings.HasPrefix(words, "control characters"):
@@ -213,7 +216,7 @@ func syntaxError(err error, from piece, file string) error {
 	case line == 0:
 		line = from.line // go-yaml leaves out the number of a first line
 	}
-	return &failure{Kind: notYAML, Message: "not YAML: " + words, File: file, Line: line}
+	return &failure{Kind: notYAML, Message: "not YAML: " + words, File: file, Line: line, Hint: hint}
 }
 
 // ofParser matches the errors of go-yaml's parser; all others are of its scanner.
@@ -335,9 +338,9 @@ func (c *nodeCheck) add(total *size, node *yaml3.Node, path []any, depth int) er
 	total.bytes = saturated(total.bytes, inner.bytes)
 	total.depth = max(total.depth, inner.depth+1)
 	given, used := c.out.budget.limits, c.out.budget.used
-	err = within(saturated(used.Nodes, total.nodes), given.Nodes, expandedNodes)
+	err = within(saturated(used.Nodes, total.nodes), given.Nodes, expandedNodes, "nodes")
 	if err == nil { // aliases of long texts multiply bytes without many nodes
-		err = within(total.bytes, given.BytesOut, expandedBytes)
+		err = within(total.bytes, given.BytesOut, expandedBytes, "output_mebibytes")
 	}
 	if err != nil {
 		return inFile(err, c.file, c.from.line+node.Line-1)
@@ -549,7 +552,11 @@ func (c *nodeCheck) twice(key *yaml3.Node, path []any, same bool) error {
 		c.out.warnings = append(c.out.warnings, warning{Message: message + ", the last one counts", File: c.file, Line: c.from.line + key.Line - 1})
 		return nil
 	}
-	return c.refuse(notYAML, key, message, "delete one of the two; in a template, a value usually repeats what the template sets already")
+	hint := "delete one of the two"
+	if objectName(c.root) != "" {
+		hint += "; in a template, a value usually repeats what the template sets already"
+	}
+	return c.refuse(notYAML, key, message, hint)
 }
 
 // JSON has these types; others are read differently, or not at all.

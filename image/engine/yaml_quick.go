@@ -34,7 +34,7 @@ func readQuickly(text, file string, out *result) ([]document, error) {
 			continue
 		}
 		size += len(read.json)
-		if err := within(size, limit, expandedBytes); err != nil {
+		if err := within(size, limit, expandedBytes, "output_mebibytes"); err != nil {
 			return nil, inFile(err, file, piece.line)
 		}
 		found = append(found, *read)

@@ -81,6 +81,16 @@ class EngineWarning:
 
 
 @frozen_record
+class RefusedValue:
+    """A value that a chart does not take, by its key path, items of lists by their numbers; or that nothing may be
+    there (``unknown``).
+    """
+
+    path: tuple[str, ...]
+    unknown: bool = False
+
+
+@frozen_record
 class Failure:
     """Why a request has no result. ``file`` is named as in the request, or is a path in the tree."""
 
@@ -91,6 +101,7 @@ class Failure:
     hint: str = ""
     template: str = ""
     functions: tuple[str, ...] = ()
+    refused: tuple[RefusedValue, ...] = ()
 
     def error(self, named: Callable[[str], str] = str, label: str = "") -> HeadgateError:
         """Return the error. ``named`` maps a file to its name in the repository, ``label`` is the default place."""
@@ -185,4 +196,9 @@ class PartialAnswer:
 
 
 def _failure(message: dict[str, Any]) -> Failure:
-    return Failure(**{**message, "functions": tuple(message.get("functions") or ())})
+    functions = tuple(message.get("functions") or ())
+    refused = tuple(
+        RefusedValue(path=tuple(value["path"]), unknown=value.get("unknown", False))
+        for value in message.get("refused") or ()
+    )
+    return Failure(**{**message, "functions": functions, "refused": refused})

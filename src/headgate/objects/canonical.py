@@ -95,7 +95,9 @@ def _taken(name: str, other: Manifest, manifest: Manifest) -> ManifestError:
     sources = " and ".join(dict.fromkeys(filter(None, (other.source, manifest.source))))
     origin = f", by {sources}" if sources else ""
     if other.identity == manifest.identity:
-        return ManifestError(f"{manifest} is rendered twice{origin}", where=manifest.place)
+        return ManifestError(
+            f"{manifest} is rendered twice{origin}", where=manifest.place, hint="delete one of the two, or rename it"
+        )
     both = " and ".join(f"{taken.kind_name} {taken.name}" for taken in (other, manifest))
     return ManifestError(
         f"{both} need the same file, {name}{origin}",

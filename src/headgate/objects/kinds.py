@@ -87,11 +87,14 @@ _KUBERNETES_GROUPS = {_group_of(name) for name in KUBERNETES}
 def unknown_kind(name: str) -> str:
     """Say so of a kind that one of Kubernetes' own groups does not have, with what it may be meant to be; else nothing.
 
-    The core group and those that are named like words hold no kinds of others.
+    All groups without a dot are Kubernetes' own: those of CRDs are domains.
     """
     kind, _, group = name.partition(".")
-    if name in KUBERNETES or group.endswith((".k8s.io", ".io", ".com")) or group not in _KUBERNETES_GROUPS:
+    if name in KUBERNETES or "." in group:
         return ""
+    if group not in _KUBERNETES_GROUPS:
+        homes = [_group_of(builtin) or "the core group" for builtin in KUBERNETES if builtin.partition(".")[0] == kind]
+        return f"Kubernetes has no API group '{group}'{f', {kind} is in {homes[0]}' if homes else ''}"
     known = [builtin.partition(".")[0] for builtin in KUBERNETES if _group_of(builtin) == group]
     guess = did_you_mean(kind, known)
     return f"no kind {kind} in Kubernetes' group {group or 'core'}{f', {guess}' if guess else ''}"

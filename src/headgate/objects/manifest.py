@@ -109,7 +109,9 @@ def _manifest(parsed: EngineObject) -> Manifest:
 
 def missing_name(kind: str, metadata: Any) -> tuple[str, str]:
     """Return the problem of an object whose ``metadata.name`` is not a string, and the way out."""
-    generated = value_at(metadata, "generateName")
+    generated, name = value_at(metadata, "generateName"), value_at(metadata, "name")
+    if isinstance(name, (bool, int, float)) and generated is None:
+        return f"{kind} has the name {_shown(name)}, which is no string to Kubernetes", "put metadata.name in quotes"
     if not isinstance(generated, str):
         return f"{kind} has no name, expected metadata.name to be a string", ""
     return (

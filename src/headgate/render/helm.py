@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from headgate.engine.protocol import Request
 from headgate.errors import ConfigError, Location
@@ -15,10 +16,9 @@ from headgate.yamltext import valuepath
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from headgate.engine.protocol import Failure
+    from headgate.engine.protocol import Failure, RefusedValue
     from headgate.errors import HeadgateError
     from headgate.render.protocol import Render, Result
-    from headgate.render.values import Layer
     from headgate.yamltext.valuepath import KeyPath
 
 
@@ -50,8 +50,8 @@ def _request(render: Render) -> Request:
 
 def _explain(render: Render, failure: Failure) -> HeadgateError:
     error = failure.error(render.named, render.label)
-    if failure.kind == "schema":
-        return _with_hint(error, _refused_layers(render, failure.message))
+    if failure.refused:
+        return _with_hint(error, _refused_layers(render, failure.refused))
     if failure.template or failure.functions:
         return _with_hint(error, _template_in_values(render, failure))
     return error
@@ -62,25 +62,40 @@ def _with_hint(error: HeadgateError, hint: str) -> HeadgateError:
     return type(error)(error.what, where=error.where, hint=hints)
 
 
-# The message of Helm's schema library for keys that a schema forbids.
-_FORBIDDEN = re.compile(r"at '(?P<at>[^']*)'.*?additional properties (?P<keys>'[^']+'(?:, '[^']+')*) not allowed")
-
-
-def _refused_layers(render: Render, message: str) -> str:
-    """Return which file sets the keys that the chart's schema forbids, and the way out."""
-    hints = []
-    for match in _FORBIDDEN.finditer(message):
-        above = tuple(step for step in match["at"].split("/") if step)
-        for key in re.findall(r"'([^']+)'", match["keys"]):
-            hints += [f"{layer.text.place((*above, key))} sets '{key}'" for layer in _setting(render, (*above, key))]
+def _refused_layers(render: Render, refused: Sequence[RefusedValue]) -> str:
+    """Return which files set the values that the chart does not take, and the way out."""
+    hints, unknown = [], False
+    for value in refused:
+        for layer in render.layers:
+            path = _found(layer.values, value.path)
+            if path:
+                place = replace(layer.text.place(path), key="")
+                hints.append(f"{place} sets '{valuepath.dotted(path)}'")
+                unknown = unknown or value.unknown
     if not hints:
         return ""
-    way_out = "remove it there, set it below 'global' if the schema allows that, or allow it in your own chart's schema"
-    return "\n  ".join([*dict.fromkeys(hints), way_out])
+    way_out = "correct it there, or the schema, if the chart is your own"
+    if unknown:
+        way_out = (
+            "remove it there, set it below 'global' if the schema allows that, or allow it in your own chart's schema"
+        )
+    return "\n  ".join([*list(dict.fromkeys(hints))[:_MAX_LAYERS], way_out])
 
 
-def _setting(render: Render, path: KeyPath) -> list[Layer]:
-    return [layer for layer in render.layers if list(valuepath.select(layer.values, path))]
+_MAX_LAYERS = 5
+
+
+def _found(values: Any, path: Sequence[str]) -> KeyPath:
+    """Return a key path as the values have it, with numbers for items of lists; empty where they do not have it."""
+    found: list[str | int] = []
+    for step in path:
+        key: str | int = int(step) if isinstance(values, list) and step.isdecimal() else step
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):
+            return ()
+        found.append(key)
+    return tuple(found)
 
 
 def _template_in_values(render: Render, failure: Failure) -> str:
