@@ -151,3 +151,9 @@ def test_jinja_takes_plain_files_along_and_the_whole_environment(manifests: Mani
         "web-dev": {"namespace": "web"},
         "static": {"a": "{{ untouched }}"},
     }
+
+
+def test_a_token_that_no_string_has_is_text(manifests: ManifestRepository) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: {{ '\\ue0007\\ue001' }}}\n"
+    jinja(manifests, text)
+    assert only(manifests)["data"] == {"a": "\ue0007\ue001"}

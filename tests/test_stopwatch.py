@@ -58,3 +58,14 @@ def test_watch_begins_anew(started: tuple[Dialogue, Stopwatch]) -> None:
     seconds_until_stopped(watch, 0.1)
     watch.restart()
     assert watch.left(0.1) > 0
+
+
+def test_a_line_without_end_ends_the_program_and_takes_no_memory() -> None:
+    dialogue = Dialogue([sys.executable, "-I", "-S", "-c", "while True: print('a' * 100000, end='')"], {}, 1 << 20)
+    try:
+        while not dialogue.ended:
+            exchange([dialogue], 10)
+        assert dialogue.end().is_too_long
+        assert not dialogue.lines
+    finally:
+        dialogue.close()

@@ -265,6 +265,11 @@ def deep_expression() -> Files:
     return jinja(config_map(f'data: {{v: "{{{{ {"(" * 50_000}1{")" * 50_000} }}}}"}}\n'))
 
 
+@bomb(TOO_LARGE)
+def many_long_strings_that_differ() -> Files:
+    return jinja("{% for i in range(99999) %}k{{ i }}: {{ 'a' * 3000 ~ i }}\n{% endfor %}")
+
+
 # Helm
 
 

@@ -33,5 +33,10 @@ class Budget:
             "bytes_out": self.bytes_out,
         }
 
+    @property
+    def max_answer(self) -> int:
+        """How many bytes a line of an answer has at most: the text of a request, written as JSON."""
+        return 2 * (self.bytes_in + self.bytes_out) if self.bytes_in and self.bytes_out else 0
+
 
 USUAL = Budget()

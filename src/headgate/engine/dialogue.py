@@ -27,20 +27,26 @@ _PRECISION = 0.1
 
 
 class EndedError(Exception):
-    """The program ended before it answered. ``code`` is negative for the signal that ended it."""
+    """The program ended before it answered. ``code`` is negative for the signal that ended it. It was ended when a
+    line of its output was too long (``is_too_long``).
+    """
 
-    def __init__(self, code: int, stderr: str) -> None:
+    def __init__(self, code: int, stderr: str, *, is_too_long: bool = False) -> None:
         """Keep its exit code and standard error."""
         super().__init__(f"ended with {code}")
         self.code = code
         self.stderr = stderr
+        self.is_too_long = is_too_long
 
 
 class Dialogue:
     """A running program. Input waits here until the program reads it, so that neither side blocks the other."""
 
-    def __init__(self, args: Sequence[str], env: Mapping[str, str]) -> None:
-        """Start it with exactly this environment. Raises ToolError when it cannot run."""
+    def __init__(self, args: Sequence[str], env: Mapping[str, str], max_line: int = 0) -> None:
+        """Start it with exactly this environment. A line of its output has at most ``max_line`` bytes (0: no limit).
+
+        Raises ToolError when it cannot run.
+        """
         self._child = process.start_piped(args, env)
         self._stdin, self._stdout, self._stderr = (
             process.descriptor(stream) for stream in (self._child.stdin, self._child.stdout, self._child.stderr)
@@ -51,6 +57,7 @@ class Dialogue:
         self._partial = bytearray()
         self._stderr_text = bytearray()
         self._open = {self._stdout, self._stderr}
+        self._max_line, self._is_too_long = max_line, False
         self.lines: deque[bytes] = deque()
 
     def send(self, line: bytes) -> None:
@@ -68,7 +75,8 @@ class Dialogue:
             process.wait(self._child, _LAST_SECONDS)
             self._read_stderr()
         self.close()
-        return EndedError(self._child.returncode, self._stderr_text.decode("utf-8", "replace"))
+        stderr = self._stderr_text.decode("utf-8", "replace")
+        return EndedError(self._child.returncode, stderr, is_too_long=self._is_too_long)
 
     def _read_stderr(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -127,6 +135,11 @@ class Dialogue:
                 self.lines.extend(complete[1:])
                 self._partial.clear()
             self._partial += rest
+            if self._max_line and len(self._partial) > self._max_line:  # it would take this process's memory
+                self._is_too_long = True
+                self._partial.clear()
+                process.end(self._child)
+                self._open.discard(self._stdout)
         elif len(self._stderr_text) < _MAX_STDERR:
             self._stderr_text += data
 

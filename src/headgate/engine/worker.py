@@ -19,7 +19,7 @@ from headgate.engine.protocol import (
     tree_message,
     validator_command,
 )
-from headgate.errors import ExhaustedError, HeadgateError, RenderError, SandboxError, ToolError
+from headgate.errors import ExhaustedError, HeadgateError, RenderError, SandboxError, TooLargeError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Worker:
     ) -> None:
         """Start it with a budget. Raises ToolError when the engine is missing."""
         self.budget, self.command = budget, command
-        self.dialogue = Dialogue(command(budget, requests), _ENVIRONMENT)
+        self.dialogue = Dialogue(command(budget, requests), _ENVIRONMENT, budget.max_answer)
         self._greeting: dict[str, Any] | None = None
         self._objects: dict[str, EngineObject] = {}
         self._trees: set[str] = set()
@@ -155,6 +155,12 @@ _OUT_OF_MEMORY = re.compile(
 
 def ended_error(error: EndedError, budget: Budget) -> HeadgateError:
     """Return the error of the request during which a process ended."""
+    if error.is_too_long:
+        return TooLargeError(
+            f"gives more than {budget.max_answer // process.MEBI} MiB at once",
+            hint="check for a loop or a value that keeps growing; the limits are limits.input_mebibytes and "
+            "limits.output_mebibytes",
+        )
     if error.code == -9 or _OUT_OF_MEMORY.search(error.stderr):  # noqa: PLR2004  SIGKILL, of the kernel
         return ExhaustedError(
             f"used more than {budget.memory // process.MEBI} MiB of memory",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-_TOKEN = re.compile("\ue000(\\d+)\ue001")
+_TOKEN = re.compile("\ue000([0-9]{1,9})\ue001")  # as the engine reads them
 
 
 class OwnText(str):
@@ -40,21 +40,38 @@ class OwnText(str):
     __slots__ = ()
 
 
-class StringTokens:
-    """The strings of a render. Each is printed as a token, which the engine replaces after parsing."""
+class OverBudgetError(Exception):
+    """A render has more text than the request's budget allows."""
 
-    def __init__(self) -> None:
+
+class StringTokens:
+    """The strings of a render, of at most ``limit`` characters (0: no limit), since the caller holds them in memory.
+    Each is printed as a token, which the engine replaces after parsing.
+    """
+
+    def __init__(self, limit: int = 0) -> None:
         """Start empty."""
         self.all: list[str] = []
+        self._limit, self._length = limit, 0
+
+    def count(self, text: str) -> None:
+        """Count a text that goes to the caller. Raises OverBudgetError."""
+        self._length += len(text)
+        if 0 < self._limit < self._length:
+            raise OverBudgetError(f"more than {self._limit} characters are rendered")
 
     def token(self, text: str) -> str:
-        """Return the token for ``text``, whose own tokens are resolved first."""
+        """Return the token for ``text``, whose own tokens are resolved first. Raises OverBudgetError."""
         self.all.append(self.whole(text))
+        self.count(self.all[-1])
         return f"\ue000{len(self.all) - 1}\ue001"
 
     def whole(self, text: str) -> str:
-        """Return ``text`` with its tokens replaced by their strings."""
-        return _TOKEN.sub(lambda match: self.all[int(match[1])], text) if "\ue000" in text else text
+        """Return ``text`` with its tokens replaced by their strings. What no string has for a number is no token."""
+        return _TOKEN.sub(self._string, text) if "\ue000" in text else text
+
+    def _string(self, token: re.Match[str]) -> str:
+        return self.all[int(token[1])] if int(token[1]) < len(self.all) else token[0]
 
     def tokens_in(self, value: Any) -> Any:
         """Return data with tokens for all strings, including keys."""
@@ -72,7 +89,7 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concat(parts: Iterable[str]) -> OwnText:
-        """Join the output of a macro, a block or a whole template (Jinja2 calls this for all of them)."""
+        """Join the output of a macro, a block or a whole template."""
         return OwnText("".join(parts))
 
     @jinja2.pass_context  # which also keeps Jinja2 from printing constants while it compiles
@@ -146,25 +163,28 @@ def _indent(strings: StringTokens, text: Any, width: int, *, first: bool, blank:
     if not isinstance(text, OwnText):
         # A string stays a single scalar; writing the YAML indents it.
         return strings.whole(str(text))
-    pad = " " * width
-    lines = str(text).split("\n")
-    indented = [pad + line if (number or first) and (line or blank) else line for number, line in enumerate(lines)]
-    return OwnText("\n".join(indented))
+    lines = enumerate(str(text).split("\n"))
+    return OwnText(
+        "\n".join(" " * width * bool((number or first) and (line or blank)) + line for number, line in lines)
+    )
 
 
 def _bytes(strings: StringTokens, text: Any) -> bytes:
     return strings.whole(str(text)).encode()
 
 
-def render(environment: Sandbox, templates: dict[str, str], suffixes: tuple[str, ...], context: Any) -> dict[str, Any]:
-    """Render the templates with these suffixes with the same context."""
-    environment.strings = StringTokens()
+def render(
+    environment: Sandbox, templates: dict[str, str], suffixes: tuple[str, ...], context: Any, limit: int = 0
+) -> dict[str, Any]:
+    """Render the templates with these suffixes with the same context. ``limit`` is that of `StringTokens`."""
+    environment.strings = StringTokens(limit)
     texts = []
     name = ""
     try:
         for name in sorted(name for name in templates if name.endswith(suffixes)):
             # A copy for each template, which could change a list or map of the context.
             texts.append((name, environment.get_template(name).render(json.loads(json.dumps(context)))))
+            environment.strings.count(texts[-1][1])
     except MemoryError:
         raise  # ends this process: the caller reports the limit
     except Exception as error:  # noqa: BLE001  any exception in a template is the template's error
@@ -180,12 +200,13 @@ def _describe(error: Exception, name: str, templates: dict[str, str]) -> dict[st
         for frame, number in traceback.walk_tb(error.__traceback__):  # opens no source files
             if frame.f_code.co_filename in templates:
                 file, line = frame.f_code.co_filename, number
-    hint = (
-        "give it a value, or a default: {{ values.x | default('...') }}"
-        if isinstance(error, jinja2.UndefinedError)
-        else ""
-    )
-    return {"kind": "render", "message": f"{_title(error)}: {error}", "file": file, "line": line, "hint": hint}
+    kind, message, hint = "render", f"{_title(error)}: {error}"[:8000], ""
+    if isinstance(error, jinja2.UndefinedError):
+        hint = "give it a value, or a default: {{ values.x | default('...') }}"
+    if isinstance(error, OverBudgetError):
+        kind, message = "budget", str(error)
+        hint = "check for a loop or a value that keeps growing; the limit is limits.input_mebibytes of headgate.yaml"
+    return {"kind": kind, "message": message, "file": file, "line": line, "hint": hint}
 
 
 def _title(error: Exception) -> str:
@@ -250,8 +271,9 @@ def _sibling(name: str) -> ModuleType:
 
 
 def _write_line(line: dict[str, Any]) -> None:
-    """Write and flush: a limit that ends this process would lose buffered output."""
-    print(json.dumps(line), flush=True)  # noqa: T201
+    """Write without escapes, which take the caller's memory; and flush: a limit would lose buffered output."""
+    sys.stdout.buffer.write((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -268,8 +290,9 @@ def main() -> None:
             trees[message["tree"]] = message["files"]
             environments[message["tree"]] = make_environment(message["files"])
             continue
-        body = message["jinja2"]
-        rendered = render(environments[body["tree"]], trees[body["tree"]], tuple(body["suffixes"]), body["context"])
+        body, limit = message["jinja2"], message.get("budget", {}).get("bytes_in", 0)
+        environment, templates = environments[body["tree"]], trees[body["tree"]]
+        rendered = render(environment, templates, tuple(body["suffixes"]), body["context"], limit)
         _write_line({"request": message["request"], "done": True, **rendered})
 
 
