@@ -86,6 +86,23 @@ def test_wrong_object_fails_its_own_app(manifests: ManifestRepository) -> None:
     assert not (manifests.path / "deploy/dev/web").exists()
 
 
+def test_time_zones_are_known_without_files(manifests: ManifestRepository) -> None:
+    job = """
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  timeZone: Europe/Berlin
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "acme/web:1"}]}}}}
+"""
+    app(manifests, job)
+    ran = manifests.hydrate()
+    assert ran.code == 0, ran.err
+    app(manifests, job.replace("Europe/Berlin", "Europe/Bärlin"))
+    assert 'spec.timeZone: Invalid value: "Europe/Bärlin": unknown time zone' in manifests.hydrate().err
+
+
 def test_level_decides(manifests: ManifestRepository) -> None:
     app(manifests, MISSPELT)
     configure(manifests, "{levels: {unknown-field: warn}}")

@@ -124,7 +124,6 @@ func (k *customKind) decode(data []byte) (*unstructured.Unstructured, []string, 
 	if !k.keepsAll {
 		options := structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 		unknown = append(unknown, pruning.PruneWithOptions(object.Object, k.schema, true, options)...)
-		structuraldefaulting.PruneNonNullableNullsWithoutDefaults(object.Object, k.schema)
 	}
 	failed, paths := objectmeta.CoerceWithOptions(
 		nil, object.Object, k.schema, false, objectmeta.CoerceOptions{ReturnUnknownFieldPaths: true},
@@ -165,4 +164,38 @@ type head struct {
 
 func (h head) gvk() schema.GroupVersionKind {
 	return schema.FromAPIVersionAndKind(h.APIVersion, h.Kind)
+}
+
+// listsForTexts finds lists where a CRD has a text of some format, which its schema takes and server-side apply does not.
+func listsForTexts(schema *structuralschema.Structural, value any, path string) []finding {
+	var found []finding
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range sortedKeys(value) {
+			if below := fieldSchema(schema, name); below != nil {
+				found = append(found, listsForTexts(below, value[name], join(path, name))...)
+			}
+		}
+	case []any:
+		if schema.Type == "string" {
+			return []finding{{Rule: ruleInvalid, Field: path, Message: shown(value) + ", expected a string"}}
+		}
+		for number, item := range value {
+			if schema.Items != nil {
+				found = append(found, listsForTexts(schema.Items, item, fmt.Sprintf("%s[%d]", path, number))...)
+			}
+		}
+	}
+	return found
+}
+
+// fieldSchema is the schema of a property, or of an entry of a map; nil where there is none.
+func fieldSchema(schema *structuralschema.Structural, name string) *structuralschema.Structural {
+	if property, ok := schema.Properties[name]; ok {
+		return &property
+	}
+	if schema.AdditionalProperties != nil {
+		return schema.AdditionalProperties.Structural
+	}
+	return nil
 }

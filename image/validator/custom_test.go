@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,8 @@ spec:
             properties:
               low: {type: integer}
               high: {type: integer, default: 10}
+              day: {type: string, format: date}
+              at: {type: object, properties: {host: {type: string}, port: {type: integer, default: 80}}}
               color: {type: string, x-kubernetes-validations: [{rule: "self == oldSelf", message: "stays"}]}
 `
 
@@ -36,6 +39,10 @@ const widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, na
 func TestCustomResourceIsJudgedByItsDefinition(t *testing.T) {
 	files := map[string]string{"crd.yaml": widgets}
 	for name, wrong := range map[string]struct{ old, new, finding string }{
+		"null":    {"color: red", "color: null", "invalid spec.color"},
+		"list":    {"color: red", "color: red, day: []", "invalid spec.day"},
+		"day":     {"color: red", "color: red, day: '2026-01-31'", ""},
+		"twice":   {"name: w,", "name: w, finalizers: [example.com/a, example.com/a],", "duplicate-key metadata.finalizers[1]"},
 		"right":   {"low: 1", "low: 1", ""},
 		"rule":    {"low: 1", "low: 11", "invalid spec"},
 		"unknown": {"low: 1", "low: 1, wide: 2", "unknown-field spec.wide"},
@@ -76,4 +83,19 @@ func TestWrongDefinitionIsFound(t *testing.T) {
 	text := strings.Replace(widgets, `"self.low <= self.high"`, `"self.low <= self.hihg"`, 1)
 	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil,
 		"invalid spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule")
+}
+
+// Server-side apply makes null of a map that loses all it had, and a CRD does not take that.
+func TestMapOfCustomResourceIsNotEmptied(t *testing.T) {
+	with := func(at string) []json.RawMessage {
+		return objectsOf(t, strings.Replace(widget, "low: 1", "low: 1, at: "+at, 1))
+	}
+	from := func(old, new string, expected ...string) {
+		t.Helper()
+		request := &judgeRequest{Objects: with(new), Current: with(old)}
+		expectTold(t, request, map[string]string{"crd.yaml": strings.Replace(widgets, ", default: 80", "", 1)}, expected...)
+	}
+	from("{host: a}", "{}", "immutable spec.at")
+	from("{host: a}", "{port: 80}")
+	from("{}", "{}")
 }

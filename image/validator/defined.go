@@ -1,5 +1,12 @@
 package main
 
+import "k8s.io/kubernetes/pkg/apis/apps"
+
+const (
+	claimKind     = "PersistentVolumeClaim"
+	claimTemplate = "claim of a StatefulSet, but for its number"
+)
+
 // definedBy returns the names that an object gives its neighbours: its own, and those of what a controller makes of it.
 func definedBy(one *judged) [][3]string {
 	namespace, name := one.namespace(), one.name()
@@ -9,6 +16,11 @@ func definedBy(one *judged) [][3]string {
 			found = append(found, [3]string{kind, namespace, name})
 		}
 	}
+	if set, ok := one.built.(*apps.StatefulSet); ok {
+		for _, claim := range set.Spec.VolumeClaimTemplates {
+			add(claimTemplate, claim.Name+"-"+name)
+		}
+	}
 	switch one.gvk().GroupKind().String() {
 	case "SealedSecret.bitnami.com":
 		add("Secret", orElse(one.text("spec", "template", "metadata", "name"), name))
@@ -16,10 +28,30 @@ func definedBy(one *judged) [][3]string {
 		add("Secret", orElse(one.text("spec", "target", "name"), name))
 	case "Certificate.cert-manager.io":
 		add("Secret", one.text("spec", "secretName"))
-	case "VaultStaticSecret.secrets.hashicorp.com", "VaultDynamicSecret.secrets.hashicorp.com":
+	case "VaultStaticSecret.secrets.hashicorp.com", "VaultDynamicSecret.secrets.hashicorp.com", "VaultPKISecret.secrets.hashicorp.com":
 		add("Secret", one.text("spec", "destination", "name"))
+	case "SecretProviderClass.secrets-store.csi.x-k8s.io":
+		for _, made := range one.items("spec", "secretObjects") {
+			name, _ := made["secretName"].(string)
+			add("Secret", name)
+		}
+	case "OnePasswordItem.onepassword.com", "KafkaUser.kafka.strimzi.io":
+		add("Secret", name)
+	case "InfisicalSecret.secrets.infisical.com":
+		add("Secret", one.text("spec", "managedSecretReference", "secretName"))
+	case "DopplerSecret.secrets.doppler.com":
+		add("Secret", one.text("spec", "managedSecret", "name"))
+	case "ObjectBucketClaim.objectbucket.io":
+		add("Secret", name)
+		add("ConfigMap", name)
+	case "Cluster.postgresql.cnpg.io":
+		for _, end := range []string{"-app", "-superuser", "-ca", "-server", "-replication"} {
+			add("Secret", name+end)
+		}
+	case "RabbitmqCluster.rabbitmq.com":
+		add("Secret", name+"-default-user")
 	case "Bundle.trust.cert-manager.io":
-		found = append(found, [3]string{"ConfigMap", "", name})
+		found = append(found, [3]string{"ConfigMap", "", name}, [3]string{"Secret", "", name})
 	}
 	return found
 }
@@ -31,15 +63,31 @@ func orElse(text, other string) string {
 	return text
 }
 
-// text returns the text at a path of an object; empty where there is none.
-func (one *judged) text(path ...string) string {
+func (one *judged) at(path []string) any {
 	var value any = one.fields
 	for _, name := range path {
 		fields, _ := value.(map[string]any)
 		value = fields[name]
 	}
-	text, _ := value.(string)
+	return value
+}
+
+// text returns the text at a path of an object; empty where there is none.
+func (one *judged) text(path ...string) string {
+	text, _ := one.at(path).(string)
 	return text
+}
+
+// items returns the maps in the list at a path of an object.
+func (one *judged) items(path ...string) []map[string]any {
+	listed, _ := one.at(path).([]any)
+	found := make([]map[string]any, 0, len(listed))
+	for _, item := range listed {
+		if fields, ok := item.(map[string]any); ok {
+			found = append(found, fields)
+		}
+	}
+	return found
 }
 
 // isMadeElsewhere says so of names that Kubernetes itself gives every namespace.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type fieldWalk struct {
 	found    []finding
 	// wrongTypes are kept apart: whether they matter, only decoding decides.
 	wrongTypes []finding
+	// unkeyed are items without what tells them apart: often the server itself requires that.
+	unkeyed []finding
 }
 
 func (w *fieldWalk) object(definition string, value map[string]any, path string) {
@@ -77,6 +80,9 @@ func (w *fieldWalk) value(kind string, value any, path string) {
 	default:
 		expected, ok := isOfType(kind, value)
 		w.expect(ok, path, expected, value)
+		if _, isList := value.([]any); kind == "bytes" && isList { // which decoding takes, and server-side apply does not
+			w.add(ruleInvalid, path, "expected "+expected)
+		}
 	}
 }
 
@@ -102,7 +108,7 @@ func isOfType(kind string, value any) (expected string, ok bool) {
 		return "true or false", ok
 	case "integer":
 		_, err := number.Int64()
-		return "a whole number", isNumber && err == nil
+		return "a whole number", isNumber && (err == nil || isWhole(number))
 	case "number":
 		return "a number", isNumber
 	case "int-or-string":
@@ -128,6 +134,13 @@ func (w *fieldWalk) uniqueItems(keys []string, value any, path string) {
 	items, _ := value.([]any)
 	first := map[string]int{}
 	for number, item := range items {
+		if !isKeyed(keys, item) {
+			w.unkeyed = append(w.unkeyed, finding{
+				Rule: ruleInvalid, Field: fmt.Sprintf("%s[%d]", path, number),
+				Message: fmt.Sprintf("%s, which has no %s: server-side apply rejects it", shown(item), orElse(strings.Join(keys, ", "), "value")),
+			})
+			continue
+		}
 		identity := identityOf(keys, item)
 		if before, ok := first[identity]; ok {
 			w.add(ruleDuplicateKey, fmt.Sprintf("%s[%d]", path, number),
@@ -136,6 +149,19 @@ func (w *fieldWalk) uniqueItems(keys []string, value any, path string) {
 		}
 		first[identity] = number
 	}
+}
+
+// isKeyed says whether an item of a list of maps has one of the keys, or a key has a default; of a set, whether there is one.
+func isKeyed(keys []string, item any) bool {
+	fields, ok := item.(map[string]any)
+	if item == nil || !ok || len(keys) == 0 {
+		return item != nil // one of another type is told of it
+	}
+	return slices.ContainsFunc(keys, func(key string) bool {
+		name, _, hasDefault := strings.Cut(key, "=")
+		_, isThere := fields[name]
+		return hasDefault || isThere
+	})
 }
 
 // identityOf returns what makes an item unique: `name "a"`, `containerPort 80, protocol "TCP"`.

@@ -8,8 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -96,7 +96,7 @@ func (j *judge) tree(id string, files map[string]string) definitions {
 }
 
 func parse(data []byte) *judged {
-	one := &judged{data: data}
+	one := &judged{data: wholeNumbers(data)}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if decoder.Decode(&one.fields) == nil {
@@ -117,7 +117,7 @@ func (c *court) look(number int, one *judged) {
 	if one.isEncrypted {
 		return
 	}
-	found := c.guarded(number, one)
+	found := append(notApplied(one), c.guarded(number, one)...)
 	if len(found) > maxFindings {
 		found = append(found[:maxFindings:maxFindings], finding{
 			Rule: ruleInvalid, Message: fmt.Sprintf("and %d more findings", len(found)-maxFindings),
@@ -133,6 +133,7 @@ func (c *court) look(number int, one *judged) {
 // readable leaves out what the server adds for developers: a value of many fields, and the lines of a diff.
 func readable(message string) string {
 	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
+	message = strings.ReplaceAll(message, ": "+syscall.EPERM.Error(), ": unknown time zone")
 	const begin = "Invalid value: "
 	rest, ok := strings.CutPrefix(message, begin)
 	if !ok || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, "[") {
@@ -193,7 +194,7 @@ func (c *court) current(number int) []byte {
 	if number >= len(c.request.Current) || string(c.request.Current[number]) == "null" {
 		return nil
 	}
-	return c.request.Current[number]
+	return wholeNumbers(c.request.Current[number])
 }
 
 // builtIn judges an object of a kind of the server's own.
@@ -239,6 +240,12 @@ func (c *court) asNew(kind servedKind, one *judged) ([]finding, bool) {
 	if err != nil {
 		created = append(created, unreadable(err))
 	}
+	created = append(created, admit(one.built.(runtime.Object))...)
+	for _, entry := range walk.unkeyed {
+		if !describes(created, entry.Field) {
+			created = append(created, entry)
+		}
+	}
 	return append(withoutRepeated(found, created), created...), true
 }
 
@@ -255,6 +262,7 @@ func withoutRepeated(found, created []finding) []finding {
 var (
 	quoted   = regexp.MustCompile(`field "([^"]*)"`)
 	goStruct = regexp.MustCompile(`Go struct field \w+\.(\S+)`)
+	tooLarge = regexp.MustCompile(`cannot unmarshal number (\S+) into Go struct field \S+ of type int(\d+)`)
 )
 
 // unknownFields tells of fields that the newest minor does not have, and the environment's does not have either.
@@ -302,6 +310,9 @@ func unreadable(err error) finding {
 	if match := goStruct.FindStringSubmatch(err.Error()); match != nil {
 		found.Field = match[1]
 	}
+	if match := tooLarge.FindStringSubmatch(err.Error()); match != nil {
+		found.Message = fmt.Sprintf("%s, expected a whole number of %s bits", match[1], match[2])
+	}
 	return found
 }
 
@@ -327,6 +338,11 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 		return nil
 	}
 	object = object.DeepCopyObject() // an update changes it
+	if gvk == kind.gvk && !bytes.Equal(one.data, current) {
+		if stored, err := kind.applied(one, current); err == nil {
+			object = stored
+		}
+	}
 	updated, err := kind.update(object, old)
 	if err != nil {
 		return nil
@@ -378,11 +394,10 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	if err != nil {
 		return []finding{unreadable(err)}
 	}
-	old, fresh := c.current(number), object
-	if old != nil {
-		fresh = object.DeepCopy() // to be created changes it
-	}
-	var found []finding
+	old := c.current(number)
+	walk := &fieldWalk{schemas: schemas(), minor: c.minor}
+	walk.object(metadataDefinition, one.metadata(), "metadata")
+	found := walk.found
 	for _, path := range unknown {
 		found = append(found, finding{Rule: ruleUnknownField, Field: path, Message: fmt.Sprintf("unknown field %q", path)})
 	}
@@ -392,17 +407,29 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	}
 	one.admitted = object
 	found = append(found, created...)
+	for _, entry := range listsForTexts(kind.schema, one.fields, "") {
+		if !describes(found, entry.Field) {
+			found = append(found, entry)
+		}
+	}
 	if old != nil && !isRecreated(one) {
-		found = append(found, customUpdate(kind, one, fresh, old, created)...)
+		found = append(found, customUpdate(kind, one, old, created)...)
 	}
 	return found
 }
 
-func customUpdate(kind *customKind, one *judged, object *unstructured.Unstructured, current []byte, created []finding) []finding {
+// metadataDefinition is the schema of what all objects have.
+const metadataDefinition = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+func customUpdate(kind *customKind, one *judged, current []byte, created []finding) []finding {
 	if headOf(current).gvk() != kind.gvk {
 		return nil // of another version, which a conversion webhook may read
 	}
 	old, _, err := kind.decode(current)
+	if err != nil {
+		return nil
+	}
+	object, err := kind.applied(one, current, old)
 	if err != nil {
 		return nil
 	}
@@ -411,5 +438,12 @@ func customUpdate(kind *customKind, one *judged, object *unstructured.Unstructur
 		return nil
 	}
 	one.admitted, one.replaced = object, old
-	return rejected(updated, created)
+	found := rejected(updated, created)
+	for number, entry := range found {
+		if strings.HasSuffix(entry.Message, `must be of type object: "null"`) {
+			found[number].Message = "cannot be emptied: server-side apply makes null of a map that loses all it had"
+			found[number].Hint = "leave it out"
+		}
+	}
+	return found
 }

@@ -149,3 +149,78 @@ func TestEncryptedObjectIsNotJudged(t *testing.T) {
 	text := "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\ndata: {a: 'ENC[1]'}\nsops: {mac: a}\n"
 	expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil)
 }
+
+// Each is an object and what is found; the API server says the same (tests/verdicts).
+func TestAskedIsWhatTheServersOwnPluginsAsk(t *testing.T) {
+	for name, given := range map[string]struct{ text, finding string }{
+		"time zone": {
+			"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c, namespace: shop}\nspec: {schedule: '0 * * * *', timeZone: " +
+				"Europe/Berlin, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}", "",
+		},
+		"health check": {
+			"apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n" +
+				"spec: {type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]}", "",
+		},
+		"pod security": {
+			"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: strict}}",
+			"invalid metadata.labels[pod-security.kubernetes.io/enforce]",
+		},
+		"overhead": {
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\n" +
+				"spec: {overhead: {cpu: 1}, containers: [{name: c, image: i}]}", "invalid spec.overhead",
+		},
+		"managed fields": {
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop, managedFields: []}", "invalid metadata.managedFields",
+		},
+		"version": {
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop, resourceVersion: a}", "invalid metadata.resourceVersion",
+		},
+		"no key": {
+			"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: c, namespace: shop}\nsecrets: [{name: a}, {}]", "invalid secrets[1]",
+		},
+		"no key, but null": {
+			"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: c, namespace: shop}\nsecrets: [{name: null}]", "",
+		},
+		"null in a set": {
+			"apiVersion: v1\nkind: Node\nmetadata: {name: c}\nspec: {podCIDRs: [null]}", "invalid spec.podCIDRs[0]",
+		},
+		"number of 33 bits": {
+			"apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: c}\nvalue: 4294967296", "invalid value",
+		},
+		"key that is required": {
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, image: i, env: [{value: a}]}]}",
+			"invalid spec.containers[0].env[0].name",
+		},
+		"list of bytes": {
+			"apiVersion: v1\nkind: Secret\nmetadata: {name: c, namespace: shop}\ndata: {a: []}", "invalid data.a",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if found := strings.Join(told(t, &judgeRequest{Objects: objectsOf(t, given.text)}, nil), ", "); found != given.finding {
+				t.Errorf("found %q, expected %q", found, given.finding)
+			}
+		})
+	}
+}
+
+// YAML's 2.0 is a 2 when it reaches a server.
+func TestWholeNumberMayBeWrittenAsAFraction(t *testing.T) {
+	written := func(number string) *judgeRequest {
+		data := strings.Replace(string(objectsOf(t, deploymentYAML)[0]), `"replicas":2`, `"replicas":`+number, 1)
+		return &judgeRequest{Objects: []json.RawMessage{json.RawMessage(data)}}
+	}
+	expectTold(t, written("2.0"), nil)
+	expectTold(t, written("2e0"), nil)
+	expectTold(t, written("2.5"), nil, "invalid spec.replicas")
+}
+
+func TestServiceKeepsThePortOfItsHealthCheck(t *testing.T) {
+	service := "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n" +
+		"spec: {type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]%s}\n"
+	with := func(more string) []json.RawMessage { return objectsOf(t, strings.Replace(service, "%s", more, 1)) }
+	none, named, other := with(""), with(", healthCheckNodePort: 30001"), with(", healthCheckNodePort: 30002")
+	expectTold(t, &judgeRequest{Objects: none, Current: none}, nil)
+	expectTold(t, &judgeRequest{Objects: none, Current: named}, nil)
+	expectTold(t, &judgeRequest{Objects: named, Current: none}, nil)
+	expectTold(t, &judgeRequest{Objects: other, Current: named}, nil, "immutable spec.healthCheckNodePort")
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // a CronJob's time zones, since no files can be read
 
 	"headgate/lock"
 )

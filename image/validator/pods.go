@@ -28,7 +28,8 @@ func (all *neighbourhood) ofPods(from *podMaker) []finding {
 
 func (l *lookup) name(kind, name, path string, optional *bool) {
 	isOptional := optional != nil && *optional
-	if name == "" || isOptional || isMadeElsewhere(kind, name) || l.all.has(kind, l.from.namespace, name) {
+	if name == "" || isOptional || isMadeElsewhere(kind, name) || l.all.has(kind, l.from.namespace, name) ||
+		kind == claimKind && l.all.hasClaimOfPod(l.from.namespace, name) {
 		return
 	}
 	l.found = append(l.found, finding{
@@ -36,54 +37,68 @@ func (l *lookup) name(kind, name, path string, optional *bool) {
 	})
 }
 
-// key looks up an entry of a ConfigMap or Secret.
-func (l *lookup) key(kind, name, key, path string, optional *bool) {
-	before := len(l.found)
+// reference looks up an entry of a ConfigMap or Secret, and that itself.
+func (l *lookup) reference(kind, name, key, path string, optional *bool) {
 	l.name(kind, name, path+".name", optional)
+	l.key(kind, name, key, path+".key", optional)
+}
+
+// files looks up the entries of a ConfigMap or Secret that a volume makes files of.
+func (l *lookup) files(kind, name string, items []core.KeyToPath, path string, optional *bool) {
+	for number, item := range items {
+		l.key(kind, name, item.Key, fmt.Sprintf("%s.items[%d].key", path, number), optional)
+	}
+}
+
+// key looks up an entry of a ConfigMap or Secret that is there.
+func (l *lookup) key(kind, name, key, path string, optional *bool) {
 	defined := l.all.names[[3]string{kind, l.from.namespace, name}]
-	if len(l.found) > before || defined == nil || optional != nil && *optional || defined.isEncrypted {
+	if defined == nil || optional != nil && *optional || defined.isEncrypted || defined.hasEntry(key) {
 		return
 	}
-	has := false
-	switch object := defined.built.(type) {
+	l.found = append(l.found, finding{
+		Rule: ruleUndefined, Field: path, Message: fmt.Sprintf("the %s %s has no key %s", kind, name, key),
+	})
+}
+
+// hasEntry says whether a ConfigMap or Secret has an entry; somebody else fills in what is empty.
+func (one *judged) hasEntry(key string) bool {
+	switch object := one.built.(type) {
 	case *core.ConfigMap:
 		_, inData := object.Data[key]
 		_, inBinary := object.BinaryData[key]
-		has = inData || inBinary
+		return inData || inBinary || len(object.Data)+len(object.BinaryData) == 0
 	case *core.Secret:
 		_, inData := object.Data[key]
-		_, written := defined.fields["stringData"].(map[string]any)
-		has = inData || written || len(object.Data) == 0 // somebody else fills in what is empty
-	default:
-		has = true
+		return inData || len(object.Data) == 0
 	}
-	if !has {
-		l.found = append(l.found, finding{
-			Rule: ruleUndefined, Field: path + ".key", Message: fmt.Sprintf("the %s %s has no key %s", kind, name, key),
-		})
-	}
+	return true
 }
 
 func (l *lookup) volume(volume core.Volume, path string) {
 	if source := volume.ConfigMap; source != nil {
 		l.name("ConfigMap", source.Name, path+".configMap.name", source.Optional)
+		l.files("ConfigMap", source.Name, source.Items, path+".configMap", source.Optional)
 	}
 	if source := volume.Secret; source != nil {
 		l.name("Secret", source.SecretName, path+".secret.secretName", source.Optional)
+		l.files("Secret", source.SecretName, source.Items, path+".secret", source.Optional)
 	}
 	if source := volume.PersistentVolumeClaim; source != nil {
-		l.name("PersistentVolumeClaim", source.ClaimName, path+".persistentVolumeClaim.claimName", nil)
+		l.name(claimKind, source.ClaimName, path+".persistentVolumeClaim.claimName", nil)
 	}
 	if volume.Projected == nil {
 		return
 	}
 	for number, source := range volume.Projected.Sources {
 		at := fmt.Sprintf("%s.projected.sources[%d]", path, number)
-		if source.ConfigMap != nil {
-			l.name("ConfigMap", source.ConfigMap.Name, at+".configMap.name", source.ConfigMap.Optional)
+		if source := source.ConfigMap; source != nil {
+			l.name("ConfigMap", source.Name, at+".configMap.name", source.Optional)
+			l.files("ConfigMap", source.Name, source.Items, at+".configMap", source.Optional)
 		}
-		if source.Secret != nil {
-			l.name("Secret", source.Secret.Name, at+".secret.name", source.Secret.Optional)
+		if source := source.Secret; source != nil {
+			l.name("Secret", source.Name, at+".secret.name", source.Optional)
+			l.files("Secret", source.Name, source.Items, at+".secret", source.Optional)
 		}
 	}
 }
@@ -95,6 +110,10 @@ func (l *lookup) containers(containers []core.Container, field string) {
 		l.probe(container, container.LivenessProbe, path+".livenessProbe")
 		l.probe(container, container.ReadinessProbe, path+".readinessProbe")
 		l.probe(container, container.StartupProbe, path+".startupProbe")
+		if lifecycle := container.Lifecycle; lifecycle != nil {
+			l.handler(container, lifecycle.PostStart, path+".lifecycle.postStart")
+			l.handler(container, lifecycle.PreStop, path+".lifecycle.preStop")
+		}
 	}
 }
 
@@ -105,10 +124,10 @@ func (l *lookup) environment(container core.Container, path string) {
 			continue
 		}
 		if source := variable.ValueFrom.ConfigMapKeyRef; source != nil {
-			l.key("ConfigMap", source.Name, source.Key, at+".configMapKeyRef", source.Optional)
+			l.reference("ConfigMap", source.Name, source.Key, at+".configMapKeyRef", source.Optional)
 		}
 		if source := variable.ValueFrom.SecretKeyRef; source != nil {
-			l.key("Secret", source.Name, source.Key, at+".secretKeyRef", source.Optional)
+			l.reference("Secret", source.Name, source.Key, at+".secretKeyRef", source.Optional)
 		}
 	}
 	for number, from := range container.EnvFrom {
@@ -127,16 +146,23 @@ func (l *lookup) probe(container core.Container, probe *core.Probe, path string)
 	if probe == nil {
 		return
 	}
-	if probe.HTTPGet != nil {
-		l.port(container, probe.HTTPGet.Port, path+".httpGet.port")
+	l.handler(container, &core.LifecycleHandler{HTTPGet: probe.HTTPGet, TCPSocket: probe.TCPSocket}, path)
+}
+
+func (l *lookup) handler(container core.Container, handler *core.LifecycleHandler, path string) {
+	if handler == nil {
+		return
 	}
-	if probe.TCPSocket != nil {
-		l.port(container, probe.TCPSocket.Port, path+".tcpSocket.port")
+	if handler.HTTPGet != nil {
+		l.port(container, handler.HTTPGet.Port, path+".httpGet.port")
+	}
+	if handler.TCPSocket != nil {
+		l.port(container, handler.TCPSocket.Port, path+".tcpSocket.port")
 	}
 }
 
 func (l *lookup) port(container core.Container, port intstr.IntOrString, path string) {
-	if port.Type == intstr.String && !hasPort(container.Ports, port.StrVal) {
+	if port.Type == intstr.String && !hasPort(container.Ports, port.StrVal, "") {
 		l.found = append(l.found, finding{
 			Rule: ruleUndefined, Field: path, Message: fmt.Sprintf("the container %s has no port %s", container.Name, port.StrVal),
 		})

@@ -2,6 +2,8 @@ package main
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -34,6 +36,7 @@ type neighbourhood struct {
 	workloads []podMaker
 	names     map[[3]string]*judged
 	scaled    map[[3]string]*int32 // the fewest replicas of what is scaled automatically
+	operated  [][2]string          // namespaces and names of what an operator may make pods of
 }
 
 // references applies these rules to all objects that could be read.
@@ -90,23 +93,36 @@ func newNeighbourhood(objects, around []*judged) *neighbourhood {
 			found.object = number
 			all.workloads = append(all.workloads, *found)
 		}
-		if scaler, ok := one.built.(*autoscaling.HorizontalPodAutoscaler); ok {
-			target := scaler.Spec.ScaleTargetRef
-			all.scaled[[3]string{target.Kind, scaler.Namespace, target.Name}] = scaler.Spec.MinReplicas
+		if one.name() != "" && mayBeOperated(one) {
+			all.operated = append(all.operated, [2]string{one.namespace(), one.name()})
+		}
+		if target, fewest := scalesFrom(one); target.Name != "" {
+			all.scaled[[3]string{target.Kind, one.namespace(), target.Name}] = fewest
 		}
 	}
 	return all
 }
 
+// has says whether a name is defined in a namespace, or in all of them.
 func (all *neighbourhood) has(kind, namespace, name string) bool {
-	return all.names[[3]string{kind, namespace, name}] != nil
+	return all.names[[3]string{kind, namespace, name}] != nil || all.names[[3]string{kind, "", name}] != nil
+}
+
+// hasClaimOfPod says whether a claim is one that a StatefulSet makes for one of its pods.
+func (all *neighbourhood) hasClaimOfPod(namespace, name string) bool {
+	end := strings.LastIndexByte(name, '-')
+	if end < 0 {
+		return false
+	}
+	_, err := strconv.ParseUint(name[end+1:], 10, 31)
+	return err == nil && all.has(claimTemplate, namespace, name[:end])
 }
 
 // selected returns the workloads whose pods a selector finds.
 func (all *neighbourhood) selected(namespace string, selector labels.Selector) []podMaker {
 	var found []podMaker
 	for _, one := range all.workloads {
-		if one.namespace == namespace && selector.Matches(one.labels) {
+		if one.namespace == namespace && one.hasPods(selector) {
 			found = append(found, one)
 		}
 	}
@@ -157,65 +173,28 @@ func valueOr[V any](value, other *V) *V {
 	return value
 }
 
-// customWorkload takes a custom resource that has a template of pods for a workload: a Rollout, a Prometheus.
-func customWorkload(one *judged) *podMaker {
-	spec, _ := one.fields["spec"].(map[string]any)
-	template, ok := spec["template"].(map[string]any)
-	if _, builtIn := served(one.gvk()); builtIn || !ok {
-		return nil
-	}
-	metadata, _ := template["metadata"].(map[string]any)
-	found := labels.Set{}
-	written, _ := metadata["labels"].(map[string]any)
-	for name, value := range written {
-		if text, ok := value.(string); ok {
-			found[name] = text
-		}
-	}
-	return &podMaker{
-		kind: one.Kind, namespace: one.namespace(), name: one.name(), labels: found, portNames: portNamesIn(template["spec"]),
-	}
-}
-
-// portNamesIn returns the names of all ports below a value.
-func portNamesIn(value any) []string {
-	found := []string{}
-	switch value := value.(type) {
-	case map[string]any:
-		if _, ok := value["containerPort"]; ok {
-			if name, ok := value["name"].(string); ok {
-				found = append(found, name)
-			}
-		}
-		for _, name := range sortedKeys(value) {
-			found = append(found, portNamesIn(value[name])...)
-		}
-	case []any:
-		for _, item := range value {
-			found = append(found, portNamesIn(item)...)
-		}
-	}
-	return found
-}
-
-// hasPort says whether a workload's pods have a port of a name.
-func (w *podMaker) hasPort(port intstr.IntOrString) bool {
+// hasPort says whether a workload's pods have a port of a name: the server asks neither for one by number, nor containers
+// that end before the pod is ready.
+func (w *podMaker) hasPort(port intstr.IntOrString, protocol core.Protocol) bool {
 	if port.Type == intstr.Int || w.spec == nil && slices.Contains(w.portNames, port.StrVal) {
 		return true
 	}
 	if w.spec == nil {
 		return false
 	}
-	for _, container := range slices.Concat(w.spec.InitContainers, w.spec.Containers) {
-		if hasPort(container.Ports, port.StrVal) {
-			return true
+	containers := slices.Clone(w.spec.Containers)
+	for _, container := range w.spec.InitContainers {
+		if container.RestartPolicy != nil && *container.RestartPolicy == core.ContainerRestartPolicyAlways {
+			containers = append(containers, container)
 		}
 	}
-	return false
+	return slices.ContainsFunc(containers, func(one core.Container) bool { return hasPort(one.Ports, port.StrVal, protocol) })
 }
 
-func hasPort(ports []core.ContainerPort, name string) bool {
-	return slices.ContainsFunc(ports, func(port core.ContainerPort) bool { return port.Name == name })
+func hasPort(ports []core.ContainerPort, name string, protocol core.Protocol) bool {
+	return slices.ContainsFunc(ports, func(port core.ContainerPort) bool {
+		return port.Name == name && (protocol == "" || port.Protocol == protocol)
+	})
 }
 
 func (one *judged) metadata() map[string]any {

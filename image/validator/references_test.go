@@ -103,3 +103,127 @@ func TestIngressNamesServiceThatIsThere(t *testing.T) {
 	expectTold(t, with("number: 80", "number: 81"), nil, "undefined-reference spec.defaultBackend.service.port")
 	expectTold(t, with("{service: {name: web", "{service: {name: api"), nil, "undefined-reference spec.defaultBackend.service.name")
 }
+
+const statefulSetYAML = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: i}]}}
+  volumeClaimTemplates:
+  - {metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
+`
+
+func TestServiceFindsPodsByWhatTheirControllerGivesThem(t *testing.T) {
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n" +
+		"spec: {selector: {app: db, %s}, ports: [{port: 80}]}\n"
+	for label, finding := range map[string]string{
+		"statefulset.kubernetes.io/pod-name: db-0":    "",
+		"apps.kubernetes.io/pod-index: '1'":           "",
+		"statefulset.kubernetes.io/pod-name: other-0": "selects-nothing spec.selector",
+		"pod-template-hash: a":                        "selects-nothing spec.selector",
+	} {
+		text := statefulSetYAML + strings.Replace(service, "%s", label, 1)
+		if found := strings.Join(told(t, &judgeRequest{Objects: objectsOf(t, text)}, nil), ", "); found != finding {
+			t.Errorf("%s: found %q", label, found)
+		}
+	}
+}
+
+func TestServiceOfWhatAnOperatorMakesMayFindItsPods(t *testing.T) {
+	const text = "apiVersion: monitoring.coreos.com/v1\nkind: KIND\nmetadata: {name: main, namespace: shop}\nspec: {}\n" +
+		"---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n" +
+		"spec: {selector: {operator.prometheus.io/name: main}, ports: [{port: 80}]}\n"
+	of := func(kind string) *judgeRequest {
+		return &judgeRequest{Objects: objectsOf(t, strings.Replace(text, "KIND", kind, 1))}
+	}
+	expectTold(t, of("Prometheus"), nil)
+	expectTold(t, of("ServiceMonitor"), nil, "selects-nothing spec.selector")
+}
+
+func TestPortOfServiceIsOneThatPodsKeepOpen(t *testing.T) {
+	together := func(port, containers string) *judgeRequest {
+		text := strings.Replace(deploymentYAML, "      containers:", "      "+containers+"\n      containers:", 1)
+		return &judgeRequest{Objects: objectsOf(t, text+"---"+strings.Replace(serviceYAML, "port: 80, targetPort: http", port, 1))}
+	}
+	const sidecar = "initContainers: [{name: s, image: i, restartPolicy: Always, ports: [{name: metrics, containerPort: 9}]}]"
+	const beforehand = "initContainers: [{name: s, image: i, ports: [{name: metrics, containerPort: 9}]}]"
+	expectTold(t, together("port: 80, targetPort: metrics", sidecar), nil)
+	expectTold(t, together("port: 80, targetPort: metrics", beforehand), nil, "undefined-reference spec.ports[0].targetPort")
+	expectTold(t, together("port: 80, targetPort: 9999", beforehand), nil)
+	expectTold(t, together("port: 80, protocol: UDP, targetPort: http", sidecar), nil, "undefined-reference spec.ports[0].targetPort")
+}
+
+// Each is a pod's spec next to some other object, and what is found.
+func TestPodsFindWhatTheyName(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {%s containers: [{name: c, image: i%s}]}\n---\n"
+	const config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: shop}\ndata: {a: b}\n"
+	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: one, namespace: shop}\nstringData: {a: b}\n"
+	const classes = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: x, namespace: shop}\n" +
+		"spec: {provider: vault, secretObjects: [{secretName: one, type: Opaque, data: []}]}\n"
+	const bundle = "apiVersion: trust.cert-manager.io/v1alpha1\nkind: Bundle\nmetadata: {name: one}\nspec: {}\n"
+	for name, given := range map[string]struct{ pod, container, other, finding string }{
+		"file of a map": {"volumes: [{name: v, configMap: {name: one, items: [{key: a, path: b}]}}],", "", config, ""},
+		"no file of a map": {
+			"volumes: [{name: v, configMap: {name: one, items: [{key: x, path: b}]}}],", "", config,
+			"undefined-reference spec.volumes[0].configMap.items[0].key",
+		},
+		"optional file": {"volumes: [{name: v, configMap: {name: one, optional: true, items: [{key: x, path: b}]}}],", "", config, ""},
+		"no projected file": {
+			"volumes: [{name: v, projected: {sources: [{secret: {name: one, items: [{key: x, path: b}]}}]}}],", "", secret,
+			"undefined-reference spec.volumes[0].projected.sources[0].secret.items[0].key",
+		},
+		"written key": {"", ", env: [{name: A, valueFrom: {secretKeyRef: {name: one, key: a}}}]", secret, ""},
+		"no written key": {
+			"", ", env: [{name: A, valueFrom: {secretKeyRef: {name: one, key: x}}}]", secret,
+			"undefined-reference spec.containers[0].env[0].valueFrom.secretKeyRef.key",
+		},
+		"map that somebody fills": {
+			"volumes: [{name: v, configMap: {name: one, items: [{key: x, path: b}]}}],", "",
+			strings.Replace(config, "data: {a: b}", "data: {}", 1), "",
+		},
+		"secret of a class": {"", ", envFrom: [{secretRef: {name: one}}]", classes, ""},
+		"map of a bundle":   {"volumes: [{name: v, configMap: {name: one}}],", "", bundle, ""},
+		"claim of a set":    {"volumes: [{name: v, persistentVolumeClaim: {claimName: data-db-0}}],", "", statefulSetYAML, ""},
+		"no claim of the set": {
+			"volumes: [{name: v, persistentVolumeClaim: {claimName: log-db-0}}],", "", statefulSetYAML,
+			"undefined-reference spec.volumes[0].persistentVolumeClaim.claimName",
+		},
+		"port of a hook": {
+			"", ", lifecycle: {preStop: {httpGet: {port: http}}}", config,
+			"undefined-reference spec.containers[0].lifecycle.preStop.httpGet.port",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(strings.Replace(pod, "%s", given.pod, 1), "%s", given.container, 1) + given.other
+			if found := strings.Join(told(t, &judgeRequest{Objects: objectsOf(t, text)}, nil), ", "); found != given.finding {
+				t.Errorf("found %q, expected %q", found, given.finding)
+			}
+		})
+	}
+}
+
+func TestActionOfAnIngressIsNoService(t *testing.T) {
+	text := "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n" +
+		"spec: {defaultBackend: {service: {name: redirect, port: {name: PORT}}}}\n"
+	of := func(port string) *judgeRequest {
+		return &judgeRequest{Objects: objectsOf(t, strings.Replace(text, "PORT", port, 1))}
+	}
+	expectTold(t, of("use-annotation"), nil)
+	expectTold(t, of("http"), nil, "undefined-reference spec.defaultBackend.service.name")
+}
+
+func TestBudgetCountsWhatAScalerLeaves(t *testing.T) {
+	budget := "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b, namespace: shop}\n" +
+		"spec: {minAvailable: 2, selector: {matchExpressions: [{key: app, operator: In, values: [web, api]}]}}\n"
+	scaled := "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s, namespace: shop}\n" +
+		"spec: {%s scaleTargetRef: {name: web}}\n"
+	with := func(more string) *judgeRequest {
+		return &judgeRequest{Objects: objectsOf(t, deploymentYAML+budget+more)}
+	}
+	expectTold(t, with(""), nil, "blocking-budget spec.minAvailable")
+	expectTold(t, with(strings.Replace(scaled, "%s", "minReplicaCount: 3,", 1)), nil)
+	expectTold(t, with(strings.Replace(scaled, "%s", "", 1)), nil)
+}

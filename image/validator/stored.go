@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	apiservice "k8s.io/kubernetes/pkg/api/service"
 	"k8s.io/kubernetes/pkg/apis/batch"
 	"k8s.io/kubernetes/pkg/apis/core"
 )
@@ -52,6 +53,29 @@ func serviceAsStored(object, old *core.Service) {
 		object.Spec.ClusterIP, object.Spec.ClusterIPs = old.Spec.ClusterIP, old.Spec.ClusterIPs
 	}
 	fillAddresses(object)
+	keepHealthCheckPort(object, old)
+}
+
+// Some port of a node: which one the server gave is not known here either.
+const someNodePort = 30000
+
+// fillHealthCheckPort gives a Service the port that the server's storage gives it before it is validated.
+func fillHealthCheckPort(service *core.Service) {
+	if apiservice.NeedsHealthCheck(service) && service.Spec.HealthCheckNodePort == 0 {
+		service.Spec.HealthCheckNodePort = someNodePort
+	}
+}
+
+// keepHealthCheckPort lets the new Service name the port that the old one was given.
+func keepHealthCheckPort(object, old *core.Service) {
+	if apiservice.NeedsHealthCheck(old) && old.Spec.HealthCheckNodePort == 0 {
+		old.Spec.HealthCheckNodePort = object.Spec.HealthCheckNodePort
+	}
+	fillHealthCheckPort(old)
+	if apiservice.NeedsHealthCheck(old) && apiservice.NeedsHealthCheck(object) && object.Spec.HealthCheckNodePort == 0 {
+		object.Spec.HealthCheckNodePort = old.Spec.HealthCheckNodePort
+	}
+	fillHealthCheckPort(object)
 }
 
 // fillAddresses does what the server's storage does for those who name one address only.
@@ -63,8 +87,8 @@ func fillAddresses(service *core.Service) {
 
 // claimAsStored binds the old claim: one that waits for a volume may change less than one that is in use.
 func claimAsStored(object, old *core.PersistentVolumeClaim) {
-	if old.Spec.VolumeName == "" {
-		old.Spec.VolumeName = "bound"
+	if old.Spec.VolumeName == "" { // the new text may name the volume that it got
+		old.Spec.VolumeName = orElse(object.Spec.VolumeName, "bound")
 	}
 	if object.Spec.VolumeName == "" {
 		object.Spec.VolumeName = old.Spec.VolumeName

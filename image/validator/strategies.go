@@ -60,6 +60,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/resource/devicetaintrule"
 	"k8s.io/kubernetes/pkg/registry/resource/resourceclaim"
 	"k8s.io/kubernetes/pkg/registry/resource/resourceclaimtemplate"
+	"k8s.io/kubernetes/pkg/registry/resource/resourcepoolstatusrequest"
 	"k8s.io/kubernetes/pkg/registry/resource/resourceslice"
 	"k8s.io/kubernetes/pkg/registry/scheduling/podgroup"
 	"k8s.io/kubernetes/pkg/registry/scheduling/priorityclass"
@@ -125,8 +126,9 @@ var strategyOf = byGroup(map[string]map[string]strategy{
 	},
 	"resource.k8s.io": {
 		"DeviceClass": deviceclass.Strategy, "DeviceTaintRule": devicetaintrule.Strategy,
-		"ResourceClaim":         resourceclaim.NewStrategy(nil, anybody{}),
-		"ResourceClaimTemplate": resourceclaimtemplate.NewStrategy(nil), "ResourceSlice": resourceslice.Strategy,
+		"ResourcePoolStatusRequest": resourcepoolstatusrequest.Strategy,
+		"ResourceClaim":             resourceclaim.NewStrategy(nil, anybody{}),
+		"ResourceClaimTemplate":     resourceclaimtemplate.NewStrategy(nil), "ResourceSlice": resourceslice.Strategy,
 	},
 	"scheduling.k8s.io": {
 		"PodGroup": podgroup.NewStrategy(), "PriorityClass": priorityclass.Strategy, "Workload": workload.Strategy,

@@ -18,7 +18,11 @@ func (all *neighbourhood) ofService(service *core.Service) []finding {
 	if len(service.Spec.Selector) == 0 || service.Spec.Type == core.ServiceTypeExternalName {
 		return nil
 	}
-	selected := all.selected(service.Namespace, labels.SelectorFromSet(service.Spec.Selector))
+	selector := labels.SelectorFromSet(service.Spec.Selector)
+	selected := all.selected(service.Namespace, selector)
+	if len(selected) == 0 && all.isOperated(service.Namespace, selector) {
+		return nil
+	}
 	if len(selected) == 0 {
 		return []finding{{
 			Rule: ruleSelectsNone, Field: "spec.selector",
@@ -27,7 +31,7 @@ func (all *neighbourhood) ofService(service *core.Service) []finding {
 	}
 	var found []finding
 	for number, port := range service.Spec.Ports {
-		if !slices.ContainsFunc(selected, func(one podMaker) bool { return one.hasPort(port.TargetPort) }) {
+		if !slices.ContainsFunc(selected, func(one podMaker) bool { return one.hasPort(port.TargetPort, port.Protocol) }) {
 			found = append(found, finding{
 				Rule: ruleUndefined, Field: fmt.Sprintf("spec.ports[%d].targetPort", number),
 				Message: fmt.Sprintf("no container of %s %s has a port %s", selected[0].kind, selected[0].name, port.TargetPort.StrVal),
@@ -61,7 +65,14 @@ func (all *neighbourhood) ofIngress(one *judged) []finding {
 	return found
 }
 
+// isOfAnnotation is the port of a backend that is no Service, but an action in an annotation of the Ingress:
+// https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions
+const isOfAnnotation = "use-annotation"
+
 func (all *neighbourhood) ofBackend(namespace string, backend *networking.IngressServiceBackend, path string) []finding {
+	if backend.Port.Name == isOfAnnotation {
+		return nil
+	}
 	defined := all.names[[3]string{"Service", namespace, backend.Name}]
 	if defined == nil {
 		return []finding{{
@@ -100,6 +111,9 @@ func (all *neighbourhood) ofBudget(budget *policy.PodDisruptionBudget) []finding
 		return nil
 	}
 	selected := all.selected(budget.Namespace, selector)
+	if len(selected) == 0 && all.isOperated(budget.Namespace, selector) {
+		return nil
+	}
 	if len(selected) == 0 {
 		return []finding{{Rule: ruleSelectsNone, Field: "spec.selector", Message: "no workload here has pods that it selects"}}
 	}

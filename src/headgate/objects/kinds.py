@@ -48,7 +48,7 @@ _CLUSTER = {
     *_kinds("node.k8s.io", "RuntimeClass"),
     *_kinds("policy", "PodSecurityPolicy"),
     *_kinds("rbac.authorization.k8s.io", "ClusterRole ClusterRoleBinding"),
-    *_kinds("resource.k8s.io", "DeviceClass ResourceSlice DeviceTaintRule ResourceClass"),
+    *_kinds("resource.k8s.io", "DeviceClass ResourceSlice DeviceTaintRule ResourceClass ResourcePoolStatusRequest"),
     *_kinds("scheduling.k8s.io", "PriorityClass"),
     *_kinds("storage.k8s.io", "StorageClass CSIDriver CSINode VolumeAttachment VolumeAttributesClass"),
     *_kinds("storagemigration.k8s.io", "StorageVersionMigration"),
@@ -72,7 +72,7 @@ _NAMESPACED = {
     *_kinds("rbac.authorization.k8s.io", "Role RoleBinding"),
     *_kinds("resource.k8s.io", "ResourceClaim ResourceClaimTemplate ResourceClaimParameters ResourceClassParameters"),
     *_kinds("resource.k8s.io", "PodSchedulingContext"),
-    *_kinds("scheduling.k8s.io", "Workload PodGroup"),
+    *_kinds("scheduling.k8s.io", "Workload PodGroup CompositePodGroup"),
     *_kinds("storage.k8s.io", "CSIStorageCapacity"),
 }
 

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// What server-side apply makes of a new text: fields that the old text had and the new one has not go, and what the server
+// filled in beside the old text stays, since it is nobody's.
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/
+
+// A shape says how values of a type are merged.
+type shape interface {
+	// isWhole: one text takes the place of the other.
+	isWhole() bool
+	field(name string) shape
+	// items are those of a list, and the keys that tell them apart; none where the list is taken whole.
+	items() (shape, []string)
+}
+
+// kept returns a new text with what stays of an object whose text was old, and which became filled. Null is what is left of
+// a map that loses all it had.
+func kept(of shape, text, old, filled any) any {
+	switch filled := filled.(type) {
+	case map[string]any:
+		fields, isMap := text.(map[string]any)
+		if of.isWhole() || !isMap && text != nil {
+			return text
+		}
+		before, _ := old.(map[string]any)
+		return keptFields(of, fields, before, filled)
+	case []any:
+		item, keys := of.items()
+		written, isList := text.([]any)
+		if !isList || len(keys) == 0 {
+			return text
+		}
+		before, _ := old.([]any)
+		return keptItems(item, keys, written, before, filled)
+	}
+	return text
+}
+
+func keptFields(of shape, fields, before, filled map[string]any) any {
+	found := map[string]any{}
+	for name, value := range fields {
+		found[name] = kept(of.field(name), value, before[name], filled[name])
+	}
+	for name, value := range filled {
+		_, isWritten := fields[name]
+		if _, wasWritten := before[name]; !isWritten && !wasWritten {
+			found[name] = value
+		}
+	}
+	if len(found) == 0 && len(before) > 0 {
+		return nil
+	}
+	return found
+}
+
+func keptItems(of shape, keys []string, written, before, filled []any) []any {
+	find := func(all []any, identity string) any {
+		at := slices.IndexFunc(all, func(item any) bool { return identityOf(keys, item) == identity })
+		if at < 0 {
+			return nil
+		}
+		return all[at]
+	}
+	found := make([]any, len(written))
+	for number, item := range written {
+		identity := identityOf(keys, item)
+		found[number] = kept(of, item, find(before, identity), find(filled, identity))
+	}
+	return found
+}
+
+// A builtInShape is a type of the pooled schemas.
+type builtInShape struct {
+	kind string
+	keys *[]string
+}
+
+func (s builtInShape) isWhole() bool {
+	return s.kind == "any" || wholeTypes[s.kind[strings.LastIndexByte(s.kind, '.')+1:]]
+}
+
+func (s builtInShape) field(name string) shape {
+	if strings.HasPrefix(s.kind, "{") {
+		return builtInShape{kind: s.kind[1:]}
+	}
+	if field, ok := schemas().Definitions[strings.TrimPrefix(s.kind, "#")][name]; ok {
+		return builtInShape{field.Type, field.Keys}
+	}
+	return builtInShape{kind: "any"}
+}
+
+func (s builtInShape) items() (shape, []string) {
+	if !strings.HasPrefix(s.kind, "[") || s.keys == nil {
+		return nil, nil
+	}
+	return builtInShape{kind: s.kind[1:]}, *s.keys
+}
+
+// wholeTypes have the map type atomic.
+var wholeTypes = map[string]bool{
+	"ConfigMapKeySelector": true, "CrossVersionObjectReference": true, "EndpointAddress": true, "EndpointPort": true,
+	"FileKeySelector": true, "LabelSelector": true, "LocalObjectReference": true, "MatchResources": true,
+	"NamedRuleWithOperations": true, "NodeSelector": true, "NodeSelectorTerm": true, "ObjectFieldSelector": true,
+	"ObjectReference": true, "OwnerReference": true, "ParamKind": true, "ParamRef": true, "ResourceFieldSelector": true,
+	"RoleRef": true, "ScopeSelector": true, "SecretKeySelector": true, "SecretReference": true, "ServiceBackendPort": true,
+	"Subject": true, "TopologySelectorTerm": true, "TypedLocalObjectReference": true, "Variable": true,
+}
+
+// A customShape is a type of a CRD's schema; nil is unknown.
+type customShape struct{ *structuralschema.Structural }
+
+func (s customShape) isWhole() bool {
+	return s.Structural == nil || s.XMapType != nil && *s.XMapType == "atomic"
+}
+
+func (s customShape) field(name string) shape {
+	if s.Structural == nil {
+		return s
+	}
+	return customShape{fieldSchema(s.Structural, name)}
+}
+
+func (s customShape) items() (shape, []string) {
+	if s.Structural == nil || s.Items == nil || s.XListType == nil || *s.XListType != "map" {
+		return nil, nil
+	}
+	return customShape{s.Items}, s.XListMapKeys
+}
+
+// applied reads an object as server-side apply would store it in the place of another of the same version.
+func (k servedKind) applied(one *judged, current []byte) (runtime.Object, error) {
+	filled, _, err := k.quickly.Decode(current, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	k.scheme.Default(filled)
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(filled)
+	if err != nil {
+		return nil, err
+	}
+	definition := ""
+	if known := schemas().kind(k.gvk); known != nil {
+		definition = known.Definition
+	}
+	text := keptTexts(builtInShape{kind: "#" + definition}, one.fields, fieldsOf(current), object)
+	data, err := json.Marshal(text)
+	if err != nil {
+		return nil, err
+	}
+	return k.decodeCurrent(wholeNumbers(data))
+}
+
+// keptTexts keeps what stays of a whole object; its metadata and status are others' business.
+func keptTexts(of shape, text, old, filled map[string]any) map[string]any {
+	found := map[string]any{}
+	for name, value := range text {
+		found[name] = value
+	}
+	for _, name := range sortedKeys(filled) {
+		if slices.Contains([]string{"apiVersion", "kind", "metadata", "status"}, name) {
+			continue
+		}
+		value, isWritten := text[name]
+		if _, wasWritten := old[name]; isWritten {
+			found[name] = kept(of.field(name), value, old[name], filled[name])
+		} else if !wasWritten {
+			found[name] = filled[name]
+		}
+	}
+	return found
+}
+
+func fieldsOf(data []byte) map[string]any {
+	return parse(data).fields
+}
+
+// applied reads a custom resource in the same way; filled is what it takes the place of, with its defaults.
+func (k *customKind) applied(one *judged, current []byte, filled *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	data, err := json.Marshal(keptTexts(customShape{k.schema}, one.fields, fieldsOf(current), filled.Object))
+	if err != nil {
+		return nil, err
+	}
+	object, _, err := k.decode(data)
+	return object, err
+}
