@@ -1,6 +1,12 @@
 package main
 
-import "k8s.io/kubernetes/pkg/apis/apps"
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/kubernetes/pkg/apis/apps"
+	"k8s.io/kubernetes/pkg/apis/core"
+)
 
 const (
 	claimKind     = "PersistentVolumeClaim"
@@ -88,6 +94,24 @@ func (one *judged) items(path ...string) []map[string]any {
 		}
 	}
 	return found
+}
+
+// isToldTo says whether a program is told the name of a Secret or ConfigMap, so that it may make it: a Job that makes the
+// certificate of a webhook, an operator that makes its own.
+func (all *neighbourhood) isToldTo(kind, namespace, name string) bool {
+	if kind != "Secret" && kind != "ConfigMap" {
+		return false
+	}
+	return slices.ContainsFunc(all.workloads, func(one podMaker) bool {
+		if one.spec == nil || one.namespace != namespace {
+			return false
+		}
+		return slices.ContainsFunc(slices.Concat(one.spec.InitContainers, one.spec.Containers), func(container core.Container) bool {
+			return slices.ContainsFunc(slices.Concat(container.Command, container.Args), func(word string) bool {
+				return word == name || strings.HasPrefix(word, "-") && strings.HasSuffix(word, "="+name)
+			})
+		})
+	})
 }
 
 // isMadeElsewhere says so of names that Kubernetes itself gives every namespace.

@@ -28,7 +28,7 @@ func (all *neighbourhood) ofPods(from *podMaker) []finding {
 
 func (l *lookup) name(kind, name, path string, optional *bool) {
 	isOptional := optional != nil && *optional
-	if name == "" || isOptional || isMadeElsewhere(kind, name) || l.all.has(kind, l.from.namespace, name) ||
+	if name == "" || isOptional || l.all.isToldTo(kind, l.from.namespace, name) || isMadeElsewhere(kind, name) || l.all.has(kind, l.from.namespace, name) ||
 		kind == claimKind && l.all.hasClaimOfPod(l.from.namespace, name) {
 		return
 	}

@@ -185,8 +185,12 @@ func TestPodsFindWhatTheyName(t *testing.T) {
 			strings.Replace(config, "data: {a: b}", "data: {}", 1), "",
 		},
 		"secret of a class": {"", ", envFrom: [{secretRef: {name: one}}]", classes, ""},
-		"map of a bundle":   {"volumes: [{name: v, configMap: {name: one}}],", "", bundle, ""},
-		"claim of a set":    {"volumes: [{name: v, persistentVolumeClaim: {claimName: data-db-0}}],", "", statefulSetYAML, ""},
+		"secret of a job": {
+			"", ", envFrom: [{secretRef: {name: one}}]", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, namespace: shop}\n" +
+				"spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i, args: [create, --secret-name=one]}]}}}\n", "",
+		},
+		"map of a bundle": {"volumes: [{name: v, configMap: {name: one}}],", "", bundle, ""},
+		"claim of a set":  {"volumes: [{name: v, persistentVolumeClaim: {claimName: data-db-0}}],", "", statefulSetYAML, ""},
 		"no claim of the set": {
 			"volumes: [{name: v, persistentVolumeClaim: {claimName: log-db-0}}],", "", statefulSetYAML,
 			"undefined-reference spec.volumes[0].persistentVolumeClaim.claimName",
