@@ -329,6 +329,7 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 	if !ok {
 		return nil
 	}
+	current = canonical(current)
 	old, err := before.decodeCurrent(current)
 	if err != nil {
 		return nil // what is there now is of no use
@@ -338,7 +339,7 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 		return nil
 	}
 	object = object.DeepCopyObject() // an update changes it
-	if gvk == kind.gvk && !bytes.Equal(one.data, current) {
+	if gvk == kind.gvk {
 		if stored, err := kind.applied(one, current); err == nil {
 			object = stored
 		}

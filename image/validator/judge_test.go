@@ -187,6 +187,9 @@ func TestAskedIsWhatTheServersOwnPluginsAsk(t *testing.T) {
 		"number of 33 bits": {
 			"apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: c}\nvalue: 4294967296", "invalid value",
 		},
+		"port of a node":         {nodePortYAML("30080"), ""},
+		"no port":                {nodePortYAML("99999"), "invalid spec.ports[0].nodePort"},
+		"port of other clusters": {nodePortYAML("8080"), "server-warning spec.ports[0].nodePort"},
 		"key that is required": {
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, image: i, env: [{value: a}]}]}",
 			"invalid spec.containers[0].env[0].name",
@@ -223,4 +226,8 @@ func TestServiceKeepsThePortOfItsHealthCheck(t *testing.T) {
 	expectTold(t, &judgeRequest{Objects: none, Current: named}, nil)
 	expectTold(t, &judgeRequest{Objects: named, Current: none}, nil)
 	expectTold(t, &judgeRequest{Objects: other, Current: named}, nil, "immutable spec.healthCheckNodePort")
+}
+
+func nodePortYAML(port string) string {
+	return "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\nspec: {type: NodePort, ports: [{port: 80, nodePort: " + port + "}]}"
 }

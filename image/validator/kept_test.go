@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -56,4 +57,25 @@ func TestClaimMayNameTheVolumeThatItGot(t *testing.T) {
 	expectTold(t, request, nil)
 	request.Current = objectsOf(t, with("volumeName: b,"))
 	expectTold(t, request, nil, "immutable spec")
+}
+
+func TestDefinitionKeepsWhatObjectsMayBeOf(t *testing.T) {
+	added := strings.Replace(widgets, "  - name: v1\n    served: true\n    storage: true",
+		"  - {name: v2, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}\n  - name: v1\n    served: true\n    storage: false", 1)
+	request := &judgeRequest{Objects: objectsOf(t, added), Current: objectsOf(t, widgets)}
+	expectTold(t, request, nil)
+	request.Objects = objectsOf(t, strings.Replace(widgets, "name: v1", "name: v2", 1))
+	expectTold(t, request, nil, "immutable status.storedVersions[0]")
+	request.Objects = objectsOf(t, strings.Replace(widgets, "{kind: Widget, ", "{kind: Gadget, ", 1))
+	expectTold(t, request, nil, "immutable spec.names.kind")
+}
+
+// The server keeps the bytes of what has no type.
+func TestSpellingOfWhatHasNoTypeChangesNothing(t *testing.T) {
+	revision := "{\"apiVersion\": \"apps/v1\", \"kind\": \"ControllerRevision\", \"metadata\": {\"name\": \"r\", \"namespace\": \"shop\"}, " +
+		"\"revision\": REVISION, \"data\": {\"b\": 1, \"a\": 2}}"
+	with := func(number string) []json.RawMessage {
+		return []json.RawMessage{json.RawMessage(strings.Replace(revision, "REVISION", number, 1))}
+	}
+	expectTold(t, &judgeRequest{Objects: with("2"), Current: with("1")}, nil)
 }

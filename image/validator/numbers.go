@@ -27,6 +27,14 @@ func wholeNumbers(data []byte) []byte {
 	return written
 }
 
+// canonical writes equal values alike, since the server keeps the bytes of what has no type.
+func canonical(data []byte) []byte {
+	if written, err := json.Marshal(fieldsOf(data)); err == nil {
+		return written
+	}
+	return data
+}
+
 func withWholeNumbers(value any) any {
 	switch value := value.(type) {
 	case map[string]any:

@@ -23,11 +23,34 @@ func admit(object runtime.Object) []finding {
 				Rule: ruleInvalid, Field: "spec.overhead", Message: "may only be set with a runtime class that has the same",
 			}}
 		}
+	case *core.Service:
+		return admitNodePorts(object)
 	case *certificates.CertificateSigningRequest:
 		return admitSigningRequest(object)
 	}
 	return nil
 }
+
+// admitNodePorts says which ports of nodes no server gives: a dry run does not ask.
+func admitNodePorts(service *core.Service) []finding {
+	var found []finding
+	for number, port := range service.Spec.Ports {
+		at := finding{Field: fmt.Sprintf("spec.ports[%d].nodePort", number)}
+		switch {
+		case port.NodePort < 0 || port.NodePort > maxPort:
+			at.Rule, at.Message = ruleInvalid, fmt.Sprintf("Invalid value: %d: must be between 1 and %d, inclusive", port.NodePort, maxPort)
+		case port.NodePort > 0 && (port.NodePort < someNodePort || port.NodePort > lastNodePort):
+			at.Rule, at.Message = ruleWarning, fmt.Sprintf("%d is not between %d and %d: a cluster rejects it unless it is set up "+
+				"for other ports", port.NodePort, someNodePort, lastNodePort)
+		default:
+			continue
+		}
+		found = append(found, at)
+	}
+	return found
+}
+
+const maxPort, lastNodePort = 65535, 32767
 
 // admitNamespace looks at the labels that say which pods a namespace takes.
 func admitNamespace(namespace *core.Namespace) []finding {

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	apiservice "k8s.io/kubernetes/pkg/api/service"
@@ -21,6 +22,8 @@ func asStored(object, old runtime.Object) {
 		claimAsStored(object, old.(*core.PersistentVolumeClaim))
 	case *batch.Job:
 		jobAsStored(object, old.(*batch.Job))
+	case *apiextensions.CustomResourceDefinition:
+		definitionAsStored(old.(*apiextensions.CustomResourceDefinition))
 	}
 }
 
@@ -56,7 +59,7 @@ func serviceAsStored(object, old *core.Service) {
 	keepHealthCheckPort(object, old)
 }
 
-// Some port of a node: which one the server gave is not known here either.
+// Some port of a node, the first that servers give: which one it was is not known here either.
 const someNodePort = 30000
 
 // fillHealthCheckPort gives a Service the port that the server's storage gives it before it is validated.
@@ -95,6 +98,18 @@ func claimAsStored(object, old *core.PersistentVolumeClaim) {
 	}
 	old.Status.Phase = core.ClaimBound
 	old.Status.Capacity = old.Spec.Resources.Requests.DeepCopy()
+}
+
+// definitionAsStored says that there may be objects of the CRD, in the version in which it stores them.
+func definitionAsStored(old *apiextensions.CustomResourceDefinition) {
+	old.Status.Conditions = []apiextensions.CustomResourceDefinitionCondition{
+		{Type: apiextensions.Established, Status: apiextensions.ConditionTrue},
+	}
+	for _, version := range old.Spec.Versions {
+		if version.Storage {
+			old.Status.StoredVersions = []string{version.Name}
+		}
+	}
 }
 
 // jobAsStored keeps the selector and the labels that the server gave the old Job.
