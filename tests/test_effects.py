@@ -35,6 +35,23 @@ def claim(rest: str) -> str:
     return made("v1", "PersistentVolumeClaim", f"spec: {{{rest}}}")
 
 
+def pod(container: str) -> str:
+    return made("v1", "Pod", f"spec: {{containers: [{{name: x, {container}}}]}}")
+
+
+def volume(rest: str) -> str:
+    return made("v1", "PersistentVolume", f"spec: {{accessModes: [ReadWriteOnce], {rest}}}")
+
+
+def definition(versions: str) -> str:
+    """Return a CRD with versions, each with whether it is stored."""
+    listed = ", ".join(
+        f"{{name: {name}, storage: {stored}}}"
+        for name, _, stored in (one.partition(": ") for one in versions.split(", "))
+    )
+    return made("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"spec: {{versions: [{listed}]}}")
+
+
 def ingress(host: str, annotations: str = "{}") -> str:
     return made("networking.k8s.io/v1", "Ingress", f"spec: {{rules: [{{host: {host}}}]}}", annotations)
 
@@ -79,6 +96,77 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         ["rejected"],
     ),
     "not rejected stateful set": (workload(A, "", "StatefulSet"), workload(B, "", "StatefulSet"), ["restarts"]),
+    "rejected strategy": (workload(A), workload(A, "strategy: {type: Recreate}, "), ["rejected"]),
+    "not rejected strategy": (
+        workload(A, "strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}, "),
+        workload(A, "strategy: {type: Recreate}, "),
+        ["changed"],
+    ),
+    "rejected update strategy": (
+        workload(A, "", "StatefulSet"),
+        workload(A, "updateStrategy: {type: OnDelete}, ", "StatefulSet"),
+        ["rejected"],
+    ),
+    "not rejected daemon set": (
+        workload(A, "", "DaemonSet"),
+        workload(A, "updateStrategy: {type: OnDelete}, ", "DaemonSet"),
+        ["changed"],
+    ),
+    "rejected claim template": (
+        workload(A, "volumeClaimTemplates: [{metadata: {name: a}}], ", "StatefulSet"),
+        workload(A, "volumeClaimTemplates: [{metadata: {name: b}}], ", "StatefulSet"),
+        ["rejected"],
+    ),
+    "not rejected type of a claim template": (
+        workload(A, "volumeClaimTemplates: [{metadata: {name: a}}], ", "StatefulSet"),
+        workload(A, "volumeClaimTemplates: [{apiVersion: v1, kind: C, metadata: {name: a}}], ", "StatefulSet"),
+        ["changed"],
+    ),
+    "rejected pod": (pod("image: a, command: [a]"), pod("image: a, command: [b]"), ["rejected"]),
+    "not rejected pod": (pod("image: a"), pod("image: 'a:1'"), ["changed"]),
+    "rejected volume": (volume("hostPath: {path: /a}"), volume("hostPath: {path: /b}"), ["rejected"]),
+    "not rejected volume": (volume("capacity: {storage: 1Gi}"), volume("capacity: {storage: 2Gi}"), ["changed"]),
+    "rejected smaller claim": (
+        claim("resources: {requests: {storage: 2Gi}}"),
+        claim("resources: {requests: {storage: 1.5Gi}}"),
+        ["rejected"],
+    ),
+    "not rejected spelling of a size": (
+        claim("resources: {requests: {storage: 1Gi}}"),
+        claim("resources: {requests: {storage: 1024Mi}}, volumeMode: Filesystem"),
+        ["nothing"],
+    ),
+    "rejected stored version": (definition("v1: true"), definition("v2: true"), ["rejected"]),
+    "not rejected stored version": (definition("v1: true"), definition("v1: false, v2: true"), ["changed"]),
+    "rejected address of none": (
+        made("v1", "Service", "spec: {ports: []}"),
+        made("v1", "Service", "spec: {ports: [], clusterIP: None}"),
+        ["rejected"],
+    ),
+    "not rejected defaults": (
+        made("v1", "Secret", "data: {a: Yg==}"),
+        made("v1", "Secret", "data: {a: Yg==}\ntype: Opaque"),
+        ["nothing"],
+    ),
+    "not rejected default of a class": (
+        made("storage.k8s.io/v1", "StorageClass", "provisioner: a"),
+        made("storage.k8s.io/v1", "StorageClass", "provisioner: a\nreclaimPolicy: Delete"),
+        ["nothing"],
+    ),
+    "rejected class": (
+        made("storage.k8s.io/v1", "StorageClass", "provisioner: a"),
+        made("storage.k8s.io/v1", "StorageClass", "provisioner: a\nreclaimPolicy: Retain"),
+        ["rejected"],
+    ),
+    "not rejected group of a role": (
+        made("rbac.authorization.k8s.io/v1", "RoleBinding", "roleRef: {kind: Role, name: a}"),
+        made(
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: a}",
+        ),
+        ["nothing"],
+    ),
     "rejected claim": (claim("storageClassName: a"), claim("storageClassName: b"), ["rejected"]),
     "not rejected claim": (
         claim("resources: {requests: {storage: 1Gi}}"),

@@ -45,7 +45,10 @@ _SPECS: dict[str, dict[str, Any]] = {
         "successfulJobsHistoryLimit": 3,
         "suspend": False,
     },
-    "DaemonSet.apps": {"revisionHistoryLimit": 10},
+    "DaemonSet.apps": {
+        "revisionHistoryLimit": 10,
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+    },
     "Deployment.apps": {
         "progressDeadlineSeconds": 600,
         "replicas": 1,
@@ -54,6 +57,8 @@ _SPECS: dict[str, dict[str, Any]] = {
     },
     "HorizontalPodAutoscaler.autoscaling": {"minReplicas": 1},
     "Job.batch": {"backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1, "parallelism": 1},
+    "PersistentVolume": {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"},
+    "PersistentVolumeClaim": {"volumeMode": "Filesystem"},
     "ReplicaSet.apps": {"replicas": 1},
     "Service": {"internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "ClusterIP"},
     "StatefulSet.apps": {
@@ -63,6 +68,16 @@ _SPECS: dict[str, dict[str, Any]] = {
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
     },
 }
+
+_RBAC = "rbac.authorization.k8s.io"
+_WHOLE: dict[str, dict[str, Any]] = {
+    f"ClusterRoleBinding.{_RBAC}": {"roleRef": {"apiGroup": _RBAC}},
+    "PriorityClass.scheduling.k8s.io": {"globalDefault": False, "preemptionPolicy": "PreemptLowerPriority"},
+    f"RoleBinding.{_RBAC}": {"roleRef": {"apiGroup": _RBAC}},
+    "Secret": {"type": "Opaque"},
+    "StorageClass.storage.k8s.io": {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"},
+}
+"""Defaults outside of ``spec``."""
 
 
 def running_form(manifest: Manifest) -> dict[str, Any]:
@@ -75,6 +90,8 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
         for key, item in manifest.data.items()
         if item is not None
     }
+    if manifest.kind_name in _WHOLE:
+        data = _filled(data, _WHOLE[manifest.kind_name])
     spec = data.get("spec")
     if isinstance(spec, dict):
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
