@@ -37,6 +37,13 @@ def container(context: str) -> str:
 
 CASES = {
     "a claim goes": (made("v1", "PersistentVolumeClaim"), None, ["is removed, with its data unless that is retained"]),
+    "a claim that is kept goes": (
+        made("v1", "PersistentVolumeClaim").replace(
+            "namespace: shop", "namespace: shop, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}"
+        ),
+        None,
+        ["is removed, but stays in the cluster"],
+    ),
     "a namespace goes": (made("v1", "Namespace"), None, ["is removed, with everything in it"]),
     "a stateful set goes": (made("apps/v1", "StatefulSet"), None, ["is removed, which holds data"]),
     "a service goes": (made("v1", "Service"), None, ["is removed"]),
@@ -63,6 +70,26 @@ CASES = {
         deployment("volumes: [{name: x, hostPath: {path: /}}]"),
         ["mounts folders of the node (hostPath)"],
     ),
+    "privileged before the others": (
+        deployment(),
+        deployment("initContainers: [{name: x, securityContext: {privileged: true}}]"),
+        ["runs a privileged container"],
+    ),
+    "custom workload": (
+        made("argoproj.io/v1", "Rollout", POD % "containers: [{name: x}]"),
+        made("argoproj.io/v1", "Rollout", POD % "hostPID: true, containers: [{name: x}]"),
+        ["shares the node's PID (hostPID)"],
+    ),
+    "custom workload of another shape": (
+        None,
+        made(
+            "example.com/v1",
+            "Set",
+            "spec: {groups: [{template: {spec: {containers: [{name: x, securityContext: {privileged: true}}]}}}]}",
+        ),
+        ["runs a privileged container"],
+    ),
+    "a custom resource that runs nothing": (None, made("example.com/v1", "Set", "spec: {hostPID: true}"), []),
     "a role comes": (
         None,
         made("rbac.authorization.k8s.io/v1", "Role"),
@@ -82,6 +109,21 @@ CASES = {
         made("v1", "Service", "spec: {}"),
         made("v1", "Service", "spec: {type: LoadBalancer}"),
         ["is of type LoadBalancer, no longer ClusterIP"],
+    ),
+    "an address": (
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1]}"),
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1, 192.0.2.1]}"),
+        ["is reachable by other addresses (externalIPs)"],
+    ),
+    "the address as before": (
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1]}"),
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1], ports: [{port: 80}]}"),
+        [],
+    ),
+    "a route comes": (
+        None,
+        made("gateway.networking.k8s.io/v1", "GRPCRoute", "spec: {}"),
+        ["is reachable from outside"],
     ),
     "an ingress comes": (None, made("networking.k8s.io/v1", "Ingress", "spec: {}"), ["is reachable from outside"]),
     "an ingress changes": (

@@ -77,6 +77,26 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         workload("{containers: [{name: x, resources: {limits: {cpu: 0.5}}}]}"),
         ["nothing"],
     ),
+    "restarts not for what is empty": (
+        workload("{nodeSelector: {}, tolerations: [], containers: [{name: x}]}"),
+        workload("{containers: [{name: x}]}"),
+        ["nothing"],
+    ),
+    "restarts for what is empty and means something": (
+        workload("{volumes: [{name: v, emptyDir: {}}], affinity: {}}"),
+        workload("{volumes: [{name: v, emptyDir: {}}]}"),
+        ["restarts"],
+    ),
+    "restarts what is not Kubernetes' own": (
+        workload(A).replace("apps/v1", "argoproj.io/v1").replace("Deployment", "Rollout"),
+        workload(B).replace("apps/v1", "argoproj.io/v1").replace("Deployment", "Rollout"),
+        ["restarts"],
+    ),
+    "restarts nothing of what has no pods": (
+        made("external-secrets.io/v1", "ExternalSecret", "spec: {template: {data: {a: b}}}"),
+        made("external-secrets.io/v1", "ExternalSecret", "spec: {template: {data: {a: c}}}"),
+        ["changed"],
+    ),
     "restarts not when paused": (workload(A, "paused: true, "), workload(B, "paused: true, "), ["later"]),
     "restarts not on delete": (
         workload(A, "updateStrategy: {type: OnDelete}, ", "DaemonSet"),
@@ -204,6 +224,11 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         made("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {maxReplicas: 5}"),
         ["scales"],
     ),
+    "scales within by KEDA": (
+        made("keda.sh/v1alpha1", "ScaledObject", "spec: {maxReplicaCount: 3}"),
+        made("keda.sh/v1alpha1", "ScaledObject", "spec: {minReplicaCount: 1, maxReplicaCount: 3}"),
+        ["scales"],
+    ),
     "a claim goes": (claim(""), None, ["data"]),
     "a namespace goes": (made("v1", "Namespace"), None, ["data"]),
     "a kind goes": (made("apiextensions.k8s.io/v1", "CustomResourceDefinition"), None, ["data"]),
@@ -215,6 +240,11 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
     "exposes not by an annotation": (ingress("a"), ingress("a", "{a: b}"), ["changed"]),
     "exposes by type": (
         made("v1", "Service", "spec: {}"),
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        ["exposes"],
+    ),
+    "exposes to everybody": (
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8]}"),
         made("v1", "Service", "spec: {type: LoadBalancer}"),
         ["exposes"],
     ),

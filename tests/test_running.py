@@ -30,6 +30,7 @@ ALIKE = {
     "pull policy of latest": ("image: a", "image: a, imagePullPolicy: Always"),
     "null": ("image: a", "image: a, command: null"),
     "probe": ("livenessProbe: {httpGet: {port: 1}}", "livenessProbe: {httpGet: {port: 1, path: /}, periodSeconds: 10}"),
+    "empty lists and maps": ("image: a", "image: a, args: [], env: [], resources: {limits: {}}"),
     "empty value": ("env: [{name: A}]", "env: [{name: A, value: ''}]"),
 }
 OTHER = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
 from headgate.impact.reach import reach_of
 from headgate.objects.edits import NOTHING, field_names, same
-from headgate.objects.kinds import POD_SPECS
+from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.lookup import value_at
+from headgate.objects.pods import pod_specs
 from headgate.objects.running import RunningChange, template_path
 from headgate.records import frozen_record
 
@@ -126,13 +127,21 @@ def _scale(change: RunningChange) -> Iterator[Effect]:
             counts = edit.old, edit.new
             if edit.path == ("spec", "replicas") and counts[0] != counts[1] and _are_known(*counts):
                 yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
-    if kind_name == "HorizontalPodAutoscaler.autoscaling":
+    if kind_name in _SCALERS:
+        bounds = _SCALERS[kind_name]
         ranges = [
-            f"{value_at(side, 'spec', 'minReplicas')}-{value_at(side, 'spec', 'maxReplicas')}"
+            "-".join(str(value_at(side, "spec", field) or default) for field, default in bounds)
             for side in (change.before, change.after)
         ]
         if ranges[0] != ranges[1]:
             yield Effect("scales", f"scales within {ranges[1]} instead of {ranges[0]}")
+
+
+_SCALERS = {
+    "HorizontalPodAutoscaler.autoscaling": (("minReplicas", 1), ("maxReplicas", None)),
+    "ScaledObject.keda.sh": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
+}
+"""Where the bounds of what scales automatically are, with their defaults."""
 
 
 def _are_known(*counts: Any) -> bool:
@@ -141,6 +150,8 @@ def _are_known(*counts: Any) -> bool:
 
 def _pods(change: RunningChange) -> Iterator[Effect]:
     old, new = change.old, change.new
+    if new.kind_name not in KUBERNETES and change.touches("spec", "template") and pod_specs(new.data, new.kind_name):
+        yield Effect("restarts", "has its operator restart pods")
     if new.kind_name not in POD_SPECS or not change.touches(*template_path(new.kind_name)):
         return
     if new.kind_name in ("Job.batch", "Pod"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.impact.reach import reach_of
 from headgate.objects.images import uses
 from headgate.objects.lookup import list_at, map_at, maps_at, value_at
-from headgate.objects.running import pod_spec
+from headgate.objects.pods import pod_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,7 +23,8 @@ def reach_of(manifest: Manifest) -> frozenset[str]:
 
 def _service(spec: dict[Any, Any]) -> Iterator[str]:
     if spec.get("type") in ("LoadBalancer", "NodePort"):
-        yield f"Service of type {spec['type']}"
+        sources = ", ".join(str(source) for source in list_at(spec, "loadBalancerSourceRanges"))
+        yield f"Service of type {spec['type']}" + (f" from {sources}" if sources else "")
     yield from (f"address {address}" for address in list_at(spec, "externalIPs"))
 
 
@@ -53,4 +54,11 @@ _RULES = {
     "HTTPRoute.gateway.networking.k8s.io": _route,
     "Ingress.networking.k8s.io": _ingress,
     "Service": _service,
+    "TLSRoute.gateway.networking.k8s.io": _route,
 }
+
+ROUTES = frozenset(_RULES) - {"Service"} | {
+    "TCPRoute.gateway.networking.k8s.io",
+    "UDPRoute.gateway.networking.k8s.io",
+}
+"""Kinds of which every change is one of what is reachable."""

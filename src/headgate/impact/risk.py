@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from headgate.impact.effects import is_pruned
+from headgate.impact.reach import ROUTES
 from headgate.objects.images import canonical_repository, find_reference, uses
-from headgate.objects.lookup import maps_at, value_at
-from headgate.objects.running import pod_spec
+from headgate.objects.lookup import list_at, maps_at, value_at
+from headgate.objects.pods import pod_specs
 from headgate.records import frozen_record
 from headgate.releases.version_order import by_version
 
@@ -70,7 +72,7 @@ def standing_flags(found: Iterable[Manifest], workloads: Mapping[str, str]) -> t
 
 def _removed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if old is not None and new is None:
-        also = _REMOVED_WITH.get(old.kind_name)
+        also = _REMOVED_WITH.get(old.kind_name) if is_pruned(old) else "but stays in the cluster"
         yield Risk("removed", f"is removed, {also}" if also else "is removed")
 
 
@@ -120,9 +122,11 @@ def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[R
 
 
 def _node_access(side: Side) -> Iterator[Risk]:
-    pod = pod_spec(side.data, side.kind_name) if side else {}
-    if not pod:
-        return
+    for pod in pod_specs(side.data, side.kind_name) if side else ():
+        yield from _node_access_of(pod)
+
+
+def _node_access_of(pod: Mapping[str, Any]) -> Iterator[Risk]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field) is True:
             yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")
@@ -143,16 +147,14 @@ def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
         if before != now and any(reachable in (before, now) for reachable in ("LoadBalancer", "NodePort")):
             was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
             yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
-    if new.kind_name in _ROUTES and (not old or old.data.get("spec") != new.data.get("spec")):
+        known = list_at(old.data, "spec", "externalIPs") if old else []
+        if any(address not in known for address in list_at(new.data, "spec", "externalIPs")):
+            yield Risk("exposed", "is reachable by other addresses (externalIPs)")
+    if new.kind_name in ROUTES and (not old or old.data.get("spec") != new.data.get("spec")):
         yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
 
 
 _DEFAULT_TYPE = "ClusterIP"
-_ROUTES = (
-    "Ingress.networking.k8s.io",
-    "HTTPRoute.gateway.networking.k8s.io",
-    "Gateway.gateway.networking.k8s.io",
-)
 
 
 _RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[Risk]], ...] = (

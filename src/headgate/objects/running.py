@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.objects.edits import At, find_edits, same
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.lookup import map_at, maps_at, value_at, without_nulls
+from headgate.objects.pods import leave_out_empty, pod_spec
 from headgate.objects.quantity import parse_quantity
 from headgate.records import frozen_record
 
@@ -98,6 +99,7 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
         _fill_ports(spec, manifest.kind_name)
     if manifest.kind_name in POD_SPECS:
         _fill_pod(pod_spec(data, manifest.kind_name))
+        leave_out_empty(map_at(data, *template_path(manifest.kind_name)))
     return data
 
 
@@ -163,11 +165,6 @@ def _runs_as_written(edit: AnyEdit) -> bool:
 
 
 _SCALARS = frozenset({str, int, float, bool})
-
-
-def pod_spec(data: Mapping[str, Any], kind_name: str) -> dict[str, Any]:
-    """Return the pod spec within an object; an empty one where its kind has none, or it is no map."""
-    return map_at(data, *POD_SPECS[kind_name].split(".")) if kind_name in POD_SPECS else {}
 
 
 def template_path(kind_name: str) -> tuple[str, ...]:
