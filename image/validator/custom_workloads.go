@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/apis/autoscaling"
+	"k8s.io/kubernetes/pkg/apis/core"
 )
 
 // What is known of pods that others than the server's own controllers make, count or label.
@@ -27,9 +28,41 @@ func customWorkload(one *judged) *podMaker {
 			found[name] = text
 		}
 	}
-	return &podMaker{
+	made := &podMaker{
 		kind: one.Kind, namespace: one.namespace(), name: one.name(), labels: found, portNames: portNamesIn(template["spec"]),
 	}
+	if likeDeployments[one.gvk().GroupKind().String()] {
+		made.path, made.spec, made.replicas = "spec.template.spec", podSpecOf(template), replicasIn(spec)
+	}
+	return made
+}
+
+// likeDeployments make pods of their template as it stands, so that what it names has to be there.
+var likeDeployments = map[string]bool{
+	"CloneSet.apps.kruise.io": true, "Rollout.argoproj.io": true, "StatefulSet.apps.kruise.io": true,
+}
+
+// podSpecOf reads a template of pods as the server does; nil where it cannot be read.
+func podSpecOf(template map[string]any) *core.PodSpec {
+	data, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "PodTemplate", "template": template})
+	if err != nil {
+		return nil
+	}
+	one := parse(data)
+	one.build()
+	if read, ok := one.built.(*core.PodTemplate); ok {
+		return &read.Template.Spec
+	}
+	return nil
+}
+
+func replicasIn(spec map[string]any) *int32 {
+	count := int32(1)
+	if written, ok := spec["replicas"].(json.Number); ok {
+		number, _ := written.Int64()
+		count = int32(number)
+	}
+	return &count
 }
 
 // portNamesIn returns the names of all ports below a value.

@@ -49,7 +49,7 @@ func (c *court) references() {
 	}
 	all := newNeighbourhood(c.objects, around)
 	for number, one := range c.objects {
-		if one.isEncrypted || one.built == nil {
+		if _, isBuiltIn := served(one.gvk()); one.isEncrypted || isBuiltIn && one.built == nil {
 			continue
 		}
 		for _, entry := range referencesOf(all, one) {

@@ -209,6 +209,19 @@ func TestPodsFindWhatTheyName(t *testing.T) {
 	}
 }
 
+func TestRolloutIsLookedAtLikeADeployment(t *testing.T) {
+	rollout := strings.Replace(strings.Replace(deploymentYAML, "apps/v1", "argoproj.io/v1alpha1", 1), "kind: Deployment", "kind: KIND", 1)
+	rollout = strings.Replace(rollout, "name: web, image:", "envFrom: [{configMapRef: {name: c}}], name: web, image:", 1)
+	budget := "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b, namespace: shop}\n" +
+		"spec: {minAvailable: 2, selector: {matchLabels: {app: web}}}\n"
+	of := func(kind string) *judgeRequest {
+		return &judgeRequest{Objects: objectsOf(t, strings.Replace(rollout, "KIND", kind, 1)+budget)}
+	}
+	expectTold(t, of("Rollout"), nil, "blocking-budget spec.minAvailable",
+		"undefined-reference spec.template.spec.containers[0].envFrom[0].configMapRef.name")
+	expectTold(t, of("Other"), nil)
+}
+
 func TestActionOfAnIngressIsNoService(t *testing.T) {
 	text := "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n" +
 		"spec: {defaultBackend: {service: {name: redirect, port: {name: PORT}}}}\n"
