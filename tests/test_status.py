@@ -251,13 +251,13 @@ def test_what_ends_each_hold_stands_below_the_table(fleet: ManifestRepository) -
     fleet.write({"apps/web/releases/dev/release.yaml": release.read_text() + pin})
     held_groups(fleet, web="2")
     assert lines(fleet.path)[-3:] == [
-        "pinned until: headgate unpin web --environment dev",
-        "held or failed goes on at once with: headgate deliver-held web --environment dev",
-        "held or failed is dropped with: headgate discard-held web --environment dev",
+        "to unpin: headgate unpin web --environment dev",
+        "to deliver what is held: headgate deliver-held web --environment dev --reason TEXT",
+        "to drop what is held: headgate discard-held web --environment dev --reason TEXT",
     ]
     other = fleet.path / "apps/web/releases/production/release.yaml"
     fleet.write({"apps/web/releases/production/release.yaml": other.read_text() + pin}).commit("Pin")
-    assert "pinned until: headgate unpin APP --environment ENVIRONMENT" in lines(fleet.path)
+    assert "to unpin: headgate unpin APP --environment ENVIRONMENT" in lines(fleet.path)
 
 
 def test_a_persons_proposal_shows_as_what_it_is(fleet: ManifestRepository) -> None:
@@ -266,7 +266,7 @@ def test_a_persons_proposal_shows_as_what_it_is(fleet: ManifestRepository) -> No
     fleet.write({f"{folder}/proposal.yaml": f"kind: removal\n{record}"}).commit("On record")
     found = lines(fleet.path, "web")
     assert found[1].endswith("proposed: removal by Eve")
-    assert "under review until somebody merges or closes it: headgate/dev/web" in found
+    assert "to end the review: merge or close headgate/dev/web" in found
     release = (fleet.path / "apps/web/releases/dev/release.yaml").read_text().replace("'1.0'", "'0.9'")
     fleet.write({f"{folder}/proposal.yaml": f"kind: roll-back\nreason: slow\n{record}"})
     fleet.write({f"{folder}/release.yaml": release}).commit("On record")

@@ -16,7 +16,7 @@ from headgate.report.json import error_to_json
 from headgate.report.table import age, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from headgate.flux.verdict import Health
@@ -36,8 +36,8 @@ def write_status(terminal: Terminal, status: Status, now: datetime) -> None:
     for note in status.notes:
         terminal.line(note, "yellow")
     terminal.line(summary(status), "" if status.apps else "dim")
-    for way in ways_out(status):
-        terminal.line(way, "dim")
+    for way_out in ways_out(status):
+        terminal.line(way_out, "dim")
 
 
 def _row(app: AppStatus, now: datetime) -> list[Cell]:
@@ -137,27 +137,41 @@ def _group_version(app: AppStatus, group: Group) -> str:
 
 
 def ways_out(status: Status) -> Iterator[str]:
-    """Yield what ends each kind of hold that there is: as it is typed where that is the only one, else as a pattern."""
-    kinds: dict[str, list[str]] = {}
-    for app in status.apps:
-        at = f"{app.app} --environment {app.environment}"
-        branch = app.proposed.branch if app.proposed is not None and app.proposed.decision is not None else ""
-        found = {
-            "pinned until: headgate unpin {}": at if app.pin else "",
-            "frozen until: headgate thaw {}": app.environment if app.freeze else "",
-            "under review until somebody merges or closes it: {}": branch,
-            "held or failed goes on at once with: headgate deliver-held {}": at if app.held or app.failed else "",
-            "held or failed is dropped with: headgate discard-held {}": at if app.held or app.failed else "",
-        }
-        for text, value in found.items():
-            if value and value not in kinds.setdefault(text, []):
-                kinds[text].append(value)
-    for text, values in kinds.items():
-        pattern = "ENVIRONMENT" if "thaw" in text else "headgate/ENVIRONMENT/APP" if "review" in text else _ANY
-        yield text.format(values[0] if len(values) == 1 else pattern)
+    """Yield how each kind of hold that there is ends: as it is typed where there is one, else with names to fill in."""
+    for text, names, place in _WAYS_OUT:
+        places = list(dict.fromkeys(filter(None, map(place, status.apps))))
+        if places:
+            yield text.format(places[0] if len(places) == 1 else names)
 
 
-_ANY = "APP --environment ENVIRONMENT"
+def _at(app: AppStatus) -> str:
+    return f"{app.app} --environment {app.environment}"
+
+
+def _pinned_at(app: AppStatus) -> str:
+    return _at(app) if app.pin else ""
+
+
+def _held_at(app: AppStatus) -> str:
+    return _at(app) if app.held or app.failed else ""
+
+
+def _frozen_at(app: AppStatus) -> str:
+    return app.environment if app.freeze else ""
+
+
+def _decided_at(app: AppStatus) -> str:
+    return app.proposed.branch if app.proposed is not None and app.proposed.decision is not None else ""
+
+
+_ANYWHERE = "APP --environment ENVIRONMENT"
+_WAYS_OUT: tuple[tuple[str, str, Callable[[AppStatus], str]], ...] = (
+    ("to unpin: headgate unpin {}", _ANYWHERE, _pinned_at),
+    ("to thaw: headgate thaw {}", "ENVIRONMENT", _frozen_at),
+    ("to end the review: merge or close {}", "headgate/ENVIRONMENT/APP", _decided_at),
+    ("to deliver what is held: headgate deliver-held {} --reason TEXT", _ANYWHERE, _held_at),
+    ("to drop what is held: headgate discard-held {} --reason TEXT", _ANYWHERE, _held_at),
+)
 
 
 def summary(status: Status) -> str:
