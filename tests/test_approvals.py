@@ -15,7 +15,7 @@ from headgate.feedback.apps import Scope
 from headgate.gitlab.api import GitLab
 from support.cli import headgate
 from support.gitlab.gitside import git, refs
-from support.gitlab.mergeside import approve, merge, open_request
+from support.gitlab.mergeside import approve, merge, open_request, retarget
 from support.gitlab.state import DEVELOPER, MAINTAINER, MergeRequest, User
 from support.reviewing import BRANCH, DEPLOYMENT, Scene, make_scene, quiet, settings
 
@@ -96,10 +96,31 @@ def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: boo
     approve(one, user(scene, "max"))
     ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 3")})
     assert one.state == "opened", ended.out
-    assert ("max's does not count (approved before the last commit:" in ended.out) == (resets is None)
+    assert ("max's does not count (approved before the last commit or change of target:" in ended.out) == (
+        resets is None
+    )
     assert "Given: 0." in one.description
     assert len(one.approved_by) == (2 if resets is None else 0)
     one.approved_by.clear()  # they revoke them, and look again
+    for name in ("mia", "max"):
+        approve(one, user(scene, name))
+    scene.schedule()
+    assert one.state == "merged"
+
+
+def test_an_approval_of_what_went_to_another_branch_does_not_count(scene: Scene) -> None:
+    """What people see is what differs from the target, and every Developer may change that."""
+    scene.hand_off()
+    one = scene.the_request()
+    scene.push(scene.manifests, {"README.md": "almost the same"}, branch="other")
+    retarget(one, "other")
+    for name in ("mia", "max"):
+        approve(one, user(scene, name))
+    retarget(one, "main")
+    ended = scene.schedule()
+    assert one.state == "opened", ended.out
+    assert "approved before the last commit or change of target" in ended.out
+    one.approved_by.clear()
     for name in ("mia", "max"):
         approve(one, user(scene, name))
     scene.schedule()

@@ -133,23 +133,22 @@ def _counted(needed: int, people: Iterable[_Approver], ignored: Iterable[tuple[s
 
 
 def _since(gitlab: GitLab, path: str, commit: str) -> datetime | None:
-    """Return since when GitLab knows that a merge request is at a commit; None as long as it does not.
+    """Return since when GitLab shows a merge request at a commit as it does now; None as long as it does not.
 
-    https://docs.gitlab.com/api/merge_requests/#get-merge-request-diff-versions: newest first.
+    https://docs.gitlab.com/api/merge_requests/#get-merge-request-diff-versions: newest first. Another target makes
+    another version, since people then saw another diff.
     """
-    since = None
-    for version in gitlab.each(f"{path}/versions"):
-        if version["head_commit_sha"] != commit:
-            break
-        since = datetime.fromisoformat(version["created_at"])
-    return since
+    newest = next(gitlab.each(f"{path}/versions", {"per_page": 1}), None)
+    if newest is None or newest["head_commit_sha"] != commit:
+        return None
+    return datetime.fromisoformat(newest["created_at"])
 
 
 def _untimely(approved: str | None, since: datetime | None, merged: str) -> str:
     if approved is None:
         return "GitLab does not say when"
     if since is None or datetime.fromisoformat(approved) <= since:
-        return "approved before the last commit: revoke that approval and approve again"
+        return "approved before the last commit or change of target: revoke that approval and approve again"
     if merged and datetime.fromisoformat(approved) > datetime.fromisoformat(merged):
         return "approved after the merge"
     return ""

@@ -342,6 +342,12 @@ def _cancel(call: Call) -> Answer:
     return Answer(201, entity(call.double, found))
 
 
+def retarget(one: MergeRequest, target: str) -> None:
+    """Let a merge request go to another branch: GitLab compares anew (`MergeRequest#reload_diff_if_branch_changed`)."""
+    one.target = target
+    one.versions.append((one.sha, now()))
+
+
 def approve(one: MergeRequest, user: User) -> bool:
     """Approve a merge request as it is. Who approved it before has to revoke that first: then nothing changes."""
     is_new = user.id not in one.approved_by
