@@ -93,7 +93,8 @@ def test_hand_off_of_a_branch_or_tag_is_fine(ref: str) -> None:
 def test_ref_that_git_would_not_take_is_refused(ref: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(hand_off(ref=ref))
-    assert str(caught.value) == f"the ref is {ref!r}, expected a branch or tag"
+    wanted = "a branch or tag whose name has no white space, Unicode's included, nor '/-'"
+    assert str(caught.value) == f"the ref is {ref!r}, expected {wanted}"
 
 
 @pytest.mark.parametrize("commit", ["", "abc", "1" * 39, "1" * 41, "A" * 40, "g" * 40, COMMIT + "\n", f" {COMMIT}"])
