@@ -190,6 +190,13 @@ func TestAskedIsWhatTheServersOwnPluginsAsk(t *testing.T) {
 		"port of a node":         {nodePortYAML("30080"), ""},
 		"no port":                {nodePortYAML("99999"), "invalid spec.ports[0].nodePort"},
 		"port of other clusters": {nodePortYAML("8080"), "server-warning spec.ports[0].nodePort"},
+		"deprecated": {
+			"apiVersion: v1\nkind: Endpoints\nmetadata: {name: e, namespace: shop}", "server-warning apiVersion",
+		},
+		"devices of administrators": {
+			"apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {name: c, namespace: shop}\n" +
+				"spec: {devices: {requests: [{name: a, exactly: {deviceClassName: c, adminAccess: true}}]}}", "",
+		},
 		"key that is required": {
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, image: i, env: [{value: a}]}]}",
 			"invalid spec.containers[0].env[0].name",

@@ -23,7 +23,11 @@ func lifecycle(kind servedKind, minor int) (found []finding, isGone bool) {
 	}
 	hint := ""
 	if typed, ok := object.(replacedBy); ok {
-		hint = "use " + typed.APILifecycleReplacement().GroupVersion().String()
+		replacement := typed.APILifecycleReplacement()
+		hint = "use " + replacement.GroupVersion().String()
+		if replacement.Kind != kind.gvk.Kind {
+			hint += " " + replacement.Kind
+		}
 	}
 	removed := 0
 	if typed, ok := object.(removedIn); ok {
@@ -42,8 +46,14 @@ func lifecycle(kind servedKind, minor int) (found []finding, isGone bool) {
 	if isOffByDefault(kind.gvk) {
 		found = append(found, about(ruleOffByDefault, hint, "%s is off unless the cluster switches it on", kind.gvk.GroupVersion()))
 	}
-	if typed, ok := object.(deprecatedIn); ok && removed > 0 {
-		if _, deprecated := typed.APILifecycleDeprecated(); deprecated > 0 && deprecated <= minor {
+	if typed, ok := object.(deprecatedIn); ok {
+		_, deprecated := typed.APILifecycleDeprecated()
+		switch {
+		case deprecated == 0 || deprecated > minor:
+		case removed == 0:
+			found = append(found, about(ruleWarning, hint, "%s %s is deprecated since Kubernetes 1.%d", kind.gvk.GroupVersion(),
+				kind.gvk.Kind, deprecated))
+		default:
 			found = append(found, about(ruleDeprecatedAPI, hint, "%s is deprecated, and not served from Kubernetes 1.%d on",
 				kind.gvk.GroupVersion(), removed))
 		}

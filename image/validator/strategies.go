@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/registry/rest"
+	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/kubernetes/pkg/apis/admissionregistration"
 	"k8s.io/kubernetes/pkg/registry/admissionregistration/mutatingadmissionpolicy"
 	"k8s.io/kubernetes/pkg/registry/admissionregistration/mutatingadmissionpolicybinding"
@@ -127,8 +131,8 @@ var strategyOf = byGroup(map[string]map[string]strategy{
 	"resource.k8s.io": {
 		"DeviceClass": deviceclass.Strategy, "DeviceTaintRule": devicetaintrule.Strategy,
 		"ResourcePoolStatusRequest": resourcepoolstatusrequest.Strategy,
-		"ResourceClaim":             resourceclaim.NewStrategy(nil, anybody{}),
-		"ResourceClaimTemplate":     resourceclaimtemplate.NewStrategy(nil), "ResourceSlice": resourceslice.Strategy,
+		"ResourceClaim":             resourceclaim.NewStrategy(adminNamespaces{}, anybody{}),
+		"ResourceClaimTemplate":     resourceclaimtemplate.NewStrategy(adminNamespaces{}), "ResourceSlice": resourceslice.Strategy,
 	},
 	"scheduling.k8s.io": {
 		"PodGroup": podgroup.NewStrategy(), "PriorityClass": priorityclass.Strategy, "Workload": workload.Strategy,
@@ -156,6 +160,16 @@ type anybody struct{}
 
 func (anybody) Authorize(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
 	return authorizer.DecisionAllow, "", nil
+}
+
+// adminNamespaces all let their objects use devices as administrators do: their labels are a cluster's state.
+type adminNamespaces struct {
+	clientcorev1.NamespaceInterface
+}
+
+func (adminNamespaces) Get(_ context.Context, name string, _ metav1.GetOptions) (*corev1.Namespace, error) {
+	labels := map[string]string{resourcev1.DRAAdminNamespaceLabelKey: "true"}
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, nil
 }
 
 // noResource resolves nothing: only authorization would need it.
