@@ -329,7 +329,13 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 	if !ok {
 		return nil
 	}
-	current = canonical(current)
+	var stored runtime.Object
+	if text := parse(current); gvk == kind.gvk && !isPlainChange(text.fields, one.fields) {
+		if written, err := json.Marshal(text.fields); err == nil { // as the other is: the server keeps the bytes of what has no type
+			current = written
+		}
+		stored, _ = kind.applied(one, current, text.fields)
+	}
 	old, err := before.decodeCurrent(current)
 	if err != nil {
 		return nil // what is there now is of no use
@@ -339,10 +345,8 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 		return nil
 	}
 	object = object.DeepCopyObject() // an update changes it
-	if gvk == kind.gvk {
-		if stored, err := kind.applied(one, current); err == nil {
-			object = stored
-		}
+	if stored != nil {
+		object = stored
 	}
 	updated, err := kind.update(object, old)
 	if err != nil {

@@ -138,7 +138,7 @@ func (s customShape) items() (shape, []string) {
 }
 
 // applied reads an object as server-side apply would store it in the place of another of the same version.
-func (k servedKind) applied(one *judged, current []byte) (runtime.Object, error) {
+func (k servedKind) applied(one *judged, current []byte, old map[string]any) (runtime.Object, error) {
 	filled, _, err := k.quickly.Decode(current, nil, nil)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (k servedKind) applied(one *judged, current []byte) (runtime.Object, error)
 	if known := schemas().kind(k.gvk); known != nil {
 		definition = known.Definition
 	}
-	text := keptTexts(builtInShape{kind: "#" + definition}, one.fields, fieldsOf(current), object)
+	text := keptTexts(builtInShape{kind: "#" + definition}, one.fields, old, object)
 	data, err := json.Marshal(text)
 	if err != nil {
 		return nil, err
@@ -193,3 +193,28 @@ func (k *customKind) applied(one *judged, current []byte, filled *unstructured.U
 	object, _, err := k.decode(data)
 	return object, err
 }
+
+// isPlainChange says whether two texts differ only in values on which nothing that the server fills in depends, as they do
+// where another version of an image is handed off.
+func isPlainChange(old, text any) bool {
+	switch text := text.(type) {
+	case map[string]any:
+		before, ok := old.(map[string]any)
+		if !ok || len(before) != len(text) {
+			return false
+		}
+		for name, value := range text {
+			other, isThere := before[name]
+			if !isThere || !plainFields[name] && !isPlainChange(other, value) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		before, ok := old.([]any)
+		return ok && slices.EqualFunc(before, text, isPlainChange)
+	}
+	return old == text
+}
+
+var plainFields = map[string]bool{"annotations": true, "image": true, "labels": true, "value": true}

@@ -4,14 +4,30 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
-	"regexp"
 )
 
-var mayBeWhole = regexp.MustCompile(`\d(\.0+\b|[eE])`)
+// hasFraction says whether a number in a text of JSON is written with a point or an exponent.
+func hasFraction(data []byte) bool {
+	isText, isNumber := false, false
+	for at := 0; at < len(data); at++ {
+		switch one := data[at]; {
+		case isText && one == '\\':
+			at++
+		case one == '"':
+			isText, isNumber = !isText, false
+		case isText:
+		case isNumber && (one == '.' || one == 'e' || one == 'E'):
+			return true
+		default:
+			isNumber = '0' <= one && one <= '9'
+		}
+	}
+	return false
+}
 
 // wholeNumbers writes 2.0 as 2. Flux and kubectl do so when they make JSON of YAML, and the server takes no 2.0 for a 2.
 func wholeNumbers(data []byte) []byte {
-	if !mayBeWhole.Match(data) {
+	if !hasFraction(data) {
 		return data
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -25,14 +41,6 @@ func wholeNumbers(data []byte) []byte {
 		return data
 	}
 	return written
-}
-
-// canonical writes equal values alike, since the server keeps the bytes of what has no type.
-func canonical(data []byte) []byte {
-	if written, err := json.Marshal(fieldsOf(data)); err == nil {
-		return written
-	}
-	return data
 }
 
 func withWholeNumbers(value any) any {
