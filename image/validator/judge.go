@@ -330,7 +330,7 @@ func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created [
 		return nil
 	}
 	var stored runtime.Object
-	if text := parse(current); gvk == kind.gvk && !isPlainChange(text.fields, one.fields) {
+	if text := parse(current); gvk == kind.gvk && (gvk.Kind == "Pod" || !isPlainChange(text.fields, one.fields)) {
 		if written, err := json.Marshal(text.fields); err == nil { // as the other is: the server keeps the bytes of what has no type
 			current = written
 		}

@@ -195,7 +195,7 @@ func (k *customKind) applied(one *judged, current []byte, filled *unstructured.U
 }
 
 // isPlainChange says whether two texts differ only in values on which nothing that the server fills in depends, as they do
-// where another version of an image is handed off.
+// where another version of an image is handed off. (The pull policy of a Pod depends on its image, and may not change.)
 func isPlainChange(old, text any) bool {
 	switch text := text.(type) {
 	case map[string]any:

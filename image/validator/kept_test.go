@@ -49,6 +49,12 @@ func TestVolumeThatTheServerMadeEmptyStays(t *testing.T) {
 	expectTold(t, request, nil)
 }
 
+func TestPodMayRunAnotherImage(t *testing.T) {
+	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, image: a}]}\n"
+	request := &judgeRequest{Objects: objectsOf(t, strings.Replace(pod, "image: a", "image: 'a:1'", 1)), Current: objectsOf(t, pod)}
+	expectTold(t, request, nil)
+}
+
 func TestClaimMayNameTheVolumeThatItGot(t *testing.T) {
 	claim := "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c, namespace: shop}\n" +
 		"spec: {%s accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"
