@@ -122,7 +122,12 @@ def test_image_is_pinned_whatever_tag_the_template_has(written: str) -> None:
 
 
 HOSTS = ["registry.example.com", "REGISTRY.example.com", "registry.example.com.", "Registry.Example.Com.:443"]
-HOSTS += ["registry.example.com:443", "registry.example.com:80"]
+HOSTS += [
+    "registry.example.com:443",
+    "registry.example.com:80",
+    "registry.example.com:0443",
+    "registry.example.com.:00080",
+]
 DOCKER_HUB = ["docker.io", "DOCKER.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]
 DOCKER_HUB += ["hub.docker.com", "docker.io.", "docker.io:443"]
 
@@ -182,6 +187,14 @@ LIKE_OWN = [
     "registry.example.com/acme/shop:1.0:2.0",
     "registry.example.com/acme/shop@sha256:12",
     "https://registry.example.com/acme/shop:1.0",
+    "registry.example.com/acme/../acme/shop:x",
+    "registry.example.com/acme/shop@",
+    "registry.example.com:443:443/acme/shop:x",
+    "/registry.example.com/acme/shop:x",
+    "registry\u3002example.com/acme/shop:x",
+    "\uff52egistry.example.com/acme/shop:x",
+    "registry.example.com%2Facme/shop:x",
+    "registry.example.com\\acme\\shop:x",
     "docker://REGISTRY.example.com:443/acme/shop",
     "user:word@registry.example.com/acme/shop",
 ]

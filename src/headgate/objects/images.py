@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from headgate.errors import ConfigError, ImageError
 from headgate.objects.kinds import POD_SPECS
@@ -94,23 +96,24 @@ _DOCKER_HUB_HOSTS = (
     *(_DOCKER_HUB, "index.docker.io", "registry-1.docker.io"),
     *("registry.hub.docker.com", "hub.docker.com"),
 )
-_DEFAULT_PORTS = (":443", ":80")
+_DEFAULT_PORTS = ("", "443", "80")
 
 
 @lru_cache(maxsize=65536)
 def canonical_repository(repository: str) -> str:
     """Return the canonical spelling of a repository: ``nginx`` is ``docker.io/library/nginx``.
 
-    As in container runtimes, hosts are equal regardless of case, a trailing dot and the default port, Docker Hub has
-    several hosts, and paths are case-sensitive.
+    As in container runtimes, hosts are equal regardless of case, a trailing dot, the default port and zeros before a
+    port, Docker Hub has several hosts, and paths are case-sensitive.
     """
     host, slash, path = repository.partition("/")
     if not slash or not (host == "localhost" or "." in host or ":" in host or host != host.lower()):
         host, path = _DOCKER_HUB, repository
-    host = host.lower()
-    for port in _DEFAULT_PORTS:
-        host = host.removesuffix(port)
-    host = host.rstrip(".")
+    name, _, port = host.lower().rpartition(":")
+    if not port.isdecimal():
+        name, port = host.lower(), ""
+    port = port.lstrip("0")
+    host = name.rstrip(".") + (f":{port}" if port not in _DEFAULT_PORTS else "")
     if host in _DOCKER_HUB_HOSTS:
         host, path = _DOCKER_HUB, path if "/" in path else f"library/{path}"
     return f"{host}/{path}"
@@ -195,7 +198,7 @@ def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Refer
     reference = find_reference(text)
     if reference is None or canonical_repository(reference.repository) not in own:
         is_hidden = manifest.verbatim and text.startswith("ENC[")
-        if not is_hidden and any(canonical_repository(repository) in own for repository in _repositories_in(text)):
+        if not is_hidden and _resembles(text, own, is_valid=reference is not None):
             raise ImageError(
                 f"{manifest} runs {text!r}, which resembles an image of this app but is not a valid reference",
                 where=manifest.place,
@@ -209,6 +212,23 @@ def _own_reference(text: str, own: Collection[str], manifest: Manifest) -> Refer
             hint="do not encrypt workloads: move secret data to a Secret, and encrypt that with sops",
         )
     return reference
+
+
+def _resembles(text: str, own: Collection[str], *, is_valid: bool) -> bool:
+    """Whether a lenient reader could take a text for one of the app's repositories: one that reads past the odd, or,
+    in what is no reference, only letters and digits.
+    """
+    if any(canonical_repository(repository) in own for repository in _repositories_in(text)):
+        return True
+    return not is_valid and any(_skeleton(text).endswith(_skeleton(repository)) for repository in own)
+
+
+@lru_cache(maxsize=4096)
+def _skeleton(text: str) -> str:
+    plain = unquote(unicodedata.normalize("NFKC", text)).lower().replace("\\", "/")
+    path, _, name = re.sub(r"(?<![^/])[^/]+/\.\./", "", plain).rpartition("/")
+    path = re.sub(r":\d*(?=[:/]|$)", "", path)
+    return re.sub(r"[^a-z0-9/]", "", f"{path}/{re.split('[:@]', name)[0]}").strip("/")
 
 
 _ODD = re.compile(r"[^a-z0-9._:/@\[\]-]+")
