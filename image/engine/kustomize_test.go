@@ -139,7 +139,7 @@ func TestRefuses(t *testing.T) {
 		"an absolute path":          {"resources: [/root/x.yaml]", nil, failure{notSafe, "resources: '/root/x.yaml' leaves the folder that may be read", "root/kustomization.yaml", 1, "", "", nil, nil}},
 		"a file of another folder":  {"resources: [../other/x.yaml]", map[string]string{"other/x.yaml": plainConfigMap}, failure{notRendered, "resources: the file '../other/x.yaml' is not below the kustomization's folder", "root/kustomization.yaml", 1, "", "", nil, nil}},
 		"a file that is not there":  {"resources:\n- x.yaml\n- gone.yaml", nil, failure{notRendered, "resources: 'gone.yaml' is not there", "root/kustomization.yaml", 3, "", "", nil, nil}},
-		"no path":                   {"resources: ['']", nil, failure{notRendered, "resources: '' is not there", "root/kustomization.yaml", 1, "", "", nil, nil}},
+		"no path":                   {"resources: ['']", nil, failure{notRendered, "resources: an entry is empty", "root/kustomization.yaml", 1, "", "", nil, nil}},
 		"a patch that is not there": {"resources: [x.yaml]\npatches: [{path: gone.yaml}]", nil, failure{notRendered, "patches: 'gone.yaml' is not there", "root/kustomization.yaml", 2, "", "", nil, nil}},
 		"a folder of files":         {"resources: [more]", map[string]string{"root/more/y.yaml": plainService}, failure{notRendered, "resources: the folder 'more' has no kustomization.yaml", "root/kustomization.yaml", 1, "", "", nil, nil}},
 		"a file as component":       {"components: [x.yaml]", nil, failure{notRendered, "components: 'x.yaml' is a file, expected the folder of a component", "root/kustomization.yaml", 1, "", "", nil, nil}},

@@ -58,7 +58,7 @@ func TestTellsWhatIsWrongWithWhatATemplatePrints(t *testing.T) {
 	for name, each := range map[string]struct{ text, kind, message string }{
 		"a key twice":   {"# {{ 1 }}\n---\n" + printedMap("x", "b") + "  key: c\n", notYAML, "ConfigMap x: the key 'data.key' is set twice\n    line 9 of the rendered text: key: c"},
 		"no YAML":       {"a: b: c\n", notYAML, "line 1 of the rendered text: a: b: c"},
-		"a text":        {"hello\n", notObject, "YAML parse error: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string"},
+		"a text":        {"hello\n", notObject, "printed something that is no Kubernetes object"},
 		"no object":     {"a: b\n", notObject, "not a Kubernetes object: apiVersion nothing, kind nothing"},
 		"an annotation": {"apiVersion: v1\nkind: A\nmetadata: {annotations: {a: [1]}}\n", notObject, "YAML parse error"},
 	} {

@@ -200,9 +200,10 @@ func syntaxError(err error, from piece, file string) error {
 		line++ // go-yaml counts lines from 0 where its parser finds an error, and from 1 where its scanner does
 	}
 	hint := ""
+	if strings.HasPrefix(words, "did not find expected <document start>") {
+		words, hint = "content after the end of a document, where only '---' may follow", "separate documents by a line that begins with '---'"
+	}
 	switch {
-	case strings.HasPrefix(words, "did not find expected <document start>"):
-		words, hint = "something stands where only '---' may follow (after '...', or after a line that begins with '%')", "separate documents by a line that begins with '---'"
 	case strings.HasPrefix(words, "exceeded max depth"):
 		return &failure{Kind: overBudget, Message: tooDeep, File: file, Line: from.line}
 	case strings.HasPrefix(words, "control characters"):

@@ -91,14 +91,14 @@ func TestWhatSomeReaderWouldDropIsRefused(t *testing.T) {
 	} {
 		refusedAt(t, text, notYAML, line, "content after the end of a document")
 	}
-	refusedAt(t, "a: b\n...\nc: d\n", notYAML, 3, "did not find expected <document start>")
-	refusedAt(t, "a: b\n# c\n...\n\n# d\nc: d\n", notYAML, 6, "did not find expected <document start>")
+	refusedAt(t, "a: b\n...\nc: d\n", notYAML, 3, "content after the end of a document, where only '---' may follow")
+	refusedAt(t, "a: b\n# c\n...\n\n# d\nc: d\n", notYAML, 6, "content after the end of a document, where only '---' may follow")
 	refusedAt(t, "a: b\n---\n\ufeffc: d\n", notYAML, 3, "byte order mark")
 	refusedAt(t, "a: b\n---#c\nc: d", notYAML, 2, "'---' begins a document")
 	refusedAt(t, "a: b\n--- c\n", notYAML, 2, "'---' begins a document")
 	refusedAt(t, "a: b\n---c\n", notYAML, 2, "'---' begins a document")
 	refusedAt(t, "a: |\n---- BEGIN\n", notYAML, 2, "'---' begins a document")
-	refusedAt(t, `{"a":1}{"b":2}`, notYAML, 1, "did not find expected <document start>")
+	refusedAt(t, `{"a":1}{"b":2}`, notYAML, 1, "content after the end of a document, where only '---' may follow")
 	// Directives change what follows to some readers, and end a document to others.
 	for _, text := range []string{
 		"%TAG ! tag:example.com,2000:\n---\na: b\n", "%evil: true\n---\na: b\n", "%YAML 1.1\n", "%YAML 2.0\n---\na: b\n",
