@@ -444,7 +444,9 @@ def test_one_identity_twice_is_an_error(sources: tuple[str, str], told: str) -> 
     found = [one_object(SERVICE % "web", source=source) for source in sources]
     with pytest.raises(ManifestError) as caught:
         to_files(found, "shop")
-    assert str(caught.value).removeprefix(f"{sources[1]}: ") == f"Service web is rendered twice{told}"
+    assert str(caught.value).removeprefix(f"{sources[1]}: ") == (
+        f"Service web is rendered twice{told}\n  delete one of the two, or rename it"
+    )
 
 
 CRD = """
