@@ -99,6 +99,21 @@ def test_encrypted_object_without_namespace_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        ("extensions", "Kubernetes has no API group 'extensions', Deployment is in apps"),
+        ("core", "Kubernetes has no API group 'core', Deployment is in apps"),
+        ("batch", "no kind Deployment in Kubernetes' group batch"),
+    ],
+)
+def test_group_that_kubernetes_does_not_have_is_told(group: str, told: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        placed(an_object("Deployment", f"{group}/v1beta1"))
+    assert told in str(caught.value)
+    assert "correct kind and apiVersion" in str(caught.value)
+
+
 def test_unknown_scope_is_an_error_with_the_way_out() -> None:
     with pytest.raises(ManifestError) as caught:
         placed(an_object(*WIDGET))
