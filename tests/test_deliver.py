@@ -376,7 +376,8 @@ def test_app_environments_of_both_deliveries_land_in_one_push(stage: Stage) -> N
 
 
 def test_a_checkout_on_a_branch_that_the_remote_lacks_says_so(stage: Stage) -> None:
-    git(stage.manifests.path, "switch", "--quiet", "--create", "feat/ü;x")
+    git(stage.manifests.path, "fetch", "--quiet", "origin")
+    git(stage.manifests.path, "switch", "--quiet", "--create", "feat/ü;x", "--track", "origin/main")
     ran = headgate("freeze", "dev", "--reason", "a talk", "--by", "Eve", "--manifests", str(stage.manifests.path))
     assert ran.code == ConflictError.code
     assert "the branch feat/ü;x of this checkout is not in " in ran.err

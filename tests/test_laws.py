@@ -112,6 +112,16 @@ BRANCHES = (
 )
 BRANCH = "headgate/production/shop"
 FOLDER = "apps/shop/releases/{}"
+KILLED = (
+    "refresh",
+    "rehydrate",
+    "promote shop --from dev --to production --by Ada",
+    "deliver-held shop --environment production --reason urgent --by Eve",
+    *(f"thaw {name}" for name in ("dev", "production")),
+    *(f"unpin shop --environment {name}" for name in ("dev", "production")),
+    *(f"roll-back shop --environment {name} --reason slow --by Eve" for name in ("dev", "production")),
+)
+"""What may be killed at any of its calls of git, beside hand-offs."""
 ENDS_WELL = (0, 17, 27, GitError.code)
 """What a command may end with here: done, a version that cannot be rendered, refused, somebody's commit in the way."""
 
@@ -381,11 +391,11 @@ class Repositories(RuleBasedStateMachine):
 
         losing(second, first)
 
-    @rule(command=st.sampled_from(["refresh", "rehydrate", "web", "api"]), at=st.integers(1, 25), before=st.booleans())
+    @rule(command=st.sampled_from([*KILLED, "web", "api"]), at=st.integers(1, 25), before=st.booleans())
     def killed(self, command: str, at: int, before: bool) -> None:
         """A run is killed at one of its calls of git; a hand-off comes again, as somebody runs the job again."""
         number = self.build(command) if command in self.commits else 0
-        args = self.deliver(command, number) if number else [command]
+        args = self.deliver(command, number) if number else command.split()
         write_git(self.folder / "git", at, before=before)
         subprocess.run(
             [sys.executable, "-m", "headgate", *args, "--manifests", self.remote.as_uri()],
@@ -456,6 +466,19 @@ class Repositories(RuleBasedStateMachine):
         """The app goes from an environment: at once, or by a proposal."""
         if len(self.runs_in()) > 1:
             self.ask("remove", environment)
+
+    @precondition(lambda self: self.good and not self.apart)
+    @rule(environment=st.sampled_from(EVERYWHERE), releases=st.booleans())
+    def take_away_by_hand(self, environment: str, releases: bool) -> None:
+        """A person takes the app's environment out of app.yaml, with or without its records; the push's run comes."""
+        left = [name for name in EVERYWHERE if name in self.runs_in() - {environment}]
+        if left and environment in self.runs_in():
+            gone = self.tree().paths(FOLDER.format(environment)) if releases else ()
+            text = APP.strip() + f"\nenvironments: [{', '.join(left)}]\n"
+            self.edit({"apps/shop/app.yaml": text, **dict.fromkeys(gone)})
+            self.run("rehydrate")
+            self.run("refresh")
+            self.merge_branch(f"headgate/{environment}/_rehydrate", squash=False, keep=False)
 
     @precondition(lambda self: self.good)
     @rule()
@@ -628,6 +651,7 @@ class Repositories(RuleBasedStateMachine):
         self.what_went_left_nothing()
         self.nothing_is_lost_and_nothing_goes_back()
         self.groups_are_whole()
+        self.what_is_on_record_runs()
 
     def what_went_left_nothing(self) -> None:
         """Where the app is no more, there is nothing of it; there it begins anew when it is added again."""
@@ -665,6 +689,21 @@ class Repositories(RuleBasedStateMachine):
             if "config" in found and "web" in found and release.pin is None:
                 config, web = (self.number("web", found[name].commit) for name in ("config", "web"))
                 assert web >= config or config in self.without_image, environment
+
+    def what_is_on_record_runs(self) -> None:
+        """A release lands with its YAML, in one commit. What a person went back from may stay away after the pin."""
+        for environment in self.runs_in():
+            release, file = self.release(environment), f"deploy/{environment}/shop/deployment.apps-web.yaml"
+            if file in self.tree():
+                text = self.show(file)
+                for name, image in release.images.items():
+                    assert f"{image.repository}:{image.tag}@{image.digest}" in text, (environment, name, image.tag)
+            if release.pin is not None and environment in self.taken_back:
+                known = self.taken_back[environment]
+                for name, part in parts(release).items():
+                    newest = self.number(PROJECT_OF[name], release.newest[name].commit)
+                    if self.number(part.project, part.commit) < newest:
+                        known[name] = max(known.get(name, 0), newest)
 
     def everything_goes_on(self) -> None:
         """Without holds and faults, what was accepted last runs everywhere."""
