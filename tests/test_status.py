@@ -253,7 +253,7 @@ def test_what_ends_each_hold_stands_below_the_table(fleet: ManifestRepository) -
     assert lines(fleet.path)[-3:] == [
         "to unpin: headgate unpin web --environment dev",
         "to deliver what is held: headgate deliver-held web --environment dev --reason TEXT",
-        "to drop what is held: headgate discard-held web --environment dev --reason TEXT",
+        "to drop what is held or failed: headgate discard-held web --environment dev --reason TEXT",
     ]
     other = fleet.path / "apps/web/releases/production/release.yaml"
     fleet.write({"apps/web/releases/production/release.yaml": other.read_text() + pin}).commit("Pin")
@@ -273,3 +273,14 @@ def test_a_persons_proposal_shows_as_what_it_is(fleet: ManifestRepository) -> No
     assert "proposed: roll-back to 0.9 by Eve: slow" in " ".join("\n".join(lines(fleet.path, "web")).split())
     decision = {"kind": "roll-back", "by": "Eve", "reason": "slow"}
     assert status(fleet.path)["web", "dev"]["proposed"]["decision"] == decision
+
+
+def test_what_failed_goes_on_by_another_run_and_not_past_a_hold(fleet: ManifestRepository) -> None:
+    held_groups(fleet, web="2")
+    folder = fleet.path / "apps/web/releases/dev"
+    (folder / "held").rename(folder / "failed")
+    fleet.commit("Failed")
+    assert lines(fleet.path)[-2:] == [
+        "to try again what failed: headgate rehydrate --environment dev",
+        "to drop what is held or failed: headgate discard-held web --environment dev --reason TEXT",
+    ]

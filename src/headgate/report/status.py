@@ -152,7 +152,15 @@ def _pinned_at(app: AppStatus) -> str:
     return _at(app) if app.pin else ""
 
 
+def _failed_at(app: AppStatus) -> str:
+    return app.environment if app.failed else ""
+
+
 def _held_at(app: AppStatus) -> str:
+    return _at(app) if app.held else ""
+
+
+def _pending_at(app: AppStatus) -> str:
     return _at(app) if app.held or app.failed else ""
 
 
@@ -169,8 +177,9 @@ _WAYS_OUT: tuple[tuple[str, str, Callable[[AppStatus], str]], ...] = (
     ("to unpin: headgate unpin {}", _ANYWHERE, _pinned_at),
     ("to thaw: headgate thaw {}", "ENVIRONMENT", _frozen_at),
     ("to end the review: merge or close {}", "headgate/ENVIRONMENT/APP", _decided_at),
+    ("to try again what failed: headgate rehydrate --environment {}", "ENVIRONMENT", _failed_at),
     ("to deliver what is held: headgate deliver-held {} --reason TEXT", _ANYWHERE, _held_at),
-    ("to drop what is held: headgate discard-held {} --reason TEXT", _ANYWHERE, _held_at),
+    ("to drop what is held or failed: headgate discard-held {} --reason TEXT", _ANYWHERE, _pending_at),
 )
 
 
