@@ -28,8 +28,9 @@ class PolicySettings(StrictModel):
     `labels`; `warn`: it is shown; `off`."""
     environments: Mapping[Name, PolicyOutcome] = Field(default_factory=dict)
     """The same for single environments."""
-    program: Literal["conftest"] | None = None
-    """Program that judges by its own files in `policies/`, instead of a policy of this name there: `conftest`."""
+    program: Literal["conftest", "kyverno"] | None = None
+    """Program that judges by its own files in `policies/`, instead of a policy of this name there: `conftest` or
+    `kyverno`."""
     labels: Texts = ()
     """With `label`: the labels."""
 

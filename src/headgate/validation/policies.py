@@ -25,7 +25,7 @@ RULE = "policy/"
 
 _GROUP = "admissionregistration.k8s.io/"
 _KIND = "ValidatingAdmissionPolicy"
-_ENDINGS = (".yaml", ".yml", ".json")
+ENDINGS = (".yaml", ".yml", ".json")
 
 
 @frozen_record
@@ -68,7 +68,7 @@ def read_policies(folder: Tree) -> tuple[Policy, ...]:
     """
     found: dict[str, Policy] = {}
     for path in folder.paths():
-        for policy in _policies(folder.read(path), f"{POLICIES}/{path}") if path.endswith(_ENDINGS) else ():
+        for policy in _policies(folder.read(path), f"{POLICIES}/{path}") if path.endswith(ENDINGS) else ():
             if policy.name in found:
                 raise ConfigError(
                     f"two policies are called '{policy.name}'",
