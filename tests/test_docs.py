@@ -46,6 +46,13 @@ def test_each_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_no_row_of_a_table_is_cut(page: Path) -> None:
+    lines = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL).split("\n")
+    rows = [line for line, before in zip(lines[1:], lines, strict=False) if before.startswith("|") and line.strip()]
+    assert [row for row in rows if not row.startswith("|")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_each_command_in_a_sentence_is_one_that_the_program_takes(page: Path) -> None:
     """Commands in blocks are run by test_docs_run.py; those in sentences have the program's verbs and options."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)

@@ -80,4 +80,4 @@ def _texts_below(body: list[Any]) -> Iterator[tuple[str, str]]:
         name = getattr(getattr(field, "target", None), "id", "")
         value = getattr(getattr(text, "value", None), "value", None)
         if name and isinstance(value, str):
-            yield name, value
+            yield name, " ".join(value.split())
