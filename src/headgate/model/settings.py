@@ -180,7 +180,7 @@ class SettingsLimits(StrictModel):
 
     removed_percent: Annotated[int, Field(ge=0, le=100)] = 50
     """A render that removes more than this share of an app's objects (and more than three) is refused."""
-    render_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    render_seconds: Annotated[int, Field(ge=1, le=3600)] = 15
     """Processor time of a render, in seconds; by the clock it may take twice as long."""
     render_mebibytes: Annotated[int, Field(ge=64, le=65536)] = 1024
     """Memory of a render, in MiB."""
