@@ -39,9 +39,6 @@ class Branches(Protocol):
     def leftovers(self, branches: Sequence[str]) -> tuple[str, ...]:
         """Return the branches with a commit of Headgate's whose changes are all on the default branch."""
 
-    def unconfigured(self, configuration: Configuration) -> tuple[str, ...]:
-        """Return the branches with a commit of Headgate's whose app and environment a person took away."""
-
     def read_ahead(self, branches: Sequence[str]) -> None:
         """Fetch the commits of many branches at once."""
 
@@ -56,9 +53,6 @@ class _NoBranches:
         return True
 
     def leftovers(self, _branches: Sequence[str]) -> tuple[str, ...]:
-        return ()
-
-    def unconfigured(self, _configuration: Configuration) -> tuple[str, ...]:
         return ()
 
     def read_ahead(self, _branches: Sequence[str]) -> None:

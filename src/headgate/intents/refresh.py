@@ -50,7 +50,7 @@ class Refresh:
         owners = {(record.name, name) for record, name in pairs}
         idle = [owner for record, name in state.configuration.pairs() if (owner := (record.name, name)) not in owners]
         leftovers = state.branches.leftovers([review_branch(*owner) for owner in idle])
-        return Applied(steps, leftover_branches=(*leftovers, *state.branches.unconfigured(state.configuration)))
+        return Applied(steps, leftover_branches=leftovers)
 
 
 def has_pending(app: AppInEnvironment) -> bool:

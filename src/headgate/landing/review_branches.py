@@ -23,7 +23,6 @@ from headgate.repository.difference import changed_files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
     from headgate.repository.tree import Tree
 
@@ -77,6 +76,8 @@ class ReviewBranches:
             return self._in_the_way(branch)
         if (record is not None and self.matches(branch, record)) or self._is_leftover(branch, head):
             return ""
+        if record is None and self._is_of_an_app_that_was_gone(branch):
+            return ""
         return (
             f"the branch {branch} holds a commit that Headgate did not make, or replaced since then ({head[:12]}): "
             "merge or delete that branch"
@@ -100,25 +101,11 @@ class ReviewBranches:
         self.read_ahead(existing)
         return tuple(branch for branch in existing if self._is_leftover(branch, self.head(branch)))
 
-    def unconfigured(self, configuration: Configuration) -> tuple[str, ...]:
-        """Return the branches with a commit of Headgate's whose app and environment a person took away.
-
-        Their records went with the app's folder, or moved with it. An app whose app.yaml is broken keeps its branch.
-        """
-        unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
-        configured = {review_branch(record.name, environment) for record, environment in configuration.pairs()}
-        heads = [ref.removeprefix("refs/heads/") for ref in self._workspace.branch_heads()]
-        left = [
-            branch
-            for branch in heads
-            if branch.startswith(OURS)
-            and (app := app_of(branch))
-            and app not in unread
-            and branch not in configured
-            and branch not in self.records
-        ]
-        self.read_ahead(left)
-        return tuple(branch for branch in left if self._was_recorded(branch))
+    def _is_of_an_app_that_was_gone(self, branch: str) -> bool:
+        """Whether a branch was proposed before a person took the app away by hand: its records went with its folder."""
+        app = self._workspace.configuration.apps.get(app_of(branch))
+        has_records = app is None or bool(self._workspace.tree.paths(app.release_folder(environment_of(branch))))
+        return not has_records and self._was_recorded(branch)
 
     def _was_recorded(self, branch: str) -> bool:
         """Whether Headgate made a branch's commit, and recorded its changes on the commit below it."""
