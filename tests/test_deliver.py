@@ -77,7 +77,7 @@ def test_the_same_again_makes_no_commit(stage: Stage) -> None:
     assert stage.deliver().code == 0
     again = stage.deliver()
     assert again.code == 0
-    assert "1 app-environments: 1 unchanged" in again.out
+    assert "1 app-environment: 1 unchanged" in again.out
     assert len(stage.log()) == 2
 
 

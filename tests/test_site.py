@@ -82,7 +82,7 @@ def test_the_first_page_says_it_all_without_its_script() -> None:
     page = Page(overview(facts(requests={"headgate/production/web": RequestLink(name="!12", url="https://x/12")})))
     text = " ".join(page.text.split())
     for words in (
-        "1 apps, 2 app-environments",
+        "1 app, 2 app-environments",
         "As of 2026-11-20 12:00 UTC, commit aaaaaaaaaaaa of acme/manifests",
         "note ada",
         "production is frozen by ada: frozen ada",

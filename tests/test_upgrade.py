@@ -59,7 +59,7 @@ def test_it_is_refused_until_it_is_asked_for(web: ManifestRepository) -> None:
     assert web.hydrate("--commit").code == 25
     ran = web.hydrate("--commit", "--upgrade")
     assert ran.code == 0
-    assert told(ran)[:2] == ["1 app-environments: 1 unchanged", f"{UPGRADE} in 1 of them"]
+    assert told(ran)[:2] == ["1 app-environment: 1 unchanged", f"{UPGRADE} in 1 of them"]
     assert last_commit(web) == (f"Hydrate web in dev: {UPGRADE}", [RECORD, LOCK])
     assert engine(web) == f"jinja2 {HERE}"
     assert f"jinja2: {HERE}" in (web.path / LOCK).read_text()
@@ -68,7 +68,7 @@ def test_it_is_refused_until_it_is_asked_for(web: ManifestRepository) -> None:
 def test_afterwards_nothing_is_rendered_again(web: ManifestRepository) -> None:
     web.hydrate("--commit", "--upgrade")
     again = web.hydrate("--commit")
-    assert told(again) == ["1 app-environments: 1 unchanged"]
+    assert told(again) == ["1 app-environment: 1 unchanged"]
 
 
 def test_programs_see_it_too(web: ManifestRepository) -> None:
@@ -80,7 +80,7 @@ def test_what_it_changes_is_shown_as_any_change(web: ManifestRepository) -> None
     web.write({"deploy/dev/web/configmap-web.yaml": CONFIG_MAP.format(app="other")})
     ran = web.hydrate("--upgrade")
     assert told(ran)[0] == "web in dev: 1 changed"
-    assert told(ran)[-2:] == ["1 app-environments: 1 changed", f"{UPGRADE} in 1 of them"]
+    assert told(ran)[-2:] == ["1 app-environment: 1 changed", f"{UPGRADE} in 1 of them"]
 
 
 @pytest.fixture

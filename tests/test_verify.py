@@ -110,7 +110,7 @@ def test_a_stale_app_is_no_edit_by_hand(fleet: ManifestRepository) -> None:
     assert ran.code == 1
     assert "web in dev: its inputs changed since it was hydrated" in ran.out
     assert f"  ~ {FILE} differs\n" in ran.out
-    assert ran.out.endswith("1 app-environments: 1 stale\n")
+    assert ran.out.endswith("1 app-environment: 1 stale\n")
 
 
 def test_stale_and_edited_files_of_one_app_are_told_apart(

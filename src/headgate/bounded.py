@@ -1,4 +1,4 @@
-"""Texts are cut where they get too long for GitLab's log. Pure."""
+"""Texts about many: counted, and cut where they get too long for GitLab's log. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def bounded(text: str, characters: int = _MAX_TEXT, lines: int = _MAX_LINES) -> 
         return "\n".join((*kept, f"    ... and {rest} more lines"))
     shown = "\n".join(kept)
     return f"{shown}... and {len(text) - len(shown)} more characters"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are, in words."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def first_few(texts: Sequence[str], limit: int = 10) -> list[str]:

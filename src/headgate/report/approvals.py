@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.bounded import counted
 from headgate.report.markdown import code, prose
 
 if TYPE_CHECKING:
@@ -15,15 +16,11 @@ if TYPE_CHECKING:
 def missing_text(approvals: Approvals) -> str:
     """Return what is missing: ``needs 1 more approval``; empty where nothing is."""
     if approvals.error is not None:
-        return f"needs {_counted(approvals.needed)}; how many it has is not known: {approvals.error.what}"
+        return f"needs {counted(approvals.needed, 'approval')}; how many it has is not known: {approvals.error.what}"
     if not approvals.missing:
         return ""
-    more = " more" if approvals.given else ""
-    return f"needs {approvals.missing}{more} approval{'s' if approvals.missing > 1 else ''}"
-
-
-def _counted(number: int) -> str:
-    return f"{number} approval{'s' if number > 1 else ''}"
+    more = "more " if approvals.given else ""
+    return f"needs {counted(approvals.missing, f'{more}approval')}"
 
 
 def hold_text(approvals: Approvals) -> str:
@@ -44,7 +41,7 @@ def approvals_notice(approvals: Approvals | None) -> str:
 
 def _notice_lines(approvals: Approvals) -> Iterator[str]:
     given = f": {', '.join(code(name) for name in approvals.given)}" if approvals.given else ""
-    yield f"Needs {_counted(approvals.needed)}. Given: {len(approvals.given)}{given}."
+    yield f"Needs {counted(approvals.needed, 'approval')}. Given: {len(approvals.given)}{given}."
     for name, reason in approvals.ignored:
         yield f"The approval of {code(name)} does not count: {prose(reason)}."
     if approvals.error is not None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from headgate.bounded import counted
 from headgate.model import ReleasedImage
 from headgate.objects.images import canonical_repository
 from headgate.releases.release import parts
@@ -33,8 +34,9 @@ def overview(facts: SiteFacts) -> str:
     totals = Counter(label for status in every for label in labels(status))
     counts = ", ".join(f"{number} {label}" for label, number in totals.most_common()) or "all current"
     header = (
-        f"<header><h1>What runs where</h1><p>{len(facts.apps)} apps, {len(every)} app-environments: "
-        f"{escaped(counts)}</p>{as_of(facts)}</header>"
+        "<header><h1>What runs where</h1>"
+        f"<p>{counted(len(facts.apps), 'app')}, {counted(len(every), 'app-environment')}: {escaped(counts)}</p>"
+        f"{as_of(facts)}</header>"
     )
     heads = "".join(f'<th scope="col">{escaped(name)}</th>' for name in facts.environments)
     rows = "\n".join(_row(facts, app, found) for app, found in facts.apps.items())

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from headgate.bounded import counted
 from headgate.model import Release
 from headgate.releases.release import parts
 from headgate.releases.unapproved import unapproved_text
@@ -189,7 +190,7 @@ def summary(status: Status) -> str:
         return "no apps configured"
     totals = Counter(label for app in status.apps for label in labels(app))
     shown = [f"{totals[label]} {label}" for label in _LABELS if totals[label]]
-    return f"{len(status.apps)} app-environments: {', '.join(shown) or 'all current'}"
+    return f"{counted(len(status.apps), 'app-environment')}: {', '.join(shown) or 'all current'}"
 
 
 _LABELS = (

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
+from headgate.bounded import counted
 from headgate.message import counts
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """Return the totals on one line."""
     by_state: Counter[str] = Counter(outcome.state for outcome in outcomes)
     totals = [f"{by_state[state]} {label}" for state, label in _LABELS.items() if by_state[state]]
-    return f"{len(outcomes)} app-environments: {', '.join(totals)}" if totals else "nothing to hydrate"
+    return f"{counted(len(outcomes), 'app-environment')}: {', '.join(totals)}" if totals else "nothing to hydrate"
 
 
 _LABELS = {

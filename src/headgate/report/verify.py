@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from headgate.bounded import counted
 from headgate.report.history import SHORT
 from headgate.report.json import error_to_json, object_to_json
 from headgate.report.table import moment
@@ -100,7 +101,7 @@ def summary(verifications: Sequence[Verification]) -> str:
     number = len(verifications) - counts["orphaned"]
     totals = [f"{counts[state]} {label}" for state, label in labels.items() if counts[state]]
     orphans = f"; folders left over: {counts['orphaned']}" if counts["orphaned"] else ""
-    return (f"{number} app-environments: {', '.join(totals)}" if totals else "nothing to verify") + orphans
+    return (f"{counted(number, 'app-environment')}: {', '.join(totals)}" if totals else "nothing to verify") + orphans
 
 
 def verifications_to_json(verifications: Sequence[Verification]) -> str:

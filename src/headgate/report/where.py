@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from headgate.bounded import counted
 from headgate.objects.images import parse_reference
 from headgate.report.history import SHORT
 from headgate.report.table import moment, write_table
@@ -94,7 +95,7 @@ def _summary(search: str, places: Sequence[ImagePlace]) -> str:
 
 def _count(places: Sequence[ImagePlace]) -> str:
     number = len({(place.app, place.environment, place.file if not place.app else "") for place in places})
-    return f"{number} app-environment{'s' if number != 1 else ''}"
+    return counted(number, "app-environment")
 
 
 def places_to_json(search: str, found: ImagePlaces) -> str:
