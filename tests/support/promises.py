@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from headgate import __version__
+from headgate.bounded import counted
 from support.cli import Ran
 from support.manifests import git
 from support.place import HOST, IMAGE, NEWER, VERSIONS, Place
@@ -195,7 +196,7 @@ def _refresh(place: Place, typed: Typed, ran: Ran) -> None:
 
 def _hydrate(place: Place, typed: Typed, ran: Ran) -> None:
     number = len(typed["apps"] or apps(typed.manifests)) * len(environments(typed))
-    assert f"{number} app-environments: " in ran.out
+    assert f"{counted(number, 'app-environment')}: " in ran.out
     if typed["upgrade"]:
         assert ("output: 2" in (typed.manifests / "headgate.lock").read_text()) == typed.writes
         assert ('"web"' in (typed.manifests / "deploy/dev/shop/deployment.apps-web.yaml").read_text()) != typed.writes
