@@ -44,10 +44,10 @@ class HydrateOptions:
     """Options of a hydration: render everything, and pass the guards or the lock.
 
     ``explicit`` also hydrates what is pinned or frozen; so are the apps of ``decided``, whose step was decided with the
-    holds in view. ``trusted`` is a tree whose records are believed: a folder
-    that differs from it is rendered, whatever its own record says. ``closed`` are environments that are now outside
-    their windows. ``cache`` is for callers that retry, ``results`` has what other jobs rendered. ``today`` ends waivers
-    of findings; ``repeats_findings``: also those that the landed YAML has already.
+    holds in view. ``trusted`` is a tree whose records are believed: a folder that differs from it is rendered, whatever
+    its own record says. ``closed`` are environments that are now outside their windows. ``cache`` is for callers that
+    retry, ``results`` has what other jobs rendered. ``today`` ends waivers of findings; ``repeats_findings``: also
+    those that the landed YAML has already.
     """
 
     everything: bool = False

@@ -163,10 +163,10 @@ def _indent(strings: StringTokens, text: Any, width: int, *, first: bool, blank:
     if not isinstance(text, OwnText):
         # A string stays a single scalar; writing the YAML indents it.
         return strings.whole(str(text))
-    lines = enumerate(str(text).split("\n"))
-    return OwnText(
-        "\n".join(" " * width * bool((number or first) and (line or blank)) + line for number, line in lines)
-    )
+    pad = " " * width
+    lines = str(text).split("\n")
+    indented = [pad + line if (number or first) and (line or blank) else line for number, line in enumerate(lines)]
+    return OwnText("\n".join(indented))
 
 
 def _bytes(strings: StringTokens, text: Any) -> bytes:
