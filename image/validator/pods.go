@@ -43,8 +43,10 @@ func (l *lookup) reference(kind, name, key, path string, optional *bool) {
 	l.key(kind, name, key, path+".key", optional)
 }
 
-// files looks up the entries of a ConfigMap or Secret that a volume makes files of.
-func (l *lookup) files(kind, name string, items []core.KeyToPath, path string, optional *bool) {
+// files looks up a ConfigMap or Secret of which a volume makes files, and the entries that it names. The field is that of
+// the name below the path.
+func (l *lookup) files(kind, name string, items []core.KeyToPath, path, field string, optional *bool) {
+	l.name(kind, name, path+"."+field, optional)
 	for number, item := range items {
 		l.key(kind, name, item.Key, fmt.Sprintf("%s.items[%d].key", path, number), optional)
 	}
@@ -77,12 +79,10 @@ func (one *judged) hasEntry(key string) bool {
 
 func (l *lookup) volume(volume core.Volume, path string) {
 	if source := volume.ConfigMap; source != nil {
-		l.name("ConfigMap", source.Name, path+".configMap.name", source.Optional)
-		l.files("ConfigMap", source.Name, source.Items, path+".configMap", source.Optional)
+		l.files("ConfigMap", source.Name, source.Items, path+".configMap", "name", source.Optional)
 	}
 	if source := volume.Secret; source != nil {
-		l.name("Secret", source.SecretName, path+".secret.secretName", source.Optional)
-		l.files("Secret", source.SecretName, source.Items, path+".secret", source.Optional)
+		l.files("Secret", source.SecretName, source.Items, path+".secret", "secretName", source.Optional)
 	}
 	if source := volume.PersistentVolumeClaim; source != nil {
 		l.name(claimKind, source.ClaimName, path+".persistentVolumeClaim.claimName", nil)
@@ -93,12 +93,10 @@ func (l *lookup) volume(volume core.Volume, path string) {
 	for number, source := range volume.Projected.Sources {
 		at := fmt.Sprintf("%s.projected.sources[%d]", path, number)
 		if source := source.ConfigMap; source != nil {
-			l.name("ConfigMap", source.Name, at+".configMap.name", source.Optional)
-			l.files("ConfigMap", source.Name, source.Items, at+".configMap", source.Optional)
+			l.files("ConfigMap", source.Name, source.Items, at+".configMap", "name", source.Optional)
 		}
 		if source := source.Secret; source != nil {
-			l.name("Secret", source.Name, at+".secret.name", source.Optional)
-			l.files("Secret", source.Name, source.Items, at+".secret", source.Optional)
+			l.files("Secret", source.Name, source.Items, at+".secret", "name", source.Optional)
 		}
 	}
 }
