@@ -86,6 +86,7 @@ def test_only_others_with_the_role_approve(scene: Scene) -> None:
     assert one.state == "merged"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("resets", [None, pytest.param(True, marks=pytest.mark.long)])
 def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: bool | None) -> None:
     """GitLab Free keeps approvals when something is pushed, and with Premium a setting takes them away."""
@@ -108,6 +109,7 @@ def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: boo
     assert one.state == "merged"
 
 
+@pytest.mark.long
 def test_an_approval_of_what_went_to_another_branch_does_not_count(scene: Scene) -> None:
     """What people see is what differs from the target, and every Developer may change that."""
     scene.hand_off()

@@ -34,6 +34,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_user: None) -> 
         yield made
 
 
+@pytest.mark.long
 def test_what_does_not_keep_it_waits_for_an_approval_and_all_else_is_merged_at_once(scene: Scene) -> None:
     assert scene.hand_off().code == 0
     assert scene.requests() == []

@@ -118,6 +118,7 @@ def test_a_key_that_cannot_sign_is_refused_and_not_shown(tmp_path: Path) -> None
         assert content.decode().splitlines()[1][:16] not in str(raised.value)
 
 
+@pytest.mark.long
 def test_what_a_cluster_verifies_is_not_pushed_unsigned(tmp_path: Path, registry: Registry) -> None:
     with publishing(tmp_path, "platform/{environment}", registry) as scene:
         text = scene.gitlab.show(scene.manifests, "headgate.yaml")

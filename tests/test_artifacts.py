@@ -72,6 +72,7 @@ def blobs(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: MemoryBlob(data).oid.encode() for name, data in files.items()}
 
 
+@pytest.mark.long
 def test_an_environment_is_an_artifact(tmp_path: Path, registry: Registry) -> None:
     with publishing(tmp_path, "platform/{environment}", registry) as scene:
         ended = scene.hand_off()

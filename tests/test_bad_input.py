@@ -396,6 +396,7 @@ def two_apps(manifests: ManifestRepository) -> ManifestRepository:
     return manifests.app("api", "template: web\nenvironments: [dev]\n")
 
 
+@pytest.mark.long
 def test_object_too_large_to_be_read_again_fails_alone(manifests: ManifestRepository) -> None:
     two_apps(manifests).write({"templates/web/templates/big.yaml": "{{ if .Values.big }}" + BIG + "{{ end }}\n"})
     manifests.write({"apps/web/values.yaml": "big: true\n"}).hydrate()

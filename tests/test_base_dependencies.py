@@ -201,6 +201,7 @@ def test_a_repository_is_fetched_once_for_all_bases_and_environments(
 # Bases that are refused
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -242,6 +243,7 @@ def test_a_host_that_is_not_allowed(tmp_path: Path, manifests: ManifestRepositor
     assert bases.server.traffic.requests == 0
 
 
+@pytest.mark.long
 def test_a_base_of_a_base_needs_the_same(tmp_path: Path, manifests: ManifestRepository, bases: Bases) -> None:
     inner = kustomization(resources=["https://elsewhere.example.com/acme/x//y?ref=" + "1" * 40])
     commit = bases.commit("acme/platform", {"kustomization.yaml": inner})
@@ -259,6 +261,7 @@ def test_a_base_of_a_base_needs_the_same(tmp_path: Path, manifests: ManifestRepo
     assert "names the branch, tag or short commit 'v1'" in ran.err
 
 
+@pytest.mark.long
 def test_a_base_that_is_not_there(tmp_path: Path, manifests: ManifestRepository, bases: Bases) -> None:
     commit = bases.commit("acme/platform", dict(PLATFORM))
     stage = stage_with(tmp_path, manifests, bases.host)
@@ -273,6 +276,7 @@ def test_a_base_that_is_not_there(tmp_path: Path, manifests: ManifestRepository,
         assert message in ran.err
 
 
+@pytest.mark.long
 def test_files_of_a_base_are_as_hostile_as_the_apps(
     tmp_path: Path, manifests: ManifestRepository, bases: Bases
 ) -> None:
@@ -322,6 +326,7 @@ def test_redirects_of_a_git_host_are_not_followed(tmp_path: Path, manifests: Man
         assert bases.server.traffic.requests == 0
 
 
+@pytest.mark.long
 def test_a_password_goes_to_its_host_only(tmp_path: Path) -> None:
     commit = "1" * 40
     with serve_files(tmp_path) as ours, serve_files(tmp_path) as other:

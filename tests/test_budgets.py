@@ -138,6 +138,7 @@ def test_breach_is_that_apps_error_and_the_others_land(
 COUNTED = [case for case in CASES if not case[0][0].startswith("render_")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("limit", "name", "files"), COUNTED, ids=[f"{limit[0]}-{name}" for limit, name, _ in COUNTED])
 def test_as_much_is_rendered_within_the_usual_limits(
     manifests: ManifestRepository, limit: tuple[str, int], name: str, files: Files

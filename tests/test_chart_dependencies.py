@@ -75,6 +75,7 @@ def test_charts_are_brought_along_and_give_what_helm_gives(
     assert charts.server.asked == []
 
 
+@pytest.mark.long
 def test_what_was_brought_along_is_recorded_and_lies_open(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -95,6 +96,7 @@ def test_what_was_brought_along_is_recorded_and_lies_open(
     assert config_of(stage) == own + [f"charts/redis/{name}" for name in sorted(REDIS)]
 
 
+@pytest.mark.long
 def test_same_commit_gives_the_same_bytes(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -108,6 +110,7 @@ def test_same_commit_gives_the_same_bytes(
     assert git(stage.remote, "rev-parse", "main^{tree}") == first
 
 
+@pytest.mark.long
 def test_each_file_is_fetched_once_for_all_environments(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -123,6 +126,7 @@ def test_each_file_is_fetched_once_for_all_environments(
     assert git(stage.remote, "rev-parse", "headgate/production/web^{commit}")
 
 
+@pytest.mark.long
 def test_a_promotion_takes_along_what_was_brought_along(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -140,6 +144,7 @@ def test_a_promotion_takes_along_what_was_brought_along(
     assert charts.server.asked == []
 
 
+@pytest.mark.long
 def test_a_chart_that_is_vendored_is_not_fetched(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -156,6 +161,7 @@ def test_a_chart_that_is_vendored_is_not_fetched(
     assert released(stage) is None
 
 
+@pytest.mark.long
 def test_the_chart_of_a_local_chart_is_brought_along(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -172,6 +178,7 @@ def test_the_chart_of_a_local_chart_is_brought_along(
     assert released(stage)[0]["folder"] == "parts/one/charts/redis"
 
 
+@pytest.mark.long
 def test_two_versions_of_one_chart(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
     text = config_map("new-{{ .Chart.Name }}", size="{{ .Values.size | quote }}")
     charts.add("redis", "3.0.0", {**REDIS, "Chart.yaml": chart_yaml("redis", "3.0.0"), "templates/redis.yaml": text})
@@ -187,6 +194,7 @@ def test_two_versions_of_one_chart(tmp_path: Path, manifests: ManifestRepository
     assert [one["folder"] for one in released(stage)] == ["charts/redis-1.2.3", "charts/redis-3.0.0"]
 
 
+@pytest.mark.long
 def test_what_a_chart_from_elsewhere_does_is_checked_like_the_apps_own(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -203,6 +211,7 @@ def test_what_a_chart_from_elsewhere_does_is_checked_like_the_apps_own(
 # The lock file
 
 
+@pytest.mark.long
 def test_a_lock_file_is_required(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
     stage = stage_with(tmp_path, manifests, charts.server.host)
     set_config(stage, {"Chart.yaml": web_chart(charts)})
@@ -251,6 +260,7 @@ def test_an_archive_that_is_another_one_than_the_index_says(
     assert "it has been changed" in ran.err
 
 
+@pytest.mark.long
 def test_an_archive_of_another_chart(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
     stage = stage_with(tmp_path, manifests, charts.server.host)
     locked(stage, web_chart(charts), {})
@@ -304,6 +314,7 @@ def test_an_index_that_points_to_another_host(
         assert other.paths() == ["/redis-1.2.3.tgz"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["http://charts.example.com", "https://me:secret@charts.example.com", "ftp://a.b"])
 def test_addresses_that_are_not_read_from(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository, address: str

@@ -62,6 +62,7 @@ def pulled(host: str, access: DownloadAccess, version: str = "1.2.3", digest: st
     return pull(f"oci://{host}/acme/charts/redis:{version}", digest, requirement(host, version), access)
 
 
+@pytest.mark.long
 def test_charts_of_a_registry_are_brought_along_and_give_what_helm_gives(
     tmp_path: Path, manifests: ManifestRepository
 ) -> None:

@@ -116,6 +116,7 @@ def check_golden(name: str, expanded: dict[str, Any], components: Path, request:
     assert text == file.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_what_the_documentation_shows(
     name: str, tmp_path: Path, components: Path, request: pytest.FixtureRequest
@@ -136,6 +137,7 @@ def test_the_documentation_shows_every_component_and_most_inputs() -> None:
         assert f"{one}:" in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setup", SETUPS)
 def test_what_init_writes(setup: str, tmp_path: Path, components: Path, request: pytest.FixtureRequest) -> None:
     repo = tmp_path / "repo"
@@ -146,6 +148,7 @@ def test_what_init_writes(setup: str, tmp_path: Path, components: Path, request:
         check_golden(name, expand(repo, components, file=file.name), components, request)
 
 
+@pytest.mark.long
 def test_what_somebody_fills_in_reaches_the_job(tmp_path: Path, components: Path) -> None:
     repo = tmp_path / "repo"
     headgate("init", str(repo), "--server", f"https://{HOST}", "--project", "acme/manifests", "--setup", "direct")

@@ -54,6 +54,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", SETTINGS, ids=["another machine", "hardly any locale"])
 def test_same_bytes(
     four_engines: ManifestRepository, headgate_program: list[str], tmp_path: Path, settings: dict[str, str]

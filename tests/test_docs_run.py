@@ -143,6 +143,7 @@ LONG = (
 """Pages that take longer, or need what only the long tests build."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.long if page.startswith(LONG) else ()) for page in WALKED]
 )

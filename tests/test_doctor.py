@@ -364,6 +364,7 @@ def test_what_is_wrong_is_found(
     assert all(len(line) <= WIDTH for line in ran.out.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "checks"),
     [
@@ -452,6 +453,7 @@ def test_what_is_pending_needs_a_branch_that_the_bot_may_push(installation: Inst
     assert ("records", "ok") in installation.findings()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("proofs", "state", "words"),
     [
@@ -473,6 +475,7 @@ def test_what_proves_the_sender_must_count(installation: Installation, proofs: s
         assert words in found[0]["told"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pattern", "state"), [("^(Deliver|Hydrate) ", "ok"), ("^[A-Z]+-[0-9]+: ", "wrong"), ("(?P<", "cannot tell")]
 )

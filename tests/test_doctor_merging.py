@@ -105,6 +105,7 @@ def test_what_a_job_pushes_has_no_pipeline_that_succeeds(
     assert bool(made) == has_token, ended.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("skips", "ci", "state"),
     [
@@ -130,6 +131,7 @@ def test_pipelines_of_branches_that_are_skipped_leave_none(
     assert bool(made) == (state == "ok")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("review", "state"),
     [("labels: []", "wrong"), pytest.param("reviewers: [max]", "ok", marks=pytest.mark.long)],
@@ -150,6 +152,7 @@ def test_reviewers_that_gitlab_adds_are_named(
     assert request.reviewers == ([dana.id] if state == "wrong" else [maxi.id])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("resets", "review", "state", "words"),
     [
@@ -190,6 +193,7 @@ def test_where_nothing_is_reviewed_none_of_it_matters(reviewed: Reviewed, monkey
     assert checks.isdisjoint(reviewed.findings(monkeypatch))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("review", "merges", "check", "state", "words"),
     [
@@ -239,6 +243,7 @@ def test_without_the_bots_token_nobody_counts_approvals(reviewed: Reviewed, monk
     assert (found["state"], found["hint"]) == ("wrong", "give jobs HEADGATE_TOKEN")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("image", "state", "words"),
     [

@@ -87,6 +87,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.long
 def test_no_command_writes(stage: Stage) -> None:
     assert stage.deliver().code == 0
     write_app(stage, {"deploy/web.yaml": replicas(3)})

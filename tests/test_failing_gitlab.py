@@ -93,6 +93,7 @@ def test_gitlab_that_stays_away_is_told_and_the_next_run_completes(trust: Trust)
     is_whole(trust)
 
 
+@pytest.mark.long
 def test_expired_token_is_told_by_its_name(trust: Trust) -> None:
     for token in trust.gitlab.tokens:
         token.expired = token.user.name == "headgate-bot"
@@ -114,6 +115,7 @@ def test_branch_protected_against_the_bot_is_told_in_gitlabs_words(trust: Trust)
     assert "You are not allowed to push code to protected branches" in ended.out
 
 
+@pytest.mark.long
 def test_push_rule_is_told_in_gitlabs_words(trust: Trust) -> None:
     trust.manifests.push_rule = "Committer's email 'x' does not follow the pattern"
     ended = trust.hand_off()
@@ -123,6 +125,7 @@ def test_push_rule_is_told_in_gitlabs_words(trust: Trust) -> None:
     assert trust.hand_off().moved == ["heads/main"]
 
 
+@pytest.mark.long
 def test_status_that_may_not_be_set_is_told_once_and_the_rest_goes_on(trust: Trust) -> None:
     del trust.shop.members[next(one.id for one in trust.gitlab.users if one.name == "headgate-bot")]
     ended = trust.hand_off()

@@ -82,6 +82,7 @@ def add_cart(stage: Stage, namespace: str) -> None:
     assert stage.run("rehydrate").code == 0
 
 
+@pytest.mark.long
 def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few_apps(delivered: Stage) -> None:
     add_cart(delivered, "shopping")
     work = delivered.manifests.path
@@ -117,6 +118,7 @@ def test_an_app_that_somebody_deleted_takes_its_objects_along(delivered: Stage) 
     assert names_in(delivered, "main", "clusters/dev") == []
 
 
+@pytest.mark.long
 def test_other_people_s_files_stay(delivered: Stage) -> None:
     work = delivered.manifests.path
     git(work, "pull", "--quiet")
@@ -128,6 +130,7 @@ def test_other_people_s_files_stay(delivered: Stage) -> None:
     assert names_in(delivered, "main", "clusters/dev") == ["gotk-sync.yaml", "mine.yaml"]
 
 
+@pytest.mark.long
 def test_an_environment_that_moves_to_another_cluster_leaves_the_old_one(delivered: Stage) -> None:
     work = delivered.manifests.path
     git(work, "pull", "--quiet")
@@ -165,6 +168,7 @@ def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
     assert names_in(delivered, "main", "clusters/dev") == before != []
 
 
+@pytest.mark.long
 def test_a_namespace_that_nothing_needs_any_more_goes_by_the_way_of_what_is_reviewed(delivered: Stage) -> None:
     merge_proposal(delivered)
     work = delivered.manifests.path

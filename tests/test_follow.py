@@ -63,6 +63,7 @@ def test_what_was_rolled_back_does_not_follow_again(tmp_path: Path, manifests: M
     assert line.running("production") == "3"
 
 
+@pytest.mark.long
 def test_what_follows_waits_while_it_is_frozen(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests, takes="{promotion: dev, auto: true}")
     line.deliver(1)
@@ -76,6 +77,7 @@ def test_what_follows_waits_while_it_is_frozen(tmp_path: Path, manifests: Manife
     assert line.running("production") == "2"
 
 
+@pytest.mark.long
 def test_a_reviewed_environment_follows_with_one_proposal(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests, delivery="review", takes="{promotion: dev, auto: true}")
     line.deliver(1)

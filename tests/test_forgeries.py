@@ -53,6 +53,7 @@ def test_commits_of_a_pipeline_are_signed_where_it_has_a_key(trust: Trust, tmp_p
     assert git(trust.manifests, *allowed(key, committer), "log", "-1", "--format=%G?", "main") == "G"
 
 
+@pytest.mark.long
 def test_hand_off_of_a_child_pipeline_is_taken(trust: Trust) -> None:
     upstream = trust.upstream(source="parent_pipeline")
     assert trust.triggered(upstream).moved == ["heads/main"]
@@ -80,6 +81,7 @@ def test_pipeline_that_nobody_triggered_hands_nothing_off(trust: Trust) -> None:
     refused(trust.triggered(upstream, is_linked=False), UNTRUSTED, "triggered this pipeline")
 
 
+@pytest.mark.long
 def test_bridge_to_another_pipeline_proves_nothing(trust: Trust) -> None:
     upstream = trust.upstream()
     assert trust.triggered(upstream).code == 0
@@ -92,12 +94,14 @@ def test_bridge_to_another_pipeline_proves_nothing(trust: Trust) -> None:
     refused(trust.triggered(newer, is_linked=False), UNTRUSTED, "triggered this pipeline")
 
 
+@pytest.mark.long
 def test_commit_of_another_pipeline_is_refused(trust: Trust) -> None:
     old = trust.head
     trust.change()
     refused(trust.triggered(trust.upstream(), commit=old), UNTRUSTED, f"the hand-off names commit {old[:12]}")
 
 
+@pytest.mark.long
 def test_unprotected_branch_is_refused_where_protected_ones_are_taken(trust: Trust) -> None:
     del trust.shop.protected_branches["main"]
     refused(trust.hand_off(), REFUSED, "which is not protected")
@@ -110,6 +114,7 @@ def test_unprotected_branch_is_refused_where_protected_ones_are_taken(trust: Tru
     assert newest == {"headgate: hand-off": "success", "headgate: dev": "success"}
 
 
+@pytest.mark.long
 def test_unprotected_branch_is_taken_where_it_may_be(trust: Trust) -> None:
     commit = trust.change(branch="try/it", base="main")
     ended = trust.hand_off(ref="try/it", sha=commit)
@@ -133,6 +138,7 @@ def test_image_that_names_the_commit_in_its_label_is_taken(trust: Trust) -> None
     assert trust.triggered(trust.upstream(), images=f"{trust.image}:latest").moved == ["heads/main"]
 
 
+@pytest.mark.long
 def test_replayed_hand_off_does_nothing(trust: Trust) -> None:
     upstream = trust.upstream()
     assert trust.triggered(upstream).moved == ["heads/main"]
@@ -168,6 +174,7 @@ def test_tag_that_was_moved_is_refused(trust: Trust) -> None:
     refused(trust.triggered(upstream), UNTRUSTED, "refs/tags/v1.0.0 is at")
 
 
+@pytest.mark.long
 def test_overwritten_image_tag_does_not_replace_what_runs(trust: Trust) -> None:
     upstream = trust.upstream()
     assert trust.triggered(upstream).code == 0
@@ -196,6 +203,7 @@ def test_hand_off_whose_text_is_no_hand_off_is_refused(trust: Trust) -> None:
     refused(trust.triggered(trust.upstream(), text="headgate/1 $(id)"), UNTRUSTED, "cannot read the hand-off")
 
 
+@pytest.mark.long
 def test_project_made_anew_under_the_same_path_is_refused(trust: Trust) -> None:
     assert trust.hand_off().code == 0
     old = trust.shop
@@ -211,6 +219,7 @@ def test_project_made_anew_under_the_same_path_is_refused(trust: Trust) -> None:
     assert ended.code == REFUSED
 
 
+@pytest.mark.long
 def test_renamed_project_is_no_owner_any_more(trust: Trust) -> None:
     assert trust.hand_off().code == 0
     trust.shop.path = "acme/renamed"
@@ -223,6 +232,7 @@ def test_renamed_project_is_no_owner_any_more(trust: Trust) -> None:
 EVIL = "Merge\n\n/close\n@all [skip ci]\n\nHeadgate-App: other\nHeadgate-Intent: stolen\n\x1b[2J$(touch pwned)`id`"
 
 
+@pytest.mark.long
 def test_hostile_names_and_messages_do_nothing(trust: Trust, tmp_path: Path) -> None:
     branch = "try/$(touch${IFS}pwned);`id`'\"&|<b>@all/close"
     account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: %s}\n"
@@ -246,6 +256,7 @@ def test_hostile_names_and_messages_do_nothing(trust: Trust, tmp_path: Path) -> 
     assert {one.rsplit("/", 1)[1] for one in kept if one} >= {"@all.yaml", "$(id).yaml"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["deploy/../../evil.yaml", "deploy/.git/config", "deploy/a\\..\\b.yaml"])
 def test_config_that_leaves_its_folder_is_refused(trust: Trust, name: str) -> None:
     """git's index refuses such names; whoever pushes makes trees by other means."""
@@ -297,6 +308,7 @@ def elsewhere(seen: list[Request]) -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_one_address_set_from_outside_gets_no_token(trust: Trust, name: str) -> None:
     seen: list[Request] = []
@@ -451,6 +463,7 @@ def test_token_that_a_merge_request_of_a_protected_branch_can_see_is_hidden_enou
     refused(trust.run(other, {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
 
 
+@pytest.mark.long
 def test_merge_request_cannot_lift_its_own_limits(trust: Trust) -> None:
     many = "".join(f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{index}}}\n" for index in range(9))
     trust.change(files={"deploy/shop.yaml": DEPLOYMENT.replace("IMAGE", trust.image), "deploy/many.yaml": many})
@@ -465,6 +478,7 @@ def test_merge_request_cannot_lift_its_own_limits(trust: Trust) -> None:
     assert ended.moved == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("writes", [True, False])
 def test_merge_request_cannot_lift_the_sandbox(
     trust: Trust, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, writes: bool
@@ -517,6 +531,7 @@ def test_id_token_of_a_running_job_proves_the_sender(trust: Trust) -> None:
     assert ended.moved == ["heads/main"], ended.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("how", "words"),
     [

@@ -50,6 +50,7 @@ def test_a_field_that_is_missing_is_named() -> None:
         assert gitlab.get("/job").get("pipeline") is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "begin", [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Slow: "]
 )

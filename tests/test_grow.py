@@ -232,6 +232,7 @@ def test_a_cluster_is_added_with_its_flux_objects(tmp_path: Path) -> None:
     assert "deploy/staging/shop" in git(folder, "grep", "path:", "main", "--", "clusters/staging")
 
 
+@pytest.mark.long
 def test_a_template_is_added_and_rendered(manifests: Path) -> None:
     before = files(manifests)
     assert headgate("template", "add", "worker", "--manifests", str(manifests)).code == 0

@@ -260,6 +260,7 @@ def test_helm_dependency_outside_of_the_apps_config(manifests: ManifestRepositor
     assert "leaves the folder that may be read" in ran.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("expression", "function"),
     [
@@ -332,12 +333,14 @@ def test_lookup_warns(manifests: ManifestRepository) -> None:
 # Hostile charts: text that patterns would look through for hours
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["{{" * 2_000_000, '{{ "' + '\\"' * 2_000_000, "{{ now }}{{ " + "/*" * 2_000_000])
 def test_chart_with_what_is_never_closed_is_an_error_at_once(manifests: ManifestRepository, text: str) -> None:
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": "a: {{ now }}\n", "templates/evil.yaml": text})
     assert "web in dev: templates/web" in manifests.hydrate().err
 
 
+@pytest.mark.long
 def test_chart_that_fails_with_long_words_is_told_of_in_short(manifests: ManifestRepository) -> None:
     text = '{{ fail (printf "%s\\n%s" (repeat 3000000 "charts/a/") (repeat 3000000 "a")) }}\n'
     template(manifests, {"Chart.yaml": CHART, "templates/a.yaml": text})

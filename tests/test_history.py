@@ -216,6 +216,7 @@ def test_where_git_was_cut_off_nothing_is_taken_for_a_version(published: str, tm
     assert found.oldest.release.images["web"].commit == TWO
 
 
+@pytest.mark.long
 def test_just_enough_of_the_past_is_fetched_and_never_into_the_checkout(published: str, tmp_path: Path) -> None:
     repository = shallow(published, tmp_path / "cut", 1)
     before = (git(repository.path, "count-objects", "-v"), git(repository.path, "for-each-ref"))
@@ -249,6 +250,7 @@ def test_without_a_remote_the_history_ends_at_the_cut(published: str, tmp_path: 
         assert found.cut == hgit.head(repository)
 
 
+@pytest.mark.long
 def test_a_filtering_server_gives_only_what_is_read(
     manifests: ManifestRepository, published: str, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_an_app_that_never_was_is_an_error(past: ManifestRepository) -> None:
     assert "expected one of: dev, production" in ran.err
 
 
+@pytest.mark.long
 def test_from_an_address_the_past_is_fetched(stage: Stage) -> None:
     assert stage.deliver().code == 0
     write_app(stage, {"README.md": "changed"})
@@ -135,6 +136,7 @@ def people(manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> Ma
     return manifests.commit("Pin")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("actor", "steps"),
     [

@@ -65,6 +65,7 @@ def test_each_branch_says_what_it_repeats(promoted: Stage) -> None:
         assert git(promoted.remote, "ls-tree", "--name-only", branch).split() == [FILE, "web"]
 
 
+@pytest.mark.long
 def test_what_changes_no_yaml_moves_the_note_alone(promoted: Stage) -> None:
     promoted.deliver()
     before, first = {name: head(promoted, branch) for name, branch in NEXT.items()}, head(promoted)
@@ -82,6 +83,7 @@ def test_what_changes_no_yaml_moves_the_note_alone(promoted: Stage) -> None:
     assert head(promoted, "refs/notes/hydrator.metadata") == notes
 
 
+@pytest.mark.long
 def test_new_yaml_comes_with_its_commit(promoted: Stage) -> None:
     promoted.deliver()
     write_app(promoted, {"deploy/web.yaml": replicas(7)})
@@ -91,6 +93,7 @@ def test_new_yaml_comes_with_its_commit(promoted: Stage) -> None:
         assert len(promoted.log(branch)) == 2
 
 
+@pytest.mark.long
 def test_notes_of_others_stay(promoted: Stage) -> None:
     promoted.deliver()
     git(promoted.remote, "notes", "--ref=hydrator.metadata", "add", "-m", "theirs", "main")
@@ -101,6 +104,7 @@ def test_notes_of_others_stay(promoted: Stage) -> None:
     assert noted(promoted, "dev") == head(promoted)
 
 
+@pytest.mark.long
 def test_a_mirror_that_had_none_gets_it(promoted: Stage) -> None:
     work = promoted.manifests.path
     text = (work / "headgate.yaml").read_text()

@@ -78,6 +78,7 @@ def test_what_it_writes_hydrates(tmp_path: Path, setup: str) -> None:
     assert "2 waiting for a hand-off" in done.out
 
 
+@pytest.mark.long
 def test_the_first_hand_off_lands(tmp_path: Path, setup: str) -> None:
     make_empty(tmp_path)
     init(tmp_path, setup)

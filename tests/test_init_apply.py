@@ -239,6 +239,7 @@ def test_no_second_bot_is_made_where_its_token_is_there_and_hidden(make: Make) -
     assert "HEADGATE_TOKEN" not in place.project("acme/manifests-intake").variables
 
 
+@pytest.mark.long
 def test_the_doctor_fixes_what_moved(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     place = make("direct")
     place.gitlab.judge = lambda _request, _answer: []  # other tests make the same exchanges

@@ -50,6 +50,7 @@ def test_a_promotion_copies_the_release_and_hydrates(line: Line) -> None:
     assert commit in str(line.release("production"))
 
 
+@pytest.mark.long
 def test_a_promotion_again_makes_no_commit(line: Line) -> None:
     line.deliver(1)
     line.promote()
@@ -79,6 +80,7 @@ def test_a_promotion_that_nobody_configured_is_refused(line: Line) -> None:
     assert "web in dev takes no promotion from production" in ran.err
 
 
+@pytest.mark.long
 def test_a_reason_has_no_mark_that_turns_lines_or_their_direction(line: Line) -> None:
     line.deliver(1)
     for mark in ("\u2028", "\u202e", "\u200f", "\u2066", "\x85", "\ufeff", "\n"):
@@ -154,6 +156,7 @@ def test_a_roll_back_sticks(both: Line) -> None:
     assert both.stage.log() == commits
 
 
+@pytest.mark.long
 def test_unpin_delivers_the_newest_that_waited(both: Line) -> None:
     both.deliver(1)
     both.run("pin", "web", "--environment", "production", "--reason", "audit")
@@ -240,6 +243,7 @@ def test_a_roll_back_goes_to_a_commit_of_the_app(both: Line) -> None:
     assert [subject.split(" ")[0] for subject in both.stage.log()].count("Roll") == 1
 
 
+@pytest.mark.long
 def test_a_roll_back_to_what_never_was_is_refused(both: Line) -> None:
     both.deliver(1)
     both.deliver(2)
@@ -254,6 +258,7 @@ def test_a_roll_back_to_what_never_was_is_refused(both: Line) -> None:
         assert words in ran.err, to
 
 
+@pytest.mark.long
 def test_deliver_now_takes_the_pin_away(both: Line) -> None:
     both.deliver(1)
     second = both.deliver(2)
@@ -266,6 +271,7 @@ def test_deliver_now_takes_the_pin_away(both: Line) -> None:
 # Freeze and thaw
 
 
+@pytest.mark.long
 def test_what_comes_while_frozen_waits_and_is_delivered_by_thaw(both: Line) -> None:
     both.deliver(1)
     both.run("freeze", "production", "--reason", "Christmas")
@@ -496,6 +502,7 @@ def test_a_refresh_drops_what_became_empty(reviewed: Line) -> None:
 # Intents
 
 
+@pytest.mark.long
 def test_a_run_with_the_same_id_does_nothing_twice(both: Line) -> None:
     both.deliver(1)
     both.deliver(2)
@@ -516,6 +523,7 @@ def test_a_run_with_the_same_id_does_nothing_twice(both: Line) -> None:
     assert message == "job-7"
 
 
+@pytest.mark.long
 def test_any_intent_twice_makes_one_commit(line: Line) -> None:
     line.deliver(1)
     for args in (
@@ -561,6 +569,7 @@ def test_a_proposal_that_is_replaced_is_named(tmp_path: Path, manifests: Manifes
     assert f"is older than {second[:12]}, which is proposed" in line.hand_off(first, 1).out
 
 
+@pytest.mark.long
 def test_one_app_that_cannot_take_a_hand_off_does_not_stop_the_others(both: Line) -> None:
     both.deliver(1)
     both.change({"apps/other/app.yaml": SHARED + "environments: [dev]\nnamespace: other\n"})
@@ -573,6 +582,7 @@ def test_one_app_that_cannot_take_a_hand_off_does_not_stop_the_others(both: Line
     assert f"{IMAGE}:2@" in both.stage.show("main", "deploy/dev/other/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 def test_a_commit_that_is_gone_gives_way_to_the_head_of_its_branch(both: Line) -> None:
     both.deliver(1)
     app = both.stage.app

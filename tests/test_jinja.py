@@ -21,6 +21,7 @@ def jinja(manifests: ManifestRepository, text: str, values_yaml: str = "", **mor
 HOSTILE = 'x"}, privileged: true, a: {b: "\n  injected: true # \' | & * ! % @ ` ]'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "place",
     [

@@ -325,6 +325,7 @@ def test_attempts_succeed_without_lock(user: int) -> None:
     assert dict(outcomes) == dict.fromkeys([*ATTEMPTS, "become another program"], 0)
 
 
+@pytest.mark.long
 @as_users
 def test_every_other_call_is_refused(user: int) -> None:
     assert lines_of(hostile(user, "everything")) == [{"protocol": 1, "sandbox": True}]
@@ -352,6 +353,7 @@ def test_landlock_alone_denies_files(user: int) -> None:
     assert lines_of(hostile(user, "no filter"))[1:] == [["create a folder", errno.EACCES]]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user, and see what that may see")
 @pytest.mark.parametrize(("arguments", "owner"), [([], 0), (["--no-lock"], NOBODY)])
 def test_locked_process_is_hidden_from_its_user(arguments: list[str], owner: int) -> None:
@@ -359,6 +361,7 @@ def test_locked_process_is_hidden_from_its_user(arguments: list[str], owner: int
         assert (process / "environ").stat().st_uid == owner  # who alone may read it
 
 
+@pytest.mark.long
 @as_users
 def test_kernel_confirms_lock(user: int) -> None:
     with waiting(user, "--memory", "1073741824", "--seconds", "60") as process:
@@ -376,6 +379,7 @@ def test_kernel_confirms_lock(user: int) -> None:
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("role", "words"),
     [
@@ -475,6 +479,7 @@ def test_memory_limit_ends_process_and_answers_before_are_kept() -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [[], ["--no-lock"]])
 def test_processor_time_limit_ends_process(arguments: list[str]) -> None:
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -483,6 +488,7 @@ def test_processor_time_limit_ends_process(arguments: list[str]) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_much_is_rendered_in_small_memory() -> None:
     text = "{% for n in range(5000) %}{{ n }}: {{ values }}\n{% endfor %}"
     first, *rest = lines_of(renderer("--memory", "268435456"), job({"s": {"a.yaml.j2": text}}, "x" * 200, times=20))

@@ -23,8 +23,12 @@ MAIN, PROPOSAL = "refs/heads/main", "refs/heads/headgate/production/web"
 MOST_CALLS = 60
 
 
-def write_git(folder: Path, at: int, *, before: bool) -> None:
-    """Put a git in front of git that kills who calls it, before or after its call number ``at``.
+KILLS = "kill -9 $PPID; exit"
+"""What kills the program that calls git, and leaves out what it was called for."""
+
+
+def write_git(folder: Path, at: int, what: str = KILLS, *, before: bool = True) -> None:
+    """Put a git in front of git that runs a line of shell before or after its call number ``at``.
 
     ``cat-file`` is no call that counts: it goes on until its caller ends, and changes nothing.
     """
@@ -38,7 +42,8 @@ count=$(($(cat {folder}/count) + 1))
 echo $count > {folder}/count
 [ $count = {at} ] || exec {real} "$@"
 {"" if before else f'{real} "$@"'}
-kill -9 $PPID
+{what}
+exec {real} "$@"
 """
     )
     (folder / "git").chmod(0o755)

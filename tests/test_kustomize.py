@@ -126,6 +126,7 @@ def test_each_file_is_read_once_and_processes_of_the_platform_are_used_again(
     assert len(processes.given) <= processors()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "extra", ["", "nameSuffix: -x\n", "commonLabels: {team: a}\n", "buildMetadata: [originAnnotations]\n"]
 )

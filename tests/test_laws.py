@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,7 +36,7 @@ from headgate.commands import verbs
 from headgate.commands.options import Resolve, RunOptions
 from headgate.commands.run import run_intent
 from headgate.configuration import Configuration, Owner
-from headgate.errors import GitError
+from headgate.errors import GitError, InvalidObjectError
 from headgate.flux.verdict import Health, ReportState
 from headgate.health.read import HealthSources, read_health
 from headgate.intents.decide_held import ClosedRequest, Reject
@@ -82,7 +84,7 @@ images:
   web: {repository: registry.example.com/acme/web, project: acme/web}
   api: {repository: registry.example.com/acme/api, project: acme/api}
 template: web
-config: {project: acme/web, path: deploy}
+config: {project: acme/CONFIG, path: deploy}
 grant: [level]
 """
 TEMPLATE = """
@@ -101,15 +103,10 @@ spec:
 MISTAKE = "mistake: [x\n"
 FAULT = "{% if images.web.tag | int == TAG %}{{ values.nowhere }}{% endif %}\n"
 ENVIRONMENTS = st.sampled_from(["dev", "production"])
+PARTS_OF_THE_APP = ("web", "api", "config")
+PARTS = st.sampled_from(PARTS_OF_THE_APP)
 EVERYWHERE = ("dev", "staging", "production")
-PROJECTS = st.sampled_from(["web", "api"])
-PROJECT_OF = {"web": "web", "config": "web", "api": "api"}
-BRANCHES = (
-    "headgate/staging/shop",
-    "headgate/production/shop",
-    "headgate/staging/_rehydrate",
-    "headgate/production/_rehydrate",
-)
+BRANCHES = tuple(f"headgate/{name}/{what}" for name in EVERYWHERE for what in ("shop", "_rehydrate"))
 BRANCH = "headgate/production/shop"
 FOLDER = "apps/shop/releases/{}"
 KILLED = (
@@ -122,13 +119,18 @@ KILLED = (
     *(f"roll-back shop --environment {name} --reason slow --by Eve" for name in ("dev", "production")),
 )
 """What may be killed at any of its calls of git, beside hand-offs."""
+RACING = ("refresh", "rehydrate", "promote shop --from dev --to production --by Ada", "freeze dev --reason x --by Eve")
+"""What loses a race at any of its calls of git, beside hand-offs."""
 ENDS_WELL = (0, 17, 27, GitError.code)
 """What a command may end with here: done, a version that cannot be rendered, refused, somebody's commit in the way."""
+CODES_OF_MISTAKES = InvalidObjectError.code
+"""While there is a mistake in app.yaml, a command may end with any code below this one."""
 
 
 class Repositories(RuleBasedStateMachine):
-    """An app of three parts, of which two come together: at once in dev, by review in production, and in staging
-    what dev runs, by review.
+    """An app of three parts: at once in dev, by review in production, and in staging what dev runs, by review.
+
+    Its config is with the code of one image, with which it comes together, or in a project of its own.
     """
 
     def __init__(self) -> None:
@@ -136,22 +138,20 @@ class Repositories(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="headgate-test-"))
         made = ManifestRepository.make(self.folder / "manifests")
-        made.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml.j2": TEMPLATE, "apps/shop/app.yaml": APP})
+        made.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml.j2": TEMPLATE})
         made.commit("Begin")
         self.work = made.path
         self.remote = self.folder / "manifests.git"
         git(self.folder, "clone", "--quiet", "--bare", str(made.path), str(self.remote))
         git(self.remote, "config", "uploadpack.allowFilter", "true")
         git(self.remote, "config", "uploadpack.allowAnySHA1InWant", "true")
-        self.commits: dict[str, list[str]] = {"web": [], "api": []}
+        self.projects = {"web": "web", "api": "api", "config": "web"}
+        self.commits: dict[str, list[str]] = {}
         self.without_image: set[int] = set()
-        for project in self.commits:
-            (self.folder / project / "deploy").mkdir(parents=True)
-            git(self.folder / project, "init", "--quiet", "--initial-branch=main")
         self.hotfixes: dict[str, float] = {}
         self.known_hotfixes: dict[str, float] = {}
         self.accepted: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
-        self.rejected: dict[str, float] = {}
+        self.rejected: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.newest: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.good = True
         self.apart = False
@@ -160,10 +160,16 @@ class Repositories(RuleBasedStateMachine):
         self.taken_back: dict[str, dict[str, float]] = {"dev": {}, "production": {}}
         self.numbers = itertools.count(1)
 
-    def start(self, settings: str, *, apart: bool, fails_in: str) -> None:
-        """Let the first versions come."""
-        self.settings, self.apart = settings, apart
+    def start(self, settings: str, *, config: str, apart: bool, fails_in: str) -> None:
+        """Let the first versions come. ``config`` is the project of the app's config."""
+        self.settings, self.apart, self.projects["config"] = settings, apart, config
+        self.app = APP.replace("CONFIG", config)
         self.configure(self.settings)
+        self.edit({"apps/shop/app.yaml": self.app})
+        for project in dict.fromkeys(self.projects.values()):
+            (self.folder / project / "deploy").mkdir(parents=True)
+            git(self.folder / project, "init", "--quiet", "--initial-branch=main")
+            self.commits[project] = []
         for project in self.commits:
             self.hand_off(project, self.build(project))
         if fails_in:
@@ -186,7 +192,7 @@ class Repositories(RuleBasedStateMachine):
     def run(self, *args: str) -> Ran:
         """Run a command on the remote."""
         ran = headgate(*args, "--manifests", self.remote.as_uri())
-        assert ran.code in ENDS_WELL if self.good else ran.code < 34, ran.out + ran.err
+        assert ran.code in ENDS_WELL if self.good else ran.code < CODES_OF_MISTAKES, ran.out + ran.err
         return ran
 
     def build(self, project: str, values: str = "") -> int:
@@ -202,7 +208,7 @@ class Repositories(RuleBasedStateMachine):
     def deliver(self, project: str, number: int, *more: str) -> list[str]:
         """Return the command line of a hand-off."""
         image = f"registry.example.com/acme/{project}:{number}@sha256:{number:064x}"
-        alone = project == "web" and number in self.without_image
+        alone = project not in ("web", "api") or (project == "web" and number in self.without_image)
         return [
             *("deliver", "--project", f"acme/{project}", "--commit", self.commits[project][number - 1]),
             *("--source", str(self.folder / project), "--by", "Ada", *more),
@@ -212,38 +218,47 @@ class Repositories(RuleBasedStateMachine):
     def hand_off(self, project: str, number: int, *more: str) -> Ran:
         """Hand a version off, and note where it is accepted."""
         ran = self.run(*self.deliver(project, number, *more))
-        taking = ("production",) if "--ref" in more else ("dev", "production")
-        if self.good:
-            names = ("api",) if project == "api" else ("config",) if number in self.without_image else ("web", "config")
-            for environment in self.runs_in() & set(taking):
-                known = self.accepted[environment]
-                for name in names:
-                    known[name] = max(known.get(name, 0), number)
+        self.note_accepted(project, number, *more)
         return ran
 
-    @rule(project=PROJECTS)
-    def new_version(self, project: str) -> None:
+    def note_accepted(self, project: str, number: int, *more: str) -> None:
+        """Note where a version was accepted that was handed off."""
+        if not self.good:
+            return
+        alone = project == "web" and number in self.without_image
+        names = [name for name, its in self.projects.items() if its == project and not (alone and name == "web")]
+        for environment in self.runs_in() & {"production", *(() if "--ref" in more else ("dev",))}:
+            known = self.accepted[environment]
+            for name in names:
+                known[name] = max(known.get(name, 0), number)
+
+    @rule(part=PARTS)
+    def new_version(self, part: str) -> None:
         """A version is built and handed off."""
-        self.hand_off(project, self.build(project))
+        self.hand_off(self.projects[part], self.build(self.projects[part]))
 
     @rule()
     def comment(self) -> None:
         """A version of the config alone comes, whose YAML is the one before."""
-        before = (self.folder / "web/deploy/values.yaml").read_text()
-        number = self.build("web", f"{before}# {next(self.numbers)}\n")
-        self.without_image.add(number)
-        self.hand_off("web", number)
+        project = self.projects["config"]
+        before = (self.folder / project / "deploy/values.yaml").read_text()
+        number = self.build(project, f"{before}# {next(self.numbers)}\n")
+        if project == "web":
+            self.without_image.add(number)
+        self.hand_off(project, number)
 
-    @rule(project=PROJECTS)
-    def tag(self, project: str) -> None:
+    @rule(part=PARTS)
+    def tag(self, part: str) -> None:
         """A version is built and tagged, and comes by its tag, which production takes."""
+        project = self.projects[part]
         number = self.build(project)
         git(self.folder / project, "tag", f"v1.0.{number}")
         self.hand_off(project, number, "--ref", f"refs/tags/v1.0.{number}")
 
-    @rule(project=PROJECTS, back=st.integers(0, 2))
-    def late(self, project: str, back: int) -> None:
+    @rule(part=PARTS, back=st.integers(0, 2))
+    def late(self, part: str, back: int) -> None:
         """One of the last versions comes once more."""
+        project = self.projects[part]
         self.hand_off(project, max(1, len(self.commits[project]) - back))
 
     @precondition(lambda self: self.good and not self.hotfixes and len(self.commits["api"]) > 1)
@@ -296,10 +311,10 @@ class Repositories(RuleBasedStateMachine):
         """Flux says how the app is in an environment, at what is on the default branch now."""
         self.flux.say(self.head("main"), f"shop.{environment}", state)
 
-    @rule(project=PROJECTS, environment=ENVIRONMENTS)
-    def fails(self, project: str, environment: str) -> None:
+    @rule(part=PARTS, environment=ENVIRONMENTS)
+    def fails(self, part: str, environment: str) -> None:
         """A version comes, lands where nothing keeps it away, and fails."""
-        self.hand_off(project, self.build(project))
+        self.new_version(part)
         self.merge_branch(BRANCH, squash=False, keep=False)
         self.flux_says(environment, "failed")
         self.schedule()
@@ -329,7 +344,7 @@ class Repositories(RuleBasedStateMachine):
         after = self.rollbacks()
         for environment, (release, health) in known.items():
             if before[environment] != after[environment]:
-                assert self.settings == GOES_BACK
+                assert "on_failure" in self.settings
                 assert health is not None
                 assert health.state == "failed"
                 assert not health.was_healthy
@@ -368,43 +383,61 @@ class Repositories(RuleBasedStateMachine):
         """Land what a run makes of the repository."""
         assert run_intent(RunOptions(manifests=self.remote.as_uri()), resolve) in ENDS_WELL
 
-    @rule(project=PROJECTS)
-    def now(self, project: str) -> None:
+    @rule(part=PARTS)
+    def now(self, part: str) -> None:
         """A person delivers the newest version past every hold."""
+        project = self.projects[part]
         self.hand_off(project, len(self.commits[project]), "--now")
 
-    @rule(other=PROJECTS, command=st.sampled_from(["refresh", "rehydrate", "schedule", "web", "api"]))
-    def race(self, other: str, command: str) -> None:
+    @rule(other=PARTS, going_back=st.booleans())
+    def race(self, other: str, going_back: bool) -> None:
         """A run loses: right before its first push another one lands."""
-        numbers = {project: self.build(project) for project in {other, command} & self.commits.keys()}
+        project = self.projects[other]
+        number = self.build(project)
+        losing(self.go_back if going_back else lambda: self.run("rehydrate"), lambda: self.hand_off(project, number))
 
-        def first() -> None:
-            self.hand_off(other, numbers[other])
+    @rule(other=PARTS, command=st.sampled_from([*RACING, *PARTS_OF_THE_APP]), at=st.integers(1, 15))
+    def race_anywhere(self, other: str, command: str, at: int) -> None:
+        """Right before any call of git of a run, the push among them, a hand-off lands."""
+        first, second = self.projects[other], self.projects.get(command, "")
+        number = self.build(first)
+        later = self.build(second) if second else 0
+        there = self.folder / "landed"
+        landing = shlex.join(
+            [sys.executable, "-m", "headgate", *self.deliver(first, number), "--manifests", self.remote.as_uri()]
+        )
+        path = shlex.quote(os.environ["PATH"])
+        write_git(self.folder / "git", at, f"PATH={path} {landing} >/dev/null 2>&1; echo $? >{there}")
+        code = self.run_with_git(self.deliver(second, later) if second else command.split())
+        assert code in ENDS_WELL if self.good else 0 <= code < CODES_OF_MISTAKES, command
+        if there.exists():
+            landed = int(there.read_text())
+            assert landed in ENDS_WELL if self.good else 0 <= landed < CODES_OF_MISTAKES
+            there.unlink()
+            self.note_accepted(first, number)
+        else:  # it has not so many calls
+            self.hand_off(first, number)
+        if second:
+            self.note_accepted(second, later)
 
-        def second() -> None:
-            if command in numbers:
-                self.hand_off(command, numbers[command])
-            elif command == "schedule":
-                self.go_back()
-            else:
-                self.run(command)
-
-        losing(second, first)
-
-    @rule(command=st.sampled_from([*KILLED, "web", "api"]), at=st.integers(1, 25), before=st.booleans())
-    def killed(self, command: str, at: int, before: bool) -> None:
-        """A run is killed at one of its calls of git; a hand-off comes again, as somebody runs the job again."""
-        number = self.build(command) if command in self.commits else 0
-        args = self.deliver(command, number) if number else command.split()
-        write_git(self.folder / "git", at, before=before)
-        subprocess.run(
+    def run_with_git(self, args: Sequence[str]) -> int:
+        """Run a command as a process of its own, with the git that `write_git` wrote; return its exit code."""
+        return subprocess.run(
             [sys.executable, "-m", "headgate", *args, "--manifests", self.remote.as_uri()],
             env={**os.environ, "PATH": f"{self.folder / 'git'}:{os.environ['PATH']}"},
             capture_output=True,
             check=False,
-        )
-        if number:
-            self.hand_off(command, number)
+        ).returncode
+
+    @rule(command=st.sampled_from([*KILLED, *PARTS_OF_THE_APP]), at=st.integers(1, 25), before=st.booleans())
+    def killed(self, command: str, at: int, before: bool) -> None:
+        """A run is killed at one of its calls of git; a hand-off comes again, as somebody runs the job again."""
+        project = self.projects.get(command, "")
+        number = self.build(project) if project else 0
+        write_git(self.folder / "git", at, before=before)
+        self.run_with_git(self.deliver(project, number) if project else command.split())
+        if project:
+            self.hand_off(project, number)
 
     @rule(command=st.sampled_from(["refresh", "rehydrate"]))
     def runs(self, command: str) -> None:
@@ -444,6 +477,15 @@ class Repositories(RuleBasedStateMachine):
         self.configure(self.settings)
         self.run("rehydrate")
 
+    @rule(environment=ENVIRONMENTS, delivery=st.sampled_from(["commit", "review"]))
+    def delivery_changes(self, environment: str, delivery: str) -> None:
+        """What goes to an environment is reviewed from now on, or is not any more; the push's run comes."""
+        others = self.settings.splitlines()
+        at = next(i for i, line in enumerate(others) if line.startswith(f"  {environment}:"))
+        others[at] = re.sub("delivery: [a-z]+", f"delivery: {delivery}", others[at])
+        self.settings = "\n".join(others)
+        self.windows_open()
+
     @rule(environment=ENVIRONMENTS)
     def pin(self, environment: str) -> None:
         """The app is pinned."""
@@ -474,7 +516,7 @@ class Repositories(RuleBasedStateMachine):
         left = [name for name in EVERYWHERE if name in self.runs_in() - {environment}]
         if left and environment in self.runs_in():
             gone = self.tree().paths(FOLDER.format(environment)) if releases else ()
-            text = APP.strip() + f"\nenvironments: [{', '.join(left)}]\n"
+            text = self.app.strip() + f"\nenvironments: [{', '.join(left)}]\n"
             self.edit({"apps/shop/app.yaml": text, **dict.fromkeys(gone)})
             self.run("rehydrate")
             self.run("refresh")
@@ -484,7 +526,7 @@ class Repositories(RuleBasedStateMachine):
     @rule()
     def add_again(self) -> None:
         """The app is added again where it went."""
-        self.edit({"apps/shop/app.yaml": APP})
+        self.edit({"apps/shop/app.yaml": self.app})
         self.run("rehydrate")
 
     def ask(self, what: str, environment: str, *more: str) -> None:
@@ -515,17 +557,18 @@ class Repositories(RuleBasedStateMachine):
             git(self.remote, "update-ref", "-d", f"refs/heads/{branch}")
 
     @precondition(lambda self: self.good)
-    @rule()
-    def close(self) -> None:
+    @rule(environment=ENVIRONMENTS)
+    def close(self, environment: str) -> None:
         """A person closes the merge request of what is proposed."""
-        for group in self.pending("production").proposed:
+        known = self.rejected[environment]
+        for group in self.pending(environment).proposed:
             for name, part in group.parts.items():
-                self.rejected[name] = max(self.rejected.get(name, 0), self.number(part.project, part.commit))
+                known[name] = max(known.get(name, 0), self.number(part.project, part.commit))
         options = RunOptions(manifests=self.remote.as_uri())
         assert (
             run_intent(
                 options,
-                lambda *_: Reject((ClosedRequest(app="shop", environment="production", actor="eve", request="!1"),)),
+                lambda *_: Reject((ClosedRequest(app="shop", environment=environment, actor="eve", request="!1"),)),
             )
             == 0
         )
@@ -602,6 +645,7 @@ class Repositories(RuleBasedStateMachine):
             if text is None:
                 (self.work / name).unlink(missing_ok=True)
             else:
+                (self.work / name).parent.mkdir(parents=True, exist_ok=True)
                 (self.work / name).write_text(text)
         git(self.work, "add", "--all")
         git(self.work, "commit", "--quiet", "--allow-empty", "--message", "Edit")
@@ -661,15 +705,13 @@ class Repositories(RuleBasedStateMachine):
             assert not self.left(environment)
             if environment in self.accepted:
                 self.accepted[environment], self.newest[environment] = {}, {}
-                self.taken_back[environment] = {}
-            if environment == "production":
-                self.rejected.clear()
+                self.taken_back[environment], self.rejected[environment] = {}, {}
 
     def nothing_is_lost_and_nothing_goes_back(self) -> None:
         """Each newest version is landed or pending, and what was newest once is never forgotten."""
         for environment, accepted in self.accepted.items():
             release, pending = self.release(environment), self.pending(environment)
-            newest = {name: self.number(PROJECT_OF[name], one.commit) for name, one in release.newest.items()}
+            newest = {name: self.number(self.projects[name], one.commit) for name, one in release.newest.items()}
             for name, number in self.newest[environment].items():
                 assert newest.get(name, 0) >= number, (environment, name)
             self.newest[environment] = newest
@@ -678,7 +720,7 @@ class Repositories(RuleBasedStateMachine):
                 for name, part in group.parts.items():
                     there[name] = max(there.get(name, 0), self.number(part.project, part.commit))
             for name, number in accepted.items():
-                rejected = self.rejected.get(name, 0) if environment == "production" else 0
+                rejected = self.rejected[environment].get(name, 0)
                 assert there.get(name, 0) >= number or rejected >= number, (environment, name, there, number)
 
     def groups_are_whole(self) -> None:
@@ -686,7 +728,8 @@ class Repositories(RuleBasedStateMachine):
         for environment in EVERYWHERE:
             release = self.release(environment)
             found = parts(release)
-            if "config" in found and "web" in found and release.pin is None:
+            together = self.projects["config"] == "web" and {"config", "web"} <= found.keys()
+            if together and release.pin is None:
                 config, web = (self.number("web", found[name].commit) for name in ("config", "web"))
                 assert web >= config or config in self.without_image, environment
 
@@ -701,7 +744,7 @@ class Repositories(RuleBasedStateMachine):
             if release.pin is not None and environment in self.taken_back:
                 known = self.taken_back[environment]
                 for name, part in parts(release).items():
-                    newest = self.number(PROJECT_OF[name], release.newest[name].commit)
+                    newest = self.number(self.projects[name], release.newest[name].commit)
                     if self.number(part.project, part.commit) < newest:
                         known[name] = max(known.get(name, 0), newest)
 
@@ -713,10 +756,10 @@ class Repositories(RuleBasedStateMachine):
         self.merge_the_hotfix()
         self.delete_the_branch()
         self.windows_open()
-        proposal = self.pending("production").proposal
-        if proposal is not None and proposal.by_person:
-            self.close()
         for environment in self.accepted:
+            proposal = self.pending(environment).proposal
+            if proposal is not None and proposal.by_person:
+                self.close(environment)
             self.thaw(environment)
             self.unpin(environment)
         for _ in range(3):
@@ -734,7 +777,7 @@ class Repositories(RuleBasedStateMachine):
         Where nothing may be pushed to the default branch, what changes no YAML is recorded there by the next merge.
         """
         pending, newest, accepted = self.pending(environment), self.newest[environment], self.accepted[environment]
-        if not PROJECT_OF.keys() <= newest.keys():
+        if not self.projects.keys() <= newest.keys():
             held = [reason for group in pending.held for reason in group.record.reasons]
             assert all(reason.startswith("waits for") for reason in held), held
             assert not pending.proposed, pending
@@ -751,7 +794,7 @@ class Repositories(RuleBasedStateMachine):
             back = self.taken_back[environment].get(name, 0)
             assert number == newest[name] or back >= newest[name], (environment, name, number, newest)
         for name, number in accepted.items():
-            rejected = self.rejected.get(name, 0) if environment == "production" else 0
+            rejected = self.rejected[environment].get(name, 0)
             assert recorded_later.get(name, newest.get(name)) == number or rejected >= number, (environment, name)
 
 
@@ -760,21 +803,22 @@ class AnyRepositories(Repositories):
 
     @initialize(
         settings=st.sampled_from([SETTINGS, FOLLOWS_HEALTH, GOES_BACK, GOES_BACK]),
+        config=st.sampled_from(["web", "web", "deploy"]),
         apart=st.booleans(),
         fails_in=st.sampled_from(["", "dev", "production"]),
     )
-    def begin(self, settings: str, apart: bool, fails_in: str) -> None:
+    def begin(self, settings: str, config: str, apart: bool, fails_in: str) -> None:
         """The first versions come, and one may fail. Where records are apart, the default branch never has one."""
-        self.start(settings, apart=apart and settings != GOES_BACK, fails_in=fails_in)
+        self.start(settings, config=config, apart=apart and settings != GOES_BACK, fails_in=fails_in)
 
 
 class VersionsThatFail(Repositories):
     """Beginning with a version that failed, so that going back meets everything else."""
 
-    @initialize(environment=ENVIRONMENTS)
-    def begin(self, environment: str) -> None:
+    @initialize(environment=ENVIRONMENTS, config=st.sampled_from(["web", "deploy"]))
+    def begin(self, environment: str, config: str) -> None:
         """The first versions come, and one fails."""
-        self.start(GOES_BACK, apart=False, fails_in=environment)
+        self.start(GOES_BACK, config=config, apart=False, fails_in=environment)
         assert self.taken_back[environment]
 
 

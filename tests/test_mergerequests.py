@@ -30,6 +30,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         assert made.gitlab.executed == []
 
 
+@pytest.mark.long
 def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
     assert scene.hand_off().code == 0
     one = scene.the_request()
@@ -53,6 +54,7 @@ def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
     quiet(scene)
 
 
+@pytest.mark.long
 def test_what_a_person_merged_is_not_proposed_again(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -65,6 +67,7 @@ def test_what_a_person_merged_is_not_proposed_again(scene: Scene) -> None:
     quiet(scene)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "after"),
     [(502, True), *(pytest.param(*lost, marks=pytest.mark.long) for lost in ((0, True), (500, False), (0, False)))],
@@ -90,6 +93,7 @@ def test_one_that_is_there_already_is_taken(scene: Scene) -> None:
     quiet(scene)
 
 
+@pytest.mark.long
 def test_a_killed_run_is_completed_by_the_next(scene: Scene) -> None:
     scene.gitlab.fail("GET", "/merge_requests$", 401)
     ended = scene.hand_off()
@@ -148,6 +152,7 @@ def test_one_whose_app_went_is_closed_with_a_word(scene: Scene) -> None:
     assert len(one.notes) == 1
 
 
+@pytest.mark.long
 def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scene: Scene) -> None:
     scene.hand_off()
     first = scene.the_request()
@@ -165,6 +170,7 @@ def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scen
     assert len(scene.manifests.merge_requests) == 2
 
 
+@pytest.mark.long
 def test_one_that_a_person_closed_is_rejected_whatever_its_description_says(scene: Scene) -> None:
     """Whoever is Developer may edit the description, where Headgate marks what it closed itself."""
     scene.hand_off()
@@ -177,6 +183,7 @@ def test_one_that_a_person_closed_is_rejected_whatever_its_description_says(scen
     assert scene.requests() == []
 
 
+@pytest.mark.long
 def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     scene.hand_off()
     one = scene.the_request()
@@ -250,6 +257,7 @@ def test_a_proposal_that_cannot_be_read_stops_nothing_else(scene: Scene, spoil: 
 WORDS = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
 
 
+@pytest.mark.long
 def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene) -> None:
     scene.hand_off()
     one, release = scene.the_request(), "apps/web/releases/production/release.yaml"
@@ -297,6 +305,7 @@ def tampered(scene: Scene, **record: str) -> MergeRequest:
     return open_request(scene.gitlab, scene.manifests, "evil", scene.person)
 
 
+@pytest.mark.long
 def test_a_merge_request_brings_no_yaml_of_its_own_with_a_record_that_fits(scene: Scene) -> None:
     scene.hand_off()
     ended = scene.merge_request(tampered(scene))
@@ -442,6 +451,7 @@ def test_what_is_pushed_right_before_the_merge_is_not_merged(merging: Scene, mon
     assert git(merging.manifests, "ls-tree", "main", "deploy/production/web/evil.yaml") == ""
 
 
+@pytest.mark.long
 def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scene) -> None:
     ended = scene.hand_off()
     assert ended.code == 0

@@ -317,6 +317,7 @@ SOURCES: dict[str, tuple[Callable[[Stage, Path], str], str, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("make", "reason", "hint"), SOURCES.values(), ids=SOURCES.keys())
 def test_source_that_cannot_be_read_names_gits_reason(
     tmp_path: Path,

@@ -117,6 +117,7 @@ def test_a_hand_off_keeps_what_was_proposed(stage: Stage) -> None:
     assert git(stage.remote, "rev-parse", f"{BRANCH}^") == git(stage.remote, "rev-parse", "main")
 
 
+@pytest.mark.long
 def test_what_waited_is_held_and_goes_on(stage: Stage) -> None:
     run(stage, "refresh")
     assert "holidays" in run(stage, "status").out

@@ -80,6 +80,7 @@ def test_what_landed_is_repeated_with_its_commit_named(mirrored: Stage) -> None:
     git(mirrored.remote, "fsck", "--strict")
 
 
+@pytest.mark.long
 def test_a_mirror_s_commits_follow_the_configuration_and_are_signed(mirrored: Stage, tmp_path: Path) -> None:
     bot = "{name: Gate, email: gate@example.com}"
     commits = f'commits: {{author: {bot}, committer: {bot}, message: "OPS-1 {{action}} {{environments}}"}}\n'
@@ -170,6 +171,7 @@ def test_what_a_killed_run_left_out_a_later_one_completes(mirrored: Stage) -> No
     assert len(mirrored.log()) == 3, "nothing is delivered twice"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [True, False])
 def test_somebody_else_s_branch_is_left_alone_and_the_delivery_lands(mirrored: Stage, first: bool) -> None:
     foreign = "main"
@@ -216,6 +218,7 @@ def race(monkeypatch: pytest.MonkeyPatch, meanwhile: object) -> None:
     monkeypatch.setattr(mirror, "push", raced)
 
 
+@pytest.mark.long
 def test_a_lost_race_is_run_again_and_gives_the_newest(mirrored: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def other() -> None:
         mirrored.manifests.write({"templates/plain/account.yaml": ACCOUNT.replace("NAME", "newer")})
@@ -269,6 +272,7 @@ def test_without_any_remote_the_branch_is_written_here(mirrored: Stage) -> None:
     assert git(checkout, "rev-parse", "env/dev:plain") == git(checkout, "rev-parse", "main:deploy/dev/plain")
 
 
+@pytest.mark.long
 def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
     """A clone without any file's content writes mirrors and asks for none."""
     assert mirrored.deliver().code == 0

@@ -67,6 +67,7 @@ def receiving(scene: Scene, more: str = "", answer: Callable[[Asked], Reply] = l
 # Events
 
 
+@pytest.mark.long
 def test_each_event_is_sent_once(tmp_path: Path) -> None:
     with make_scene(tmp_path) as scene, receiving(scene) as site:
         assert scene.hand_off().code == 0
@@ -397,6 +398,7 @@ def test_no_body_is_large(kind: Any, event: Any) -> None:
     assert len(request(announcement, receiver, SOURCE, NOW).body) < 28 * 1024  # what Teams takes
 
 
+@pytest.mark.long
 def test_a_webhook_is_signed_over_id_time_and_body(tmp_path: Path) -> None:
     with make_scene(tmp_path) as scene, receiving(scene, ", events: [landed]") as site:
         scene.hand_off()
@@ -458,6 +460,7 @@ def test_a_mistake_is_shown(text: str, problem: str) -> None:
     assert problem in " ".join(str(caught.value).split())
 
 
+@pytest.mark.long
 def test_commits_keep_their_trailers(tmp_path: Path) -> None:
     """The pipeline of the bot's own push is known by a trailer; this is where that trailer is."""
     with make_scene(tmp_path) as scene:

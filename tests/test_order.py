@@ -75,6 +75,7 @@ def test_the_same_commit_with_another_digest_needs_a_newer_pipeline(stage: Stage
     assert running(stage) == "2"
 
 
+@pytest.mark.long
 def test_history_is_read_from_an_address_too(stage: Stage) -> None:
     first, second = build(stage, 1), build(stage, 2)
     git(stage.app, "config", "uploadpack.allowFilter", "true")
@@ -83,6 +84,7 @@ def test_history_is_read_from_an_address_too(stage: Stage) -> None:
     assert (late.code, "superseded" in late.out) == (0, True)
 
 
+@pytest.mark.long
 def test_tags_are_ordered_by_their_version(stage: Stage) -> None:
     first, second, third = (build(stage, number) for number in (1, 2, 3))
     branch = "headgate/production/web"
@@ -94,6 +96,7 @@ def test_tags_are_ordered_by_their_version(stage: Stage) -> None:
     assert running(stage, branch, "production") == "3"
 
 
+@pytest.mark.long
 def test_a_version_follows_a_tag_without_one(stage: Stage) -> None:
     """Else the first tag, which nothing is compared with, would keep each later one away, whatever people do."""
     early, first, second = build(stage, 0), build(stage, 1), build(stage, 2)

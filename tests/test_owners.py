@@ -31,6 +31,7 @@ def shared_with(*marks: str, processes: Processes) -> list[tuple[str, str]]:
     return [(a, b) for a, b in itertools.combinations(marks, 2) if by_mark[a] & by_mark[b]]
 
 
+@pytest.mark.long
 @ENGINES
 def test_configs_of_different_apps_meet_in_no_process(
     manifests: ManifestRepository, processes: Processes, engine: str

@@ -87,6 +87,7 @@ def test_a_record_is_read() -> None:
     assert read_plain(RECORD.encode()) == data_of(RECORD)
 
 
+@pytest.mark.long
 @settings(max_examples=500)
 @given(lines=st.lists(LINES, max_size=6), end=st.sampled_from(["\n", "\n", "", "\n\n", "\r\n"]))
 @example(lines=["a:", "b: c"], end="\n")

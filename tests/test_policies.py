@@ -210,6 +210,7 @@ def test_merge_request_does_not_weaken_policies() -> None:
         check_proposed_policies(configured(POLICY.replace("3", "foo()")).guarded_by(target))
 
 
+@pytest.mark.long
 def test_merge_request_has_the_findings_and_the_labels_of_policies(tmp_path: Path) -> None:
     with make_scene(tmp_path) as scene:
         section = "policies: {replicas: {outcome: label, labels: [capacity, large]}}\n"

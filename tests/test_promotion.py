@@ -33,6 +33,7 @@ def release_branch(line: Line, tag: str, number: int) -> None:
     git(app, "switch", "--quiet", "main")
 
 
+@pytest.mark.long
 def test_a_commit_that_cannot_be_compared_is_refused_and_the_app_s_repository_tells(tagged: Line) -> None:
     tagged.deliver(1)
     release_branch(tagged, "v1.0.0", 2)
@@ -46,6 +47,7 @@ def test_a_commit_that_cannot_be_compared_is_refused_and_the_app_s_repository_te
     assert tagged.running("production") == "4"
 
 
+@pytest.mark.long
 def test_the_tags_on_the_promoted_commit_tell(tagged: Line) -> None:
     tagged.deliver(1)
     release_branch(tagged, "v1.0.1", 2)

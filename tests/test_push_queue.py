@@ -83,6 +83,7 @@ def test_a_run_that_fails_leaves_no_ticket(stage: Stage, behind: Path) -> None:
     assert stage.log()[0] == "Somebody was faster"
 
 
+@pytest.mark.long
 def test_a_run_that_is_cancelled_while_it_waits_leaves_no_ticket(
     stage: Stage, behind: Path, headgate_program: list[str]
 ) -> None:

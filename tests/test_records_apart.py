@@ -64,6 +64,7 @@ def new_version(stage: Stage, number: int) -> Ran:
     return stage.deliver()
 
 
+@pytest.mark.long
 def test_versions_are_proposed_superseded_merged_and_recorded_without_a_push_to_the_default_branch(
     stage: Stage,
 ) -> None:
@@ -123,6 +124,7 @@ def test_two_hand_offs_of_which_one_loses_the_race_both_stay(stage: Stage) -> No
     assert len(log) == 2
 
 
+@pytest.mark.long
 def test_what_only_the_default_branch_can_hold_is_refused_with_the_way_out(stage: Stage) -> None:
     assert new_version(stage, 2).code == 0
     merge(stage)
@@ -131,6 +133,7 @@ def test_what_only_the_default_branch_can_hold_is_refused_with_the_way_out(stage
     assert "let the bot push main" in " ".join(ran.err.split())
 
 
+@pytest.mark.long
 def test_without_records_apart_the_refusal_names_the_setting(stage: Stage) -> None:
     stage.manifests.write({"headgate.yaml": SETTINGS.replace("records: branch\n", "")}).commit("Default")
     (stage.remote / "allowed").touch()

@@ -123,6 +123,7 @@ class TestRevision:
         push_image(registry, "acme/shop", "main", {REVISION: OTHER})
         assert revision(resolved, ANYBODY) == COMMIT
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("labels", "expected"),
         [

@@ -41,6 +41,7 @@ def test_from_an_address_it_asks_nine_times_on_four_connections(stage: Stage, se
     assert len(stage.log()) == 3
 
 
+@pytest.mark.long
 def test_no_file_is_asked_for_alone(stage: Stage, server: GitServer) -> None:
     assert stage.deliver().code == 0
     files = {
@@ -109,6 +110,7 @@ def test_the_apps_repository_is_read_in_part_too(stage: Stage, server: GitServer
     assert "web.yaml" in git(stage.remote, "ls-tree", "-r", "--name-only", "main")
 
 
+@pytest.mark.long
 def test_a_bomb_in_the_apps_config_is_not_read(stage: Stage, server: GitServer) -> None:
     write_app(stage, {"deploy/bomb.yaml": "x" * 30_000_000})
     git(stage.app, "push", "--quiet", str(server.root / "app.git"), "main")

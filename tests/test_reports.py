@@ -105,6 +105,7 @@ def test_what_waits_in_a_frozen_environment_is_told_by_whom(scene: Scene) -> Non
     assert scene.statuses(head(scene))["headgate: production"][1] == "waits for review in production: 1.2.0"
 
 
+@pytest.mark.long
 def test_the_apps_merge_request_has_one_note_that_is_kept(scene: Scene) -> None:
     branch = scene.push(scene.app, {"deploy/web.yaml": DEPLOYMENT.replace("2", "3")}, branch="feature")
     theirs = open_request(scene.gitlab, scene.app, "feature", scene.person)
@@ -166,6 +167,7 @@ def test_two_apps_of_one_project_have_statuses_of_their_own(scene: Scene) -> Non
     assert sorted(deployed(scene)) == [("api/dev", head(scene)), ("web/dev", head(scene))]
 
 
+@pytest.mark.long
 def test_with_a_job_token_alone_the_push_asks_and_deployments_are_told(scene: Scene) -> None:
     scene.manifests.job_token_push = True
     ended = scene.hand_off(token="")
@@ -199,6 +201,7 @@ data:
 """
 
 
+@pytest.mark.long
 def test_hostile_text_of_an_app_does_nothing(scene: Scene) -> None:
     scene.hand_off()
     ended = scene.new_version({"deploy/evil.yaml": HOSTILE})
@@ -224,6 +227,7 @@ def test_the_files_of_the_job(scene: Scene) -> None:
     assert "image `web`: `1.1.0` (new)" in (folder / "report.md").read_text()
 
 
+@pytest.mark.long
 def test_a_merge_request_of_the_manifest_project_is_told_what_hydrating_it_changes(scene: Scene) -> None:
     scene.hand_off()
     elsewhere = APP.replace("config", "namespace: shop\nconfig")

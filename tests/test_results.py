@@ -123,6 +123,7 @@ UNUSABLE: dict[str, Callable[[list[Path]], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spoil", UNUSABLE.values(), ids=UNUSABLE)
 def test_what_cannot_be_believed_is_rendered_and_counted(
     repository: ManifestRepository,

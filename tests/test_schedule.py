@@ -38,6 +38,7 @@ def asked_of_the_app(scene: Scene) -> int:
     return sum(f"/projects/{scene.app.id}/" in one.path for one in scene.gitlab.requests)
 
 
+@pytest.mark.long
 def test_the_first_run_of_a_day_looks_at_every_app_and_one_after_a_run_that_failed(scene: Scene) -> None:
     assert asked_of_the_app(scene) > 0
     assert asked_of_the_app(scene) == 0
@@ -51,6 +52,7 @@ def test_the_first_run_of_a_day_looks_at_every_app_and_one_after_a_run_that_fail
     assert asked_of_the_app(scene) > 0
 
 
+@pytest.mark.long
 def test_what_was_merged_since_the_last_run_is_told(scene: Scene) -> None:
     asked_of_the_app(scene)
     assert scene.new_version().code == 0
@@ -171,6 +173,7 @@ def test_an_agent_of_another_project_is_told_and_delivers_all_the_same(scene: Sc
     assert scene.app.deployments[-1]["environment"] == "production"
 
 
+@pytest.mark.long
 def test_a_status_stays_in_the_pipeline_that_handed_the_commit_off(scene: Scene) -> None:
     """The commit ran again meanwhile, in a newer pipeline, of which GitLab would take it without being told."""
     commit = scene.push(scene.app, {"src": "2"})

@@ -65,6 +65,7 @@ def by_id_token(trust: Trust, upstream: Pipeline) -> Ended:
 # --- trigger jobs
 
 
+@pytest.mark.long
 @on_versions
 def test_trigger_jobs_prove_it_to_the_job_token(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
@@ -127,6 +128,7 @@ def test_a_read_token_that_may_not_look_either_is_named(trust: Trust) -> None:
     )
 
 
+@pytest.mark.long
 @on_versions
 @pytest.mark.parametrize("by_read_token", [True, False])
 def test_a_forgery_is_called_one_whoever_looks(trust: Trust, version: str, *, by_read_token: bool) -> None:
@@ -154,6 +156,7 @@ def test_no_refusal_leads_to_what_the_variables_say(trust: Trust, status: int, c
     assert (ended.code, ended.moved) == (UNTRUSTED, []), ended.out
 
 
+@pytest.mark.long
 def test_a_trigger_job_that_ran_again_proves_only_its_newest_pipeline(trust: Trust) -> None:
     upstream = trust.upstream()
     first = trust.job("pipeline", trust.dana, upstream=upstream.jobs[0])
@@ -183,6 +186,7 @@ def test_an_id_token_proves_it_to_a_job_token_alone(trust: Trust, version: str) 
     assert "proved by the id_token of its running job, read with the job token" in ended.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("missing", ["read_pipelines", "read_jobs", "read_repositories"])
 def test_an_id_token_needs_that_somebody_may_look(trust: Trust, missing: str) -> None:
     every = {"read_pipelines", "read_jobs", "read_repositories"}
@@ -208,6 +212,7 @@ def test_what_does_not_count_is_refused_with_the_setting(trust: Trust, proofs: s
 # --- what GitLab put into the job
 
 
+@pytest.mark.long
 @on_versions
 def test_where_it_counts_what_gitlab_put_into_the_job_proves_it(trust: Trust, version: str) -> None:
     trust.gitlab.version = version
@@ -246,6 +251,7 @@ def test_a_pipeline_that_somebody_triggered_by_api_has_no_upstream(trust: Trust)
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["project", "group", "pipeline", "yaml", "yaml of the job"])
 def test_upstream_variables_that_somebody_set_prove_nothing_by_default(trust: Trust, where: str) -> None:
     """On the way ``upstream`` they would: who controls them could push anyway, as docs/trust.md says."""
@@ -265,6 +271,7 @@ def test_upstream_variables_that_somebody_set_prove_nothing_by_default(trust: Tr
 # --- the token that every branch is shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("is_expired", "code"), [(False, UNTRUSTED), (True, 0)])
 def test_a_branch_token_of_the_bots_stops_the_run_while_it_is_a_token(
     trust: Trust, *, is_expired: bool, code: int

@@ -78,6 +78,7 @@ def deliver(stage: Stage, way: str, number: int) -> None:
     assert ran.code == 0, ran.out + ran.err
 
 
+@pytest.mark.long
 def test_versions_are_delivered_proposed_merged_and_rolled_back(stage: Stage, way: str) -> None:
     for number in (2, 3):
         deliver(stage, way, number)
@@ -108,6 +109,7 @@ def mirrored(stage: Stage) -> str:
     return found
 
 
+@pytest.mark.long
 def test_a_repeated_run_is_recognised(stage: Stage, way: str) -> None:
     write_app(stage, {"deploy/values.yaml": "color: c2\n"})
     for _ in range(2):

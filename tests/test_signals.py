@@ -101,6 +101,7 @@ def stopped(args: list[str], temporary: Path, sent: signal.Signals, program: str
     return running.returncode, out, err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("build", "program", "sent", "code"),
     [
@@ -127,6 +128,7 @@ def test_hydrate_that_is_told_to_stop_leaves_nothing(
     assert git(manifests.path, "rev-parse", "HEAD") == before
 
 
+@pytest.mark.long
 def test_deliver_that_is_told_to_stop_delivers_nothing(
     stage: Stage, headgate_program: list[str], tmp_path: Path
 ) -> None:
@@ -170,6 +172,7 @@ def say_go(running: subprocess.Popen[str]) -> None:
     running.stdin.flush()
 
 
+@pytest.mark.long
 def test_program_that_does_not_listen_is_ended_too() -> None:
     with start("trap '' TERM; echo $$ > /dev/null; while :; do sleep 0.01; done") as running:
         say_go(running)

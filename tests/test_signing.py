@@ -42,6 +42,7 @@ def test_the_subject_follows_the_configuration(stage: Stage) -> None:
     assert "Headgate-App: web" in git(stage.remote, "log", "-1", "--format=%(trailers)", "main")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ref", ["main", "refs/tags/v1.0.0"])
 def test_what_is_delivered_is_signed(stage: Stage, tmp_path: Path, ref: str) -> None:
     configure(stage, BOT)

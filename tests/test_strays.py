@@ -74,6 +74,7 @@ def test_two_tokens_of_one_user_stop_the_run(scene: Scene) -> None:
     assert "HEADGATE_TOKEN and HEADGATE_BRANCH_TOKEN belong to the same user" in ended.out
 
 
+@pytest.mark.long
 def test_what_is_there_already_is_nobodys_fault(scene: Scene) -> None:
     scene.push(scene.manifests, {"deploy/production/kustomization.yaml": "resources: [web]\n"})
     for ended in both_ways(scene, {"README.md": "A word"}):

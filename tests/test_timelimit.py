@@ -74,6 +74,7 @@ def in_time() -> Iterator[None]:
     assert LIMIT * 0.9 < time.monotonic() - began < MOST
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_a_download_ends_in_time(beginning: str) -> None:
@@ -84,6 +85,7 @@ def test_a_download_ends_in_time(beginning: str) -> None:
     assert f"takes longer than {LIMIT} seconds" in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("way", ["tls", "proxy"])
 def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +109,7 @@ def test_any_answer_ends_in_time(beginning: str) -> None:
         assert time.monotonic() - began < 2 * MOST
 
 
+@pytest.mark.long
 def test_what_comes_in_time_is_whole_and_the_next_one_has_its_own_time() -> None:
     body = b"x" * 100000
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body

@@ -14,6 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs/tutorial.md"
 BLOCK = re.compile(r"^```(sh|output)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("clean_user")
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     programs = tmp_path / "bin"

@@ -101,6 +101,7 @@ def equal_version(stage: Stage) -> Ran:
     return stage.deliver()
 
 
+@pytest.mark.long
 def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
     write_app(stage, {"README.md": "another word"})
     assert stage.deliver().code == 0
@@ -110,6 +111,7 @@ def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
     assert "replicas: 4" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command", [["remove", "web", "--environment", "production"], ["roll-back", "web", "--environment", "production"]]
 )
@@ -132,6 +134,7 @@ def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_
     assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
 
 
+@pytest.mark.long
 def test_branches_of_any_name_that_git_takes_stop_nothing(stage: Stage) -> None:
     for odd in ("notes\u2028x", "notes\u0085x", "notes\u2029x", "\u3000", "caf\u00e9"):
         for at in (odd, f"headgate/{odd}", f"headgate/production/{odd}"):
@@ -149,6 +152,7 @@ def test_branches_of_any_name_that_git_takes_stop_nothing(stage: Stage) -> None:
     assert "replicas: 5" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["its branch goes", "the default branch changes below it"])
 def test_a_roll_back_under_review_is_proposed_again_by_a_run_that_nobody_asked_for(stage: Stage, change: str) -> None:
     """It pins the app, which keeps automatic runs from hydrating it; the proposal was decided, so that is no reason."""
@@ -177,6 +181,7 @@ def edit(stage: Stage, changed: dict[str, str | None]) -> None:
     git(work, "push", "--quiet", "origin", "main")
 
 
+@pytest.mark.long
 def test_where_nobody_reviews_any_more_what_is_proposed_lands(stage: Stage) -> None:
     edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
     assert stage.run("rehydrate").code == 0
@@ -185,6 +190,7 @@ def test_where_nobody_reviews_any_more_what_is_proposed_lands(stage: Stage) -> N
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
 
+@pytest.mark.long
 def test_where_nobody_reviews_any_more_a_freeze_holds_what_is_proposed(stage: Stage) -> None:
     assert stage.run("freeze", "production", "--reason", "audit", "--by", "Eve").code == 0
     edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
@@ -194,6 +200,7 @@ def test_where_nobody_reviews_any_more_a_freeze_holds_what_is_proposed(stage: St
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["a run that nobody asked for", "a hand-off"])
 def test_where_nobody_reviews_any_more_a_roll_back_stays_a_persons_word(stage: Stage, first: str) -> None:
     merge_proposal(stage)
@@ -209,6 +216,7 @@ def test_where_nobody_reviews_any_more_a_roll_back_stays_a_persons_word(stage: S
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gone", ["the app", "the environment of the app", "renamed"])
 @pytest.mark.parametrize("whose", ["ours", "somebody's"])
 def test_a_branch_of_an_app_that_a_person_took_away_is_in_nobodys_way(stage: Stage, gone: str, whose: str) -> None:
@@ -241,6 +249,7 @@ def test_a_branch_of_an_app_that_a_person_took_away_is_in_nobodys_way(stage: Sta
         assert git(stage.remote, "rev-parse", BRANCH) == head
 
 
+@pytest.mark.long
 def test_what_is_held_says_what_holds_it_now(stage: Stage) -> None:
     merge_proposal(stage)
     assert stage.run("remove", "web", "--environment", "production", "--by", "Eve").code == 0

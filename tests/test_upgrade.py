@@ -103,6 +103,7 @@ def test_on_the_default_branch_it_is_refused(scene: Scene) -> None:
     assert refs(scene.manifests) == before
 
 
+@pytest.mark.long
 def test_in_a_merge_request_it_is_hydrated_onto_the_branch(scene: Scene) -> None:
     scene.push(scene.manifests, {".gitlab-ci.yml": "include: []\n"}, branch="newer")
     request = open_request(scene.gitlab, scene.manifests, "newer", scene.person)
@@ -120,6 +121,7 @@ def test_in_a_merge_request_it_is_hydrated_onto_the_branch(scene: Scene) -> None
     assert scene.new_version().code == 0
 
 
+@pytest.mark.long
 def test_where_the_lock_is_taken_away_what_is_only_recorded_needs_no_review(scene: Scene) -> None:
     merge(scene.gitlab, scene.the_request(), scene.person)
     record = RECORD.replace("dev", "production")

@@ -79,10 +79,9 @@ CASES = tuple(_cases())
 def _tests() -> Iterator[object]:
     """Yield each case on each version.
 
-    The quick tests have one that works of each way in each set-up, and one of each way that does not, the long ones
-    each case on one version.
+    The quick tests have one of each way that works, and one that does not, the long ones each case on one version.
     """
-    quick = {(case.way, "" if case.refusal else case.setup): case for case in reversed(CASES)}
+    quick = {(case.way, bool(case.refusal)): case for case in reversed(CASES)}
     for number, case in enumerate(CASES):
         for at, version in enumerate(VERSIONS):
             name = "-".join([case.setup, case.way, "+".join(case.given) or "nothing", version])

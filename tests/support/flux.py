@@ -75,4 +75,4 @@ class NotificationController:
         if known and (known[0]["status"], known[0]["description"]) == facts:
             return
         answer = requests.post(f"{api}/statuses/{commit}", json=body, headers=headers, timeout=30)
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 201, (answer.status_code, dict(answer.headers), answer.text)
