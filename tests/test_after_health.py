@@ -130,6 +130,7 @@ def test_deployments_and_statuses_follow_health(tmp_path: Path, monkeypatch: pyt
 # Promotion
 
 
+@pytest.mark.long
 def test_a_promotion_waits_for_health(tmp_path: Path) -> None:
     production = "delivery: commit, takes: {promotion: dev, auto: healthy}"
     with make_place(tmp_path, production=production) as place:

@@ -39,6 +39,7 @@ def last(scene: Scene) -> MergeRequest:
     return scene.manifests.merge_requests[-1]
 
 
+@pytest.mark.long
 def test_it_is_merged_with_the_approvals_that_are_needed_and_not_before(scene: Scene) -> None:
     ended = scene.hand_off()
     one = scene.the_request()

@@ -180,6 +180,7 @@ def test_values_reach_a_base_from_elsewhere(tmp_path: Path, manifests: ManifestR
     assert [one["data"] for one in delivered(stage)] == [{"a": "big"}]
 
 
+@pytest.mark.long
 def test_a_repository_is_fetched_once_for_all_bases_and_environments(
     tmp_path: Path, manifests: ManifestRepository, bases: Bases
 ) -> None:
@@ -310,6 +311,7 @@ def test_the_folder_for_bases_is_a_hand_offs(tmp_path: Path, manifests: Manifest
     assert f"deploy/headgate-bases in {stage.origin}: the name of this folder is reserved" in ran.err
 
 
+@pytest.mark.long
 def test_redirects_of_a_git_host_are_not_followed(tmp_path: Path, manifests: ManifestRepository, bases: Bases) -> None:
     commit = bases.commit("acme/platform", dict(PLATFORM))
     with serve_files(tmp_path / "sources") as elsewhere:

@@ -49,6 +49,7 @@ def test_answers_come_in_the_order_of_the_questions(folder: Path) -> None:
         assert [commit.kind, commit.oid] == ["commit", git(folder, "rev-parse", "main")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [128, 300])
 def test_more_is_answered_than_a_pipe_holds(folder: Path, times: int) -> None:
     found = CatFile(folder).contents(["main:large", "f" * 40] * times)

@@ -293,6 +293,7 @@ def test_a_repository_that_is_not_there(tmp_path: Path, manifests: ManifestRepos
     assert f"{charts.server.url}/index.yaml answered 404" in ran.err
 
 
+@pytest.mark.long
 def test_an_index_that_points_to_another_host(
     tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository
 ) -> None:
@@ -341,6 +342,7 @@ def signed_lock(text: str, chart: str, address: str) -> str:
 # Other ways to say what is needed
 
 
+@pytest.mark.long
 def test_a_repository_by_its_alias(tmp_path: Path, manifests: ManifestRepository, charts: ChartRepository) -> None:
     stage = stage_with(tmp_path, manifests, charts.server.host)
     chart = web_chart(charts).replace(charts.server.url, "'@mine'")

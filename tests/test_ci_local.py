@@ -170,6 +170,7 @@ def test_what_somebody_fills_in_reaches_the_job(tmp_path: Path, components: Path
             expand(repo, components, f"--input={key}={value}")
 
 
+@pytest.mark.long
 def test_a_version_in_full_is_taken(tmp_path: Path, components: Path) -> None:
     repo = tmp_path / "repo"
     repo.mkdir()

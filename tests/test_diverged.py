@@ -133,6 +133,7 @@ def test_its_config_is_held_with_its_image(repository: Repository) -> None:
     assert group.count(f"commit: {repository.hotfix}") == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["--now", "--allow-diverged"])
 def test_who_asks_for_it_gets_it_at_once(repository: Repository, option: str) -> None:
     repository.hand_off(repository.hotfix)

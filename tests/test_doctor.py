@@ -411,6 +411,7 @@ def test_a_group_on_the_allowlist_counts(intake: Installation) -> None:
     assert len(intake.wrong()) == 1
 
 
+@pytest.mark.long
 def test_a_mirror_must_be_protected_as_the_default_branch_is(installation: Installation) -> None:
     """A cluster runs what is pushed there: https://docs.gitlab.com/user/project/repository/branches/protected/."""
     path, rules = installation.repo / "headgate.yaml", f"/projects/{M}/protected_branches"
@@ -436,6 +437,7 @@ def test_a_mirror_must_be_protected_as_the_default_branch_is(installation: Insta
     assert ("mirrors", "cannot tell") in installation.findings()
 
 
+@pytest.mark.long
 def test_what_is_pending_needs_a_branch_that_the_bot_may_push(installation: Installation) -> None:
     path, rules = installation.repo / "headgate.yaml", f"/projects/{M}/protected_branches"
     own = installation.gitlab.prepared[f"GET {rules}"]
@@ -488,6 +490,7 @@ def test_titles_must_fit_what_the_project_merges(installation: Installation, pat
         assert ("merge request titles", "ok") in installation.findings()
 
 
+@pytest.mark.long
 def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installation: Installation) -> None:
     installation.set("/user", {"id": 7, "username": "bot"})
     two = [variable("HEADGATE_TOKEN"), variable("HEADGATE_BRANCH_TOKEN", protected=False)]
@@ -514,6 +517,7 @@ def test_who_is_named_by_a_rule_needs_no_role(intake: Installation, named: dict[
     ] * stopped
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "words", "state"),
     [(401, "HEADGATE_TOKEN is expired, revoked or mistyped", "wrong"), (403, "lacks the scope api", "wrong")],

@@ -167,6 +167,7 @@ def test_a_call_that_is_newer_than_the_version_is_a_404(gitlab: Double, dana: Us
 # --- jobs side by side
 
 
+@pytest.mark.long
 def test_jobs_of_a_stage_run_side_by_side_and_one_that_fails_ends_none_of_them(
     gitlab: Double, dana: User, project: Project, tmp_path: Path
 ) -> None:

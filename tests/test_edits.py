@@ -45,6 +45,7 @@ def test_applying_the_edits_to_the_old_value_gives_the_new_one(old: Any, new: An
     check(old, new, "")
 
 
+@pytest.mark.long
 @settings(max_examples=150)
 @given(pods, pods)
 def test_applying_the_edits_of_a_pod_gives_the_new_pod(old: Any, new: Any) -> None:

@@ -52,6 +52,7 @@ def test_objects_come_with_the_commit_of_the_yaml(delivered: Stage) -> None:
     assert "deploy/dev/web/.headgate.json" in git(delivered.remote, "show", "--format=", "--name-only", commit)
 
 
+@pytest.mark.long
 def test_a_reviewed_app_s_objects_are_reviewed_with_it(delivered: Stage) -> None:
     assert names_in(delivered, "main", "clusters/production") == []
     proposed = names_in(delivered, "headgate/production/web", "clusters/production")

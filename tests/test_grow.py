@@ -105,6 +105,7 @@ def test_an_app_is_added_and_handed_off(manifests: Path, setup: str, tmp_path: P
     assert "acme/cart:1@sha256:" in git(manifests, "show", "main:deploy/dev/cart/deployment.apps-cart.yaml")
 
 
+@pytest.mark.long
 def test_an_environment_is_added_between_two_and_taken(manifests: Path, tmp_path: Path) -> None:
     (manifests / "headgate.yaml").write_text(SETTINGS)
     (manifests / "apps/shop/app.yaml").write_text(

@@ -342,6 +342,7 @@ def form(place: Place, **chosen: str) -> Ended:
     return place.scene.run(action, "web")
 
 
+@pytest.mark.long
 def test_the_form_says_first_how_the_app_is_doing(place: Place) -> None:
     place.post("HealthCheckFailed", "error")
     ran = form(place, action="pin", app="web", environment="dev", reason="audit")
@@ -374,6 +375,7 @@ def test_it_ends_as_soon_as_flux_is_done(place: Place, meanwhile: Callable[[Call
     assert waited(place) == 0
 
 
+@pytest.mark.long
 def test_other_yaml_supersedes_what_is_waited_for(
     place: Place, meanwhile: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

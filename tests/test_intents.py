@@ -114,6 +114,7 @@ def test_dev_that_was_edited_by_hand_is_not_promoted(line: Line) -> None:
     assert "the YAML of web in dev does not match its release" in line.promote(27).err
 
 
+@pytest.mark.long
 def test_a_reviewed_promotion_is_a_proposal(reviewed: Line) -> None:
     reviewed.deliver(1)
     reviewed.promote()
@@ -127,6 +128,7 @@ def test_a_reviewed_promotion_is_a_proposal(reviewed: Line) -> None:
 # Roll back
 
 
+@pytest.mark.long
 def test_promote_then_roll_back_restores_the_bytes(line: Line) -> None:
     line.deliver(1)
     line.promote()

@@ -394,6 +394,7 @@ def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     assert last(merging).state == "opened"
 
 
+@pytest.mark.long
 def test_what_somebody_else_pushed_is_not_merged_by_itself(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 409)
     merging.hand_off()

@@ -96,6 +96,7 @@ def test_a_mirror_s_commits_follow_the_configuration_and_are_signed(mirrored: St
     git(mirrored.remote, "fsck", "--strict")
 
 
+@pytest.mark.long
 def test_no_change_no_commit(mirrored: Stage) -> None:
     assert mirrored.deliver().code == 0
     assert mirrored.deliver().code == 0

@@ -102,6 +102,7 @@ def test_what_is_read_is_what_every_reader_reads(lines: list[str], end: str) -> 
         assert YAML(typ="safe", pure=True).load(text) == found
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(
     st.recursive(

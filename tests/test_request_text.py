@@ -48,6 +48,7 @@ def test_a_new_image_is_routine_and_links_to_its_commits_and_to_the_page_of_its_
     quiet(scene)
 
 
+@pytest.mark.long
 def test_a_change_of_the_apps_config_is_not(scene: Scene) -> None:
     text = second(scene, {"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 0")})
     assert ":mag: **Look at this**: 1 risk, 1 object changes in more than images and versions" in text

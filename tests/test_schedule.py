@@ -124,6 +124,7 @@ def test_records_apart_need_the_bot_and_make_no_merge_request_of_their_own(tmp_p
         assert "proposed" not in git(scene.manifests, "ls-tree", "-r", "--name-only", "main")
 
 
+@pytest.mark.long
 def test_an_old_commit_of_the_records_that_somebody_wrote_stops_the_run(tmp_path: Path) -> None:
     with make_scene(tmp_path) as scene:
         text = git(scene.manifests, "show", "main:headgate.yaml")

@@ -77,6 +77,7 @@ def test_trigger_jobs_prove_it_to_the_job_token(trust: Trust, version: str) -> N
     assert ("trigger_jobs" in asked, "bridges" in asked) == (version in NEW, version not in NEW)
 
 
+@pytest.mark.long
 @on_versions
 def test_where_the_job_token_may_not_look_the_read_token_does(trust: Trust, version: str) -> None:
     trust.gitlab.version = version

@@ -62,6 +62,7 @@ def test_what_nobody_hydrated_is_red(scene: Scene, path: str) -> None:
         assert "was not written by Headgate" in ended.out
 
 
+@pytest.mark.long
 def test_what_flux_does_not_read_is_green(scene: Scene) -> None:
     for ended in both_ways(scene, dict.fromkeys(GREEN, OBJECT)):
         assert ended.code == 0, ended.out

@@ -80,6 +80,7 @@ def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage:
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
 
+@pytest.mark.long
 def test_a_proposal_is_made_anew_where_the_default_branch_changes_below_it(stage: Stage) -> None:
     """Merged as it was, it would undo or mix what somebody did there meanwhile, without anybody reviewing that."""
     yaml_file, work = "deploy/production/web/deployment.apps-web.yaml", stage.manifests.path
