@@ -133,6 +133,10 @@ func (k servedKind) decodeCurrent(data []byte) (runtime.Object, error) {
 // internal fills in the defaults of an object and returns it in the server's internal form.
 func (k servedKind) internal(object runtime.Object) (runtime.Object, error) {
 	k.scheme.Default(object)
+	return k.toInternal(object)
+}
+
+func (k servedKind) toInternal(object runtime.Object) (runtime.Object, error) {
 	return k.scheme.UnsafeConvertToVersion(object, schema.GroupVersion{Group: k.gvk.Group, Version: runtime.APIVersionInternal})
 }
 

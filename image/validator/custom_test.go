@@ -99,3 +99,14 @@ func TestMapOfCustomResourceIsNotEmptied(t *testing.T) {
 	from("{host: a}", "{port: 80}")
 	from("{}", "{}")
 }
+
+func TestWholeNumberWithAPointStaysWhole(t *testing.T) {
+	whole := strings.Replace(widget, "low: 1", "low: 1.0", 1)
+	request := &judgeRequest{Definitions: "t", Objects: objectsOf(t, whole), Current: objectsOf(t, strings.Replace(whole, "1.0,", "2.0,", 1))}
+	for number, data := range request.Objects { // which YAML read as a whole number
+		request.Objects[number] = json.RawMessage(strings.Replace(string(data), `"low":1`, `"low":1.0`, 1))
+	}
+	expectTold(t, request, map[string]string{"crd.yaml": widgets})
+	request.Current = objectsOf(t, strings.Replace(widget, "low: 1, color: red", "low: 2, color: red, at: {host: a}", 1))
+	expectTold(t, request, map[string]string{"crd.yaml": widgets})
+}

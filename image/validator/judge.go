@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -21,6 +23,7 @@ type judge struct {
 	verdicts    map[[sha256.Size]byte][]finding
 	trees       map[string]definitions
 	policies    map[[sha256.Size]byte]*admissionPolicy
+	recent      recent
 }
 
 func newJudge() *judge {
@@ -42,6 +45,8 @@ type court struct {
 	objects   []*judged
 	findings  []finding
 	unchecked map[string]bool
+	// brings: some of the objects are CRDs themselves, and others may be of their kinds.
+	brings bool
 }
 
 // judged is an object with what was made of it; built is nil where nothing could be.
@@ -58,6 +63,13 @@ type judged struct {
 	current            []byte
 	isRemoved          bool
 	asked              *admissionRequest
+
+	// What was said of it, once it is judged; isUnchecked: nobody defines its kind.
+	content     [sha256.Size]byte
+	isJudged    bool
+	isUnchecked bool
+	found       []finding
+	denied      map[*admissionPolicy][]finding
 }
 
 // verdict judges the objects of a request.
@@ -67,15 +79,19 @@ func (j *judge) verdict(request *judgeRequest, files map[string]string) verdict 
 	for kind, found := range j.tree(request.Definitions, files) {
 		court.known[kind] = found
 	}
-	for _, data := range request.Objects {
-		one := parse(data)
+	for number, data := range request.Objects {
+		one := court.object(number)
 		court.objects = append(court.objects, one)
 		if one.gvk().Group == definitionGroup {
 			court.known.add(j.definition(data)) // CRDs of the same output go first
+			court.brings = true
 		}
 	}
 	for number, one := range court.objects {
-		one.current = court.current(number)
+		if court.brings {
+			one = court.read(number)
+			court.objects[number] = one
+		}
 		court.look(number, one)
 		court.policies(number, one)
 	}
@@ -107,27 +123,64 @@ func parse(data []byte) *judged {
 	return one
 }
 
-func headOf(data []byte) (found head) {
-	_ = json.Unmarshal(data, &found)
-	return found
+// object returns an object of the request: as it was judged before among the same CRDs, in the place of the same object, or
+// read now.
+func (c *court) object(number int) *judged {
+	var current []byte
+	if number < len(c.request.Current) {
+		current = c.request.Current[number]
+	}
+	minor := []byte(strconv.Itoa(c.minor))
+	content := contentOf(minor, []byte(c.request.Definitions), c.request.Objects[number], current)
+	if one := c.recent.find(content); one != nil {
+		return one
+	}
+	one := c.read(number)
+	one.content = content
+	return one
 }
 
-// look judges one object. One that SOPS encrypted is another object when Flux applies it: nothing can be said of it.
-func (c *court) look(number int, one *judged) {
-	if one.isEncrypted {
-		return
+func (c *court) read(number int) *judged {
+	one := parse(c.request.Objects[number])
+	if number < len(c.request.Current) && string(c.request.Current[number]) != "null" {
+		one.current = c.request.Current[number]
 	}
-	found := append(notApplied(one), c.guarded(number, one)...)
+	return one
+}
+
+// look says what is wrong with one object.
+func (c *court) look(number int, one *judged) {
+	if !one.isJudged {
+		one.found, one.isJudged = c.said(one), true
+		if !c.brings {
+			c.recent.keep(one.content, one)
+		}
+	}
+	for _, entry := range one.found {
+		entry.Object = number
+		c.findings = append(c.findings, entry)
+	}
+	if one.isUnchecked {
+		c.unchecked[one.gvk().GroupKind().String()] = true
+	}
+}
+
+// said judges one object. One that SOPS encrypted is another object when Flux applies it: nothing can be said of it.
+func (c *court) said(one *judged) []finding {
+	if one.isEncrypted {
+		return nil
+	}
+	found := append(notApplied(one), c.guarded(one)...)
 	if len(found) > maxFindings {
 		found = append(found[:maxFindings:maxFindings], finding{
 			Rule: ruleInvalid, Message: fmt.Sprintf("and %d more findings", len(found)-maxFindings),
 		})
 	}
-	for _, entry := range found {
-		entry.Object, entry.Message = number, clip(readable(entry.Message), 600)
-		entry.Field = clip(entry.Field, 300)
-		c.findings = append(c.findings, entry)
+	for number := range found {
+		found[number].Message = clip(readable(found[number].Message), 600)
+		found[number].Field = clip(found[number].Field, 300)
 	}
+	return found
 }
 
 // readable leaves out what the server adds for developers: a value of many fields, and the lines of a diff.
@@ -150,7 +203,7 @@ func readable(message string) string {
 const longValue = 80
 
 // guarded judges one object; where the server's own code panics, it is that object's finding.
-func (c *court) guarded(number int, one *judged) (found []finding) {
+func (c *court) guarded(one *judged) (found []finding) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			found = []finding{{Rule: ruleInvalid, Message: fmt.Sprintf("cannot be judged: %v", panicked)}}
@@ -158,15 +211,15 @@ func (c *court) guarded(number int, one *judged) (found []finding) {
 	}()
 	gvk := one.gvk()
 	if kind, ok := served(gvk); ok {
-		return c.builtIn(kind, number, one)
+		return c.builtIn(kind, one)
 	}
 	if definition, ok := c.known[gvk.GroupKind()]; ok {
-		return c.custom(definition, number, one)
+		return c.custom(definition, one)
 	}
 	if isBuiltInGroup(gvk.Group) {
 		return []finding{unknownKind(gvk)}
 	}
-	c.unchecked[gvk.GroupKind().String()] = true
+	one.isUnchecked = true
 	return nil
 }
 
@@ -190,20 +243,13 @@ func unknownKind(gvk schema.GroupVersionKind) finding {
 	return found
 }
 
-func (c *court) current(number int) []byte {
-	if number >= len(c.request.Current) || string(c.request.Current[number]) == "null" {
-		return nil
-	}
-	return wholeNumbers(c.request.Current[number])
-}
-
 // builtIn judges an object of a kind of the server's own.
-func (c *court) builtIn(kind servedKind, number int, one *judged) []finding {
+func (c *court) builtIn(kind servedKind, one *judged) []finding {
 	found, isGone := lifecycle(kind, c.minor)
 	if isGone {
 		return found
 	}
-	if kind.gvk.Group == definitionGroup && c.current(number) == nil {
+	if kind.gvk.Group == definitionGroup && one.current == nil {
 		content := sha256.Sum256(one.data)
 		if _, ok := c.verdicts[content]; !ok {
 			c.verdicts[content], _ = c.asNew(kind, one)
@@ -212,8 +258,8 @@ func (c *court) builtIn(kind servedKind, number int, one *judged) []finding {
 	}
 	created, ok := c.asNew(kind, one)
 	found = append(found, created...)
-	if old := c.current(number); old != nil && ok && kind.strategy != nil && !isRecreated(one) {
-		found = append(found, c.asUpdate(kind, one, old, created)...)
+	if one.current != nil && ok && kind.strategy != nil && !isRecreated(one) {
+		found = append(found, asUpdate(kind, one, created)...)
 	}
 	return found
 }
@@ -317,36 +363,15 @@ func unreadable(err error) finding {
 }
 
 // asUpdate says what the server says of taking the place of what is there, and does not say of a new object.
-func (c *court) asUpdate(kind servedKind, one *judged, current []byte, created []finding) []finding {
-	gvk := headOf(current).gvk()
-	if gvk.GroupKind() != kind.gvk.GroupKind() {
+func asUpdate(kind servedKind, one *judged, created []finding) []finding {
+	object, isObject := one.built.(runtime.Object)
+	text := parse(one.current)
+	if !isObject || text.gvk().GroupKind() != kind.gvk.GroupKind() {
 		return nil
 	}
-	before, ok := kind, gvk == kind.gvk
-	if !ok {
-		before, ok = served(gvk)
-	}
-	if !ok {
-		return nil
-	}
-	var stored runtime.Object
-	if text := parse(current); gvk == kind.gvk && (gvk.Kind == "Pod" || !isPlainChange(text.fields, one.fields)) {
-		if written, err := json.Marshal(text.fields); err == nil { // as the other is: the server keeps the bytes of what has no type
-			current = written
-		}
-		stored, _ = kind.applied(one, current, text.fields)
-	}
-	old, err := before.decodeCurrent(current)
+	object, old, err := kind.replacing(one, object, text)
 	if err != nil {
 		return nil // what is there now is of no use
-	}
-	object, isObject := one.built.(runtime.Object)
-	if !isObject {
-		return nil
-	}
-	object = object.DeepCopyObject() // an update changes it
-	if stored != nil {
-		object = stored
 	}
 	updated, err := kind.update(object, old)
 	if err != nil {
@@ -381,7 +406,7 @@ func isRecreated(one *judged) bool {
 }
 
 // custom judges an object of a kind that a CRD defines.
-func (c *court) custom(definition *definition, number int, one *judged) []finding {
+func (c *court) custom(definition *definition, one *judged) []finding {
 	gvk := one.gvk()
 	if served := definition.served(); !slices.Contains(served, gvk.Version) {
 		return []finding{{
@@ -392,14 +417,17 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 	}
 	kind, err := definition.version(gvk.Version)
 	if err != nil {
-		c.unchecked[gvk.GroupKind().String()] = true // the CRD is wrong, which is its own finding
+		one.isUnchecked = true // the CRD is wrong, which is its own finding
 		return nil
 	}
 	object, unknown, err := kind.decode(one.data)
 	if err != nil {
 		return []finding{unreadable(err)}
 	}
-	old := c.current(number)
+	fresh := object
+	if one.current != nil {
+		fresh = object.DeepCopy() // which is changed when it is judged
+	}
 	walk := &fieldWalk{schemas: schemas(), minor: c.minor}
 	walk.object(metadataDefinition, one.metadata(), "metadata")
 	found := walk.found
@@ -417,8 +445,8 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 			found = append(found, entry)
 		}
 	}
-	if old != nil && !isRecreated(one) {
-		found = append(found, customUpdate(kind, one, old, created)...)
+	if one.current != nil && !isRecreated(one) {
+		found = append(found, customUpdate(kind, one, fresh, created)...)
 	}
 	return found
 }
@@ -426,15 +454,16 @@ func (c *court) custom(definition *definition, number int, one *judged) []findin
 // metadataDefinition is the schema of what all objects have.
 const metadataDefinition = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
-func customUpdate(kind *customKind, one *judged, current []byte, created []finding) []finding {
-	if headOf(current).gvk() != kind.gvk {
+func customUpdate(kind *customKind, one *judged, fresh *unstructured.Unstructured, created []finding) []finding {
+	text := parse(one.current)
+	if text.gvk() != kind.gvk {
 		return nil // of another version, which a conversion webhook may read
 	}
-	old, _, err := kind.decode(current)
+	old, _, err := kind.decode(text.data)
 	if err != nil {
 		return nil
 	}
-	object, err := kind.applied(one, current, old)
+	object, err := kind.applied(one, fresh, text.fields, old)
 	if err != nil {
 		return nil
 	}

@@ -137,27 +137,63 @@ func (s customShape) items() (shape, []string) {
 	return customShape{s.Items}, s.XListMapKeys
 }
 
-// applied reads an object as server-side apply would store it in the place of another of the same version.
-func (k servedKind) applied(one *judged, current []byte, old map[string]any) (runtime.Object, error) {
+// replacing returns what takes the place of an object, as server-side apply would store it, and that object. Where nothing of
+// the old one can matter to the new one, that is as it was built.
+func (k servedKind) replacing(one *judged, built runtime.Object, text *judged) (object, old runtime.Object, err error) {
+	gvk := text.gvk()
+	before, ok := served(gvk)
+	if !ok {
+		return nil, nil, errNotConverted
+	}
+	if gvk != k.gvk || gvk.Kind != "Pod" && isPlainChange(text.fields, one.fields) {
+		old, err = before.decodeCurrent(text.data)
+		return built.DeepCopyObject(), old, err
+	}
+	current := text.data
+	if written, err := json.Marshal(text.fields); k.keepsBytes() && err == nil { // as the other is written
+		current = written
+	}
 	filled, _, err := k.quickly.Decode(current, nil, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k.scheme.Default(filled)
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(filled)
+	if object = k.applied(one, text.fields, filled); object == nil {
+		object = built.DeepCopyObject()
+	}
+	old, err = k.toInternal(filled)
+	return object, old, err
+}
+
+// keepsBytes says whether the server keeps what has no type as it is written, in some field of a kind.
+func (k servedKind) keepsBytes() bool {
+	return k.gvk.Kind == "ControllerRevision" || k.gvk.Group == definitionGroup || k.gvk.Group == "resource.k8s.io"
+}
+
+// applied reads an object as server-side apply would store it in the place of another of the same version, which is filled;
+// nil where nothing of that one stays, or it cannot be told.
+func (k servedKind) applied(one *judged, old map[string]any, filled runtime.Object) runtime.Object {
+	all, err := runtime.DefaultUnstructuredConverter.ToUnstructured(filled)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	definition := ""
 	if known := schemas().kind(k.gvk); known != nil {
 		definition = known.Definition
 	}
-	text := keptTexts(builtInShape{kind: "#" + definition}, one.fields, old, object)
+	text := keptTexts(builtInShape{kind: "#" + definition}, one.fields, old, all)
+	if !k.keepsBytes() && sameBut(nil, text, one.fields) {
+		return nil
+	}
 	data, err := json.Marshal(text)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	return k.decodeCurrent(wholeNumbers(data))
+	object, err := k.decodeCurrent(wholeNumbers(data))
+	if err != nil {
+		return nil
+	}
+	return object
 }
 
 // keptTexts keeps what stays of a whole object; its metadata and status are others' business.
@@ -180,23 +216,29 @@ func keptTexts(of shape, text, old, filled map[string]any) map[string]any {
 	return found
 }
 
-func fieldsOf(data []byte) map[string]any {
-	return parse(data).fields
-}
-
-// applied reads a custom resource in the same way; filled is what it takes the place of, with its defaults.
-func (k *customKind) applied(one *judged, current []byte, filled *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	data, err := json.Marshal(keptTexts(customShape{k.schema}, one.fields, fieldsOf(current), filled.Object))
+// applied reads a custom resource in the same way; filled is what it takes the place of, with its defaults. Where nothing of
+// that stays, it is as it was read.
+func (k *customKind) applied(one *judged, read *unstructured.Unstructured, old map[string]any, filled *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	text := keptTexts(customShape{k.schema}, one.fields, old, filled.Object)
+	if sameBut(nil, text, one.fields) {
+		return read, nil
+	}
+	data, err := json.Marshal(text)
 	if err != nil {
 		return nil, err
 	}
-	object, _, err := k.decode(data)
+	object, _, err := k.decode(wholeNumbers(data))
 	return object, err
 }
 
 // isPlainChange says whether two texts differ only in values on which nothing that the server fills in depends, as they do
 // where another version of an image is handed off. (The pull policy of a Pod depends on its image, and may not change.)
-func isPlainChange(old, text any) bool {
+func isPlainChange(old, text any) bool { return sameBut(plainFields, old, text) }
+
+var plainFields = map[string]bool{"annotations": true, "image": true, "labels": true, "replicas": true, "value": true}
+
+// sameBut says whether two texts are the same, but for some fields that both have.
+func sameBut(fields map[string]bool, old, text any) bool {
 	switch text := text.(type) {
 	case map[string]any:
 		before, ok := old.(map[string]any)
@@ -205,16 +247,14 @@ func isPlainChange(old, text any) bool {
 		}
 		for name, value := range text {
 			other, isThere := before[name]
-			if !isThere || !plainFields[name] && !isPlainChange(other, value) {
+			if !isThere || !fields[name] && !sameBut(fields, other, value) {
 				return false
 			}
 		}
 		return true
 	case []any:
 		before, ok := old.([]any)
-		return ok && slices.EqualFunc(before, text, isPlainChange)
+		return ok && slices.EqualFunc(before, text, func(one, other any) bool { return sameBut(fields, one, other) })
 	}
 	return old == text
 }
-
-var plainFields = map[string]bool{"annotations": true, "image": true, "labels": true, "value": true}

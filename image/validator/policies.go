@@ -258,7 +258,15 @@ func compilePolicy(policy *admissionv1.ValidatingAdmissionPolicy) (validating.Va
 func (c *court) policies(number int, one *judged) {
 	for _, data := range c.request.Policies {
 		policy := c.policy(data)
-		for _, entry := range c.kept(policy, one) {
+		denied, isAsked := one.denied[policy]
+		if !isAsked {
+			denied = c.kept(policy, one)
+			if one.denied == nil {
+				one.denied = map[*admissionPolicy][]finding{}
+			}
+			one.denied[policy] = denied
+		}
+		for _, entry := range denied {
 			entry.Object, entry.Rule = number, policyRule+policy.name
 			entry.Message = clip(entry.Message, 600)
 			c.findings = append(c.findings, entry)
