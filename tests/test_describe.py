@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from headgate.config import load
-from headgate.hydration.output import ObjectChange
+from headgate.hydration.object_changes import ObjectChange
 from headgate.impact.effects import Effect
 from headgate.impact.risk import Risk
 from headgate.objects.diff import Field

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headgate.errors import ConfigError, GuardError
-from headgate.hydration.output import changes, is_current, object_changes, output_id
+from headgate.hydration.object_changes import object_changes
+from headgate.hydration.output import changes, is_current, output_id
 from headgate.hydration.record import OutputRecord, read_record
 from support.manifests import DEPLOYMENT, ManifestRepository
 from support.trees import tree_of

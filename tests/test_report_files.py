@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import ConfigError, Location
+from headgate.hydration.object_changes import ObjectChange
 from headgate.hydration.outcome import Outcome
-from headgate.hydration.output import ObjectChange
 from headgate.notice import Notice
 from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.changereport import ChangeReport

@@ -131,7 +131,7 @@ def test_what_is_landed_as_it_is_rendered_is_not_judged_twice(
 ) -> None:
     app(manifests, RIGHT + "---" + SERVICE)
     assert SELECTS_NOTHING in manifests.hydrate().out
-    monkeypatch.setattr(candidates, "_request", lambda *_: pytest.fail("what is landed was read"))
+    monkeypatch.setattr(candidates, "_text", lambda *_: pytest.fail("what is landed was read"))
     again = manifests.hydrate("--all")
     assert again.code == 0, again.err
     assert "warning" not in again.out

@@ -6,7 +6,7 @@ import yaml
 
 from headgate.config import load
 from headgate.hydration import output
-from headgate.hydration.output import ObjectChange
+from headgate.hydration.object_changes import ObjectChange
 from headgate.impact.effects import Effect
 from headgate.impact.risk import Risk
 from headgate.objects.diff import Field

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.adoption.choices import OpenQuestionError
 from headgate.engine import reading
 from headgate.errors import ArgumentError
-from headgate.hydration.output import ObjectChange, object_change, object_pairs
+from headgate.hydration.object_changes import ObjectChange, compared_objects
 from headgate.hydration.record import RECORD
 from headgate.objects.canonical import to_files
 from headgate.objects.encrypted import is_encrypted
@@ -112,11 +112,14 @@ def compare(app: CurrentApp, today: Mapping[str, bytes], final: Tree, configurat
         ObjectDifference(
             app=app.app,
             environment=app.environment,
-            change=object_change(file, old, new, workloads),
-            reason=_reason(old, new, hooks),
-            secret=any(side is not None and (side.kind == "Secret" or is_encrypted(side.data)) for side in (old, new)),
+            change=found.change,
+            reason=_reason(found.old, found.new, hooks),
+            secret=any(
+                side is not None and (side.kind == "Secret" or is_encrypted(side.data))
+                for side in (found.old, found.new)
+            ),
         )
-        for file, old, new in object_pairs(before, folder, what, {})
+        for found in compared_objects(before, folder, what, workloads=workloads)
     ]
     return AppProof(
         app=app.app,

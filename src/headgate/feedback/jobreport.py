@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headgate.feedback.landed import landed_apps, trees_of
+from headgate.feedback.landed import landed_apps, landed_commits
 from headgate.feedback.notify import JobAnnouncements
 from headgate.releases.unapproved import unapproved_text
-from headgate.report.appchange import app_changes
 from headgate.report.changereport import ChangeReport, actors_of
 from headgate.report.describe import describe
 from headgate.report.files import FOLDER, LANDED, report_files, write_files
@@ -22,10 +20,9 @@ from headgate.report.verdict import findings_of
 from headgate.validation.weigh import NOT_JUDGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from headgate.errors import HeadgateError
-    from headgate.feedback.landed import Trees
     from headgate.hydration.outcome import Outcome
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
@@ -52,7 +49,7 @@ class JobReport:
 
     def add(self, workspace: Workspace, landings: Sequence[Landing]) -> None:
         """Add landings, with the outcomes that failed."""
-        trees = cache(partial(trees_of, workspace))
+        commits = landed_commits(workspace, landings)
         for landing in landings:
             self._outcomes.extend(landing.outcomes)
             self._cases.update(
@@ -65,8 +62,8 @@ class JobReport:
                     if outcome.judgement is not NOT_JUDGED
                 }
             )
-            self._changes.extend(_landed_changes(landing, trees))
-        self._landed = self._landed.followed_by(landed_apps(workspace, landings, trees))
+        self._changes += [change for commit in commits.values() for change in commit.changes]
+        self._landed = self._landed.followed_by(landed_apps(workspace, landings, commits))
         self._write()
 
     def verified(self, verifications: Sequence[Verification]) -> None:
@@ -112,11 +109,3 @@ class JobReport:
         cases += [case for found in self._findings.values() for case in found]
         files = report_files(cases, issues(self._outcomes), report, text, self.url)
         write_files(self.folder, {**files, LANDED: landed_text(self._landed)})
-
-
-def _landed_changes(landing: Landing, trees: Callable[[str], Trees | None]) -> list[AppChange]:
-    changes: list[AppChange] = []
-    for branch_commit in landing.delivered:
-        if (found := trees(branch_commit.commit)) is not None:
-            changes += app_changes(*found, landing.configuration)
-    return changes

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 from headgate.feedback.notify import pushed_by_headgate
 from headgate.gitlab.api import path_of
 from headgate.paths import OURS, RECORDS_BRANCH
-from headgate.report.appchange import owners_of
+from headgate.records import frozen_record
+from headgate.report.appchange import app_changes, owners_of
 from headgate.report.landed import LandedApps
 from headgate.repository import git
 from headgate.repository.remote import fetch
 from headgate.repository.tree import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.configuration import Configuration, Owner
     from headgate.gitlab.run import Run
     from headgate.landing.land import Landing
     from headgate.landing.workspace import Workspace
+    from headgate.report.appchange import AppChange
     from headgate.repository.tree import Tree
 
 
@@ -27,7 +29,25 @@ Trees = tuple["Tree", "Tree"]
 """The files before and after a commit."""
 
 
-def trees_of(workspace: Workspace, commit: str) -> Trees | None:
+@frozen_record(kw_only=False)
+class LandedCommit:
+    """A commit of a landing: the files before and after it, and the differences."""
+
+    trees: Trees
+    changes: Sequence[AppChange]
+
+
+def landed_commits(workspace: Workspace, landings: Iterable[Landing]) -> dict[str, LandedCommit]:
+    """Return what the commits of landings changed, without those that removed a branch."""
+    return {
+        made.commit: LandedCommit(trees, app_changes(*trees, landing.configuration))
+        for landing in landings
+        for made in landing.delivered
+        if (trees := _trees_of(workspace, made.commit)) is not None
+    }
+
+
+def _trees_of(workspace: Workspace, commit: str) -> Trees | None:
     """Return the files before and after a commit; None for one that removed a branch, or has no parent here."""
     if commit == git.NO_COMMIT or not git.has_commit(workspace.repository, f"{commit}^"):
         return None
@@ -35,18 +55,16 @@ def trees_of(workspace: Workspace, commit: str) -> Trees | None:
     return before, after
 
 
-def landed_apps(workspace: Workspace, landings: Sequence[Landing], trees: Callable[[str], Trees | None]) -> LandedApps:
-    """Return what landings brought to the default branch, and which apps they proposed or held.
-
-    ``trees`` gives the files before and after a commit.
-    """
+def landed_apps(workspace: Workspace, landings: Sequence[Landing], commits: Mapping[str, LandedCommit]) -> LandedApps:
+    """Return what landings brought to the default branch, and which apps they proposed or held."""
     found = LandedApps()
     for landing in landings if workspace.target is None else ():  # else to the branch of a merge request
         held = {(outcome.app, outcome.environment): "held" for outcome in landing.outcomes if outcome.state == "held"}
         found = found.followed_by(LandedApps(elsewhere=held))
         for made in landing.delivered:
-            if (found_trees := trees(made.commit)) is not None:
-                folders = _changed_folders(found_trees, landing.configuration)
+            if (commit := commits.get(made.commit)) is not None:
+                owners = [(change.app, change.environment) for change in commit.changes]
+                folders = _changed_folders(commit.trees, owners, landing.configuration)
                 if made.branch == workspace.branch:
                     found = found.followed_by(LandedApps(folders=folders))
                 elif made.branch.startswith(OURS) and made.branch != RECORDS_BRANCH:
@@ -63,16 +81,17 @@ def pushed_apps(run: Run, workspace: Workspace) -> LandedApps:
         return LandedApps()
     commit = run.job.commit
     fetch(workspace.repository, workspace.remote, commit, depth=2)
-    trees = None if pushed_by_headgate(run, workspace, commit) else trees_of(workspace, commit)
-    return LandedApps(folders=_changed_folders(trees, workspace.configuration)) if trees is not None else LandedApps()
+    trees = None if pushed_by_headgate(run, workspace, commit) else _trees_of(workspace, commit)
+    if trees is None:
+        return LandedApps()
+    owners = owners_of(differing(*trees), workspace.configuration)
+    return LandedApps(folders=_changed_folders(trees, owners, workspace.configuration))
 
 
-def _changed_folders(trees: Trees, configuration: Configuration) -> dict[Owner, str]:
+def _changed_folders(trees: Trees, owners: Iterable[Owner], configuration: Configuration) -> dict[Owner, str]:
     """Return the ids of the folders of final YAML that a commit changed and that are still there."""
     before, after = trees
-    folders = {
-        owner: configuration.output_folder(*owner) for owner in owners_of(differing(before, after), configuration)
-    }
+    folders = {owner: configuration.output_folder(*owner) for owner in owners}
     return {
         owner: after.folder(folder).id
         for owner, folder in folders.items()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate.engine import pool
-from headgate.engine.protocol import Request
 from headgate.errors import HeadgateError
+from headgate.hydration import final_yaml
 from headgate.hydration.record import read_record
-from headgate.objects.manifest import manifests
 from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, blob_id, prefetch
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
     from headgate.configuration import Configuration, Owner
     from headgate.engine.budget import Budget
-    from headgate.engine.protocol import EngineObject
     from headgate.hydration.assemble import Hydrated
     from headgate.objects.manifest import Manifest
     from headgate.objects.packed import PackedManifests
@@ -102,22 +99,17 @@ def read_files(tree: Tree, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner,
     """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
     small = {owner: [path for path in paths if tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()}
     prefetch(tree, [path for paths in small.values() for path in paths])
-    requests = {owner: _request(tree, paths) for owner, paths in small.items() if paths}
-    owners = {id(request): owner for owner, request in requests.items()}
-    found: dict[Owner, list[Manifest]] = {owner: [] for owner in wanted}
-    for request, answer in pool.converse(requests.values()):
-        if answer.error is None and answer.failure is None:
-            found[owners[id(request)]] = _manifests(answer.objects)
-    return found
+    texts = {path: _text(tree, path) for paths in small.values() for path in paths}
+    final_yaml.read_ahead(texts.items())
+    return {owner: _objects(paths, texts) for owner, paths in small.items()}
 
 
-def _request(tree: Tree, paths: Sequence[str]) -> Request:
-    files = [{"file": path, "text": tree.read(path).decode("utf-8", "replace")} for path in paths]
-    return Request(kind="objects", body={"files": files})
+def _text(tree: Tree, path: str) -> bytes:
+    return tree.read(path).decode("utf-8", "replace").encode()
 
 
-def _manifests(objects: Sequence[EngineObject]) -> list[Manifest]:
+def _objects(paths: Sequence[str], texts: Mapping[str, bytes]) -> list[Manifest]:
     try:
-        return manifests(objects)
+        return [manifest for path in paths for manifest in final_yaml.objects_of(path, texts[path])]
     except HeadgateError:
         return []

@@ -11,10 +11,11 @@ from headgate import tools
 from headgate.engine import pool
 from headgate.errors import GuardError, HeadgateError, Location
 from headgate.flux.changes import with_yaml
-from headgate.hydration import judging, lock, output
+from headgate.hydration import final_yaml, judging, lock, output
 from headgate.hydration.assemble import Hydrated, RenderCache, unused_images
 from headgate.hydration.candidates import PORTION, JudgingContext, candidate_of
 from headgate.hydration.cluster import conflicts, standing_files
+from headgate.hydration.object_changes import object_changes
 from headgate.hydration.outcome import Outcome
 from headgate.hydration.plan import Planned, Planner, Unplannable, input_paths, named, output_folders
 from headgate.hydration.record import RECORD, read_record
@@ -265,8 +266,11 @@ def _compared(
             sources=plan.sources,
             flags=standing_flags(manifests, workloads),
         )
+        for path, text in changes.items():  # a description of them reads nothing
+            if text is not None and (manifest := by_file.get(path.removeprefix(f"{blank.folder}/"))):
+                final_yaml.rendered(text, manifest)
         upgrade = output.upgrade(read_record(tree, blank.folder), plan.engine)
-        objects = output.object_changes(tree, blank.folder, changes, by_file, workloads)
+        objects = object_changes(tree, blank.folder, changes, by_file, workloads)
         risks = [(f"{change.kind} {change.name}", risk) for change in objects for risk in change.risks]
         check_refused(risks, configuration.environment(plan.environment).refuse, plan.environment)
     except HeadgateError as error:

@@ -10,7 +10,7 @@ from headgate.records import frozen_record
 from headgate.validation.weigh import NOT_JUDGED, Judgement
 
 if TYPE_CHECKING:
-    from headgate.hydration.output import ObjectChange
+    from headgate.hydration.object_changes import ObjectChange
     from headgate.notice import Notice
     from headgate.repository.tree import Changes
 

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
 from headgate.hydration.record import RECORD, OutputRecord, read_record, record_text
-from headgate.impact.effects import effects_of, find_effects
-from headgate.impact.risk import find_risks
 from headgate.objects.canonical import file_name
-from headgate.objects.diff import Field, object_fields
-from headgate.objects.generated import paired_by_stem
 from headgate.objects.manifest import manifests
-from headgate.objects.running import RunningChange
-from headgate.records import frozen_record
-from headgate.repository.tree import MAX_FILE, blob_id
+from headgate.repository.tree import blob_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from headgate.impact.effects import Effect
-    from headgate.impact.risk import Risk
-    from headgate.objects.edits import AnyEdit
-    from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Changes, Tree
 
 _ALWAYS_ALLOWED = 3
-
-
-ObjectAction = Literal["added", "changed", "removed"]
-
-
-@frozen_record
-class ObjectChange:
-    """An object that is added, changed or removed."""
-
-    action: ObjectAction
-    kind: str
-    namespace: str
-    name: str
-    file: str
-    fields: tuple[Field, ...]
-    old_name: str = ""
-    """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
-    risks: tuple[Risk, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    edits: tuple[AnyEdit, ...] = field(default=(), compare=False, repr=False)
-    """What runs differently in a changed object."""
 
 
 def upgrade(before: OutputRecord, engine: str) -> str:
@@ -196,84 +164,3 @@ def _check_removals(removed: list[str], owned: set[str], folder: str, max_remove
             where=Location(folder),
             hint="if this is intended, pass --allow-removals",
         )
-
-
-def object_changes(
-    tree: Tree,
-    folder: str,
-    changes: Changes,
-    new_objects: Mapping[str, Manifest] = MappingProxyType({}),
-    workloads: Mapping[str, str] = MappingProxyType({}),
-) -> list[ObjectChange]:
-    """Return the changes of a folder by object. ``new_objects`` are parsed objects by file name.
-
-    ``workloads`` says where custom resources run images (`images.uses`).
-    """
-    return [object_change(*pair, workloads) for pair in object_pairs(tree, folder, changes, new_objects)]
-
-
-def object_pairs(
-    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
-) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
-    """Yield each file's name with its object before and after; None if missing or unreadable.
-
-    A ConfigMap or Secret with another generated name is a change of the one before.
-    """
-    yield from paired_by_stem(_file_pairs(tree, folder, changes, new_objects))
-
-
-def read_ahead(tree: Tree, changes: Changes) -> None:
-    """Read the objects of both sides at once, which `object_pairs` then takes one by one."""
-    before = {path: _text_before(tree, path) for path in changes}
-    sides = [*before.items(), *changes.items()]
-    reading.read_objects_ahead((path, text) for path, text in sides if text is not None and _is_object(path))
-
-
-def _is_object(path: str) -> bool:
-    return path.rpartition("/")[2] != RECORD
-
-
-def _text_before(tree: Tree, path: str) -> bytes | None:
-    """Return a file's text; None where there is none, or too much."""
-    return tree.read(path) if path in tree and tree.blob(path).size <= MAX_FILE else None
-
-
-def _file_pairs(
-    tree: Tree, folder: str, changes: Changes, new_objects: Mapping[str, Manifest]
-) -> Iterator[tuple[str, Manifest | None, Manifest | None]]:
-    for path, data in sorted(changes.items()):
-        name = path.removeprefix(f"{folder}/")
-        if _is_object(path):
-            before = _text_before(tree, path)
-            old = _object(before, path) if before is not None else None
-            new = new_objects.get(name) or _object(data, path) if data is not None else None
-            yield name, old, new
-
-
-def _object(data: bytes, file: str) -> Manifest | None:
-    """Read an object of the output; None if an edit made it unreadable."""
-    try:
-        return next(iter(manifests(reading.objects(data, file))), None)
-    except HeadgateError:
-        return None
-
-
-def object_change(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectChange:
-    """Return what differs between an object before and after, its risks, and what it does when it is applied."""
-    known = new or old
-    action: ObjectAction = "changed" if old and new else "added" if new else "removed"
-    if known is None:
-        return ObjectChange(action=action, kind="", namespace="", name=file, file=file, fields=())
-    change = RunningChange(old, new) if old and new else None
-    return ObjectChange(
-        action=action,
-        kind=known.kind,
-        namespace=known.namespace,
-        name=known.name,
-        file=file,
-        fields=tuple(object_fields(change)) if change else (),
-        old_name=old.name if old and old.name != known.name else "",
-        risks=tuple(find_risks(old, new, workloads)),
-        effects=effects_of(change) if change else find_effects(old, new),
-        edits=change.edits if change else (),
-    )

@@ -11,6 +11,7 @@ from headgate.errors import HeadgateError
 from headgate.flux.changes import with_removals
 from headgate.hydration import judging, output
 from headgate.hydration.hydrate import HydrateOptions, hydrate
+from headgate.hydration.object_changes import object_changes
 from headgate.hydration.outcome import Outcome
 from headgate.records import frozen_record
 from headgate.releases.windows import is_open
@@ -140,5 +141,5 @@ def _outcome(state: State, step: Step, hydrated: dict[Owner, Outcome]) -> Outcom
         changes = output.removal(state.tree, folder)
     except HeadgateError as error:
         return replace(blank, state="failed", error=error)
-    objects = tuple(output.object_changes(state.tree, folder, changes))
+    objects = tuple(object_changes(state.tree, folder, changes))
     return replace(blank, state="changed", changes=changes, objects=objects)

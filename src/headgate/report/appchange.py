@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headgate.config import parse_record
 from headgate.errors import ConfigError, HeadgateError
 from headgate.hydration import output
+from headgate.hydration.object_changes import compared_objects, read_ahead
 from headgate.hydration.record import OutputRecord, read_record
 from headgate.impact.highlights import highlights
 from headgate.impact.routine import is_routine
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.configuration import Configuration, Owner
-    from headgate.hydration.output import ObjectChange
+    from headgate.hydration.object_changes import ComparedObject, ObjectChange
     from headgate.objects.manifest import Manifest
     from headgate.report.causes import Cause, Causes
     from headgate.repository.tree import Changes, Tree
@@ -88,7 +89,7 @@ def app_changes(old: Tree, new: Tree, configuration: Configuration) -> list[AppC
     found = []
     for begin in range(0, len(ranked), _TOGETHER):
         some = [(owner, configuration.output_folder(*owner)) for owner in ranked[begin : begin + _TOGETHER]]
-        output.read_ahead(old, {path: data for _, folder in some for path, data in by_folder[folder].items()})
+        read_ahead(old, {path: data for _, folder in some for path, data in by_folder[folder].items()})
         found += [
             _app_change(old, new, configuration, owner, owners[owner], by_folder[folder]) for owner, folder in some
         ]
@@ -133,7 +134,10 @@ def _app_change(
         environment=owner[1],
         before=before,
         after=after,
-        objects=tuple(_effect(*pair, inputs, versions) for pair in output.object_pairs(old, folder, own, {})),
+        objects=tuple(
+            _effect(compared, inputs, versions)
+            for compared in compared_objects(old, folder, own, workloads=inputs.workloads)
+        ),
         upgrade=output.upgrade(records[0], records[1].engine),
         inputs=tuple(inputs.changed),
     )
@@ -161,10 +165,8 @@ def _is_edited(tree: Tree, folder: str, record: OutputRecord) -> bool:
     return bool(record.files) and record.output != output.output_id(tree, folder, record.files)
 
 
-def _effect(
-    file: str, old: Manifest | None, new: Manifest | None, inputs: AppInputs, versions: frozenset[tuple[str, str]]
-) -> ObjectEffect:
-    change = output.object_change(file, old, new, inputs.workloads)
+def _effect(compared: ComparedObject, inputs: AppInputs, versions: frozenset[tuple[str, str]]) -> ObjectEffect:
+    change, old, new = compared.change, compared.old, compared.new
     return ObjectEffect(
         change=change,
         secret=is_secret(old, new),

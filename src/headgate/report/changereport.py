@@ -17,7 +17,7 @@ from headgate.report.versions import version_steps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from headgate.hydration.output import ObjectChange
+    from headgate.hydration.object_changes import ObjectChange
     from headgate.impact.effects import EffectKind
     from headgate.landing.rehearse import Rehearsal
     from headgate.report.appchange import AppChange, ObjectEffect

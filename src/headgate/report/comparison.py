@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError
-from headgate.hydration import output
+from headgate.hydration.object_changes import object_change, object_pairs
 from headgate.hydration.record import read_record
 from headgate.releases.release import read_release
 from headgate.report.appchange import AppChange, ObjectEffect, is_secret, repositories
@@ -45,7 +45,7 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
     inputs = changed_inputs(*records) if all(record.files for record in records) else ()
     causes = AppInputs(changed=inputs, images=repositories(before, after), workloads=configuration.settings.workloads)
     objects = []
-    for file, old, new in output.object_pairs(tree, folders[0], what, {}):
+    for file, old, new in object_pairs(tree, folders[0], what):
         moved = _moved(old, namespaces)
         effect = _effect(file, moved, new)
         if effect.change.action != "changed" or effect.change.fields:
@@ -82,5 +82,5 @@ def _moved(manifest: Manifest | None, namespaces: tuple[str, str]) -> Manifest |
 
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None) -> ObjectEffect:
-    change = replace(output.object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
+    change = replace(object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
     return ObjectEffect(change=change, secret=is_secret(old, new), causes=Causes(), old=old, new=new)

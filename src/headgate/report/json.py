@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.errors import HeadgateError
+    from headgate.hydration.object_changes import ObjectChange
     from headgate.hydration.outcome import Outcome
-    from headgate.hydration.output import ObjectChange
 
 
 def outcomes_to_json(outcomes: Sequence[Outcome], **extra: Any) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headgate.errors import HeadgateError
+    from headgate.hydration.object_changes import ObjectChange
     from headgate.hydration.outcome import Outcome
-    from headgate.hydration.output import ObjectChange
 
 WIDTH = 80
 """What people's terminals show at least."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headgate.configuration import Configuration
     from headgate.errors import HeadgateError
     from headgate.hydration.hydrate import Target
+    from headgate.hydration.object_changes import ObjectChange
     from headgate.hydration.outcome import Outcome
-    from headgate.hydration.output import ObjectChange
     from headgate.notice import Notice
     from headgate.repository.git import Repository
     from headgate.repository.gitlog import LogEntry
