@@ -94,9 +94,9 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     return Manifest(group=group, kind=data["kind"], namespace=meta["namespace"], name=meta["name"], data=data)
 
 
-def owners(number: int) -> list[Owner]:
+def owners(number: int, name: str = "app") -> list[Owner]:
     """Name so many app-environments."""
-    return [(f"app-{at // len(ENVIRONMENTS):03}", ENVIRONMENTS[at % len(ENVIRONMENTS)]) for at in range(number)]
+    return [(f"{name}-{at // len(ENVIRONMENTS):03}", ENVIRONMENTS[at % len(ENVIRONMENTS)]) for at in range(number)]
 
 
 def tree_of(output: Mapping[Owner, Sequence[Manifest]], version: int) -> Tree:
@@ -105,7 +105,11 @@ def tree_of(output: Mapping[Owner, Sequence[Manifest]], version: int) -> Tree:
         f'  {name}: {{takes: {{branch: main}}, delivery: review, kubernetes: "{KUBERNETES}"}}\n'
         for name in ENVIRONMENTS
     )
-    texts = {"headgate.yaml": f"version: 1\nenvironments:\n{settings}", "templates/web/web.yaml": "\n"}
+    texts = {
+        "headgate.yaml": f"version: 1\nenvironments:\n{settings}validation: {{crds: [crds]}}\n",
+        "crds/routes.yaml": json.dumps(CRD),
+        "templates/web/web.yaml": "\n",
+    }
     for app, environment in output:
         texts[f"apps/{app}/app.yaml"] = (
             f"project: acme/{app}\nimages: {{app: registry.example.com/acme/{app}}}\ntemplate: web\n"

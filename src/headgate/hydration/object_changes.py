@@ -138,7 +138,8 @@ def _is_object(path: str) -> bool:
 
 def _text_before(tree: Tree, path: str) -> bytes | None:
     """Return a file's text; None where there is none, or too much."""
-    return tree.read(path) if path in tree and tree.blob(path).size <= MAX_FILE else None
+    blob = tree.find(path)
+    return tree.read(path) if blob is not None and blob.size <= MAX_FILE else None
 
 
 def _object(path: str, text: bytes) -> Manifest | None:

@@ -17,7 +17,7 @@ from headgate.records import frozen_record
 from headgate.yamltext import valuepath
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from headgate.model import Image, ReleasedImage
     from headgate.objects.manifest import Manifest
@@ -132,15 +132,17 @@ class ImageUse:
         return self.holder[self.key]
 
 
-def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterator[ImageUse]:
-    """Yield every place of an object that names an image.
+def uses(manifest: Manifest, workloads: Mapping[str, str]) -> Iterable[ImageUse]:
+    """Return every place of an object that names an image.
 
     ``workloads`` gives the path of the pod spec or image in custom resources. In an object that SOPS encrypted, the
     image may be encrypted too.
     """
     path = POD_SPECS.get(manifest.kind_name) or workloads.get(manifest.kind_name)
-    if path is None:
-        return
+    return _uses(manifest, path) if path is not None else ()
+
+
+def _uses(manifest: Manifest, path: str) -> Iterator[ImageUse]:
     for holder, key in valuepath.select(manifest.data, valuepath.parse(path)):
         if isinstance(holder[key], str):
             yield ImageUse(holder, key)

@@ -172,8 +172,10 @@ def _same_but_for(old: Any, new: Any, names: _Names) -> bool:
 
 def _own_uses(manifest: Side, inputs: AppInputs) -> list[tuple[str, ImageUse]]:
     """Return where an object runs images of the app's own, each with its name."""
+    if manifest is None or not inputs.images:
+        return []
     found = []
-    for use in uses(manifest, inputs.workloads) if manifest is not None and inputs.images else ():
+    for use in uses(manifest, inputs.workloads):
         image = find_reference(use.text)
         name = inputs.owned.get(canonical_repository(image.repository)) if image is not None else None
         if name is not None:

@@ -186,6 +186,10 @@ class Tree:
             raise too_large_error(path, blob.size)
         return blob.read()
 
+    def find(self, path: str) -> Blob | None:
+        """Return the file at ``path``, if there is one."""
+        return self._files.get(path)
+
     def blob(self, path: str) -> Blob:
         """Return the file at ``path``. Raises KeyError when there is none."""
         blob = self._files.get(path)
@@ -238,10 +242,11 @@ def differing(old: Tree, new: Tree) -> list[str]:
     if old.stored and new.stored and old.stored.store is new.stored.store:
         return sorted(differing_files(new.stored.store, old.stored.root, new.stored.root))
 
-    def file(tree: Tree, path: str) -> tuple[str, str] | None:
-        return (tree.blob(path).oid, tree.blob(path).mode) if path in tree else None
+    def file(blob: Blob | None) -> tuple[str, str] | None:
+        return (blob.oid, blob.mode) if blob is not None else None
 
-    return sorted(path for path in {*old.paths(), *new.paths()} if file(old, path) != file(new, path))
+    pairs = ((path, old.find(path), new.find(path)) for path in {*old.paths(), *new.paths()})
+    return sorted(path for path, before, after in pairs if file(before) != file(after))
 
 
 def _stored(blobs: Iterable[Blob]) -> list[tuple[Store, list[str]]]:
