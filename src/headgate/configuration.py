@@ -99,7 +99,7 @@ class Apps(Mapping[str, "AppRecord"]):
     @property
     def broken(self) -> dict[str, HeadgateError]:
         """The error of each invalid app, by folder."""
-        self._load_all(self._folders)
+        self.load(self._folders)
         results = {self._folders[name]: error for name, error in self._loaded.items()} | self._duplicates
         return {folder: error for folder, error in sorted(results.items()) if isinstance(error, HeadgateError)}
 
@@ -115,7 +115,7 @@ class Apps(Mapping[str, "AppRecord"]):
         YAML contains it literally unless it has an escape, a tag, or another encoding than UTF-8.
         """
         names = self._mentioning(text)
-        self._load_all(names)
+        self.load(names)
         return [self[name] for name in names if name in self]
 
     def broken_by(self, text: str) -> dict[str, HeadgateError]:
@@ -138,8 +138,9 @@ class Apps(Mapping[str, "AppRecord"]):
         except HeadgateError:
             return b"\0"  # unreadable, so it may contain anything
 
-    def _load_all(self, names: Collection[str]) -> None:
-        """Load many apps, whose files are read together."""
+    def load(self, names: Collection[str]) -> None:
+        """Load many apps, whose files are read together. Names that no app has are left out."""
+        names = [name for name in names if name in self._folders]
         requests = []
         for name in [name for name in names if name not in self._loaded]:
             file = f"{self._folders[name]}/app.yaml"
@@ -166,7 +167,7 @@ class Apps(Mapping[str, "AppRecord"]):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the valid apps."""
-        self._load_all(self._folders)
+        self.load(self._folders)
         return (name for name in self._folders if name in self)
 
     def __len__(self) -> int:

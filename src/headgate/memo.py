@@ -33,5 +33,9 @@ class Memo(Generic[Key, Value]):
     def make_room(self) -> None:
         """Forget all, if there is no room left."""
         if self.is_full:
-            self._values.clear()
-            self._size = 0
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget all."""
+        self._values.clear()
+        self._size = 0

@@ -32,7 +32,12 @@ def read_ahead(files: Iterable[tuple[str, bytes]]) -> None:
 def rendered(text: bytes, manifest: Manifest) -> None:
     """Know the object that a text was made of, which is what is read from it."""
     if not _read.is_full:
-        _read.keep(text, (replace(manifest, hook=()),), len(text))
+        _read.keep(text, (replace(manifest, hook=()) if manifest.hook else manifest,), len(text))
+
+
+def forget() -> None:
+    """Forget what was read, before much else is."""
+    _read.forget()
 
 
 def objects_of(path: str, text: bytes) -> tuple[Manifest, ...]:

@@ -210,6 +210,8 @@ def _hydrate_planned(
     judge = judging.Judge(context, repeats_findings=options.repeats_findings)
     outcomes: dict[Owner, Outcome] = {}
     for start in range(0, len(plans), PORTION):
+        if len(plans) > PORTION:
+            final_yaml.forget()
         portion = {(plan.record.name, plan.environment): plan for plan in plans[start : start + PORTION]}
         prefetch(tree, [context.folder(key) for key in portion])
         manifests = {key: candidates[key].manifests.unpack() for key in portion if key in candidates}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from headgate.configuration import Configuration, Owner
+    from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree
     from headgate.validation.weigh import Judgement
 
@@ -29,7 +30,9 @@ def judged_change(
     files = {owner: _files(new, configuration.output_folder(*owner)) for owner in owners}
     found = [owner for owner in owners if files[owner]]
     portions = [found[start : start + PORTION] for start in range(0, len(found), PORTION)]
+    configuration.apps.load({app for app, _ in found})
     candidates: dict[Owner, Candidate] = {}
+    read: dict[Owner, list[Manifest]] = {}
     for portion in portions:
         read = read_files(new, {owner: files[owner] for owner in portion})
         for owner in portion:
@@ -43,7 +46,9 @@ def judged_change(
     judge = Judge(JudgingContext(tree=old, configuration=configuration, rendered=candidates, today=today))
     judgements: dict[Owner, Judgement] = {}
     for portion in portions:
-        judgements |= judge.judged({owner: candidates[owner].manifests.unpack() for owner in portion})
+        # Those of the last portion are still there as they were read.
+        objects = {owner: read.get(owner) or candidates[owner].manifests.unpack() for owner in portion}
+        judgements |= judge.judged(objects)
     return judgements
 
 
