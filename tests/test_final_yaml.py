@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.engine import reading
+from headgate.engine import pool, reading
+from headgate.engine.protocol import Answer
 from headgate.errors import HeadgateError
 from headgate.hydration import final_yaml, object_changes
 from headgate.hydration.object_changes import compared_objects
 from headgate.memo import Memo
+from headgate.validation.judge import Found, Subject, judge
 from support.manifests import DEPLOYMENT, ManifestRepository
 from support.templates import config_map
-from support.trees import tree_of
+from support.trees import objects, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from headgate.engine.protocol import Request
     from headgate.hydration.object_changes import ObjectChange
     from headgate.objects.manifest import Manifest
 
@@ -47,12 +50,12 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.extend(path for path, _ in given)
         ahead(given)
 
-    def objects(data: bytes, file: str) -> Any:
+    def read_alone(data: bytes, file: str) -> Any:
         found.extend([] if (file, data) in reading._ahead else [file])
         return alone(data, file)
 
     monkeypatch.setattr(reading, "read_objects_ahead", read_objects_ahead)
-    monkeypatch.setattr(reading, "objects", objects)
+    monkeypatch.setattr(reading, "objects", read_alone)
     return found
 
 
@@ -111,6 +114,25 @@ def test_equal_changes_are_compared_once(compared: list[str]) -> None:
         assert found[0].change == found[1].change
         assert [risk.flag for risk in found[0].change.risks] == (["unpinned-image"] if workloads else [])
     assert compared == ["route.yaml"] * 2  # once with each setting
+
+
+def test_environments_of_an_app_are_judged_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [(app, environment) for environment in ("dev", "prod") for app in ("b", "a")]
+    subjects = [
+        Subject(app=app, environment=environment, kubernetes="1.34", manifests=objects(config_map(app, at=environment)))
+        for app, environment in places
+    ]
+    sent: list[Any] = []
+
+    def converse(requests: Iterable[Request]) -> list[tuple[Request, Answer]]:
+        found = list(requests)
+        sent.extend(data for request in found for data in request.body["objects"])
+        nothing = Answer(value={"findings": [], "unchecked": []})
+        return [(request, nothing) for request in found]
+
+    monkeypatch.setattr(pool, "converse", converse)
+    assert judge(subjects) == [Found()] * len(subjects)
+    assert [(data["metadata"]["name"], data["data"]["at"]) for data in sent] == sorted(places)
 
 
 def test_description_takes_what_hydration_compared(

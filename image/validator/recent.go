@@ -13,7 +13,7 @@ type recent struct {
 }
 
 // maxRecent is how many bytes of text each of the two halves has. What is made of a text takes many times its room.
-const maxRecent = 1 << 20
+const maxRecent = 256 << 10
 
 func (r *recent) find(content [sha256.Size]byte) *judged {
 	if one, ok := r.young[content]; ok {

@@ -60,6 +60,7 @@ def judge(subjects: Iterable[Subject]) -> list[Found]:
     given = list(subjects)  # which keeps the CRDs, so that their ids stand for them
     trees: dict[tuple[int, ...], Tree] = {}
     plans = [(number, part) for number, subject in enumerate(given) for part in _parts(subject, trees)]
+    plans.sort(key=lambda plan: given[plan[0]].app)  # its environments have much in common, which is judged once
     by_request = {id(part.request): (number, part) for number, part in plans}
     found: dict[int, list[Found]] = {}
     for request, answer in pool.converse([part.request for _, part in plans]):
