@@ -9,7 +9,7 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=settings --mount=type=bind,
     . /network && apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends ca-certificates python3 python3-venv >/dev/null
 
-# The engine and the validator, with libraries from the Go module proxy, summed by go.sum.
+# The engine, the reader and the validator, with libraries from the Go module proxy, summed by go.sum.
 FROM build AS tools
 ARG TARGETARCH
 ARG GOCACHE=/root/.cache/go-build
@@ -22,11 +22,12 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=settings \
     . /network && GOARCH=$TARGETARCH /image/build-tools /tools && GOARCH=$TARGETARCH /image/build-tools /tools validator
 WORKDIR /out/usr/share/doc/headgate
 RUN --mount=type=bind,source=image/notices.py,target=/notices.py \
-    export PATH="/tools/go/bin:$PATH" && install -D -t /out/usr/local/bin /tools/headgate-engine /tools/headgate-validator \
-    && for program in headgate-engine headgate-validator; do \
+    export PATH="/tools/go/bin:$PATH" && install -D -t /out/usr/local/bin \
+        /tools/headgate-engine /tools/headgate-reader /tools/headgate-validator \
+    && for program in headgate-engine headgate-reader headgate-validator; do \
         (cd /tools && go version -m "$program") >"$program.modules"; done \
     && GOROOT=$(go env GOROOT) GOMODCACHE=$(go env GOMODCACHE) \
-        python3 /notices.py go headgate-engine.modules headgate-validator.modules >notices-go.txt
+        python3 /notices.py go ./*.modules >notices-go.txt
 
 # The Python packages of the lock file, by their hashes. Bytecode is compiled here, and never checked against its source.
 FROM build AS packages

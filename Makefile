@@ -62,7 +62,7 @@ benchmark: $(VENV)/.ready tools judges ## measure against bare Helm and Kustomiz
 	$(VENV)/bin/python benchmarks/deliver.py
 	$(VENV)/bin/python benchmarks/rehydrate.py
 
-tools: ## build the engine
+tools: ## build the engine and the reader
 	@image/build-tools $(TOOLS)
 
 validator: ## build the validator, which judges final YAML as an API server would (this takes 5 to 10 minutes the first time)

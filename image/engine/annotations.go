@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/konfig"
-	"sigs.k8s.io/kustomize/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	kyaml3 "sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -20,8 +20,35 @@ import (
 // It leaves out objects with `config.kubernetes.io/local-config`, and writes all annotations anew: what it cannot write
 // stops all other objects of the folder.
 
+// notes are resource.BuildAnnotations of Kustomize's api, which is not imported for them: it is large, and the reader is
+// to start quickly. A test compares the two.
+var notes = []string{
+	konfig.ConfigAnnoDomain + "/previousKinds",
+	konfig.ConfigAnnoDomain + "/previousNames",
+	konfig.ConfigAnnoDomain + "/prefixes",
+	konfig.ConfigAnnoDomain + "/suffixes",
+	konfig.ConfigAnnoDomain + "/previousNamespaces",
+	konfig.ConfigAnnoDomain + "/allowNameChange",
+	konfig.ConfigAnnoDomain + "/allowKindChange",
+	konfig.ConfigAnnoDomain + "/refBy",
+	konfig.ConfigAnnoDomain + "/generatorBehavior",
+	konfig.ConfigAnnoDomain + "/needsHashSuffix",
+
+	kioutil.PathAnnotation,
+	kioutil.IndexAnnotation,
+	kioutil.SeqIndentAnnotation,
+	kioutil.IdAnnotation,
+	kioutil.InternalAnnotationsMigrationResourceIDAnnotation,
+
+	"config.kubernetes.io/path",
+	"config.kubernetes.io/index",
+	"config.k8s.io/id",
+
+	konfig.HelmGeneratedAnnotation,
+}
+
 // isNote says whether Kustomize takes an annotation for a note of its own.
-func isNote(annotation string) bool { return slices.Contains(resource.BuildAnnotations, annotation) }
+func isNote(annotation string) bool { return slices.Contains(notes, annotation) }
 
 // annotated is an object as all see it, once Kustomize has read its annotations.
 type annotated struct {

@@ -11,6 +11,12 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
+func TestNotesAreThoseOfKustomize(t *testing.T) {
+	if wanted := resource.BuildAnnotations; !slices.Equal(slices.Sorted(slices.Values(notes)), slices.Sorted(slices.Values(wanted))) {
+		t.Errorf("notes are %q, Kustomize has %q", notes, wanted)
+	}
+}
+
 func annotatedWith(annotations string) string {
 	return `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"annotations":{` + annotations + `},"name":"x"}}`
 }

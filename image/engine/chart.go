@@ -1,3 +1,5 @@
+//go:build !reader
+
 package main
 
 import (
@@ -28,6 +30,7 @@ type loadedChart struct {
 	chart     *chart.Chart
 	folders   map[*common.File]string // where each chart lies in the tree, by its first file, which copies share
 	templates map[*common.File]templates
+	parsed    map[string]*parsed // files of templates, by what Helm calls them
 	schemas   map[*common.File]*jsonschema.Schema
 	crds      map[*common.File]*crdFile
 	orders    map[string][]int // of what the chart prints, where it has no hooks, by its heads
@@ -69,6 +72,7 @@ func loadChart(files tree, folder string, out *result) (*loadedChart, error) {
 		chart:     loaded,
 		folders:   l.folders,
 		templates: l.templates,
+		parsed:    map[string]*parsed{},
 		schemas:   map[*common.File]*jsonschema.Schema{},
 		crds:      map[*common.File]*crdFile{},
 		orders:    map[string][]int{},

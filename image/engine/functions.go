@@ -1,3 +1,5 @@
+//go:build !reader
+
 package main
 
 import (
@@ -62,6 +64,9 @@ type chance struct {
 func newChance(varies choice, drawn results) *chance {
 	return &chance{files: newFiles(), varies: varies, stop: -1, drawn: drawn}
 }
+
+// restart forgets what was called.
+func (c *chance) restart() { c.calls, c.files = nil, newFiles() }
 
 // choice says which calls have other results than in the first rendering.
 type choice func(number int, function string) bool

@@ -1,3 +1,5 @@
+//go:build !reader
+
 package main
 
 import (
@@ -198,23 +200,19 @@ type rendering struct {
 
 // render renders the chart, as pkg/action/install.go of Helm does.
 func (r *release) render(with *chance, on *budget) (*rendering, error) {
-	options := common.ReleaseOptions{Name: r.request.Name, Namespace: r.request.Namespace, Revision: 1, IsInstall: true}
-	top, err := valuesutil.ToRenderValuesWithSchemaValidation(r.chart, r.values, options, r.capabilities.Capabilities, true)
+	top, err := r.top()
 	if err != nil {
-		return nil, r.failed(err.Error())
+		return nil, err
 	}
 	found := &rendering{release: r, chance: with, values: top["Values"].(common.Values)}
 	if err := r.check(found.values); err != nil {
 		return nil, err
 	}
-	top["Capabilities"] = r.capabilities
-	files, err := engine.Engine{CustomTemplateFuncs: with.functions()}.RenderWithContext(context.Background(), r.chart, top)
-	if err != nil && strings.HasPrefix(err.Error(), "parse error") {
-		r.loaded.setMarks(r.chart, false) // an action that is left open would go on into the mark
-		files, err = engine.Engine{CustomTemplateFuncs: with.functions()}.RenderWithContext(context.Background(), r.chart, top)
-	}
-	if err != nil {
-		return nil, r.explain(err)
+	files, ok := r.loaded.renderQuickly(r.chart, top, with.functions())
+	if !ok {
+		if files, err = r.renderByHelm(found); err != nil {
+			return nil, r.explain(err)
+		}
 	}
 	collected := &collector{}
 	shadow := &result{request: r.number, budget: on, writer: collected}
@@ -228,6 +226,36 @@ func (r *release) render(with *chance, on *budget) (*rendering, error) {
 	}
 	found.objects, found.warnings = collected.answers, shadow.warnings
 	return found, nil
+}
+
+// top is what the templates of the chart see. They may change it.
+func (r *release) top() (common.Values, error) {
+	options := common.ReleaseOptions{Name: r.request.Name, Namespace: r.request.Namespace, Revision: 1, IsInstall: true}
+	top, err := valuesutil.ToRenderValuesWithSchemaValidation(r.chart, r.values, options, r.capabilities.Capabilities, true)
+	if err != nil {
+		return nil, r.failed(err.Error())
+	}
+	top["Capabilities"] = r.capabilities
+	return top, nil
+}
+
+// renderByHelm has Helm's engine do all over again, which has the words for what is wrong.
+func (r *release) renderByHelm(found *rendering) (map[string]string, error) {
+	render := func() (map[string]string, error) {
+		top, err := r.top()
+		if err != nil {
+			return nil, err
+		}
+		found.values = top["Values"].(common.Values)
+		found.chance.restart()
+		return engine.Engine{CustomTemplateFuncs: found.chance.functions()}.RenderWithContext(context.Background(), r.chart, top)
+	}
+	files, err := render()
+	if err != nil && strings.HasPrefix(err.Error(), "parse error") {
+		r.loaded.setMarks(r.chart, false) // an action that is left open would go on into the mark
+		files, err = render()
+	}
+	return files, err
 }
 
 // check asks the chart whether it takes its values and the version of Kubernetes.

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	yaml3 "go.yaml.in/yaml/v3"
 )
@@ -62,7 +64,7 @@ func writeMapInOrder(to *bytes.Buffer, value map[string]any, node *yaml3.Node) e
 		to.WriteByte(':')
 		return writeInOrder(to, value[key], places[key])
 	}
-	for _, key := range append(keys, sortedKeys(value)...) {
+	for _, key := range append(keys, slices.Sorted(maps.Keys(value))...) {
 		if _, left := value[key]; !left {
 			continue
 		}

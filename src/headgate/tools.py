@@ -11,6 +11,7 @@ from headgate import PINNED
 from headgate.errors import ToolError
 
 ENGINE = "headgate-engine"
+READER = "headgate-reader"
 VALIDATOR = "headgate-validator"
 CLUSTER_PROGRAMS = (
     "etcd",
@@ -44,6 +45,13 @@ def find_engine() -> Path:
         f"{ENGINE} not found",
         hint=f"run 'make tools' in a checkout of Headgate to build it in {own_folder()}, or use Headgate's image",
     )
+
+
+def find_reader() -> Path:
+    """Find the reader next to the engine, which can do all that it does. Raises ToolError."""
+    engine = find_engine()
+    beside = engine.with_name(READER)
+    return beside if beside.is_file() else engine
 
 
 def validator_is_left_out() -> bool:

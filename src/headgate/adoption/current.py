@@ -203,7 +203,7 @@ def _built(source: FolderSource, name: str, choices: Choices) -> list[Manifest]:
         files = [
             {"file": path, "text": reading.decoded(source.files.read(path), path)} for path in source.files.paths()
         ]
-        return manifests(reading.send(Request(kind="objects", body={"files": files, "hooks": ""})).objects)
+        return manifests(reading.send(reading.reading_request("objects", {"files": files, "hooks": ""})).objects)
     tree, root = with_root(source)
     body = {
         "tree": tree.id,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from headgate import process
 from headgate.engine.budget import USUAL
 from headgate.engine.dialogue import EndedError, exchange
-from headgate.engine.protocol import Answer, engine_command, validator_command
+from headgate.engine.protocol import Answer, engine_command, reader_command, validator_command
 from headgate.engine.worker import Worker, ended_error, sandbox_error, timeout_error
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from headgate.engine.protocol import Request
     from headgate.errors import HeadgateError
 
-_MAX_IDLE = 4
-_SHARES: dict[object, int] = {engine_command: 8, validator_command: 100}
-"""The number of platform requests that justifies another process; the validator starts slower than the engine."""
+_MAX_IDLE = 6
+_SHARES: dict[object, int] = {engine_command: 8, reader_command: 8, validator_command: 100}
+"""The number of platform requests that justifies another process; the validator starts slowest."""
 _SHARE_SLOW = 500
 """The same for the Jinja2 process, which starts slowest and renders quickly."""
 
-_KEPT = (engine_command, validator_command)
+_KEPT = (engine_command, reader_command, validator_command)
 """Programs whose processes are kept: what they have read and compiled serves the next requests."""
 _idle: list[tuple[str, Worker]] = []  # by owner, longest idle first
 _sandbox = {"required": True}
@@ -56,7 +56,7 @@ atexit.register(close_all)
 
 def status() -> tuple[bool, str]:
     """Return whether the engine is locked in, and the reason if not."""
-    worker = _borrow("", USUAL)
+    worker = _borrow("", USUAL, reader_command)
     try:
         return worker.sandboxed, str(worker.greeting.get("reason", ""))
     finally:
@@ -66,14 +66,14 @@ def status() -> tuple[bool, str]:
 @cache
 def build() -> str:
     """Return the id of the sources that the engine was built from."""
-    worker = _borrow("", USUAL)
+    worker = _borrow("", USUAL, reader_command)
     try:
         return str(worker.greeting["build"])
     finally:
         _give_back("", worker)
 
 
-def start_ahead(command: Callable[[Budget, int], list[str]] = engine_command) -> None:
+def start_ahead(command: Callable[[Budget, int], list[str]] = reader_command) -> None:
     """Start a process for the platform's files before the first one is read."""
     _give_back("", _borrow("", USUAL, command))
 
@@ -186,7 +186,7 @@ def _refusal(lane: _Lane, worker: Worker) -> HeadgateError | None:
     return sandbox_error(str(worker.greeting.get("reason", "")))
 
 
-def _borrow(owner: str, budget: Budget, command: Callable[[Budget, int], list[str]] = engine_command) -> Worker:
+def _borrow(owner: str, budget: Budget, command: Callable[[Budget, int], list[str]]) -> Worker:
     for place, (name, worker) in enumerate(_idle):
         if (name, worker.command, worker.budget.memory) == (owner, command, budget.memory):
             del _idle[place]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
 from headgate.engine.budget import USUAL
-from headgate.engine.protocol import Answer, Request
+from headgate.engine.protocol import Answer, Request, reader_command
 from headgate.errors import Location, YamlError
 from headgate.records import frozen_record
 
@@ -38,10 +38,15 @@ def decoded(data: bytes | str, file: str) -> str:
         raise YamlError("not UTF-8 text", where=Location(file, line)) from None
 
 
+def reading_request(kind: str, body: dict[str, Any], *, owner: str = "", budget: Budget = USUAL) -> Request:
+    """Return a request that only reads: for values, documents, objects or places in a text."""
+    return Request(kind=kind, body=body, owner=owner, budget=budget, command=reader_command)
+
+
 def documents_request(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> Request:
     """Return the request of `documents`. Raises YamlError if the text is not UTF-8."""
     body = {"file": file, "text": decoded(data, file)}
-    return Request(kind="documents", body=body, owner=owner, budget=budget)
+    return reading_request("documents", body, owner=owner, budget=budget)
 
 
 def values_request(
@@ -49,7 +54,7 @@ def values_request(
 ) -> Request:
     """Return the request of `values`. Raises YamlError if the text is not UTF-8."""
     body = {"file": file, "text": decoded(data, file), "lenient": lenient}
-    return Request(kind="values", body=body, owner=owner, budget=budget)
+    return reading_request("values", body, owner=owner, budget=budget)
 
 
 def documents(data: bytes | str, file: str, *, owner: str = "", budget: Budget = USUAL) -> list[Document]:
@@ -125,7 +130,7 @@ def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[str
 
 def _objects_request(texts: Mapping[str, str], owner: str = "") -> Request:
     files = [{"file": name, "text": text} for name, text in texts.items()]
-    return Request(kind="objects", body={"files": files}, owner=owner)
+    return reading_request("objects", {"files": files}, owner=owner)
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}
@@ -173,6 +178,6 @@ class SourceText:
 
     def _find(self, path: Sequence[str | int]) -> dict[str, Any]:
         text = self.data.decode("utf-8-sig", "replace")
-        answer = send(Request(kind="locate", body={"text": text, "path": list(path)}, owner=self.owner))
+        answer = send(reading_request("locate", {"text": text, "path": list(path)}, owner=self.owner))
         position: dict[str, Any] = answer.value
         return position

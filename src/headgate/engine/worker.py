@@ -15,6 +15,7 @@ from headgate.engine.protocol import (
     EngineObject,
     PartialAnswer,
     engine_command,
+    reader_command,
     request_message,
     tree_message,
     validator_command,
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from headgate.engine.budget import Budget
     from headgate.engine.protocol import Request
 
-_PINNED: dict[object, dict[str, str]] = {engine_command: PINNED, validator_command: PINNED_VALIDATOR}
+_PINNED: dict[object, dict[str, str]] = {
+    engine_command: PINNED,
+    reader_command: PINNED,
+    validator_command: PINNED_VALIDATOR,
+}
 _START_SECONDS = 60
 _MAX_SENT = 32  # requests sent ahead, so that the process never waits
 

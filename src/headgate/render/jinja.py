@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.engine import pool
 from headgate.engine.protocol import Request
-from headgate.engine.reading import decoded
+from headgate.engine.reading import decoded, reading_request
 from headgate.errors import HeadgateError, Location, RenderError, YamlError
 from headgate.objects.images import for_templates
 from headgate.objects.lookup import without_nulls
@@ -71,7 +71,7 @@ def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
 def _request(render: Render, printed: dict[str, Any]) -> Request:
     texts = [{"file": render.file(path), "text": text} for path, text in printed["texts"]]
     body = {"files": texts + plain.files_of(render), "strings": printed["strings"], "hooks": render.hooks}
-    return Request(kind="objects", body=body, owner=render.owner, budget=render.budget)
+    return reading_request("objects", body, owner=render.owner, budget=render.budget)
 
 
 def _command(budget: Budget, requests: int) -> list[str]:

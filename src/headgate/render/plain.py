@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.engine.protocol import Request
-from headgate.engine.reading import decoded
+from headgate.engine.reading import decoded, reading_request
 from headgate.errors import Location, RenderError
 from headgate.render.batch import render_batch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from headgate.engine.protocol import Request
     from headgate.render.protocol import Render, Result
     from headgate.repository.tree import Tree
 
@@ -28,7 +28,7 @@ def _request(render: Render) -> Request:
     if not files:
         raise RenderError("no YAML file to render", where=Location(render.label))
     body = {"files": files, "hooks": render.hooks}
-    return Request(kind="objects", body=body, owner=render.owner, budget=render.budget)
+    return reading_request("objects", body, owner=render.owner, budget=render.budget)
 
 
 def files_of(render: Render) -> list[dict[str, str]]:
