@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from headgate import tools
 from headgate.engine import pool, reading
+from headgate.engine.protocol import Request, reader_command
 from headgate.errors import HeadgateError
+from support.engines import replaced
 from support.templates import config_map
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES: dict[str, bytes] = {
     "one.yaml": config_map("one", x="y").encode(),
@@ -48,3 +54,20 @@ def test_file_that_cannot_be_read_is_its_own_error_alone(broken: bytes) -> None:
     with pytest.raises(HeadgateError, match=r"broken\.yaml|expected a Kubernetes object|UTF-8"):
         reading.objects(broken, "broken.yaml")
     assert [len(contents(name, data)) for name, data in FILES.items()] == [1, 2, 0, 1]
+
+
+def test_reader_reads_and_renders_nothing() -> None:
+    assert tools.find_reader().name == tools.READER
+    (found,) = reading.documents("a: 1\n", "a.yaml")
+    assert found.data == {"a": 1}
+    body = {"tree": "t", "folder": "", "name": "web", "namespace": "web", "kubernetes": "1.34", "values": "{}"}
+    answer = pool.call(Request(kind="helm", body=body, command=reader_command))
+    assert answer.failure is not None
+    assert answer.failure.kind == "protocol"
+
+
+def test_engine_reads_where_there_is_no_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with replaced(monkeypatch, tmp_path, 'exec "$ENGINE" "$@"') as engine:
+        assert tools.find_reader() == engine
+        (found,) = reading.documents("a: 1\n", "a.yaml")
+    assert found.data == {"a": 1}

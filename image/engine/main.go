@@ -3,7 +3,7 @@
 // first byte it locks itself in, so that it can compute and nothing else. docs/engine.md tells the protocol.
 //
 // With the build tag reader it is headgate-reader, which reads and renders nothing: without the libraries of Helm and
-// Kustomize it starts in a fifth of the time, and what an app owns takes a process of its own.
+// Kustomize it starts in a quarter of the time, and what an app owns takes a process of its own.
 package main
 
 import (

@@ -39,7 +39,7 @@ def engine_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
 
 
 def reader_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
-    """Return the command that starts what reads YAML and renders nothing: it starts in a fifth of the engine's time."""
+    """Return the command that starts what reads YAML and renders nothing: a quarter of the engine's start."""
     return [str(find_reader()), f"--memory={budget.memory}"]
 
 
