@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MAX_IDLE = 6
 _SHARES: dict[object, int] = {engine_command: 8, reader_command: 8, validator_command: 100}
 """The number of platform requests that justifies another process; the validator starts slowest."""
-_SHARE_SLOW = 500
+_SHARE_SLOW = 1000
 """The same for the Jinja2 process, which starts slowest and renders quickly."""
 
 _KEPT = (engine_command, reader_command, validator_command)

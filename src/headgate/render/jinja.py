@@ -24,7 +24,7 @@ from headgate.render.values import merge, read_layer
 from headgate.repository.tree import MemoryBlob, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from headgate.engine.budget import Budget
     from headgate.render.protocol import Render
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml.j2", ".yml.j2", ".yaml.jinja", ".yml.jinja")
 """Files to render; other ``.j2`` files can be included."""
 
-_BATCH = 1000  # renders whose output is in memory at the same time
+_BATCH = 1000  # renders whose values are in memory at the same time
+_READ_AT_ONCE = 50
+"""So many outputs are read together, while the child goes on with what it was sent."""
 _START_SECONDS = 60
 _CHILD = Path(__file__).with_name("jinja_child.py")
 
@@ -57,11 +59,19 @@ def _render_some(batch: Sequence[Render]) -> Iterator[Result]:
         problem = answer.error or (
             answer.failure.error(render.file) if answer.failure else _surrogate_error(answer.value["strings"])
         )
-        if problem is None:
-            printed[render] = answer.value
-        else:
+        if problem is not None:
             yield Result(render=render, error=placed(problem, render))
-    yield from render_batch(
+            continue
+        printed[render] = answer.value
+        if len(printed) == _READ_AT_ONCE:
+            yield from _read(printed)
+            printed = {}
+    yield from _read(printed)
+
+
+def _read(printed: Mapping[Render, dict[str, Any]]) -> Iterator[Result]:
+    """Read what templates printed; meanwhile the child prints more."""
+    return render_batch(
         printed,
         lambda render: _request(render, printed[render]),
         lambda render, failure: failure.error(label=render.label),
