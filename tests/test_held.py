@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from headgate.config import load
 from headgate.hydration import hydrate, output, results
 from headgate.hydration.assemble import RenderCache
+from headgate.objects import packed
 from headgate.objects.manifest import Manifest
 from headgate.objects.packed import PackedManifests
 from headgate.repository.git import Repository, tree_of_commit
@@ -69,6 +70,7 @@ def test_of_few_app_environments_objects_are_decoded_at_the_same_time(monkeypatc
 
     use_validator(monkeypatch)
     monkeypatch.setattr(hydrate, "PORTION", PORTION)
+    monkeypatch.setattr(packed, "MAX_UNPACKED", 0)
     monkeypatch.setattr("headgate.hydration.judging.judge", counting(judge))
     monkeypatch.setattr(output, "changes", counting(output.changes))
     configuration = load(changed)

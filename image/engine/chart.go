@@ -33,7 +33,7 @@ type loadedChart struct {
 	parsed    map[string]*parsed // files of templates, by what Helm calls them
 	schemas   map[*common.File]*jsonschema.Schema
 	crds      map[*common.File]*crdFile
-	orders    map[string][]int // of what the chart prints, where it has no hooks, by its heads
+	orders    map[string][]ranked // of what the chart prints, by its heads
 	drawn     results
 	used      limits // what reading its YAML takes of a request's budget
 	warnings  []warning
@@ -75,7 +75,7 @@ func loadChart(files tree, folder string, out *result) (*loadedChart, error) {
 		parsed:    map[string]*parsed{},
 		schemas:   map[*common.File]*jsonschema.Schema{},
 		crds:      map[*common.File]*crdFile{},
-		orders:    map[string][]int{},
+		orders:    map[string][]ranked{},
 		drawn:     results{},
 		used: limits{
 			BytesIn: out.budget.used.BytesIn - before.BytesIn,

@@ -94,20 +94,13 @@ func inRendered(err error, text, whole string) error {
 func (r *release) sortManifests(all []manifest, names []string, out *result) ([]manifest, error) {
 	texts, heads := map[string][]string{}, map[string]string{}
 	var key strings.Builder
-	hasHook := false
 	for number, name := range names {
-		head, isHook := headText(number, all[number].document)
+		head, kept := headText(number, all[number].document)
 		texts[name] = append(texts[name], head)
-		hasHook = hasHook || isHook
-		fmt.Fprintf(&key, "%q\n%s", name, head)
+		fmt.Fprintf(&key, "%q\n%s", name, kept)
 	}
 	if order, ok := r.loaded.orders[key.String()]; ok {
-		sorted := make([]manifest, len(order))
-		for at, number := range order {
-			sorted[at] = all[number]
-			sorted[at].hook, sorted[at].document.events = []string{}, []string{}
-		}
-		return sorted, nil
+		return inOrder(all, order), nil
 	}
 	for name, parts := range texts {
 		heads[name] = strings.Join(parts, "")
@@ -116,13 +109,11 @@ func (r *release) sortManifests(all []manifest, names []string, out *result) ([]
 	if err != nil {
 		return nil, r.unsorted(err, names)
 	}
-	sorted, known := make([]manifest, 0, len(all)), make([]bool, len(all))
+	order, known := make([]ranked, 0, len(all)), make([]bool, len(all))
 	add := func(head string, events []string) {
 		number := numberOf(head)
 		known[number] = true
-		all[number].hook = events
-		all[number].document.events = events
-		sorted = append(sorted, all[number])
+		order = append(order, ranked{number, events})
 	}
 	for _, found := range manifests {
 		add(found.Content, []string{})
@@ -139,40 +130,63 @@ func (r *release) sortManifests(all []manifest, names []string, out *result) ([]
 			out.warnings = append(out.warnings, unknownHook(one))
 		}
 	}
-	if !hasHook && len(sorted) == len(all) && len(r.loaded.orders) < maxOrders {
-		order := make([]int, len(manifests))
-		for at, found := range manifests {
-			order[at] = numberOf(found.Content)
-		}
+	if len(order) == len(all) && len(r.loaded.orders) < maxOrders {
 		r.loaded.orders[key.String()] = order
 	}
-	return sorted, nil
+	return inOrder(all, order), nil
+}
+
+// ranked is the number of a manifest among those that the templates printed, and its events where it is a hook.
+type ranked struct {
+	number int
+	events []string
+}
+
+func inOrder(all []manifest, order []ranked) []manifest {
+	sorted := make([]manifest, len(order))
+	for at, each := range order {
+		sorted[at] = all[each.number]
+		sorted[at].hook, sorted[at].document.events = each.events, each.events
+	}
+	return sorted
 }
 
 // maxOrders is how many orders of one chart are kept. Most releases of a chart print the same kinds in the same files.
 const maxOrders = 100
 
 // headText writes what Helm's sort looks at: the head of an object, and of its annotations the hook and those that are
-// no strings, which are an error. Names are looked at where there is a hook, or where they are none. The number comes back
-// from numberOf.
-func headText(number int, of document) (head string, isHook bool) {
-	text := of.json
-	if fields, ok := of.content().(map[string]any); ok {
-		head := keep(fields, "apiVersion", "kind", "metadata")
-		if metadata, ok := fields["metadata"].(map[string]any); ok {
-			kept := keep(metadata, "name", "annotations")
-			if annotations, ok := metadata["annotations"].(map[string]any); ok {
-				_, isHook = annotations[helmrelease.HookAnnotation]
-				kept["annotations"] = notStrings(annotations)
-			}
-			if _, isName := kept["name"].(string); isName && !isHook {
-				delete(kept, "name")
-			}
-			head["metadata"] = kept
-		}
-		text = encoded(head)
+// no strings, which are an error; and, as what the order is kept by, the same without names, which Helm only hands on. The
+// number comes back from numberOf.
+func headText(number int, of document) (head, kept string) {
+	write := func(text []byte) string { return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text))) }
+	fields, ok := of.content().(map[string]any)
+	if !ok {
+		head = write(of.json)
+		return head, head
 	}
-	return fmt.Sprintf("---\n# %d\n%s\n", number, escaped(string(text))), isHook
+	isHook := false
+	found := keep(fields, "apiVersion", "kind", "metadata")
+	metadata, ok := fields["metadata"].(map[string]any)
+	if !ok {
+		head = write(encoded(found))
+		return head, head
+	}
+	own := keep(metadata, "name", "annotations")
+	found["metadata"] = own
+	if annotations, ok := metadata["annotations"].(map[string]any); ok {
+		_, isHook = annotations[helmrelease.HookAnnotation]
+		own["annotations"] = notStrings(annotations)
+	}
+	if isHook {
+		head = write(encoded(found))
+	}
+	if _, isName := own["name"].(string); isName {
+		delete(own, "name")
+	}
+	if kept = write(encoded(found)); !isHook {
+		head = kept
+	}
+	return head, kept
 }
 
 func notStrings(annotations map[string]any) map[string]any {

@@ -50,8 +50,8 @@ def find_engine() -> Path:
 def find_reader() -> Path:
     """Find the reader next to the engine, which can do all that it does. Raises ToolError."""
     engine = find_engine()
-    beside = engine.with_name(READER)
-    return beside if beside.is_file() else engine
+    reader = engine.with_name(READER)
+    return reader if reader.is_file() else engine
 
 
 def validator_is_left_out() -> bool:

@@ -34,7 +34,7 @@ _PINNED: dict[object, dict[str, str]] = {
     validator_command: PINNED_VALIDATOR,
 }
 _START_SECONDS = 60
-_MAX_SENT = 32  # requests sent ahead, so that the process never waits
+_MAX_SENT = 64  # requests sent ahead, so that the process never waits
 
 
 class Worker:

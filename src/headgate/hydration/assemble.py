@@ -82,10 +82,11 @@ def assemble(plan: Planned, result: Result, configuration: Configuration) -> Hyd
     written = placed.manifests
     if writes_flux_objects(settings, plan.environment):
         written = with_data_kept(written)
+    files = to_files(written, namespace)
     return Hydrated(
         planned=plan.without_values,
-        manifests=PackedManifests(written),
-        files=to_files(written, namespace),
+        manifests=PackedManifests(written, sum(map(len, files.values()))),
+        files=files,
         used_images=frozenset(used_images),
         warnings=(*plan.warnings, *result.warnings, *map(Notice, placed.warnings)),
     )

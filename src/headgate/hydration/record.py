@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from headgate.errors import ConfigError, Location
 from headgate.records import frozen_record
@@ -36,6 +36,20 @@ class OutputRecord:
 
 def read_record(tree: Tree, folder: str) -> OutputRecord:
     """Read the record of an output folder; an empty record before the first hydration."""
+    known = _read.setdefault(tree, {})
+    if folder not in known:
+        if len(known) == _MAX_KNOWN:
+            known.clear()
+        known[folder] = _record(tree, folder)
+    return known[folder]
+
+
+_MAX_KNOWN = 4096
+_read: WeakKeyDictionary[Tree, dict[str, OutputRecord]] = WeakKeyDictionary()
+"""The records of trees: each is asked for several times."""
+
+
+def _record(tree: Tree, folder: str) -> OutputRecord:
     file = f"{folder}/{RECORD}"
     if file not in tree:
         return OutputRecord()
@@ -49,7 +63,6 @@ def read_record(tree: Tree, folder: str) -> OutputRecord:
         ) from None
 
 
-@lru_cache(maxsize=4096)  # each record is read several times
 def _parsed(text: bytes) -> OutputRecord:
     data = json.loads(text)
     return OutputRecord(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Blob
 
 
+_CHUNK = 1 << 20
+
+
 @frozen_record(kw_only=False)
 class DiskBlob:
     """A file of a working folder. ``known_oid`` is its object id if git knows that it did not change."""
@@ -33,8 +36,14 @@ class DiskBlob:
         """Return the content on disk; of a symlink its target."""
         if self.mode == SYMLINK:
             return os.fsencode(os.readlink(self.path))  # noqa: PTH115  thousands of them: Path is slow
-        with open(self.path, "rb") as file:  # noqa: PTH123
-            return file.read()
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            content = os.read(file, self.size + 1)
+            while len(content) != self.size and (more := os.read(file, _CHUNK)):  # it is no longer as it was listed
+                content += more
+        finally:
+            os.close(file)
+        return content
 
 
 def tree_of_any_folder(folder: Path) -> Tree:
