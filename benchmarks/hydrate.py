@@ -23,8 +23,7 @@ The ways of each case with an engine (`Engine`):
   hold as many objects as Headgate's output.
 
 *plain* is 100 apps with configs of their own. Inputs of different owners never share a process, so each app costs the
-start of one (20 ms of a processor), and the goal is what that leaves possible on two processors. *plain-shared* is
-the same from one template of the platform's.
+start of one (7 ms of a processor). *plain-shared* is the same from one template of the platform's.
 
 The case *podinfo* is a real chart, of a folder that --podinfo names; it is left out where there is none.
 
