@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from headgate.errors import GitError, RefusedError, TooLargeError
-from headgate.landing.push_queue import PushQueue
+from headgate.errors import ConflictError, GitError, RefusedError, TooLargeError
+from headgate.landing.publish import PreparedCommit, publish
+from headgate.landing.push_queue import TICKETS, PushQueue
+from headgate.landing.workspace import Workspace, until_landed
+from headgate.repository import remote
 from headgate.repository.commit import make_commit
 from headgate.repository.git import NO_COMMIT, tree_as_needed
 from headgate.repository.remote import ORIGIN, Clone, RefUpdate, clone, push
@@ -202,6 +206,52 @@ def test_a_clone_without_contents_takes_its_ticket_though_the_branch_moved(
     assert queue.wait(behind.base) == git(stage.remote, "rev-parse", "main")
     assert [git(stage.remote, "rev-parse", ticket.ref) for ticket in queue.delete_refs] == [behind.base]
     assert server.traffic.kinds["push: refs"] == 1
+
+
+def test_a_push_that_came_too_late_asks_the_remote_nothing_more(server: GitServer, behind: Clone) -> None:
+    commit = make_commit(behind.repository, behind.base, {"deploy/web.yaml": b"landed"}, "Land")
+    with pytest.raises(ConflictError, match="refs/heads/main moved in the meantime"):
+        push(behind.repository, ORIGIN, [RefUpdate("refs/heads/main", commit, behind.base)])
+    assert dict(server.traffic.kinds) == {"push: refs": 1}
+
+
+def test_a_lost_race_costs_a_ticket_a_look_and_a_fetch(stage: Stage, server: GitServer, behind: Clone) -> None:
+    late = Workspace(
+        repository=behind.repository, branch=behind.branch, base=behind.base, remote=ORIGIN, is_checkout=False
+    )
+    draft = PreparedCommit(None, {"deploy/web.yaml": b"landed"}, "Land")
+    until_landed(late, lambda newest: publish(newest, [draft]))
+    assert stage.log() == ["Land", "Somebody was faster", "Begin"]
+    # Refused, ticket, landed; and for the ticket git asks first what the remote has.
+    assert dict(server.traffic.kinds) == {"push: refs": 3, "push: data": 2, "fetch: refs": 3, "fetch: data": 3}
+
+
+def test_a_push_landed_whose_answers_were_lost_though_its_leases_are_old_by_then(
+    stage: Stage, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = f"{TICKETS}0000000000000-{'a' * 16}"
+    git(stage.remote, "update-ref", ticket, "main")
+    with clone(f"{server.url}/manifests.git") as cloned:
+        commit = make_commit(cloned.repository, cloned.base, {"deploy/web.yaml": b"landed"}, "Land")
+        for name in ("_push", "_list_refs"):
+            monkeypatch.setattr(remote, name, losing_the_first_answer(getattr(remote, name)))
+        updates = [RefUpdate("refs/heads/main", commit, cloned.base), RefUpdate(ticket, NO_COMMIT, cloned.base)]
+        push(cloned.repository, ORIGIN, updates)
+    assert git(stage.remote, "rev-parse", "main") == commit
+    assert git(stage.remote, "for-each-ref", TICKETS) == ""
+
+
+def losing_the_first_answer(action: Callable[..., object]) -> Callable[..., object]:
+    """Return the action, which fails the first time after it was carried out."""
+    calls = count()
+
+    def carried_out(*args: object, **given: object) -> object:
+        result = action(*args, **given)
+        if next(calls) == 0:
+            raise GitError("the remote end hung up")
+        return result
+
+    return carried_out
 
 
 def test_a_review_branch_is_pushed_from_a_clone_without_contents_though_the_branch_moved(

@@ -105,7 +105,7 @@ class PushQueue:
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
                 self._skipped = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
                 return head
-            time.sleep(self._interval(position))
+            time.sleep(self._interval(position, time.monotonic() - quiet_since))
 
     def _measure_pace(self, landed: int, seconds: float) -> None:
         if landed > 0:
@@ -118,9 +118,13 @@ class PushQueue:
         """
         return min(max(_PATIENCE, 6 * self._effort, 6 * self._pace) * (1 + (position - 1) / 2), _LONGEST_PATIENCE)
 
-    def _interval(self, position: int) -> float:
-        """Return the seconds until the next look at the queue: short at its front, long at its back."""
-        return min(max(self._pace * (position - 0.8), 0.1), 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+    def _interval(self, position: int, quiet: float) -> float:
+        """Return the seconds until the next look at the queue, which last moved ``quiet`` seconds ago.
+
+        Short at its front, where the first look comes when half of a landing's time is over, and long at its back.
+        """
+        seconds = max(self._pace * (position - 0.8), self._pace * position / 2 - quiet, 0.1)
+        return min(seconds, 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
-from itertools import chain, repeat
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,22 +49,33 @@ def push(
 
     Raises ConflictError when the remote's refs say that one moved, GitError when every try fails.
     """
-    # Of refs that moved, git cannot tell what they contain, and would send all that a commit holds: contents which a
-    # partial clone lacks. The negotiation costs a request more, so that a push that finds nothing moved goes without.
-    negotiates = chain([may_be_behind], repeat(object=True))
-    persistently(lambda: _push_or_compare(repository, remote, updates, options, negotiate=next(negotiates)))
+    tries = count(1)
+    persistently(
+        lambda: _push_or_compare(repository, remote, updates, options, tried=next(tries), may_be_behind=may_be_behind)
+    )
 
 
 def _push_or_compare(
-    repository: Repository, remote: str, updates: Sequence[RefUpdate], options: Sequence[str], *, negotiate: bool
+    repository: Repository,
+    remote: str,
+    updates: Sequence[RefUpdate],
+    options: Sequence[str],
+    *,
+    tried: int,
+    may_be_behind: bool,
 ) -> None:
+    # Of refs that moved, git cannot tell what they contain, and would send all that a commit holds: contents which a
+    # partial clone lacks. The negotiation costs a request more, so that a push that finds nothing moved goes without.
+    negotiate = may_be_behind or tried > 1
     try:
         _push(repository, remote, updates, options, negotiate=negotiate)
     except GitError as error:
-        refs = _list_refs(repository, remote, *(update.ref for update in updates))
-        if all(refs.get(update.ref, NO_COMMIT) == update.new for update in updates):
+        # Git saw a ref elsewhere before it sent anything; only after an earlier try may it have been moved by that one.
+        stale = _stale(updates, error) if tried == 1 else []
+        refs = {} if stale else _list_refs(repository, remote, *(update.ref for update in updates))
+        if refs and all(refs.get(update.ref, NO_COMMIT) == update.new for update in updates):
             return  # the push landed, only its answer was lost
-        moved = [update.ref for update in updates if refs.get(update.ref, NO_COMMIT) != update.old]
+        moved = stale or [update.ref for update in updates if refs.get(update.ref, NO_COMMIT) != update.old]
         if moved:
             raise ConflictError(
                 f"{', '.join(moved)} moved in the meantime",
@@ -77,6 +88,15 @@ def _push_or_compare(
             hint = f"delete the branch or tag whose name is '{twin[1]}' in full: git takes it for another one"
             raise GitError(error.what, hint=hint) from None
         raise
+
+
+_STALE = re.compile(r"! \[rejected\] +\S+ -> (\S+) \(stale info\)")
+
+
+def _stale(updates: Sequence[RefUpdate], error: GitError) -> list[str]:
+    """Return the refs that git found elsewhere than their leases say, as far as its message names them."""
+    names = set(_STALE.findall(error.what))
+    return [update.ref for update in updates if {update.ref, update.ref.removeprefix("refs/heads/")} & names]
 
 
 # Refs are paths, so that a and a/b cannot both be there; and a branch can be called refs/heads/main.
@@ -143,6 +163,10 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
             yield Clone(repository=repository, url=address, branch=name, base=base)
 
 
+# Nothing in it outlives the run: it needs no waiting for the disk, and no process that takes packs apart.
+_SHORT_LIVED = ("core.fsync=none", "fastimport.unpackLimit=1")
+
+
 def address_hint(url: str) -> str:
     """Return what to do where a remote does not answer."""
     return f"check the address: 'git ls-remote {mask(url)}' asks it"
@@ -151,6 +175,7 @@ def address_hint(url: str) -> str:
 def _clone(url: str, folder: Path, branch: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # leftovers of an earlier try
     args = ["clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", "--single-branch", "--no-tags"]
+    args += [f"--config={setting}" for setting in _SHORT_LIVED]
     chosen = [f"--branch={branch}"] if branch else []
     try:
         git([*args, *chosen, "--no-local", "--template=", "--end-of-options", url, str(folder)])
