@@ -65,7 +65,7 @@ def run(request: SiteOptions, environ: Mapping[str, str] = os.environ) -> int:
     with open_for_reading(request.manifests) as workspace:
         if not request.overview:
             prefetch(workspace.tree)
-        prefetch(read_by_status(workspace.tree))
+        prefetch(read_by_status(workspace.files))
         configuration = config.load(workspace.tree)
         gitlab = connect_by_variable(configuration.settings.gitlab, request.token_variable, environ)
         status = whole_status(workspace, configuration, gitlab, environ, terminal)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.configuration import Configuration
+    from headgate.flux.verdict import Health
     from headgate.gitlab.api import GitLab
     from headgate.landing.workspace import Workspace
 
@@ -51,7 +52,7 @@ def run(request: StatusOptions, environ: Mapping[str, str] = os.environ) -> int:
     terminal = Terminal(sys.stdout, quiet=request.json)
     pool.start_ahead()  # while git works
     with open_for_reading(request.manifests) as workspace:
-        prefetch(read_by_status(workspace.tree))
+        prefetch(read_by_status(workspace.files))
         configuration = config.load(workspace.tree)
         gitlab = connect_by_variable(configuration.settings.gitlab, TOKEN, environ)
         whole = whole_status(workspace, configuration, gitlab, environ, terminal, request.app)
@@ -80,13 +81,20 @@ def whole_status(
         AppStatus(app=outcome.app, environment=outcome.environment, release=None, state="failed", error=outcome.error)
         for outcome in broken(configuration, apps)
     ]
-    with_health = [replace(found, health=health.get((found.app, found.environment))) for found in status.apps]
+    with_health = [_with_health(found, health.get((found.app, found.environment))) for found in status.apps]
     counted = with_approvals(with_health, configuration, gitlab, workspace.branch)
     return Status((*counted, *unusable), status.notes)
 
 
+def _with_health(found: AppStatus, health: Health | None) -> AppStatus:
+    return found if health is None else replace(found, health=health)
+
+
 def read_by_status(tree: Tree) -> Tree:
-    """Return the files that are needed as long as all is current: inputs, and the records of the last hydrations."""
+    """Return the files that are needed as long as all is current: inputs, and the records of the last hydrations.
+
+    All files are listed. Before any is looked up by itself, that is one question in place of thousands.
+    """
     records = [path for path in tree.paths() if path.endswith(f"/{RECORD}") or path in (SETTINGS, LOCK)]
     inputs = [path for folder in INPUTS for path in tree.paths(folder)]
     return Tree({path: tree.blob(path) for path in (*records, *inputs)})

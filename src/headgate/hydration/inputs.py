@@ -33,29 +33,31 @@ class Fingerprints:
     def __init__(self, tree: Tree, configuration: Configuration, version_of: Callable[[str], str]) -> None:
         """Compute them for a tree and its configuration."""
         self._tree, self._configuration, self._version_of = tree, configuration, version_of
-        self._settings: dict[str, str] = {}
+        self._shared: dict[str, tuple[str, ...]] = {}
 
     def of(self, record: AppRecord, environment: str, source: Source, engine: str) -> str:
         """Return the fingerprint of an app here that ``engine`` renders from ``source``."""
-        here, folder = f"{ENVIRONMENTS}/{environment}", record.folder
-        names = [f"{here}/values.yaml", f"{here}/overrides.yaml", f"{folder}/app.yaml", f"{folder}/values.yaml"]
-        names += [f"{folder}/values.{environment}.yaml"]
+        folder, (settings, *shared) = record.folder, self._of_all(environment)
+        names = (f"{folder}/app.yaml", f"{folder}/values.yaml", f"{folder}/values.{environment}.yaml")
         facts = [
             *(__version__, str(OUTPUT_FORMAT), engine, self._version_of(engine), folder, environment),
             *(source.id, source.label, self._tree.oid(release_file(record, environment))),
             self._tree.folder(config_folder(record, environment)).id,
+            *shared,
             *(self._tree.oid(name) for name in names),
-            self._settings_of(environment),
+            settings,
         ]
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
-    def _settings_of(self, environment: str) -> str:
-        if environment not in self._settings:
+    def _of_all(self, environment: str) -> tuple[str, ...]:
+        """Return what is the same for all apps of an environment: its settings, and the ids of its values."""
+        if environment not in self._shared:
             settings, here = self._configuration.settings, self._configuration.environment(environment)
             facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]
             facts += ["flux"] if writes_flux_objects(settings, environment) else []
-            self._settings[environment] = json.dumps(facts, sort_keys=True)
-        return self._settings[environment]
+            values = (f"{ENVIRONMENTS}/{environment}/{name}.yaml" for name in ("values", "overrides"))
+            self._shared[environment] = (json.dumps(facts, sort_keys=True), *map(self._tree.oid, values))
+        return self._shared[environment]
 
 
 def inputs_id(

@@ -116,11 +116,14 @@ _NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
 def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
     """Return the YAML files in an output folder that Headgate did not write but Flux applies."""
     ours, paths = {*record.files, RECORD}, tree.paths(folder)
+    skip = len(folder) + 1
+    if all(path[skip:] in ours for path in paths):
+        return []
     below = [path.rpartition("/")[0] for path in paths if path.endswith(f"/{RECORD}")]
     nested = tuple(f"{other}/" for other in below if other != folder)
     foreign = []
     for path in paths:
-        name = path.removeprefix(f"{folder}/")
+        name = path[skip:]
         is_yaml = name.endswith((".yaml", ".yml")) and name.rpartition("/")[2] not in _NAMES_OF_KUSTOMIZE
         if is_yaml and name not in ours and not path.startswith(nested):
             foreign.append(path)

@@ -162,6 +162,8 @@ class Tree:
     def load(self, names: Iterable[str]) -> None:
         """Load the contents of files at these paths and of all below these folders, in one batch."""
         fresh = [name for name in names if name not in self._loaded]
+        if not fresh:
+            return
         self._loaded.update(fresh)
         read_ahead(self._at_or_below(fresh))
 

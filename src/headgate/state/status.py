@@ -15,9 +15,10 @@ from headgate.releases.deepen import RECENT_DEPTHS, deepening
 from headgate.releases.last_change import last_changes
 from headgate.releases.pending import NOTHING_PENDING, held_release
 from headgate.releases.pending_files import read_pending, read_records_ahead
-from headgate.releases.release import NOTHING, known_parts, read_released, release_file
+from headgate.releases.release import CONFIG, NOTHING, known_parts, read_released, release_file
 from headgate.releases.unapproved import read_unapproved
 from headgate.releases.windows import closed
+from headgate.repository.tree import prefetch
 from headgate.state.proposals import open_proposals
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.flux.verdict import Health
     from headgate.hydration.hydrate import Target
     from headgate.hydration.outcome import Outcome
+    from headgate.hydration.record import OutputRecord
     from headgate.landing.workspace import Workspace
     from headgate.model import FreezeRecord, PinRecord, Release, UnapprovedMerge
     from headgate.releases.pending import Group, Pending
@@ -97,7 +99,9 @@ def read_status(
     outcomes = _outcomes(tree, configuration, targets, progress, notes)
     landed = find_last_changes(workspace, {_owner(target) for target in targets if release_file(*target) in tree})
     proposed = _proposals(workspace, configuration, tree, notes)
-    read_records_ahead(tree, [record.release_folder(environment) for record, environment in targets])
+    folders = [record.release_folder(environment) for record, environment in targets]
+    read_records_ahead(tree, folders)
+    prefetch(tree, [f"{folder}/{CONFIG}" for folder in folders])
     apps = [
         _app_status(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
         for target in targets
@@ -165,6 +169,7 @@ def _app_status(
     freeze = configuration.frozen.get(environment)
     held = freeze is not None or (release is not None and release.pin is not None)
     folder = configuration.output_folder(record.name, environment)
+    written = _written(tree, folder)
     return AppStatus(
         app=record.name,
         environment=environment,
@@ -177,10 +182,10 @@ def _app_status(
         failed=pending.failed,
         closed=closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
         proposed=proposed,
-        edited=is_edited(tree, folder),
-        foreign=_foreign(tree, folder),
+        edited=written is None or _differs(tree, folder, written),
+        foreign=tuple(output.foreign_files(tree, folder, written)) if written is not None else (),
         waits_for=outcome.waits_for if outcome else (),
-        flags=output.flags_of(tree, folder),
+        flags=written.flags if written is not None else (),
         unapproved=tuple(merge for merge in _unapproved(tree, environment) if merge.app in (None, record.name)),
         error=problem or (outcome.error if outcome else None),
     )
@@ -212,17 +217,19 @@ def _unapproved(tree: Tree, environment: str) -> tuple[UnapprovedMerge, ...]:
         return ()
 
 
-def _foreign(tree: Tree, folder: str) -> tuple[str, ...]:
-    try:
-        return tuple(output.foreign_files(tree, folder, read_record(tree, folder)))
-    except HeadgateError:
-        return ()
-
-
 def is_edited(tree: Tree, folder: str) -> bool:
     """Whether the final YAML differs from what hydration wrote, or its record is unreadable."""
+    record = _written(tree, folder)
+    return record is None or _differs(tree, folder, record)
+
+
+def _written(tree: Tree, folder: str) -> OutputRecord | None:
+    """Return the record of what hydration wrote into a folder; None where it is unreadable."""
     try:
-        record = read_record(tree, folder)
+        return read_record(tree, folder)
     except HeadgateError:
-        return True
+        return None
+
+
+def _differs(tree: Tree, folder: str, record: OutputRecord) -> bool:
     return record.output != "" and record.output != output.output_id(tree, folder, record.files)

@@ -47,22 +47,29 @@ def _mapping(lines: list[str]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     stack = [root]
     for line in lines:
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise _NotPlainError
-        pad, key, plain, number, quoted = match.groups()
-        depth = len(pad) // 2
+        depth, key, value = _parts(line)
         if depth < len(stack) - 1 and stack[-1]:
             del stack[depth + 1 :]
-        if depth != len(stack) - 1 or key in stack[-1] or key.lower() in _NOT_TEXT:
+        if depth != len(stack) - 1 or key in stack[-1]:
             raise _NotPlainError  # indented too far, below a key without a value (null), or a duplicate key
-        if plain is not None and plain.lower() in _NOT_TEXT:
-            raise _NotPlainError
-        text = plain if plain is not None else quoted
-        value: Any = text if text is not None else int(number) if number is not None else {}
-        stack[-1][key] = value
-        if value == {}:
-            stack.append(value)
+        if value is None:
+            stack.append({})
+            stack[-2][key] = stack[-1]
+        else:
+            stack[-1][key] = value
     if not stack[-1]:
         raise _NotPlainError
     return root
+
+
+@lru_cache(maxsize=8192)  # most lines are in every record: 'images:', 'ref: refs/heads/main'
+def _parts(line: str) -> tuple[int, str, str | int | None]:
+    """Return the depth, the key and the value of a line; None where a mapping follows."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise _NotPlainError
+    pad, key, plain, number, quoted = match.groups()
+    if key.lower() in _NOT_TEXT or (plain is not None and plain.lower() in _NOT_TEXT):
+        raise _NotPlainError
+    text = plain if plain is not None else quoted
+    return len(pad) // 2, key, text if text is not None else int(number) if number is not None else None
