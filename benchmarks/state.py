@@ -3,26 +3,31 @@
     python benchmarks/state.py [--other PYTHON] [--only deliver,at-once,status,refresh] [--rounds 3] [--latency 20]
 
 ``--other`` is the interpreter of another installation of Headgate: then each way is measured with both, in turn, and
-the ratio is the median of the ratios within the rounds. Each has repositories of its own, which it made itself.
+the ratio is the median of the ratios within the rounds. Each has repositories of its own, which it made itself, and
+has run once before, since the first processes of a version that is new compile it.
 
 - *deliver*: one hand-off to 1 of 1,000 apps in one environment, from the start of the process to its end, from an
   address behind a server that waits ``--latency`` milliseconds before each request.
 - *at-once*: 50 of 50 apps started at the same moment; *one by one*: the same, each when the one before has ended.
-- *status*: of 1,000 apps in 3 environments.
+- *status*: of 1,000 apps in 3 environments, in a repository that is packed, as a clone is.
 - *refresh*: 100 proposals on a default branch that moved; and what of it is neither git nor hydrating, which is taken
   from ``headgate hydrate --all --check`` of the same 100.
+
+Beside the seconds by the clock stand those of all processors, of the server too, which tell more on a busy machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,7 +43,7 @@ from benchmarks.measure import GitClock, prepare_bytecode
 from support.githttp import allow_partial, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 GOALS = {
     "deliver": "0.8 of the other's time",
@@ -50,7 +55,9 @@ GOALS = {
 
 @dataclass
 class Installation:
-    """An installation of Headgate, and what it was measured to take: seconds, for each way and round."""
+    """An installation of Headgate, and what it was measured to take, for each way and round: seconds by the clock,
+    and of all processors.
+    """
 
     name: str
     python: str
@@ -59,6 +66,7 @@ class Installation:
     def __post_init__(self) -> None:
         """Begin with nothing."""
         self.seconds: dict[str, list[float]] = {}
+        self.worked: dict[str, list[float]] = {}
         self.folder.mkdir()
         self.clock = GitClock(self.folder / "git")
 
@@ -77,6 +85,24 @@ class Installation:
             raise SystemExit(f"{self.name}: headgate {' '.join(args)} failed:\n{done.stdout}{done.stderr}")
         return time.perf_counter() - begin
 
+    @contextmanager
+    def timed(self, way: str) -> Iterator[None]:
+        """Keep what the block takes, in this process's children."""
+        begin, worked = time.perf_counter(), _worked()
+        yield
+        self.note(way, time.perf_counter() - begin)
+        self.worked.setdefault(way, []).append(_worked() - worked)
+
+    def warm_up(self) -> None:
+        """Run what is measured once, on one app."""
+        source = self.folder / "one"
+        repositories.not_yet_released(source, 1)
+        served = self.folder / "served-one"
+        served.mkdir()
+        image = f"registry.example.com/acme/app-000:1@sha256:{1:064d}"
+        self.deliver(bare(source, served).as_uri(), source, "acme/app-000", image)
+        self.run("status", "--manifests", str(source))
+
     def note(self, way: str, seconds: float) -> None:
         """Keep what a way took."""
         self.seconds.setdefault(way, []).append(seconds)
@@ -88,6 +114,12 @@ class Installation:
         ).stdout.strip()
         named = ["--manifests", to, "--project", project, "--source", str(source), "--commit", commit]
         return self.run("deliver", *named, *(word for image in images for word in ("--image", image)))
+
+
+def _worked() -> float:
+    """Return the processor seconds of all children that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def bare(source: Path, served: Path) -> Path:
@@ -109,7 +141,8 @@ def measure_deliver(installation: Installation, latency: float) -> None:
     bare(source, served)
     with serve(served, latency=latency / 1000) as server:
         image = f"registry.example.com/acme/app-500:1@sha256:{1:064d}"
-        installation.note("deliver", installation.deliver(f"{server.url}/manifests.git", source, "acme/app-500", image))
+        with installation.timed("deliver"):
+            installation.deliver(f"{server.url}/manifests.git", source, "acme/app-500", image)
 
 
 def measure_at_once(installation: Installation, latency: float, count: int = 50) -> None:
@@ -127,10 +160,8 @@ def measure_at_once(installation: Installation, latency: float, count: int = 50)
                 image = f"registry.example.com/acme/{name}:1@sha256:{1:064d}"
                 installation.deliver(f"{url}/manifests.git", source, f"acme/{name}", image)
 
-            begin = time.perf_counter()
-            with ThreadPoolExecutor(together) as pool:
+            with installation.timed(way), ThreadPoolExecutor(together) as pool:
                 list(pool.map(hand_off, repositories.app_names(count)))
-            installation.note(way, time.perf_counter() - begin)
         log = subprocess.run(["git", "log", "--oneline", "main"], cwd=remote, check=True, stdout=-1).stdout
         if len(log.splitlines()) != count + 1:
             raise SystemExit("a hand-off was lost")
@@ -142,7 +173,9 @@ def measure_status(installation: Installation, _latency: float) -> None:
     if not source.exists():
         repositories.plain_shared(source, 1000)
         installation.run("hydrate", "--commit", cwd=source)
-    installation.note("status", installation.run("status", "--manifests", str(source)))
+        subprocess.run(["git", "gc", "--quiet"], cwd=source, check=True)
+    with installation.timed("status"):
+        installation.run("status", "--manifests", str(source))
 
 
 def measure_refresh(installation: Installation, _latency: float) -> None:
@@ -202,6 +235,8 @@ def main() -> None:
         prepare_bytecode(Path(folder) / "bytecode")
         pythons = {"this": sys.executable} | ({"other": options.other} if options.other else {})
         both = [Installation(name, python, Path(folder) / name) for name, python in pythons.items()]
+        for installation in both:
+            installation.warm_up()
         for number in range(options.rounds):
             for way in options.only.split(","):
                 for installation in both if number % 2 == 0 else reversed(both):
@@ -215,6 +250,13 @@ def main() -> None:
             ratio = median(a / b for a, b in zip(seconds, others, strict=True))
             text += f"   other {median(others):8.2f} s   ratio {ratio:5.2f}"
         print(f"{text}   goal: {GOALS[way]}" if way in GOALS else text)
+        if way in both[0].worked:
+            worked = [installation.worked[way] for installation in both]
+            text = f"  {'  processors':16} {median(worked[0]):8.2f} s"
+            if len(both) > 1:
+                ratio = median(a / b for a, b in zip(*worked, strict=True))
+                text += f"   other {median(worked[1]):8.2f} s   ratio {ratio:5.2f}"
+            print(text)
 
 
 if __name__ == "__main__":
