@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from headgate.releases.history import landed_at, read_history
 from headgate.releases.last_change import last_changes
 from headgate.report.table import age
 from headgate.repository import git as hgit
+from headgate.repository.catfile import CatFile
 from support.cli import headgate
 from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
 
@@ -60,6 +62,30 @@ def test_all_is_well(fleet: ManifestRepository) -> None:
     assert one["state"] == "current"
     assert one["landed"]["commit"] == git(fleet.path, "rev-parse", "HEAD")
     assert one["release"]["images"]["web"]["tag"] == "1.0"
+
+
+def test_git_is_asked_as_often_about_many_apps_as_about_few(
+    fleet: ManifestRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(objects: CatFile, command: str, names: Sequence[str], query: Any = CatFile._query) -> Any:
+        asked.extend([command] if names else [])
+        return query(objects, command, names)
+
+    monkeypatch.setattr(CatFile, "_query", counted)
+    status(fleet.path)
+    few = len(asked)
+    assert few == 5, asked
+    for name in ("a", "b", "c", "d"):
+        fleet.app(name, APP)
+        for environment in ("dev", "production"):
+            fleet.release(name, environment, images=IMAGES, config={"values.yaml": f"of: {name}\n"})
+    assert fleet.hydrate().code == 0
+    fleet.commit("Add some")
+    asked.clear()
+    assert len(status(fleet.path)) == 12
+    assert len(asked) == few
 
 
 def test_one_app(fleet: ManifestRepository) -> None:
