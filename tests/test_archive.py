@@ -73,6 +73,7 @@ def test_what_unpacks_to_much_more_is_refused_without_being_kept() -> None:
         unpack(gzip.compress(bytes(200 * MEBI), compresslevel=1), PLACE)
 
 
+@pytest.mark.long
 def test_a_header_that_is_large_itself_is_refused() -> None:
     header = member("redis/a")
     header.pax_headers = {"comment": "x" * (100 * MEBI)}

@@ -243,6 +243,7 @@ def test_chart_archive_that_leaves_its_folder(manifests: ManifestRepository) -> 
     )
 
 
+@pytest.mark.long
 def test_chart_archive_bomb(manifests: ManifestRepository) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -296,6 +297,7 @@ def test_chart_that_prints_without_end(manifests: ManifestRepository) -> None:
     refused(manifests, TooLargeError, "more than 67108864 bytes of YAML are read or rendered")
 
 
+@pytest.mark.long
 def test_jinja_that_loops(manifests: ManifestRepository) -> None:
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     own_config(manifests, {"web.yaml.j2": loop})

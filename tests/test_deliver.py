@@ -120,6 +120,7 @@ def test_a_newer_version_replaces_the_proposal(stage: Stage) -> None:
     assert OTHER_DIGEST in stage.show("headgate/production/web", "deploy/production/web/deployment.apps-web.yaml")
 
 
+@pytest.mark.long
 def test_a_proposal_with_somebody_elses_commits_is_left_alone(stage: Stage) -> None:
     assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
     checkout = stage.manifests.path
@@ -355,6 +356,7 @@ def test_files_that_were_only_saved_again_are_no_changes(stage: Stage) -> None:
     assert "replicas: 3" in (checkout / "deploy/dev/web/deployment.apps-web.yaml").read_text()
 
 
+@pytest.mark.long
 def test_nothing_lands_where_the_remote_refuses(stage: Stage) -> None:
     hook = stage.remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)

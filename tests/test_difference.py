@@ -49,6 +49,7 @@ def change(folder: Path, chance: random.Random) -> None:
             path.chmod(chance.choice((0o644, 0o755)))
 
 
+@pytest.mark.long
 def test_any_two_commits_differ_as_git_says(folder: Path) -> None:
     chance = random.Random(1)
     commits = []

@@ -77,6 +77,7 @@ def test_handed_off_again_it_changes_nothing(repository: Repository) -> None:
     assert "neither is an ancestor of the other" in again.out
 
 
+@pytest.mark.long
 def test_a_person_delivers_it_and_what_is_older_than_it_stays_out(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
     assert repository.person("deliver-held").code == 0
@@ -180,6 +181,7 @@ def test_beside_a_version_that_failed_it_is_held_too(repository: Repository) -> 
     assert repository.running() == 2
 
 
+@pytest.mark.long
 def test_a_rebuild_that_a_person_discarded_stays_so_and_what_runs_of_its_commit_is_no_such_version(
     repository: Repository,
 ) -> None:

@@ -22,6 +22,7 @@ def test_an_environment_follows_by_itself(tmp_path: Path, manifests: ManifestRep
     assert line.stage.log() == commits
 
 
+@pytest.mark.long
 def test_a_time_must_have_passed(
     tmp_path: Path, manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_time_must_have_passed(
     assert line.running("production") == "2"
 
 
+@pytest.mark.long
 def test_a_later_run_completes_a_promotion(tmp_path: Path, manifests: ManifestRepository) -> None:
     line = make_line(tmp_path, manifests)
     line.deliver(1)

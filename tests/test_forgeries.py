@@ -45,6 +45,7 @@ def test_true_hand_off_is_taken(trust: Trust) -> None:
     )
 
 
+@pytest.mark.long
 def test_commits_of_a_pipeline_are_signed_where_it_has_a_key(trust: Trust, tmp_path: Path) -> None:
     key = make_key(tmp_path / "key")
     trust.signing_key = str(key)

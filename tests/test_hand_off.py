@@ -106,6 +106,7 @@ def test_what_fails_there_fails_here(gitlab: Answers, state: str) -> None:
     assert f"{gitlab.url}/acme/manifests/-/pipelines/55" in error.hint
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [403, 404])
 def test_where_it_may_not_look_it_waits_while_its_token_is_good(
     gitlab: Answers, capsys: pytest.CaptureFixture[str], status: int

@@ -274,6 +274,7 @@ def test_a_later_commit_that_leaves_the_folder_equal_counts(place: Place) -> Non
     assert place.wait().code == 0
 
 
+@pytest.mark.long
 def test_a_success_of_other_yaml_does_not_count(place: Place) -> None:
     place.post("ReconciliationSucceeded")
     changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")

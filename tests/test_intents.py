@@ -360,6 +360,7 @@ def test_remove_from_one_environment_keeps_the_others(line: Line) -> None:
     assert "there is no environment 'dev' of web" in line.run("remove", "web", "--environment", "dev", code=38).err
 
 
+@pytest.mark.long
 def test_a_reviewed_environment_is_removed_by_a_proposal(reviewed: Line) -> None:
     line = reviewed
     line.deliver(1)
@@ -396,6 +397,7 @@ def test_a_rename_is_a_removal_and_an_addition(line: Line) -> None:
     assert "shop in dev: 2 added" in ran.out
 
 
+@pytest.mark.long
 def test_rehydrate_touches_exactly_what_changed(line: Line) -> None:
     line.deliver(1)
     line.change(
@@ -471,6 +473,7 @@ def test_a_hand_off_keeps_the_parts_that_are_proposed(tmp_path: Path, manifests:
     assert f"{IMAGE}-api:2@" in text
 
 
+@pytest.mark.long
 def test_a_refresh_keeps_what_still_fits(reviewed: Line) -> None:
     reviewed.deliver(1)
     reviewed.promote()

@@ -47,6 +47,7 @@ def committed(repository: Repository, paths: set[str]) -> str:
     return head(repository, "refs/heads/main")
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(files=FILES, changed=st.dictionaries(PATHS, st.sampled_from([b"new", None]), max_size=3), names=st.lists(PATHS))
 def test_they_are_those_of_a_whole_listing(

@@ -121,6 +121,7 @@ def test_json_names_the_mirror_s_commit(mirrored: Stage) -> None:
     assert told["error"] is None
 
 
+@pytest.mark.long
 def test_an_app_that_is_removed_leaves_its_mirror(mirrored: Stage) -> None:
     assert mirrored.deliver().code == 0
     git(mirrored.manifests.path, "pull", "--quiet")

@@ -61,6 +61,7 @@ def test_later_tickets_and_odd_names_are_left_alone(stage: Stage, behind: Path) 
     assert sorted(tickets(stage)) == [LATER, ODD]
 
 
+@pytest.mark.long
 def test_where_tickets_are_refused_it_lands_all_the_same(stage: Stage, behind: Path) -> None:
     hook = stage.remote / "hooks/update"
     hook.parent.mkdir(exist_ok=True)
@@ -72,6 +73,7 @@ def test_where_tickets_are_refused_it_lands_all_the_same(stage: Stage, behind: P
     assert tickets(stage) == []
 
 
+@pytest.mark.long
 def test_a_run_that_fails_leaves_no_ticket(stage: Stage, behind: Path) -> None:
     hook = stage.remote / "hooks/update"
     hook.parent.mkdir(exist_ok=True)

@@ -99,6 +99,7 @@ class TestTries:
             resolve(reference(there.host), access())
         assert len(there.asked) == LIMITS.tries
 
+    @pytest.mark.long
     def test_a_body_that_comes_by_drops_is_not_waited_for(self, site: Serve) -> None:
         there = site(lambda asked: Reply(200, b"" if asked.verb == "HEAD" else b"{" * 200, pause=0.1))
         start = time.monotonic()

@@ -142,6 +142,7 @@ def test_lost_connections_change_nothing(stage: Stage, every: int) -> None:
     assert len(stage.log()) == 5
 
 
+@pytest.mark.long
 def test_an_address_where_nothing_is_says_what_git_says(stage: Stage, server: GitServer) -> None:
     ran = stage.deliver(to=f"{server.url}/nothing.git")
     assert ran.code == GitError.code

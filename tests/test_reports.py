@@ -62,6 +62,7 @@ def test_a_commit_is_told_where_it_runs_and_waits_and_what_took_its_place(scene:
     assert len(scene.app.statuses) == 7  # two, two superseded and two, one deployed
 
 
+@pytest.mark.long
 def test_an_older_hand_off_is_told_that_it_came_too_late(scene: Scene) -> None:
     old = head(scene)
     scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})

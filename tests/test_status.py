@@ -197,6 +197,7 @@ def test_a_proposal_for_many_shows_at_each_and_what_landed_since_is_not_proposed
     assert lines(fleet.path, "web")[1].endswith("proposed: other YAML")
 
 
+@pytest.mark.long
 def test_a_remote_that_does_not_answer_is_said(fleet: ManifestRepository) -> None:
     git(fleet.path, "remote", "add", "origin", "/nowhere/at/all")
     found = lines(fleet.path)

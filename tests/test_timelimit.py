@@ -99,7 +99,9 @@ def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: p
             download.download(address, known, Location("Chart.yaml"), max_bytes=10**7)
 
 
-@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize(
+    "beginning", [pytest.param(name, marks=pytest.mark.long if at else ()) for at, name in enumerate(BEGINNINGS)]
+)
 def test_any_answer_ends_in_time(beginning: str) -> None:
     limits = RetryLimits(seconds=LIMIT, tries=1, max_wait=1)
     with slow_host(BEGINNINGS[beginning]) as host, open_http(limits) as http:
