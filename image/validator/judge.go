@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -171,6 +172,9 @@ func (c *court) said(one *judged) []finding {
 		return nil
 	}
 	found := append(notApplied(one), c.guarded(one)...)
+	slices.SortStableFunc(found, func(one, other finding) int { // the server walks maps, each time in another order
+		return cmp.Or(cmp.Compare(one.Field, other.Field), cmp.Compare(one.Rule, other.Rule), cmp.Compare(one.Message, other.Message))
+	})
 	if len(found) > maxFindings {
 		found = append(found[:maxFindings:maxFindings], finding{
 			Rule: ruleInvalid, Message: fmt.Sprintf("and %d more findings", len(found)-maxFindings),

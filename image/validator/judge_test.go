@@ -238,3 +238,18 @@ func TestServiceKeepsThePortOfItsHealthCheck(t *testing.T) {
 func nodePortYAML(port string) string {
 	return "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\nspec: {type: NodePort, ports: [{port: 80, nodePort: " + port + "}]}"
 }
+
+func TestFindingsComeInTheSameOrder(t *testing.T) {
+	text := strings.Replace(deploymentYAML, "name: web, namespace: shop", "name: web, namespace: shop, labels: {a b: c, d e: f, g: h i, k l: m, n o: p q}", 1)
+	text = strings.Replace(text, "spec:\n      containers", "spec:\n      nodeSelector: {x y: a, z w: b, q: r s}\n      containers", 1)
+	request := &judgeRequest{Objects: objectsOf(t, text)}
+	first := newJudge().verdict(request, nil).Findings
+	if len(first) != 9 {
+		t.Fatalf("%d findings: %v", len(first), first)
+	}
+	for range 50 {
+		if again := newJudge().verdict(request, nil).Findings; !slices.Equal(again, first) {
+			t.Fatalf("%v, then %v", first, again)
+		}
+	}
+}
