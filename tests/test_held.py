@@ -101,7 +101,8 @@ MANIFESTS = st.builds(
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(manifests=st.lists(MANIFESTS, max_size=4))
 def test_what_is_packed_is_unpacked_as_it_was(manifests: list[Manifest]) -> None:
-    packed = PackedManifests(manifests)
+    packed = PackedManifests(manifests, 0)
+    packed.pack()
     assert packed.unpack() == tuple(manifests)
     assert packed.names == tuple(manifest.without_data for manifest in manifests)
     assert [str(name) for name in packed.names] == [str(manifest) for manifest in manifests]
@@ -110,7 +111,9 @@ def test_what_is_packed_is_unpacked_as_it_was(manifests: list[Manifest]) -> None
 @pytest.mark.parametrize("value", ["\ud800", math.inf, -math.inf, 10**400])
 def test_what_only_some_json_can_hold_is_unpacked_as_it_was(value: object) -> None:
     manifest = Manifest(group="", kind="ConfigMap", namespace="", name="a", data={"data": value})
-    assert PackedManifests([manifest]).unpack() == (manifest,)
+    packed = PackedManifests([manifest], 0)
+    packed.pack()
+    assert packed.unpack() == (manifest,)
 
 
 def test_what_was_rendered_is_not_rendered_again_by_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:

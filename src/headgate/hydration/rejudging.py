@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from headgate.configuration import Configuration, Owner
-    from headgate.objects.manifest import Manifest
     from headgate.repository.tree import Tree
     from headgate.validation.weigh import Judgement
 
@@ -32,13 +31,13 @@ def judged_change(
     portions = [found[start : start + PORTION] for start in range(0, len(found), PORTION)]
     configuration.apps.load({app for app, _ in found})
     candidates: dict[Owner, Candidate] = {}
-    read: dict[Owner, list[Manifest]] = {}
     for portion in portions:
         read = read_files(new, {owner: files[owner] for owner in portion})
         for owner in portion:
+            texts = {path.rpartition("/")[2]: new.read(path) for path in files[owner]}
             candidates[owner] = Candidate(
-                manifests=PackedManifests(read[owner]),
-                files={path.rpartition("/")[2]: new.read(path) for path in files[owner]},
+                manifests=PackedManifests(read[owner], sum(map(len, texts.values()))),
+                files=texts,
                 kubernetes=configuration.environment(owner[1]).kubernetes or "",
                 budget=configuration.budget,
                 own_config=_has_own_config(configuration, owner[0]),
@@ -46,9 +45,7 @@ def judged_change(
     judge = Judge(JudgingContext(tree=old, configuration=configuration, rendered=candidates, today=today))
     judgements: dict[Owner, Judgement] = {}
     for portion in portions:
-        # Those of the last portion are still there as they were read.
-        objects = {owner: read.get(owner) or candidates[owner].manifests.unpack() for owner in portion}
-        judgements |= judge.judged(objects)
+        judgements |= judge.judged({owner: candidates[owner].manifests.unpack() for owner in portion})
     return judgements
 
 

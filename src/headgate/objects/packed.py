@@ -29,8 +29,8 @@ class PackedManifests:
     What is known from JSON is equal after it was JSON again.
     """
 
-    def __init__(self, manifests: Sequence[Manifest], size: int = MAX_UNPACKED + 1) -> None:
-        """Keep the objects, whose final YAML has so many bytes; by default they are packed at once."""
+    def __init__(self, manifests: Sequence[Manifest], size: int) -> None:
+        """Keep the objects, whose final YAML has so many bytes."""
         self._whole: tuple[Manifest, ...] | None = tuple(manifests)
         self._words: tuple[tuple[str, ...], ...] = ()
         self._rest = b""
