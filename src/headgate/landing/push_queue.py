@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TICKETS = "refs/headgate/queue/"
 _NAME = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
 
-_FIRST_PACE = 0.5
+_FIRST_PACE = 0.4
 _PATIENCE = 15.0
 _TICKETS_TRIED = 3
 _LONGEST_PATIENCE = 120.0
@@ -121,10 +121,11 @@ class PushQueue:
     def _interval(self, position: int, quiet: float) -> float:
         """Return the seconds until the next look at the queue, which last moved ``quiet`` seconds ago.
 
-        Short at its front, where the first look comes when half of a landing's time is over, and long at its back.
+        Short at its front, where the first look comes when half of a landing's time is over, and long at its back, but
+        never as long as our turn is away: whoever oversleeps holds up all behind.
         """
-        seconds = max(self._pace * (position - 0.8), self._pace * position / 2 - quiet, 0.1)
-        return min(seconds, 15) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+        seconds = max(self._pace * (position - 1), self._pace * position / 2 - quiet, 0.05)
+        return min(seconds, 15) * random.uniform(0.6, 0.9)  # noqa: S311  no secret
 
 
 @contextmanager
