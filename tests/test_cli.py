@@ -40,12 +40,24 @@ def web(manifests: ManifestRepository) -> ManifestRepository:
     return manifests.app("web", "template: web\nenvironments: [dev]\n").commit("Begin")
 
 
-def test_version_answers_before_anything_is_loaded(headgate_program: list[str]) -> None:
-    trace = [sys.executable, "-X", "importtime", *headgate_program[1:], "--version"]
+def loaded_by(program: list[str], *arguments: str) -> tuple[str, set[str]]:
+    """Run a command and return what it prints and the modules that it loads."""
+    trace = [sys.executable, "-X", "importtime", *program[1:], *arguments]
     done = subprocess.run(trace, capture_output=True, text=True, check=True)
-    assert done.stdout == f"headgate {__version__} (helm {PINNED['helm']}, kustomize {PINNED['kustomize']})\n"
-    loaded = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    return done.stdout, {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+
+
+def test_version_answers_before_anything_is_loaded(headgate_program: list[str]) -> None:
+    printed, loaded = loaded_by(headgate_program, "--version")
+    assert printed == f"headgate {__version__} (helm {PINNED['helm']}, kustomize {PINNED['kustomize']})\n"
     assert loaded.isdisjoint({"typer", "pydantic", "yaml", "rich", "jinja2", "importlib.metadata"})
+
+
+def test_nothing_asks_the_metadata_of_all_packages(headgate_program: list[str], web: ManifestRepository) -> None:
+    printed, loaded = loaded_by(headgate_program, "status", "--manifests", str(web.path))
+    assert "web" in printed
+    assert "pydantic" in loaded
+    assert "importlib.metadata" not in loaded
 
 
 def test_version_command_names_tools_and_where_they_are() -> None:
