@@ -102,11 +102,38 @@ def read_status(
     folders = [record.release_folder(environment) for record, environment in targets]
     read_records_ahead(tree, folders)
     prefetch(tree, [f"{folder}/{CONFIG}" for folder in folders])
+    environments = {name: _here(tree, configuration, name) for name in {name for _, name in targets}}
     apps = [
-        _app_status(tree, configuration, target, outcomes, landed.get(_owner(target)), proposed.get(_owner(target)))
+        _app_status(
+            tree,
+            target,
+            environments[target[1]],
+            outcomes.get(_owner(target)),
+            landed.get(_owner(target)),
+            proposed.get(_owner(target)),
+            configuration.output_folder(target[0].name, target[1]),
+        )
         for target in targets
     ]
     return Status(tuple(apps), tuple(notes))
+
+
+@frozen_record(kw_only=False)
+class _Here:
+    """What is the same for all apps of an environment."""
+
+    freeze: FreezeRecord | None
+    closed: str
+    unapproved: tuple[UnapprovedMerge, ...]
+
+
+def _here(tree: Tree, configuration: Configuration, environment: str) -> _Here:
+    windows = configuration.environment(environment).windows
+    return _Here(
+        freeze=configuration.frozen.get(environment),
+        closed=closed(environment, windows, datetime.now(UTC)),
+        unapproved=_unapproved(tree, environment),
+    )
 
 
 def _owner(target: Target) -> Owner:
@@ -156,19 +183,17 @@ def _proposals(
 
 def _app_status(
     tree: Tree,
-    configuration: Configuration,
     target: Target,
-    outcomes: Mapping[Owner, Outcome],
+    here: _Here,
+    outcome: Outcome | None,
     last_change: LogEntry | None,
     proposed: Proposed | None,
+    folder: str,
 ) -> AppStatus:
     record, environment = target
     landed, pending, problem = _read(tree, record, environment)
     release = landed.release if landed else None
-    outcome = outcomes.get(_owner(target))
-    freeze = configuration.frozen.get(environment)
-    held = freeze is not None or (release is not None and release.pin is not None)
-    folder = configuration.output_folder(record.name, environment)
+    held = here.freeze is not None or (release is not None and release.pin is not None)
     written = _written(tree, folder)
     return AppStatus(
         app=record.name,
@@ -176,17 +201,17 @@ def _app_status(
         release=release,
         state=_state(outcome, held=held),
         last_change=last_change,
-        freeze=freeze,
+        freeze=here.freeze,
         waiting=held_release(landed, pending.held),
         held=(*pending.held, *pending.diverged),
         failed=pending.failed,
-        closed=closed(environment, configuration.environment(environment).windows, datetime.now(UTC)),
+        closed=here.closed,
         proposed=proposed,
         edited=written is None or _differs(tree, folder, written),
         foreign=tuple(output.foreign_files(tree, folder, written)) if written is not None else (),
         waits_for=outcome.waits_for if outcome else (),
         flags=written.flags if written is not None else (),
-        unapproved=tuple(merge for merge in _unapproved(tree, environment) if merge.app in (None, record.name)),
+        unapproved=tuple(merge for merge in here.unapproved if merge.app in (None, record.name)),
         error=problem or (outcome.error if outcome else None),
     )
 
