@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from headgate.errors import GitError
 from headgate.landing import push_queue
+from headgate.repository.git import has_commit
+from headgate.repository.remote import ORIGIN, clone
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, Stage
 
@@ -59,6 +62,23 @@ def test_later_tickets_and_odd_names_are_left_alone(stage: Stage, behind: Path) 
     forge(stage, LATER, ODD)
     assert stage.deliver(to=str(behind)).code == 0
     assert sorted(tickets(stage)) == [LATER, ODD]
+
+
+def test_the_next_in_line_goes_on_as_soon_as_the_branch_moves(stage: Stage, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(stage.remote), "other")
+    forge(stage, FIRST)
+    with clone(stage.remote.as_uri()) as cloned, ThreadPoolExecutor(1) as pool:
+        queue = push_queue.PushQueue(cloned.repository, ORIGIN, "refs/heads/main", fetches=True)
+        waiting = pool.submit(queue.wait, cloned.base)
+        until = time.monotonic() + 60
+        while len(tickets(stage)) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        git(tmp_path / "other", "commit", "--quiet", "--allow-empty", "--message", "The run ahead")
+        git(tmp_path / "other", "push", "--quiet", "origin", "main")
+        newest = waiting.result(60)
+        assert newest == git(stage.remote, "rev-parse", "main").strip()
+        assert has_commit(cloned.repository, newest)
+    assert FIRST in tickets(stage)
 
 
 @pytest.mark.long

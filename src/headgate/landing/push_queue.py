@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from headgate.errors import ConflictError, GitError
 from headgate.repository.git import NO_COMMIT
-from headgate.repository.remote import RefUpdate, push, remote_refs
+from headgate.repository.remote import RefUpdate, fetch, push, remote_refs
 from headgate.retry import pause
 from headgate.signals import deferred
 
@@ -38,11 +38,12 @@ _LONGEST = 1200.0
 class PushQueue:
     """The queue for a branch, as one of the runs in it sees it."""
 
-    def __init__(self, repository: Repository, remote: str, ref: str) -> None:
-        """Take no ticket yet."""
+    def __init__(self, repository: Repository, remote: str, ref: str, *, fetches: bool) -> None:
+        """Take no ticket yet. ``fetches``: the branch may be fetched without its history, as into a clone."""
         self._repository = repository
         self._remote = remote
         self._ref = ref
+        self._fetches = fetches
         self._ticket: RefUpdate | None = None
         self._skipped: list[RefUpdate] = []
         self._pace = _FIRST_PACE  # seconds per landing, as observed
@@ -61,17 +62,18 @@ class PushQueue:
         self._ticket = None
 
     def wait(self, base: str) -> str:
-        """Wait for our turn and return the branch's newest commit; ``base`` is the commit that was not the newest.
+        """Wait for our turn, or a random time where the remote refuses tickets.
 
-        Returns an empty string after a random wait when the remote refuses tickets.
+        ``base`` is the commit that was not the newest. Returns the newest commit of the branch if it was fetched,
+        otherwise an empty string.
         """
         self._refused += 1
         self._effort = time.monotonic() - self._began
         if self._ticket is None and self._tickets_failed < _TICKETS_TRIED:
             self._take_ticket(base, f"{TICKETS}{time.time_ns() // 1_000_000:013d}-{secrets.token_hex(8)}")
+        newest = ""
         if self._ticket is None:
             pause(min(self._refused, 5))
-            newest = ""
         else:
             newest = self._wait_for_turn(self._ticket)
         self._began = time.monotonic()
@@ -86,8 +88,10 @@ class PushQueue:
             self._tickets_failed += 1
 
     def _wait_for_turn(self, own: RefUpdate) -> str:
+        """Return the newest commit if it was fetched, otherwise an empty string."""
         began = quiet_since = time.monotonic()
         before: tuple[str, int] = ("", 0)
+        reached_at = ""  # where the branch was when we reached our place
         while True:
             refs = remote_refs(self._repository, self._remote, self._ref, f"{TICKETS}*")
             head = refs.get(self._ref, "")
@@ -96,16 +100,21 @@ class PushQueue:
             if own.ref not in tickets:  # another run passed us over: the same name gets the same place back
                 self._take_ticket(head or own.old, own.ref)
                 if self._ticket is None:
-                    return head
+                    return ""
                 own, tickets = self._ticket, sorted([*tickets, own.ref])
             position = tickets.index(own.ref)
             if (head, position) != before:
                 self._measure_pace(before[1] - position if before[0] else 0, now - quiet_since)
+                reached_at = reached_at if position == before[1] else head
                 quiet_since, before = now, (head, position)
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
                 self._skipped = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
-                return head
+                return ""
             time.sleep(self._interval(position, time.monotonic() - quiet_since))
+            if position == 1 and self._fetches:  # whoever is behind waits for the next in line: spare it a question
+                newest = fetch(self._repository, self._remote, self._ref)
+                if newest != reached_at:
+                    return newest
 
     def _measure_pace(self, landed: int, seconds: float) -> None:
         if landed > 0:
@@ -129,9 +138,9 @@ class PushQueue:
 
 
 @contextmanager
-def join_queue(repository: Repository, remote: str, ref: str) -> Iterator[PushQueue]:
+def join_queue(repository: Repository, remote: str, ref: str, *, fetches: bool) -> Iterator[PushQueue]:
     """Queue for a branch. However the block ends, our ticket goes."""
-    queue = PushQueue(repository, remote, ref)
+    queue = PushQueue(repository, remote, ref, fetches=fetches)
     try:
         yield queue
     finally:

@@ -175,16 +175,13 @@ def _checkout(manifests: str) -> Repository | None:
     return None if repository.bare else repository
 
 
-def refreshed(workspace: Workspace, newest: str = "") -> Workspace:
-    """Return the workspace at the newest commit of its branch; ``newest``, if the caller knows it.
-
-    Raises ConflictError for a checkout that diverged.
-    """
+def refreshed(workspace: Workspace) -> Workspace:
+    """Return the workspace at the newest commit of its branch. Raises ConflictError for a checkout that diverged."""
     ref = f"refs/heads/{workspace.branch}"
     if not workspace.remote:
         return workspace.at(git.head(workspace.repository))
     if not workspace.is_checkout:
-        return workspace.at(fetch(workspace.repository, workspace.remote, newest or ref))
+        return workspace.at(fetch(workspace.repository, workspace.remote, ref))
     if ref not in workspace.at(workspace.base).branch_heads():
         raise ConflictError(
             f"the branch {workspace.branch} of this checkout is not in {workspace.remote}",
@@ -202,13 +199,14 @@ def until_landed(workspace: Workspace, attempt: Callable[[Workspace], Result]) -
 
     The first attempt starts at once, later ones wait in the push queue. Raises ConflictError after many attempts.
     """
-    with join_queue(workspace.repository, workspace.remote, f"refs/heads/{workspace.branch}") as queue:
+    ref = f"refs/heads/{workspace.branch}"
+    with join_queue(workspace.repository, workspace.remote, ref, fetches=not workspace.is_checkout) as queue:
         for _ in range(1, _ATTEMPTS):
             try:
                 return attempt(workspace)
             except ConflictError:
                 newest = queue.wait(workspace.base) if workspace.remote else ""
-                workspace = replace(refreshed(workspace, newest), queue=queue)
+                workspace = replace(workspace.at(newest) if newest else refreshed(workspace), queue=queue)
         return attempt(workspace)
 
 
