@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from headgate.yamltext.write import write
+from headgate.yamltext.write import IN_LIST, write
 from support.trees import data_of
 
 if TYPE_CHECKING:
@@ -262,12 +262,12 @@ def test_keys_keep_their_order() -> None:
     assert write({"b": "x", "a": {"d": "x", "c": "x"}}) == "b: x\na:\n  d: x\n  c: x\n"
 
 
-def test_order_is_asked_for_every_mapping_with_its_path() -> None:
+def test_order_is_asked_for_every_mapping_with_the_key_above_it() -> None:
     asked = []
 
-    def backwards(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:
-        asked.append(path)
+    def backwards(mapping: dict[Any, Any], under: Any) -> list[Any]:
+        asked.append(under)
         return sorted(mapping, reverse=True)
 
     assert write({"a": {"b": "x"}, "c": [{"d": "x", "e": "x"}]}, backwards) == "c:\n- e: x\n  d: x\na:\n  b: x\n"
-    assert asked == [(), ("c", "[]"), ("a",)]
+    assert asked == [None, IN_LIST, "a"]

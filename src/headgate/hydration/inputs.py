@@ -13,7 +13,7 @@ from headgate.paths import ENVIRONMENTS
 from headgate.releases.release import config_folder, release_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headgate.configuration import AppRecord, Configuration
     from headgate.hydration.template import Source
@@ -60,18 +60,19 @@ class Fingerprints:
         return self._shared[environment]
 
 
-def inputs_id(
-    render: Render, source: Source, record: AppRecord, hooks: str | None, settings: Settings, version: str
-) -> str:
-    """Identify the inputs of a render by an engine of this version, once they are parsed."""
-    facts: list[Any] = [
+def inputs_id(render: Render, source: Source, facts: Sequence[Any], version: str) -> str:
+    """Identify the inputs of a render by an engine of this version, once they are parsed.
+
+    ``facts`` are its `settings_facts`.
+    """
+    inputs: list[Any] = [
         *(OUTPUT_FORMAT, render.engine, version, source.id, source.folder),
         *(render.app, render.environment),
         render.values,
         {name: image.reference for name, image in render.images.items()},
-        *settings_facts(render, record, hooks, settings),
+        *facts,
     ]
-    return _content_id(facts)
+    return _content_id(inputs)
 
 
 def settings_facts(render: Render, record: AppRecord, hooks: str | None, settings: Settings) -> list[Any]:
@@ -85,7 +86,7 @@ def settings_facts(render: Render, record: AppRecord, hooks: str | None, setting
     ]
 
 
-def input_sources(facts: Any, render: Render, source: Source, config: Source | None) -> dict[str, str]:
+def input_sources(render: Render, source: Source, config: Source | None, facts: Sequence[Any]) -> dict[str, str]:
     """Return the inputs of a render one by one, so that a change of its output can name its cause.
 
     ``facts`` are its `settings_facts`. Keys are ``image NAME``, ``config``, ``template NAME``, ``values FILE`` and

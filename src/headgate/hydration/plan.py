@@ -211,6 +211,7 @@ class Planner:
             budget=self._budget,
         )
         version = self._version_of(engine)
+        facts = settings_facts(render, record, hooks, self._configuration.settings)
         return Planned(
             record=record,
             environment=environment,
@@ -218,13 +219,11 @@ class Planner:
             images=images,
             hooks=hooks,
             own_config=record.app.template is None,
-            inputs=inputs_id(render, source, record, hooks, self._configuration.settings, version),
+            inputs=inputs_id(render, source, facts, version),
             fingerprint=self._fingerprints.of(record, environment, source, engine),
             engine=f"{engine} {version}".rstrip(),
             warnings=tuple(shadowed(layers)),
-            sources=input_sources(
-                settings_facts(render, record, hooks, self._configuration.settings), render, source, config
-            ),
+            sources=input_sources(render, source, config, facts),
             hold_reason=hold_reason(self._configuration, record, environment, release),
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.errors import ManifestError
 from headgate.objects.kinds import DEFINITION
 from headgate.repository.tree import MAX_FILE, MEBI
-from headgate.yamltext.write import write
+from headgate.yamltext.write import IN_LIST, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,23 +43,20 @@ def _stem(kind: str, name: str) -> str:
 
 _MAX_STEM = 180
 
-_TOP = ("apiVersion", "kind", "metadata")
-_METADATA = ("name", "namespace", "labels", "annotations")
-_ITEM = ("name", "image")
+_FIRST: dict[str | None, tuple[str, ...]] = {
+    None: ("apiVersion", "kind", "metadata"),
+    "metadata": ("name", "namespace", "labels", "annotations"),
+    IN_LIST: ("name", "image"),
+}
 
 
-def _order(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:
+def _order(mapping: dict[str, Any], under: str | None) -> list[str]:
     """Return the keys in the order of Kubernetes: type, identity, then the rest by name."""
-    if not path:
-        first: tuple[str, ...] = _TOP
-    elif path[-1] == "metadata":
-        first = _METADATA
-    elif path[-1] == "[]":
-        first = _ITEM
-    else:
-        return sorted(mapping, key=str)
+    first = _FIRST.get(under)
+    if first is None:
+        return sorted(mapping)
     known = [key for key in first if key in mapping]
-    return known + sorted((key for key in mapping if key not in known), key=str)
+    return known + sorted(key for key in mapping if key not in known)
 
 
 def to_text(manifest: Manifest) -> str:

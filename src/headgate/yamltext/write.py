@@ -26,59 +26,63 @@ _SAFE = re.compile(
 _BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def write(data: Any, order: Callable[[dict[Any, Any], tuple[Any, ...]], list[Any]] | None = None) -> str:
+IN_LIST = "[]"
+"""Stands for the key of what is in a list."""
+
+
+def write(data: Any, order: Callable[[dict[Any, Any], Any], list[Any]] | None = None) -> str:
     """Return the canonical text of one document, without a ``---`` line, with a newline at its end.
 
-    ``order`` returns the keys of a mapping in their order of writing, given the mapping and its key path.
+    ``order`` returns the keys of a mapping in their order of writing, given the mapping and the key under which it
+    stands: `IN_LIST` in a list, None at the top.
     """
     parts: list[str] = []
     keys = order or _as_they_are
     if isinstance(data, dict) and data:
-        _mapping(parts, data, "", (), keys, lead="")
+        _mapping(parts, data, "", None, keys, lead="")
     elif isinstance(data, list) and data:
-        _sequence(parts, data, "", (), keys, lead="")
+        _sequence(parts, data, "", keys, lead="")
     else:
         parts.append(_scalar(data, "") + "\n")
     return "".join(parts)
 
 
-def _as_they_are(mapping: dict[Any, Any], path: tuple[Any, ...]) -> list[Any]:  # noqa: ARG001
+def _as_they_are(mapping: dict[Any, Any], under: Any) -> list[Any]:  # noqa: ARG001
     return list(mapping)
 
 
-def _mapping(parts: list[str], data: dict[Any, Any], pad: str, path: tuple[Any, ...], keys: Any, *, lead: str) -> None:
+def _mapping(parts: list[str], data: dict[Any, Any], pad: str, under: Any, keys: Any, *, lead: str) -> None:
     # ``lead`` is empty in a sequence: there the first key follows the dash.
-    for key in keys(data, path):
+    for key in keys(data, under):
         name, value = _one_line(key), data[key]
         if type(value) is str and "\n" not in value and len(name) < _LONG_KEY:
             parts.append(f"{lead}{name}: {_one_line(value)}\n")  # the common case, without a call
         else:
             # A key on one line may have 1024 characters; a longer key needs the explicit form.
             parts.append(f"{lead}{name}:" if len(name) < _LONG_KEY else f"{lead}? {name}\n{pad}:")
-            _value(parts, value, pad, (*path, key), keys)
+            _value(parts, value, pad, key, keys)
         lead = pad
 
 
-def _value(parts: list[str], value: Any, pad: str, path: tuple[Any, ...], keys: Any) -> None:
+def _value(parts: list[str], value: Any, pad: str, key: Any, keys: Any) -> None:
     if isinstance(value, dict) and value:
         parts.append("\n")
-        _mapping(parts, value, pad + "  ", path, keys, lead=pad + "  ")
+        _mapping(parts, value, pad + "  ", key, keys, lead=pad + "  ")
     elif isinstance(value, list) and value:
         parts.append("\n")
-        _sequence(parts, value, pad, path, keys, lead=pad)
+        _sequence(parts, value, pad, keys, lead=pad)
     else:
         parts.append(f" {_scalar(value, pad)}\n")
 
 
-def _sequence(parts: list[str], data: list[Any], pad: str, path: tuple[Any, ...], keys: Any, *, lead: str) -> None:
-    inner = (*path, "[]")
+def _sequence(parts: list[str], data: list[Any], pad: str, keys: Any, *, lead: str) -> None:
     for item in data:
         if isinstance(item, dict) and item:
             parts.append(f"{lead}- ")
-            _mapping(parts, item, pad + "  ", inner, keys, lead="")
+            _mapping(parts, item, pad + "  ", IN_LIST, keys, lead="")
         elif isinstance(item, list) and item:
             parts.append(f"{lead}- ")
-            _sequence(parts, item, pad + "  ", inner, keys, lead="")
+            _sequence(parts, item, pad + "  ", keys, lead="")
         else:
             parts.append(f"{lead}- {_scalar(item, pad)}\n")
         lead = pad
