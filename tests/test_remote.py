@@ -203,7 +203,7 @@ def behind(stage: Stage, server: GitServer) -> Iterator[Clone]:
 def test_a_clone_without_contents_takes_its_ticket_though_the_branch_moved(
     stage: Stage, server: GitServer, behind: Clone
 ) -> None:
-    queue = PushQueue(behind.repository, ORIGIN, "refs/heads/main")
+    queue = PushQueue(behind.repository, ORIGIN, "refs/heads/main", fetches=True)
     assert queue.wait(behind.base) == git(stage.remote, "rev-parse", "main")
     assert [git(stage.remote, "rev-parse", ticket.ref) for ticket in queue.delete_refs] == [behind.base]
     assert server.traffic.kinds["push: refs"] == 1

@@ -109,7 +109,7 @@ class PushQueue:
                 quiet_since, before = now, (head, position)
             if position == 0 or now - quiet_since > self._patience(position) or now - began > _LONGEST:
                 self._skipped = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
-                return ""
+                return fetch(self._repository, self._remote, head) if head and self._fetches else ""
             time.sleep(self._interval(position, time.monotonic() - quiet_since))
             if position == 1 and self._fetches:  # whoever is behind waits for the next in line: spare it a question
                 newest = fetch(self._repository, self._remote, self._ref)
