@@ -143,9 +143,12 @@ func (k servedKind) toInternal(object runtime.Object) (runtime.Object, error) {
 // create is what the server does with a new object.
 func (k servedKind) create(object runtime.Object) ([]finding, error) {
 	return before(k.gvk, object, func(ctx context.Context) error {
-		if service, ok := object.(*core.Service); ok {
-			fillAddresses(service)
-			fillHealthCheckPort(service)
+		switch object := object.(type) {
+		case *core.Service:
+			fillAddresses(object)
+			fillHealthCheckPort(object)
+		case *core.Pod:
+			fillAccount(object, "")
 		}
 		return rest.BeforeCreate(k.strategy, ctx, object)
 	})

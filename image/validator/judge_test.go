@@ -169,6 +169,10 @@ func TestAskedIsWhatTheServersOwnPluginsAsk(t *testing.T) {
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\n" +
 				"spec: {overhead: {cpu: 1}, containers: [{name: c, image: i}]}", "invalid spec.overhead",
 		},
+		"token of the default account": {
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {containers: [{name: c, image: i}], " +
+				"volumes: [{name: t, projected: {sources: [{serviceAccountToken: {path: t}}]}}]}", "",
+		},
 		"managed fields": {
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop, managedFields: []}", "invalid metadata.managedFields",
 		},

@@ -158,6 +158,7 @@ func (k servedKind) replacing(one *judged, built runtime.Object, text *judged) (
 		return nil, nil, err
 	}
 	k.scheme.Default(filled)
+	fillLinked(filled)
 	if object = k.applied(one, text.fields, filled); object == nil {
 		object = built.DeepCopyObject()
 	}

@@ -63,6 +63,52 @@ func TestClaimMayNameTheVolumeThatItGot(t *testing.T) {
 	expectTold(t, request, nil)
 	request.Current = objectsOf(t, with("volumeName: b,"))
 	expectTold(t, request, nil, "immutable spec")
+	request.Objects = objectsOf(t, with(""))
+	expectTold(t, request, nil, "immutable spec")
+}
+
+// Each is a text, what takes its place, and what is found; the API server says the same (tests/verdicts).
+func TestFieldThatAnotherFollowsStaysWhenOneIsLeftOut(t *testing.T) {
+	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\nspec: {ports: [{port: 80}]%s}\n"
+	const claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a, namespace: shop}\n" +
+		"spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}%s}\n"
+	const source = ", dataSource: {kind: VolumeSnapshot, apiGroup: snapshot.storage.k8s.io, name: a}"
+	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\nimmutable: true\n%s"
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: c, image: i}]%s}\n"
+	for name, given := range map[string]struct{ text, old, new, finding string }{
+		"family of addresses":   {service, ", ipFamilies: [IPv4]", "", ""},
+		"families of addresses": {service, ", ipFamilies: [IPv4], ipFamilyPolicy: SingleStack", "", ""},
+		"other family":          {service, ", ipFamilies: [IPv4]", ", ipFamilies: [IPv6]", "immutable spec.ipFamilies[0]"},
+		"source of a claim":     {claim, source, "", ""},
+		"reference of a claim":  {claim, strings.Replace(source, "dataSource", "dataSourceRef", 1), "", ""},
+		"both of a claim":       {claim, source + strings.Replace(source, "dataSource", "dataSourceRef", 1), "", "immutable spec"},
+		"other source":          {claim, source, strings.Replace(source, "name: a", "name: b", 1), "immutable spec, immutable spec"},
+		"entry as text":         {secret, "stringData: {a: b, c: d}", "stringData: {a: b}", ""},
+		"entry as bytes":        {secret, "data: {a: Yg==, c: Yg==}", "data: {a: Yg==}", "immutable data"},
+		"other entry":           {secret, "stringData: {a: b}", "stringData: {a: c}", "immutable data"},
+		"account of a pod":      {pod, ", serviceAccountName: default", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			with := func(more string) []json.RawMessage { return objectsOf(t, strings.Replace(given.text, "%s", more, 1)) }
+			request := &judgeRequest{Objects: with(given.new), Current: with(given.old)}
+			if found := strings.Join(told(t, request, nil), ", "); found != given.finding {
+				t.Errorf("found %q, expected %q", found, given.finding)
+			}
+		})
+	}
+}
+
+func TestSelectorThatJobChoseItselfGoesWithIt(t *testing.T) {
+	job := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, namespace: shop}\n" +
+		"spec: {%s template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}\n"
+	with := func(more string) []json.RawMessage { return objectsOf(t, strings.Replace(job, "%s", more, 1)) }
+	own := with("manualSelector: true, selector: {matchLabels: {a: b}},")
+	request := &judgeRequest{Objects: with(""), Current: own}
+	found := told(t, request, nil)
+	if len(found) == 0 || !strings.HasPrefix(found[0], "immutable spec.selector") {
+		t.Errorf("found %q", found)
+	}
+	expectTold(t, &judgeRequest{Objects: own, Current: own}, nil)
 }
 
 func TestDefinitionKeepsWhatObjectsMayBeOf(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -11,11 +13,35 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 )
 
+// fillLinked fills in what the server fills in beside its defaults: fields that say the same as others.
+func fillLinked(object runtime.Object) {
+	switch object := object.(type) {
+	case *corev1.Secret:
+		for name, value := range object.StringData {
+			if object.Data == nil {
+				object.Data = map[string][]byte{}
+			}
+			object.Data[name] = []byte(value)
+		}
+		object.StringData = nil
+	case *corev1.PersistentVolumeClaim:
+		spec := &object.Spec
+		if one := spec.DataSource; one != nil && spec.DataSourceRef == nil {
+			spec.DataSourceRef = &corev1.TypedObjectReference{APIGroup: one.APIGroup, Kind: one.Kind, Name: one.Name}
+		} else if one := spec.DataSourceRef; one != nil && one.Namespace == nil && spec.DataSource == nil {
+			spec.DataSource = &corev1.TypedLocalObjectReference{APIGroup: one.APIGroup, Kind: one.Kind, Name: one.Name}
+		}
+	}
+}
+
 // asStored makes of two texts what the server would see of them: the old one as it is in a cluster, the new one with what
 // server-side apply leaves in place, since it is not the text's.
 func asStored(object, old runtime.Object) {
 	copySystemFields(object, old)
 	switch object := object.(type) {
+	case *core.Pod:
+		fillAccount(old.(*core.Pod), "")
+		fillAccount(object, old.(*core.Pod).Spec.ServiceAccountName)
 	case *core.Service:
 		serviceAsStored(object, old.(*core.Service))
 	case *core.PersistentVolumeClaim:
@@ -24,6 +50,14 @@ func asStored(object, old runtime.Object) {
 		jobAsStored(object, old.(*batch.Job))
 	case *apiextensions.CustomResourceDefinition:
 		definitionAsStored(old.(*apiextensions.CustomResourceDefinition))
+	}
+}
+
+// fillAccount gives a Pod the account that the plugin ServiceAccount gives it, before it is validated; one that it had stays.
+func fillAccount(pod *core.Pod, before string) {
+	if spec := &pod.Spec; spec.ServiceAccountName == "" {
+		spec.ServiceAccountName = cmp.Or(before, "default")
+		spec.DeprecatedServiceAccount = spec.ServiceAccountName
 	}
 }
 
@@ -54,6 +88,9 @@ func serviceAsStored(object, old *core.Service) {
 	isExternal := object.Spec.Type == core.ServiceTypeExternalName || old.Spec.Type == core.ServiceTypeExternalName
 	if object.Spec.ClusterIP == "" && !isExternal {
 		object.Spec.ClusterIP, object.Spec.ClusterIPs = old.Spec.ClusterIP, old.Spec.ClusterIPs
+	}
+	if len(object.Spec.IPFamilies) == 0 && !isExternal { // which follow from the addresses
+		object.Spec.IPFamilies = old.Spec.IPFamilies
 	}
 	fillAddresses(object)
 	keepHealthCheckPort(object, old)
@@ -90,10 +127,8 @@ func fillAddresses(service *core.Service) {
 
 // claimAsStored binds the old claim: one that waits for a volume may change less than one that is in use.
 func claimAsStored(object, old *core.PersistentVolumeClaim) {
-	if old.Spec.VolumeName == "" { // the new text may name the volume that it got
+	if old.Spec.VolumeName == "" { // the new text may name the volume that it got, or none
 		old.Spec.VolumeName = orElse(object.Spec.VolumeName, "bound")
-	}
-	if object.Spec.VolumeName == "" {
 		object.Spec.VolumeName = old.Spec.VolumeName
 	}
 	old.Status.Phase = core.ClaimBound
@@ -114,7 +149,7 @@ func definitionAsStored(old *apiextensions.CustomResourceDefinition) {
 
 // jobAsStored keeps the selector and the labels that the server gave the old Job.
 func jobAsStored(object, old *batch.Job) {
-	if object.Spec.Selector == nil {
+	if isWritten := old.Spec.ManualSelector != nil && *old.Spec.ManualSelector; object.Spec.Selector == nil && !isWritten {
 		object.Spec.Selector = old.Spec.Selector.DeepCopy()
 	}
 	for name, value := range old.Spec.Template.Labels {
