@@ -7,34 +7,38 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core"
 )
 
-// A lookup finds what the pods of a workload name, and says what nothing defines.
+// A lookup finds what an object names, and says what nothing defines.
 type lookup struct {
-	all   *neighbourhood
-	from  *podMaker
-	found []finding
+	all       *neighbourhood
+	namespace string
+	elsewhere string // what to call a namespace that is not the object's own
+	found     []finding
 }
 
-// ofPods looks up all that pods cannot start without.
+// ofPods looks up all that pods cannot start without. They start without the Secrets that images are pulled with, which are
+// mostly made by hand.
 func (all *neighbourhood) ofPods(from *podMaker) []finding {
-	look := &lookup{all: all, from: from}
+	look := &lookup{all: all, namespace: from.namespace}
 	look.name("ServiceAccount", from.spec.ServiceAccountName, from.path+".serviceAccountName", nil)
 	for number, volume := range from.spec.Volumes {
 		look.volume(volume, fmt.Sprintf("%s.volumes[%d]", from.path, number))
 	}
-	look.containers(from.spec.InitContainers, "initContainers")
-	look.containers(from.spec.Containers, "containers")
+	look.containers(from.spec.InitContainers, from.path+".initContainers")
+	look.containers(from.spec.Containers, from.path+".containers")
 	return look.found
 }
 
 func (l *lookup) name(kind, name, path string, optional *bool) {
 	isOptional := optional != nil && *optional
-	if name == "" || isOptional || l.all.isToldTo(kind, l.from.namespace, name) || isMadeElsewhere(kind, name) || l.all.has(kind, l.from.namespace, name) ||
-		kind == claimKind && l.all.hasClaimOfPod(l.from.namespace, name) {
+	if name == "" || isOptional || l.all.isToldTo(kind, l.namespace, name) || isMadeElsewhere(kind, name) || l.all.has(kind, l.namespace, name) ||
+		kind == claimKind && l.all.hasClaimOfPod(l.namespace, name) {
 		return
 	}
-	l.found = append(l.found, finding{
-		Rule: ruleUndefined, Field: path, Message: fmt.Sprintf("nothing defines the %s %s in this namespace", kind, name),
-	})
+	l.found = append(l.found, undefined(kind, name, orElse(l.elsewhere, "this namespace"), path))
+}
+
+func undefined(kind, name, where, path string) finding {
+	return finding{Rule: ruleUndefined, Field: path, Message: fmt.Sprintf("nothing defines the %s %s in %s", kind, name, where)}
 }
 
 // reference looks up an entry of a ConfigMap or Secret, and that itself.
@@ -54,7 +58,7 @@ func (l *lookup) files(kind, name string, items []core.KeyToPath, path, field st
 
 // key looks up an entry of a ConfigMap or Secret that is there.
 func (l *lookup) key(kind, name, key, path string, optional *bool) {
-	defined := l.all.names[[3]string{kind, l.from.namespace, name}]
+	defined := l.all.names[[3]string{kind, l.namespace, name}]
 	if defined == nil || optional != nil && *optional || defined.isEncrypted || defined.hasEntry(key) {
 		return
 	}
@@ -87,6 +91,9 @@ func (l *lookup) volume(volume core.Volume, path string) {
 	if source := volume.PersistentVolumeClaim; source != nil {
 		l.name(claimKind, source.ClaimName, path+".persistentVolumeClaim.claimName", nil)
 	}
+	if source := volume.CSI; source != nil && source.NodePublishSecretRef != nil {
+		l.name("Secret", source.NodePublishSecretRef.Name, path+".csi.nodePublishSecretRef.name", nil)
+	}
 	if volume.Projected == nil {
 		return
 	}
@@ -103,7 +110,7 @@ func (l *lookup) volume(volume core.Volume, path string) {
 
 func (l *lookup) containers(containers []core.Container, field string) {
 	for number, container := range containers {
-		path := fmt.Sprintf("%s.%s[%d]", l.from.path, field, number)
+		path := fmt.Sprintf("%s[%d]", field, number)
 		l.environment(container, path)
 		l.probe(container, container.LivenessProbe, path+".livenessProbe")
 		l.probe(container, container.ReadinessProbe, path+".readinessProbe")

@@ -7,11 +7,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/kubernetes/pkg/apis/admissionregistration"
 	"k8s.io/kubernetes/pkg/apis/apps"
 	"k8s.io/kubernetes/pkg/apis/autoscaling"
 	"k8s.io/kubernetes/pkg/apis/batch"
 	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/apis/networking"
 	"k8s.io/kubernetes/pkg/apis/policy"
+	"k8s.io/kubernetes/pkg/apis/rbac"
 )
 
 // What a server does not ask: whether what objects name is there. Judged are the objects of a request; those around them
@@ -37,6 +40,10 @@ type neighbourhood struct {
 	names     map[[3]string]*judged
 	scaled    map[[3]string]*int32 // the fewest replicas of what is scaled automatically
 	operated  [][2]string          // namespaces and names of what an operator may make pods of
+	budgets   []*policy.PodDisruptionBudget
+	// covered are the namespaces of the objects of the request, all of whose objects are known then: but for the cluster's own
+	// (kube-system), in which Kubernetes makes roles and accounts.
+	covered map[string]bool
 }
 
 // references applies these rules to all objects that could be read.
@@ -76,15 +83,26 @@ func referencesOf(all *neighbourhood, one *judged) []finding {
 		return all.ofBudget(object)
 	case *autoscaling.HorizontalPodAutoscaler:
 		return all.ofScaler(object)
+	case *networking.Ingress:
+		return all.ofIngress(object)
+	case *rbac.RoleBinding:
+		return all.ofBinding(object.Namespace, object.RoleRef, object.Subjects)
+	case *rbac.ClusterRoleBinding:
+		return all.ofBinding("", object.RoleRef, object.Subjects)
+	case *admissionregistration.MutatingWebhookConfiguration, *admissionregistration.ValidatingWebhookConfiguration:
+		return all.ofWebhooks(one)
 	}
 	if found := workloadOf(one); found != nil && found.spec != nil {
-		return all.ofPods(found)
+		return append(all.ofPods(found), all.ofSet(one)...)
 	}
-	return all.ofIngress(one)
+	return nil
 }
 
 func newNeighbourhood(objects, around []*judged) *neighbourhood {
-	all := &neighbourhood{names: map[[3]string]*judged{}, scaled: map[[3]string]*int32{}}
+	all := &neighbourhood{names: map[[3]string]*judged{}, scaled: map[[3]string]*int32{}, covered: map[string]bool{}}
+	for _, one := range objects {
+		all.covered[one.namespace()] = !strings.HasPrefix(one.namespace(), "kube-")
+	}
 	for number, one := range slices.Concat(objects, around) {
 		for _, name := range definedBy(one) {
 			all.names[name] = one
@@ -95,6 +113,9 @@ func newNeighbourhood(objects, around []*judged) *neighbourhood {
 		}
 		if one.name() != "" && mayBeOperated(one) {
 			all.operated = append(all.operated, [2]string{one.namespace(), one.name()})
+		}
+		if budget, ok := one.built.(*policy.PodDisruptionBudget); ok {
+			all.budgets = append(all.budgets, budget)
 		}
 		if target, fewest := scalesFrom(one); target.Name != "" {
 			all.scaled[[3]string{target.Kind, one.namespace(), target.Name}] = fewest

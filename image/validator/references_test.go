@@ -93,6 +93,69 @@ func TestBudgetThatBlocksIsFound(t *testing.T) {
 	expectTold(t, with("maxUnavailable: 0", ""), nil, "blocking-budget spec.maxUnavailable")
 }
 
+func TestBudgetsOfTheSamePodsBlock(t *testing.T) {
+	const budget = "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: NAME, namespace: shop}\n" +
+		"spec: {maxUnavailable: 1, selector: {matchLabels: {LABELS}}}\n"
+	named := func(name, labels string) string {
+		return strings.Replace(strings.Replace(budget, "NAME", name, 1), "LABELS", labels, 1)
+	}
+	both := deploymentYAML + named("a", "app: web") + named("b", "app: web")
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, both)}, nil, "blocking-budget spec.selector", "blocking-budget spec.selector")
+	apart := deploymentYAML + strings.NewReplacer("name: web, namespace", "name: api, namespace", "app: web", "app: api").Replace(deploymentYAML)
+	apart = strings.Replace(apart, "\napiVersion", "\n---\napiVersion", 2)
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, apart+named("a", "app: web")+named("b", "app: api"))}, nil)
+}
+
+// Each is an object next to another one, and what is found.
+func TestOtherObjectsFindWhatTheyName(t *testing.T) {
+	const (
+		binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: shop}\n" +
+			"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: KIND, name: one}\nsubjects: [{kind: ServiceAccount, name: ACCOUNT, namespace: NAMESPACE}]\n"
+		ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a, namespace: shop, annotations: {NOTE: b}}\n" +
+			"spec: {tls: [{secretName: one}], rules: [{host: a.example.com}]}\n"
+		webhook = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: a}\n" +
+			"webhooks: [{name: a.b.c, sideEffects: None, admissionReviewVersions: [v1], clientConfig: {service: {name: one, namespace: NAMESPACE}}}]\n"
+		account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one, namespace: shop}\n"
+		secret  = "apiVersion: v1\nkind: Secret\nmetadata: {name: one, namespace: shop}\nstringData: {a: b}\n"
+		role    = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: one, namespace: shop}\nrules: []\n"
+		service = "apiVersion: v1\nkind: Service\nmetadata: {name: one, namespace: shop}\nspec: {ports: [{port: 80}]}\n"
+		pod     = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\nspec: {SPEC, containers: [{name: c, image: i}]}\n"
+	)
+	bound := func(kind, name, namespace string) string {
+		return strings.NewReplacer("KIND", kind, "ACCOUNT", name, "NAMESPACE", namespace).Replace(binding)
+	}
+	set := strings.Replace(statefulSetYAML, "spec:\n", "spec:\n  serviceName: one\n", 1)
+	for name, given := range map[string]struct{ text, other, finding string }{
+		"account of a binding":     {bound("ClusterRole", "one", "shop"), account, ""},
+		"no account of a binding":  {bound("ClusterRole", "two", "shop"), account, "undefined-reference subjects[0].name"},
+		"account that all have":    {bound("ClusterRole", "default", "shop"), account, ""},
+		"account elsewhere":        {bound("ClusterRole", "two", "other"), account, ""},
+		"role of a binding":        {bound("Role", "one", "shop"), account + "---\n" + role, ""},
+		"no role of a binding":     {bound("Role", "one", "shop"), account, "undefined-reference roleRef.name"},
+		"role of the cluster":      {strings.ReplaceAll(bound("Role", "one", "shop"), "namespace: shop", "namespace: kube-system"), account, ""},
+		"certificate":              {strings.Replace(ingress, "NOTE", "x", 1), secret, ""},
+		"no certificate":           {strings.Replace(ingress, "NOTE", "x", 1), account, "undefined-reference spec.tls[0].secretName"},
+		"certificate that is made": {strings.Replace(ingress, "NOTE", "cert-manager.io/cluster-issuer", 1), account, ""},
+		"service of a set":         {set, service, ""},
+		"no service of a set":      {set, account, "undefined-reference spec.serviceName"},
+		"service of a webhook":     {strings.Replace(webhook, "NAMESPACE", "shop", 1), service, ""},
+		"no service of a webhook":  {strings.Replace(webhook, "NAMESPACE", "shop", 1), account, "undefined-reference webhooks[0].clientConfig.service.name"},
+		"service elsewhere":        {strings.Replace(webhook, "NAMESPACE", "other", 1), account, ""},
+		"no pull secret":           {strings.Replace(pod, "SPEC", "imagePullSecrets: [{name: one}]", 1), account, ""},
+		"no secret of a driver": {
+			strings.Replace(pod, "SPEC", "volumes: [{name: v, csi: {driver: a.b, nodePublishSecretRef: {name: one}}}]", 1), account,
+			"undefined-reference spec.volumes[0].csi.nodePublishSecretRef.name",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := &judgeRequest{Objects: objectsOf(t, given.text+"---\n"+given.other)}
+			if found := strings.Join(told(t, request, nil), ", "); found != given.finding {
+				t.Errorf("found %q, expected %q", found, given.finding)
+			}
+		})
+	}
+}
+
 func TestIngressNamesServiceThatIsThere(t *testing.T) {
 	ingress := "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, namespace: shop}\n" +
 		"spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}\n"
@@ -109,7 +172,6 @@ apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db, namespace: shop}
 spec:
-  serviceName: db
   selector: {matchLabels: {app: db}}
   template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: i}]}}
   volumeClaimTemplates:

@@ -41,13 +41,10 @@ func (all *neighbourhood) ofService(service *core.Service) []finding {
 	return found
 }
 
-// ofIngress says whether the Services that an Ingress sends to are there, and have the ports.
-func (all *neighbourhood) ofIngress(one *judged) []finding {
-	ingress, ok := one.built.(*networking.Ingress)
-	if !ok {
-		return nil
-	}
-	var found []finding
+// ofIngress says whether the Services that an Ingress sends to are there, and have the ports, and whether its certificates
+// are there.
+func (all *neighbourhood) ofIngress(ingress *networking.Ingress) []finding {
+	found := all.ofCertificates(ingress)
 	look := func(backend *networking.IngressBackend, path string) {
 		if backend != nil && backend.Service != nil {
 			found = append(found, all.ofBackend(ingress.Namespace, backend.Service, path+".service")...)
@@ -75,10 +72,7 @@ func (all *neighbourhood) ofBackend(namespace string, backend *networking.Ingres
 	}
 	defined := all.names[[3]string{"Service", namespace, backend.Name}]
 	if defined == nil {
-		return []finding{{
-			Rule: ruleUndefined, Field: path + ".name",
-			Message: fmt.Sprintf("nothing defines the Service %s in this namespace", backend.Name),
-		}}
+		return []finding{undefined("Service", backend.Name, "this namespace", path+".name")}
 	}
 	service, ok := defined.built.(*core.Service)
 	if !ok || service.Spec.Type == core.ServiceTypeExternalName || slices.ContainsFunc(service.Spec.Ports, func(port core.ServicePort) bool {
@@ -98,10 +92,7 @@ func (all *neighbourhood) ofScaler(scaler *autoscaling.HorizontalPodAutoscaler) 
 	if all.has(target.Kind, scaler.Namespace, target.Name) {
 		return nil
 	}
-	return []finding{{
-		Rule: ruleUndefined, Field: "spec.scaleTargetRef.name",
-		Message: fmt.Sprintf("nothing defines the %s %s in this namespace", target.Kind, target.Name),
-	}}
+	return []finding{undefined(target.Kind, target.Name, "this namespace", "spec.scaleTargetRef.name")}
 }
 
 // ofBudget says whether a PodDisruptionBudget finds pods, and ever lets one of them go.
@@ -117,6 +108,9 @@ func (all *neighbourhood) ofBudget(budget *policy.PodDisruptionBudget) []finding
 	if len(selected) == 0 {
 		return []finding{{Rule: ruleSelectsNone, Field: "spec.selector", Message: "no workload here has pods that it selects"}}
 	}
+	if found := all.ofOtherBudgets(budget, selected); found != nil {
+		return found
+	}
 	replicas, known := all.replicasOf(selected)
 	field, why := blocks(budget, replicas, known)
 	if field == "" {
@@ -126,6 +120,26 @@ func (all *neighbourhood) ofBudget(budget *policy.PodDisruptionBudget) []finding
 		Rule: ruleBlocking, Field: field, Message: why + ", so that no node can be drained",
 		Hint: "run one replica more, or set maxUnavailable: 1",
 	}}
+}
+
+// ofOtherBudgets says whether another budget selects the same pods: then none of them can be evicted.
+// https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/#how-api-initiated-eviction-works
+func (all *neighbourhood) ofOtherBudgets(budget *policy.PodDisruptionBudget, selected []podMaker) []finding {
+	for _, other := range all.budgets {
+		selector, err := metav1.LabelSelectorAsSelector(other.Spec.Selector)
+		if err != nil || other.Namespace != budget.Namespace || other.Name == budget.Name {
+			continue
+		}
+		if at := slices.IndexFunc(selected, func(one podMaker) bool { return selector.Matches(one.labels) }); at >= 0 {
+			return []finding{{
+				Rule: ruleBlocking, Field: "spec.selector",
+				Message: fmt.Sprintf("the PodDisruptionBudget %s selects pods of %s %s too, so that no node can be drained",
+					other.Name, selected[at].kind, selected[at].name),
+				Hint: "let one budget select each pod",
+			}}
+		}
+	}
+	return nil
 }
 
 // replicasOf adds up the fewest pods that workloads run; false where that is not known.

@@ -108,12 +108,12 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Compare the selector with the labels of the pods.",
     ),
     "undefined-reference": (
-        "a ConfigMap or its key, a Secret, claim, service account, Service or port that nothing defines",
+        "a ConfigMap or its key, a Secret, claim, service account, role, Service or port that nothing defines",
         "Define it, or correct the name.",
     ),
     "blocking-budget": (
-        "a PodDisruptionBudget that allows no eviction, so that no node can be drained",
-        "Allow at least one disruption, or run more replicas.",
+        "a PodDisruptionBudget that allows no eviction, or two for the same pods, so that no node can be drained",
+        "Allow at least one disruption, run more replicas, or let one budget select each pod.",
     ),
 }
 
