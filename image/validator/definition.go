@@ -30,7 +30,7 @@ func definitionKind(gvk schema.GroupVersionKind) (servedKind, bool) {
 
 // serviceKind is the kind of API servers that others bring, which a third part keeps.
 func serviceKind(gvk schema.GroupVersionKind) (servedKind, bool) {
-	if gvk.Group != "apiregistration.k8s.io" || !aggregator.Scheme.Recognizes(gvk) {
+	if gvk.Group != "apiregistration.k8s.io" || gvk.Kind != "APIService" || !aggregator.Scheme.Recognizes(gvk) {
 		return servedKind{}, false
 	}
 	return newKind(gvk, aggregator.Scheme, both{apiservice.NewStrategy(aggregator.Scheme)}), true

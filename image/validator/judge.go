@@ -221,7 +221,7 @@ func (c *court) guarded(one *judged) (found []finding) {
 		return c.custom(definition, one)
 	}
 	if isBuiltInGroup(gvk.Group) {
-		return []finding{unknownKind(gvk)}
+		return []finding{unknownKind(gvk, c.minor)}
 	}
 	one.isUnchecked = true
 	return nil
@@ -232,11 +232,11 @@ func isBuiltInGroup(group string) bool {
 }
 
 // unknownKind tells of a kind that its group does not have, and of what looks like it.
-func unknownKind(gvk schema.GroupVersionKind) finding {
+func unknownKind(gvk schema.GroupVersionKind, minor int) finding {
 	message := fmt.Sprintf("no kind %s in %s", gvk.Kind, gvk.GroupVersion())
 	var versions []string
 	for _, version := range legacyscheme.Scheme.PrioritizedVersionsForGroup(gvk.Group) {
-		if legacyscheme.Scheme.Recognizes(version.WithKind(gvk.Kind)) {
+		if kind, ok := served(version.WithKind(gvk.Kind)); ok && !isGone(kind, minor) {
 			versions = append(versions, version.String())
 		}
 	}
@@ -247,11 +247,27 @@ func unknownKind(gvk schema.GroupVersionKind) finding {
 	return found
 }
 
+func isGone(kind servedKind, minor int) bool {
+	_, isGone := lifecycle(kind, minor)
+	return isGone
+}
+
+// notStored tells of a kind that is only spoken to the server or by it: a list, a review, a Scale.
+func notStored(gvk schema.GroupVersionKind) finding {
+	return finding{
+		Rule: ruleUnknownKind, Field: "kind",
+		Message: fmt.Sprintf("%s in %s is no kind of which a server keeps objects, so none can be applied", gvk.Kind, gvk.GroupVersion()),
+	}
+}
+
 // builtIn judges an object of a kind of the server's own.
 func (c *court) builtIn(kind servedKind, one *judged) []finding {
 	found, isGone := lifecycle(kind, c.minor)
 	if isGone {
 		return found
+	}
+	if kind.strategy == nil {
+		return []finding{notStored(kind.gvk)}
 	}
 	if kind.gvk.Group == definitionGroup && one.current == nil {
 		content := sha256.Sum256(one.data)
@@ -262,7 +278,7 @@ func (c *court) builtIn(kind servedKind, one *judged) []finding {
 	}
 	created, ok := c.asNew(kind, one)
 	found = append(found, created...)
-	if one.current != nil && ok && kind.strategy != nil && !isRecreated(one) {
+	if one.current != nil && ok && !isRecreated(one) {
 		found = append(found, asUpdate(kind, one, created)...)
 	}
 	return found
@@ -283,9 +299,6 @@ func (c *court) asNew(kind servedKind, one *judged) ([]finding, bool) {
 		return append(found, walk.wrongTypes...), false
 	}
 	one.built, one.admitted = object.DeepCopyObject(), object
-	if kind.strategy == nil {
-		return found, true
-	}
 	created, err := kind.create(object)
 	if err != nil {
 		created = append(created, unreadable(err))

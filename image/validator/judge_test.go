@@ -97,6 +97,34 @@ func TestKindOfLaterMinorIsFound(t *testing.T) {
 	expectTold(t, &judgeRequest{Kubernetes: "1.32", Objects: objectsOf(t, text)}, nil, "newer-kind apiVersion")
 }
 
+func TestKindThatIsNotStoredIsFound(t *testing.T) {
+	for _, kind := range []string{
+		"v1 Binding", "v1 ComponentStatus", "v1 ConfigMapList", "v1 DeleteOptions", "apps/v1 DeploymentList", "autoscaling/v1 Scale",
+		"authentication.k8s.io/v1 TokenReview", "authorization.k8s.io/v1 SubjectAccessReview", "policy/v1 Eviction",
+		"apiregistration.k8s.io/v1 APIServiceList", "apiextensions.k8s.io/v1 CustomResourceDefinitionList",
+	} {
+		version, name, _ := strings.Cut(kind, " ")
+		text := "apiVersion: " + version + "\nkind: " + name + "\nmetadata: {name: a, namespace: shop}\n"
+		t.Run(kind, func(t *testing.T) {
+			expectTold(t, &judgeRequest{Objects: objectsOf(t, text)}, nil, "unknown-kind kind")
+		})
+	}
+}
+
+func TestVersionToUseIsOneThatIsServed(t *testing.T) {
+	for version, hint := range map[string]string{
+		"batch/v2alpha1 CronJob": "use batch/v1", "networking.k8s.io/v1beta1 IngressClass": "use networking.k8s.io/v1",
+		"apps/v2 Deployment": "use apps/v1", "flowcontrol.apiserver.k8s.io/v1alpha1 FlowSchema": "use flowcontrol.apiserver.k8s.io/v1",
+	} {
+		version, name, _ := strings.Cut(version, " ")
+		text := "apiVersion: " + version + "\nkind: " + name + "\nmetadata: {name: a, namespace: shop}\n"
+		found := newJudge().verdict(&judgeRequest{Objects: objectsOf(t, text)}, nil).Findings
+		if len(found) != 1 || found[0].Hint != hint {
+			t.Errorf("%s: found %+v, expected %q", version, found, hint)
+		}
+	}
+}
+
 func TestEqualKeysOfListsAreFound(t *testing.T) {
 	env := "env: [{name: A, value: b}, {name: A, value: c}], name: web, image:"
 	text := strings.Replace(deploymentYAML, "name: web, image:", env, 1)

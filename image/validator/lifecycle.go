@@ -25,7 +25,7 @@ func lifecycle(kind servedKind, minor int) (found []finding, isGone bool) {
 	if typed, ok := object.(replacedBy); ok {
 		replacement := typed.APILifecycleReplacement()
 		hint = "use " + replacement.GroupVersion().String()
-		if replacement.Kind != kind.gvk.Kind {
+		if replacement.Kind != kind.gvk.Kind && replacement.Kind != kind.gvk.Kind+"List" { // as Kubernetes has it for IngressClass
 			hint += " " + replacement.Kind
 		}
 	}

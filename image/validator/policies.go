@@ -62,7 +62,7 @@ func readPolicy(data []byte) *admissionPolicy {
 	one := parse(data)
 	kind, ok := served(one.gvk())
 	if !ok || one.gvk().GroupKind().String() != "ValidatingAdmissionPolicy."+policyGroup {
-		return &admissionPolicy{problems: []finding{unknownKind(one.gvk())}}
+		return &admissionPolicy{problems: []finding{unknownKind(one.gvk(), schemas().Newest)}}
 	}
 	object, unknown, err := kind.decode(data)
 	if err != nil {
