@@ -30,6 +30,7 @@ spec:
               low: {type: integer}
               high: {type: integer, default: 10}
               day: {type: string, format: date}
+              made: {type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}
               at: {type: object, properties: {host: {type: string}, port: {type: integer, default: 80}}}
               color: {type: string, x-kubernetes-validations: [{rule: "self == oldSelf", message: "stays"}]}
 `
@@ -41,6 +42,7 @@ func TestCustomResourceIsJudgedByItsDefinition(t *testing.T) {
 	for name, wrong := range map[string]struct{ old, new, finding string }{
 		"null":    {"color: red", "color: null", "invalid spec.color"},
 		"list":    {"color: red", "color: red, day: []", "invalid spec.day"},
+		"made":    {"color: red", "color: red, made: {apiVersion: v1, kind: null}", "invalid spec.made.kind"},
 		"day":     {"color: red", "color: red, day: '2026-01-31'", ""},
 		"twice":   {"name: w,", "name: w, finalizers: [example.com/a, example.com/a],", "duplicate-key metadata.finalizers[1]"},
 		"right":   {"low: 1", "low: 1", ""},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
@@ -294,7 +296,7 @@ func (c *court) asNew(kind servedKind, one *judged) ([]finding, bool) {
 	found := append(walk.found, c.unknownFields(kind, unknown)...)
 	if err != nil {
 		if len(walk.wrongTypes) == 0 {
-			walk.wrongTypes = []finding{unreadable(err)}
+			walk.wrongTypes = []finding{one.unreadable(err)}
 		}
 		return append(found, walk.wrongTypes...), false
 	}
@@ -369,14 +371,45 @@ var indexes = regexp.MustCompile(`\[[^]]*\]`)
 
 // unreadable tells of what cannot be decoded.
 func unreadable(err error) finding {
+	if found, ok := errors.AsType[*field.Error](err); ok {
+		return finding{Rule: ruleInvalid, Field: found.Field, Message: found.ErrorBody()}
+	}
 	found := finding{Rule: ruleInvalid, Message: err.Error()}
 	if match := goStruct.FindStringSubmatch(err.Error()); match != nil {
 		found.Field = match[1]
 	}
+	return found
+}
+
+// unreadable tells also where a number stands that its type cannot hold: decoding leaves out the numbers of items.
+func (one *judged) unreadable(err error) finding {
+	found := unreadable(err)
 	if match := tooLarge.FindStringSubmatch(err.Error()); match != nil {
 		found.Message = fmt.Sprintf("%s, expected a whole number of %s bits", match[1], match[2])
+		found.Field = orElse(placeOf(one.fields, strings.Split(found.Field, "."), match[1], ""), found.Field)
 	}
 	return found
+}
+
+// placeOf returns where a number stands below a value, by the names on the way there.
+func placeOf(value any, names []string, number, path string) string {
+	switch value := value.(type) {
+	case map[string]any:
+		if len(names) > 0 {
+			return placeOf(value[names[0]], names[1:], number, join(path, names[0]))
+		}
+	case []any:
+		for at, item := range value {
+			if found := placeOf(item, names, number, fmt.Sprintf("%s[%d]", path, at)); found != "" {
+				return found
+			}
+		}
+	case json.Number:
+		if len(names) == 0 && value.String() == number {
+			return path
+		}
+	}
+	return ""
 }
 
 // asUpdate says what the server says of taking the place of what is there, and does not say of a new object.

@@ -219,6 +219,11 @@ func TestAskedIsWhatTheServersOwnPluginsAsk(t *testing.T) {
 		"number of 33 bits": {
 			"apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: c}\nvalue: 4294967296", "invalid value",
 		},
+		"number of 33 bits in a list": {
+			"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop}\n" +
+				"spec: {containers: [{name: b, image: i}, {name: c, image: i, ports: [{containerPort: 80}, {containerPort: 4294967296}]}]}",
+			"invalid spec.containers[1].ports[1].containerPort",
+		},
 		"port of a node":         {nodePortYAML("30080"), ""},
 		"no port":                {nodePortYAML("99999"), "invalid spec.ports[0].nodePort"},
 		"port of other clusters": {nodePortYAML("8080"), "server-warning spec.ports[0].nodePort"},
