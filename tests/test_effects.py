@@ -87,6 +87,68 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         workload("{volumes: [{name: v, emptyDir: {}}]}"),
         ["restarts"],
     ),
+    "restarts not for defaults of references": (
+        workload("{containers: [{name: x, env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]}]}"),
+        workload(
+            "{containers: [{name: x, env: "
+            "[{name: A, valueFrom: {fieldRef: {apiVersion: v1, fieldPath: spec.nodeName}}}]}]}"
+        ),
+        ["nothing"],
+    ),
+    "restarts for another reference": (
+        workload("{containers: [{name: x, env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]}]}"),
+        workload("{containers: [{name: x, env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]}]}"),
+        ["restarts"],
+    ),
+    "restarts not for the default of a volume": (
+        workload("{volumes: [{name: v}, {name: h, hostPath: {path: /a}}]}"),
+        workload("{volumes: [{name: v, emptyDir: {}}, {name: h, hostPath: {path: /a, type: ''}}]}"),
+        ["nothing"],
+    ),
+    "not rejected defaults of a claim template": (
+        workload(A, "volumeClaimTemplates: [{metadata: {name: a}, spec: {storageClassName: b}}], ", "StatefulSet"),
+        workload(
+            A,
+            "volumeClaimTemplates: [{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: a}, "
+            "spec: {storageClassName: b, volumeMode: Filesystem}}], ",
+            "StatefulSet",
+        ),
+        ["nothing"],
+    ),
+    "another amount": (
+        made("v1", "ResourceQuota", "spec: {hard: {requests.cpu: 1}}"),
+        made("v1", "ResourceQuota", "spec: {hard: {requests.cpu: 2000m}}"),
+        ["changed"],
+    ),
+    "not another amount": (
+        made("v1", "ResourceQuota", "spec: {hard: {requests.cpu: 2}}"),
+        made("v1", "ResourceQuota", "spec: {hard: {requests.cpu: 2000m}}"),
+        ["nothing"],
+    ),
+    "not another direction": (
+        made("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {}, ingress: [{ports: [{port: 80}]}]}"),
+        made(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            "spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 80, protocol: TCP}]}]}",
+        ),
+        ["nothing"],
+    ),
+    "another direction": (
+        made("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {}, ingress: [{}]}"),
+        made("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {}, policyTypes: [Egress], ingress: [{}]}"),
+        ["changed"],
+    ),
+    "rejected driver": (
+        made("storage.k8s.io/v1", "CSIDriver", "spec: {}"),
+        made("storage.k8s.io/v1", "CSIDriver", "spec: {attachRequired: false}"),
+        ["rejected"],
+    ),
+    "rejected completions alone": (
+        made("batch/v1", "Job", "spec: {completionMode: Indexed, completions: 2, parallelism: 2}"),
+        made("batch/v1", "Job", "spec: {completionMode: Indexed, completions: 3, parallelism: 2}"),
+        ["rejected"],
+    ),
     "restarts what is not Kubernetes' own": (
         workload(A).replace("apps/v1", "argoproj.io/v1").replace("Deployment", "Rollout"),
         workload(B).replace("apps/v1", "argoproj.io/v1").replace("Deployment", "Rollout"),

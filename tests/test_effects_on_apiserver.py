@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +40,15 @@ NAMES = {
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
 }
 UNPROCESSABLE = 422
+
+MINIMAL = list(yaml.safe_load_all((Path(__file__).parent / "verdicts/minimal.yaml").read_text()))
+OWN_BUSINESS = {
+    *("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "nodePort", "status"),
+    *("Job.spec.selector", "Job.spec.template.metadata"),
+    "CronJob.spec.jobTemplate.metadata",  # empty
+    "CSIDriver.spec.preventPodSchedulingIfMissing",  # not in all versions
+}
+"""What a server chooses for each object, by name or path, and what is not worth a default."""
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +244,39 @@ def test_what_runs_alike_in_workloads(server: ApiServer, kind: str, field: str) 
     ]
     is_alike, is_said = compared(server, sides)
     assert is_said == is_alike
+
+
+def filled_in(text: Any, stored: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield the fields that a server filled in, outermost first, with their values."""
+    if isinstance(text, dict) and isinstance(stored, dict):
+        for name, value in stored.items():
+            dotted = ".".join(str(step) for step in (*path, name) if isinstance(step, str))
+            if name in OWN_BUSINESS or dotted in OWN_BUSINESS:
+                continue
+            if name in text:
+                yield from filled_in(text[name], value, (*path, name))
+            else:
+                yield (*path, name), value
+    elif isinstance(text, list) and isinstance(stored, list):
+        for number, (item, value) in enumerate(zip(text, stored, strict=True)):
+            yield from filled_in(item, value, (*path, number))
+
+
+@pytest.mark.parametrize("data", MINIMAL, ids=lambda data: f"{data['kind']} {data['metadata']['name']}")
+def test_what_a_server_fills_in_runs_alike_when_it_is_written(server: ApiServer, data: dict[str, Any]) -> None:
+    stored = json.loads(
+        server.kubectl("create", "--dry-run=server", "--output=json", "--filename=-", stdin=yaml.safe_dump(data))
+    )
+    body = {name: value for name, value in stored.items() if name != "metadata"}
+    found = list(filled_in({**data, "metadata": {}}, body, (data["kind"],)))
+    other = {}
+    for (_, *path, name), value in found:
+        written = deepcopy(data)
+        place: Any = written
+        for step in path:
+            place = place[step]
+        place[name] = value
+        effects = find_effects(one_object(yaml.safe_dump(data)), one_object(yaml.safe_dump(written)))
+        if [effect.kind for effect in effects] != ["nothing"]:
+            other[".".join(map(str, (*path, name)))] = value
+    assert other == {}

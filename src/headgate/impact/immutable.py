@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.objects.running import RunningChange
 
 _FIXED = {
+    "CSIDriver.storage.k8s.io": ["spec.attachRequired", "spec.volumeLifecycleModes"],
     "CSIStorageCapacity.storage.k8s.io": ["nodeTopology", "storageClassName"],
     "ClusterRoleBinding.rbac.authorization.k8s.io": ["roleRef"],
     "ControllerRevision.apps": ["data"],
@@ -138,8 +139,15 @@ def _is_set_once(old: Manifest, _: Manifest, names: FieldNames) -> bool:
     return value_at(old.data, *names[:2]) is None
 
 
+def _is_elastic(job: Manifest) -> bool:
+    """Whether a Job runs all its pods at once, so that their number may change with that of its completions."""
+    return bool(value_at(job.data, "spec", "completions") == value_at(job.data, "spec", "parallelism"))
+
+
 _ALLOWED: dict[FieldNames, Callable[[Manifest, Manifest, FieldNames], bool]] = {
-    ("spec", "completions"): lambda _, new, __: value_at(new.data, "spec", "completionMode") == "Indexed",
+    ("spec", "completions"): lambda old, new, _: (
+        value_at(new.data, "spec", "completionMode") == "Indexed" and all(map(_is_elastic, (old, new)))
+    ),
     ("spec", "loadBalancerClass"): lambda old, new, _: (
         {value_at(side.data, "spec", "type") for side in (old, new)} != {"LoadBalancer"}
     ),

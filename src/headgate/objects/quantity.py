@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _QUANTITY = re.compile(r"([+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40}))(?:([eE][+-]?\d{1,3})|([numkKMGTPE]i?|))", re.ASCII)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -31,3 +35,20 @@ def parse_quantity(value: Any) -> Fraction | None:
 
 def _power_of_ten(exponent: int) -> Fraction:
     return Fraction(10**exponent) if exponent >= 0 else Fraction(1, 10**-exponent)
+
+
+def number_in(value: Any) -> Any:
+    """Return a quantity in one spelling, and any other value as it is."""
+    number = _number_of(str(value)) if type(value) in (int, float, str) else None
+    return value if number is None else number
+
+
+def with_numbers(quantities: Mapping[str, Any]) -> dict[str, Any]:
+    """Return quantities by their names in one spelling."""
+    return {name: number_in(value) for name, value in quantities.items()}
+
+
+@lru_cache(maxsize=4096)  # objects ask for a few amounts again and again
+def _number_of(quantity: str) -> str | None:
+    number = parse_quantity(quantity)
+    return None if number is None else str(number)

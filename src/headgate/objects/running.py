@@ -7,14 +7,16 @@ autoscaling. What is not here is compared as it is written, so that a difference
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.defaults import AMOUNTS, fill_linked, fill_references
 from headgate.objects.edits import At, find_edits, same
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
 from headgate.objects.lookup import map_at, maps_at, value_at, without_nulls
 from headgate.objects.pods import leave_out_empty, pod_spec
-from headgate.objects.quantity import parse_quantity
+from headgate.objects.quantity import number_in, with_numbers
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _CONTAINER = {
     "terminationMessagePolicy": "File",
 }
 _PROBE = {"failureThreshold": 3, "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1}
+_HANDLERS = {"grpc": {"service": ""}, "httpGet": {"path": "/", "scheme": "HTTP"}}
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _MODES = ("configMap", "downwardAPI", "projected", "secret")
 _ROLLING = {"maxSurge": "25%", "maxUnavailable": "25%"}
@@ -45,6 +48,15 @@ _SPECS: dict[str, dict[str, Any]] = {
         "failedJobsHistoryLimit": 1,
         "successfulJobsHistoryLimit": 3,
         "suspend": False,
+    },
+    "CSIDriver.storage.k8s.io": {
+        "attachRequired": True,
+        "fsGroupPolicy": "ReadWriteOnceWithFSType",
+        "podInfoOnMount": False,
+        "requiresRepublish": False,
+        "seLinuxMount": False,
+        "storageCapacity": False,
+        "volumeLifecycleModes": ["Persistent"],
     },
     "DaemonSet.apps": {
         "revisionHistoryLimit": 10,
@@ -57,16 +69,24 @@ _SPECS: dict[str, dict[str, Any]] = {
         "strategy": {"type": "RollingUpdate", "rollingUpdate": _ROLLING},
     },
     "HorizontalPodAutoscaler.autoscaling": {"minReplicas": 1},
-    "Job.batch": {"backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1, "parallelism": 1},
+    "Job.batch": {
+        "backoffLimit": 6,
+        "completionMode": "NonIndexed",
+        "completions": 1,
+        "manualSelector": False,
+        "parallelism": 1,
+        "suspend": False,
+    },
     "PersistentVolume": {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"},
     "PersistentVolumeClaim": {"volumeMode": "Filesystem"},
     "ReplicaSet.apps": {"replicas": 1},
     "Service": {"internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "ClusterIP"},
     "StatefulSet.apps": {
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "podManagementPolicy": "OrderedReady",
         "replicas": 1,
         "revisionHistoryLimit": 10,
-        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "partition": 0}},
     },
 }
 
@@ -96,7 +116,7 @@ def running_form(manifest: Manifest) -> dict[str, Any]:
     spec = data.get("spec")
     if isinstance(spec, dict):
         data["spec"] = spec = _filled(spec, _SPECS.get(manifest.kind_name, {}))
-        _fill_ports(spec, manifest.kind_name)
+    fill_linked(data, manifest.kind_name)
     if manifest.kind_name in POD_SPECS:
         _fill_pod(pod_spec(data, manifest.kind_name))
         leave_out_empty(map_at(data, *template_path(manifest.kind_name)))
@@ -148,6 +168,8 @@ def _differs_at(edit: AnyEdit, path: Sequence[str]) -> bool:
 
 _DECIDE_OTHERS = {"type", "port", "serviceAccountName", "sizeLimit"}
 """Fields by which the running form of their neighbours goes, or which have one of their own."""
+_AMOUNTS = {"limits", "requests", *chain.from_iterable(AMOUNTS.values())}
+"""Maps of quantities."""
 
 
 def _runs_as_written(edit: AnyEdit) -> bool:
@@ -160,7 +182,7 @@ def _runs_as_written(edit: AnyEdit) -> bool:
     name, above = edit.path[-1], edit.path[-2:-1]
     if name == "image":
         return _pull_policy(str(edit.old)) == _pull_policy(str(edit.new))
-    is_plain = name not in _DECIDE_OTHERS and above not in (("requests",), ("limits",))
+    is_plain = name not in _DECIDE_OTHERS and not _AMOUNTS.intersection(above)
     return is_plain and not any(type(step) is At for step in edit.path)
 
 
@@ -181,13 +203,6 @@ def _filled(value: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _fill_ports(spec: dict[str, Any], kind_name: str) -> None:
-    if kind_name == "Service":
-        for port in maps_at(spec, "ports"):
-            port.setdefault("protocol", "TCP")
-            port.setdefault("targetPort", port.get("port"))
-
-
 _QUANTITIES = ("requests", "limits")
 
 
@@ -203,20 +218,9 @@ def _with_numbers(value: Any) -> Any:
         if isinstance(resources, dict):
             for name in _QUANTITIES:
                 if isinstance(resources.get(name), dict):
-                    resources[name] = {key: _number(item) for key, item in resources[name].items()}
+                    resources[name] = with_numbers(resources[name])
         return copy
     return [_with_numbers(item) for item in value] if isinstance(value, list) else value
-
-
-def _number(value: Any) -> Any:
-    number = _number_of(str(value)) if type(value) in (int, float, str) else None
-    return value if number is None else number
-
-
-@lru_cache(maxsize=4096)  # objects ask for a few amounts again and again
-def _number_of(quantity: str) -> str | None:
-    number = parse_quantity(quantity)
-    return None if number is None else str(number)
 
 
 def _fill_pod(pod: dict[str, Any]) -> None:
@@ -231,6 +235,7 @@ def _fill_pod(pod: dict[str, Any]) -> None:
             _fill_container(container)
     for volume in maps_at(pod, "volumes"):
         _fill_volume(volume)
+    fill_references(pod)
 
 
 def _fill_container(container: dict[str, Any]) -> None:
@@ -247,8 +252,16 @@ def _fill_container(container: dict[str, Any]) -> None:
     for name in _PROBES:
         if isinstance(container.get(name), dict):
             container[name] = probe = _filled(container[name], _PROBE)
-            if isinstance(probe.get("httpGet"), dict):
-                probe["httpGet"] = _filled(probe["httpGet"], {"path": "/", "scheme": "HTTP"})
+            _fill_handler(probe)
+    for handler in map_at(container, "lifecycle").values():
+        if isinstance(handler, dict):
+            _fill_handler(handler)
+
+
+def _fill_handler(handler: dict[str, Any]) -> None:
+    for name, defaults in _HANDLERS.items():
+        if isinstance(handler.get(name), dict):
+            handler[name] = _filled(handler[name], defaults)
 
 
 def _pull_policy(image: str) -> str:
@@ -261,6 +274,13 @@ def _fill_volume(volume: dict[str, Any]) -> None:
     for name in _MODES:
         if isinstance(volume.get(name), dict):
             volume[name].setdefault("defaultMode", 0o644)
+    if isinstance(volume.get("hostPath"), dict):
+        volume["hostPath"].setdefault("type", "")
+    claim = map_at(volume, "ephemeral", "volumeClaimTemplate", "spec")
+    if claim:
+        claim.setdefault("volumeMode", "Filesystem")
+    if volume.keys() <= {"name"}:
+        volume["emptyDir"] = {}
     empty = volume.get("emptyDir")
     if isinstance(empty, dict) and "sizeLimit" in empty:
-        empty["sizeLimit"] = _number(empty["sizeLimit"])
+        empty["sizeLimit"] = number_in(empty["sizeLimit"])
