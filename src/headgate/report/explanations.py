@@ -73,7 +73,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Look for a misspelling or a wrong indentation.",
     ),
     "unknown-kind": (
-        "a kind or version that a built-in group, or a CRD here, does not have",
+        "a kind or version that a built-in group, or a CRD here, does not have, or that is never stored (a list)",
         "Check apiVersion and kind.",
     ),
     "duplicate-key": ("two items of a list with one key, such as an environment variable", "Remove one of them."),
