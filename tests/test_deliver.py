@@ -98,7 +98,7 @@ def test_files_that_left_the_config_leave_the_release(stage: Stage) -> None:
     git(stage.app, "rm", "--quiet", "deploy/extra.yaml")
     git(stage.app, "commit", "--quiet", "--message", "Remove")
     assert stage.deliver().code == 0
-    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main").splitlines()
+    files = stage.paths(".")
     assert [path for path in files if "extra" in path] == []
 
 
@@ -254,7 +254,7 @@ def test_app_yaml_may_be_a_kubernetes_object(stage: Stage) -> None:
     git(stage.app, "mv", "deploy/web.yaml", "deploy/app.yaml")
     write_app(stage, {"deploy/.gitignore": "*.tmp\n"})
     assert stage.deliver().code == 0
-    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases").splitlines()
+    files = stage.paths("apps/web/releases")
     assert files == ["apps/web/releases/dev/config/app.yaml", "apps/web/releases/dev/release.yaml"]
     again = stage.deliver("--allow-diverged", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert again.code == 0  # and it is still no app
@@ -265,7 +265,7 @@ def test_only_included_files_are_taken(stage: Stage) -> None:
     stage.manifests.app("web", APP.replace("config: deploy", "config: {path: deploy, include: ['*.yaml']}")).commit()
     git(stage.manifests.path, "push", "--quiet", "origin", "main")
     assert stage.deliver().code == 0
-    files = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases/dev/config").splitlines()
+    files = stage.paths("apps/web/releases/dev/config")
     assert files == ["apps/web/releases/dev/config/web.yaml"]
 
 
@@ -282,7 +282,7 @@ def test_with_a_template_only_values_are_taken(stage: Stage) -> None:
     }
     write_app(stage, {f"deploy/{name}": text for name, text in files.items()})
     assert stage.deliver().code == 0
-    found = git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps/web/releases/dev/config").splitlines()
+    found = stage.paths("apps/web/releases/dev/config")
     assert [path.rsplit("/", 1)[1] for path in found] == ["values.dev.yaml", "values.production.yaml", "values.yaml"]
 
 

@@ -29,19 +29,15 @@ class Repository:
     def build(self) -> str:
         """Commit the next version, whatever branch is checked out."""
         self.number += 1
-        write_app(self.stage, {"version": str(self.number)})
-        return git(self.stage.app, "rev-parse", "HEAD")
+        return self.stage.build(self.number)
 
     def hand_off(self, commit: str, *args: str) -> Ran:
         """Hand a commit off with the image that was built from it."""
-        number = int(git(self.stage.app, "show", f"{commit}:version"))
-        image = f"{IMAGE}:{number}@sha256:{number:064d}"
-        return self.stage.deliver("--commit", commit, *args, image=image)
+        return self.stage.hand_off(commit, int(git(self.stage.app, "show", f"{commit}:version")), *args)
 
     def running(self) -> int:
         """Return the number of the version that runs."""
-        text = self.stage.show("main", "deploy/dev/web/deployment.apps-web.yaml")
-        return int(text.split(f"{IMAGE}:")[1].split("@")[0])
+        return int(self.stage.running())
 
     def person(self, verb: str) -> Ran:
         """Decide on what is held."""
@@ -128,7 +124,7 @@ def test_the_newest_of_its_branch_is_held(repository: Repository) -> None:
 @pytest.mark.long
 def test_its_config_is_held_with_its_image(repository: Repository) -> None:
     repository.hand_off(repository.hotfix)
-    files = git(repository.stage.remote, "ls-tree", "-r", "--name-only", "main", PLACE).splitlines()
+    files = repository.stage.paths(PLACE)
     assert files == [f"{PLACE}/config/config/web.yaml", f"{PLACE}/config/group.yaml"]
     group = repository.stage.show("main", f"{PLACE}/config/group.yaml")
     assert group.count(f"commit: {repository.hotfix}") == 2

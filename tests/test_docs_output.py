@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support.cli import headgate
 from support.manifests import DEPLOYMENT, ManifestRepository, git
 from support.pages import PAGES, blocks
+from support.stage import Stage
 from support.validator import use_validator
 
 SETTINGS = """\
@@ -51,47 +50,19 @@ def assert_printed(text: str, printed: str) -> None:
     assert re.search(pattern, printed), f"{pattern}\n{printed}"
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """A manifest repository with two apps, and a checkout in which people work by hand."""
+def deliver(fleet: Stage, app: str, tag: str, commit: str, digest: str = "5") -> None:
+    image = f"registry.example.com/acme/{app}:{tag}@sha256:{digest:0<64}"
+    named = ("--project", f"acme/{app}", "--commit", f"{commit:0<40}", "--image", image, "--pipeline", "811")
+    fleet.command("deliver", *named, "--by", "mia", "--allow-diverged")
 
-    remote: Path
-    checkout: Path
 
-    def run(self, *args: str, code: int = 0) -> str:
-        ran = headgate(*args, "--manifests", str(self.remote))
-        assert ran.code == code, (args, ran.out, ran.err)
-        return ran.out
-
-    def deliver(self, app: str, tag: str, commit: str, digest: str = "5") -> None:
-        image = f"registry.example.com/acme/{app}:{tag}@sha256:{digest:0<64}"
-        named = ("--project", f"acme/{app}", "--commit", f"{commit:0<40}", "--image", image, "--pipeline", "811")
-        self.run("deliver", *named, "--by", "mia", "--allow-diverged")
-
-    def promote(self, app: str) -> None:
-        self.run("promote", app, "--from", "dev", "--to", "production", "--by", "mia")
-
-    def push(self, files: dict[str, str | None], who: str = "Ada", message: str = "Change") -> None:
-        """Let somebody push files by hand; one without a text goes."""
-        git(self.checkout, "pull", "--quiet")
-        for name, text in files.items():
-            target = self.checkout / name
-            if text is None:
-                target.unlink()
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text)
-        git(self.checkout, "add", "--all")
-        git(self.checkout, "commit", "--quiet", "--message", message, f"--author={who} <{who.lower()}@example.com>")
-        git(self.checkout, "push", "--quiet")
-
-    def read(self, path: str) -> str:
-        git(self.checkout, "pull", "--quiet")
-        return (self.checkout / path).read_text()
+def promote(fleet: Stage, app: str) -> None:
+    fleet.command("promote", app, "--from", "dev", "--to", "production", "--by", "mia")
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
+def fleet(tmp_path: Path) -> Stage:
+    """Return a manifest repository with two apps, and a checkout in which people work by hand."""
     made = ManifestRepository.make(tmp_path / "begin")
     made.write({"headgate.yaml": SETTINGS})
     for app in ("cart", "shop"):
@@ -104,39 +75,40 @@ def fleet(tmp_path: Path) -> Fleet:
     assert made.hydrate("--commit").code == 0
     git(tmp_path, "clone", "--quiet", "--bare", str(made.path), "remote.git")
     git(tmp_path, "clone", "--quiet", "remote.git", "checkout")
-    found = Fleet(tmp_path / "remote.git", tmp_path / "checkout")
-    found.push({"apps/old/app.yaml": None})
+    found = Stage(tmp_path, ManifestRepository(tmp_path / "checkout"), tmp_path / "remote.git")
+    found.change({"apps/old/app.yaml": None})
     for app, tag, commit, digest in (("cart", "1.4.2", "9f04c1d2ab77", "4"), ("shop", "2.0.7", "1f6e2b90cc01", "7d0c")):
-        found.deliver(app, tag, commit, digest)
-        found.promote(app)
+        deliver(found, app, tag, commit, digest)
+        promote(found, app)
     return found
 
 
 @pytest.mark.long
-def test_status(fleet: Fleet) -> None:
-    fleet.deliver("cart", "1.5.0", "4bc8c747eac6")
-    fleet.run("pin", "cart", "--environment", "dev", "--reason", "the new cart loses items", "--by", "Ada")
-    fleet.deliver("cart", "1.5.1", "5bc8c747eac6")
-    fleet.deliver("shop", "2.1.0", "b5bf35f56dff")
-    fleet.push({"headgate.yaml": SETTINGS.replace("dev}, delivery: commit", "dev}, delivery: review")})
-    fleet.promote("shop")
-    fleet.run("freeze", "production", "--reason", "holidays", "--by", "Ada")
-    fleet.push({"apps/shop/values.dev.yaml": "replicas: 3\n"})
-    assert_printed(shown("docs/reading.md", 0), fleet.run("status"))
+def test_status(fleet: Stage) -> None:
+    deliver(fleet, "cart", "1.5.0", "4bc8c747eac6")
+    fleet.command("pin", "cart", "--environment", "dev", "--reason", "the new cart loses items")
+    deliver(fleet, "cart", "1.5.1", "5bc8c747eac6")
+    deliver(fleet, "shop", "2.1.0", "b5bf35f56dff")
+    fleet.change({"headgate.yaml": SETTINGS.replace("dev}, delivery: commit", "dev}, delivery: review")})
+    promote(fleet, "shop")
+    fleet.command("freeze", "production", "--reason", "holidays")
+    fleet.change({"apps/shop/values.dev.yaml": "replicas: 3\n"})
+    assert_printed(shown("docs/reading.md", 0), fleet.command("status").out)
 
 
 @pytest.mark.long
-def test_where(fleet: Fleet) -> None:
-    assert_printed(shown("docs/reading.md", 1), fleet.run("where", "registry.example.com/acme/shop:2.0.7"))
+def test_where(fleet: Stage) -> None:
+    assert_printed(shown("docs/reading.md", 1), fleet.command("where", "registry.example.com/acme/shop:2.0.7").out)
 
 
 @pytest.mark.long
-def test_verify(fleet: Fleet) -> None:
+def test_verify(fleet: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     file = "deploy/production/cart/deployment.apps-cart.yaml"
-    fleet.push({file: fleet.read(file).replace("replicas: 2", "replicas: 9")}, "Eve", "Scale up")
-    extra = {"deploy/production/cart/extra.yaml": SERVICE.replace("NAME", "cart")}
-    fleet.push(dict(extra), "Bob", "Try something")
-    assert_printed(shown("docs/reading.md", 2), fleet.run("verify", code=1))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Eve")
+    fleet.change({file: fleet.show("main", file).replace("replicas: 2", "replicas: 9")}, "Scale up")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Bob")
+    fleet.change({"deploy/production/cart/extra.yaml": SERVICE.replace("NAME", "cart")}, "Try something")
+    assert_printed(shown("docs/reading.md", 2), fleet.command("verify", code=1).out)
 
 
 def test_what_a_server_would_reject(manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from headgate.arguments import app
 from headgate.errors import ArgumentError, ConfigError
 from support.cli import headgate
 from support.manifests import ManifestRepository, git
-from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, make_stage, merge_proposal, replicas, write_app
+from support.stage import APP, IMAGE, OTHER_DIGEST, Stage, make_stage, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -48,7 +48,7 @@ def test_a_hand_off_is_described_and_not_made(stage: Stage) -> None:
 
 def test_a_new_image_is_routine(stage: Stage) -> None:
     assert stage.deliver().code == 0
-    merge_proposal(stage)
+    stage.merge()
     write_app(stage, {"README.md": "more"})
     ran = stage.deliver("--dry-run", image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert ran.out.startswith("Routine: only images and versions change\n"), ran.out

@@ -11,7 +11,7 @@ from headgate.flux.changes import with_removals
 from headgate.repository.git import open_repository, tree_of_commit
 from support.flux import CONFIG_MAP, kustomization
 from support.manifests import HEADGATE_YAML, git
-from support.stage import Stage, merge_proposal
+from support.stage import Stage
 
 ON_STAGE = (
     HEADGATE_YAML
@@ -32,21 +32,12 @@ def delivered(stage: Stage) -> Stage:
 
 
 def names_in(stage: Stage, revision: str, folder: str) -> list[str]:
-    found = git(stage.remote, "ls-tree", "-r", "--name-only", revision, "--", folder)
-    return [path.rsplit("/", 1)[1] for path in found.splitlines()]
+    return [path.rsplit("/", 1)[1] for path in stage.paths(folder, revision)]
 
 
 def test_objects_come_with_the_commit_of_the_yaml(delivered: Stage) -> None:
-    changed = git(
-        delivered.remote,
-        "log",
-        "--format=",
-        "--name-only",
-        "--diff-filter=A",
-        "main",
-        "--",
-        kustomization("dev", "web.dev"),
-    )
+    made = ("log", "--format=", "--name-only", "--diff-filter=A", "main", "--", kustomization("dev", "web.dev"))
+    changed = git(delivered.remote, *made)
     assert changed == kustomization("dev", "web.dev")
     commit = git(delivered.remote, "log", "--format=%H", "main", "--", kustomization("dev", "web.dev"))
     assert "deploy/dev/web/.headgate.json" in git(delivered.remote, "show", "--format=", "--name-only", commit)
@@ -57,12 +48,12 @@ def test_a_reviewed_app_s_objects_are_reviewed_with_it(delivered: Stage) -> None
     assert names_in(delivered, "main", "clusters/production") == []
     proposed = names_in(delivered, "headgate/production/web", "clusters/production")
     assert Path(kustomization("production", "web.production")).name in proposed
-    merge_proposal(delivered)
+    delivered.merge()
     assert names_in(delivered, "main", "clusters/production") == proposed
 
 
 def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
-    merge_proposal(delivered)
+    delivered.merge()
     ran = delivered.run("remove", "web", "--environment", "dev", "--by", "Ann")
     assert ran.code == 0, ran.out + ran.err
     assert names_in(delivered, "main", "clusters/dev") == []
@@ -171,7 +162,7 @@ def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
 
 @pytest.mark.long
 def test_a_namespace_that_nothing_needs_any_more_goes_by_the_way_of_what_is_reviewed(delivered: Stage) -> None:
-    merge_proposal(delivered)
+    delivered.merge()
     work = delivered.manifests.path
     git(work, "pull", "--quiet")
     app = (work / "apps/web/app.yaml").read_text()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from headgate.repository.git import NO_COMMIT
-from support.cli import Ran, headgate
+from support.cli import Ran
 from support.manifests import ManifestRepository, git
-from support.stage import IMAGE, Stage, make_stage, write_app
+from support.stage import BRANCH, IMAGE, Stage, make_stage, write_app
 
 SETTINGS = """
 version: 1
@@ -28,7 +28,6 @@ spec:
     metadata: {{labels: {{app: web}}}}
     spec: {{containers: [{{name: web, image: {IMAGE}}}, {{name: api, image: {IMAGE}-api}}]}}
 """
-BRANCH = "headgate/production/web"
 WORDS = "Deliver web to production\n\nHeadgate-App: web\nHeadgate-Environment: production\n"
 FOLDER = "apps/web/releases"
 
@@ -40,11 +39,9 @@ def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
     made = make_stage(tmp_path, manifests, f"{APP}template: web\n")
     for name in ("", "-api"):
         deliver(made, name, 1)
-    checkout(made)
-    git(made.manifests.path, "merge", "--quiet", "--no-ff", f"origin/{BRANCH}", "--message", "Merge")
-    git(made.manifests.path, "push", "--quiet", "origin", "main", f":refs/heads/{BRANCH}")
+    made.merge()
     deliver(made, "", 2)
-    headgate("freeze", "dev", "--reason", "holidays", "--by", "Eve", "--manifests", str(made.remote))
+    made.command("freeze", "dev", "--reason", "holidays")
     deliver(made, "-api", 2)
     as_version_1(made)
     return made
@@ -58,16 +55,9 @@ def deliver(stage: Stage, name: str, number: int) -> Ran:
     return ran
 
 
-def checkout(stage: Stage) -> None:
-    """Take the newest default branch."""
-    git(stage.manifests.path, "fetch", "--quiet", "origin")
-    git(stage.manifests.path, "checkout", "--quiet", "-B", "main", "origin/main")
-
-
 def as_version_1(stage: Stage) -> None:
     """Put all into the form of version 1.0.0: a whole release in waiting/, and no record of what is proposed."""
-    checkout(stage)
-    work = stage.manifests.path
+    work = stage.checkout()
     release = (work / FOLDER / "dev/release.yaml").read_text()
     group = (work / FOLDER / "dev/held/api/group.yaml").read_text()
     api = group.split("images:\n")[1].split("reasons:")[0]
@@ -94,45 +84,37 @@ def images(stage: Stage, environment: str, branch: str = "main") -> tuple[str, s
     return tags[0], tags[1]
 
 
-def run(stage: Stage, *args: str) -> Ran:
-    """Run a command, which must end well."""
-    ran = headgate(*args, "--manifests", stage.remote.as_uri())
-    assert ran.code == 0, ran.out + ran.err
-    return ran
-
-
 def test_what_is_proposed_keeps_its_commit_and_comes_on_record(stage: Stage) -> None:
-    before = git(stage.remote, "rev-parse", BRANCH)
-    run(stage, "refresh")
-    assert git(stage.remote, "rev-parse", BRANCH) == before, "approvals last"
+    before = stage.commit(BRANCH)
+    stage.command("refresh")
+    assert stage.commit(BRANCH) == before, "approvals last"
     assert stage.show("main", f"{FOLDER}/production/proposed/web/group.yaml")
     assert "version: 2\n" in stage.show("main", "headgate.lock")
-    assert "proposed: 2" in run(stage, "status").out
+    assert "proposed: 2" in stage.command("status").out
 
 
 @pytest.mark.long
 def test_a_hand_off_keeps_what_was_proposed(stage: Stage) -> None:
     deliver(stage, "-api", 3)
     assert images(stage, "production", BRANCH) == ("2", "3")
-    assert git(stage.remote, "rev-parse", f"{BRANCH}^") == git(stage.remote, "rev-parse", "main")
+    assert stage.commit(f"{BRANCH}^") == stage.commit()
 
 
 @pytest.mark.long
 def test_what_waited_is_held_and_goes_on(stage: Stage) -> None:
-    run(stage, "refresh")
-    assert "holidays" in run(stage, "status").out
+    stage.command("refresh")
+    assert "holidays" in stage.command("status").out
     assert images(stage, "dev") == ("2", "1")
-    run(stage, "thaw", "dev")
+    stage.command("thaw", "dev")
     assert images(stage, "dev") == ("2", "2")
-    listed = git(stage.remote, "ls-tree", "-r", "--name-only", "main", f"{FOLDER}/dev").splitlines()
-    assert listed == [f"{FOLDER}/dev/release.yaml"]
+    assert stage.paths(f"{FOLDER}/dev") == [f"{FOLDER}/dev/release.yaml"]
 
 
 @pytest.mark.long
 def test_a_branch_that_comes_after_the_first_run_is_nobodys(stage: Stage) -> None:
-    old = git(stage.remote, "rev-parse", BRANCH)
+    old = stage.commit(BRANCH)
     git(stage.remote, "update-ref", "-d", f"refs/heads/{BRANCH}")
-    run(stage, "thaw", "dev")
+    stage.command("thaw", "dev")
     git(stage.remote, "update-ref", f"refs/heads/{BRANCH}", old, NO_COMMIT)
-    run(stage, "refresh")
-    assert f"{FOLDER}/production/proposed" not in git(stage.remote, "ls-tree", "-r", "--name-only", "main")
+    stage.command("refresh")
+    assert not stage.paths(f"{FOLDER}/production/proposed")

@@ -49,24 +49,20 @@ def write(manifests: str | Path) -> Mirrored:
         return write_mirrors(workspace, config.load(workspace.tree))
 
 
-def files(stage: Stage, branch: str) -> list[str]:
-    return git(stage.remote, "ls-tree", "-r", "--name-only", branch).splitlines()
-
-
 def commits(stage: Stage, branch: str) -> int:
     return int(git(stage.remote, "rev-list", "--count", branch))
 
 
 def trees(stage: Stage) -> tuple[str, str]:
     """Return the ids of what an app has on the default branch and on the mirror."""
-    return git(stage.remote, "rev-parse", "main:deploy/dev/web"), git(stage.remote, "rev-parse", "env/dev:web")
+    return stage.commit("main:deploy/dev/web"), stage.commit("env/dev:web")
 
 
 def test_what_landed_is_repeated_with_its_commit_named(mirrored: Stage) -> None:
     ran = mirrored.deliver()
     assert ran.code == 0, ran.err
-    head = git(mirrored.remote, "rev-parse", "main")
-    assert files(mirrored, "env/dev") == [
+    head = mirrored.commit()
+    assert mirrored.paths(".", "env/dev") == [
         *("plain/.headgate.json", "plain/serviceaccount-plain.yaml"),
         *("web/.headgate.json", "web/deployment.apps-web.yaml"),
     ]
@@ -74,7 +70,7 @@ def test_what_landed_is_repeated_with_its_commit_named(mirrored: Stage) -> None:
     assert mirrored.log("env/dev") == [f"Mirror plain, web in dev: main@{head[:12]}"]
     trailers = git(mirrored.remote, "log", "-1", "--format=%(trailers:only)", "env/dev").strip()
     assert trailers == f"Headgate-Mirror: {head}"
-    mirror = git(mirrored.remote, "rev-parse", "env/dev")
+    mirror = mirrored.commit("env/dev")
     assert f"pushed {head[:12]} to main" in ran.out
     assert f"pushed {mirror[:12]} to env/dev" in ran.out
     git(mirrored.remote, "fsck", "--strict")
@@ -128,7 +124,7 @@ def test_an_app_that_is_removed_leaves_its_mirror(mirrored: Stage) -> None:
     git(mirrored.manifests.path, "rm", "--quiet", "-r", "apps/plain", "deploy/dev/plain")
     change(mirrored)
     assert [one.branch for one in write(mirrored.remote).delivered] == ["env/dev"]
-    assert {path.split("/")[0] for path in files(mirrored, "env/dev")} == {"web"}
+    assert {path.split("/")[0] for path in mirrored.paths(".", "env/dev")} == {"web"}
 
 
 @pytest.mark.long
@@ -139,7 +135,7 @@ def test_the_last_app_that_is_removed_leaves_an_empty_mirror(mirrored: Stage) ->
     mirrored.manifests.commit()
     git(mirrored.manifests.path, "push", "--quiet")
     assert len(write(mirrored.remote).delivered) == 1
-    assert files(mirrored, "env/dev") == []
+    assert mirrored.paths(".", "env/dev") == []
     assert write(mirrored.remote) == Mirrored()
 
 
@@ -160,9 +156,7 @@ def test_what_only_waits_for_review_is_not_repeated(mirrored: Stage) -> None:
     assert heads == ["env/dev", "headgate/production/web", "main"]
     git(mirrored.remote, "update-ref", "refs/heads/main", "headgate/production/web")  # as a merge does
     assert [one.branch for one in write(mirrored.remote).delivered] == ["env/production"]
-    assert git(mirrored.remote, "rev-parse", "env/production:web") == git(
-        mirrored.remote, "rev-parse", "main:deploy/production/web"
-    )
+    assert mirrored.commit("env/production:web") == git(mirrored.remote, "rev-parse", "main:deploy/production/web")
 
 
 def test_what_a_killed_run_left_out_a_later_one_completes(mirrored: Stage) -> None:
@@ -181,7 +175,7 @@ def test_somebody_else_s_branch_is_left_alone_and_the_delivery_lands(mirrored: S
         assert write(mirrored.remote).error is None
         foreign = git(mirrored.remote, "commit-tree", "-p", "env/dev", "-m", "By hand", "env/dev^{tree}")
     git(mirrored.remote, "update-ref", "refs/heads/env/dev", foreign)
-    foreign = git(mirrored.remote, "rev-parse", "env/dev")
+    foreign = mirrored.commit("env/dev")
 
     ran = mirrored.deliver()
 
@@ -190,7 +184,7 @@ def test_somebody_else_s_branch_is_left_alone_and_the_delivery_lands(mirrored: S
     assert "delete the branch env/dev, or name another one in headgate.yaml" in " ".join(ran.err.split())
     assert f"pushed {git(mirrored.remote, 'rev-parse', 'main')[:12]} to main" in ran.out
     assert mirrored.log()[0].startswith("Deliver web to dev")
-    assert git(mirrored.remote, "rev-parse", "env/dev") == foreign
+    assert mirrored.commit("env/dev") == foreign
 
 
 @pytest.mark.long
@@ -230,7 +224,7 @@ def test_a_lost_race_is_run_again_and_gives_the_newest(mirrored: Stage, monkeypa
     race(monkeypatch, other)
     assert write(mirrored.remote) == Mirrored(), "the other one did all"
     assert commits(mirrored, "env/dev") == 1
-    assert "plain/serviceaccount-newer.yaml" in files(mirrored, "env/dev")
+    assert "plain/serviceaccount-newer.yaml" in mirrored.paths(".", "env/dev")
 
 
 def test_a_branch_that_somebody_makes_in_the_meantime_is_not_overwritten(
@@ -239,7 +233,7 @@ def test_a_branch_that_somebody_makes_in_the_meantime_is_not_overwritten(
     race(monkeypatch, lambda: git(mirrored.remote, "update-ref", "refs/heads/env/dev", "main"))
     done = write(mirrored.remote)
     assert "did not make" in str(done.error)
-    assert git(mirrored.remote, "rev-parse", "env/dev") == git(mirrored.remote, "rev-parse", "main")
+    assert mirrored.commit("env/dev") == mirrored.commit()
 
 
 @pytest.mark.long
@@ -278,7 +272,7 @@ def test_without_any_remote_the_branch_is_written_here(mirrored: Stage) -> None:
 def test_no_file_s_content_is_needed(mirrored: Stage, tmp_path: Path) -> None:
     """A clone without any file's content writes mirrors and asks for none."""
     assert mirrored.deliver().code == 0
-    head = git(mirrored.remote, "rev-parse", "main")
+    head = mirrored.commit()
     for name in ("allowFilter", "allowAnySHA1InWant"):
         git(mirrored.remote, "config", f"uploadpack.{name}", "true")
     with clone(str(mirrored.remote)) as full:
@@ -320,10 +314,10 @@ def _fetched(repository: Path, url: str) -> str:
 
 def _without_mirror(stage: Stage) -> str:
     """Deliver, and put the mirror back to what it was: as a run that is killed between the two."""
-    before = git(stage.remote, "rev-parse", "env/dev")
+    before = stage.commit("env/dev")
     assert stage.deliver().code == 0
     git(stage.remote, "update-ref", "refs/heads/env/dev", before)
-    return git(stage.remote, "rev-parse", "main")
+    return stage.commit()
 
 
 @pytest.mark.parametrize(

@@ -10,104 +10,85 @@ from headgate.errors import RefusedError
 from headgate.model import Newest
 from headgate.releases.handoff import HandOff
 from headgate.releases.version_order import compare
-from support.cli import Ran
-from support.manifests import DIGEST, git
-from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
-
-
-def build(stage: Stage, number: int) -> str:
-    """Commit version ``number`` of the app and return the commit."""
-    write_app(stage, {"version": str(number)})
-    return git(stage.app, "rev-parse", "HEAD")
-
-
-def hand_off(stage: Stage, commit: str, number: int, *args: str, ref: str = "main") -> Ran:
-    """Hand a commit off with the image that was built from it."""
-    return stage.deliver("--commit", commit, *args, image=f"{IMAGE}:{number}@sha256:{number:064d}", ref=ref)
-
-
-def running(stage: Stage, revision: str = "main", environment: str = "dev") -> str:
-    """Return the tag that runs."""
-    text = stage.show(revision, f"deploy/{environment}/web/deployment.apps-web.yaml")
-    return text.split(f"{IMAGE}:")[1].split("@")[0]
+from support.manifests import DIGEST, git, head
+from support.stage import BRANCH, IMAGE, OTHER_DIGEST, Stage
 
 
 def test_an_older_build_that_finishes_last_changes_nothing(stage: Stage) -> None:
-    first, second = build(stage, 1), build(stage, 2)
-    assert hand_off(stage, second, 2).code == 0
-    late = hand_off(stage, first, 1)
+    first, second = stage.build(1), stage.build(2)
+    assert stage.hand_off(second, 2).code == 0
+    late = stage.hand_off(first, 1)
     assert late.code == 0
     assert f"web in dev: superseded: web: commit {first[:12]} is older than {second[:12]}" in late.out
-    assert running(stage) == "2"
+    assert stage.running() == "2"
     assert len(stage.log()) == 2
 
 
 def test_history_decides_and_no_clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2030-01-01T00:00:00Z")
-    first = build(stage, 1)
+    first = stage.build(1)
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
-    second = build(stage, 2)
-    assert hand_off(stage, first, 1).code == 0
-    assert hand_off(stage, second, 2).code == 0
-    assert running(stage) == "2"
+    second = stage.build(2)
+    assert stage.hand_off(first, 1).code == 0
+    assert stage.hand_off(second, 2).code == 0
+    assert stage.running() == "2"
 
 
 def test_a_history_that_cannot_be_read_is_refused(stage: Stage) -> None:
-    assert hand_off(stage, build(stage, 1), 1).code == 0
+    assert stage.hand_off(stage.build(1), 1).code == 0
     git(stage.app, "checkout", "--quiet", "--orphan", "anew")
     git(stage.app, "commit", "--quiet", "--message", "Anew")
     git(stage.app, "branch", "--quiet", "-D", "main")
     git(stage.app, "reflog", "expire", "--expire=now", "--all")
     git(stage.app, "gc", "--quiet", "--prune=now")
-    ran = hand_off(stage, git(stage.app, "rev-parse", "HEAD"), 2)
+    ran = stage.hand_off(head(stage.app), 2)
     assert ran.code == RefusedError.code
     assert "cannot read the history" in ran.err
 
 
 def test_the_same_commit_with_another_digest_needs_a_newer_pipeline(stage: Stage) -> None:
-    commit = build(stage, 1)
-    assert hand_off(stage, commit, 1, "--pipeline", "10").code == 0
+    commit = stage.build(1)
+    assert stage.hand_off(commit, 1, "--pipeline", "10").code == 0
     for pipeline in (["--pipeline", "9"], ["--pipeline", "10"]):
-        ran = hand_off(stage, commit, 2, *pipeline)
+        ran = stage.hand_off(commit, 2, *pipeline)
         assert (ran.code, "was released with another digest by pipeline 10" in ran.out) == (0, True)
-        assert running(stage) == "1"
-    assert hand_off(stage, commit, 2, "--pipeline", "11").code == 0
-    assert running(stage) == "2"
+        assert stage.running() == "1"
+    assert stage.hand_off(commit, 2, "--pipeline", "11").code == 0
+    assert stage.running() == "2"
 
 
 @pytest.mark.long
 def test_history_is_read_from_an_address_too(stage: Stage) -> None:
-    first, second = build(stage, 1), build(stage, 2)
+    first, second = stage.build(1), stage.build(2)
     git(stage.app, "config", "uploadpack.allowFilter", "true")
-    assert hand_off(stage, second, 2, "--source", f"file://{stage.app}").code == 0
-    late = hand_off(stage, first, 1, "--source", f"file://{stage.app}")
+    assert stage.hand_off(second, 2, "--source", f"file://{stage.app}").code == 0
+    late = stage.hand_off(first, 1, "--source", f"file://{stage.app}")
     assert (late.code, "superseded" in late.out) == (0, True)
 
 
 @pytest.mark.long
 def test_tags_are_ordered_by_their_version(stage: Stage) -> None:
-    first, second, third = (build(stage, number) for number in (1, 2, 3))
-    branch = "headgate/production/web"
-    assert hand_off(stage, second, 2, ref="refs/tags/v1.10.0").code == 0
-    late = hand_off(stage, first, 1, ref="refs/tags/v1.9.0")
+    first, second, third = (stage.build(number) for number in (1, 2, 3))
+    assert stage.hand_off(second, 2, ref="refs/tags/v1.10.0").code == 0
+    late = stage.hand_off(first, 1, ref="refs/tags/v1.9.0")
     assert "superseded: web: refs/tags/v1.9.0 is older than refs/tags/v1.10.0" in late.out
-    assert running(stage, branch, "production") == "2"
-    assert hand_off(stage, third, 3, ref="refs/tags/v2.0.0-rc.1").code == 0
-    assert running(stage, branch, "production") == "3"
+    assert stage.running("production", BRANCH) == "2"
+    assert stage.hand_off(third, 3, ref="refs/tags/v2.0.0-rc.1").code == 0
+    assert stage.running("production", BRANCH) == "3"
 
 
 @pytest.mark.long
 def test_a_version_follows_a_tag_without_one(stage: Stage) -> None:
     """Else the first tag, which nothing is compared with, would keep each later one away, whatever people do."""
-    early, first, second = build(stage, 0), build(stage, 1), build(stage, 2)
+    early, first, second = stage.build(0), stage.build(1), stage.build(2)
     for tag, commit in {"v0.9.0": early, "v1": first, "v1.1.0": second}.items():
         git(stage.app, "tag", tag, commit)
-    assert hand_off(stage, first, 1, ref="refs/tags/v1").code == 0
-    late = hand_off(stage, early, 0, ref="refs/tags/v0.9.0")
+    assert stage.hand_off(first, 1, ref="refs/tags/v1").code == 0
+    late = stage.hand_off(early, 0, ref="refs/tags/v0.9.0")
     assert (late.code, "superseded" in late.out) == (0, True)
-    assert hand_off(stage, second, 2, ref="refs/tags/v1.1.0").code == 0
-    assert running(stage, "headgate/production/web", "production") == "2"
-    refused = hand_off(stage, build(stage, 3), 3, ref="refs/tags/v2")
+    assert stage.hand_off(second, 2, ref="refs/tags/v1.1.0").code == 0
+    assert stage.running("production", BRANCH) == "2"
+    refused = stage.hand_off(stage.build(3), 3, ref="refs/tags/v2")
     assert (refused.code, "refs/tags/v2 has no version such as 1.2.3" in refused.err) == (RefusedError.code, True)
 
 
@@ -121,7 +102,7 @@ def test_parts_are_ordered_each_on_its_own(stage: Stage) -> None:
     )
     stage.manifests.commit()
     git(stage.manifests.path, "push", "--quiet", "origin", "main")
-    first, second = build(stage, 1), build(stage, 2)
+    first, second = stage.build(1), stage.build(2)
     assert stage.deliver("--commit", second, image=f"{IMAGE}:api-2@{DIGEST}").code == 0
     assert stage.deliver("--commit", first, image=f"{IMAGE}:web-1@{OTHER_DIGEST}").code == 0
     text = stage.show("main", "deploy/dev/web/pod-web.yaml")

@@ -15,16 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from support.cli import Ran, headgate
-from support.manifests import DEPLOYMENT, ManifestRepository, git
-from support.stage import IMAGE, Stage, make_stage, write_app
+from support.manifests import ManifestRepository
+from support.stage import make_promoted
 
-SETTINGS = """
-version: 1
-environments:
-  dev: {takes: {branch: main}, delivery: commit}
-  production: {takes: [{promotion: dev}, {branch: main}], delivery: commit}
-"""
-APP = f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\n"
 ENVIRONMENTS = st.sampled_from(["dev", "production"])
 REFUSED = 27
 
@@ -66,8 +59,7 @@ class Intents(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="headgate-test-"))
         manifests = ManifestRepository.make(self.folder / "manifests")
-        manifests.write({"headgate.yaml": SETTINGS, "templates/web/web.yaml": DEPLOYMENT})
-        self.stage: Stage = make_stage(self.folder, manifests, APP)
+        self.stage = make_promoted(self.folder, manifests, takes="[{promotion: dev}, {branch: main}]")
         self.commits: list[str] = []
         self.places = {"dev": Place(), "production": Place()}
         self.texts: dict[tuple[str, int], str] = {}
@@ -89,16 +81,14 @@ class Intents(RuleBasedStateMachine):
     @rule()
     def build(self) -> None:
         """Commit a new version of the app."""
-        write_app(self.stage, {"version": str(len(self.commits) + 1)})
-        self.commits.append(git(self.stage.app, "rev-parse", "HEAD"))
+        self.commits.append(self.stage.build(len(self.commits) + 1))
 
     @precondition(lambda self: self.commits)
     @rule(back=st.integers(0, 2), now=st.booleans())
     def deliver(self, back: int, now: bool) -> None:
         """Hand one of the last versions off."""
         number = max(1, len(self.commits) - back)
-        args = ("--commit", self.commits[number - 1], *(["--now"] if now else []))
-        ran = self.stage.deliver(*args, image=f"{IMAGE}:{number}@sha256:{number:064d}")
+        ran = self.stage.hand_off(self.commits[number - 1], number, *(["--now"] if now else []))
         assert ran.code == 0, ran.out + ran.err
         for place in self.places.values():
             newest = max(place.newest, place.waiting)

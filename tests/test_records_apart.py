@@ -10,8 +10,8 @@ from headgate.errors import GitError
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED
 from headgate.paths import RECORDS_BRANCH
 from support.cli import Ran, headgate
-from support.manifests import ManifestRepository, git
-from support.stage import Stage, make_stage, merge_proposal, replicas, write_app
+from support.manifests import ManifestRepository, git, head
+from support.stage import Stage, make_stage, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -39,7 +39,6 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
     made = make_stage(tmp_path, manifests)
     hook = made.remote / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)
     hook.chmod(0o755)
     return made
@@ -48,14 +47,14 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
 def merge(stage: Stage) -> None:
     """Merge what is proposed, as GitLab does for a person; a push pipeline follows."""
     (stage.remote / "allowed").touch()
-    merge_proposal(stage)
+    stage.merge()
     (stage.remote / "allowed").unlink()
     assert stage.run("rehydrate").code == 0
 
 
 def records(stage: Stage) -> list[str]:
     """Return the files of the branch for records."""
-    return git(stage.remote, "ls-tree", "-r", "--name-only", RECORDS_BRANCH).splitlines()
+    return stage.paths(".", RECORDS_BRANCH)
 
 
 def new_version(stage: Stage, number: int) -> Ran:
@@ -68,10 +67,10 @@ def new_version(stage: Stage, number: int) -> Ran:
 def test_versions_are_proposed_superseded_merged_and_recorded_without_a_push_to_the_default_branch(
     stage: Stage,
 ) -> None:
-    before = git(stage.remote, "rev-parse", "main")
+    before = stage.commit()
     for number in (2, 3):
         assert new_version(stage, number).code == 0
-    assert git(stage.remote, "rev-parse", "main") == before
+    assert stage.commit() == before
     assert f"{RELEASES}/proposed/config/group.yaml" in records(stage)
     assert git(stage.remote, "diff", "--name-only", "main", BRANCH, "--", "*proposed*") == "", "no record is reviewed"
     assert "proposed: 1.0" in stage.run("status").out
@@ -103,14 +102,14 @@ def test_a_removal_leaves_no_record(stage: Stage) -> None:
     assert f"{RELEASES}/held/config/group.yaml" in records(stage), "what arrives meanwhile is held"
     merge(stage)
     assert records(stage) == []
-    assert git(stage.remote, "ls-tree", "-r", "--name-only", "main", "apps", "deploy") == ""
+    assert stage.paths("apps") == stage.paths("deploy") == []
 
 
 def test_two_hand_offs_of_which_one_loses_the_race_both_stay(stage: Stage) -> None:
     from test_laws import losing  # noqa: PLC0415
 
     write_app(stage, {"deploy/web.yaml": replicas(2)})
-    first = git(stage.app, "rev-parse", "HEAD")
+    first = head(stage.app)
     write_app(stage, {"deploy/web.yaml": replicas(3)})
 
     def older() -> None:
@@ -120,8 +119,7 @@ def test_two_hand_offs_of_which_one_loses_the_race_both_stay(stage: Stage) -> No
 
     losing(stage.deliver, older)
     assert "replicas: 3" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
-    log = git(stage.remote, "log", "--format=%s", RECORDS_BRANCH).splitlines()
-    assert len(log) == 2
+    assert len(stage.log(RECORDS_BRANCH)) == 2
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ import pytest
 from headgate.repository import tree
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, ManifestRepository, git
-from support.stage import IMAGE, Stage, merge_proposal, write_app
+from support.stage import IMAGE, Stage, write_app
 
 SETTINGS = """
 version: 1
@@ -86,7 +86,7 @@ def test_versions_are_delivered_proposed_merged_and_rolled_back(stage: Stage, wa
     assert ":3@" in stage.show("main", DEV)
     assert ":3@" in stage.show(BRANCH, DEV.replace("/dev/", "/production/"))
     assert ":3@" in git(stage.remote, "show", f"env/dev:{mirrored(stage)}")
-    merge_proposal(stage)
+    stage.merge()
     run(stage, way, "rehydrate")
     assert "proposed" not in run(stage, way, "status")
     run(stage, way, "roll-back", "web", "--environment", "dev", "--reason", "slow", "--by", "Eve")
@@ -101,11 +101,7 @@ def test_versions_are_delivered_proposed_merged_and_rolled_back(stage: Stage, wa
 
 def mirrored(stage: Stage) -> str:
     """Return the Deployment's file on the branch that repeats dev."""
-    (found,) = [
-        path
-        for path in git(stage.remote, "ls-tree", "-r", "--name-only", "env/dev").splitlines()
-        if path.endswith("deployment.apps-web.yaml")
-    ]
+    (found,) = [path for path in stage.paths(".", "env/dev") if path.endswith("deployment.apps-web.yaml")]
     return found
 
 

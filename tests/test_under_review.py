@@ -11,8 +11,8 @@ import yaml
 from headgate.errors import GitError
 from headgate.intents.outcome import EQUAL_TO_PROPOSED
 from support.cli import Ran
-from support.manifests import DIGEST, ManifestRepository, git
-from support.stage import IMAGE, Stage, make_stage, merge_proposal, replicas, write_app
+from support.manifests import DIGEST, ManifestRepository, git, head
+from support.stage import IMAGE, Stage, make_stage, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -30,7 +30,7 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
     manifests.write({"headgate.yaml": SETTINGS})
     made = make_stage(tmp_path, manifests)
     assert made.deliver().code == 0
-    merge_proposal(made)
+    made.merge()
     write_app(made, {"deploy/web.yaml": replicas(3)})
     assert made.deliver().code == 0
     return made
@@ -38,15 +38,10 @@ def stage(tmp_path: Path, clean_user: None) -> Stage:
 
 def push_to_the_branch(stage: Stage) -> str:
     """Commit on the branch for review, as somebody does who corrects it there; return that commit."""
-    tree = git(stage.remote, "rev-parse", f"{BRANCH}^{{tree}}")
+    tree = stage.commit(f"{BRANCH}^{{tree}}")
     theirs = git(stage.remote, "commit-tree", tree, "-p", BRANCH, "-m", "mine")
     git(stage.remote, "update-ref", f"refs/heads/{BRANCH}", theirs)
     return theirs
-
-
-def files(stage: Stage, folder: str) -> list[str]:
-    """Return the files in a folder of the default branch."""
-    return git(stage.remote, "ls-tree", "-r", "--name-only", "main", folder).splitlines()
 
 
 def newest(stage: Stage) -> str:
@@ -55,27 +50,27 @@ def newest(stage: Stage) -> str:
 
 
 def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage: Stage) -> None:
-    branch, record = git(stage.remote, "rev-parse", BRANCH), stage.show("main", f"{RELEASES}/proposed/proposal.yaml")
+    branch, record = stage.commit(BRANCH), stage.show("main", f"{RELEASES}/proposed/proposal.yaml")
     proposed = stage.show("main", f"{RELEASES}/proposed/config/group.yaml")
     write_app(stage, {"README.md": "another word"})
     ran = stage.deliver()
     assert ran.code == 0, ran.err
     assert "held" in ran.out
     assert EQUAL_TO_PROPOSED in ran.out
-    assert git(stage.remote, "rev-parse", BRANCH) == branch, "approvals last"
+    assert stage.commit(BRANCH) == branch, "approvals last"
     assert stage.show("main", f"{RELEASES}/proposed/proposal.yaml") == record
     assert stage.show("main", f"{RELEASES}/proposed/config/group.yaml") == proposed, "the merge meets no other record"
     held = yaml.safe_load(stage.show("main", f"{RELEASES}/held/config/group.yaml"))
     assert held["reasons"] == [EQUAL_TO_PROPOSED]
     assert EQUAL_TO_PROPOSED in stage.run("status").out
-    head = git(stage.remote, "rev-parse", "main")
+    main = stage.commit()
     assert stage.run("refresh").code == 0
-    assert git(stage.remote, "rev-parse", "main", BRANCH).split() == [head, branch], "again, it changes nothing"
+    assert git(stage.remote, "rev-parse", "main", BRANCH).split() == [main, branch], "again, it changes nothing"
 
-    merge_proposal(stage)
+    stage.merge()
     assert stage.run("rehydrate").code == 0
-    assert newest(stage) == git(stage.app, "rev-parse", "HEAD")
-    assert files(stage, f"{RELEASES}/held") == files(stage, f"{RELEASES}/proposed") == []
+    assert newest(stage) == head(stage.app)
+    assert stage.paths(f"{RELEASES}/held") == stage.paths(f"{RELEASES}/proposed") == []
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
@@ -83,16 +78,12 @@ def test_a_newer_version_with_equal_yaml_is_held_and_lands_with_the_merge(stage:
 @pytest.mark.long
 def test_a_proposal_is_made_anew_where_the_default_branch_changes_below_it(stage: Stage) -> None:
     """Merged as it was, it would undo or mix what somebody did there meanwhile, without anybody reviewing that."""
-    yaml_file, work = "deploy/production/web/deployment.apps-web.yaml", stage.manifests.path
+    yaml_file = "deploy/production/web/deployment.apps-web.yaml"
     ways: list[Callable[[], Ran]] = [lambda: stage.run("refresh"), lambda: equal_version(stage)]
     for number, way in enumerate(ways):
-        git(work, "fetch", "--quiet", "origin")
-        git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-        text = (work / yaml_file).read_text()
-        stage.manifests.write({yaml_file: f"{text}# by hand {number}\n"}).commit("Edit by hand")
-        git(work, "push", "--quiet", "origin", "main")
+        stage.change({yaml_file: f"{stage.show('main', yaml_file)}\n# by hand {number}\n"})
         assert way().code == 0
-        assert git(stage.remote, "rev-parse", f"{BRANCH}^") == git(stage.remote, "rev-parse", "main")
+        assert stage.commit(f"{BRANCH}^") == stage.commit()
         assert "by hand" not in stage.show(BRANCH, yaml_file)
 
 
@@ -108,7 +99,7 @@ def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
     assert stage.deliver().code == 0
     write_app(stage, {"deploy/web.yaml": replicas(4)})
     assert stage.deliver().code == 0
-    assert files(stage, f"{RELEASES}/held") == []
+    assert stage.paths(f"{RELEASES}/held") == []
     assert "replicas: 4" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")
 
 
@@ -118,11 +109,11 @@ def test_what_differs_again_takes_along_what_was_equal(stage: Stage) -> None:
 )
 def test_a_persons_word_leaves_somebodys_commit_alone(stage: Stage, command: list[str]) -> None:
     if command[0] == "roll-back":
-        merge_proposal(stage)
+        stage.merge()
         write_app(stage, {"deploy/web.yaml": replicas(4)})
         assert stage.deliver().code == 0
         command = [*command, "--reason", "it is slow"]
-    theirs, main = push_to_the_branch(stage), git(stage.remote, "rev-parse", "main")
+    theirs, main = push_to_the_branch(stage), stage.commit()
     ran = stage.run(*command, "--by", "Eve")
     assert ran.code == GitError.code
     assert f"{BRANCH} holds a commit that Headgate did not make" in " ".join(ran.err.split())
@@ -131,7 +122,7 @@ def test_a_persons_word_leaves_somebodys_commit_alone(stage: Stage, command: lis
 
 def test_a_removal_takes_the_place_of_what_is_proposed_on_a_branch_that_was_not_read_before(stage: Stage) -> None:
     assert stage.run("remove", "web", "--environment", "production", "--by", "Eve").code == 0
-    assert git(stage.remote, "ls-tree", "-r", "--name-only", BRANCH, "deploy", "apps/web") == ""
+    assert stage.paths("deploy", BRANCH) == stage.paths("apps/web", BRANCH) == []
     assert stage.show("main", f"{RELEASES}/held/config/group.yaml"), f"what was proposed waits ({DIGEST}, {IMAGE})"
 
 
@@ -157,46 +148,35 @@ def test_branches_of_any_name_that_git_takes_stop_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("change", ["its branch goes", "the default branch changes below it"])
 def test_a_roll_back_under_review_is_proposed_again_by_a_run_that_nobody_asked_for(stage: Stage, change: str) -> None:
     """It pins the app, which keeps automatic runs from hydrating it; the proposal was decided, so that is no reason."""
-    merge_proposal(stage)
+    stage.merge()
     assert stage.run("roll-back", "web", "--environment", "production", "--reason", "slow", "--by", "Eve").code == 0
     landed = stage.show("main", f"{RELEASES}/release.yaml")
     yaml_file = "deploy/production/web/deployment.apps-web.yaml"
     if change == "its branch goes":
         git(stage.remote, "update-ref", "-d", f"refs/heads/{BRANCH}")
     else:
-        edit(stage, {yaml_file: f"{stage.show('main', yaml_file)}# by hand\n"})
+        stage.change({yaml_file: f"{stage.show('main', yaml_file)}# by hand\n"})
     assert stage.run("rehydrate").code == 0
     assert stage.show("main", f"{RELEASES}/release.yaml") == landed, "only a merge lands it"
     assert "replicas" not in stage.show(BRANCH, yaml_file)
     assert yaml.safe_load(stage.show(BRANCH, f"{RELEASES}/release.yaml"))["pin"]["by"] == "Eve"
 
 
-def edit(stage: Stage, changed: dict[str, str | None]) -> None:
-    """Change or delete files and folders on the default branch, as a person does."""
-    work = stage.manifests.path
-    git(work, "fetch", "--quiet", "origin")
-    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-    for path in [path for path, text in changed.items() if text is None]:
-        git(work, "rm", "-r", "--quiet", path)
-    stage.manifests.write({path: text for path, text in changed.items() if text is not None}).commit("By hand")
-    git(work, "push", "--quiet", "origin", "main")
-
-
 @pytest.mark.long
 def test_where_nobody_reviews_any_more_what_is_proposed_lands(stage: Stage) -> None:
-    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    stage.change({"headgate.yaml": SETTINGS.replace("review", "commit")})
     assert stage.run("rehydrate").code == 0
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
-    assert files(stage, f"{RELEASES}/proposed") == []
+    assert stage.paths(f"{RELEASES}/proposed") == []
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
 
 @pytest.mark.long
 def test_where_nobody_reviews_any_more_a_freeze_holds_what_is_proposed(stage: Stage) -> None:
     assert stage.run("freeze", "production", "--reason", "audit", "--by", "Eve").code == 0
-    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    stage.change({"headgate.yaml": SETTINGS.replace("review", "commit")})
     assert stage.run("rehydrate").code == 0
-    assert files(stage, f"{RELEASES}/proposed") != []
+    assert stage.paths(f"{RELEASES}/proposed") != []
     assert stage.run("thaw", "production").code == 0
     assert "replicas: 3" in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
 
@@ -204,16 +184,16 @@ def test_where_nobody_reviews_any_more_a_freeze_holds_what_is_proposed(stage: St
 @pytest.mark.long
 @pytest.mark.parametrize("first", ["a run that nobody asked for", "a hand-off"])
 def test_where_nobody_reviews_any_more_a_roll_back_stays_a_persons_word(stage: Stage, first: str) -> None:
-    merge_proposal(stage)
+    stage.merge()
     assert stage.run("roll-back", "web", "--environment", "production", "--reason", "slow", "--by", "Eve").code == 0
-    edit(stage, {"headgate.yaml": SETTINGS.replace("review", "commit")})
+    stage.change({"headgate.yaml": SETTINGS.replace("review", "commit")})
     if first == "a hand-off":
         write_app(stage, {"deploy/web.yaml": replicas(4)})
         assert "held: a roll-back by Eve is under review: slow" in stage.deliver().out
     assert stage.run("rehydrate").code == 0
     assert "replicas" not in stage.show("main", "deploy/production/web/deployment.apps-web.yaml")
     assert yaml.safe_load(stage.show("main", f"{RELEASES}/release.yaml"))["pin"]["by"] == "Eve"
-    assert (files(stage, f"{RELEASES}/held") != []) == (first == "a hand-off"), "that goes on with unpin"
+    assert (stage.paths(f"{RELEASES}/held") != []) == (first == "a hand-off"), "that goes on with unpin"
     assert git(stage.remote, "for-each-ref", f"refs/heads/{BRANCH}") == ""
 
 
@@ -223,10 +203,10 @@ def test_where_nobody_reviews_any_more_a_roll_back_stays_a_persons_word(stage: S
 def test_a_branch_of_an_app_that_a_person_took_away_is_in_nobodys_way(stage: Stage, gone: str, whose: str) -> None:
     if whose == "somebody's":
         push_to_the_branch(stage)
-    head = git(stage.remote, "rev-parse", BRANCH)
+    head = stage.commit(BRANCH)
     app = stage.show("main", "apps/web/app.yaml")
     if gone == "the app":
-        edit(stage, {"apps/web": None})
+        stage.change({"apps/web": None})
     elif gone == "renamed":
         work = stage.manifests.path
         git(work, "fetch", "--quiet", "origin")
@@ -235,11 +215,11 @@ def test_a_branch_of_an_app_that_a_person_took_away_is_in_nobodys_way(stage: Sta
         stage.manifests.commit("Rename")
         git(work, "push", "--quiet", "origin", "main")
     else:
-        edit(stage, {RELEASES: None, "headgate.yaml": SETTINGS + "  dev: {takes: {branch: main}, delivery: commit}\n"})
-        edit(stage, {"apps/web/app.yaml": f"{app}\nenvironments: [dev]\n"})
+        stage.change({RELEASES: None, "headgate.yaml": SETTINGS + "  dev: {takes: {branch: main}, delivery: commit}\n"})
+        stage.change({"apps/web/app.yaml": f"{app}\nenvironments: [dev]\n"})
     stage.run("refresh")
-    assert git(stage.remote, "rev-parse", BRANCH) == head
-    edit(stage, {"apps/web/app.yaml": app, **({"apps/shop": None} if gone == "renamed" else {})})
+    assert stage.commit(BRANCH) == head
+    stage.change({"apps/web/app.yaml": app, **({"apps/shop": None} if gone == "renamed" else {})})
     write_app(stage, {"deploy/web.yaml": replicas(6)})
     ran = stage.deliver()
     if whose == "ours":
@@ -247,12 +227,12 @@ def test_a_branch_of_an_app_that_a_person_took_away_is_in_nobodys_way(stage: Sta
         assert "replicas: 6" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml"), "it begins anew"
     else:
         assert f"the branch {BRANCH} holds a commit that Headgate did not make" in ran.out + ran.err
-        assert git(stage.remote, "rev-parse", BRANCH) == head
+        assert stage.commit(BRANCH) == head
 
 
 @pytest.mark.long
 def test_what_is_held_says_what_holds_it_now(stage: Stage) -> None:
-    merge_proposal(stage)
+    stage.merge()
     assert stage.run("remove", "web", "--environment", "production", "--by", "Eve").code == 0
     write_app(stage, {"deploy/web.yaml": replicas(5)})
     assert stage.deliver().code == 0

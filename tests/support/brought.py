@@ -38,8 +38,7 @@ def deliver(stage: Stage) -> Ran:
 
 def delivered(stage: Stage, folder: str = "deploy/dev/web") -> list[Any]:
     """Return the objects that were delivered, without the namespace that Headgate fills in."""
-    paths = git(stage.remote, "ls-tree", "-r", "--name-only", "main", folder).splitlines()
-    found = [yaml.safe_load(stage.show("main", path) + "\n") for path in paths if path.endswith(".yaml")]
+    found = [yaml.safe_load(f"{text}\n") for text in stage.files(folder=folder).values()]
     for one in found:
         assert one["metadata"].pop("namespace") == "web"
     return sorted(found, key=lambda one: (one["kind"], one["metadata"]["name"]))
@@ -48,8 +47,7 @@ def delivered(stage: Stage, folder: str = "deploy/dev/web") -> list[Any]:
 def config_of(stage: Stage) -> list[str]:
     """Return the paths of the app's config in the release."""
     folder = "apps/web/releases/dev/config"
-    listed = git(stage.remote, "ls-tree", "-r", "--name-only", "main", folder).splitlines()
-    return [path.removeprefix(f"{folder}/") for path in listed]
+    return [path.removeprefix(f"{folder}/") for path in stage.paths(folder)]
 
 
 def released(stage: Stage) -> Any:

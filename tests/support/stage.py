@@ -1,4 +1,4 @@
-"""An app's repository and a manifest repository that takes its hand-offs."""
+"""An app's repository and a manifest repository that takes its hand-offs: all that happens without a GitLab."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 from support.cli import Ran, headgate
 from support.copies import folder_of_the_process
 from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git, head, make_empty
@@ -15,6 +17,9 @@ from support.manifests import DEPLOYMENT, DIGEST, ManifestRepository, git, head,
 IMAGE = "registry.example.com/acme/web"
 OTHER_DIGEST = "sha256:" + "2" * 64
 APP = f"project: acme/web\nimages: {{web: {IMAGE}}}\nconfig: deploy\n"
+SHARED = f"project: acme/web\nimages: {{web: {IMAGE}}}\ntemplate: web\n"
+TEMPLATE = DEPLOYMENT + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {color: COLOR}\n"
+BRANCH = "headgate/production/web"
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,36 @@ class Stage:
         """Hand the newest commit of the app off."""
         return headgate(*self.words(*args, image=image, ref=ref, to=to))
 
+    def build(self, number: int) -> str:
+        """Commit version ``number`` of the app, on the branch that is checked out, and return the commit."""
+        write_app(self, {"version": str(number)})
+        return head(self.app)
+
+    def hand_off(self, commit: str, number: int, *args: str, ref: str = "main") -> Ran:
+        """Hand a commit off with the image of version ``number``, to the remote's address as a job knows it."""
+        image = f"{IMAGE}:{number}@sha256:{number:064d}"
+        return self.deliver("--commit", commit, *args, image=image, ref=ref, to=self.remote.as_uri())
+
+    def new_version(self, number: int, *args: str) -> str:
+        """Build version ``number``, hand it off, and return its commit."""
+        commit = self.build(number)
+        ran = self.hand_off(commit, number, *args)
+        assert ran.code == 0, ran.out + ran.err
+        return commit
+
     def run(self, *args: str) -> Ran:
         """Run a command on the remote."""
         return headgate(*args, "--manifests", self.remote.as_uri())
+
+    def command(self, *args: str, code: int = 0) -> Ran:
+        """Run a command on the remote as Ada; it ends with ``code``."""
+        ran = self.run(*args, *(("--by", "Ada") if args[0] in ("roll-back", "pin", "freeze") else ()))
+        assert ran.code == code, ran.out + ran.err
+        return ran
+
+    def promote(self, code: int = 0, *args: str) -> Ran:
+        """Promote from dev to production."""
+        return self.command("promote", "web", "--from", "dev", "--to", "production", *args, code=code)
 
     def show(self, revision: str, path: str) -> str:
         """Return a file of the remote."""
@@ -52,6 +84,58 @@ class Stage:
     def log(self, revision: str = "main") -> list[str]:
         """Return the subjects of a branch of the remote."""
         return git(self.remote, "log", "--format=%s", revision).splitlines()
+
+    def commit(self, revision: str = "main") -> str:
+        """Return the commit of a branch of the remote."""
+        return git(self.remote, "rev-parse", revision)
+
+    def branches(self) -> list[str]:
+        """Return the branches of the remote but for the default one."""
+        names = git(self.remote, "for-each-ref", "--format=%(refname:short)", "refs/heads/").splitlines()
+        return [name for name in names if name != "main"]
+
+    def paths(self, folder: str, revision: str = "main") -> list[str]:
+        """Return the paths of the files in a folder of the remote."""
+        return git(self.remote, "ls-tree", "-r", "--name-only", revision, "--", folder).splitlines()
+
+    def files(self, revision: str = "main", folder: str = "deploy/production") -> dict[str, str]:
+        """Return the YAML below a folder of the remote."""
+        return {path: self.show(revision, path) for path in self.paths(folder, revision) if path.endswith(".yaml")}
+
+    def running(self, environment: str = "dev", revision: str = "main") -> str:
+        """Return the tag that an environment's final YAML names."""
+        text = self.show(revision, f"deploy/{environment}/web/deployment.apps-web.yaml")
+        return text.split(f"{IMAGE}:")[1].split("@")[0]
+
+    def release(self, environment: str, folder: str = "", revision: str = "main") -> dict[str, object]:
+        """Return a release as data."""
+        file = f"apps/web/releases/{environment}/{folder}release.yaml"
+        found: dict[str, object] = yaml.safe_load(self.show(revision, file))
+        return found
+
+    def checkout(self) -> Path:
+        """Take the newest default branch into the checkout, and return that."""
+        work = self.manifests.path
+        git(work, "fetch", "--quiet", "origin")
+        git(work, "checkout", "--quiet", "-B", "main", "origin/main")
+        return work
+
+    def change(self, files: dict[str, str | None], message: str = "Change by hand") -> None:
+        """Change or delete files and folders on the default branch, as a person does."""
+        work = self.checkout()
+        for name, text in files.items():
+            if text is None:
+                git(work, "rm", "-r", "--quiet", name)
+            else:
+                self.manifests.write({name: text})
+        self.manifests.commit(message)
+        git(work, "push", "--quiet", "origin", "main")
+
+    def merge(self, branch: str = BRANCH) -> None:
+        """Merge the branch of a proposal into main and delete it, as a person does on GitLab."""
+        work = self.checkout()
+        git(work, "merge", "--quiet", "--no-ff", "--no-edit", f"origin/{branch}")
+        git(work, "push", "--quiet", "origin", "main", f":{branch}")
 
 
 def write_app(stage: Stage, files: dict[str, str]) -> None:
@@ -73,13 +157,23 @@ def replicas(number: int) -> str:
     return DEPLOYMENT.replace("spec:\n", f"spec:\n  replicas: {number}\n", 1)
 
 
-def merge_proposal(stage: Stage, branch: str = "headgate/production/web") -> None:
-    """Merge the branch of a proposal into main and delete it, as a person does on GitLab."""
-    work = stage.manifests.path
-    git(work, "fetch", "--quiet", "origin")
-    git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-    git(work, "merge", "--quiet", "--no-ff", f"origin/{branch}")
-    git(work, "push", "--quiet", "origin", "main", f":{branch}")
+PROMOTED = """
+version: 1
+environments:
+  dev: {takes: {branch: main}, delivery: commit}
+  production: {takes: TAKES, delivery: DELIVERY, templates: TEMPLATES}
+"""
+
+
+def promoted(*, delivery: str = "commit", templates: str = "follow", takes: str = "{promotion: dev}") -> str:
+    """Return headgate.yaml: dev takes main, and production what is promoted there."""
+    return PROMOTED.replace("TAKES", takes).replace("DELIVERY", delivery).replace("TEMPLATES", templates)
+
+
+def make_promoted(tmp_path: Path, manifests: ManifestRepository, app: str = SHARED, **settings: str) -> Stage:
+    """Return an app with a template that dev takes from main, and production as `promoted` says."""
+    manifests.write({"headgate.yaml": promoted(**settings), "templates/web/web.yaml": TEMPLATE.replace("COLOR", "red")})
+    return make_stage(tmp_path, manifests, app)
 
 
 def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = APP) -> Stage:
@@ -129,7 +223,7 @@ def _copy_bare(source: Path, remote: Path) -> None:
     config = remote / "config"
     config.write_text(
         config.read_text().replace("bare = false", "bare = true").replace("\tlogallrefupdates = true\n", "")
-        + "[uploadpack]\n\tallowFilter = true\n[receive]\n\tautogc = false\n"
+        + "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n[receive]\n\tautogc = false\n"
     )
 
 
