@@ -14,7 +14,7 @@ from support.cli import headgate
 from support.gitlab.mergeside import approve
 from support.gitlab.state import DEVELOPER, MAINTAINER, Protection, Variable
 from support.registry import Registry
-from support.trusting import SETTINGS, Ended, Trust, make_trust
+from support.reviewing import SETTINGS, Ended, Scene, make_sender_scene
 
 TAKES = "dev: {takes: {branch: main}, delivery: commit,"
 FOR_REQUESTS = 'workflow:\n  rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}, {if: $CI_COMMIT_BRANCH}]\n'
@@ -26,41 +26,41 @@ JOB = "look: {script: ['true']}\n"
 class Reviewed:
     """A GitLab whose environment dev is reviewed, and a place for a checkout."""
 
-    trust: Trust
+    scene: Scene
     folder: Path
 
     def configure(self, review: str = "auto_merge: true", ci: str = FOR_REQUESTS) -> None:
         """Say how merge requests are made, and when pipelines run."""
-        text = SETTINGS.format(url=self.trust.gitlab.url)
+        text = SETTINGS.format(url=self.scene.gitlab.url)
         text = text.replace(TAKES, f"dev: {{takes: {{branch: main}}, delivery: review, review: {{{review}}},")
         text = text.replace("  try: ", "  # try: ")
-        self.trust.gitlab.push(
-            self.trust.manifests, {"headgate.yaml": text, ".gitlab-ci.yml": ci + JOB}, user=self.trust.max
+        self.scene.gitlab.push(
+            self.scene.manifests, {"headgate.yaml": text, ".gitlab-ci.yml": ci + JOB}, user=self.scene.maintainer
         )
 
     def findings(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
         """Return what the doctor says, by check, of checks that say a single thing."""
         checkout = self.folder / "checkout"
-        subprocess.run(["git", "clone", "--quiet", "--branch=main", self.trust.manifests.folder, checkout], check=True)
-        monkeypatch.setenv("DOCTOR", self.trust.gitlab.token(self.trust.max, "read_api"))
+        subprocess.run(["git", "clone", "--quiet", "--branch=main", self.scene.manifests.folder, checkout], check=True)
+        monkeypatch.setenv("DOCTOR", self.scene.gitlab.token(self.scene.maintainer, "read_api"))
         ran = headgate("doctor", "--manifests", str(checkout), "--setup", "token", "--token-env", "DOCTOR", "--json")
         return {finding["check"]: finding for finding in json.loads(ran.out)["findings"]}
 
     def hand_off(self) -> Ended:
         """Hand a new version off."""
-        self.trust.change()
-        return self.trust.hand_off()
+        self.scene.change()
+        return self.scene.from_pipeline()
 
 
 @pytest.fixture
 def reviewed(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reviewed]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("headgate.review.reconcile.SECONDS", 2.0)
-    with make_trust(tmp_path, registry) as trust:
-        trust.gitlab.version = "19.3.0"
-        trust.gitlab.unchecked_reads = 0
-        trust.manifests.protected_branches["main"] = Protection(MAINTAINER, MAINTAINER)
-        yield Reviewed(trust, tmp_path)
+    with make_sender_scene(tmp_path, registry) as scene:
+        scene.gitlab.version = "19.3.0"
+        scene.gitlab.unchecked_reads = 0
+        scene.manifests.protected_branches["main"] = Protection(MAINTAINER, MAINTAINER)
+        yield Reviewed(scene, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_what_must_be_squashed_is_not_merged_by_itself(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, option: str, state: str
 ) -> None:
     reviewed.configure()
-    reviewed.trust.manifests.squash_option = option
+    reviewed.scene.manifests.squash_option = option
     found = reviewed.findings(monkeypatch)["squash"]
     assert found["state"] == state
     assert ("Settings > Merge requests > 'Squash commits when merging'" in found["hint"]) == (state == "wrong")
     ended = reviewed.hand_off()
-    (request,) = reviewed.trust.manifests.merge_requests
+    (request,) = reviewed.scene.manifests.merge_requests
     assert (request.state == "merged") == (state == "ok"), ended.out
 
 
@@ -89,12 +89,12 @@ def test_what_a_job_pushes_has_no_pipeline_that_succeeds(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, has_token: bool
 ) -> None:
     reviewed.configure("labels: []")
-    manifests = reviewed.trust.manifests
+    manifests = reviewed.scene.manifests
     manifests.pipelines_must_succeed = True
     if not has_token:
         manifests.variables.clear()
         manifests.job_token_push = True
-        manifests.members[reviewed.trust.dana.id] = MAINTAINER
+        manifests.members[reviewed.scene.person.id] = MAINTAINER
     found = reviewed.findings(monkeypatch)["pipelines of merge requests"]
     assert found["state"] == ("ok" if has_token else "wrong")
     assert ("'Pipelines must succeed': off" in found["hint"]) == (not has_token)
@@ -118,7 +118,7 @@ def test_pipelines_of_branches_that_are_skipped_leave_none(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, *, skips: bool, ci: str, state: str
 ) -> None:
     reviewed.configure("labels: []", ci)
-    manifests = reviewed.trust.manifests
+    manifests = reviewed.scene.manifests
     manifests.pipelines_must_succeed, manifests.skips_branch_pipelines = True, skips
     found = reviewed.findings(monkeypatch)["pipelines of merge requests"]
     assert found["state"] == state
@@ -140,7 +140,7 @@ def test_reviewers_that_gitlab_adds_are_named(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, review: str, state: str
 ) -> None:
     reviewed.configure(review)
-    manifests, dana, maxi = reviewed.trust.manifests, reviewed.trust.dana, reviewed.trust.max
+    manifests, dana, maxi = reviewed.scene.manifests, reviewed.scene.person, reviewed.scene.maintainer
     assert "automatic reviewers" not in reviewed.findings(monkeypatch)
     subprocess.run(["rm", "-r", reviewed.folder / "checkout"], check=True)
     manifests.reviewer_assignment, manifests.code_owners = "code_owners", [dana.id]
@@ -166,7 +166,7 @@ def test_approvals_are_of_what_was_seen(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, resets: bool | None, review: str, state: str | None, words: str
 ) -> None:
     reviewed.configure(review)
-    manifests, maxi = reviewed.trust.manifests, reviewed.trust.max
+    manifests, maxi = reviewed.scene.manifests, reviewed.scene.maintainer
     manifests.resets_approvals = resets
     found = reviewed.findings(monkeypatch).get("approvals", {})
     assert found.get("state") == state
@@ -182,11 +182,11 @@ def test_approvals_are_of_what_was_seen(
 
 def test_where_nothing_is_reviewed_none_of_it_matters(reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch) -> None:
     reviewed.configure()
-    text = reviewed.trust.gitlab.show(reviewed.trust.manifests, "headgate.yaml").replace(
+    text = reviewed.scene.gitlab.show(reviewed.scene.manifests, "headgate.yaml").replace(
         "review, review: {auto_merge: true}", "commit"
     )
-    reviewed.trust.gitlab.push(reviewed.trust.manifests, {"headgate.yaml": text}, user=reviewed.trust.max)
-    manifests = reviewed.trust.manifests
+    reviewed.scene.gitlab.push(reviewed.scene.manifests, {"headgate.yaml": text}, user=reviewed.scene.maintainer)
+    manifests = reviewed.scene.manifests
     manifests.squash_option, manifests.pipelines_must_succeed, manifests.resets_approvals = "always", True, False
     manifests.reviewer_assignment = "code_owners"
     checks = {"squash", "approvals", "automatic reviewers", "pipelines of merge requests"}
@@ -228,9 +228,9 @@ def test_who_could_merge_without_approvals_is_named(
     words: str,
 ) -> None:
     reviewed.configure(review)
-    manifests = reviewed.trust.manifests
+    manifests = reviewed.scene.manifests
     manifests.protected_branches["main"] = Protection(MAINTAINER, merges)
-    manifests.members[reviewed.trust.dana.id] = DEVELOPER
+    manifests.members[reviewed.scene.person.id] = DEVELOPER
     found = reviewed.findings(monkeypatch).get(check, {})
     assert found.get("state") == state
     assert words in found.get("told", "")
@@ -238,7 +238,7 @@ def test_who_could_merge_without_approvals_is_named(
 
 def test_without_the_bots_token_nobody_counts_approvals(reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch) -> None:
     reviewed.configure("approvals: 1")
-    reviewed.trust.manifests.variables.clear()
+    reviewed.scene.manifests.variables.clear()
     found = reviewed.findings(monkeypatch)["approvers"]
     assert (found["state"], found["hint"]) == ("wrong", "give jobs HEADGATE_TOKEN")
 
@@ -259,11 +259,11 @@ def test_variables_in_images_are_looked_at_before_gitlab_refuses_them(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, image: str, state: str | None, words: str
 ) -> None:
     reviewed.configure()
-    shop = reviewed.trust.shop
+    shop = reviewed.scene.app
     shop.variables |= {"PLACE": Variable("registry", masked=False), "SECRET": Variable("registry-one")}
     place = "$CI_SERVER_FQDN/headgate/headgate/deliver@1"
     file = f"variables: {{OWN: x}}\ninclude:\n  - component: {place}\n    inputs: {{images: '{image}'}}\n"
-    reviewed.trust.gitlab.push(shop, {".gitlab-ci.yml": file}, user=reviewed.trust.dana)
+    reviewed.scene.gitlab.push(shop, {".gitlab-ci.yml": file}, user=reviewed.scene.person)
     found = reviewed.findings(monkeypatch).get("images", {})
     assert found.get("state") == state
     assert words in found.get("told", "")

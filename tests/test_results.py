@@ -15,7 +15,7 @@ from headgate.hydration.results import ResultFolder
 from support.cli import Ran, headgate
 from support.manifests import ManifestRepository
 from support.registry import Registry
-from support.trusting import make_trust
+from support.reviewing import make_sender_scene
 
 TEMPLATE = """\
 apiVersion: v1
@@ -242,21 +242,21 @@ def test_what_was_used_longest_ago_goes_first(
 def test_a_pipeline_leaves_no_more_than_the_cache_is_to_keep(
     tmp_path: Path, registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with make_trust(tmp_path, registry) as trust:
+    with make_sender_scene(tmp_path, registry) as scene:
         app = "template: web\nenvironments: [dev]\n"
         files: dict[str, str | None] = {f"apps/app-{number}/app.yaml": app for number in range(APPS)}
         files["templates/web/web.yaml.j2"] = TEMPLATE.replace("values.size", "1")
-        trust.gitlab.push(trust.manifests, files, user=trust.max)
+        scene.gitlab.push(scene.manifests, files, user=scene.maintainer)
         folder.mkdir()
         old = folder / f"{'0' * 64}.result"
         old.write_bytes(b"from an earlier pipeline")
         os.utime(old, (1_000_000, 1_000_000))
         job = {"HEADGATE_RESULTS": str(folder), "HEADGATE_RESULTS_KEY": "a secret"}
         monkeypatch.setattr(results, "_MAX_BYTES", 100_000)
-        assert trust.run(trust.job("push", trust.max), job).code == 0
+        assert scene.run_ci(scene.job("push", scene.maintainer), job).code == 0
         assert len(list(folder.iterdir())) == APPS + 1
         monkeypatch.setattr(results, "_MAX_BYTES", sum(file.stat().st_size for file in folder.iterdir()) - 1)
-        assert trust.run(trust.job("push", trust.max), job).code == 0
+        assert scene.run_ci(scene.job("push", scene.maintainer), job).code == 0
         assert len(list(folder.iterdir())) == APPS
         assert not old.exists()
 

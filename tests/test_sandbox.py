@@ -12,8 +12,8 @@ from support.cli import headgate
 from support.engines import OWN_CONFIGS, config_with, noted, unlocked
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.registry import Registry
+from support.reviewing import make_sender_scene
 from support.stage import Stage, write_app
-from support.trusting import make_trust
 
 MARKER = "MARKER-OF-THE-APP"
 ENGINES = pytest.mark.parametrize("engine", list(OWN_CONFIGS))
@@ -158,12 +158,12 @@ def test_log_of_a_job_says_whether_the_engine_is_locked_in(
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, *, locked: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where report files go
-    with make_trust(tmp_path, registry) as trust:
+    with make_sender_scene(tmp_path, registry) as scene:
         if locked:
-            ended = trust.hand_off()
+            ended = scene.from_pipeline()
         else:
             with unlocked(monkeypatch, tmp_path / "tools"):
-                ended = trust.hand_off()
+                ended = scene.from_pipeline()
     first = ended.out.splitlines()[0]
     assert first.startswith("engine: helm ")
     assert first.endswith(", locked in (seccomp)" if locked else ", not locked in: switched off")

@@ -23,7 +23,7 @@ from support.gitlab.state import (
     Variable,
 )
 from support.registry import Registry, push_image
-from support.trusting import DEPLOYMENT
+from support.reviewing import SHOP
 
 ROOT = Path(__file__).resolve().parents[2]
 MAJOR = __version__.partition(".")[0]
@@ -168,7 +168,7 @@ def _set_up(acme: Acme, folder: Path, setup: str, *, own_config: bool) -> None:
         acme.intake.pipelines.clear()
         acme.intake.protected_branches["main"] = Protection(push=NO_ONE, merge=DEVELOPER)
     include = include_deliver(acme.triggered.path, acme.image)
-    own = DEPLOYMENT.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
+    own = SHOP.replace("IMAGE", acme.image) if own_config else "replicas: 2\n"
     config = {"deploy/shop.yaml": own} if own_config else {"deploy/values.yaml": own}
     first: dict[str, str | None] = {".gitlab-ci.yml": include, **config}
     gitlab.push(shop, first, user=acme.dana, message="Begin [skip ci]")

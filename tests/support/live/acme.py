@@ -19,7 +19,7 @@ from support.live.pipelines import Pipeline, pipeline_of, run_form, succeeded
 from support.live.place import DEVELOPER, MAINTAINER, NO_ONE, REPORTER, Place, make_person, make_place, make_project
 from support.live.settings import allow_jobs, configure, protect, set_variable
 from support.live.target import Target
-from support.trusting import DEPLOYMENT
+from support.reviewing import SHOP
 
 QUIET = "[skip ci]"
 
@@ -91,7 +91,7 @@ class App:
     @property
     def config(self) -> str:
         """The Deployment in the repository of an app that is configured with its code."""
-        return DEPLOYMENT.replace("shop", self.name).replace("IMAGE", self.project.images)
+        return SHOP.replace("shop", self.name).replace("IMAGE", self.project.images)
 
     @property
     def proposed(self) -> str:
