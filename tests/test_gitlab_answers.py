@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
 from headgate.errors import GitLabError
 from headgate.gitlab.api import GitLab, connect
 from support.gitlab.web import Answer, Request, Server
+from support.web import trickling
 
 
 @contextmanager
@@ -56,36 +55,12 @@ def test_a_field_that_is_missing_is_named() -> None:
 )
 def test_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
     monkeypatch.setattr("headgate.gitlab.api._TOTAL_SECONDS", 1)
-    with trickling(begin) as url:
-        gitlab = connect(url, "HEADGATE_TOKEN", "t0ken")
+    with trickling(begin) as host:
+        gitlab = connect(f"http://{host}", "HEADGATE_TOKEN", "t0ken")
         for ask in (lambda: gitlab.get("/job"), lambda: list(gitlab.each("/x"))):
             with pytest.raises(GitLabError) as raised:
                 ask()
             assert "run it again when GitLab answers" in raised.value.hint
-
-
-@contextmanager
-def trickling(begin: bytes) -> Iterator[str]:
-    """Serve what begins an answer that never ends."""
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(begin)
-            while not over.wait(0.1):
-                connection.sendall(b"1")
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        over.set()
 
 
 def test_pages_come_one_after_another_from_the_same_host() -> None:

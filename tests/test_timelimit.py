@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import socket
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,6 +13,7 @@ import pytest
 from headgate.dependencies import download
 from headgate.errors import DependencyError, Location
 from headgate.http import HttpRequest, NoAnswerError, RetryLimits, open_http
+from support.web import trickling
 
 BEGINNINGS = {
     "body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
@@ -33,31 +31,6 @@ def _collected() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-
-
-@contextmanager
-def slow_host(beginning: bytes) -> Iterator[str]:
-    """Serve an answer that goes on with a byte each fifth of a second, for as long as somebody listens."""
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(beginning)
-            while not over.wait(0.2):
-                connection.sendall(b"a")
-
-    def accept(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=accept, args=(server,), daemon=True).start()
-        try:
-            yield f"127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            over.set()
 
 
 @pytest.fixture
@@ -78,7 +51,7 @@ def in_time() -> Iterator[None]:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_a_download_ends_in_time(beginning: str) -> None:
-    with slow_host(BEGINNINGS[beginning]) as host:
+    with trickling(BEGINNINGS[beginning]) as host:
         access = download.DownloadAccess(frozenset({host}))
         with in_time(), pytest.raises(DependencyError) as caught:
             download.download(f"http://{host}/index.yaml", access, Location("Chart.yaml"), max_bytes=10**7)
@@ -89,7 +62,7 @@ def test_a_download_ends_in_time(beginning: str) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("way", ["tls", "proxy"])
 def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with slow_host(b"\x16\x03\x03\x40\x00" if way == "tls" else b"HTTP/1.1 200 ") as host:
+    with trickling(b"\x16\x03\x03\x40\x00" if way == "tls" else b"HTTP/1.1 200 ") as host:
         address = f"https://{host}/a"
         if way == "proxy":
             monkeypatch.setenv("HTTPS_PROXY", f"http://{host}")
@@ -104,7 +77,7 @@ def test_what_is_agreed_on_before_the_answer_counts_too(way: str, monkeypatch: p
 )
 def test_any_answer_ends_in_time(beginning: str) -> None:
     limits = RetryLimits(seconds=LIMIT, tries=1, max_wait=1)
-    with slow_host(BEGINNINGS[beginning]) as host, open_http(limits) as http:
+    with trickling(BEGINNINGS[beginning]) as host, open_http(limits) as http:
         began = time.monotonic()
         with pytest.raises(NoAnswerError):
             http.exchange(HttpRequest(address=f"http://{host}/v2/", max_bytes=10**7))
@@ -116,7 +89,7 @@ def test_what_comes_in_time_is_whole_and_the_next_one_has_its_own_time() -> None
     body = b"x" * 100000
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body
     limits = RetryLimits(seconds=LIMIT, tries=1, max_wait=1)
-    with slow_host(whole) as host, open_http(limits) as http:
+    with trickling(whole) as host, open_http(limits) as http:
         for _ in range(3):
             assert http.exchange(HttpRequest(address=f"http://{host}/v2/", max_bytes=10**7)).body == body
             time.sleep(LIMIT / 2)

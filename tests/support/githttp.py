@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import threading
@@ -11,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
+
+from support.web import Handler, Listener
 
 # Where a connection is lost: at which of its requests, and whether that request was carried out before.
 _LOSSES = ((1, False), (2, True), (1, True), (2, False))
@@ -70,19 +70,15 @@ def serve(root: Path, *, latency: float = 0, lose_every: int = 0) -> Iterator[Gi
     """
     traffic = Traffic()
 
-    class Handler(_Handler):
+    class Serving(_Handler):
         pass
 
-    Handler.root, Handler.traffic, Handler.latency, Handler.lose_every = root, traffic, latency, lose_every
-    server = _Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
+    Serving.root, Serving.traffic, Serving.latency, Serving.lose_every = root, traffic, latency, lose_every
+    listener = Listener(Serving)
     try:
-        yield GitServer(root, f"http://127.0.0.1:{server.server_address[1]}", traffic)
+        yield GitServer(root, f"http://{listener.host}", traffic)
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        listener.stop()
 
 
 def allow_partial(repository: Path) -> None:
@@ -105,51 +101,21 @@ _ALLOWED = """\
 """
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away in the middle are no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     root: ClassVar[Path]
     traffic: ClassVar[Traffic]
     latency: ClassVar[float]
     lose_every: ClassVar[int]
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 60
 
     def setup(self) -> None:
         super().setup()
         self.number = self.traffic.add(connections=1)
         self.answered = 0
 
-    def log_message(self, *_args: object) -> None:
-        """Print nothing."""
-
-    def do_GET(self) -> None:
-        self._answer(b"")
-
-    def do_POST(self) -> None:
-        body = self._body()
-        self.traffic.add(received=len(body))
-        self._answer(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def _answer(self, body: bytes) -> None:
+    def answer(self) -> None:
+        packed = self.raw_body()
+        self.traffic.add(received=len(packed))
+        body = self.unpacked(packed)
         self.answered += 1
         self.traffic.add(self._kind(), requests=1)
         time.sleep(self.latency)
@@ -163,12 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         fields = [line.split(": ", 1) for line in head.decode().split("\r\n")]
         status = next((value for name, value in fields if name == "Status"), "200 OK")
-        self.send_response(int(status.split(" ")[0]))
-        for name, value in fields:
-            if name not in ("Status", "Content-Length"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
+        kept = [(name, value) for name, value in fields if name not in ("Status", "Content-Length")]
+        self.send(int(status.split(" ")[0]), kept, len(content))
         self.wfile.write(content)
         self.traffic.add(sent=len(content))
 

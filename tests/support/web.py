@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +23,8 @@ class Asked:
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     body: bytes = b""
+    target: str = ""
+    """The path with the query, as it came."""
 
 
 @dataclass(frozen=True)
@@ -54,71 +58,129 @@ class Site:
 def serve(answer: Callable[[Asked], Reply], tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Answer requests for as long as the block lasts."""
 
-    class Handler(_Handler):
-        site = Site("")
-
+    class Answering(Handler):
         def answer(self) -> None:
             address = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = Asked(self.command, address.path, parse_qs(address.query), dict(self.headers.items()), body)
-            self.site.asked.append(asked)
+            headers, query = dict(self.headers.items()), parse_qs(address.query)
+            asked = Asked(self.command, address.path, query, headers, self.body(), self.path)
+            site.asked.append(asked)
             self.reply(answer(asked))
 
-    server = _Server(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    Handler.site.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
+    site = Site("")
+    listener = Listener(Answering, tls)
+    site.host = listener.host
     try:
-        yield Handler.site
+        yield site
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        listener.stop()
 
 
-class _Server(ThreadingHTTPServer):
+class Listener(ThreadingHTTPServer):
+    """A server on a free port of loopback, with a thread for each connection."""
+
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        if tls is not None:  # hands are shaken by the thread that answers, not by the one that accepts
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.host = f"127.0.0.1:{self.server_address[1]}"
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that go away in the middle are no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """What reads requests and writes answers; `answer` says which."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 30
+    timeout = 120
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
         """Print nothing."""
 
-    def do_GET(self) -> None:
+    def _answer(self) -> None:
         self.answer()
 
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def do_POST(self) -> None:
-        self.answer()
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815  as the server asks for them
 
     def answer(self) -> None:
+        """Answer one request."""
         raise NotImplementedError
 
+    def body(self) -> bytes:
+        """Return the request's body, unpacked."""
+        return self.unpacked(self.raw_body())
+
+    def unpacked(self, body: bytes) -> bytes:
+        """Return a body as it was before it was packed."""
+        return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+
+    def raw_body(self) -> bytes:
+        """Return the request's body as it came."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def send(self, status: int, headers: Iterable[tuple[str, str]], length: int) -> None:
+        """Send what comes before the answer's body."""
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
     def reply(self, reply: Reply) -> None:
+        """Send an answer."""
         time.sleep(reply.pause)
         if not reply.status:
             self.close_connection = True
             return
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body) if reply.length is None else reply.length))
-        self.end_headers()
+        self.send(reply.status, reply.headers.items(), len(reply.body) if reply.length is None else reply.length)
         if self.command != "HEAD":
             for piece in [reply.body[at : at + 1] for at in range(len(reply.body))] if reply.pause else [reply.body]:
                 self.wfile.write(piece)
                 time.sleep(reply.pause)
         if reply.length is not None:
             self.close_connection = True
+
+
+@contextmanager
+def trickling(beginning: bytes, seconds: float = 0.2) -> Iterator[str]:
+    """Serve what begins with these bytes and goes on with one more each so many seconds; return the host."""
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(beginning)
+            while not over.wait(seconds):
+                connection.sendall(b"1")
+
+    def accept(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            over.set()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import ssl
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from support.web import Handler, Listener, Reply
 
 
 @dataclass(frozen=True)
@@ -96,33 +95,13 @@ class Logged:
     token: str
 
 
-class Server(ThreadingHTTPServer):
+class Server(Listener):
     """A server on a free port of loopback. ``handle`` answers; a status of 0 breaks the connection."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
     def __init__(self, handle: Callable[[Request], Answer], tls: ssl.SSLContext | None = None, name: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        if tls is not None:  # hands are shaken by the thread that answers, not by the one that accepts
-            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.address = f"{'https' if tls else 'http'}://{name or '127.0.0.1'}:{self.server_address[1]}"
-        self.handle_one = handle
-        self.errors: list[str] = []
-        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return self.address
-
-    def stop(self) -> None:
-        """End it."""
-        self.shutdown()
-        self.server_close()
-        self.thread.join()
+        self.handle_one, self.errors = handle, list[str]()
+        super().__init__(_Handler, tls)
+        self.url = f"{'https' if tls else 'http'}://{name or '127.0.0.1'}:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that go away in the middle are no news; a fault of the double itself is."""
@@ -131,50 +110,16 @@ class Server(ThreadingHTTPServer):
             self.errors.append("".join(traceback.format_exception(error)))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 120
 
-    def log_message(self, *_args: object) -> None:
-        """Print nothing."""
-
-    def _handle(self) -> None:
+    def answer(self) -> None:
         parts = urlsplit(self.path)
         query = nested(parse_qsl(parts.query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.handle_one(Request(self.command, parts.path, query, headers, self._body(), parts.query))
-        if answer.status == 0:
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.raw is None:
-            self.send_header("Content-Type", "application/json")
-        body = answer.body
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle  # noqa: N815  as the server asks for them
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            body = b"".join(self._chunks())
-        else:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
-
-    def _chunks(self) -> list[bytes]:
-        chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return chunks
+        answer = self.server.handle_one(Request(self.command, parts.path, query, headers, self.body(), parts.query))
+        json_type = {"Content-Type": "application/json"} if answer.raw is None else {}
+        self.reply(Reply(answer.status, answer.body, {**answer.headers, **json_type}))
 
 
 def pause(seconds: float) -> None:
