@@ -1,6 +1,6 @@
 """Installations on one double, set as an example says, examined by ``headgate doctor``, and then handed off to.
 
-Making an installation takes seconds, so it is made once for each set-up; each example puts back what others changed.
+Making an installation takes seconds, so it is made once for each set-up; `put_back` takes back what an example does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from unittest import mock
@@ -87,34 +87,16 @@ class Said:
 
 
 @dataclass(kw_only=True)
-class Scene:
-    """An installation of one set-up, and where its repositories were when it was made."""
+class Examined:
+    """An installation of one set-up. ``token`` is what the doctor looks with."""
 
     acme: Acme
     folder: Path
-    before: dict[int, dict[str, str]] = field(default_factory=dict)
-    commit: str = ""
-    tokens: list[str] = field(default_factory=list)
-
-    def put_back(self) -> None:
-        """Forget all that an example did: branches, pipelines, merge requests, tokens."""
-        gitlab = self.acme.gitlab
-        for project in gitlab.projects:
-            _move(project, self.before[project.id])
-            for records in (project.pipelines, project.merge_requests, project.statuses, project.deployments):
-                records.clear()
-            for others in (project.environments, project.events):
-                others.clear()
-            project.variables.clear()
-            project.protected_tags.clear()
-            project.trigger_tokens.clear()
-            project.allowlist.clear()
-        gitlab.requests.clear()
-        gitlab.tokens[:] = [token for token in gitlab.tokens if token.value in self.tokens]
+    commit: str
+    token: str
 
     def set(self, example: Example) -> None:
         """Set the installation as an example says."""
-        self.put_back()
         acme = self.acme
         acme.gitlab.version = example.version
         self._files(example)
@@ -217,7 +199,7 @@ class Scene:
         source = str(self.acme.manifests.folder)
         subprocess.run(["git", "clone", "--quiet", "--branch=main", source, str(checkout)], check=True)
         args = ("--setup", example.setup, "--intake", "acme/intake", "--token-env", "DOCTOR_TOKEN", "--json")
-        with mock.patch.dict(os.environ, {"DOCTOR_TOKEN": self.tokens[0]}):
+        with mock.patch.dict(os.environ, {"DOCTOR_TOKEN": self.token}):
             ran = headgate("doctor", "--manifests", str(checkout), *args)
         answer = json.loads(ran.out)
         return Said(hand_offs=answer["hand_offs"], code=ran.code, findings=tuple(answer["findings"]))
@@ -247,21 +229,14 @@ def _held(levels: dict[User, int]) -> dict[int, int]:
     return {user.id: level for user, level in levels.items() if level}
 
 
-def _move(project: Project, wanted: dict[str, str]) -> None:
-    """Put the refs of a repository where they were."""
-    gone = [f"delete {ref}" for ref in refs(project) if ref not in wanted]
-    orders = [*gone, *(f"update {ref} {commit}" for ref, commit in wanted.items())]
-    git(project, "update-ref", "--stdin", stdin="\n".join(orders) + "\n")
-
-
 class Stages:
-    """Scenes by their set-ups, each made when it is first asked for."""
+    """Examineds by their set-ups, each made when it is first asked for."""
 
     def __init__(self, folder: Path, registry: Registry, stack: ExitStack) -> None:
         self._folder, self._registry, self._stack = folder, registry, stack
-        self._made: dict[str, Scene] = {}
+        self._made: dict[str, Examined] = {}
 
-    def __getitem__(self, setup: str) -> Scene:
+    def __getitem__(self, setup: str) -> Examined:
         """Return the scene of a set-up."""
         if setup not in self._made:
             folder = self._folder / setup
@@ -270,7 +245,7 @@ class Stages:
         return self._made[setup]
 
 
-def _make(folder: Path, registry: Registry, stack: ExitStack, setup: str) -> Scene:
+def _make(folder: Path, registry: Registry, stack: ExitStack, setup: str) -> Examined:
     gitlab = stack.enter_context(serve_gitlab(folder / "gitlab", jobs_path(folder)))
     gitlab.judge = lambda _request, _answer: []  # other tests make the same exchanges
     acme = make_acme(gitlab, registry, folder, setup=setup)
@@ -283,10 +258,12 @@ def _make(folder: Path, registry: Registry, stack: ExitStack, setup: str) -> Sce
     commit = gitlab.push(acme.shop, {".gitlab-ci.yml": text}, user=acme.dana, message="Begin [skip ci]", tag="v1.0.0")
     push_image(registry, "acme/shop", commit[:8], labels={})
     acme.headgate.visibility = "public"
-    doctor = gitlab.token(acme.max, "read_api")
-    made = Scene(acme=acme, folder=folder, commit=commit, tokens=[doctor])
-    made.before = {project.id: dict(refs(project)) for project in gitlab.projects}
-    return made
+    for project in gitlab.projects:  # an example sets all of this
+        for settings in (project.variables, project.protected_tags, project.trigger_tokens, project.allowlist):
+            settings.clear()
+        project.pipelines.clear()
+    gitlab.tokens.clear()
+    return Examined(acme=acme, folder=folder, commit=commit, token=gitlab.token(acme.max, "read_api"))
 
 
 @contextmanager
