@@ -22,9 +22,7 @@ ON_STAGE = (
 @pytest.fixture
 def delivered(stage: Stage) -> Stage:
     """Return a stage with Flux objects, where the app was delivered to dev and proposed for production."""
-    git(stage.manifests.path, "pull", "--quiet")
-    stage.manifests.write({"headgate.yaml": ON_STAGE}).commit("Flux")
-    git(stage.manifests.path, "push", "--quiet")
+    stage.change({"headgate.yaml": ON_STAGE})
     assert stage.deliver().code == 0
     git(stage.app, "tag", "v1.0.0")
     assert stage.deliver(ref="refs/tags/v1.0.0").code == 0
@@ -66,19 +64,15 @@ def test_a_removed_app_takes_its_objects_along(delivered: Stage) -> None:
 
 def add_cart(stage: Stage, namespace: str) -> None:
     """Add an app from a template to dev, and hydrate it."""
-    work = stage.manifests.path
-    git(work, "pull", "--quiet")
-    stage.manifests.write({"templates/plain/map.yaml": CONFIG_MAP})
-    stage.manifests.app("cart", f"template: plain\nenvironments: [dev]\nnamespace: {namespace}\n").commit("Cart")
-    git(work, "push", "--quiet")
+    cart = f"template: plain\nenvironments: [dev]\nnamespace: {namespace}\n"
+    stage.change({"templates/plain/map.yaml": CONFIG_MAP, "apps/cart/app.yaml": cart})
     assert stage.run("rehydrate").code == 0
 
 
 @pytest.mark.long
 def test_an_app_whose_app_yaml_is_gone_takes_its_namespace_along_in_a_run_of_few_apps(delivered: Stage) -> None:
     add_cart(delivered, "shopping")
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
+    work = delivered.checkout()
     delivered.manifests.write({"apps/cart/releases/dev/config/app.yaml": CONFIG_MAP})  # as a hand-off may bring it
     git(work, "rm", "-r", "--quiet", "apps/cart/app.yaml")
     delivered.manifests.commit("No cart")
@@ -101,22 +95,14 @@ def test_what_others_need_stays_when_an_app_goes(delivered: Stage) -> None:
 
 @pytest.mark.long
 def test_an_app_that_somebody_deleted_takes_its_objects_along(delivered: Stage) -> None:
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
-    git(work, "rm", "-r", "--quiet", "apps/web")
-    git(work, "commit", "--quiet", "--message", "Away")
-    git(work, "push", "--quiet")
+    delivered.change({"apps/web": None})
     assert delivered.run("rehydrate").code == 0
     assert names_in(delivered, "main", "clusters/dev") == []
 
 
 @pytest.mark.long
 def test_other_people_s_files_stay(delivered: Stage) -> None:
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
-    theirs = {"clusters/dev/flux-system/gotk-sync.yaml": CONFIG_MAP, "clusters/dev/mine.yaml": CONFIG_MAP}
-    delivered.manifests.write(dict(theirs)).commit("Theirs")
-    git(work, "push", "--quiet")
+    delivered.change(dict.fromkeys(["clusters/dev/flux-system/gotk-sync.yaml", "clusters/dev/mine.yaml"], CONFIG_MAP))
     assert delivered.run("remove", "web", "--by", "Ann").code == 0
     assert delivered.run("rehydrate").code == 0
     assert names_in(delivered, "main", "clusters/dev") == ["gotk-sync.yaml", "mine.yaml"]
@@ -124,14 +110,11 @@ def test_other_people_s_files_stay(delivered: Stage) -> None:
 
 @pytest.mark.long
 def test_an_environment_that_moves_to_another_cluster_leaves_the_old_one(delivered: Stage) -> None:
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
     moved = ON_STAGE.replace("dev: {takes", "dev: {cluster: other, takes").replace(
         "clusters: {dev", "clusters: {other: {flux: {}}, dev"
     )
     moved = moved.replace("dev: {flux: {}}", "dev: {environments: [production], flux: {}}")
-    delivered.manifests.write({"headgate.yaml": moved}).commit("Move")
-    git(work, "push", "--quiet")
+    delivered.change({"headgate.yaml": moved})
     assert delivered.run("rehydrate").code == 0
     assert Path(kustomization("dev", "web.dev")).name not in names_in(delivered, "main", "clusters/dev")
     assert Path(kustomization("other", "web.dev.other")).name in names_in(delivered, "main", "clusters/other")
@@ -140,22 +123,16 @@ def test_an_environment_that_moves_to_another_cluster_leaves_the_old_one(deliver
 @pytest.mark.long
 def test_objects_stay_when_people_take_them_over(delivered: Stage) -> None:
     """Flux would take all apps away with them."""
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
     before = names_in(delivered, "main", "clusters/dev")
-    delivered.manifests.write({"headgate.yaml": ON_STAGE.replace("dev: {flux: {}}", "dev: {}")}).commit("Ours")
-    git(work, "push", "--quiet")
+    delivered.change({"headgate.yaml": ON_STAGE.replace("dev: {flux: {}}", "dev: {}")})
     assert delivered.run("rehydrate").code == 0
     assert names_in(delivered, "main", "clusters/dev") == before != []
 
 
 @pytest.mark.long
 def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
     before = names_in(delivered, "main", "clusters/dev")
-    delivered.manifests.write({"apps/web/app.yaml": "wrong: true\n"}).commit("Break")
-    git(work, "push", "--quiet")
+    delivered.change({"apps/web/app.yaml": "wrong: true\n"})
     assert delivered.run("rehydrate").code == 10
     assert names_in(delivered, "main", "clusters/dev") == before != []
 
@@ -163,11 +140,8 @@ def test_an_app_that_cannot_be_read_keeps_its_objects(delivered: Stage) -> None:
 @pytest.mark.long
 def test_a_namespace_that_nothing_needs_any_more_goes_by_the_way_of_what_is_reviewed(delivered: Stage) -> None:
     delivered.merge()
-    work = delivered.manifests.path
-    git(work, "pull", "--quiet")
-    app = (work / "apps/web/app.yaml").read_text()
-    delivered.manifests.write({"apps/web/app.yaml": f"{app}namespace: other\n"}).commit("Move")
-    git(work, "push", "--quiet")
+    app = delivered.show("main", "apps/web/app.yaml")
+    delivered.change({"apps/web/app.yaml": f"{app}\nnamespace: other\n"})
     assert delivered.run("rehydrate").code == 0
     in_dev = names_in(delivered, "main", "clusters/dev")
     assert ("namespace-web.yaml" in in_dev, "namespace-other.yaml" in in_dev) == (False, True)

@@ -23,8 +23,7 @@ FILE = "hydrator.metadata"
 def promoted(stage: Stage) -> Stage:
     """Return an app and a manifest repository with the page's headgate.yaml."""
     (settings,) = [snippet for snippet in SNIPPETS if "environments" in snippet]
-    stage.manifests.write({"headgate.yaml": yaml.safe_dump(settings, sort_keys=False)}).commit("As the page says")
-    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    stage.change({"headgate.yaml": yaml.safe_dump(settings, sort_keys=False)})
     return stage
 
 
@@ -35,10 +34,6 @@ def metadata(stage: Stage, environment: str) -> Any:
 def noted(stage: Stage, environment: str) -> str:
     text = git(stage.remote, "notes", "--ref=hydrator.metadata", "show", NEXT[environment])
     return str(json.loads(text)["drySha"])
-
-
-def head(stage: Stage, branch: str = "main") -> str:
-    return git(stage.remote, "rev-parse", branch)
 
 
 def test_the_page_is_about_these_branches() -> None:
@@ -52,7 +47,7 @@ def test_each_branch_says_what_it_repeats(promoted: Stage) -> None:
     assert promoted.deliver("--by", "anna").code == 0
     for name, branch in NEXT.items():
         found = metadata(promoted, name)
-        assert found["drySha"] == head(promoted) == noted(promoted, name)
+        assert found["drySha"] == promoted.commit() == noted(promoted, name)
         assert found["repoURL"] == "https://gitlab.example.com/platform/manifests"
         assert found["author"] == git(promoted.remote, "log", "-1", "--format=%an <%ae>", "main")
         assert found["subject"] == promoted.log()[0]
@@ -68,19 +63,16 @@ def test_each_branch_says_what_it_repeats(promoted: Stage) -> None:
 @pytest.mark.long
 def test_what_changes_no_yaml_moves_the_note_alone(promoted: Stage) -> None:
     promoted.deliver()
-    before, first = {name: head(promoted, branch) for name, branch in NEXT.items()}, head(promoted)
-    work = promoted.manifests.path
-    git(work, "pull", "--quiet", "--no-rebase", "origin", "main")
-    promoted.manifests.write({"README.md": "new"}).commit("A README")
-    git(work, "push", "--quiet", "origin", "main")
+    before, first = {name: promoted.commit(branch) for name, branch in NEXT.items()}, promoted.commit()
+    promoted.change({"README.md": "new"})
     assert promoted.run("refresh").code == 0
-    assert head(promoted) != first
-    assert {name: head(promoted, branch) for name, branch in NEXT.items()} == before
-    assert {noted(promoted, name) for name in NEXT} == {head(promoted)}
+    assert promoted.commit() != first
+    assert {name: promoted.commit(branch) for name, branch in NEXT.items()} == before
+    assert {noted(promoted, name) for name in NEXT} == {promoted.commit()}
     assert {metadata(promoted, name)["drySha"] for name in NEXT} == {first}
-    notes = head(promoted, "refs/notes/hydrator.metadata")
+    notes = promoted.commit("refs/notes/hydrator.metadata")
     assert promoted.run("refresh").code == 0
-    assert head(promoted, "refs/notes/hydrator.metadata") == notes
+    assert promoted.commit("refs/notes/hydrator.metadata") == notes
 
 
 @pytest.mark.long
@@ -89,7 +81,7 @@ def test_new_yaml_comes_with_its_commit(promoted: Stage) -> None:
     write_app(promoted, {"deploy/web.yaml": replicas(7)})
     promoted.deliver()
     for name, branch in NEXT.items():
-        assert metadata(promoted, name)["drySha"] == head(promoted) == noted(promoted, name)
+        assert metadata(promoted, name)["drySha"] == promoted.commit() == noted(promoted, name)
         assert len(promoted.log(branch)) == 2
 
 
@@ -97,23 +89,19 @@ def test_new_yaml_comes_with_its_commit(promoted: Stage) -> None:
 def test_notes_of_others_stay(promoted: Stage) -> None:
     promoted.deliver()
     git(promoted.remote, "notes", "--ref=hydrator.metadata", "add", "-m", "theirs", "main")
-    other = head(promoted)
+    other = promoted.commit()
     write_app(promoted, {"deploy/web.yaml": replicas(7)})
     assert promoted.deliver().code == 0
     assert git(promoted.remote, "notes", "--ref=hydrator.metadata", "show", other) == "theirs"
-    assert noted(promoted, "dev") == head(promoted)
+    assert noted(promoted, "dev") == promoted.commit()
 
 
 @pytest.mark.long
 def test_a_mirror_that_had_none_gets_it(promoted: Stage) -> None:
-    work = promoted.manifests.path
-    text = (work / "headgate.yaml").read_text()
-    promoted.manifests.write({"headgate.yaml": text.replace("metadata: true", "metadata: false")}).commit("Without")
-    git(work, "push", "--quiet", "origin", "main")
+    text = promoted.show("main", "headgate.yaml")
+    promoted.change({"headgate.yaml": text.replace("metadata: true", "metadata: false")})
     promoted.deliver()
     assert git(promoted.remote, "ls-tree", "--name-only", NEXT["dev"]) == "web"
-    git(work, "pull", "--quiet", "--no-rebase", "origin", "main")
-    promoted.manifests.write({"headgate.yaml": text}).commit("With")
-    git(work, "push", "--quiet", "origin", "main")
+    promoted.change({"headgate.yaml": text})
     assert promoted.run("rehydrate").code == 0
-    assert metadata(promoted, "dev")["drySha"] == head(promoted)
+    assert metadata(promoted, "dev")["drySha"] == promoted.commit()

@@ -63,8 +63,7 @@ def command(stage: Stage, program: list[str], to: str) -> list[str]:
 
 def prepared(stage: Stage) -> dict[str, str]:
     """Let one hand-off go to the default branch and to a proposal; return what the remote holds before."""
-    stage.manifests.write({"headgate.yaml": SETTINGS}).commit("Review production")
-    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    stage.change({"headgate.yaml": SETTINGS})
     allow_partial(stage.remote)
     return refs(stage.remote)
 

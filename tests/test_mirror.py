@@ -130,10 +130,7 @@ def test_an_app_that_is_removed_leaves_its_mirror(mirrored: Stage) -> None:
 @pytest.mark.long
 def test_the_last_app_that_is_removed_leaves_an_empty_mirror(mirrored: Stage) -> None:
     assert write(mirrored.remote).error is None
-    git(mirrored.manifests.path, "rm", "--quiet", "-r", "apps", "deploy")
-    mirrored.manifests.write({"apps/README.md": "none yet"})
-    mirrored.manifests.commit()
-    git(mirrored.manifests.path, "push", "--quiet")
+    mirrored.change({"apps": None, "deploy": None, "apps/README.md": "none yet"})
     assert len(write(mirrored.remote).delivered) == 1
     assert mirrored.paths(".", "env/dev") == []
     assert write(mirrored.remote) == Mirrored()
@@ -142,9 +139,7 @@ def test_the_last_app_that_is_removed_leaves_an_empty_mirror(mirrored: Stage) ->
 @pytest.mark.long
 def test_an_app_that_is_broken_keeps_its_mirror(mirrored: Stage) -> None:
     assert mirrored.deliver().code == 0
-    git(mirrored.manifests.path, "pull", "--quiet")
-    mirrored.manifests.app("web", "projekt: acme/web\n").commit()
-    git(mirrored.manifests.path, "push", "--quiet")
+    mirrored.change({"apps/web/app.yaml": "projekt: acme/web\n"})
     assert write(mirrored.remote) == Mirrored()
 
 

@@ -94,14 +94,13 @@ def test_a_version_follows_a_tag_without_one(stage: Stage) -> None:
 
 def test_parts_are_ordered_each_on_its_own(stage: Stage) -> None:
     images = f"images: {{web: {{repository: {IMAGE}, tag: 'web-*'}}, api: {{repository: {IMAGE}, tag: 'api-*'}}}}"
-    stage.manifests.app("web", f"project: acme/web\n{images}\ntemplate: web\n").write(
+    stage.change(
         {
+            "apps/web/app.yaml": f"project: acme/web\n{images}\ntemplate: web\n",
             "templates/web/web.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
-            f"spec: {{containers: [{{name: a, image: '{IMAGE}:web-x'}}, {{name: b, image: '{IMAGE}:api-x'}}]}}\n"
+            f"spec: {{containers: [{{name: a, image: '{IMAGE}:web-x'}}, {{name: b, image: '{IMAGE}:api-x'}}]}}\n",
         }
     )
-    stage.manifests.commit()
-    git(stage.manifests.path, "push", "--quiet", "origin", "main")
     first, second = stage.build(1), stage.build(2)
     assert stage.deliver("--commit", second, image=f"{IMAGE}:api-2@{DIGEST}").code == 0
     assert stage.deliver("--commit", first, image=f"{IMAGE}:web-1@{OTHER_DIGEST}").code == 0

@@ -9,9 +9,9 @@ import pytest
 from headgate.errors import GitError
 from headgate.intents.outcome import CHANGES_NOTHING, EQUAL_TO_PROPOSED
 from headgate.paths import RECORDS_BRANCH
-from support.cli import Ran, headgate
+from support.cli import Ran
 from support.manifests import ManifestRepository, git, head
-from support.stage import Stage, make_stage, replicas, write_app
+from support.stage import IMAGE, OTHER_DIGEST, Stage, make_stage, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -113,9 +113,7 @@ def test_two_hand_offs_of_which_one_loses_the_race_both_stay(stage: Stage) -> No
     write_app(stage, {"deploy/web.yaml": replicas(3)})
 
     def older() -> None:
-        named = ["--manifests", str(stage.remote), "--project", "acme/web", "--source", str(stage.app)]
-        image = f"registry.example.com/acme/web:0.9@sha256:{'2' * 64}"
-        assert headgate("deliver", *named, "--commit", first, "--image", image).code == 0
+        assert stage.deliver("--commit", first, image=f"{IMAGE}:0.9@{OTHER_DIGEST}").code == 0
 
     losing(stage.deliver, older)
     assert "replicas: 3" in stage.show(BRANCH, "deploy/production/web/deployment.apps-web.yaml")

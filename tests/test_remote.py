@@ -104,25 +104,17 @@ def test_a_partial_checkout_stays_one_and_is_read_in_bulk(stage: Stage, server: 
 def test_the_apps_repository_is_read_in_part_too(stage: Stage, server: GitServer) -> None:
     write_app(stage, {"code/large.bin": "x" * 3_000_000})
     git(stage.app, "push", "--quiet", str(server.root / "app.git"), "main")
-    ran = headgate(
-        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--ref", "main"),
-        *("--source", f"{server.url}/app.git", "--commit", git(stage.app, "rev-parse", "HEAD")),
-        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
-    )
+    ran = stage.deliver("--source", f"{server.url}/app.git")
     assert ran.code == 0, ran.err
     assert server.traffic.sent < 10_000
-    assert "web.yaml" in git(stage.remote, "ls-tree", "-r", "--name-only", "main")
+    assert "apps/web/releases/dev/config/web.yaml" in stage.paths("apps")
 
 
 @pytest.mark.long
 def test_a_bomb_in_the_apps_config_is_not_read(stage: Stage, server: GitServer) -> None:
     write_app(stage, {"deploy/bomb.yaml": "x" * 30_000_000})
     git(stage.app, "push", "--quiet", str(server.root / "app.git"), "main")
-    ran = headgate(
-        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--ref", "main"),
-        *("--source", f"{server.url}/app.git", "--commit", git(stage.app, "rev-parse", "HEAD")),
-        *("--image", f"{IMAGE}:1.0@{DIGEST}"),
-    )
+    ran = stage.deliver("--source", f"{server.url}/app.git")
     assert ran.code == TooLargeError.code
     assert "deploy/bomb.yaml" in ran.err
 
@@ -180,10 +172,7 @@ def test_an_order_that_cannot_be_read_is_refused_with_the_reason(stage: Stage, s
     write_app(stage, {"README.md": "newer"})
     shallow = stage.app.parent / "shallow"
     git(stage.app.parent, "clone", "--quiet", "--depth=1", f"file://{stage.app}", str(shallow))
-    ran = headgate(
-        *("deliver", "--manifests", str(stage.remote), "--project", "acme/web", "--source", str(shallow)),
-        *("--commit", git(shallow, "rev-parse", "HEAD"), "--image", f"{IMAGE}:1.1@{OTHER_DIGEST}"),
-    )
+    ran = stage.deliver("--source", str(shallow), image=f"{IMAGE}:1.1@{OTHER_DIGEST}")
     assert ran.code == RefusedError.code
     assert f"the history between {released[:12]} and" in ran.err
     assert "cannot read the history" in ran.err

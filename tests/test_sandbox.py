@@ -10,7 +10,7 @@ import pytest
 from headgate.errors import SandboxError
 from support.cli import headgate
 from support.engines import OWN_CONFIGS, config_with, noted, unlocked
-from support.manifests import HEADGATE_YAML, ManifestRepository, git
+from support.manifests import HEADGATE_YAML, ManifestRepository
 from support.registry import Registry
 from support.reviewing import make_sender_scene
 from support.stage import Stage, write_app
@@ -144,8 +144,7 @@ def test_hand_off_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.usefixtures("unlocked_system")
 def test_hand_off_is_taken_where_headgate_yaml_lets_it(stage: Stage) -> None:
     write_app(stage, BUILDS_ON_FILES)
-    stage.manifests.write({"headgate.yaml": HEADGATE_YAML.lstrip() + "sandbox: optional\n"}).commit()
-    git(stage.manifests.path, "push", "--quiet", "origin", "main")
+    stage.change({"headgate.yaml": HEADGATE_YAML.lstrip() + "sandbox: optional\n"})
     ran = stage.deliver()
     assert ran.code == 0, ran.err
 

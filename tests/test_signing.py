@@ -17,8 +17,7 @@ COMMIT = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@b> 0 +0000
 
 
 def configure(stage: Stage, text: str) -> None:
-    stage.manifests.write({"headgate.yaml": HEADGATE_YAML + text}).commit("Configure")
-    git(stage.manifests.path, "push", "--quiet")
+    stage.change({"headgate.yaml": HEADGATE_YAML + text})
 
 
 def test_author_and_committer_are_those_of_the_configuration(stage: Stage) -> None:

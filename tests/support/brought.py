@@ -31,9 +31,7 @@ def set_config(stage: Stage, files: dict[str, str]) -> None:
 
 def deliver(stage: Stage) -> Ran:
     """Hand the app's newest commit off, without an image."""
-    commit = git(stage.app, "rev-parse", "HEAD")
-    source = ("--manifests", str(stage.remote), "--project", "acme/web", "--source", str(stage.app))
-    return headgate("deliver", *source, "--commit", commit, "--ref", "main")
+    return stage.deliver(image="")
 
 
 def delivered(stage: Stage, folder: str = "deploy/dev/web") -> list[Any]:

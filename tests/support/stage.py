@@ -22,13 +22,61 @@ TEMPLATE = DEPLOYMENT + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: 
 BRANCH = "headgate/production/web"
 
 
+class Remote:
+    """What a manifest repository holds where it is pushed to."""
+
+    def git(self, *args: str) -> str:
+        """Run git there."""
+        raise NotImplementedError
+
+    def show(self, revision: str, path: str) -> str:
+        """Return a file of the remote."""
+        return self.git("show", f"{revision}:{path}")
+
+    def log(self, revision: str = "main") -> list[str]:
+        """Return the subjects of a branch of the remote."""
+        return self.git("log", "--format=%s", revision).splitlines()
+
+    def commit(self, revision: str = "main") -> str:
+        """Return the commit of a branch of the remote."""
+        return self.git("rev-parse", revision)
+
+    def branches(self) -> list[str]:
+        """Return the branches of the remote but for the default one."""
+        names = self.git("for-each-ref", "--format=%(refname:short)", "refs/heads/").splitlines()
+        return [name for name in names if name != "main"]
+
+    def paths(self, folder: str, revision: str = "main") -> list[str]:
+        """Return the paths of the files in a folder of the remote."""
+        return self.git("ls-tree", "-r", "--name-only", revision, "--", folder).splitlines()
+
+    def files(self, revision: str = "main", folder: str = "deploy/production") -> dict[str, str]:
+        """Return the YAML below a folder of the remote."""
+        return {path: self.show(revision, path) for path in self.paths(folder, revision) if path.endswith(".yaml")}
+
+    def running(self, environment: str = "dev", revision: str = "main") -> str:
+        """Return the tag that an environment's final YAML names."""
+        text = self.show(revision, f"deploy/{environment}/web/deployment.apps-web.yaml")
+        return text.split(f"{IMAGE}:")[1].split("@")[0]
+
+    def release(self, environment: str, folder: str = "", revision: str = "main") -> dict[str, object]:
+        """Return a release as data."""
+        file = f"apps/web/releases/{environment}/{folder}release.yaml"
+        found: dict[str, object] = yaml.safe_load(self.show(revision, file))
+        return found
+
+
 @dataclass(frozen=True)
-class Stage:
+class Stage(Remote):
     """An app's repository, a bare manifest repository and a checkout of it."""
 
     app: Path
     manifests: ManifestRepository
     remote: Path
+
+    def git(self, *args: str) -> str:
+        """Run git in the remote."""
+        return git(self.remote, *args)
 
     @property
     def origin(self) -> str:
@@ -39,7 +87,7 @@ class Stage:
         """Return the command line that hands the newest commit of the app off."""
         return [
             *("deliver", "--manifests", to or str(self.remote), "--project", "acme/web", "--source", str(self.app)),
-            *("--commit", head(self.app), "--ref", ref, "--image", image, *args),
+            *("--commit", head(self.app), "--ref", ref, *(("--image", image) if image else ()), *args),
         ]
 
     def deliver(self, *args: str, image: str = f"{IMAGE}:1.0@{DIGEST}", ref: str = "main", to: str = "") -> Ran:
@@ -76,42 +124,6 @@ class Stage:
     def promote(self, code: int = 0, *args: str) -> Ran:
         """Promote from dev to production."""
         return self.command("promote", "web", "--from", "dev", "--to", "production", *args, code=code)
-
-    def show(self, revision: str, path: str) -> str:
-        """Return a file of the remote."""
-        return git(self.remote, "show", f"{revision}:{path}")
-
-    def log(self, revision: str = "main") -> list[str]:
-        """Return the subjects of a branch of the remote."""
-        return git(self.remote, "log", "--format=%s", revision).splitlines()
-
-    def commit(self, revision: str = "main") -> str:
-        """Return the commit of a branch of the remote."""
-        return git(self.remote, "rev-parse", revision)
-
-    def branches(self) -> list[str]:
-        """Return the branches of the remote but for the default one."""
-        names = git(self.remote, "for-each-ref", "--format=%(refname:short)", "refs/heads/").splitlines()
-        return [name for name in names if name != "main"]
-
-    def paths(self, folder: str, revision: str = "main") -> list[str]:
-        """Return the paths of the files in a folder of the remote."""
-        return git(self.remote, "ls-tree", "-r", "--name-only", revision, "--", folder).splitlines()
-
-    def files(self, revision: str = "main", folder: str = "deploy/production") -> dict[str, str]:
-        """Return the YAML below a folder of the remote."""
-        return {path: self.show(revision, path) for path in self.paths(folder, revision) if path.endswith(".yaml")}
-
-    def running(self, environment: str = "dev", revision: str = "main") -> str:
-        """Return the tag that an environment's final YAML names."""
-        text = self.show(revision, f"deploy/{environment}/web/deployment.apps-web.yaml")
-        return text.split(f"{IMAGE}:")[1].split("@")[0]
-
-    def release(self, environment: str, folder: str = "", revision: str = "main") -> dict[str, object]:
-        """Return a release as data."""
-        file = f"apps/web/releases/{environment}/{folder}release.yaml"
-        found: dict[str, object] = yaml.safe_load(self.show(revision, file))
-        return found
 
     def checkout(self) -> Path:
         """Take the newest default branch into the checkout, and return that."""
