@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,10 @@ from support.manifests import ManifestRepository
 from support.network import only
 from support.registry import Registry, serve_registry
 from support.stage import Stage, make_stage
+from support.validator import use_validator
+
+if TYPE_CHECKING:
+    from support.reviewing import Scene
 
 _NUMBERS = itertools.count()
 _OF_GIT = {"maintenance.auto": "false", "gc.auto": "0", "core.fsync": "none"}
@@ -97,6 +102,22 @@ def manifests(tmp_path: Path) -> ManifestRepository:
 def stage(tmp_path: Path, manifests: ManifestRepository) -> Stage:
     """Return an app with plain YAML of its own, accepted from main in dev and from tags in production."""
     return make_stage(tmp_path, manifests)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Return a GitLab with an app; nothing in what Headgate writes there is a command or calls somebody."""
+    from support.reviewing import make_scene  # noqa: PLC0415  it loads all that a job runs
+
+    with make_scene(tmp_path) as made:
+        yield made
+        assert made.gitlab.executed == []
+
+
+@pytest.fixture
+def validator(clean_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge what is hydrated here."""
+    use_validator(monkeypatch)
 
 
 @pytest.fixture(scope="session")

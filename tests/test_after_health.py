@@ -13,11 +13,9 @@ import pytest
 
 from support.cli import headgate
 from support.flux import NotificationController
-from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
-from support.gitlab.state import DEVELOPER
 from support.manifests import ManifestRepository
-from support.reviewing import DEPLOYMENT, Scene, make_scene
+from support.reviewing import Scene, make_scene
 
 HEALTH = "{flux: {statuses: bot}, health: {statuses: flux-bot}}"
 
@@ -29,13 +27,9 @@ class Place:
     scene: Scene
     flux: NotificationController
 
-    @property
-    def head(self) -> str:
-        return refs(self.scene.manifests)["refs/heads/main"]
-
     def says(self, reason: str, severity: str = "info", name: str = "web.dev") -> None:
         """Let Flux say of what is on the default branch now, and the schedule hear of it."""
-        self.flux.post(self.head, name, reason, severity)
+        self.flux.post(self.scene.main, name, reason, severity)
         self.scheduled()
 
     def is_healthy(self, name: str = "web.dev") -> None:
@@ -51,20 +45,14 @@ class Place:
 
     def version(self, replicas: int) -> str:
         """Hand a version off, and return its commit."""
-        files: dict[str, str | None] = {"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", f"replicas: {replicas}")}
-        ended = self.scene.new_version(files)
+        ended = self.scene.new_version(replicas=replicas)
         assert ended.code == 0, ended.out
-        return refs(self.scene.app)["refs/heads/main"]
+        return self.scene.head
 
     def replicas(self, environment: str = "dev") -> int:
         """Return how many replicas the final YAML has; 0 where there is none."""
-        path = f"deploy/{environment}/web/deployment.apps-web.yaml"
-        is_there = git(self.scene.manifests, "ls-tree", "--name-only", "main", path)
-        text = self.show(path) if is_there else ""
+        text = "".join(self.scene.files(folder=f"deploy/{environment}/web").values())
         return next((int(line.split()[1]) for line in text.splitlines() if "replicas:" in line), 0)
-
-    def show(self, path: str) -> str:
-        return self.scene.gitlab.show(self.scene.manifests, path)
 
     def deployments(self) -> list[tuple[str, str, str]]:
         return [(one["environment"], one["sha"], one["status"]) for one in self.scene.app.deployments]
@@ -75,9 +63,6 @@ def make_place(
     folder: Path, dev: str = "", production: str = "delivery: review, takes: {branch: main}"
 ) -> Iterator[Place]:
     with make_scene(folder) as scene:
-        user = scene.gitlab.user("flux-bot")
-        scene.manifests.members[user.id] = DEVELOPER
-        flux = NotificationController(scene.gitlab.url, "platform/manifests", scene.gitlab.token(user, "api"))
         scene.push(
             scene.manifests,
             {
@@ -89,7 +74,7 @@ def make_place(
                 f"clusters: {{dev: {HEALTH}, production: {HEALTH}}}\n"
             },
         )
-        yield Place(scene, flux)
+        yield Place(scene, scene.flux())
 
 
 # Reports
@@ -180,11 +165,11 @@ def test_a_version_that_fails_gives_way_once_and_a_newer_one_goes_on(tmp_path: P
         place.scheduled()
         assert place.scene.written() == []
         assert place.deployments() == known
-        assert "pin:" not in place.show("apps/web/releases/dev/release.yaml")
+        assert "pin:" not in place.scene.show("main", "apps/web/releases/dev/release.yaml")
         place.fails()  # what it went back to fails too
-        before = place.head
+        before = place.scene.main
         place.scheduled()
-        assert (place.head, place.replicas()) == (before, 3)
+        assert (place.scene.main, place.replicas()) == (before, 3)
         assert place.scene.hand_off(bad, digest=f"{place.scene.versions:064x}").code == 0
         assert place.replicas() == 3
         place.version(5)
@@ -209,12 +194,12 @@ def test_a_template_change_that_fails_never_rolls_back(tmp_path: Path) -> None:
         place.is_healthy()
         place.version(4)
         place.is_healthy()
-        app = place.show("apps/web/app.yaml")
+        app = place.scene.show("main", "apps/web/app.yaml")
         place.scene.push(place.scene.manifests, {"apps/web/app.yaml": f"{app}\nnamespace: other\n"})
         assert place.scene.pushed().code == 0
         place.fails()
         assert place.replicas() == 4
-        assert "namespace: other" in place.show("deploy/dev/web/deployment.apps-web.yaml")
+        assert "namespace: other" in place.scene.show("main", "deploy/dev/web/deployment.apps-web.yaml")
 
 
 @pytest.mark.long

@@ -96,7 +96,7 @@ def test_an_approval_of_an_older_commit_does_not_count(scene: Scene, resets: boo
     one = scene.the_request()
     approve(one, user(scene, "mia"))
     approve(one, user(scene, "max"))
-    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 3")})
+    ended = scene.new_version(replicas=3)
     assert one.state == "opened", ended.out
     assert ("max's does not count (approved before the last commit or change of target:" in ended.out) == (
         resets is None
@@ -216,7 +216,7 @@ def test_an_approval_counts_from_the_role_that_headgate_yaml_names(tmp_path: Pat
         scene.schedule()
         assert last(scene).state == "merged"
         scene.push(scene.manifests, {"headgate.yaml": settings(scene.gitlab.url, "{auto_merge: true}")})
-        scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 3")})
+        scene.new_version(replicas=3)
         assert (last(scene).state, last(scene).iid) == ("merged", 2)
         assert "approval" not in last(scene).description
         assert f"refs/heads/{BRANCH}" not in refs(scene.manifests)
@@ -286,7 +286,7 @@ def test_a_merge_by_others_with_fewer_is_a_finding_until_the_next_that_has_them(
     assert app["unapproved"] == [found]
     quiet(scene)
 
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 3")})
+    scene.new_version(replicas=3)
     for name in ("mia", "moe"):
         approve(scene.the_request(), user(scene, name))
     scene.schedule()

@@ -9,7 +9,7 @@ import pytest
 from headgate import tools
 from support.gitlab.mergeside import approve, merge
 from support.gitlab.state import MAINTAINER
-from support.reviewing import DEPLOYMENT, Scene, make_scene, settings
+from support.reviewing import Scene, make_scene, settings
 from support.validator import use_validator
 from test_approvals import shown, user
 from test_policies import POLICY
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MANY = DEPLOYMENT.replace("replicas: 2", "replicas: 4")
 OUTCOME = "policies: {replicas: {outcome: warn, environments: {production: approve}}}\n"
 
 
@@ -38,7 +37,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_user: None) -> 
 def test_what_does_not_keep_it_waits_for_an_approval_and_all_else_is_merged_at_once(scene: Scene) -> None:
     assert scene.hand_off().code == 0
     assert scene.requests() == []
-    ended = scene.new_version({"deploy/web.yaml": MANY})
+    ended = scene.new_version(replicas=4)
     one = scene.the_request()
     assert "!2 is not merged: it needs 1 approval" in ended.out
     assert "> Needs 1 approval. Given: 0." in one.description
@@ -54,7 +53,7 @@ def test_what_does_not_keep_it_waits_for_an_approval_and_all_else_is_merged_at_o
 @pytest.mark.long
 def test_status_says_so_as_the_merge_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.hand_off()
-    scene.new_version({"deploy/web.yaml": MANY})
+    scene.new_version(replicas=4)
     line, app = shown(scene, monkeypatch, scene.token)
     assert "needs 1 approval" in line
     assert (app["proposed"]["approvals"]["needed"], app["proposed"]["approvals"]["missing"]) == (1, 1)
@@ -75,7 +74,7 @@ def test_status_says_so_as_the_merge_does(scene: Scene, monkeypatch: pytest.Monk
 @pytest.mark.long
 def test_a_merge_by_others_without_it_is_a_finding(scene: Scene) -> None:
     scene.hand_off()
-    scene.new_version({"deploy/web.yaml": MANY})
+    scene.new_version(replicas=4)
     merged = merge(scene.gitlab, scene.the_request(), scene.gitlab.user("max"))
     assert "!2 was merged by max with 0 of 1 approvals" in scene.pushed(merged).out
 
@@ -93,6 +92,5 @@ def test_where_nobody_can_tell_an_approval_is_needed(scene: Scene, monkeypatch: 
 def test_without_the_policy_none_is_needed(scene: Scene) -> None:
     text = settings(scene.gitlab.url, "{auto_merge: true}")
     scene.push(scene.manifests, {"headgate.yaml": text})
-    scene.push(scene.app, {"deploy/web.yaml": MANY})
-    assert scene.hand_off().code == 0
+    assert scene.new_version(replicas=4).code == 0
     assert scene.requests() == []

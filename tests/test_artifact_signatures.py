@@ -22,7 +22,6 @@ from support.keys import artifact_key
 from support.manifests import ManifestRepository
 from support.publishing import MANIFEST, publishing, pulled
 from support.registry import Registry
-from support.reviewing import Scene
 
 REPOSITORY = "platform/dev"
 
@@ -46,11 +45,6 @@ def no_registry(*_: Any) -> bool:
     raise RegistryError("it is away")
 
 
-def change(scene: Scene, replicas: int) -> None:
-    text = scene.gitlab.show(scene.app, "deploy/web.yaml")
-    assert scene.new_version({"deploy/web.yaml": text.replace("replicas: 2", f"replicas: {replicas}")}).code == 0
-
-
 @pytest.mark.long
 def test_an_artifact_is_signed_before_its_tag_names_it(
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +61,7 @@ def test_an_artifact_is_signed_before_its_tag_names_it(
         assert len(signatures(registry, unsigned)) == 1
         assert "signed " not in scene.schedule().out  # once is enough
 
-        change(scene, 3)
+        assert scene.new_version(replicas=3).code == 0
         digest = newest(registry)
         (layer,) = signatures(registry, digest)
         text = signed_text(f"{registry.host}/{REPOSITORY}", digest)

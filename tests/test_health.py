@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +19,9 @@ from headgate.health.kubernetes import KubernetesReports
 from support.certificates import authority, server_context
 from support.cli import Ran, headgate
 from support.flux import NotificationController
-from support.gitlab.gitside import refs
 from support.gitlab.saved import put_back
-from support.gitlab.state import DEVELOPER, User
-from support.reviewing import DEPLOYMENT, Ended, Scene, make_scene
+from support.gitlab.state import DEVELOPER
+from support.reviewing import Ended, Scene, make_scene, settings
 from support.web import Reply, serve
 
 CLUSTERS = "clusters:\n  dev: {flux: {statuses: bot}, health: {statuses: flux-bot}}\n"
@@ -190,18 +189,15 @@ def test_what_flux_waits_for_is_said_before_it_tried(tmp_path: Path) -> None:
 # Commit statuses
 
 
+@dataclass
 class Place:
     """The app ``web`` delivered to dev, where Flux posts statuses by ``flux-bot``."""
 
-    def __init__(self, scene: Scene, flux: NotificationController, user: User) -> None:
-        self.scene, self.flux, self.user = scene, flux, user
-
-    @property
-    def head(self) -> str:
-        return refs(self.scene.manifests)["refs/heads/main"]
+    scene: Scene
+    flux: NotificationController
 
     def post(self, reason: str, severity: str = "info", commit: str = "", name: str = "web.dev") -> None:
-        self.flux.post(commit or self.head, name, reason, severity)
+        self.flux.post(commit or self.scene.main, name, reason, severity)
 
     def wait(self, *args: str) -> Ran:
         address = self.scene.manifests.folder.as_uri()
@@ -215,8 +211,7 @@ class Place:
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Return the app, delivered once for all tests."""
     with make_scene(tmp_path_factory.mktemp("delivered")) as scene:
-        settings = f"{scene_settings(scene)}{CLUSTERS}"
-        scene.push(scene.manifests, {"headgate.yaml": settings})
+        scene.push(scene.manifests, {"headgate.yaml": f"{settings(scene.gitlab.url)}{CLUSTERS}"})
         assert scene.hand_off().code == 0
         yield scene
 
@@ -225,21 +220,8 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def place(delivered: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with put_back(delivered.gitlab):
         scene = delivered.alone()
-        user = scene.gitlab.user("flux-bot")
-        scene.manifests.members[user.id] = DEVELOPER
-        token = scene.gitlab.token(user, "api")
         monkeypatch.setenv("HEADGATE_TOKEN", scene.token)
-        yield Place(scene, NotificationController(scene.gitlab.url, "platform/manifests", token), user)
-
-
-def scene_settings(scene: Scene) -> str:
-    return (
-        "version: 1\n"
-        f"gitlab: {{url: '{scene.gitlab.url}', project: platform/manifests}}\n"
-        "environments:\n"
-        "  dev: {takes: {branch: main}, delivery: commit}\n"
-        "  production: {takes: {branch: main}, delivery: review}\n"
-    )
+        yield Place(scene, scene.flux())
 
 
 def test_waiting_until_flux_says_that_it_is_healthy(place: Place) -> None:
@@ -277,8 +259,7 @@ def test_a_later_commit_that_leaves_the_folder_equal_counts(place: Place) -> Non
 @pytest.mark.long
 def test_a_success_of_other_yaml_does_not_count(place: Place) -> None:
     place.post("ReconciliationSucceeded")
-    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")
-    assert place.scene.new_version({"deploy/web.yaml": changed}).code == 0
+    assert place.scene.new_version(replicas=3).code == 0
     assert place.wait().code == 37
 
 
@@ -287,7 +268,7 @@ def test_only_the_configured_user_counts(place: Place) -> None:
     place.scene.manifests.members[other.id] = DEVELOPER
     token = place.scene.gitlab.token(other, "api")
     forged = NotificationController(place.scene.gitlab.url, "platform/manifests", token)
-    forged.post(place.head, "web.dev", "ReconciliationSucceeded")
+    forged.post(place.scene.main, "web.dev", "ReconciliationSucceeded")
     assert place.wait().code == 37
 
 
@@ -331,7 +312,7 @@ def test_json_has_the_same(place: Place) -> None:
     assert (one["app"], one["environment"], one["health"]) == ("web", "dev", "failed")
     assert one["reason"] == "build failed (Kustomization web.dev)"
     assert datetime.fromisoformat(one["since"]) <= datetime.now(UTC)
-    assert one["deployed_by"] == place.head
+    assert one["deployed_by"] == place.scene.main
 
 
 def form(place: Place, **chosen: str) -> Ended:
@@ -380,8 +361,7 @@ def test_it_ends_as_soon_as_flux_is_done(place: Place, meanwhile: Callable[[Call
 def test_other_yaml_supersedes_what_is_waited_for(
     place: Place, meanwhile: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3")
-    meanwhile(lambda: place.scene.new_version({"deploy/web.yaml": changed}))
+    meanwhile(lambda: place.scene.new_version(replicas=3))
     assert waited(place) == 0
     assert "web in dev: superseded: other YAML took its place" in capsys.readouterr().out
 
@@ -403,7 +383,7 @@ def test_what_is_unknown_is_looked_at_three_times(
 
 def test_several_clusters_all_count(place: Place) -> None:
     more = "  eu: {environments: [dev], flux: {}, health: {statuses: flux-bot}}\n"
-    place.push({"headgate.yaml": scene_settings(place.scene) + CLUSTERS + more})
+    place.push({"headgate.yaml": settings(place.scene.gitlab.url) + CLUSTERS + more})
     place.post("ReconciliationSucceeded")
     assert place.wait().code == 37
     place.post("HealthCheckFailed", "error", name="web.dev.eu")
@@ -414,11 +394,11 @@ def test_several_clusters_all_count(place: Place) -> None:
 
 def test_kustomizations_of_your_own_of_one_name_count_by_who_posts(place: Place) -> None:
     own = "{environments: [dev], kustomization: '{environment}-{app}', health: {statuses: flux-bot}}"
-    place.push({"headgate.yaml": scene_settings(place.scene) + f"clusters:\n  one: {own}\n  two: {own}\n"})
+    place.push({"headgate.yaml": settings(place.scene.gitlab.url) + f"clusters:\n  one: {own}\n  two: {own}\n"})
     place.post("ReconciliationSucceeded", name="dev-web")
     assert place.wait().code == 37
     other = NotificationController(place.flux.url, place.flux.project, place.flux.token, "9f8e7d6c-1-2-3-4")
-    other.post(place.head, "dev-web", "ReconciliationSucceeded")
+    other.post(place.scene.main, "dev-web", "ReconciliationSucceeded")
     assert place.wait().code == 0
 
 

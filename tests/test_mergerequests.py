@@ -19,15 +19,8 @@ from headgate.review.description import read_metadata
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import MergeRequest
-from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet, settings
+from support.reviewing import APP, BRANCH, Scene, freeze, make_scene, quiet, settings
 from support.trees import tree_of
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with make_scene(tmp_path) as made:
-        yield made
-        assert made.gitlab.executed == []
 
 
 @pytest.mark.long
@@ -41,7 +34,7 @@ def test_one_merge_request_is_kept_up_to_date(scene: Scene) -> None:
 
     one.description = f"Ticket OPS-1\n\n{one.description}\n\n- [ ] asked the team"
     one.labels.append("mine")
-    assert scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", "replicas: 0")}).code == 0
+    assert scene.new_version(replicas=0).code == 0
     assert scene.the_request() is one
     assert "`1.2.0`" in one.description
     assert "1.1.0" not in one.description
@@ -132,7 +125,7 @@ def test_a_draft_of_a_persons_stays_one(scene: Scene) -> None:
     one.title = f"Draft: {one.title}"
     freeze(scene)
     freeze(scene, frozen=False)
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    scene.new_version(replicas=3)
     assert one.is_draft
     assert "`1.2.0`" in one.description
 
@@ -165,7 +158,7 @@ def test_one_that_a_person_closed_stays_closed_until_there_is_something_new(scen
     ended = scene.hand_off(digest=f"{1:064x}")  # the same again
     assert (ended.code, "was rejected by somebody, with !1" in ended.out) == (27, True), ended.out
     assert scene.requests() == []
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    scene.new_version(replicas=3)
     assert scene.the_request() is not first
     assert len(scene.manifests.merge_requests) == 2
 
@@ -193,7 +186,7 @@ def test_commits_of_others_on_our_branch_are_left_alone(scene: Scene) -> None:
     assert ended.code == 0, ended.out
     assert f"{BRANCH} holds a commit that Headgate did not make, so its merge request stays as it is" in ended.out
     # what is newer lands wherever it can, and says where it cannot
-    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    ended = scene.new_version(replicas=3)
     assert ended.code == 0
     held = f"the branch {BRANCH} holds a commit that Headgate did not make, or replaced since then ({theirs[:12]})"
     assert f"web in production: held: {held}" in ended.out
@@ -273,7 +266,7 @@ def test_a_commit_that_is_only_worded_as_ours_is_taken_for_nothing(scene: Scene)
     moved = scene.push(scene.manifests, {"apps/web/app.yaml": f"{APP}namespace: shops\n"})
     for ended in (scene.pushed(moved), scene.schedule()):
         assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out
-    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    ended = scene.new_version(replicas=3)
     assert ended.code == 0, ended.out
     assert "web in production: held: " in ended.out
     assert refs(scene.manifests)[f"refs/heads/{BRANCH}"] == forged
@@ -288,7 +281,7 @@ def test_what_was_proposed_with_an_older_token_of_the_bot_is_still_its_own(scene
     one = scene.the_request()
     scene.token = scene.gitlab.token(scene.bot, "api")
     quiet(scene)
-    ended = scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    ended = scene.new_version(replicas=3)
     assert ended.code == 0, ended.out
     assert scene.the_request() is one
     assert "`1.2.0`" in one.description
@@ -457,7 +450,7 @@ def test_a_schedule_promotes_what_is_due_and_opens_its_merge_request(scene: Scen
     ended = scene.hand_off()
     assert ended.code == 0
     merge(scene.gitlab, scene.the_request(), scene.person)
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    scene.new_version(replicas=3)
     git(scene.manifests, "update-ref", "-d", f"refs/heads/{BRANCH}")
     scene.manifests.merge_requests.clear()
     text = settings(scene.gitlab.url).replace(

@@ -14,10 +14,10 @@ from headgate.configuration import Configuration
 from headgate.errors import ConfigError, DeniedError
 from headgate.hydration.judging import check_proposed_policies
 from support.manifests import DEPLOYMENT, HEADGATE_YAML, ManifestRepository
-from support.reviewing import DEPLOYMENT as SCENE_DEPLOYMENT
 from support.reviewing import make_scene, settings
 from support.trees import HEADGATE, tree_of
-from support.validator import use_validator
+
+pytestmark = pytest.mark.usefixtures("validator")
 
 POLICY = """\
 apiVersion: admissionregistration.k8s.io/v1
@@ -39,16 +39,10 @@ MANY = FEW.replace("replicas: 2", "replicas: 4")
 FOUND = "Deployment web/web: at most 3 replicas [policy/replicas]"
 
 
-@pytest.fixture(autouse=True)
-def validator(clean_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge what is hydrated here."""
-    use_validator(monkeypatch)
-
-
-def app(manifests: ManifestRepository, text: str, name: str = "web") -> None:
+def app(manifests: ManifestRepository, text: str, name: str = "web", more: str = "") -> None:
     """Write an app that renders a text in dev."""
     manifests.write({f"templates/{name}/all.yaml": text})
-    manifests.app(name, f"template: {name}\nenvironments: [dev]\n")
+    manifests.app(name, f"template: {name}\nenvironments: [dev]\n{more}")
 
 
 def settle(manifests: ManifestRepository, section: str, policy: str = POLICY) -> None:
@@ -219,7 +213,7 @@ def test_merge_request_has_the_findings_and_the_labels_of_policies(tmp_path: Pat
         request = scene.the_request()
         assert request.labels == []
         assert "policy/replicas" not in request.description
-        assert scene.new_version({"deploy/web.yaml": SCENE_DEPLOYMENT.replace("replicas: 2", "replicas: 4")}).code == 0
+        assert scene.new_version(replicas=4).code == 0
         assert scene.the_request() is request
         assert request.labels == ["capacity", "large"]
         assert re.search(r"\*\*Look at this\*\*: .*1 warning", request.description)

@@ -10,11 +10,12 @@ import pytest
 
 from headgate.errors import ConfigError, DeniedError, ToolError
 from support.manifests import HEADGATE_YAML, ManifestRepository
-from support.validator import use_validator
 from test_policies import FEW, MANY, POLICY, app
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("validator")
 
 REGO = """\
 package main
@@ -48,12 +49,6 @@ FOUND_BY_KYVERNO = "Deployment web/web: few-replicas: validation error: at most 
 
 needs_kyverno = pytest.mark.skipif(not shutil.which("kyverno"), reason="no kyverno in PATH")
 needs_conftest = pytest.mark.skipif(not shutil.which("conftest"), reason="no conftest in PATH")
-
-
-@pytest.fixture(autouse=True)
-def validator(clean_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge what is hydrated here."""
-    use_validator(monkeypatch)
 
 
 def settle(manifests: ManifestRepository, outcome: str, program: str = "conftest") -> None:

@@ -17,7 +17,7 @@ from headgate.feedback.apps import Scope
 from headgate.intents.rollback import RollBackRequest
 from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge
-from support.reviewing import APP, BRANCH, DEPLOYMENT, Ended, Scene, make_scene
+from support.reviewing import APP, BRANCH, Ended, Scene, make_scene
 
 pytestmark = pytest.mark.long
 
@@ -42,11 +42,6 @@ def landed(scene: Scene, ended: Ended) -> str:
     return proposed
 
 
-def replicas(scene: Scene, number: int) -> Ended:
-    """Hand a version off that runs so many replicas."""
-    return scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("replicas: 2", f"replicas: {number}")})
-
-
 def push_again(scene: Scene, commit: str) -> None:
     """Push an old commit to the branch, as everybody may who can fetch it."""
     git(scene.manifests, "update-ref", f"refs/heads/{BRANCH}", commit)
@@ -60,7 +55,7 @@ def by_form(scene: Scene, resolve: Resolve) -> Ended:
 @pytest.mark.parametrize("is_pinned", [True, False])
 def test_a_version_that_was_rolled_back_does_not_come_again(scene: Scene, *, is_pinned: bool) -> None:
     landed(scene, scene.hand_off())
-    bad = landed(scene, replicas(scene, 6))
+    bad = landed(scene, scene.new_version(replicas=6))
     landed(
         scene,
         by_form(
@@ -86,7 +81,7 @@ def test_a_removal_that_was_undone_does_not_come_again(scene: Scene) -> None:
     landed(scene, scene.hand_off())
     removal = landed(scene, by_form(scene, verbs.remove("web", ["production"], "maria")))
     scene.pushed(scene.push(scene.manifests, {"apps/web/app.yaml": APP}))
-    landed(scene, replicas(scene, 3))
+    landed(scene, scene.new_version(replicas=3))
     push_again(scene, removal)
     scene.schedule()
     assert "replicas: 3" in scene.gitlab.show(scene.manifests, YAML)
@@ -98,7 +93,7 @@ def test_what_was_replaced_does_not_take_the_place_of_what_replaced_it(tmp_path:
         assert scene.hand_off().code == 0
         one = scene.the_request()
         first = one.sha
-        assert replicas(scene, 6).code == 0
+        assert scene.new_version(replicas=6).code == 0
         push_again(scene, first)
         ended = scene.schedule()
         assert f"{BRANCH} holds a commit that Headgate did not make" in ended.out

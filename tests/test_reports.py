@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from headgate.commands import ci
-from support.gitlab.gitside import refs
 from support.gitlab.mergeside import merge, open_request
 from support.gitlab.state import REPORTER
-from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, make_scene, quiet
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with make_scene(tmp_path) as made:
-        yield made
-        assert made.gitlab.executed == []
-
-
-def head(scene: Scene) -> str:
-    return refs(scene.app)["refs/heads/main"]
+from support.reviewing import APP, BRANCH, DEPLOYMENT, Scene, freeze, quiet
 
 
 def deployed(scene: Scene) -> list[tuple[str, str]]:
@@ -34,7 +20,7 @@ def deployed(scene: Scene) -> list[tuple[str, str]]:
 
 def test_a_commit_is_told_where_it_runs_and_waits_and_what_took_its_place(scene: Scene) -> None:
     scene.hand_off()
-    first, one = head(scene), scene.the_request()
+    first, one = scene.head, scene.the_request()
     url = f"{scene.gitlab.url}/platform/manifests/-"
     assert scene.statuses(first) == {
         "headgate: dev": ("success", "deployed to dev: 1.1.0"),
@@ -46,8 +32,8 @@ def test_a_commit_is_told_where_it_runs_and_waits_and_what_took_its_place(scene:
     assert scene.gitlab.show(scene.manifests, "apps/web/releases/dev/release.yaml", landed).count(first) == 4
     assert deployed(scene) == [("dev", first)]
 
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
-    second = head(scene)
+    scene.new_version(replicas=3)
+    second = scene.head
     assert scene.statuses(first) == {
         "headgate: dev": ("canceled", "superseded in dev by 1.2.0"),
         "headgate: production": ("canceled", "superseded in production by 1.2.0"),
@@ -64,8 +50,8 @@ def test_a_commit_is_told_where_it_runs_and_waits_and_what_took_its_place(scene:
 
 @pytest.mark.long
 def test_an_older_hand_off_is_told_that_it_came_too_late(scene: Scene) -> None:
-    old = head(scene)
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
+    old = scene.head
+    scene.new_version(replicas=3)
     ended = scene.hand_off(old)
     assert ended.code == 0
     assert "superseded" in ended.out
@@ -80,9 +66,9 @@ def test_a_hand_off_that_cannot_be_rendered_is_told_why(scene: Scene) -> None:
     scene.hand_off()
     scene.new_version({"deploy/web.yaml": "kind: [@all\n/close"})
     assert scene.runs[-1].code != 0
-    told = scene.statuses(head(scene))
+    told = scene.statuses(scene.head)
     assert {state for state, _ in told.values()} == {"failed"}
-    place = f"deploy/web.yaml:1 in acme/web at {head(scene)[:8]}"
+    place = f"deploy/web.yaml:1 in acme/web at {scene.head[:8]}"
     assert told["headgate: dev"][1].startswith(f"not delivered to dev: {place}: not YAML: ")
     links = {status["target_url"] for status in scene.app.statuses if status["status"] == "failed"}
     assert all(re.search(r"/platform/manifests/-/jobs/[0-9]+$", link) for link in links), links
@@ -98,12 +84,12 @@ def test_what_waits_in_a_frozen_environment_is_told_by_whom(scene: Scene) -> Non
     scene.hand_off()
     merge(scene.gitlab, scene.the_request(), scene.person)
     freeze(scene)
-    scene.new_version({"deploy/web.yaml": DEPLOYMENT.replace("2", "3")})
-    state, text = scene.statuses(head(scene))["headgate: production"]
+    scene.new_version(replicas=3)
+    state, text = scene.statuses(scene.head)["headgate: production"]
     assert state == "pending"
     assert text == "waits for review in production: 1.2.0"  # and the merge request says that it is frozen
     freeze(scene, frozen=False)
-    assert scene.statuses(head(scene))["headgate: production"][1] == "waits for review in production: 1.2.0"
+    assert scene.statuses(scene.head)["headgate: production"][1] == "waits for review in production: 1.2.0"
 
 
 @pytest.mark.long
@@ -140,18 +126,18 @@ def test_a_project_that_answers_badly_does_not_fail_the_run(scene: Scene) -> Non
     scene.gitlab.fail("POST", "/deployments$", 502, after=True)
     ended = scene.hand_off()
     assert ended.code == 0, ended.out
-    assert deployed(scene) == [("dev", head(scene))]
+    assert deployed(scene) == [("dev", scene.head)]
     assert scene.app.statuses == []
     assert scene.schedule().code == 0
     assert len(scene.app.statuses) == 2
-    assert deployed(scene) == [("dev", head(scene))]
+    assert deployed(scene) == [("dev", scene.head)]
     quiet(scene)
 
 
 def test_a_status_that_is_busy_is_sent_again(scene: Scene) -> None:
     scene.gitlab.fail("POST", "/statuses/", 409, times=2)
     assert scene.hand_off().code == 0
-    assert len(scene.statuses(head(scene))) == 2
+    assert len(scene.statuses(scene.head)) == 2
 
 
 @pytest.mark.long
@@ -159,13 +145,13 @@ def test_two_apps_of_one_project_have_statuses_of_their_own(scene: Scene) -> Non
     api = "project: acme/web\nimages: {web: registry.example.com/acme/web}\nconfig: deploy\nnamespace: api\n"
     scene.push(scene.manifests, {"apps/api/app.yaml": api})
     scene.hand_off()
-    assert sorted(scene.statuses(head(scene))) == [
+    assert sorted(scene.statuses(scene.head)) == [
         "headgate: api/dev",
         "headgate: api/production",
         "headgate: web/dev",
         "headgate: web/production",
     ]
-    assert sorted(deployed(scene)) == [("api/dev", head(scene)), ("web/dev", head(scene))]
+    assert sorted(deployed(scene)) == [("api/dev", scene.head), ("web/dev", scene.head)]
 
 
 @pytest.mark.long
@@ -175,7 +161,7 @@ def test_with_a_job_token_alone_the_push_asks_and_deployments_are_told(scene: Sc
     assert ended.code == 0, ended.out
     one = scene.the_request()
     assert (one.source, one.target) == (BRANCH, "main")
-    assert deployed(scene) == [("dev", head(scene))]
+    assert deployed(scene) == [("dev", scene.head)]
     assert ended.out.count("GitLab accepts them with HEADGATE_TOKEN") == 1
     scene.manifests.merge_requests.clear()
     ended = scene.run(ci.push, token="")

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.gitlab.gitside import refs
 from support.gitlab.mergeside import merge
-from support.reviewing import DEPLOYMENT, Scene, make_scene, quiet
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with make_scene(tmp_path) as made:
-        yield made
-        assert made.gitlab.executed == []
+from support.reviewing import DEPLOYMENT, Scene, quiet
 
 
 def second(scene: Scene, files: dict[str, str | None] | None = None) -> str:

@@ -15,7 +15,10 @@ from headgate.hydration.judging import MISSING
 from headgate.validation.rules import GENERATION
 from support.cli import headgate
 from support.manifests import DEPLOYMENT, HEADGATE_YAML, ManifestRepository
-from support.validator import use_validator, wrong_objects
+from support.validator import wrong_objects
+from test_policies import app
+
+pytestmark = pytest.mark.usefixtures("validator")
 
 RIGHT = DEPLOYMENT.replace("acme/web\n", "acme/web:1\n")
 MISSPELT = RIGHT.replace("spec:\n  selector", "spec:\n  replica: 2\n  selector", 1)
@@ -49,18 +52,6 @@ spec:
                 size: {type: integer, x-kubernetes-validations: [{rule: "self < 10", message: too large}]}
 """
 WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: web}\nspec: {size: 11}\n"
-
-
-@pytest.fixture(autouse=True)
-def validator(clean_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge what is hydrated here."""
-    use_validator(monkeypatch)
-
-
-def app(manifests: ManifestRepository, text: str, name: str = "web", more: str = "") -> None:
-    """Write an app that renders a text in dev."""
-    manifests.write({f"templates/{name}/all.yaml": text})
-    manifests.app(name, f"template: {name}\nenvironments: [dev]\n{more}")
 
 
 def configure(manifests: ManifestRepository, validation: str) -> None:

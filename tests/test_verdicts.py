@@ -17,10 +17,10 @@ from headgate.engine.protocol import Request, validator_command
 from headgate.objects.kinds import KUBERNETES
 from headgate.validation.rules import OWN_RULES, RULES
 from support.apiserver import ApiServer, serve_apiserver
-from support.validator import use_validator, wrong_objects
+from support.validator import wrong_objects
 from test_applied import Final, create, hydrate_examples, hydrate_real, is_definition, namespaces, read_final_yaml
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("validator")]
 
 REPLACES = "test/replaces"
 HERE = "verdicts"  # the namespace of objects that name none
@@ -37,12 +37,6 @@ class Case:
     name: str
     data: Mapping[str, Any]
     current: Mapping[str, Any] | None = None
-
-
-@pytest.fixture(autouse=True)
-def validator(clean_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge what is hydrated here."""
-    use_validator(monkeypatch)
 
 
 @pytest.fixture(scope="module")

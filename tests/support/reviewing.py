@@ -28,7 +28,7 @@ from headgate.releases.source import app_source
 from headgate.repository.login import logged_in
 from support.flux import NotificationController
 from support.gitlab.double import Double, serve_gitlab
-from support.gitlab.gitside import refs, write_commit
+from support.gitlab.gitside import git, refs, write_commit
 from support.gitlab.mergeside import merge
 from support.gitlab.runner import environment
 from support.gitlab.state import (
@@ -44,6 +44,7 @@ from support.gitlab.state import (
     number,
 )
 from support.registry import Registry, push_image
+from support.stage import Remote
 
 BRANCH = "headgate/production/web"
 IMAGE = "registry.example.com/acme/web"
@@ -92,7 +93,7 @@ class Ended:
 
 
 @dataclass
-class Scene:
+class Scene(Remote):
     """The projects, the people, and what was handed off. ``person`` develops the app, the bot is Headgate's."""
 
     gitlab: Double
@@ -108,6 +109,10 @@ class Scene:
     signing_key: str = ""
     runs: list[Ended] = field(default_factory=list)
     images: Registry | None = None
+
+    def git(self, *args: str) -> str:
+        """Run git in the manifest project's repository."""
+        return git(self.manifests, *args)
 
     @property
     def registry(self) -> Registry:
