@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from support.cli import headgate
-from support.manifests import DEPLOYMENT, ManifestRepository
+from support.manifests import APP, DEPLOYMENT, IMAGES, ManifestRepository
 
-APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
 PAGE = (Path(__file__).parents[1] / "docs/reading.md").read_text().split("## As JSON")[1]
 
 
@@ -34,7 +33,7 @@ def keys(data: Any) -> set[str]:
 @pytest.fixture
 def fleet(manifests: ManifestRepository) -> ManifestRepository:
     manifests.write({"templates/web/web.yaml": DEPLOYMENT}).app("web", APP)
-    manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
+    manifests.release("web", "dev", images=IMAGES)
     assert manifests.hydrate().code == 0
     manifests.commit("Begin").write({"deploy/dev/web/deployment.apps-web.yaml": "kind: Edited\n"})
     return manifests.commit("By hand")

@@ -11,6 +11,7 @@ import pytest
 
 from headgate.errors import ExhaustedError, ToolError
 from headgate.process import MEBI, Limits, ProcessError, inherited, processors, run
+from support.processes import is_running
 
 SHELL = {"PATH": "/usr/bin:/bin"}
 LIMITS = [
@@ -25,14 +26,6 @@ def shell(script: str, *, limits: Limits = Limits(), stdin: bytes = b"", check: 
 
 def python(program: str, *, limits: Limits) -> bytes:
     return run([sys.executable, "-I", "-S", "-c", program], env={}, limits=limits).stdout
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 def is_soon_gone(pid: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from support.manifests import DIGEST, ManifestRepository, git
+from support.processes import is_running
 from support.stage import IMAGE, Stage, write_app
 
 LOOPING_CHART = "{{ range until 3000 }}{{ range until 3000 }}{{ range until 3000 }}{{ end }}{{ end }}{{ end }}"
@@ -56,14 +57,6 @@ def below(pid: int) -> set[int]:
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {pid}
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process has not ended yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def renders(pid: int, program: str) -> bool:

@@ -17,10 +17,8 @@ from headgate.report.table import age
 from headgate.repository import git as hgit
 from headgate.repository.catfile import CatFile
 from support.cli import headgate
-from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
+from support.manifests import APP, COMMIT, DEPLOYMENT, IMAGES, ManifestRepository, git
 
-IMAGES = {"web": "registry.example.com/acme/web"}
-APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
 PIN = f"pin: {{by: ada, reason: it is broken, since: '{COMMIT}'}}\n"
 FREEZE = f"version: 1\nby: eve\nreason: holidays\nsince: '{COMMIT}'\n"
 
@@ -28,13 +26,7 @@ FREEZE = f"version: 1\nby: eve\nreason: holidays\nsince: '{COMMIT}'\n"
 @pytest.fixture
 def fleet(manifests: ManifestRepository) -> ManifestRepository:
     """Return two hydrated apps in two environments."""
-    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
-    for name in ("web", "api"):
-        manifests.app(name, APP)
-        for environment in ("dev", "production"):
-            manifests.release(name, environment, images=IMAGES)
-    assert manifests.hydrate().code == 0
-    return manifests.commit("Begin")
+    return manifests.write({"templates/web/web.yaml": DEPLOYMENT}).hydrated("web", "api")
 
 
 def status(path: Path | str, *args: str) -> dict[tuple[str, str], dict[str, Any]]:

@@ -10,10 +10,8 @@ import pytest
 
 from headgate.errors import ConfigError, LockError, SeveralError
 from support.cli import Ran, headgate
-from support.manifests import COMMIT, DEPLOYMENT, ManifestRepository, git
+from support.manifests import APP, COMMIT, DEPLOYMENT, ManifestRepository, git
 
-IMAGES = {"web": "registry.example.com/acme/web"}
-APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
 SERVICE = """
 apiVersion: v1
 kind: Service
@@ -27,11 +25,7 @@ FILE = "deploy/dev/web/service-web.yaml"
 def fleet(manifests: ManifestRepository) -> ManifestRepository:
     """Return an app that is hydrated in two environments."""
     manifests.write({"templates/web/web.yaml": DEPLOYMENT, "templates/web/service.yaml": SERVICE})
-    manifests.app("web", APP)
-    for environment in ("dev", "production"):
-        manifests.release("web", environment, images=IMAGES)
-    assert manifests.hydrate().code == 0
-    return manifests.commit("Begin")
+    return manifests.hydrated("web")
 
 
 def verify(path: Path | str, *args: str) -> Ran:

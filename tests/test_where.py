@@ -13,11 +13,9 @@ from headgate.errors import ArgumentError
 from headgate.objects.image_query import parse_query
 from headgate.objects.images import parse_reference
 from support.cli import headgate
-from support.manifests import COMMIT, DEPLOYMENT, DIGEST, ManifestRepository, git
+from support.manifests import APP, COMMIT, DEPLOYMENT, DIGEST, IMAGES, ManifestRepository, git
 
-IMAGES = {"web": "registry.example.com/acme/web"}
 REFERENCE = f"{IMAGES['web']}:1.0@{DIGEST}"
-APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
 SIDECAR = "        - name: proxy\n          image: nginx:1.25\n"
 NEWER = {"project": "acme/web", "commit": "b" * 40, "ref": "refs/heads/main", "repository": IMAGES["web"], "tag": "2.0"}
 
@@ -26,12 +24,7 @@ NEWER = {"project": "acme/web", "commit": "b" * 40, "ref": "refs/heads/main", "r
 def fleet(manifests: ManifestRepository) -> ManifestRepository:
     """Return two hydrated apps in two environments, with a sidecar that no hand-off brings."""
     manifests.write({"templates/web/web.yaml": DEPLOYMENT.rstrip() + "\n" + SIDECAR})
-    for name in ("web", "api"):
-        manifests.app(name, APP)
-        for environment in ("dev", "production"):
-            manifests.release(name, environment, images=IMAGES)
-    assert manifests.hydrate().code == 0
-    return manifests.commit("Begin\n\nHeadgate-Actor: ada")
+    return manifests.hydrated("web", "api", message="Begin\n\nHeadgate-Actor: ada")
 
 
 def where(path: Path | str, *args: str) -> list[dict[str, Any]]:

@@ -38,6 +38,8 @@ spec:
           image: registry.example.com/acme/web
 """
 
+APP = "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n"
+IMAGES = {"web": "registry.example.com/acme/web"}
 COMMIT = "a" * 40
 DIGEST = "sha256:" + "1" * 64
 
@@ -133,6 +135,15 @@ class ManifestRepository:
         folder = f"apps/{app}/releases/{environment}"
         self.write({f"{folder}/release.yaml": yaml.safe_dump(release)})
         return self.write({f"{folder}/config/{path}": text for path, text in (config or {}).items()})
+
+    def hydrated(self, *apps: str, message: str = "Begin") -> ManifestRepository:
+        """Add apps of the template ``web`` that run in two environments, hydrate and commit."""
+        for name in apps:
+            self.app(name, APP)
+            for environment in ("dev", "production"):
+                self.release(name, environment, images=IMAGES)
+        assert self.hydrate().code == 0
+        return self.commit(message)
 
     def commit(self, message: str = "Change") -> ManifestRepository:
         """Commit everything."""

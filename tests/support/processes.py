@@ -9,6 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from support.cli import Ran, headgate
 
@@ -23,6 +24,14 @@ def each_in_a_process(commands: Iterable[list[str]], at_once: int) -> Iterator[t
     with ProcessPoolExecutor(at_once, mp_context=forked, max_tasks_per_child=1) as pool:
         env = dict(os.environ)  # that of the server is what it was when the first test started it
         yield from zip(listed, pool.map(_run, listed, [env] * len(listed)), strict=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _run(command: list[str], env: Mapping[str, str]) -> Ran:
