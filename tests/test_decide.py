@@ -298,16 +298,12 @@ def check_everything_goes_on(env: Environment) -> None:
             assert number_of(env.landed.release.newest[name].commit) == number, (name, number, env)
 
 
-@pytest.mark.parametrize("block", range(4))
-def test_laws_hold_in_any_sequence(block: int) -> None:
-    for seed in range(block * 500, (block + 1) * 500):
-        run_sequence(seed)
+MANY = [pytest.param(block, 5000, marks=pytest.mark.long) for block in range(20)]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("block", range(20))
-def test_laws_hold_in_a_hundred_thousand_sequences(block: int) -> None:
-    for seed in range(block * 5000, (block + 1) * 5000):
+@pytest.mark.parametrize(("block", "size"), [*((block, 500) for block in range(4)), *MANY])
+def test_laws_hold_in_any_sequence(block: int, size: int) -> None:
+    for seed in range(block * size, (block + 1) * size):
         run_sequence(seed)
 
 

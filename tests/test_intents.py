@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from support.cli import headgate
 from support.manifests import DEPLOYMENT, ManifestRepository, git, head
 from support.stage import BRANCH, IMAGE, SHARED, TEMPLATE, Stage, make_promoted, write_app
 
@@ -47,15 +46,6 @@ def test_a_promotion_copies_the_release_and_hydrates(stage: Stage) -> None:
     assert stage.release("production")["images"] == stage.release("dev")["images"]
     assert stage.release("production")["newest"] == stage.release("dev")["newest"]
     assert commit in str(stage.release("production"))
-
-
-@pytest.mark.long
-def test_a_promotion_again_makes_no_commit(stage: Stage) -> None:
-    stage.new_version(1)
-    stage.promote()
-    before = stage.log()
-    assert "1 unchanged" in stage.promote().out
-    assert stage.log() == before
 
 
 @pytest.mark.long
@@ -289,27 +279,16 @@ def test_what_comes_while_frozen_waits_and_is_delivered_by_thaw(both: Stage) -> 
 
 
 @pytest.mark.long
-def test_thaw_leaves_what_is_pinned(both: Stage) -> None:
+@pytest.mark.parametrize("first", ["thaw", "unpin"])
+def test_what_is_pinned_and_frozen_waits_for_both_to_end(both: Stage, first: str) -> None:
     both.new_version(1)
     both.command("pin", "web", "--environment", "production", "--reason", "audit")
     both.command("freeze", "production", "--reason", "Christmas")
     both.new_version(2)
-    both.command("thaw", "production")
-    assert both.running("production") == "1"
-    both.command("unpin", "web", "--environment", "production")
-    assert both.running("production") == "2"
-
-
-@pytest.mark.long
-def test_unpin_while_frozen_goes_on_waiting(both: Stage) -> None:
-    both.new_version(1)
-    both.command("pin", "web", "--environment", "production", "--reason", "audit")
-    both.command("freeze", "production", "--reason", "Christmas")
-    both.new_version(2)
-    both.command("unpin", "web", "--environment", "production")
-    assert both.running("production") == "1"
-    both.command("thaw", "production")
-    assert both.running("production") == "2"
+    ends = [("thaw", "production"), ("unpin", "web", "--environment", "production")]
+    for end, running in zip(ends if first == "thaw" else ends[::-1], ("1", "2"), strict=True):
+        both.command(*end)
+        assert both.running("production") == running
 
 
 def test_a_promotion_by_hand_is_refused_where_it_is_frozen(stage: Stage) -> None:
@@ -516,15 +495,8 @@ def test_a_run_with_the_same_id_does_nothing_twice(both: Stage) -> None:
     commits = both.log()
     assert "nothing to do: job-7 was done by" in both.command(*args).out
     assert both.log() == commits
-    message = git(
-        both.remote,
-        "log",
-        "-1",
-        "--grep=^Roll back",
-        "--format=%(trailers:key=Headgate-Intent,valueonly)",
-        "main",
-    )
-    assert message == "job-7"
+    trailer = "--format=%(trailers:key=Headgate-Intent,valueonly)"
+    assert git(both.remote, "log", "-1", "--grep=^Roll back", trailer, "main") == "job-7"
 
 
 @pytest.mark.long
@@ -553,10 +525,7 @@ def test_a_newer_commit_with_the_same_yaml_is_remembered(both: Stage) -> None:
         write_app(both, {"deploy/web.yaml": manifest, "n": f"{len(commits)}"})
         commits.append(head(both.app))
     for commit in (commits[0], commits[2], commits[1]):
-        ran = headgate(
-            *("deliver", "--manifests", str(both.remote), "--project", "acme/web", "--commit", commit),
-            *("--source", str(both.app)),
-        )
+        ran = both.deliver("--commit", commit, image="")
         assert ran.code == 0, ran.err
     assert "text: one" in both.show("main", "deploy/dev/web/configmap-web.yaml")
     assert both.release("dev")["newest"]["config"]["commit"] == commits[2]  # type: ignore[index]
