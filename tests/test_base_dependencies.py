@@ -16,13 +16,14 @@ from headgate.dependencies.bases import RemoteBase
 from headgate.dependencies.download import DownloadAccess
 from headgate.errors import ConfigError, DependencyError, Location, TooLargeError, UnsafeFileError
 from support.brought import config_of, deliver, delivered, hydrated_again, released, set_config, stage_with
-from support.charts import config_map, objects
+from support.charts import objects
 from support.charts import write as write_files
 from support.fileserver import serve_files
 from support.githttp import GitServer, allow_partial, serve
 from support.judges import judge
 from support.manifests import HEADGATE_YAML, ManifestRepository, git, make_empty
 from support.stage import make_stage
+from support.templates import config_map
 from support.web import Reply
 
 

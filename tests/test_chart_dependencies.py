@@ -14,12 +14,13 @@ import yaml
 from headgate.dependencies.requirements import digests
 from headgate.errors import ConfigError, DependencyError
 from support.brought import APP, config_of, deliver, delivered, hydrated_again, locked, released, set_config, stage_with
-from support.charts import REDIS, ChartRepository, chart_yaml, config_map, helm, objects
+from support.charts import REDIS, ChartRepository, chart_yaml, helm, objects
 from support.charts import write as write_files
 from support.cli import headgate
 from support.fileserver import serve_files
 from support.manifests import HEADGATE_YAML, ManifestRepository, git
 from support.stage import make_stage, write_app
+from support.templates import config_map
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import yaml
 
 from support.cli import Ran, headgate
 from support.judges import judge
-from support.manifests import git, make_empty
+from support.manifests import ManifestRepository, git, make_empty
 
 BRANCH = "adopt-headgate"
 DIGEST = "sha256:" + "5" * 64
@@ -58,10 +57,7 @@ class Running:
 
     def write(self, files: dict[str, str]) -> Running:
         """Write files and commit them; texts are dedented."""
-        for name, text in files.items():
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(textwrap.dedent(text))
+        ManifestRepository(self.path).write(dict(files))
         return self.commit()
 
     def copy(self, source: Path, name: str) -> Running:
@@ -70,8 +66,7 @@ class Running:
         return self.commit()
 
     def commit(self) -> Running:
-        git(self.path, "add", "--all")
-        git(self.path, "commit", "--quiet", "--message", "Run")
+        ManifestRepository(self.path).commit("Run")
         return self
 
     def adopt(self, *args: str) -> Ran:

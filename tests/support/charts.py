@@ -13,6 +13,7 @@ import yaml
 
 from support.fileserver import FileServer
 from support.judges import judge
+from support.templates import config_map
 
 
 def helm(folder: Path, *args: str) -> str:
@@ -36,12 +37,6 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
-
-
-def config_map(name: str, **data: str) -> str:
-    """Return a ConfigMap; values go in as they are."""
-    lines = "".join(f"  {key}: {value}\n" for key, value in data.items())
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n{lines}"
 
 
 def chart_yaml(name: str, version: str = "1.0.0", dependencies: list[dict[str, Any]] | None = None) -> str:

@@ -151,6 +151,23 @@ class ManifestRepository:
         git(self.path, "commit", "--quiet", "--allow-empty", "--message", message)
         return self
 
+    def newest(self) -> Path:
+        """Take the newest default branch of its remote, and return the folder."""
+        git(self.path, "fetch", "--quiet", "origin")
+        git(self.path, "checkout", "--quiet", "-B", "main", "origin/main")
+        return self.path
+
+    def change(self, files: dict[str, str | None], message: str = "Change by hand") -> None:
+        """Change or delete files and folders on the default branch of its remote, as a person does."""
+        self.newest()
+        for name, text in files.items():
+            if text is None:
+                git(self.path, "rm", "-r", "--quiet", name)
+            else:
+                self.write({name: text})
+        self.commit(message)
+        git(self.path, "push", "--quiet", "origin", "main")
+
     def hydrate(self, *args: str) -> Ran:
         """Run ``headgate hydrate`` on it."""
         return headgate("hydrate", "--manifests", str(self.path), *args)

@@ -114,17 +114,7 @@ class Place:
 
     def push(self, files: dict[str, str | None], message: str = "Change") -> None:
         """Commit files in the checkout and push them."""
-        git(self.checkout, "pull", "--quiet", "--ff-only")
-        for name, text in files.items():
-            target = self.checkout / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if text is None:
-                target.unlink()
-            else:
-                target.write_text(text)
-        git(self.checkout, "add", "--all")
-        git(self.checkout, "commit", "--quiet", "--message", message)
-        git(self.checkout, "push", "--quiet")
+        ManifestRepository(self.checkout).change(files, message)
 
     def clone(self, files: dict[str, str]) -> Path:
         """Begin the manifest project anew with these files, and return a checkout by its address."""
@@ -132,13 +122,10 @@ class Place:
         path = self.checkout
         path.mkdir()
         make_empty(path)
-        for file, text in files.items():
-            (path / file).parent.mkdir(parents=True, exist_ok=True)
-            (path / file).write_text(text)
+        made = ManifestRepository(path).write(dict(files))
         git(path, "remote", "add", "origin", ADDRESS)
         if files:
-            git(path, "add", "--all")
-            git(path, "commit", "--quiet", "--message", "Begin")
+            made.commit("Begin")
             git(path, "push", "--quiet", "--force", self.remote, "main")
             git(path, "fetch", "--quiet", "origin")
             git(path, "branch", "--quiet", "--set-upstream-to=origin/main")

@@ -127,21 +127,11 @@ class Stage(Remote):
 
     def checkout(self) -> Path:
         """Take the newest default branch into the checkout, and return that."""
-        work = self.manifests.path
-        git(work, "fetch", "--quiet", "origin")
-        git(work, "checkout", "--quiet", "-B", "main", "origin/main")
-        return work
+        return self.manifests.newest()
 
     def change(self, files: dict[str, str | None], message: str = "Change by hand") -> None:
         """Change or delete files and folders on the default branch, as a person does."""
-        work = self.checkout()
-        for name, text in files.items():
-            if text is None:
-                git(work, "rm", "-r", "--quiet", name)
-            else:
-                self.manifests.write({name: text})
-        self.manifests.commit(message)
-        git(work, "push", "--quiet", "origin", "main")
+        self.manifests.change(files, message)
 
     def merge(self, branch: str = BRANCH) -> None:
         """Merge the branch of a proposal into main and delete it, as a person does on GitLab."""
