@@ -13,7 +13,7 @@ from support.gitlab.gitside import git, refs
 from support.gitlab.idtokens import Keys, id_token, new_key
 from support.gitlab.mergeside import open_request
 from support.gitlab.runner import environment
-from support.gitlab.state import DEVELOPER, MAINTAINER, Job, Pipeline, Protection, Variable
+from support.gitlab.state import DEVELOPER, MAINTAINER, Job, MergeRequest, Pipeline, Protection, Variable
 from support.gitlab.web import Answer, Request, Server
 from support.keys import allowed, make_key
 from support.registry import Registry, push_image
@@ -426,27 +426,25 @@ def test_intent_that_somebody_wrote_beforehand_is_done_in_the_intake_too(scene: 
     assert "nothing to do: pipeline-" in again.out
 
 
-def _merge_request(scene: Scene, files: dict[str, str | None], branch: str = "evil") -> Pipeline:
+def _merge_request(scene: Scene, files: dict[str, str | None], branch: str = "evil") -> Job:
     scene.gitlab.push(scene.manifests, files, user=scene.person, branch=branch, base="main")
-    request = open_request(scene.gitlab, scene.manifests, branch, scene.person)
-    return scene.job(
-        "merge_request_event",
-        scene.person,
-        ref=f"refs/merge-requests/{request.iid}/head",
-        sha=request.sha,
-        merge_request=request,
-    ).pipeline
+    return _job_of(scene, open_request(scene.gitlab, scene.manifests, branch, scene.person))
+
+
+def _job_of(scene: Scene, request: MergeRequest) -> Job:
+    ref = f"refs/merge-requests/{request.iid}/head"
+    return scene.job("merge_request_event", scene.person, request.sha, ref=ref, merge_request=request)
 
 
 def test_merge_request_that_edits_the_pipeline_sees_no_token(scene: Scene) -> None:
     made = _merge_request(scene, {".gitlab-ci.yml": "hydrate: {script: [env]}\n"})
-    assert "HEADGATE_TOKEN" not in environment(scene.gitlab, made.jobs[0])
+    assert "HEADGATE_TOKEN" not in environment(scene.gitlab, made)
 
 
 def test_token_that_merge_requests_can_see_stops_the_run(scene: Scene) -> None:
     scene.manifests.variables["HEADGATE_TOKEN"].protected = False
     made = _merge_request(scene, {"README.md": "x"})
-    refused(scene.run_ci(made.jobs[0], {}), UNTRUSTED, "HEADGATE_TOKEN is visible")
+    refused(scene.run_ci(made, {}), UNTRUSTED, "HEADGATE_TOKEN is visible")
     other = scene.job("push", scene.person, ref="evil")
     refused(scene.run_ci(other, {}), UNTRUSTED, "HEADGATE_TOKEN is visible")
 
@@ -455,10 +453,10 @@ def test_token_that_a_merge_request_of_a_protected_branch_can_see_is_hidden_enou
     """GitLab's own setting, on in new projects: both branches must be protected, and of one project."""
     token = scene.manifests.variables["HEADGATE_TOKEN"].value
     made = _merge_request(scene, {"README.md": "x"}, branch="release")
-    refused(scene.run_ci(made.jobs[0], {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
+    refused(scene.run_ci(made, {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
     scene.manifests.protected_branches["release"] = Protection(push=MAINTAINER, merge=MAINTAINER)
-    made.status = made.jobs[0].status = "running"
-    ended = scene.run_ci(made.jobs[0], {"HEADGATE_TOKEN": token})
+    made.status = made.pipeline.status = "running"
+    ended = scene.run_ci(made, {"HEADGATE_TOKEN": token})
     assert (ended.code, ended.moved) == (0, []), ended.out
     other = scene.job("push", scene.maintainer, ref="refs/workloads/1")
     refused(scene.run_ci(other, {"HEADGATE_TOKEN": token}), UNTRUSTED, "HEADGATE_TOKEN is visible")
@@ -474,7 +472,7 @@ def test_merge_request_cannot_lift_its_own_limits(scene: Scene) -> None:
     lifted = git(scene.manifests, "show", "main:headgate.yaml") + "\nlimits: {removed_percent: 100}\n"
     folder = "apps/shop/releases/dev/config/many.yaml"
     made = _merge_request(scene, {"headgate.yaml": lifted, folder: None})
-    ended = scene.run_ci(made.jobs[0], {})
+    ended = scene.run_ci(made, {})
     assert ended.code == 20, ended.out
     assert ended.moved == []
 
@@ -493,7 +491,7 @@ def test_merge_request_cannot_lift_the_sandbox(
         scene.manifests.variables["HEADGATE_BRANCH_TOKEN"] = Variable(scene.gitlab.token(scene.person, "api"))
     made = _merge_request(scene, files)
     with unlocked(monkeypatch, tmp_path / "tools"):
-        ended = scene.run_ci(made.jobs[0], {})
+        ended = scene.run_ci(made, {})
     assert ended.code == UNLOCKED, ended.out
     assert "cannot read files of an app, since the engine cannot lock itself in" in ended.out
     assert ended.moved == []
@@ -507,13 +505,7 @@ def test_merge_request_of_a_fork_is_only_verified(scene: Scene) -> None:
     scene.gitlab.push(fork, {"apps/shop/app.yaml": evil}, user=scene.person, message="x [skip ci]")
     request = open_request(scene.gitlab, scene.manifests, "main", scene.person, source_project=fork)
     scene.manifests.variables["HEADGATE_BRANCH_TOKEN"] = Variable(scene.gitlab.token(scene.person, "api"))
-    job = scene.job(
-        "merge_request_event",
-        scene.person,
-        ref=f"refs/merge-requests/{request.iid}/head",
-        sha=request.sha,
-        merge_request=request,
-    )
+    job = _job_of(scene, request)
     before = refs(fork)
     ended = scene.run_ci(job, {})
     assert ended.moved == [], ended.out
