@@ -60,7 +60,7 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: registry.example.com/acme/web}]}
 """
-SHOP = DEPLOYMENT.replace(IMAGE, "IMAGE").replace("web", "shop")
+SHOP = DEPLOYMENT.replace("  replicas: 2\n", "").replace(IMAGE, "IMAGE").replace("web", "shop")
 SETTINGS = """\
 version: 1
 gitlab: {{url: '{url}', project: acme/manifests}}
