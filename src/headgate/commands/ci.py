@@ -166,7 +166,9 @@ def merge_request(run: Run, report: JobReport) -> int:
         result = _land(run, report, workspace, terminal, verbs.rehydrate(), hydrate=options)
         result = result.followed_by(comment_hydration(run.branch, run.event.manifests, request, workspace))
     hydrated = print_result(result, terminal)
-    stray = verify.VerifyOptions(run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, strays=True)
+    stray = verify.VerifyOptions(
+        run.address, ref=f"refs/heads/{branch}", target=target, base=trusted, unrendered=result.unrendered
+    )
     return merge_codes([hydrated, verify.run(stray, report.verified)])
 
 

@@ -44,6 +44,12 @@ class RunResult:
     landings: tuple[Landing, ...]
     errors: tuple[HeadgateError, ...] = ()
 
+    @property
+    def unrendered(self) -> frozenset[str]:
+        """The output folders where nothing was rendered: of apps that wait for a hand-off, or are held."""
+        outcomes = (outcome for landing in self.landings for outcome in landing.outcomes)
+        return frozenset(outcome.folder for outcome in outcomes if outcome.state in ("waiting", "held"))
+
     def followed_by(self, lines: Iterable[str]) -> RunResult:
         """Return it with the lines of a step that comes after the landing, and with the error that ends that step."""
         messages: list[str] = []

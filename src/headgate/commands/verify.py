@@ -20,7 +20,7 @@ from headgate.state.reading import open_for_reading
 from headgate.state.verify import Verification, has_all_commits, orphans, strays, verdicts, with_last_commits, without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from headgate.configuration import Configuration
     from headgate.landing.workspace import Workspace
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class VerifyOptions:
     """The command's arguments. ``ref`` is verified instead of the default branch, whose configuration is ``target``.
 
-    ``base`` are the default branch's files, where ``ref`` is to be merged into it; ``strays``: only what it brings that
-    no hydration wrote is looked for, since all else was hydrated right before.
+    ``base`` are the default branch's files, where ``ref`` is to be merged into it. ``unrendered``: all but these output
+    folders was hydrated right before, so only what no hydration wrote is looked for.
     """
 
     manifests: str = "."
@@ -42,7 +42,7 @@ class VerifyOptions:
     ref: str = ""
     target: Configuration | None = None
     base: Tree | None = None
-    strays: bool = False
+    unrendered: Collection[str] | None = None
     sandbox: bool = True
 
 
@@ -59,13 +59,13 @@ def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], No
         configuration = configuration.guarded_by(request.target) if request.target else configuration
         configuration = configuration if request.sandbox else configuration.without_sandbox()
         targets = select(configuration, request.apps, request.environments)
-        found = [] if request.strays else verdicts(tree, configuration, targets, terminal.progress)
+        is_hydrated = request.unrendered is not None
+        found = [] if is_hydrated else verdicts(tree, configuration, targets, terminal.progress)
         if not request.apps and not request.environments:
             found += orphans(tree, configuration)
-            found += [] if request.strays else flux_verdicts(tree, configuration)
-        if request.base is not None:
-            known = {difference.file for verification in found for difference in verification.differences}
-            found += without(strays(tree, configuration, request.base), known)
+            found += [] if is_hydrated else flux_verdicts(tree, configuration)
+        if request.base is not None and request.target is not None:
+            found += _strays(tree, configuration, request.target, request.base, found, request.unrendered)
         found = _with_touches(workspace, found)
     failed = [
         Verification(
@@ -81,6 +81,21 @@ def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], No
     else:
         write_verifications(terminal, found)
     return _exit_code(found)
+
+
+def _strays(
+    tree: Tree,
+    configuration: Configuration,
+    target: Configuration,
+    base: Tree,
+    found: Sequence[Verification],
+    unrendered: Collection[str] | None,
+) -> list[Verification]:
+    if unrendered is None:
+        unrendered = [verification.folder for verification in found if verification.state in ("waits", "empty")]
+    wrong = [verification for verification in found if verification.is_wrong]
+    known = {difference.file for verification in wrong for difference in verification.differences}
+    return without(strays(tree, configuration, target, base, unrendered), known)
 
 
 def _exit_code(found: Sequence[Verification]) -> int:

@@ -138,26 +138,43 @@ def orphans(tree: Tree, configuration: Configuration) -> list[Verification]:
     return orphaned
 
 
-def strays(tree: Tree, configuration: Configuration, base: Tree) -> list[Verification]:
-    """Return files of a merge request in and next to output folders that no hydration wrote: Flux applies them too.
+def strays(
+    tree: Tree, configuration: Configuration, target: Configuration, base: Tree, unrendered: Collection[str]
+) -> list[Verification]:
+    """Return what a merge request changes in and next to output folders and no hydration wrote: Flux applies it too.
 
-    ``base`` is its target: files that exist there are not the merge request's.
+    ``base`` is its target, with the configuration ``target``: files that are equal there are not the merge request's,
+    and folders that Flux applies now count even when the merge request gives them up. In the folders ``unrendered``
+    nothing was hydrated to compare with, so that their records prove nothing.
     """
-    outputs = {configuration.output_folder(record.name, name): name for record, name in configuration.pairs()}
-    ours = {f"{folder}/{name}" for folder in outputs for name in (*read_record(tree, folder).files, RECORD)}
+    outputs = _outputs(configuration)
+    rendered = outputs.keys() - unrendered
+    ours = {f"{folder}/{name}" for folder in rendered for name in (*read_record(tree, folder).files, RECORD)}
+    outputs = _outputs(target) | outputs
     differences: dict[str, list[Difference]] = {}
     for path in tree.paths():
         if path in ours or base.oid(path) == tree.oid(path) or not path.endswith(_APPLIED):
             continue
         folder = _nearest_output(path, outputs)  # last, since it is slow
         if folder is not None:
-            differences.setdefault(folder, []).append(Difference(file=path, kind="added"))
+            kind: DifferenceKind = "changed" if path in base else "added"
+            differences.setdefault(folder, []).append(Difference(file=path, kind=kind))
+    for folder in unrendered:
+        if RECORD in {path.rpartition("/")[2] for path in tree.paths(folder)}:  # else it is not here yet
+            gone = [Difference(file=path, kind="missing") for path in base.paths(folder) if path not in tree]
+            differences.setdefault(folder, []).extend(gone)
     return [
         Verification(
             app="", environment=outputs.get(folder, ""), folder=folder, state="edited", differences=tuple(files)
         )
         for folder, files in differences.items()
+        if files
     ]
+
+
+def _outputs(configuration: Configuration) -> dict[str, str]:
+    """Return the environments of all output folders."""
+    return {configuration.output_folder(record.name, name): name for record, name in configuration.pairs()}
 
 
 def without(verifications: Sequence[Verification], files: Collection[str]) -> list[Verification]:
