@@ -120,7 +120,14 @@ def test_redirects_without_end(server: FileServer) -> None:
 
 
 def test_redirects_to_what_is_no_https(server: FileServer) -> None:
-    for target in ("http://charts.example.com/a", "file:///etc/passwd", "gopher://x/"):
+    for target in (
+        "http://charts.example.com/a",
+        "file:///etc/passwd",
+        "gopher://x/",
+        "https://[",
+        "//[a",
+        "https://a:b/",
+    ):
         server.replies["/away"] = lambda _, target=target: Reply(302, headers={"Location": target})  # type: ignore[misc]
         with pytest.raises(DependencyError, match="cannot read from"):
             get(server, "/away", DownloadAccess(frozenset({server.host, "charts.example.com"})))

@@ -63,6 +63,49 @@ def test_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
             assert "run it again when GitLab answers" in raised.value.hint
 
 
+DATE = "Sat, 28 Nov 2026 10:00:07 GMT"
+NOW = 1795860000.0
+"""Seven seconds before."""
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "delete"])
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": DATE}, 7),
+        ({"Retry-After": "86400"}, 60),
+        ({"RateLimit-Reset": f"{NOW + 7:.0f}"}, 7),
+        ({"RateLimit-Reset": "99999999999"}, 60),
+        ({"Retry-After": "later", "RateLimit-Reset": "soon"}, 0.1),
+        ({"Retry-After": "-1"}, 0.1),
+        ({}, 0.1),
+    ],
+)
+def test_who_asks_too_often_waits_as_long_as_gitlab_says_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch, verb: str, headers: dict[str, str], waits: float
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("headgate.gitlab.api.time.time", lambda: NOW)
+    monkeypatch.setattr("gitlab.utils.time.sleep", waited.append)
+    answers = iter([Answer(429, {"message": {"error": "too many requests"}}, headers=headers), Answer(200, {"id": 1})])
+    with gitlab_that(lambda _: next(answers)) as (gitlab, _):
+        getattr(gitlab, verb)("/x", *([{}] if verb in ("post", "put") else []))
+    assert waited == [waits]
+
+
+@pytest.mark.parametrize("verb", ["get", "post"])
+def test_who_asks_too_often_for_long_is_told_so(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("gitlab.utils.time.sleep", waited.append)
+    answer = Answer(429, raw=b"Retry later\n", headers={"Retry-After": "3600"})
+    with gitlab_that(lambda _: answer) as (gitlab, _), pytest.raises(GitLabError) as raised:
+        getattr(gitlab, verb)("/x", *([{}] if verb == "post" else []))
+    assert raised.value.status == 429
+    assert "GitLab limits the rate of requests" in raised.value.hint
+    assert waited == [60] * 4
+
+
 def test_pages_come_one_after_another_from_the_same_host() -> None:
     asked: list[str] = []
 

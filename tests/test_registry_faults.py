@@ -17,9 +17,11 @@ from headgate.certificates import trusted_certificates
 from headgate.errors import RegistryError
 from headgate.http import RetryLimits
 from headgate.objects.images import Reference
+from headgate.registry.artifact import OciArtifact
 from headgate.registry.credentials import Credential, RegistryAccess
 from headgate.registry.digests import resolve, revision
 from headgate.registry.repository import open_repository
+from headgate.registry.upload import push_artifact
 from support.certificates import authority, server_context
 from support.registry import DOCKER, OCI, REVISION, sha256
 from support.web import Asked, Reply, Site, serve
@@ -432,11 +434,32 @@ class TestAddresses:
         with open_repository(repository, RegistryAccess()) as found:
             assert found.address == address
 
-    @pytest.mark.parametrize("location", ["http://registry.example.com/", "ftp://127.0.0.1/", "https://a@127.0.0.1/"])
+    @pytest.mark.parametrize(
+        "location",
+        [
+            "http://registry.example.com/",
+            "ftp://127.0.0.1/",
+            "https://a@127.0.0.1/",
+            "https://[",
+            "//[a",
+            "https://a:b",
+        ],
+    )
     def test_that_are_not_https_are_not_followed(self, site: Serve, location: str) -> None:
         there = site(in_turn(Reply(307, headers={"Location": location})))
         with pytest.raises(RegistryError, match="redirects to an address that is not https"):
             resolve(reference(there.host), access())
+
+    @pytest.mark.parametrize("location", ["https://evil.example.com/up?state=1", "https://[", "https://a@127.0.0.1/"])
+    def test_an_upload_stays_at_its_registry(self, site: Serve, location: str) -> None:
+        there = site(in_turn(Reply(404), Reply(202, headers={"Location": location})))
+        artifact = OciArtifact(blobs=(b"x",), manifest=b"{}")
+        with (
+            open_repository(f"{there.host}/acme/shop", access(), "pull,push") as repository,
+            pytest.raises(RegistryError, match="wants an upload at another host"),
+        ):
+            push_artifact(repository, artifact, ("1.0",))
+        assert [one.verb for one in there.asked] == ["HEAD", "POST"]
 
     def test_that_lead_on_without_end_are_left(self, site: Serve) -> None:
         there = site(in_turn(Reply(307, headers={"Location": "/again"})))

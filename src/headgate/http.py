@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import closing, contextmanager
 from dataclasses import field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -16,7 +17,7 @@ from headgate.records import frozen_record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from requests import PreparedRequest, Session
+    from requests import PreparedRequest, Response, Session
 
     from headgate.timelimit import TimeLimit
 
@@ -72,8 +73,15 @@ class HttpResponse:
 
     def redirect(self, address: str) -> str:
         """Return where the answer from an address sends on to; empty where it is no redirect."""
-        location = self.headers.get("Location") if self.status in _REDIRECTS else None
-        return urljoin(address, location) if location else ""
+        return self.location(address) if self.status in _REDIRECTS else ""
+
+    def location(self, address: str) -> str:
+        """Return the address in the header Location, which may be none; empty without that header."""
+        location = self.headers.get("Location", "")
+        try:
+            return urljoin(address, location) if location else ""
+        except ValueError:
+            return location
 
 
 class NoAnswerError(Exception):
@@ -87,6 +95,16 @@ class NoAnswerError(Exception):
 
 class TooLongError(Exception):
     """An answer is longer than it may be."""
+
+
+def seconds_to_wait(text: str, now: float) -> float:
+    """Return the seconds of a header Retry-After: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
+    if text.isdecimal():
+        return float(text[:6])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now) if text else 0.0
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 @frozen_record
@@ -162,6 +180,11 @@ def open_http(limits: RetryLimits, authority: str = "", certificate: tuple[str, 
 
     from headgate.timelimit import TimedAdapter, TimeLimit  # noqa: PLC0415
 
+    class Unredirected(Session):
+        # requests prepares what would follow a redirect even if nothing follows, and fails over an invalid address.
+        def get_redirect_target(self, _resp: Response) -> None:
+            return None
+
     retry = Retry(
         limits.tries - 1,
         other=0,  # an invalid certificate stays invalid
@@ -173,7 +196,7 @@ def open_http(limits: RetryLimits, authority: str = "", certificate: tuple[str, 
         retry_after_max=limits.max_wait,
     )
     limit = TimeLimit()
-    with closing(limit), Session() as session:
+    with closing(limit), Unredirected() as session:
         session.headers["User-Agent"] = "headgate"
         session.verify, session.cert = authority or True, certificate
         for scheme in ("https://", "http://"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 import weakref
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from headgate.errors import GitLabError
+from headgate.http import seconds_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +27,8 @@ _SECONDS = 30
 _TOTAL_SECONDS = 300
 """For one request with all its tries, also where a byte comes now and then."""
 _RETRIES = 4
+_MAX_WAIT = 60
+"""Seconds between two tries: GitLab counts most requests by the minute."""
 _NOT_FOUND = 404
 _MAX_PAGES = 1000
 """Of a list: ten pages of commit statuses are many."""
@@ -83,8 +88,11 @@ class GitLab:
         return int(self.get("/user")["id"])
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Create a resource and return it. Never retried: the caller checks whether it exists. Raises GitLabError."""
-        return self._write("POST", path, body)
+        """Create a resource and return it. Raises GitLabError.
+
+        Retried on 429 alone: else the caller checks whether it exists.
+        """
+        return self._write("POST", path, body, max_retries=_RETRIES)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """Change a resource and return it. Raises GitLabError."""
@@ -96,7 +104,7 @@ class GitLab:
 
     def delete(self, path: str) -> None:
         """Delete a resource. Raises GitLabError."""
-        self._send("DELETE", path, lambda: self._client.http_request("delete", path))
+        self._send("DELETE", path, lambda: self._client.http_request("delete", path, max_retries=_RETRIES))
 
     def _write(self, verb: str, path: str, body: Mapping[str, Any], **retries: Any) -> Any:
         def request() -> Any:
@@ -198,12 +206,25 @@ def connect(url: str, token: str, secret: str, *, is_job_token: bool = False) ->
     client.session.max_redirects = 0  # a redirect to another host would receive the token
     # One host: what the environment says of it is read here, not anew for each request, which takes as long as sending.
     client.session.trust_env, client.session.proxies = False, get_environ_proxies(url)
+    client.session.hooks["response"].append(_bound_wait)
     limit = TimeLimit()
     for scheme in ("https://", "http://"):
         client.session.mount(scheme, TimedAdapter(limit))
     connected = GitLab(url, token, client, limit)
     weakref.finalize(connected, limit.close)
     return connected
+
+
+def _bound_wait(response: Response, **_: Any) -> None:
+    """Let python-gitlab wait a minute at most: it takes Retry-After for a number, and waits for as long as that says.
+
+    https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers
+    """
+    headers, now = response.headers, time.time()
+    wait, reset = headers.pop("Retry-After", ""), headers.pop("RateLimit-Reset", "")
+    seconds = seconds_to_wait(wait, now) or (int(reset[:12]) - now if reset.isdecimal() else 0)
+    if seconds > 0:
+        headers["Retry-After"] = str(min(math.ceil(seconds), _MAX_WAIT))
 
 
 def connect_by_variable(settings: GitLabSettings | None, variable: str, environ: Mapping[str, str]) -> GitLab | None:

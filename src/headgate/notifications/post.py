@@ -5,10 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from headgate.http import TRANSIENT, HttpRequest, NoAnswerError, RetryLimits, is_loopback, open_http, origin
+from headgate.http import (
+    TRANSIENT,
+    HttpRequest,
+    NoAnswerError,
+    RetryLimits,
+    is_loopback,
+    open_http,
+    origin,
+    seconds_to_wait,
+)
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
@@ -81,18 +89,8 @@ class Poster:
         return (
             answer.status,
             f"answered {answer.status}{redirects}",
-            _seconds(answer.headers.get("Retry-After", ""), now),
+            seconds_to_wait(answer.headers.get("Retry-After", ""), now),
         )
-
-
-def _seconds(text: str, now: int) -> float:
-    """Return the seconds of a header Retry-After: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
-    if text.isdecimal():
-        return float(text[:6])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now) if text else 0.0
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 from headgate.errors import RegistryError
 from headgate.objects.images import digest_of
@@ -75,11 +75,10 @@ def _push_blob(repository: ImageRepository, data: bytes) -> None:
         return
     response = repository.request("POST", "blobs/uploads/")
     _check(repository, response, _ACCEPTED, "blobs/uploads/")
-    place = urlsplit(urljoin(f"{repository.address}/blobs/uploads/", response.headers.get("Location", "")))
-    query = urlencode([*parse_qsl(place.query, keep_blank_values=True), ("digest", digest)])
-    answer = repository.request(
-        "PUT", urlunsplit(place._replace(query=query)), body=data, content_type="application/octet-stream"
-    )
+    uploads = f"{repository.address}/blobs/uploads/"
+    place = response.location(uploads) or uploads
+    address = f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': digest})}"
+    answer = repository.request("PUT", address, body=data, content_type="application/octet-stream")
     _check(repository, answer, _CREATED, "an upload")
 
 
