@@ -122,7 +122,15 @@ def test_hostile_text_is_refused(name: str, one: str) -> None:
 def test_a_reason_is_any_one_line_that_no_variable_is_in() -> None:
     regex = component("hydrate").inputs["reason"]["regex"]
     assert all(matches(regex, text) for text in ("", 'It\'s "slow" since 2.0; see #12 — really', "`id` & a|b"))
+    assert all(matches(regex, text) for text in ("Überlastet 🔥", "日本語", "שלום", "“so” … €"))
     assert not any(matches(regex, text) for text in ("$HOME", "a\nb", "a\\b", "\x1b[1m", "x" * 201))
+
+
+@pytest.mark.parametrize(
+    "mark", ["\x85", "\x9b", *map(chr, (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)))]
+)
+def test_a_reason_breaks_no_line_and_turns_no_writing(mark: str) -> None:
+    assert not matches(component("hydrate").inputs["reason"]["regex"], f"a{mark}b")
 
 
 @pytest.mark.parametrize(("name", "one"), INPUTS)
@@ -236,12 +244,33 @@ def test_stages_and_prefixes_are_what_people_have(name: str) -> None:
 @pytest.mark.parametrize(("name", "one"), INPUTS)
 def test_every_input_has_a_bound(name: str, one: str) -> None:
     declared = component(name).inputs[one]
-    if one in ("handoff", "sender", "manifests", "server") or "regex" not in declared:
-        return  # paths and addresses, which GitLab itself bounds, and what carries a token
-    assert not matches(declared["regex"], "a" * 1001)
+    if one in ("handoff", "sender") or "regex" not in declared:
+        return  # one is fixed; the other carries a token, as long as GitLab makes it
+    begin = {"manifests": "a/", "server": "https://"}.get(one, "")
+    assert not matches(declared["regex"], f"{begin}{'a' * 1001}")
+    assert not matches(declared["regex"], f"{begin}a{'/a' * 1001}")
     bounds = [int(found) for found in re.findall(r",([0-9]+)\}", declared["regex"])]
     assert bounds
     assert max(bounds) <= 1000, "RE2 repeats nothing more often"
+    for inner, outer in re.findall(r",([0-9]+)\}\)\{[0-9]+,([0-9]+)\}", declared["regex"]):
+        assert int(inner) * int(outer) <= 1000, "nor in one that is repeated itself"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "warm"])
+def test_paths_and_addresses_are_those_that_gitlab_has(name: str) -> None:
+    """A path is 255 characters long at most: app/models/route.rb of GitLab."""
+    inputs = component(name).inputs
+    for path in (
+        "a/b",
+        "acme/platform/manifests",
+        f"a/{'b' * 253}",
+        f"{'a' * 253}/b",
+        f"{'a' * 90}/{'b' * 90}/c",
+        "a/" * 10 + "b",
+    ):
+        assert matches(inputs["manifests"]["regex"], path), path
+    for address in ("https://gitlab.example.com", "https://gitlab.example.com:8443/a/gitlab", "http://10.0.0.1"):
+        assert matches(inputs["server"]["regex"], address), address
 
 
 def test_the_job_that_waits_follows_the_rules_but_where_nothing_lands() -> None:

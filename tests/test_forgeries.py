@@ -406,10 +406,15 @@ def test_intent_that_somebody_wrote_beforehand_is_done_all_the_same(scene: Scene
     assert "nothing to do: pipeline-" in again.out
 
 
-def test_intent_that_somebody_wrote_beforehand_is_done_in_the_intake_too(scene: Scene) -> None:
-    """No commit of the manifest repository is older than a pipeline of the intake: only the bot's hash tells."""
+@pytest.mark.parametrize("token", ["HEADGATE_TOKEN", pytest.param("HEADGATE_READ_TOKEN", marks=pytest.mark.long)])
+def test_intent_that_somebody_wrote_beforehand_is_done_in_the_intake_too(scene: Scene, token: str) -> None:
+    """No commit of the manifest repository is older than a pipeline of the intake: only the hash by a token tells."""
     intake = scene.gitlab.project("acme/intake", {scene.person: DEVELOPER, scene.maintainer: MAINTAINER})
-    intake.variables["HEADGATE_TOKEN"] = scene.manifests.variables["HEADGATE_TOKEN"]
+    intake.variables[token] = scene.manifests.variables["HEADGATE_TOKEN"]
+    if token == "HEADGATE_READ_TOKEN":  # the job token pushes, as from GitLab 19.0 on
+        scene.gitlab.version = "19.1.0"
+        scene.manifests.job_token_push = scene.manifests.cross_project_push = True
+        scene.manifests.allowlist.add("acme/intake")
     scene.gitlab.push(intake, {"README.md": "x"}, user=scene.maintainer)
     made = Pipeline(intake, "main", refs(intake)["refs/heads/main"], "web", scene.maintainer, status="running")
     config = {"id_tokens": {"HEADGATE_ID_TOKEN": {"aud": "headgate-run:acme/manifests"}}}

@@ -122,7 +122,7 @@ def one_line(text: str) -> str:
     writing.
     """
     printable = text.encode("utf-8", "replace").decode()
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", printable)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+", " ", printable)
 
 
 def _harmless(text: str) -> str:

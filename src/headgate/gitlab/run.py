@@ -55,12 +55,12 @@ class Run:
         return self.repository(self.event.manifests)
 
     def keyed(self, intent: str) -> str:
-        """Return an intent's id that nobody can forge in a commit: it ends with a hash keyed by the bot's token.
+        """Return an intent's id that nobody can forge in a commit: it ends with a hash keyed by a token of the project.
 
-        Without that token jobs push with their own. In the manifest project it suffices that commits from before the
-        pipeline do not count; from an intake, whoever could write such a commit may push any YAML too.
+        Without any token the form is filled in in the manifest project itself (`check_person`), where it suffices that
+        commits from before the pipeline do not count.
         """
-        key = self.event.tokens.write
+        key = self.event.tokens.write or self.event.tokens.read
         if not key:
             return intent
         return f"{intent}-{hmac.digest(key.encode(), f'{INTENT} {intent}'.encode(), hashlib.sha256).hex()[:32]}"
