@@ -130,6 +130,7 @@ SCRIPT = "script: [echo x]"
         (f"include: [{{remote: 'https://example.com/x.yml'}}]\na: {{{SCRIPT}}}", "include: remote"),
         (f"include: x.yml\na: {{{SCRIPT}}}", "an include that is a text"),
         (f"spec: {{inputs: {{a: {{default: b, hidden: true}}}}}}\n---\na: {{{SCRIPT}}}", "spec:inputs:a: hidden"),
+        (f"spec: {{inputs: {{a: {{rules: [{{default: b}}]}}}}}}\n---\na: {{{SCRIPT}}}", "spec:inputs:a: rules"),
     ],
 )
 def test_what_is_not_modelled_is_refused_by_name(

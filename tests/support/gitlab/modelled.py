@@ -22,8 +22,7 @@ _JOB = {
 }
 _TRIGGER = {"project", "branch", "strategy", "forward", "inputs"}
 _ARTIFACTS = {"paths", "when", "expire_in", "reports", "name"}
-_INPUT = {"default", "description", "options", "regex", "type", "rules"}
-_INPUT_RULE = {"if", "options", "default"}
+_INPUT = {"default", "description", "options", "regex", "type"}
 
 
 def check_configuration(config: Mapping[str, Any]) -> None:
@@ -74,8 +73,6 @@ def check_declared(inputs: Mapping[str, Any]) -> None:
     """Check what a header declares."""
     for name, spec in inputs.items():
         _only(f"spec:inputs:{name}", spec or {}, _INPUT)
-        for rule in (spec or {}).get("rules") or []:
-            _only(f"spec:inputs:{name}:rules", rule, _INPUT_RULE)
 
 
 def check_include(include: Any) -> None:
