@@ -82,6 +82,29 @@ def test_what_must_be_squashed_is_not_merged_by_itself(
     ended = reviewed.hand_off()
     (request,) = reviewed.scene.manifests.merge_requests
     assert (request.state == "merged") == (state == "ok"), ended.out
+    words = " ".join(ended.out.split())
+    for told in (
+        "This project requires squashing commits",
+        "Settings > Merge requests > 'Squash commits when merging'",
+    ):
+        assert (told in words) == (state == "wrong"), ended.out
+
+
+@pytest.mark.parametrize(
+    ("ci", "state"), [(FOR_BRANCHES, "wrong"), pytest.param(FOR_REQUESTS, "ok", marks=pytest.mark.long)]
+)
+def test_what_is_merged_by_trains_alone_needs_a_pipeline_of_its_own(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, ci: str, state: str
+) -> None:
+    reviewed.configure(ci=ci)
+    reviewed.trust.manifests.must_use_train = True
+    found = reviewed.findings(monkeypatch)["merge trains"]
+    assert found["state"] == state
+    assert ("merge_request_event" in found["hint"]) == (state == "wrong")
+    ended = reviewed.hand_off()
+    (request,) = reviewed.trust.manifests.merge_requests
+    assert request.auto_merge == (state == "ok"), ended.out
+    assert ("merge train" in ended.out) == (state == "ok"), ended.out
 
 
 @pytest.mark.parametrize("has_token", [pytest.param(True, marks=pytest.mark.long), False])

@@ -372,6 +372,8 @@ def test_gitlab_is_asked_to_merge_later_what_waits(merging: Scene, waits: str) -
 @pytest.mark.long
 def test_where_nothing_is_merged_but_by_the_train_it_is_put_on_it(merging: Scene) -> None:
     merging.manifests.must_use_train = True
+    ci = "check: {script: [echo fine], rules: [{if: $CI_PIPELINE_SOURCE == 'merge_request_event'}]}\n"
+    merging.push(merging.manifests, {".gitlab-ci.yml": ci})
     ended = merging.hand_off()
     assert "!1 is set to auto-merge and waits for its turn in the merge train" in ended.out
     assert (last(merging).state, last(merging).auto_merge) == ("opened", True)
@@ -383,7 +385,9 @@ def test_what_only_people_can_change_is_said_and_left(merging: Scene) -> None:
     merging.gitlab.fail("PUT", "/merge$", 422)
     merging.hand_off()
     last(merging).blocked = "title_regex"
-    assert "!1 cannot be merged automatically: its title does not match the project's pattern" in merging.schedule().out
+    told = " ".join(merging.schedule().out.split())
+    assert "!1 cannot be merged automatically: its title does not match the project's pattern" in told
+    assert "Settings > Merge requests > 'Merge request title must match regex'" in told
     assert last(merging).state == "opened"
 
 

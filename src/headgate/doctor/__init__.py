@@ -8,7 +8,7 @@ from headgate.doctor.approving import approvers, unapproved
 from headgate.doctor.branches import mergers, mirrors, protected_branch, pushers, records
 from headgate.doctor.images import images
 from headgate.doctor.intake import intake
-from headgate.doctor.merging import approvals, pipelines, reviewers, squash
+from headgate.doctor.merging import approvals, pipelines, reviewers, squash, trains
 from headgate.doctor.settings import (
     auto_cancel,
     pipeline_variables,
@@ -43,7 +43,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
         two_users,
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
-    *(reviewers, approvals, approvers, unapproved, pipelines, squash),
+    *(reviewers, approvals, approvers, unapproved, pipelines, trains, squash),
     *(images, starters, protected_refs, live_tokens, writer, triggers),
 )
 """The checks, in the order in which they are shown."""

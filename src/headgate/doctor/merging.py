@@ -71,11 +71,35 @@ def pipelines(examined: Examined) -> Iterator[Diagnosis]:
         text = "GitLab skips pipelines of branches with a merge request, and there are no others"
         yield Diagnosis(
             *(name, "wrong", project.path, f"{text}, so no merge request can be merged"),
-            f"{CI}: workflow: rules: add '- if: $CI_PIPELINE_SOURCE == \"merge_request_event\"'; or Settings > CI/CD > "
-            "General pipelines > 'Skip branch pipelines for merge requests': off",
+            f"{_FOR_REQUESTS}; or Settings > CI/CD > General pipelines > 'Skip branch pipelines for merge requests': "
+            "off",
         )
     else:
         yield Diagnosis(name, "ok", project.path, "merge requests have pipelines, which must succeed")
+
+
+_FOR_REQUESTS = f"{CI}: workflow: rules: add '- if: $CI_PIPELINE_SOURCE == \"merge_request_event\"'"
+
+
+def trains(examined: Examined) -> Iterator[Diagnosis]:
+    """Where GitLab merges by merge trains, which 19.3 can enforce, what Headgate merges can get onto one.
+
+    https://docs.gitlab.com/ci/pipelines/merge_trains/: it needs a pipeline of the merge request.
+    """
+    name, project = "merge trains", examined.manifests
+    by_itself = _by_itself(examined)
+    if not by_itself or not (project.facts or {}).get("merge_trains_enabled"):
+        return
+    if CI not in examined.ci:
+        yield Diagnosis(name, "cannot tell", project.path, f"{CI} is not here")
+    elif not _runs_for_requests(examined.ci[CI]):
+        text = "a merge train takes only merge requests with a pipeline of their own, and here they have none"
+        yield Diagnosis(
+            *(name, "wrong", project.path, f"{text}, so {', '.join(by_itself)} is not merged by itself"),
+            f"{_FOR_REQUESTS}; or Settings > Merge requests > 'Enable merge trains': off",
+        )
+    else:
+        yield Diagnosis(name, "ok", project.path, "what Headgate merges goes onto the merge train")
 
 
 def _runs_for_requests(ci: Any) -> bool:

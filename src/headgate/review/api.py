@@ -27,7 +27,7 @@ class MergeRequest:
 
     ``status`` is GitLab's `detailed_merge_status`; ``merges_itself`` says that it is set to auto-merge, and
     ``merge_user`` is the id of who set that, or merged it; 0 for nobody. ``merged_by`` is that person's user name;
-    ``closed_by`` and ``close_user`` name who closed it.
+    ``closed_by`` and ``close_user`` name who closed it. ``merge_error`` says why GitLab could not merge it.
     """
 
     number: int
@@ -47,6 +47,7 @@ class MergeRequest:
     merge_user: int = 0
     merged_by: str = ""
     merged_at: str = ""
+    merge_error: str = ""
 
     @property
     def name(self) -> str:
@@ -73,6 +74,7 @@ def _merge_request(entry: Any) -> MergeRequest:
         merge_user=(entry.get("merge_user") or {}).get("id") or 0,
         merged_by=(entry.get("merge_user") or {}).get("username") or "",
         merged_at=entry.get("merged_at") or "",
+        merge_error=" ".join(str(entry.get("merge_error") or "").split())[:300],
     )
 
 

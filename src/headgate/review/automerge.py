@@ -32,7 +32,8 @@ _PENDING = {
 """What GitLab itself waits for once auto-merge is set, in words."""
 _BLOCKED = {
     "conflict": "it conflicts with the default branch; the next run replaces its commit",
-    "need_rebase": "this project requires a rebase onto the default branch: rebase it in the merge request",
+    "need_rebase": "this project requires a rebase onto the default branch: rebase it in the merge request; or "
+    "Settings > Merge requests > Merge method",
     "draft_status": "it is a draft",
     "not_open": "it is closed",
     "commits_status": "its branch has no commits of its own",
@@ -43,7 +44,8 @@ _BLOCKED = {
     "locked_paths": "it changes files that somebody locked",
     "locked_lfs_files": "it changes files that somebody locked",
     "security_policy_violations": "it violates a security policy",
-    "title_regex": "its title does not match the project's pattern",
+    "title_regex": "its title does not match the project's pattern: commits: {message: ...} in headgate.yaml; or "
+    "Settings > Merge requests > 'Merge request title must match regex'",
 }
 """What only people can change."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
@@ -151,7 +153,9 @@ def _start_merge(requests: MergeRequests, request: MergeRequest) -> tuple[MergeR
             return current, f"merged {current.name}"
         if current.merges_itself:
             return current, f"{current.name} is set to auto-merge"
-        return current, f"GitLab did not merge {request.name} ({_REFUSALS.get(error.status, error.what)})"
+        reason = _REFUSALS.get(error.status, error.what)
+        said = f": {current.merge_error}" if current.merge_error else ""
+        return current, f"GitLab did not merge {request.name} ({reason}){said}{_setting(requests, error.status)}"
     if awaited:
         return replace(request, merges_itself=True), f"{request.name} is set to auto-merge and waits for {awaited}"
     return replace(request, state="merged"), f"merged {request.name}"
@@ -172,7 +176,14 @@ def _has_train(requests: MergeRequests) -> bool:
     return bool(project.get("merge_trains_enabled"))
 
 
-_NOT_ALLOWED = 405
+def _setting(requests: MergeRequests, status: int) -> str:
+    """Return the setting that lets nothing be merged as it is; empty where it is not that."""
+    if status != _FAILED or requests.gitlab.get(project_path(requests.project)).get("squash_option") != "always":
+        return ""
+    return "; Settings > Merge requests > 'Squash commits when merging': Allow, Encourage or Do not allow"
+
+
+_NOT_ALLOWED, _FAILED = 405, 422
 
 # https://docs.gitlab.com/api/merge_requests/#merge-a-merge-request
 _REFUSALS = {

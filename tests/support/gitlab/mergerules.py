@@ -26,15 +26,16 @@ def skips_pipeline(project: Project, ref: str) -> bool:
     return project.skips_branch_pipelines and is_proposed
 
 
-def refusal(project: Project, state: str, *, squash: bool) -> Answer | None:
+def refusal(request: MergeRequest, state: str, *, squash: bool) -> Answer | None:
     """Return what GitLab answers who wants to merge what may not be merged now; None where it may.
 
-    app/services/merge_requests/merge_strategies: "This project requires squashing commits when merge requests are
-    accepted."; the API shows 422 for it.
+    app/services/merge_requests/merge_base_service.rb: the API shows 422, and the merge request says why.
     """
+    project = request.project
     if state != "mergeable" or project.must_use_train:
         return Answer(405, {"message": "405 Method Not Allowed"})
     if project.squash_option == "always" and not squash:
+        request.merge_error = "This project requires squashing commits when merge requests are accepted."
         return Answer(422, {"message": "Branch cannot be merged"})
     return None
 

@@ -41,6 +41,7 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
         base = git(one.project, "merge-base", one.sha, f"refs/heads/{one.target}", check=False) if one.sha else ""
         found = head_pipeline(one)
         told |= {"head_pipeline": restpipelines.detailed(double, found) if found else None}
+        told |= {"merge_error": one.merge_error}
         told |= {"diff_refs": {"base_sha": base, "start_sha": base, "head_sha": one.sha} if base else None}
     told |= {"has_conflicts": state == "conflict", "user_notes_count": sum(not note.system for note in one.notes)}
     return {**told, "web_url": f"{double.url}/{one.project.path}/-/merge_requests/{one.iid}"}
@@ -48,7 +49,11 @@ def entity(double: Double, one: MergeRequest, *, asked: bool = False) -> dict[st
 
 def listed(double: Double, one: MergeRequest) -> dict[str, Any]:
     """Show a merge request as lists do: with less."""
-    return {key: value for key, value in entity(double, one).items() if key not in ("diff_refs", "head_pipeline")}
+    return {
+        key: value
+        for key, value in entity(double, one).items()
+        if key not in ("diff_refs", "head_pipeline", "merge_error")
+    }
 
 
 def detailed_status(double: Double, one: MergeRequest, *, asked: bool) -> str:
@@ -319,12 +324,12 @@ def _merge(call: Call) -> Answer:
         "ci_still_running",
         "ci_must_pass",
         "not_approved",
-        *(["mergeable"] if call.project.must_use_train else []),
+        *(["mergeable"] if call.project.must_use_train and head_pipeline(found) else []),
     ]
     if state in waits and body.get("auto_merge"):
         found.auto_merge, found.set_by = True, user
         return Answer(200, entity(call.double, found))
-    refusal = mergerules.refusal(call.project, state, squash=bool(body.get("squash")))
+    refusal = mergerules.refusal(found, state, squash=bool(body.get("squash")))
     if refusal is not None:
         return refusal
     found.remove_source_branch = bool(body.get("should_remove_source_branch", found.remove_source_branch))

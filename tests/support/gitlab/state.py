@@ -254,6 +254,7 @@ class MergeRequest:
     checked: str = ""
     unchecked_reads: int = 0
     blocked: str = ""
+    merge_error: str | None = None
     remove_source_branch: bool = False
     id: int = field(default_factory=number)
     created_at: str = field(default_factory=now)
