@@ -23,6 +23,7 @@ TOKEN = "glpat-0123456789abcdef0123"
 M, DOOR, A = "acme/manifests", "acme/manifests-intake", "acme/shop"
 MAINTAINERS = {"id": 1, "access_level": 40, "access_level_description": "Maintainers"}
 DEVELOPERS = {"id": 2, "access_level": 30, "access_level_description": "Developers + Maintainers"}
+OWNERS = {"id": 4, "access_level": 50, "access_level_description": "Owners"}
 NO_ONE = {"id": 3, "access_level": 0, "access_level_description": "No one"}
 NOT_SEEN = (404, {"message": "404 Project Not Found"})
 
@@ -172,7 +173,7 @@ def test_nothing_is_wrong_in_what_init_asks_for(installation: Installation) -> N
 def test_every_check_says_something(intake: Installation) -> None:
     names = {check for check, _ in intake.findings()}
     # Some speak up only where there is something. 'sandbox' is of this machine.
-    silent = ["visible", "two_users", "mirrors", "titles", "live_tokens", "writer", "triggers"]
+    silent = ["visible", "two_users", "mirrors", "titles", "live_tokens", "writer", "reporter", "triggers"]
     silent += ["reviewers", "approvals", "approvers", "unapproved", "pipelines", "trains", "squash", "images"]
     assert set(silent) <= {check.__name__ for check in CHECKS}
     assert len(names - {"sandbox"}) == len(CHECKS) - len(silent)
@@ -500,6 +501,31 @@ def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installati
     (found,) = [one for one in installation.wrong() if "one user" in one["told"]]
     assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"
     assert "s3cret" not in installation.doctor().out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"protected_branches": [rule([OWNERS], [OWNERS])]}, "the branch main"),
+        pytest.param(
+            {"protected_tags": [{"name": "v*", "create_access_levels": [OWNERS]}]}, "the tag v*", marks=pytest.mark.long
+        ),
+    ],
+)
+def test_whose_statuses_gitlab_refuses_is_named(intake: Installation, change: dict[str, Any], words: str) -> None:
+    path = intake.repo / "headgate.yaml"
+    path.write_text(
+        path.read_text().replace("takes: {branch: main}", "takes: [{branch: main}, {tag: 'v*', order: semver}]")
+    )
+    intake.set("/user", {"id": 2, "username": "bot"})
+    intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN", value="s3cret-token")])
+    assert [one for one in intake.findings()["the bot", "ok"] if one["project"] == A]
+    for name, answer in change.items():
+        intake.set(f"/projects/{A}/{name}", answer)
+    found = [one for one in intake.wrong() if one["check"] == "the bot"]
+    told = [f"the user of HEADGATE_TOKEN may not update {words}, so its commits are not told where they run"]
+    assert [one["told"] for one in found] == told
+    assert json.loads(intake.doctor("--json").out)["hand_offs"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.gitlab.gitside import git
+from support.gitlab.state import OWNER, Protection
 from support.registry import Registry
 from support.reviewing import Ended, Scene, make_sender_scene
 
@@ -134,3 +135,20 @@ def test_status_that_may_not_be_set_is_told_once_and_the_rest_goes_on(scene: Sce
     assert scene.app.statuses == []
     lines = [line for line in ended.out.splitlines() if "404 Project Not Found" in line]
     assert 0 < len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("is_tag", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_a_status_of_a_protected_ref_that_the_bot_may_not_update_is_told_with_the_setting(
+    trust: Trust, *, is_tag: bool
+) -> None:
+    if is_tag:
+        git(trust.shop, "tag", "v1.0.0", trust.head)
+        trust.shop.protected_tags["v*"] = OWNER
+    else:
+        trust.shop.protected_branches["main"] = Protection(push=OWNER, merge=OWNER)
+    ended = trust.hand_off(ref="v1.0.0", is_tag=True) if is_tag else trust.hand_off()
+    assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
+    assert trust.shop.statuses == []
+    told = " ".join(ended.out.split())
+    assert told.count("or create the tag (Protected tags)") == 1
+    assert "403 Forbidden" in told

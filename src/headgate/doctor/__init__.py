@@ -20,7 +20,7 @@ from headgate.doctor.settings import (
     visible,
 )
 from headgate.doctor.tokens import allowlists, job_token_push, proofs, tokens, two_users
-from headgate.doctor.way import live_tokens, protected_refs, starters, triggers, writer
+from headgate.doctor.way import live_tokens, protected_refs, reporter, starters, triggers, writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ CHECKS: tuple[Callable[[Examined], Iterator[Diagnosis]], ...] = (
     ),
     *(mirrors, proofs, allowlists, auto_cancel, titles, registry, schedules, intake),
     *(reviewers, approvals, approvers, unapproved, pipelines, trains, squash),
-    *(images, starters, protected_refs, live_tokens, writer, triggers),
+    *(images, starters, protected_refs, live_tokens, writer, reporter, triggers),
 )
 """The checks, in the order in which they are shown."""
 

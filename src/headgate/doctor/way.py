@@ -171,6 +171,55 @@ def writer(examined: Examined) -> Iterator[Diagnosis]:
             )
 
 
+def reporter(examined: Examined) -> Iterator[Diagnosis]:
+    """The bot may tell the apps' commits what becomes of them, as far as GitLab shows whose token it is.
+
+    GitLab takes the status of a protected branch from who may push or merge it, that of a protected tag from who may
+    create it: `update_pipeline` in app/policies/ci/pipeline_policy.rb.
+    """
+    token = examined.runs_in.tokens.get("HEADGATE_TOKEN")
+    if token is None or not token.user or not is_given(examined.runs_in, "HEADGATE_TOKEN"):
+        return
+    for app in examined.apps:
+        if app.facts is None or app.members is None or app.rules is None:
+            continue
+        refs = [
+            f"the branch {branch}" for branch in _taken(examined, "branch") if not _updates(app, token.user, branch)
+        ]
+        refs += [f"the tag {tag}" for tag in _taken(examined, "tag") if not _creates(app, token.user, tag)]
+        if refs:
+            text = f"the user of HEADGATE_TOKEN may not update {', '.join(refs)}"
+            text += ", so its commits are not told where they run"
+            yield Diagnosis(
+                *("the bot", "wrong", app.path, text),
+                f"in {app.path}: Manage > Members: a role that may; or Settings > Repository > Protected branches > "
+                "'Allowed to merge', Protected tags > 'Allowed to create'",
+            )
+        else:
+            yield Diagnosis("the bot", "ok", app.path, "the user of HEADGATE_TOKEN may set statuses of its commits")
+
+
+def _taken(examined: Examined, kind: str) -> list[str]:
+    """Return the patterns of the branches or tags from which hand-offs are taken."""
+    environments = examined.settings.environments.values() if examined.settings else ()
+    takes = {take for at in environments for take in at.takes if take.promotion is None}
+    return sorted(filter(None, {str(getattr(take, kind) or "") for take in takes}))
+
+
+def _updates(app: Project, person: int, branch: str) -> bool:
+    return may(app, person, _PUSH, _MERGE, branch=branch)
+
+
+def _creates(app: Project, person: int, tag: str) -> bool:
+    rules = [rule for rule in app.tags or () if fnmatchcase(tag, rule["name"])]
+    entries = [entry for rule in rules for entry in rule.get("create_access_levels") or ()]
+    if any(entry.get("user_id") == person or entry.get("group_id") for entry in entries):
+        return True
+    levels = [int(entry.get("access_level") or 0) for entry in entries if not any(map(entry.get, _NAMED))]
+    needed = min(filter(None, levels), default=_NOBODY) if rules else DEVELOPER
+    return app.level(person) >= max(DEVELOPER, needed)
+
+
 def _written(examined: Examined) -> list[str]:
     """Return the branches that a hand-off writes, except those for review, which no rule covers."""
     is_apart = examined.settings is not None and examined.settings.records == "branch"

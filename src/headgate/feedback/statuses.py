@@ -103,6 +103,8 @@ def _post(gitlab: GitLab, report: CommitReport, state: str) -> None:
         try:
             gitlab.post(f"{project_path(report.project)}/statuses/{report.commit}", body)
         except GitLabError as error:
+            if error.status == _FORBIDDEN:
+                raise GitLabError(error.what, hint=_PROTECTED, status=error.status) from None
             if error.status == _NOT_FOUND and body.pop("pipeline_id", 0):
                 continue  # deleted, or of another ref: GitLab takes the newest one, or creates one
             if (
@@ -115,5 +117,9 @@ def _post(gitlab: GitLab, report: CommitReport, state: str) -> None:
 
 
 _UNFINISHED = ("pending", "running")
-_NOT_FOUND = 404
-_BUSY = 409
+_FORBIDDEN, _NOT_FOUND, _BUSY = 403, 404, 409
+_PROTECTED = (
+    "the token's user must be a Developer there, who may push or merge the branch if it is protected (Settings > "
+    "Repository > Protected branches), or create the tag (Protected tags); and the token needs the scope api"
+)
+"""https://docs.gitlab.com/api/commits/#set-commit-pipeline-status, lib/api/commit_statuses.rb: `update_pipeline`."""

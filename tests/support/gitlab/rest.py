@@ -12,7 +12,7 @@ from support.gitlab import mergeside, restadmin, restfiles, restpipelines, rests
 from support.gitlab.entities import branch, commit, deployment, environment, member, person, profile, project, status
 from support.gitlab.gitside import Update, Who, git, git_once, refs
 from support.gitlab.modelled import NotModelledError
-from support.gitlab.state import DEVELOPER, MAINTAINER, REPORTER, Project, User, now, number
+from support.gitlab.state import DEVELOPER, MAINTAINER, OWNER, REPORTER, Project, User, now, number
 from support.gitlab.web import Answer, Request
 
 if TYPE_CHECKING:
@@ -219,6 +219,8 @@ def _set_status(call: Call) -> Answer:
     pipeline = _pipeline_of_status(call, sha, body)
     if pipeline is None:
         return Answer(404, {"message": "404 Pipeline Not Found"})
+    if not _may_update_pipeline(call, pipeline, body.get("ref") or ""):
+        return Answer(403, {"message": "403 Forbidden"})
     before = [
         one for one in call.project.statuses if (one["sha"], one["name"], one["pipeline_id"]) == (sha, name, pipeline)
     ]
@@ -236,6 +238,17 @@ def _set_status(call: Call) -> Answer:
     made |= {key: body.get(key) for key in ("ref", "target_url", "description")} | {"pipeline_id": pipeline}
     call.project.statuses.append(made)
     return Answer(201, status(call.double, made))
+
+
+def _may_update_pipeline(call: Call, pipeline: int, ref: str) -> bool:
+    """Whether somebody may change a pipeline: of a protected ref only who may update that (facts, part 12)."""
+    found = next((one for one in call.project.pipelines if one.id == pipeline), None)
+    is_tag = found.is_tag if found else f"refs/heads/{ref}" not in refs(call.project)
+    protection = None if is_tag else call.project.protection(ref)
+    needed = call.double.tag_protection(call.project, ref) if is_tag else 0
+    if protection:
+        needed = min(filter(None, (protection.push, protection.merge)), default=OWNER + 1)
+    return call.who.user is not None and call.project.level(call.who.user) >= needed
 
 
 def _pipeline_of_status(call: Call, sha: str, body: dict[str, Any]) -> int | None:
