@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from headgate.dependencies import download
+from headgate.dependencies import basefetch, download
+from headgate.dependencies.bases import RemoteBase
+from headgate.dependencies.download import DownloadAccess
 from headgate.errors import DependencyError, Location
 from headgate.http import HttpRequest, NoAnswerError, RetryLimits, open_http
 from support.web import trickling
@@ -82,6 +84,18 @@ def test_any_answer_ends_in_time(beginning: str) -> None:
         with pytest.raises(NoAnswerError):
             http.exchange(HttpRequest(address=f"http://{host}/v2/", max_bytes=10**7))
         assert time.monotonic() - began < 2 * MOST
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("beginning", ["body", "headers"])
+def test_a_base_in_git_ends_in_time(monkeypatch: pytest.MonkeyPatch, beginning: str) -> None:
+    monkeypatch.setattr(basefetch, "_SLOW_SECONDS", 1)
+    with slow_host(BEGINNINGS[beginning]) as host:
+        base = RemoteBase(address=f"http://{host}/acme/base.git", path="", commit="a" * 40)
+        began = time.monotonic()
+        with pytest.raises(DependencyError, match="Operation too slow"):
+            basefetch.fetch_bases([(base, Location("kustomization.yaml"))], DownloadAccess(frozenset({host})), "shop")
+        assert time.monotonic() - began < 10 * MOST, "four tries, one after another"
 
 
 @pytest.mark.long

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_BASES = 50
 _MAX_DEPTH = 10
+_SLOW_BYTES, _SLOW_SECONDS = 1000, 30
+"""A host that sends fewer bytes in each of so many seconds is given up."""
 _LEFT_OUT = {".gitignore", ".gitkeep", ".mailmap"}
 
 
@@ -95,8 +97,9 @@ def _repository(stack: ExitStack, base: RemoteBase, access: DownloadAccess, wher
             stack.enter_context(logged_in(Login(url=address, user=user, password=password)))
         try:
             fresh = stack.enter_context(scratch(address, max_bytes=MAX_FOLDER + MEBI))
+            slow = {"http.lowSpeedLimit": str(_SLOW_BYTES), "http.lowSpeedTime": str(_SLOW_SECONDS)}
             # A redirect could lead to a forbidden host.
-            write_config(fresh, {"http.followredirects": "false"})
+            write_config(fresh, {"http.followredirects": "false", **slow})
             return git.tree_of_commit(fresh, fetch(fresh, ORIGIN, base.commit))
         except GitError as error:
             failures.append(error)
