@@ -206,6 +206,22 @@ def test_a_repository_with_apps_gets_no_example(tmp_path: Path) -> None:
     assert "apps/cart/app.yaml" in files(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("project", "name", "image"),
+    [
+        ("Acme/Shop", "shop", "registry.example.com/acme/shop"),
+        ("acme/My_App.Service", "my-app-service", "registry.example.com/acme/my_app.service"),
+    ],
+)
+def test_a_project_with_capitals_has_an_app_and_an_image_without(
+    tmp_path: Path, project: str, name: str, image: str
+) -> None:
+    ran = init(tmp_path, "direct", "--app-project", project)
+    assert ran.code == 0, ran.err
+    app = yaml.safe_load((tmp_path / f"apps/{name}/app.yaml").read_text())
+    assert (app["project"], app["images"]) == (project, {name: image})
+
+
 def test_what_is_told_is_written(tmp_path: Path) -> None:
     ran = init(
         *(tmp_path, "intake", "--environment", "test:review", "--environment", "live:review", "--version", "1.2.3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -137,7 +138,7 @@ def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -
 def _installation(request: InitOptions) -> Installation:
     """Return the installation to set up; options that were not given are derived. Raises ConfigError."""
     server, group = request.server.rstrip("/"), request.project.rpartition("/")[0]
-    app = request.app or request.app_project.rpartition("/")[2] or "shop"
+    app = request.app or _app_name(request.app_project) or "shop"
     app_project = request.app_project or f"{group}/{app}"
     registry = request.registry or likely_registry(server)
     return Installation(
@@ -153,6 +154,12 @@ def _installation(request: InitOptions) -> Installation:
         components=request.components,
         owners=request.owners or f"@{app_project.rpartition('/')[0]}",
     )
+
+
+def _app_name(project: str) -> str:
+    """Return a name for the app of a project, whose path may have capitals, dots and underscores."""
+    name = re.sub(r"[^a-z0-9]+", "-", project.rpartition("/")[2].lower())
+    return name.strip("-")[:63].rstrip("-")
 
 
 def _environments(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
