@@ -172,7 +172,7 @@ def writer(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def reporter(examined: Examined) -> Iterator[Diagnosis]:
-    """The bot may tell the apps' commits what becomes of them, as far as GitLab shows whose token it is.
+    """Whether the bot may tell the apps' commits what becomes of them: nothing else depends on it.
 
     GitLab takes the status of a protected branch from who may push or merge it, that of a protected tag from who may
     create it: `update_pipeline` in app/policies/ci/pipeline_policy.rb.
@@ -187,16 +187,16 @@ def reporter(examined: Examined) -> Iterator[Diagnosis]:
             f"the branch {branch}" for branch in _taken(examined, "branch") if not _updates(app, token.user, branch)
         ]
         refs += [f"the tag {tag}" for tag in _taken(examined, "tag") if not _creates(app, token.user, tag)]
+        text = "the user of HEADGATE_TOKEN may set statuses of its commits"
         if refs:
-            text = f"the user of HEADGATE_TOKEN may not update {', '.join(refs)}"
-            text += ", so its commits are not told where they run"
-            yield Diagnosis(
-                *("the bot", "wrong", app.path, text),
-                f"in {app.path}: Manage > Members: a role that may; or Settings > Repository > Protected branches > "
-                "'Allowed to merge', Protected tags > 'Allowed to create'",
+            text = (
+                f"no statuses are set on its commits, since the user of HEADGATE_TOKEN may not update {', '.join(refs)}"
             )
-        else:
-            yield Diagnosis("the bot", "ok", app.path, "the user of HEADGATE_TOKEN may set statuses of its commits")
+            text += f" ({_UPDATING}); all else goes through"
+        yield Diagnosis("the bot", "ok", app.path, text)
+
+
+_UPDATING = "Settings > Repository > Protected branches > 'Allowed to merge', Protected tags > 'Allowed to create'"
 
 
 def _taken(examined: Examined, kind: str) -> list[str]:
