@@ -90,9 +90,8 @@ def test_what_must_be_squashed_is_not_merged_by_itself(
         assert (told in words) == (state == "wrong"), ended.out
 
 
-@pytest.mark.parametrize(
-    ("ci", "state"), [(FOR_BRANCHES, "wrong"), pytest.param(FOR_REQUESTS, "ok", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("ci", "state"), [(FOR_BRANCHES, "wrong"), (FOR_REQUESTS, "ok")])
 def test_what_is_merged_by_trains_alone_needs_a_pipeline_of_its_own(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, ci: str, state: str
 ) -> None:

@@ -15,9 +15,8 @@ from support.trusting import SETTINGS, Ended, Trust, make_trust
 
 REFUSED, UNTRUSTED = 27, 31
 PROOFS = ("trigger-jobs", "trigger-jobs by the read token", "id-token", "upstream")
-on_each_proof = pytest.mark.parametrize(
-    "proof", [pytest.param(one, marks=() if one == "id-token" else pytest.mark.long) for one in PROOFS]
-)
+pytestmark = pytest.mark.long
+on_each_proof = pytest.mark.parametrize("proof", PROOFS)
 
 
 @pytest.fixture
@@ -128,7 +127,7 @@ FORGERIES: tuple[Forgery, ...] = (
 
 on_each_forgery = pytest.mark.parametrize(
     "forge",
-    [pytest.param(one, id=one.__name__, marks=pytest.mark.long if at > 1 else ()) for at, one in enumerate(FORGERIES)],
+    [pytest.param(one, id=one.__name__) for one in FORGERIES],
 )
 
 
@@ -140,7 +139,6 @@ def test_a_forgery_is_refused(trust: Trust, proof: str, forge: Forgery) -> None:
     assert (ended.code in (REFUSED, UNTRUSTED), ended.moved) == (True, []), ended.out
 
 
-@pytest.mark.long
 @on_each_proof
 @pytest.mark.parametrize("source", ["push", "parent_pipeline", "web", "schedule"])
 def test_what_is_true_is_taken(trust: Trust, proof: str, source: str) -> None:
@@ -148,7 +146,6 @@ def test_what_is_true_is_taken(trust: Trust, proof: str, source: str) -> None:
     assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
 
 
-@pytest.mark.long
 @on_each_proof
 def test_a_pipeline_that_runs_again_replaces_nothing_newer(trust: Trust, proof: str) -> None:
     older, newer = trust.upstream(), trust.change()
@@ -158,7 +155,6 @@ def test_a_pipeline_that_runs_again_replaces_nothing_newer(trust: Trust, proof: 
     assert "superseded" in ended.out
 
 
-@pytest.mark.long
 @on_each_proof
 def test_a_pipeline_that_somebody_triggered_by_api_claims_in_vain(trust: Trust, proof: str) -> None:
     """It has no trigger job; what its variables say of one, and a token of a job that ended, are worth nothing."""

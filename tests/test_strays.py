@@ -136,8 +136,8 @@ def with_the_output_elsewhere(scene: Scene) -> dict[str, str | None]:
 @pytest.mark.parametrize(
     "bring",
     [
-        with_a_pin,
         without_a_hand_off,
+        pytest.param(with_a_pin, marks=pytest.mark.long),
         pytest.param(without_the_environment, marks=pytest.mark.long),
         pytest.param(without_the_app, marks=pytest.mark.long),
         pytest.param(with_the_output_elsewhere, marks=pytest.mark.long),
