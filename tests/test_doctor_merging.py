@@ -96,12 +96,12 @@ def test_what_is_merged_by_trains_alone_needs_a_pipeline_of_its_own(
     reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch, ci: str, state: str
 ) -> None:
     reviewed.configure(ci=ci)
-    reviewed.trust.manifests.must_use_train = True
+    reviewed.scene.manifests.must_use_train = True
     found = reviewed.findings(monkeypatch)["merge trains"]
     assert found["state"] == state
     assert ("merge_request_event" in found["hint"]) == (state == "wrong")
     ended = reviewed.hand_off()
-    (request,) = reviewed.trust.manifests.merge_requests
+    (request,) = reviewed.scene.manifests.merge_requests
     assert request.auto_merge == (state == "ok"), ended.out
     assert ("merge train" in ended.out) == (state == "ok"), ended.out
 

@@ -139,16 +139,16 @@ def test_status_that_may_not_be_set_is_told_once_and_the_rest_goes_on(scene: Sce
 
 @pytest.mark.parametrize("is_tag", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_status_of_a_protected_ref_that_the_bot_may_not_update_is_told_with_the_setting(
-    trust: Trust, *, is_tag: bool
+    scene: Scene, *, is_tag: bool
 ) -> None:
     if is_tag:
-        git(trust.shop, "tag", "v1.0.0", trust.head)
-        trust.shop.protected_tags["v*"] = OWNER
+        git(scene.app, "tag", "v1.0.0", scene.head)
+        scene.app.protected_tags["v*"] = OWNER
     else:
-        trust.shop.protected_branches["main"] = Protection(push=OWNER, merge=OWNER)
-    ended = trust.hand_off(ref="v1.0.0", is_tag=True) if is_tag else trust.hand_off()
+        scene.app.protected_branches["main"] = Protection(push=OWNER, merge=OWNER)
+    ended = scene.from_pipeline(ref="v1.0.0", is_tag=True) if is_tag else scene.from_pipeline()
     assert (ended.code, ended.moved) == (0, ["heads/main"]), ended.out
-    assert trust.shop.statuses == []
+    assert scene.app.statuses == []
     told = " ".join(ended.out.split())
     assert told.count("or create the tag (Protected tags)") == 1
     assert "403 Forbidden" in told

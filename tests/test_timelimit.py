@@ -90,7 +90,7 @@ def test_any_answer_ends_in_time(beginning: str) -> None:
 @pytest.mark.parametrize("beginning", ["body", "headers"])
 def test_a_base_in_git_ends_in_time(monkeypatch: pytest.MonkeyPatch, beginning: str) -> None:
     monkeypatch.setattr(basefetch, "_SLOW_SECONDS", 1)
-    with slow_host(BEGINNINGS[beginning]) as host:
+    with trickling(BEGINNINGS[beginning]) as host:
         base = RemoteBase(address=f"http://{host}/acme/base.git", path="", commit="a" * 40)
         began = time.monotonic()
         with pytest.raises(DependencyError, match="Operation too slow"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from contextlib import closing, contextmanager
 from dataclasses import field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -101,6 +100,8 @@ def seconds_to_wait(text: str, now: float) -> float:
     """Return the seconds of a header Retry-After: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
     if text.isdecimal():
         return float(text[:6])
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  few answers hold a date, and it takes long to load
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now) if text else 0.0
     except (ValueError, TypeError, OverflowError):
