@@ -14,7 +14,7 @@ from support.gitlab.gitside import git, refs
 from support.gitlab.mergeside import merge
 from support.gitlab.saved import put_back
 from support.gitlab.state import Pipeline
-from support.reviewing import DEPLOYMENT, Scene, make_merged_scene, make_scene
+from support.reviewing import DEPLOYMENT, Scene, make_merged_scene, make_scene, settings
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +65,18 @@ def test_what_was_merged_since_the_last_run_is_told(scene: Scene) -> None:
 
 
 def with_more_apps(scene: Scene, number: int) -> None:
-    """Add apps of other projects that run in dev, as the app does."""
+    """Add apps of other projects that run where the app does, and merge what is reviewed."""
     files: dict[str, str | None] = {}
-    listed = git(scene.manifests, "ls-tree", "-r", "--name-only", "main", "apps/web").splitlines()
-    kept = [path for path in listed if "/releases/" not in path or "/releases/dev/" in path]
+    kept = git(scene.manifests, "ls-tree", "-r", "--name-only", "main", "apps/web").splitlines()
     texts = {path: git(scene.manifests, "show", f"main:{path}") + "\n" for path in kept}
     for app in (f"app-{at}" for at in range(number)):
         for path, text in texts.items():
-            more = "environments: [dev]\n" if path.endswith("app.yaml") else ""
-            files[path.replace("/web/", f"/{app}/")] = text.replace("project: acme/web", f"project: acme/{app}") + more
+            files[path.replace("/web/", f"/{app}/")] = text.replace("project: acme/web", f"project: acme/{app}")
     scene.push(scene.manifests, files)
+    assert scene.pushed().code == 0
+    for request in [one for one in scene.manifests.merge_requests if one.state == "opened"]:
+        merge(scene.gitlab, request, scene.person)
+    assert scene.pushed().code == 0
 
 
 def costs(scene: Scene) -> dict[str, int]:
@@ -99,11 +101,14 @@ def test_no_run_costs_more_for_apps_that_did_not_change(tmp_path: Path) -> None:
     found = []
     for number in (0, 20):
         with make_scene(tmp_path / str(number)) as scene:
+            third = "  staging: {takes: {branch: main}, delivery: commit}\n"
+            scene.push(scene.manifests, {"headgate.yaml": settings(scene.gitlab.url) + third})
             assert scene.hand_off().code == 0
             merge(scene.gitlab, scene.the_request(), scene.person)
             assert scene.pushed().code == 0
             with_more_apps(scene, number)
-            scene.pushed()
+            landed = [path for path in scene.paths("deploy") if path.endswith("/.headgate.json")]
+            assert len(landed) == 3 * (number + 1)
             found.append(costs(scene))
     assert found[0] == found[1], found
 
