@@ -7,13 +7,15 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from headgate.errors import GitError
 from headgate.landing import push_queue
 from headgate.repository.git import has_commit
-from headgate.repository.remote import ORIGIN, clone
+from headgate.repository.remote import ORIGIN, clone, remote_refs
 from support.manifests import DIGEST, git
 from support.stage import IMAGE, Stage
 
@@ -64,20 +66,33 @@ def test_later_tickets_and_odd_names_are_left_alone(stage: Stage, behind: Path) 
     assert sorted(tickets(stage)) == [LATER, ODD]
 
 
-def test_the_next_in_line_goes_on_as_soon_as_the_branch_moves(stage: Stage, tmp_path: Path) -> None:
+def test_the_next_in_line_goes_on_as_soon_as_the_branch_moves(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(tmp_path, "clone", "--quiet", str(stage.remote), "other")
     forge(stage, FIRST)
     with clone(stage.remote.as_uri()) as cloned, ThreadPoolExecutor(1) as pool:
         queue = push_queue.PushQueue(cloned.repository, ORIGIN, "refs/heads/main", fetches=True)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(push_queue, "_LONGEST_PATIENCE", 0.1)
+            queue.wait(cloned.base)  # passes the run ahead over, and is refused again
+        assert [update.ref for update in queue.delete_refs[1:]] == [FIRST]
+        looked = Event()
+
+        def seen(*asked: Any) -> dict[str, str]:
+            found = remote_refs(*asked)
+            looked.set()
+            return found
+
+        monkeypatch.setattr(push_queue, "remote_refs", seen)
         waiting = pool.submit(queue.wait, cloned.base)
-        until = time.monotonic() + 60
-        while len(tickets(stage)) < 2 and time.monotonic() < until:
-            time.sleep(0.02)
+        assert looked.wait(60)
         git(tmp_path / "other", "commit", "--quiet", "--allow-empty", "--message", "The run ahead")
         git(tmp_path / "other", "push", "--quiet", "origin", "main")
         newest = waiting.result(60)
         assert newest == git(stage.remote, "rev-parse", "main").strip()
         assert has_commit(cloned.repository, newest)
+        assert len(queue.delete_refs) == 1
     assert FIRST in tickets(stage)
 
 

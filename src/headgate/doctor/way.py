@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.doctor.examine import Examined, Project, Shown
+    from headgate.model import AcceptRule
 
 _NO_TOKEN, _NO_SCOPE = 401, 403
 _PUSH, _MERGE = "push_access_levels", "merge_access_levels"
@@ -66,8 +67,7 @@ def _why_not(examined: Examined, person: int) -> str:
 def may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
     """Whether somebody may do on a branch what its rules say under any of these keys; groups may hold anybody."""
     entries, level = _entries(project, branch or project.branch, keys), project.level(person)
-    is_named = any(entry.get("user_id") == person or entry.get("group_id") for entry in entries)
-    return level >= DEVELOPER and (is_named or level >= _needed(project, *keys, branch=branch))
+    return level >= DEVELOPER and (_is_named(entries, person) or level >= _needed(project, *keys, branch=branch))
 
 
 def _entries(project: Project, branch: str, keys: Sequence[str]) -> list[Any]:
@@ -78,15 +78,22 @@ def _needed(project: Project, *keys: str, branch: str = "") -> int:
     """Return the lowest role that any of the keys of a branch's rules takes; Developer where there are no rules."""
     if not project.protecting(branch or project.branch):
         return DEVELOPER
-    roles = [entry for entry in _entries(project, branch or project.branch, keys) if not any(map(entry.get, _NAMED))]
-    levels = [int(entry.get("access_level") or 0) for entry in roles]
+    return _lowest(_entries(project, branch or project.branch, keys))
+
+
+def _is_named(entries: Sequence[Any], person: int) -> bool:
+    return any(entry.get("user_id") == person or entry.get("group_id") for entry in entries)
+
+
+def _lowest(entries: Sequence[Any]) -> int:
+    """Return the lowest role among the entries of a rule."""
+    levels = [int(entry.get("access_level") or 0) for entry in entries if not any(map(entry.get, _NAMED))]
     return max(DEVELOPER, min(filter(None, levels), default=_NOBODY))
 
 
 def protected_refs(examined: Examined) -> Iterator[Diagnosis]:
     """The apps' branches and tags from which hand-offs are taken are protected: the component hands off no others."""
-    environments = examined.settings.environments.values() if examined.settings else ()
-    takes = {take for at in environments for take in at.takes if take.promotion is None and take.protected}
+    takes = [take for take in _taken(examined) if take.protected]
     for app in examined.apps:
         for kind, rules, patterns in (
             ("branch", app.rules, {take.branch for take in takes if take.branch}),
@@ -183,10 +190,10 @@ def reporter(examined: Examined) -> Iterator[Diagnosis]:
     for app in examined.apps:
         if app.facts is None or app.members is None or app.rules is None:
             continue
-        refs = [
-            f"the branch {branch}" for branch in _taken(examined, "branch") if not _updates(app, token.user, branch)
-        ]
-        refs += [f"the tag {tag}" for tag in _taken(examined, "tag") if not _creates(app, token.user, tag)]
+        branches = sorted({take.branch for take in _taken(examined) if take.branch})
+        tags = sorted({take.tag for take in _taken(examined) if take.tag})
+        refs = [f"the branch {at}" for at in branches if not may(app, token.user, _PUSH, _MERGE, branch=at)]
+        refs += [f"the tag {tag}" for tag in tags if not _creates(app, token.user, tag)]
         text = "the user of HEADGATE_TOKEN may set statuses of its commits"
         if refs:
             text = (
@@ -199,25 +206,16 @@ def reporter(examined: Examined) -> Iterator[Diagnosis]:
 _UPDATING = "Settings > Repository > Protected branches > 'Allowed to merge', Protected tags > 'Allowed to create'"
 
 
-def _taken(examined: Examined, kind: str) -> list[str]:
-    """Return the patterns of the branches or tags from which hand-offs are taken."""
+def _taken(examined: Examined) -> list[AcceptRule]:
+    """Return the rules by which environments take hand-offs of branches and tags."""
     environments = examined.settings.environments.values() if examined.settings else ()
-    takes = {take for at in environments for take in at.takes if take.promotion is None}
-    return sorted(filter(None, {str(getattr(take, kind) or "") for take in takes}))
-
-
-def _updates(app: Project, person: int, branch: str) -> bool:
-    return may(app, person, _PUSH, _MERGE, branch=branch)
+    return [take for at in environments for take in at.takes if take.promotion is None]
 
 
 def _creates(app: Project, person: int, tag: str) -> bool:
     rules = [rule for rule in app.tags or () if fnmatchcase(tag, rule["name"])]
     entries = [entry for rule in rules for entry in rule.get("create_access_levels") or ()]
-    if any(entry.get("user_id") == person or entry.get("group_id") for entry in entries):
-        return True
-    levels = [int(entry.get("access_level") or 0) for entry in entries if not any(map(entry.get, _NAMED))]
-    needed = min(filter(None, levels), default=_NOBODY) if rules else DEVELOPER
-    return app.level(person) >= max(DEVELOPER, needed)
+    return _is_named(entries, person) or app.level(person) >= (_lowest(entries) if rules else DEVELOPER)
 
 
 def _written(examined: Examined) -> list[str]:

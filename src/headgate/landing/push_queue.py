@@ -90,6 +90,7 @@ class PushQueue:
     def _wait_for_turn(self, own: RefUpdate) -> str:
         """Return the newest commit if it was fetched, otherwise an empty string."""
         began = quiet_since = time.monotonic()
+        self._skipped = []
         before: tuple[str, int] = ("", 0)
         reached_at = ""  # where the branch was when we reached our place
         while True:
