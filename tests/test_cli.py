@@ -276,7 +276,12 @@ def test_plain_lines_in_a_log_and_no_control_characters(web: ManifestRepository)
 def test_demo_shows_both_hand_offs_and_the_template_change(tmp_path: Path) -> None:
     ran = headgate("demo", "--directory", str(tmp_path / "demo"))
     assert ran.code == 0, ran.err
-    for title in ("1. Version 1", "2. Its tag v1.0.0", "3. Version 2", "4. A template changes"):
+    for title in (
+        "1. Hand off version 1",
+        "2. Hand off its tag v1.0.0",
+        "3. Hand off version 2",
+        "4. Change a template",
+    ):
         assert title in ran.out
     manifests = tmp_path / "demo/manifest-repo"
     assert git(manifests, "status", "--porcelain") == ""

@@ -1,6 +1,6 @@
-"""``headgate demo``: the whole product in a minute, on two repositories made from ``examples/``, with nothing else.
+"""``headgate demo``: the whole product in a minute, on two repositories made from ``examples/``.
 
-``--cluster`` runs what a checkout has besides: a GitLab for tests, and clusters with Flux.
+``--cluster`` runs it in a checkout, with the tests' GitLab and clusters with Flux.
 """
 
 from __future__ import annotations
@@ -48,31 +48,31 @@ class _Stage:
 
 
 def run(directory: Path | None) -> int:
-    """Build the repositories, hand two versions off, change a template; show what each gives."""
+    """Make the repositories, hand off two versions, change a template; show the result of each step."""
     stage = _set_stage(_folder(directory))
     say = stage.terminal.line
     say("Headgate's demo", "bold")
-    say(f"in {stage.root}\n\n  app-repo/       acme/shop: code, and deploy/: what is configured with it")
-    say("  manifest-repo/  templates/, apps/, and deploy/: the final YAML that Flux reads\n")
-    say("  shop     shared Helm chart, its repository may set what is granted\n  cart     its own kustomization")
+    say(f"in {stage.root}\n\n  app-repo/       acme/shop: code, and its config in deploy/")
+    say("  manifest-repo/  templates/, apps/, and the final YAML that Flux reads in deploy/\n")
+    say("  shop     shared Helm chart; its repository sets the granted values\n  cart     its own kustomization")
     say("  mail     shared Jinja2 template\n  landing  its own plain YAML")
-    say("  dev takes the branch main, delivered automatically; production takes tags v*, reviewed")
+    say("  dev takes the branch main and delivers automatically; production takes tags v*,\n  by review")
 
-    _title(stage, "1. Version 1 is built from main and handed off: dev gets it as one commit")
+    _title(stage, "1. Hand off version 1, built from main: dev gets one commit")
     first = _hand_off(stage, "refs/heads/main")
     _show_commit(stage, "origin/main", "deploy/dev/shop", first)
 
-    _title(stage, "2. Its tag v1.0.0 is handed off: production gets four proposals, one branch for each app")
+    _title(stage, "2. Hand off its tag v1.0.0: production gets four proposals, one branch per app")
     _hand_off(stage, "refs/tags/v1.0.0", diff=False)
     _show_commit(stage, "origin/headgate/production/cart", "deploy/production/cart")
     _merge(stage, *(f"headgate/production/{name}" for name in IMAGES))
 
-    _title(stage, "3. Version 2: a new image for every app, and one setting. What changes in the final YAML")
+    _title(stage, "3. Hand off version 2, with new images and one new setting: what changes in the YAML")
     _change(stage.app, "deploy/shop/values.yaml", "Welcome", "Welcome back", "Greet people who return")
     second = _hand_off(stage, "refs/heads/main", diff=True)
     _show_commit(stage, "origin/main", "deploy/dev/cart", second)
 
-    _title(stage, "4. A template changes: every app that uses it is hydrated again, without its repository")
+    _title(stage, "4. Change a template: every app that uses it is hydrated again, from this repository")
     _change(
         stage.manifests,
         "templates/web/templates/deployment.yaml",
@@ -88,20 +88,21 @@ def run(directory: Path | None) -> int:
     _show_commit(stage, f"origin/{proposal}", "deploy/production/shop")
     _merge(stage, proposal)
 
+    program = "headgate" if shutil.which("headgate") else sys.argv[0]  # `make demo` puts it on no PATH
     say("\nLook around:", "bold")
     say(
         f"  git -C {stage.manifests.path} log --stat --all --graph\n"
-        f"  headgate hydrate --manifests {stage.manifests.path} --check"
+        f"  {program} hydrate --manifests {stage.manifests.path} --check\nThen do the tutorial: docs/tutorial.md"
     )
     return code
 
 
 def run_on_clusters() -> int:
-    """Become the checkout's program that follows a push to pods that run. Raises ToolError where it is not there."""
+    """Become the checkout's program that follows a push to running pods. Raises ToolError outside a checkout."""
     checkout = Path(__file__).resolve().parents[3]
     if not (checkout / "tests/support/demonstration.py").is_file() or find_spec("pytest") is None:
         raise ToolError(
-            "a demo with clusters needs a checkout of Headgate, which has a GitLab for tests",
+            "the demo with clusters needs a checkout of Headgate, which has a simulated GitLab",
             hint="run 'make cluster-tools' in a checkout, which takes 10 to 15 minutes, then its '.venv/bin/headgate'",
         )
     missing = [name for name in (*CLUSTER_PROGRAMS, "registry") if not (own_folder() / name).is_file()]
@@ -124,7 +125,7 @@ def _folder(directory: Path | None) -> Path:
 
 
 def examples() -> Path:
-    """Return the folder with the example repositories: of the installed package, or of the checkout."""
+    """Return the folder with the example repositories: in the installed package, or in the checkout."""
     here = Path(__file__).resolve()
     installed = here.parents[1] / "examples"
     return installed if installed.is_dir() else here.parents[3] / "examples"
@@ -155,12 +156,12 @@ def _title(stage: _Stage, text: str) -> None:
 
 
 def _hand_off(stage: _Stage, ref: str, *, diff: bool = False) -> str:
-    """Hand the app repository's newest commit off, as its pipeline would after it pushed the images."""
+    """Hand off the app repository's newest commit, as its pipeline would after pushing the images."""
     commit = git.head(stage.app)
     images = tuple(f"registry.example.com/acme/{name}:{commit[:12]}@{_digest(name, commit)}" for name in IMAGES)
     stage.terminal.line(
-        f"$ headgate deliver --manifests manifest-repo.git --project {PROJECT} --commit {commit[:12]}... --ref {ref} "
-        f"--source app-repo --image ...",
+        f"$ headgate deliver --manifests manifest-repo.git --project {PROJECT} \\\n"
+        f"    --commit {commit[:12]}... --ref {ref} --source app-repo --image ...",
         "dim",
     )
     hand_off = HandOff(project=PROJECT, commit=commit, ref=ref, images=deliver.references(images))
