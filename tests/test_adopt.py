@@ -38,7 +38,7 @@ def test_one_value_that_differs_is_named_and_nothing_is_written(running: Running
     today = ("--today", str(tmp_path / "today"))
     ran = running.adopt(*today)
     assert ran.code == 20
-    assert "1 object would not be as it is today, so nothing was written" in ran.err
+    assert "1 object would differ from today, so nothing was written" in ran.err
     assert not running.is_written()
     shown = " ".join(ran.out.split())
     assert "1 object would differ from what runs today, of 2 objects" in shown
@@ -54,7 +54,7 @@ def test_a_single_folder_needs_its_environment(running: Running, tmp_path: Path)
     running.write({"manifests/shop/deployment.yaml": deployment()})
     ran = running.adopt()
     assert ran.code == 38
-    assert "nothing to adopt was found" in ran.err
+    assert "found nothing to adopt" in ran.err
     assert equal(running.proof("--environment", "production:review")) == {("shop", "production"): 1}
     stands(running, tmp_path / "adopted")
 
@@ -187,7 +187,10 @@ def test_what_is_in_the_way_is_not_replaced(running: Running) -> None:
     running.write({"environments/dev/values.yaml": "a: 1\n"})
     ran = running.adopt()
     assert ran.code == 20
-    assert "environments/dev/values.yaml: a file stands where Headgate reads one of its own" in ran.err
+    assert (
+        "environments/dev/values.yaml: Headgate would read this file, which has another meaning, as one of its own"
+        in ran.err
+    )
 
 
 def test_the_checkout_stays_as_it_is(running: Running) -> None:
@@ -212,8 +215,8 @@ def test_the_checkout_stays_as_it_is(running: Running) -> None:
         (("--namespace", "shop="), "expected APP=..."),
         (("--hooks", "shop=run"), "expected drop or keep"),
         (("--charts", "/nowhere"), "--charts names no folder"),
-        (("--layout", "flux"), "no Kustomization of Flux"),
-        (("--app", "shop=nowhere/{environment}"), "nothing that can be rendered is in nowhere/{environment}"),
+        (("--layout", "flux"), "the repository has no Flux Kustomization"),
+        (("--app", "shop=nowhere/{environment}"), "nothing to render in nowhere/{environment}"),
         (("--merge-request",), "--merge-request needs the project"),
     ],
 )

@@ -78,7 +78,7 @@ def test_one_value_of_a_real_one_that_differs_is_named(overlays: tuple[Running, 
     file.write_text(file.read_text().replace("maxReplicas: 4\n", "maxReplicas: 5\n", 1))
     ran = running.adopt("--today", str(today))
     assert ran.code == 20
-    assert "1 object would not be as it is today, so nothing was written" in ran.err
+    assert "1 object would differ from today, so nothing was written" in ran.err
     assert not running.is_written()
     shown = " ".join(ran.out.split())
     assert "1 object would differ from what runs today, of 75 objects" in shown
@@ -258,7 +258,7 @@ def test_helm_releases_give_what_helm_gives(running: Running, real: Path, tmp_pa
         ("podinfo-objects", "staging"): 1,
         ("podinfo-objects", "production"): 1,
     }
-    assert any("for '>=1.0.0': look whether that is what runs" in note for note in proof["notes"])
+    assert any("for '>=1.0.0': check that this is the version that runs" in note for note in proof["notes"])
     assert [item["what"] for item in proof["left_out"] if item["stays"]] == ["HelmRepository podinfo/podinfo"] * 2
     steps = "\n".join(proof["steps"])
     assert "set 'suspend: true' in git in the HelmReleases podinfo" in steps
@@ -333,7 +333,7 @@ def test_values_of_a_config_map_are_below_the_release_s_own(running: Running, re
     ("more", "reason"),
     [
         ("valuesFrom: [{kind: Secret, name: podinfo}]", "its values come from the Secret podinfo"),
-        ("postRenderers: [{kustomize: {images: []}}]", "it changes what the chart renders"),
+        ("postRenderers: [{kustomize: {images: []}}]", "it patches the rendered chart"),
         ("valuesFrom: [{kind: ConfigMap, name: gone}]", "the ConfigMap gone with its values is not in the repository"),
     ],
 )

@@ -239,7 +239,7 @@ def test_status_says_what_is_missing(scene: Scene, monkeypatch: pytest.MonkeyPat
     counted = {"needed": 2, "given": ["mia"], "missing": 1, "ignored": [], "unknown": None}
     assert app["proposed"]["approvals"] == counted
     line, app = shown(scene, monkeypatch)
-    assert "needs 2 approvals; how many it has is not known: there is no HEADGATE_TOKEN" in line
+    assert "needs 2 approvals; the number it has is unknown: there is no HEADGATE_TOKEN" in line
     assert app["proposed"]["approvals"]["unknown"] == "there is no HEADGATE_TOKEN"
 
 

@@ -231,7 +231,7 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
     (
         "protected branch",
         lambda on: on.set(f"/projects/{M}/protected_branches", [rule([], [], allow_force_push=True)]),
-        *(M, "rewritten by force pushes", "'Allowed to force push': off"),
+        *(M, "allows force pushes", "'Allowed to force push': off"),
     ),
     (
         "who may push",
@@ -427,7 +427,9 @@ def test_a_mirror_must_be_protected_as_the_default_branch_is(installation: Insta
     assert path.read_text() != text
     (found,) = installation.wrong()
     assert (found["check"], found["project"]) == ("mirrors", M)
-    assert found["told"].startswith("the mirror env/production is not protected: what a Developer pushes there runs")
+    assert found["told"].startswith(
+        "the mirror env/production is not protected: whatever a Developer pushes there runs"
+    )
     installation.set(rules, [*own[1], {**rule([MAINTAINERS], []), "name": "env/*"}])
     assert installation.wrong() == []
     assert ("mirrors", "ok") in installation.findings()
@@ -447,7 +449,7 @@ def test_what_is_pending_needs_a_branch_that_the_bot_may_push(installation: Inst
     closed = [{**one, "push_access_levels": [nobody]} for one in own[1]]
     installation.set(rules, closed)
     (found,) = [one for one in installation.wrong() if one["check"] == "records"]
-    assert found["told"] == "nobody may push main, so what is pending cannot be kept there"
+    assert found["told"] == "nobody may push main, so what is pending cannot be stored there"
     assert "'records: branch' in headgate.yaml" in found["hint"]
     path.write_text(path.read_text() + "records: branch\n")
     (found,) = [one for one in installation.wrong() if one["check"] == "records"]
@@ -499,7 +501,7 @@ def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installati
     assert not [one for one in installation.wrong() if "one user" in one["told"]], "hidden, as they should be"
     installation.set(f"/projects/{M}/variables", [{**one, "value": f"s3cret-{one['key']}"} for one in two])
     (found,) = [one for one in installation.wrong() if "one user" in one["told"]]
-    assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"
+    assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN belong to the same user"
     assert "s3cret" not in installation.doctor().out
 
 
@@ -566,7 +568,7 @@ def test_a_fine_grained_token_that_says_nothing_of_itself_is_not_called_useless(
     intake.set("/user", {"error": "insufficient_granular_scope", "error_description": "requires [User: Read]"}, 403)
     intake.set(f"/projects/{DOOR}/variables", [variable("HEADGATE_TOKEN", value="s3cret-token")])
     (found,) = intake.findings()["tokens", "cannot tell"]
-    assert "HEADGATE_TOKEN is fine-grained and may not say whose it is" in found["told"]
+    assert "HEADGATE_TOKEN is fine-grained and may not read its own user" in found["told"]
     assert "User: Read" in found["hint"]
     assert json.loads(intake.doctor("--json").out)["hand_offs"] == "ok"
 

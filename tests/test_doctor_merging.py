@@ -179,8 +179,8 @@ def test_reviewers_that_gitlab_adds_are_named(
     ("resets", "review", "state", "words"),
     [
         pytest.param(True, "auto_merge: true", "ok", "takes its approvals away", marks=pytest.mark.long),
-        (False, "auto_merge: true", "wrong", "dev merges it by itself, unseen"),
-        pytest.param(False, "labels: []", "ok", "who merges it has to look", marks=pytest.mark.long),
+        (False, "auto_merge: true", "wrong", "dev merges it automatically, unseen"),
+        pytest.param(False, "labels: []", "ok", "whoever merges it must check", marks=pytest.mark.long),
         pytest.param(None, "auto_merge: true", None, "", marks=pytest.mark.long),
     ],
 )
@@ -273,7 +273,7 @@ def test_without_the_bots_token_nobody_counts_approvals(reviewed: Reviewed, monk
         ("$PLACE/shop:1", None, ""),
         ("$SECRET/shop:1", "wrong", "$SECRET in images is masked, and GitLab makes no pipeline with it"),
         ("registry/shop:${OWN}", "wrong", "$OWN in images is a variable of the CI file"),
-        ("registry/shop:$CI_JOB_ID", "wrong", "$CI_JOB_ID in images is known to jobs alone"),
+        ("registry/shop:$CI_JOB_ID", "wrong", "$CI_JOB_ID in images is known only in jobs"),
         ("registry/shop:$TAG", "cannot tell", "whether GitLab knows $TAG in images"),
     ],
 )

@@ -306,7 +306,7 @@ def test_a_circle_of_others_is_their_own_error(flux: ManifestRepository) -> None
         ("dev: {flux: {}}", "dev: {flux: {}, kustomization: x}", "kustomization and folder only without flux"),
         ("dev: {flux: {}}", "dev: {health: {}}", "exactly one of statuses and kubernetes"),
         ("dev: {flux: {}}", "dev: {flux: {interval: soon}}", "a time such as 30s, 10m or 1h"),
-        ("gitlab:", "registries: {} #", "it is not known where this repository is"),
+        ("gitlab:", "registries: {} #", "the address of this repository is unknown"),
         ("delivery: commit}", "delivery: commit, output: {path: 'clusters/{environment}/{app}'}}", "below clusters/"),
     ],
 )

@@ -197,7 +197,7 @@ def test_child_of_a_merge_requests_pipeline_hands_nothing_off(scene: Scene) -> N
 
 @pytest.mark.parametrize("source", ["web", "api", "push", "schedule"])
 def test_hand_off_given_by_hand_is_refused(scene: Scene, source: str) -> None:
-    refused(scene.triggered(scene.upstream(), source=source), UNTRUSTED, "nobody triggered from a project")
+    refused(scene.triggered(scene.upstream(), source=source), UNTRUSTED, "but no project triggered it")
 
 
 def test_hand_off_whose_text_is_no_hand_off_is_refused(scene: Scene) -> None:

@@ -88,7 +88,7 @@ def test_an_app_is_added_and_handed_off(manifests: Path, setup: str, tmp_path: P
     assert "^[cart]\n/apps/cart/app.yaml @acme\n" in after["CODEOWNERS"]
     assert "images: registry.example.com/acme/cart:$CI_COMMIT_SHORT_SHA" in ran.out
     assert ("transport: token" in ran.out) == (setup == "token")
-    steps = ran.out.partition("What is new to do in GitLab:")[2]
+    steps = ran.out.partition("New steps in GitLab:")[2]
     assert "In acme/cart:" in steps
     assert "Protected branches" not in steps
     assert "Pipeline schedules" not in steps
@@ -206,7 +206,7 @@ def test_what_an_environment_makes_necessary_in_gitlab_is_said(tmp_path: Path) -
         "environment", "add", "production", "--delivery", "review", "--takes", "tag:v*", "--manifests", str(folder)
     )
     assert ran.code == 0, ran.err
-    steps = ran.out.partition("What is new to do in GitLab:")[2]
+    steps = ran.out.partition("New steps in GitLab:")[2]
     assert "acme/manifests: Settings > CI/CD > Variables: HEADGATE_TOKEN" in steps
     assert "each app's project: Settings > Repository > Protected tags: add v*" in steps
     assert 'takes: {tag: "v*"}' in (folder / "headgate.yaml").read_text()
@@ -242,7 +242,7 @@ def test_a_template_is_added_and_rendered(manifests: Path) -> None:
     assert before == {path: text for path, text in after.items() if path in before}
     assert "\nname: worker\n" in after["templates/worker/Chart.yaml"]
     again = headgate("template", "add", "worker", "--manifests", str(manifests))
-    assert (again.code, "there is a template worker already" in again.err) == (38, True)
+    assert (again.code, "template worker already exists" in again.err) == (38, True)
     ran = headgate(
         *("app", "add", "mail", "--app-project", "acme/mail", "--template", "worker", "--manifests", str(manifests))
     )
@@ -259,7 +259,7 @@ def test_a_template_is_added_and_rendered(manifests: Path) -> None:
         (("app", "add", "Cart", "--app-project", "acme/x"), 10, "Cart"),
         (("app", "add", "cart", "--app-project", "acme/x", "--template", "none"), 38, "there is no template none"),
         (("app", "add", "cart", "--app-project", "acme/x", "--environment", "moon"), 10, "moon"),
-        (("environment", "add", "dev", "--delivery", "commit"), 38, "there is an environment dev already"),
+        (("environment", "add", "dev", "--delivery", "commit"), 38, "environment dev already exists"),
         (("environment", "add", "qa", "--delivery", "later"), 10, "later"),
         (("environment", "add", "qa", "--delivery", "commit", "--after", "moon"), 38, "there is no environment moon"),
         (("environment", "add", "qa", "--delivery", "commit", "--takes", "main"), 10, "expected promotion:ENV"),

@@ -302,7 +302,7 @@ def test_a_gitlab_that_refuses_leaves_health_unknown(place: Place, monkeypatch: 
 def test_an_environment_without_a_source_cannot_be_waited_for(place: Place) -> None:
     ran = place.wait("--environment", "production")
     assert ran.code == 10
-    assert "nothing says whether apps are healthy there" in ran.err + ran.out
+    assert "no cluster reports health there" in ran.err + ran.out
 
 
 def test_json_has_the_same(place: Place) -> None:
@@ -363,7 +363,7 @@ def test_other_yaml_supersedes_what_is_waited_for(
 ) -> None:
     meanwhile(lambda: place.scene.new_version(replicas=3))
     assert waited(place) == 0
-    assert "web in dev: superseded: other YAML took its place" in capsys.readouterr().out
+    assert "web in dev: superseded: newer YAML replaced it" in capsys.readouterr().out
 
 
 def test_what_is_unknown_is_looked_at_three_times(

@@ -369,7 +369,7 @@ def test_code_owners_are_asked_about_what_headgate_does_not_push(tmp_path: Path)
     paths = ["/apps/shop/app.yaml", "/apps/shop/values*.yaml", "/deploy/production/shop/"]
     assert owned == ["^[shop]", *(f"{path} @acme" for path in paths)]
     second = init(tmp_path, "intake", "--app", "api", "--owners", "@acme/api @dana")
-    assert "Into CODEOWNERS, which is there already:\n\n" in second.out
+    assert "Add to CODEOWNERS, which already exists:\n\n" in second.out
     assert "^[api]\n/apps/api/app.yaml @acme/api @dana\n" in second.out
     assert "[api]" not in (tmp_path / "CODEOWNERS").read_text()
     wrong = init(tmp_path / "other", "intake", "--owners", "acme")

@@ -154,14 +154,14 @@ def test_a_hand_off_goes_through_after_it(make: Make, setup: str) -> None:
     first = place.written()
     assert first
     assert all(entry.endswith((" 200", " 201", " 204")) for entry in first)
-    lines = "include:\n" + ran.out.partition("\ninclude:\n")[2].partition("\nTo be set in GitLab")[0]
+    lines = "include:\n" + ran.out.partition("\ninclude:\n")[2].partition("\nTo set in GitLab")[0]
     place.people_do_their_part()
     logs = place.hand_off(lines)
     assert place.wrong() == []
     assert json.loads(place.doctor("--json").out)["hand_offs"] == "ok"
     place.written()
     again = place.init()
-    assert "All is set in GitLab." in again.out
+    assert "GitLab has all settings." in again.out
     assert place.written() == []
     every = [*(token.value for token in place.gitlab.tokens), *place.manifests.trigger_tokens]
     texts = [ran.out, ran.err, again.out, logs, *(one.path for one in place.gitlab.requests)]
@@ -173,7 +173,7 @@ def test_only_what_people_have_to_do_is_left_in_the_steps(make: Make) -> None:
     place = make("direct")
     ran = place.init()
     assert ran.code == 0, ran.out
-    left = ran.out.partition("What is left to people:")[2]
+    left = ran.out.partition("Left to do by hand:")[2]
     assert "Settings >" not in left
     assert "Manage > Members: whoever runs pipelines of the apps, as Developer" in left
     assert "Commit, and push to the default branch of acme/manifests" in left
@@ -197,7 +197,7 @@ def test_what_would_be_set_is_shown_and_nothing_written(make: Make) -> None:
     assert (ran.code, place.written(), place.checkout.exists()) == (0, [], False)
     assert "would write headgate.yaml" in ran.out
     shown = " ".join(ran.out.partition("\n1. ")[0].split())
-    assert "would set acme/manifests-intake: Make the project acme/manifests-intake" in shown
+    assert "would set acme/manifests-intake: Create the project acme/manifests-intake" in shown
     assert "would set acme/shop: Settings > CI/CD > Job token permissions" in shown
     assert "Settings > CI/CD > Job token permissions" in ran.out.partition("\n1. ")[2]
 
@@ -210,7 +210,7 @@ def test_what_the_token_may_not_write_is_left_with_who_may(make: Make) -> None:
     assert ran.code == 1
     assert "left acme/shop: Settings > CI/CD > Job token permissions" in shown
     assert "GitLab does not show it to APPLY_TOKEN: a Maintainer of acme/shop sees it" in shown
-    assert "'CI/CD job token allowlist': add acme/manifests" in shown.partition("What is left to people:")[2]
+    assert "'CI/CD job token allowlist': add acme/manifests" in shown.partition("Left to do by hand:")[2]
     assert place.manifests.variables_role == "no_one_allowed"
     place.shop.members[place.max.id] = MAINTAINER
     assert place.init().code == 0
@@ -256,7 +256,7 @@ def test_the_doctor_fixes_what_moved(make: Make, monkeypatch: pytest.MonkeyPatch
     assert (preview.code, preview.out.count("would set"), place.written()) == (1, 4, [])
     fixed = place.doctor("--fix")
     assert (fixed.code, len(place.written())) == (0, 4)
-    assert "every branch was shown HEADGATE_TOKEN before: make a new token" in " ".join(fixed.out.split())
+    assert "every branch could read HEADGATE_TOKEN before: make a new token" in " ".join(fixed.out.split())
     assert place.wrong() == []
     assert place.doctor("--fix").code == 0
     assert place.written() == []

@@ -493,7 +493,7 @@ def test_a_run_with_the_same_id_does_nothing_twice(both: Stage) -> None:
     both.command(*args)
     both.command("unpin", "web", "--environment", "production")
     commits = both.log()
-    assert "nothing to do: job-7 was done by" in both.command(*args).out
+    assert "nothing to do: job-7 was already done by" in both.command(*args).out
     assert both.log() == commits
     trailer = "--format=%(trailers:key=Headgate-Intent,valueonly)"
     assert git(both.remote, "log", "-1", "--grep=^Roll back", trailer, "main") == "job-7"

@@ -130,9 +130,9 @@ def test_commit_that_was_not_pushed_says_so(manifests: ManifestRepository) -> No
     templated(manifests)
     ran = headgate("rehydrate", "--manifests", str(manifests.path))
     assert "committed " in ran.out
-    assert "only committed here, nothing was pushed: the branch of this checkout has no upstream" in ran.out
+    assert "committed locally, not pushed: the branch of this checkout has no upstream" in ran.out
     templated(manifests.write({"templates/web/more.yaml": CONFIG_MAP.replace("name: web", "name: more")}))
-    assert "here; nothing was pushed, 'git push' does that" in manifests.hydrate("--commit").out
+    assert "locally; 'git push' pushes it" in manifests.hydrate("--commit").out
 
 
 def test_commit_that_was_pushed_does_not_say_otherwise(stage: Stage) -> None:
@@ -146,7 +146,7 @@ def test_hydrate_commits_nothing_that_people_review(manifests: ManifestRepositor
     before = git(manifests.path, "rev-parse", "HEAD")
     ran = manifests.hydrate("--commit")
     assert ran.code == GuardError.code
-    assert "nothing was committed, since people review what changes here: web in production" in ran.err
+    assert "nothing was committed, since these changes need a review: web in production" in ran.err
     assert "'headgate rehydrate' commits what needs no review and proposes the rest" in ran.err
     assert (git(manifests.path, "rev-parse", "HEAD"), git(manifests.path, "status", "--porcelain")) == (before, "")
     assert manifests.hydrate("--commit", "--environment", "dev").code == 0

@@ -230,8 +230,8 @@ def test_a_bad_receiver_fails_no_run(tmp_path: Path, kind: str) -> None:
     [
         ({"HOOK": ""}, "the variable HOOK is not set"),
         ({"HOOK": "http://hooks.example.com/s3cret"}, "the variable HOOK holds no https address"),
-        ({"KEY": "s3cret"}, "the variable KEY is no key such as whsec_"),
-        ({"KEY": ""}, "the variable KEY is no key such as whsec_"),
+        ({"KEY": "s3cret"}, "the variable KEY is not a key such as whsec_"),
+        ({"KEY": ""}, "the variable KEY is not a key such as whsec_"),
     ],
 )
 @pytest.mark.long

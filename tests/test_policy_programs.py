@@ -218,7 +218,7 @@ def test_where_kyverno_has_no_policy_it_fails_all(manifests: ManifestRepository)
     app(manifests, FEW)
     ran = manifests.hydrate()
     assert ran.code == ToolError.code
-    assert "headgate.yaml: policies.rego.program: there is no policy of Kyverno's in policies/" in ran.err
+    assert "headgate.yaml: policies.rego.program: no Kyverno policy in policies/" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -283,4 +283,4 @@ def test_a_name_is_a_programs_or_a_policys(manifests: ManifestRepository) -> Non
     app(manifests, FEW)
     ran = manifests.hydrate()
     assert ran.code == ConfigError.code
-    assert "the policy 'replicas' is a program's, and one in policies/ is called so too" in ran.err
+    assert "the policy 'replicas' comes from a program, and one in policies/ has the same name" in ran.err

@@ -94,7 +94,7 @@ def test_what_is_not_on_the_allowlist_may_not_look(scene: Scene, version: str) -
     scene.app.allowlist.clear()
     refused(
         scene.from_pipeline(),
-        "no token here may look who sent this hand-off",
+        "no token here may read who sent this hand-off",
         "not allowed from acme/manifests to acme/shop",
         "Settings > CI/CD > Job token permissions: add project",
         "or give this project the variable HEADGATE_READ_TOKEN",
@@ -105,17 +105,17 @@ def test_what_is_not_on_the_allowlist_may_not_look(scene: Scene, version: str) -
 def test_a_permission_that_is_missing_is_named(scene: Scene, missing: str) -> None:
     every = {"read_pipelines", "read_jobs", "read_repositories"}
     scene.app.job_permissions["acme/manifests"] = every - {missing}
-    refused(scene.from_pipeline(), "may look who sent", f"token permission is required: {missing}", "let project")
+    refused(scene.from_pipeline(), "may read who sent", f"token permission is required: {missing}", "let project")
 
 
 def test_a_person_who_may_not_read_the_app_is_named(scene: Scene) -> None:
     del scene.app.members[scene.person.id]
-    refused(scene.from_pipeline(), "may look who sent", "let dana, who runs this job, read project")
+    refused(scene.from_pipeline(), "may read who sent", "let dana, who runs this job, read project")
 
 
 def test_a_call_that_takes_no_job_token_is_no_forgery(scene: Scene) -> None:
     scene.gitlab.fail("GET", "/pipelines", 401, times=9)
-    refused(scene.from_pipeline(), "may look who sent", "let jobs of project")
+    refused(scene.from_pipeline(), "may read who sent", "let jobs of project")
 
 
 def test_a_read_token_that_may_not_look_either_is_named(scene: Scene) -> None:
@@ -123,7 +123,7 @@ def test_a_read_token_that_may_not_look_either_is_named(scene: Scene) -> None:
     give_read_token(scene, level=0)
     refused(
         scene.from_pipeline(),
-        "may look who sent",
+        "may read who sent",
         "with HEADGATE_READ_TOKEN",
         "let HEADGATE_READ_TOKEN's user be Reporter",
     )
@@ -139,7 +139,7 @@ def test_a_forgery_is_called_one_whoever_looks(scene: Scene, version: str, *, by
         give_read_token(scene)
     forged = scene.triggered(scene.upstream(), is_linked=False)
     refused(forged, "triggered this pipeline", "if it was, the hand-off is forged")
-    assert "may look who sent" not in forged.out
+    assert "may read who sent" not in forged.out
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_an_id_token_proves_it_to_a_job_token_alone(scene: Scene, version: str) 
 def test_an_id_token_needs_that_somebody_may_look(scene: Scene, missing: str) -> None:
     every = {"read_pipelines", "read_jobs", "read_repositories"}
     scene.app.job_permissions["acme/manifests"] = every - {missing}
-    refused(by_id_token(scene, scene.upstream()), "may look who sent", missing)
+    refused(by_id_token(scene, scene.upstream()), "may read who sent", missing)
     give_read_token(scene)
     assert by_id_token(scene, scene.upstream()).moved == ["heads/main"]
 

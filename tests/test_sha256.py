@@ -111,7 +111,7 @@ def test_a_repeated_run_is_recognised(stage: Stage, way: str) -> None:
     for _ in range(2):
         ran = stage.deliver("--intent", "pipeline-1-2", to=at(stage, way), image=f"{IMAGE}:2@sha256:{2:064d}")
         assert ran.code == 0, ran.err
-    assert "nothing to do: pipeline-1-2 was done by" in ran.out
+    assert "nothing to do: pipeline-1-2 was already done by" in ran.out
 
 
 def test_the_names_of_one_repository_do_not_stay_for_the_next(stage: Stage, way: str) -> None:

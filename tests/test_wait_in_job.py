@@ -99,7 +99,7 @@ def test_what_flux_has_not_ended_and_what_was_replaced(place: Waiting) -> None:
         gitlab.push(manifests, {path: text}, user=place.acme.max, message="By hand [skip ci]")
 
     job, own = place.deliver(replaced)
-    assert "shop in dev: superseded: other YAML took its place" in job.log
+    assert "shop in dev: superseded: newer YAML replaced it" in job.log
     assert (job.status, own.status) == ("success", "success")
 
 
@@ -121,7 +121,7 @@ def test_what_is_proposed_or_held_is_not_waited_for_and_what_is_merged_is(place:
     promoted = acme.form(acme.max, action="promote", app="shop", from_="dev", environment="production")
     gitlab.settle()
     job = waiting_job(promoted)
-    assert "shop in production: proposed; not waited for\nnothing landed here that is to be waited for" in job.log
+    assert "shop in production: proposed; not waited for\nnothing landed that could be waited for" in job.log
     assert job.status == "success"
 
     (request,) = gitlab.open_requests(acme.manifests)

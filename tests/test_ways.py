@@ -69,7 +69,7 @@ def _cases() -> Iterator[Case]:
     yield Case(setup="token", way="hand-off", given=("bot", "allowlist"), refusal=("HEADGATE_TRIGGER_TOKEN", "add it"))
 
 
-NOBODY_MAY_LOOK = ("no token here may look who sent", "allowlist", "HEADGATE_READ_TOKEN")
+NOBODY_MAY_LOOK = ("no token here may read who sent", "allowlist", "HEADGATE_READ_TOKEN")
 MAY_NOT_PUSH = ("Allow Git push requests to the repository", "HEADGATE_TOKEN")
 CROSSING = ("job push", "cross push", "listed intake", "pushing person", "allowlist", "read token")
 MAY_NOT_CROSS = ("HEADGATE_TOKEN", "GitLab 19.0", "Allow cross-project Git push requests from allowlisted projects")

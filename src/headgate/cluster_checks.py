@@ -33,7 +33,7 @@ def check_clusters(settings: Settings, text: SourceText) -> None:
             raise ConfigError(
                 f"no environment runs on the cluster '{name}'",
                 where=text.place(path),
-                hint="name some in its 'environments', or name it in the 'cluster' of an environment",
+                hint="list environments in its 'environments', or name it as 'cluster' of an environment",
             )
         _check_flux(settings, name, text)
     for name, found in settings.environments.items():
@@ -53,7 +53,7 @@ def check_health_of(settings: Settings, rule: AcceptRule, where: Location) -> No
     """Check that what a promotion waits for can be known. Raises ConfigError."""
     source = rule.promotion or ""
     if isinstance(rule.auto, AfterHealth) and source in settings.environments and not has_health(settings, source):
-        raise ConfigError(f"nothing says whether {source} is healthy", where=where, hint=_SET_HEALTH)
+        raise ConfigError(f"no cluster reports the health of {source}", where=where, hint=_SET_HEALTH)
 
 
 _SET_HEALTH = "set 'health' of each cluster on which that environment runs"
@@ -61,10 +61,10 @@ _SET_HEALTH = "set 'health' of each cluster on which that environment runs"
 
 def _check_on_failure(settings: Settings, name: str, where: Location) -> None:
     if not has_health(settings, name):
-        raise ConfigError(f"nothing says whether {name} is healthy", where=where, hint=_SET_HEALTH)
+        raise ConfigError(f"no cluster reports the health of {name}", where=where, hint=_SET_HEALTH)
     if settings.records == "branch":
         raise ConfigError(
-            "an automatic roll-back is looked up in the records of the default branch, which has none here",
+            "an automatic roll-back needs the records on the default branch, which has none here",
             where=where,
             hint="leave out 'records: branch', or this",
         )
@@ -77,7 +77,7 @@ def _check_flux(settings: Settings, name: str, text: SourceText) -> None:
     path = ("clusters", name, "flux")
     if settings.gitlab is None and (flux.url is None or flux.statuses is not None):
         raise ConfigError(
-            "it is not known where this repository is",
+            "the address of this repository is unknown",
             where=text.place(path),
             hint="set 'gitlab', or 'url' here; statuses need 'gitlab'",
         )

@@ -256,31 +256,31 @@ class InvalidObjectError(HeadgateError):
 
 
 class UnhealthyError(HeadgateError):
-    """Flux says that what was deployed failed in the cluster."""
+    """Flux says that a deployed version failed in the cluster."""
 
     code = 35
-    title = "what was deployed failed in the cluster"
+    title = "a deployed version failed in the cluster"
 
 
 class HealthUnknownError(HeadgateError):
     """Whether what was deployed is healthy cannot be found out."""
 
     code = 36
-    title = "whether it is healthy cannot be found out"
+    title = "health cannot be determined"
 
 
 class StillWaitingError(HeadgateError):
     """Flux said nothing final in the time that was given."""
 
     code = 37
-    title = "Flux is not done yet"
+    title = "Flux has not finished yet"
 
 
 class ArgumentError(HeadgateError):
     """An argument of a command has no meaning, or names something that is not there."""
 
     code = 38
-    title = "an argument names nothing that is there, or has no meaning"
+    title = "an argument names something that does not exist, or is invalid"
 
 
 def _kinds(base: type[HeadgateError]) -> Iterator[type[HeadgateError]]:

@@ -65,7 +65,9 @@ def chart_of(release: dict[str, Any], tree: Tree, charts: list[Chart]) -> tuple[
     exact = [chart for chart in found if chart.version == wanted.removeprefix("v")] or found
     if len(exact) == 1 and (exact[0].version == wanted.removeprefix("v") or not wanted[:1].isdigit() or "x" in wanted):
         is_range = exact[0].version != wanted.removeprefix("v")
-        note = f"version {exact[0].version}, for '{wanted}': look whether that is what runs" if is_range else ""
+        note = (
+            f"version {exact[0].version}, for '{wanted}': check that this is the version that runs" if is_range else ""
+        )
         return exact[0], note
     raise UnavailableError(_missing(base, wanted, [chart.version for chart in found]))
 
@@ -75,4 +77,4 @@ def _missing(name: str, wanted: str, versions: list[str]) -> str:
         return f"several versions of the chart {name} match '{wanted}' ({', '.join(versions)}): leave one in --charts"
     there = f"only {versions[0]} is in --charts" if versions else "it is not in the repository and not in --charts"
     version = "" if wanted == "*" else f" --version '{wanted}'"
-    return f"the chart {name} {wanted} cannot be had: {there} ('helm pull{version}' fetches it into that folder)"
+    return f"the chart {name} {wanted} not found: {there} ('helm pull{version}' fetches it into that folder)"

@@ -136,10 +136,10 @@ def _reason(old: Manifest | None, new: Manifest | None, hooks: set[tuple[str, st
     if old is not None and (old.kind_name, old.name) in hooks:
         return "a Helm hook, which Helm runs by itself and Flux's Kustomization does not"
     if new is not None and any(new.kind_name == kind and new.name.startswith(f"{name}-") for kind, name in hooks):
-        return "a Helm hook that is kept: applied with the rest, under a name of its content"
+        return "a Helm hook that is kept: applied with the rest, with a hash of its content in its name"
     if old is not None and new is not None and _only_digests(old, new):
         return "the image is the same, with the digest that the release records"
-    return "not known: compare the object with its source"
+    return "unknown: compare the object with its source"
 
 
 def _only_digests(before: Manifest, after: Manifest) -> bool:

@@ -57,7 +57,7 @@ _CANNOT = (UnavailableError, ManifestError, RenderError, TooLargeError, UnsafeFi
 def _reason(error: Exception) -> str:
     if not isinstance(error, HeadgateError):
         return str(error)
-    return f"it cannot be rendered as it stands: {error.what}" + (f" ({error.where})" if error.where else "")
+    return f"it cannot be rendered: {error.what}" + (f" ({error.where})" if error.where else "")
 
 
 def read_current(tree: Tree, places: Iterable[Place], choices: Choices) -> CurrentState:
@@ -91,7 +91,7 @@ def _joined(apps: Iterable[CurrentApp]) -> Iterator[CurrentApp]:
         both = first.source, app.source
         if not all(isinstance(source, FolderSource) and source.root is None and not source.fields for source in both):
             raise ArgumentError(
-                f"two folders are of the app '{app.app}' in {app.environment}: {first.folder} and {app.folder}",
+                f"two folders belong to the app '{app.app}' in {app.environment}: {first.folder} and {app.folder}",
                 hint="tell them apart with --app NAME=FOLDER for each, with {environment} in it",
             )
         files = first.source.files.joined(app.source.files)  # type: ignore[union-attr]
@@ -139,8 +139,8 @@ def _read(
 def _stays(manifest: Manifest, used: Collection[str]) -> str:
     """Return why an object has no place in Headgate's repository; ``used`` are ConfigMaps with values of releases."""
     if is_flux(manifest.data["apiVersion"]) and not is_helm_release(manifest):
-        return "it is Flux's own object"
-    return "the values in it are in apps/ now" if manifest.kind_name == "ConfigMap" and manifest.name in used else ""
+        return "it belongs to Flux itself"
+    return "its values are in apps/ now" if manifest.kind_name == "ConfigMap" and manifest.name in used else ""
 
 
 def _files_apps(
@@ -189,7 +189,7 @@ def _folder_source(tree: Tree, place: Place) -> FolderSource:
     found = closure(tree, [place.folder], str, "")
     if found.remote or found.outside:
         entry = str(found.remote[0][0] if found.remote else found.outside[0][0])
-        raise UnavailableError(f"it builds on {entry}, which is elsewhere: copy that into the repository first")
+        raise UnavailableError(f"it builds on {entry}, which is outside of the repository: copy it in first")
     return FolderSource(files=tree.only(sorted(found.files)), root=place.folder, fields=fields)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 _UNSUPPORTED = {
-    "postRenderers": "it changes what the chart renders (postRenderers): write that as values, or adopt it as files",
-    "kubeConfig": "it goes to another cluster (kubeConfig)",
+    "postRenderers": "it patches the rendered chart (postRenderers): set values instead, or adopt it as files",
+    "kubeConfig": "it deploys to another cluster (kubeConfig)",
 }
 
 
@@ -55,7 +55,7 @@ def read_helm_release(
     layers = list(_layers(spec, others))
     chart, note = chart_of(manifest.data, tree, charts)
     if not (target or own):
-        raise UnavailableError("its namespace is in no file: set it in the HelmRelease first")
+        raise UnavailableError("no file names its namespace: set it in the HelmRelease first")
     return HelmRelease(
         name=str(spec.get("releaseName") or (f"{target}-{manifest.name}" if target else manifest.name)),
         namespace=target or own,

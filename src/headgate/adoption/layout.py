@@ -66,7 +66,7 @@ def find_places(tree: Tree, choices: Choices) -> list[Place]:
     tree = without_ours(tree)
     kustomizations = flux_kustomizations(tree) if choices.layout != "folders" else []
     if choices.layout == "flux" and not kustomizations:
-        raise ArgumentError("no Kustomization of Flux with a path is in the repository", hint="leave --layout out")
+        raise ArgumentError("the repository has no Flux Kustomization with a path", hint="leave --layout out")
     if choices.apps:
         found = list(_named(tree, choices))
     elif kustomizations:
@@ -124,7 +124,7 @@ def _named(tree: Tree, choices: Choices) -> Iterator[Place]:
                 yield Place(app=app, environment=environment, folder=folder.strip("/"), kind=kind, values=values)
         if not found:
             raise ArgumentError(
-                f"nothing that can be rendered is in {text}, the folder of '{app}'",
+                f"nothing to render in {text}, the folder of '{app}'",
                 hint="name a folder with {environment} in it, or the environments with --environment",
             )
 

@@ -174,7 +174,7 @@ def _environments(
     """Return the environments with how each is delivered: the first at once, the others by review, unless said."""
     if not found.apps:
         raise ArgumentError(
-            "nothing to adopt was found" + "".join(f"\n    {left.what}: {left.reason}" for left in found.left_out),
+            "found nothing to adopt" + "".join(f"\n    {left.what}: {left.reason}" for left in found.left_out),
             hint="name the folders: --app NAME=FOLDER, with {environment} in it",
         )
     if known is not None:
@@ -183,7 +183,7 @@ def _environments(
             raise ConfigError(
                 f"the environment {min(missing)} is not in {SETTINGS}",
                 where=Location(SETTINGS, 0, "environments"),
-                hint="add it there first, or name with --environment what is to be adopted",
+                hint="add it there first, or name the environments to adopt with --environment",
             )
         return {name: environment.delivery for name, environment in known.environments.items()}
     names = [name for name in environments_of(places, choices) if any(app.environment == name for app in found.apps)]

@@ -69,7 +69,7 @@ def template_of(
         raise GuardError(
             f"'{name}' is a chart in one environment and files in another",
             where=Location(own[0].folder),
-            hint=f"leave it out with --leave-out {name}, or make it alike first",
+            hint=f"leave it out with --leave-out {name}, or make its environments alike first",
         )
     current = next(iter(found.values()))
     made = {f"{TEMPLATES}/{current.name}/{path}": current.files.read(path) for path in current.files.paths()}

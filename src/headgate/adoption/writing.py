@@ -163,7 +163,7 @@ def check_reserved(target: Tree) -> None:
     read += target.paths("policies")
     if read:
         raise GuardError(
-            "a file stands where Headgate reads one of its own, with another meaning",
+            "Headgate would read this file, which has another meaning, as one of its own",
             where=Location(read[0]),
             hint="move it first, or write into another repository with --manifests",
         )

@@ -1,4 +1,4 @@
-"""What takes a running manifest repository over."""
+"""The command that takes over a running manifest repository."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def adopt(
         ),
     ] = None,
     hooks: Annotated[
-        Texts, typer.Option("--hooks", metavar="APP=drop|keep", help="What becomes of a chart's hooks. Repeatable.")
+        Texts, typer.Option("--hooks", metavar="APP=drop|keep", help="Drop or keep the chart's hooks. Repeatable.")
     ] = None,
     images: Annotated[
         Texts,
@@ -74,7 +74,7 @@ def adopt(
         ),
     ] = None,
     digests: Annotated[
-        bool, typer.Option("--digests", help="Ask registries for the digests of images that are named by tag.")
+        bool, typer.Option("--digests", help="Resolve image tags to digests in their registries.")
     ] = False,
     kubernetes: Annotated[
         str, typer.Option("--kubernetes", help="The Kubernetes version that charts are rendered for.")
@@ -88,8 +88,8 @@ def adopt(
         typer.Option(
             "--today",
             metavar="DIR",
-            help="Compare with this YAML, in ENV/APP.yaml: what flux build, helm template or kustomize build gave.",
-            show_default="what the files give",
+            help="Compare with ENV/APP.yaml in this folder: output of flux build, helm template or kustomize build.",
+            show_default="the rendered files",
         ),
     ] = None,
     accept_differences: Annotated[
@@ -111,7 +111,7 @@ def adopt(
     signing_key: SigningKey = "",
     json: Json = False,
 ) -> None:
-    """Take over a running manifest repository: write files that give the same final YAML, and prove that they do."""
+    """Take over a running manifest repository: write files that give the same final YAML, and prove it."""
     from headgate.commands import adopt as command  # noqa: PLC0415
     from headgate.commands.adopt_options import AdoptOptions  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What adds to a manifest repository: apps, environments, templates. In a terminal, what is missing is asked for."""
+"""Commands that add apps, environments and templates to a manifest repository. A terminal asks for what is missing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_app(
         list[str] | None, typer.Option("--grant", metavar="PATH", help="A value that it may set. Repeatable.")
     ] = None,
     environment: Annotated[
-        list[str] | None, typer.Option("--environment", metavar="ENV", help="Only there. Repeatable.")
+        list[str] | None, typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable.")
     ] = None,
     owners: Annotated[
         str,
@@ -65,7 +65,7 @@ def add_app(
     intake: Intake = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Add an app: its app.yaml and Code Owners. Print its CI lines, and what is new to do in GitLab."""
+    """Add an app: its app.yaml and Code Owners. Print its CI lines and the new steps in GitLab."""
     from headgate.commands import grow as command  # noqa: PLC0415
 
     def run() -> int:
@@ -107,17 +107,17 @@ def add_environment(
         str, typer.Option("--kubernetes", metavar="VERSION", help="1.34", show_default="of the environment before it")
     ] = "",
     cluster: Annotated[
-        str, typer.Option("--cluster", metavar="CLUSTER", help="One that is there.", show_default="one of its own")
+        str, typer.Option("--cluster", metavar="CLUSTER", help="An existing cluster.", show_default="a new one")
     ] = "",
     apps_: Annotated[
         list[str] | None,
-        typer.Option("--app", metavar="APP", help="An app that lists its environments and is to have it. Repeatable."),
+        typer.Option("--app", metavar="APP", help="Also add it to this app, which lists its environments. Repeatable."),
     ] = None,
     manifests: Checkout = Path(),
     setup: Setup = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Add an environment: to headgate.yaml, its clusters, and the form. Print what is new to do in GitLab."""
+    """Add an environment: to headgate.yaml, its clusters, and the form. Print the new steps in GitLab."""
     from headgate.commands import grow as command  # noqa: PLC0415
 
     def run() -> int:
@@ -139,12 +139,13 @@ def add_environment(
 def add_template(
     name: Name = "",
     like: Annotated[
-        str, typer.Option("--like", metavar="TEMPLATE", help="Copy this one.", show_default="what init begins with")
+        str,
+        typer.Option("--like", metavar="TEMPLATE", help="Copy this template.", show_default="the one that init writes"),
     ] = "",
     manifests: Checkout = Path(),
     dry_run: DryRun = False,
 ) -> None:
-    """Add a shared template to begin with: its files below templates/."""
+    """Add a shared template to start from, in templates/."""
     from headgate.commands import grow as command  # noqa: PLC0415
 
     def run() -> int:

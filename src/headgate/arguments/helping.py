@@ -1,4 +1,4 @@
-"""What helps at the terminal: explanations, completion."""
+"""Commands that help at the terminal: explanations, completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def explain(
     code: Annotated[str, typer.Argument(metavar="CODE", help="An exit code, a rule of validation, or a flag.")],
     json: Json = False,
 ) -> None:
-    """Say what an exit code or the name of a finding means, and what to do."""
+    """Explain an exit code, a validation rule or a flag, and what to do about it."""
     from headgate.commands import explain as command  # noqa: PLC0415
 
     finish(lambda: command.run(code, json=json))
@@ -31,7 +31,7 @@ def explain(
 
 @app.command()
 def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]) -> None:
-    """Print what lets a shell complete commands and options: load it in the shell's start-up file."""
+    """Print a shell's completion script, to be loaded in its start-up file."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # noqa: PLC0415
 
     script = get_completion_script(prog_name="headgate", complete_var=COMPLETION, shell=shell.value)

@@ -1,4 +1,4 @@
-"""What keeps an app or an environment as it is, or takes an app away."""
+"""Commands that hold an app or an environment, or remove an app."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from headgate.commands.options import RunOptions
 @app.command()
 @changes_repository(but=("diff",))
 def pin(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
-    """Keep an app as it is in an environment: what arrives is held."""
+    """Pin an app in an environment: new versions and template changes are held."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.pin(name, environment, run.actor(options), reason))
@@ -30,7 +30,7 @@ def pin(options: RunOptions, name: AppName, environment: OneEnvironment, reason:
 @app.command()
 @changes_repository()
 def unpin(options: RunOptions, name: AppName, environment: OneEnvironment) -> Command:
-    """Let an app take again what reaches it, beginning with what was held."""
+    """Unpin an app: deliver what was held, and take new versions again."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.unpin(name, environment, run.actor_if_known(options)))
@@ -39,7 +39,7 @@ def unpin(options: RunOptions, name: AppName, environment: OneEnvironment) -> Co
 @app.command()
 @changes_repository(but=("diff",))
 def freeze(options: RunOptions, environment: EnvironmentName, reason: Reason) -> Command:
-    """Keep a whole environment as it is: what arrives is held; where people review, the merge is."""
+    """Freeze an environment: new versions are held; in reviewed environments, merges are."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.freeze(environment, run.actor(options), reason))
@@ -48,7 +48,7 @@ def freeze(options: RunOptions, environment: EnvironmentName, reason: Reason) ->
 @app.command()
 @changes_repository()
 def thaw(options: RunOptions, environment: EnvironmentName) -> Command:
-    """Let an environment take again what reaches it, beginning with what was held."""
+    """Thaw an environment: deliver what was held, and take new versions again."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.thaw(environment, run.actor_if_known(options)))
@@ -57,7 +57,7 @@ def thaw(options: RunOptions, environment: EnvironmentName) -> Command:
 @app.command()
 @changes_repository()
 def deliver_held(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
-    """Deliver what is held or failed for an app, past pin, freeze, windows and order."""
+    """Deliver an app's held or failed version despite pin, freeze, windows and order."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.deliver_held(name, environment, run.actor(options), reason))
@@ -66,7 +66,7 @@ def deliver_held(options: RunOptions, name: AppName, environment: OneEnvironment
 @app.command()
 @changes_repository()
 def discard_held(options: RunOptions, name: AppName, environment: OneEnvironment, reason: Reason) -> Command:
-    """Discard what is held or failed for an app: only newer versions are taken."""
+    """Discard an app's held or failed version: only newer ones are taken."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.discard_held(name, environment, run.actor(options), reason))

@@ -1,4 +1,4 @@
-"""What renders a local manifest repository, and the demo."""
+"""Commands that render a local manifest repository, and the demo."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ def hydrate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
     dry_run: DryRun = False,
     commit: Annotated[
-        bool, typer.Option("--commit", help="Make one commit of what changes; what is reviewed needs rehydrate.")
+        bool, typer.Option("--commit", help="Commit what changes; reviewed environments need rehydrate.")
     ] = False,
     diff: Diff = False,
     json: Json = False,
-    everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
-    allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
-    upgrade: Annotated[bool, typer.Option("--upgrade", help="Hydrate with these tools and lock them.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also render what has not changed.")] = False,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Allow the removal of many objects.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Hydrate with the installed tools and lock their versions.")
+    ] = False,
     signing_key: SigningKey = "",
     no_sandbox: NoSandbox = False,
 ) -> None:
@@ -58,7 +62,7 @@ def hydrate(
 def warm(
     shard: Annotated[
         str,
-        typer.Option("--shard", metavar="I/N", help="Which share, of how many.", show_default="what GitLab says"),
+        typer.Option("--shard", metavar="I/N", help="Shard I of N.", show_default="what GitLab says"),
     ] = "",
     at_least: Annotated[
         int,
@@ -66,7 +70,7 @@ def warm(
             "--at-least",
             min=0,
             envvar="HEADGATE_AT_LEAST",
-            help="Render nothing where fewer app-environments are to be rendered; also HEADGATE_AT_LEAST.",
+            help="Render nothing if fewer app-environments need rendering; also HEADGATE_AT_LEAST.",
         ),
     ] = 0,
     manifests: Annotated[
@@ -79,7 +83,7 @@ def warm(
         ),
     ] = "",
 ) -> None:
-    """Render a share of what is to be hydrated into the folder HEADGATE_RESULTS, for the job that hydrates."""
+    """Render one shard of the app-environments into the folder HEADGATE_RESULTS, for the job that hydrates."""
     from headgate.commands import warm as command  # noqa: PLC0415
 
     request = command.WarmOptions(manifests=manifests, shard=shard, at_least=at_least)
@@ -95,11 +99,11 @@ def demo(
         bool,
         typer.Option(
             "--cluster",
-            help="Show a push on its way to pods that run: with a GitLab, two clusters and Flux, in a checkout.",
+            help="Show a push on its way to running pods, with a GitLab, two clusters and Flux; needs a checkout.",
         ),
     ] = False,
 ) -> None:
-    """Show the whole product in a minute, on example repositories on this machine."""
+    """Show the whole product in a minute, with example repositories on this machine."""
     from headgate.commands import demo as command  # noqa: PLC0415
 
     finish(command.run_on_clusters if cluster else lambda: command.run(directory))

@@ -1,4 +1,4 @@
-"""What changes a manifest repository: each ends in a commit or a proposal."""
+"""Commands that change a manifest repository: each ends in a commit or a proposal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from headgate.commands.options import RunOptions
 
 
 class TemplateChoice(StrEnum):
-    """Which template a roll-back takes."""
+    """The template that a roll-back uses."""
 
     THEN = "then"
     CURRENT = "current"
@@ -32,8 +32,8 @@ class TemplateChoice(StrEnum):
 @changes_repository()
 def deliver(
     options: RunOptions,
-    project: Annotated[str, typer.Option("--project", help="Project that hands off: acme/shop.")],
-    commit: Annotated[str, typer.Option("--commit", metavar="SHA", help="Its commit, in full.")],
+    project: Annotated[str, typer.Option("--project", help="The app's project, such as acme/shop.")],
+    commit: Annotated[str, typer.Option("--commit", metavar="SHA", help="The full commit id.")],
     images: Annotated[
         list[str] | None,
         typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
@@ -45,10 +45,10 @@ def deliver(
         bool, typer.Option("--allow-diverged", help="Deliver a version that is neither older nor newer.")
     ] = False,
     now: Annotated[
-        bool, typer.Option("--now", help="Deliver also where it is pinned (the pin goes), frozen or was rolled back.")
+        bool, typer.Option("--now", help="Deliver even if the app is pinned (this unpins it), frozen or rolled back.")
     ] = False,
 ) -> Command:
-    """Hand a version off by hand: write the releases that take it, hydrate, commit, push."""
+    """Hand off a version by hand: update the releases that take it, hydrate, commit, push."""
     from headgate.commands import deliver as command  # noqa: PLC0415
     from headgate.commands.run import actor_if_known  # noqa: PLC0415
     from headgate.releases.handoff import HandOff, full_ref  # noqa: PLC0415
@@ -74,15 +74,15 @@ def promote(
     options: RunOptions,
     name: AppName,
     source: Annotated[str, typer.Option("--from", metavar="ENV", help="Environment that runs it.")],
-    target: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment that is to run it.")],
+    target: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment to promote it to.")],
     repository: Annotated[
         str, typer.Option("--source", metavar="DIR|URL", help="The app's repository, to compare versions by.")
     ] = "",
     allow_older: Annotated[
-        bool, typer.Option("--allow-older", help="Promote also what is older than what runs there.")
+        bool, typer.Option("--allow-older", help="Promote even if the target runs a newer version.")
     ] = False,
 ) -> Command:
-    """Promote what an app runs in one environment to another: commit, or propose where that is reviewed."""
+    """Promote an app's release from one environment to another; commit, or propose if the target is reviewed."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(
@@ -106,10 +106,13 @@ def roll_back(
     environment: OneEnvironment,
     reason: Reason,
     to: Annotated[
-        str, typer.Option("--to", metavar="COMMIT|STEPS", help="A commit (the manifest repository's or the app's).")
+        str,
+        typer.Option(
+            "--to", metavar="COMMIT|STEPS", help="Steps back, or a commit of the manifest repository or the app."
+        ),
     ] = "1",
     template: Annotated[
-        TemplateChoice, typer.Option("--template", help="The template as it was then, or as it is now.")
+        TemplateChoice, typer.Option("--template", help="The template of that time, or today's.")
     ] = TemplateChoice.THEN,
 ) -> Command:
     """Run an earlier release of an app again, pinned until 'unpin' or 'deliver --now'."""
@@ -139,10 +142,12 @@ def rehydrate(
     environments: Annotated[
         list[str] | None, typer.Option("--environment", metavar="ENV", help="Only this environment. Repeatable.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Render also what has not changed since.")] = False,
-    allow_removals: Annotated[bool, typer.Option("--allow-removals", help="Let many objects be removed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also render what has not changed.")] = False,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Allow the removal of many objects.")
+    ] = False,
 ) -> Command:
-    """Hydrate the app-environments whose inputs changed, and commit, or propose where that is reviewed."""
+    """Hydrate the app-environments whose inputs changed; commit, or propose in reviewed environments."""
     from headgate.commands import run, verbs  # noqa: PLC0415
     from headgate.hydration.hydrate import HydrateOptions  # noqa: PLC0415
 
@@ -153,7 +158,7 @@ def rehydrate(
 @app.command()
 @changes_repository(but=("by", "intent"))
 def refresh(options: RunOptions) -> Command:
-    """Bring open proposals up to date with the default branch; those that became empty go."""
+    """Update open proposals to the default branch; drop those that no longer change anything."""
     from headgate.commands import run, verbs  # noqa: PLC0415
 
     return lambda: run.run_intent(options, verbs.refresh())
@@ -161,7 +166,7 @@ def refresh(options: RunOptions) -> Command:
 
 @app.command()
 def ci() -> None:
-    """Do what this GitLab pipeline is for: a hand-off, a push, a merge request, a schedule, a form."""
+    """Run the task of this GitLab pipeline: a hand-off, a push, a merge request, a schedule or a form."""
     from headgate.commands import ci as command  # noqa: PLC0415
 
     finish(command.run)
@@ -171,7 +176,9 @@ def ci() -> None:
 def preview(
     source: Annotated[
         str,
-        typer.Option("--source", metavar="DIR", help="Without a pipeline: the app's repository, its last commit."),
+        typer.Option(
+            "--source", metavar="DIR", help="Without a pipeline: the app's repository, whose last commit is previewed."
+        ),
     ] = "",
     manifests: Manifests = ".",
     project: Annotated[
@@ -181,10 +188,10 @@ def preview(
         list[str] | None,
         typer.Option("--image", metavar="REPO:TAG@DIGEST", help="An image built from the commit. Repeatable."),
     ] = None,
-    ref: Annotated[str, typer.Option("--ref", help="Branch that it would be merged into, or refs/tags/TAG.")] = "main",
+    ref: Annotated[str, typer.Option("--ref", help="Target branch, or refs/tags/TAG.")] = "main",
     json: Json = False,
 ) -> None:
-    """Describe what the final YAML would become: in an app's merge request, or with --source here. Writes nothing."""
+    """Describe how the final YAML would change, in an app's merge request, or here with --source. Writes nothing."""
     if not source:
         from headgate.commands import preview as in_pipeline  # noqa: PLC0415
 
@@ -200,7 +207,7 @@ def preview(
 
 @app.command("hand-off")
 def hand_off() -> None:
-    """Hand this pipeline's commit and images off by a trigger token, from a job of the component 'deliver'."""
+    """Hand off this pipeline's commit and images with a trigger token, in a job of the component 'deliver'."""
     from headgate.commands import hand_off as command  # noqa: PLC0415
 
     finish(command.run)

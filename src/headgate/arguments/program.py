@@ -29,13 +29,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="From an app's repository to the final YAML in the manifest repository, on GitLab.",
+    help="Deliver images from apps' repositories to the final YAML in a manifest repository, on GitLab.",
 )
 
 
 @app.callback()
 def _main() -> None:
-    """From an app's repository to the final YAML in the manifest repository, on GitLab."""
+    """Deliver images from apps' repositories to the final YAML in a manifest repository, on GitLab."""
 
 
 def program_for(words: Sequence[str]) -> typer.Typer:
@@ -97,7 +97,7 @@ Checkout = Annotated[
     ),
 ]
 Diff = Annotated[bool, typer.Option("--diff", help="Show changed objects field by field.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Describe what would land, and write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Describe what would land; write nothing.")]
 SigningKey = Annotated[
     str,
     typer.Option(
@@ -112,7 +112,7 @@ NoSandbox = Annotated[
     bool,
     typer.Option(
         "--no-sandbox",
-        help="Read what apps wrote also where the engine cannot lock itself in. No effect in CI and with --commit.",
+        help="Read apps' files even if the engine cannot lock itself in. No effect in CI or with --commit.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -127,7 +127,7 @@ Manifests = Annotated[
 ]
 IntentId = Annotated[
     str,
-    typer.Option("--intent", metavar="ID", help="Id of this run: what landed with it is not done again."),
+    typer.Option("--intent", metavar="ID", help="Id of this run: repeated with the same id, it does nothing twice."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; shown by 'status' and in merge requests.")]
 By = Annotated[

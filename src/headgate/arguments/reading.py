@@ -1,4 +1,4 @@
-"""What only reads."""
+"""Commands that only read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def status(
     manifests: Manifests = ".",
     json: Json = False,
 ) -> None:
-    """Show what runs where and since when, and what waits, is pinned, stale, proposed or edited by hand."""
+    """Show what runs where, since when, and what is waiting, pinned, stale, proposed or edited by hand."""
     from headgate.commands import status as command  # noqa: PLC0415
 
     request = command.StatusOptions(name or "", manifests, json)
@@ -26,8 +26,8 @@ def status(
 
 @app.command()
 def compare(
-    left: Annotated[str, typer.Argument(metavar="ENV", help="The environment to compare with.")],
-    right: Annotated[str, typer.Argument(metavar="ENV", help="The environment to look at.")],
+    left: Annotated[str, typer.Argument(metavar="ENV", help="The base of the comparison.")],
+    right: Annotated[str, typer.Argument(metavar="ENV", help="The environment to compare with it.")],
     name: Annotated[str | None, typer.Argument(metavar="[APP]", help="Only this app.")] = None,
     manifests: Manifests = ".",
     json: Json = False,
@@ -48,7 +48,7 @@ def history(
     ] = "",
     manifests: Manifests = ".",
     limit: Annotated[
-        int, typer.Option("--limit", min=1, help="How many steps of each environment; of all, without APP.")
+        int, typer.Option("--limit", min=1, help="How many steps to show per environment, or in all without APP.")
     ] = 10,
     json: Json = False,
 ) -> None:
@@ -65,10 +65,10 @@ def history(
 def where(
     image: Annotated[
         str,
-        typer.Argument(metavar="IMAGE|DIGEST", help="REPOSITORY, REPOSITORY:TAG or a digest, or its beginning."),
+        typer.Argument(metavar="IMAGE|DIGEST", help="REPOSITORY, REPOSITORY:TAG, or a digest or its first digits."),
     ],
     environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Only this environment.")] = "",
-    history: Annotated[bool, typer.Option("--history", help="Also where it ran before.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Also show where it ran before.")] = False,
     manifests: Manifests = ".",
     json: Json = False,
 ) -> None:
@@ -83,7 +83,7 @@ def where(
 
 @app.command()
 def site(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New or empty, or written by an earlier run.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New, empty, or written by an earlier run.")],
     manifests: Manifests = ".",
     overview: Annotated[
         bool, typer.Option("--overview", help="Only the first page and its JSON, without a page for each app.")
@@ -114,7 +114,7 @@ def verify(
     json: Json = False,
     no_sandbox: NoSandbox = False,
 ) -> None:
-    """Hydrate everything again, compare it with what is committed, and say who changed what; exit 1 if it differs."""
+    """Hydrate everything again, compare it with the committed YAML, and show who changed it; exit 1 if it differs."""
     from headgate.commands import verify as command  # noqa: PLC0415
 
     request = command.VerifyOptions(
@@ -125,7 +125,7 @@ def verify(
 
 @app.command()
 def version(json: Json = False) -> None:
-    """Print the versions of Headgate and its tools, and where these were found."""
+    """Print the versions of Headgate and its tools, and where the tools were found."""
     from headgate.commands import version as command  # noqa: PLC0415
 
     finish(lambda: command.run(json=json))

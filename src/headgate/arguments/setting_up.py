@@ -1,4 +1,4 @@
-"""What sets a manifest repository up, and looks whether it is set up right."""
+"""Commands that set up a manifest repository and its GitLab, and check both."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 from headgate.arguments.program import Checkout, Json, app, finish
 
 ShowOnly = Annotated[
-    bool, typer.Option("--dry-run", "--preview", help="Show what would be written and set, and do neither.")
+    bool, typer.Option("--dry-run", "--preview", help="Show what would be written and set; change nothing.")
 ]
 TokenVariable = Annotated[
     str,
     typer.Option(
         "--token-env",
         metavar="NAME",
-        help="The variable that holds a token: scope read_api, or api to set things. In a terminal you are asked.",
+        help="The variable that holds a token: scope read_api, or api to change settings. A terminal asks for it.",
     ),
 ]
 BotTokenVariable = Annotated[
@@ -58,7 +58,7 @@ def init(
         ),
     ] = "",
     components: Annotated[
-        str, typer.Option("--component", metavar="PROJECT", help="Where Headgate's components are on this GitLab.")
+        str, typer.Option("--component", metavar="PROJECT", help="The project of Headgate's components on this GitLab.")
     ] = "headgate/headgate",
     flux: Annotated[
         bool, typer.Option("--flux", help="Let Headgate write the Flux objects, for one cluster per environment.")
@@ -67,7 +67,7 @@ def init(
         str,
         typer.Option("--owners", help="Code Owners of the app: '@acme/team'.", show_default="the group of its project"),
     ] = "",
-    apply: Annotated[bool, typer.Option("--apply", help="Set in GitLab whatever its API can.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Make the settings in GitLab that its API can make.")] = False,
     dry_run: ShowOnly = False,
     token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
     bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
@@ -98,12 +98,12 @@ def doctor(
         str, typer.Option("--intake", metavar="PROJECT", help="The intake project.", show_default="PROJECT-intake")
     ] = "",
     token_variable: TokenVariable = "HEADGATE_TOKEN",  # noqa: S107  a name
-    fix: Annotated[bool, typer.Option("--fix", help="Set in GitLab whatever its API can.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the settings in GitLab that its API can make.")] = False,
     dry_run: ShowOnly = False,
     bot_token_variable: BotTokenVariable = "HEADGATE_BOT_TOKEN",  # noqa: S107  a name
     json: Json = False,
 ) -> None:
-    """Check how GitLab is set up: who could push past the review, what is open, what is missing."""
+    """Check how GitLab is set up: who could bypass the review, what is open, what is missing."""
     from headgate.commands import doctor as command  # noqa: PLC0415
 
     request = command.DoctorOptions(

@@ -1,4 +1,4 @@
-"""What waits for Flux."""
+"""The command that waits for Flux."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def wait(
             "--landed",
             metavar="FILE",
             envvar="HEADGATE_LANDED",
-            help="In a pipeline: only for what this report of 'headgate ci' says has landed; also HEADGATE_LANDED.",
+            help="In a pipeline: wait only for what this report of 'headgate ci' lists; also HEADGATE_LANDED.",
         ),
     ] = "",
     json: Json = False,
 ) -> None:
-    """Wait until Flux reports what has landed as healthy; exit 35 if it failed, 37 if time ran out."""
+    """Wait until Flux reports that what has landed is healthy; exit 35 if it failed, 37 on timeout."""
     from headgate.commands import wait as command  # noqa: PLC0415
     from headgate.commands import wait_in_job  # noqa: PLC0415
 

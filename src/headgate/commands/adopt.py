@@ -135,10 +135,10 @@ def _write(
     """Commit on a branch of its own, and open the merge request. Raises GuardError where objects would differ."""
     if adoption.differences and not request.accept_differences and not request.dry_run:
         number = adoption.differences
-        what = "1 object would not be as it is" if number == 1 else f"{number} objects would not be as they are"
+        what = "1 object would differ from" if number == 1 else f"{number} objects would differ from"
         raise GuardError(
             f"{what} today, so nothing was written",
-            hint="correct what differs, leave an app out with --leave-out APP, or pass --accept-differences",
+            hint="correct the differences, leave an app out with --leave-out APP, or pass --accept-differences",
         )
     if request.dry_run:
         terminal.line(f"\n{NOTHING_WRITTEN}", "bold")
@@ -155,10 +155,10 @@ def _write(
     _check_ours(target, before, request.branch)
     commit = make_commit(target, base, adoption.changes, message, identity=Identity(signing_key=request.signing_key))
     target.git("update-ref", ref, commit, before)
-    terminal.line(f"\ncommitted {commit[:12]} to {request.branch}; your files are as they were", "bold")
+    terminal.line(f"\ncommitted {commit[:12]} to {request.branch}; your working tree is unchanged", "bold")
     if not request.merge_request:
         terminal.line(f"'git push origin {request.branch}' pushes it;")
-        terminal.line("with --merge-request a merge request has this proof")
+        terminal.line("with --merge-request, the merge request shows this proof")
         return {"branch": request.branch, "commit": commit}
     url = _open(request, adoption, target, RefUpdate(ref, commit, before), subject, environ)
     terminal.line(f"the merge request: {url}", "bold")
@@ -205,7 +205,7 @@ def _open(
         if there not in (git.NO_COMMIT, update.old):
             raise GuardError(
                 f"the branch {request.branch} on {remote} has a commit that is not in this checkout",
-                hint="fetch it and look what somebody changed, or name another branch with --branch",
+                hint="fetch it and check what somebody changed, or name another branch with --branch",
             )
         push(target, remote, [replace(update, old=there)])
     path = f"{project_path(request.project)}/merge_requests"

@@ -87,14 +87,14 @@ def _kind(run: Run) -> str:
         return "hand-off"
     if run.event.handoff:
         raise UntrustedError(
-            f"a hand-off came with a pipeline that nobody triggered from a project ({source})",
+            f"this pipeline has a hand-off, but no project triggered it ({source})",
             hint="leave the input 'handoff' empty; to deliver by hand, run the app's pipeline again",
         )
     if source in ("web", "api", "webide", "chat"):
         return "form"
     if source in ("push", "schedule", "merge_request_event"):
         return source
-    raise ConfigError(f"there is nothing to do in a pipeline of the kind '{source}'")
+    raise ConfigError(f"nothing to do in a pipeline with the source '{source}'")
 
 
 def hand_off(run: Run, report: JobReport) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.hydration.hydrate import HydrateOptions
     from headgate.landing.rehearse import Rehearsal
 
-_OLD_FORM = "this repository has the form of version 1.0.0; the first run that lands something migrates it before"
+_OLD_FORM = "this repository has the layout of version 1.0.0; the first run that lands something migrates it first"
 
 
 def run(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions) -> int:

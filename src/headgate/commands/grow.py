@@ -101,7 +101,7 @@ def add_app(place: Target, options: AppOptions) -> int:
     known = _known(place)
     wanted = _installation(place, known, options)
     if wanted.app in known.configuration.apps:
-        raise ArgumentError(f"there is an app {wanted.app} already", hint="choose another name")
+        raise ArgumentError(f"app {wanted.app} already exists", hint="choose another name")
     template = options.template or ("" if options.config else _only_template(known))
     if template and not known.tree.paths(f"{TEMPLATES}/{template}"):
         raise ArgumentError(f"there is no template {template}", hint=f"'headgate template add {template}' adds one")
@@ -115,7 +115,7 @@ def add_app(place: Target, options: AppOptions) -> int:
     _write(place, known, {file: text, owners: section}, terminal)
     terminal.line(f"\n{INTO_APP.format(wanted.app_project)}\n", "bold")
     terminal.line(app_lines(wanted))
-    terminal.line("What is new to do in GitLab:\n", "bold")
+    terminal.line("New steps in GitLab:\n", "bold")
     terminal.line(steps(wanted, for_another_app=True))
     return 0
 
@@ -154,7 +154,7 @@ def add_environment(place: Target, options: EnvironmentOptions) -> int:
         terminal.line(f"\nNot in {new.name}, since their app.yaml lists its environments: {', '.join(without)}", "dim")
     if unowned:
         terminal.line(f"\nNo section of {owners} names the app.yaml of: {', '.join(unowned)}", "dim")
-    terminal.line("\nWhat is new to do in GitLab:\n", "bold")
+    terminal.line("\nNew steps in GitLab:\n", "bold")
     terminal.line(_new_settings(known, wanted, new) or "Nothing.\n")
     if cluster:
         terminal.line(flux_steps(wanted))
@@ -165,7 +165,7 @@ def add_template(place: Target, name: str, like: str) -> int:
     """Add a shared template: the one that ``init`` begins with, or a copy of another one."""
     known = _known(place)
     if known.tree.paths(f"{TEMPLATES}/{name}"):
-        raise ArgumentError(f"there is a template {name} already", hint="choose another name")
+        raise ArgumentError(f"template {name} already exists", hint="choose another name")
     if like and not known.tree.paths(f"{TEMPLATES}/{like}"):
         raise ArgumentError(f"there is no template {like}", hint=f"templates are folders of {TEMPLATES}/")
     if like:
@@ -180,7 +180,7 @@ def add_template(place: Target, name: str, like: str) -> int:
         files[chart] = files[chart].replace(f"\nname: {like or 'web'}\n", f"\nname: {name}\n", 1)
     terminal = Terminal(sys.stdout)
     _write(place, known, files, terminal)
-    terminal.line(f"\nAn app takes it with 'template: {name}' in its app.yaml; nothing is to be done in GitLab.")
+    terminal.line(f"\nAn app takes it with 'template: {name}' in its app.yaml; there is nothing to do in GitLab.")
     return 0
 
 
@@ -213,10 +213,12 @@ def _installation(place: Target, known: _Known, options: AppOptions) -> Installa
     """Return what the steps and the app's lines need to know, from the files that are there. Raises ConfigError."""
     at = known.settings.gitlab
     if at is None:
-        raise ConfigError("no 'gitlab' here", where=Location(SETTINGS), hint="add 'gitlab: {url: ..., project: ...}'")
+        raise ConfigError(
+            "'gitlab' is missing", where=Location(SETTINGS), hint="add 'gitlab: {url: ..., project: ...}'"
+        )
     setup = as_setup(place.setup) if place.setup else growing.setup_of(known.bodies)
     if setup is None:
-        raise ConfigError(f"{CI} does not say which set-up it is for", hint="pass --setup direct, intake or token")
+        raise ConfigError(f"{CI} does not show which set-up it is for", hint="pass --setup direct, intake or token")
     components, pinned = growing.components_of(known.bodies) or ("headgate/headgate", __version__)
     registry = at.registry or likely_registry(at.url)
     is_version = pinned.replace(".", "").isdigit()
@@ -237,7 +239,7 @@ def _only_template(known: _Known) -> str:
     found = sorted(name for name in names if not name.startswith("."))
     if len(found) != 1 and "web" not in found:
         raise ArgumentError(
-            "which template the app takes is unknown", hint=f"pass --template ({', '.join(found)}) or --config FOLDER"
+            "cannot tell which template the app uses", hint=f"pass --template ({', '.join(found)}) or --config FOLDER"
         )
     return "web" if "web" in found else found[0]
 
@@ -245,7 +247,7 @@ def _only_template(known: _Known) -> str:
 def _environment(known: _Known, options: EnvironmentOptions) -> growing.NewEnvironment:
     names = list(known.settings.environments)
     if options.name in names:
-        raise ArgumentError(f"there is an environment {options.name} already", hint="choose another name")
+        raise ArgumentError(f"environment {options.name} already exists", hint="choose another name")
     after = options.after or (names[-1] if names else "")
     if after and after not in names:
         raise ArgumentError(f"there is no environment {after}", hint=f"they are {', '.join(names)}")

@@ -41,7 +41,7 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
     if not ended:
         _wait_unseen(terminal, project, environ)
     elif ended != "success":
-        raise RefusedError(f"the pipeline of {project} ended as '{ended}'", hint=f"its log says why: {started.address}")
+        raise RefusedError(f"the pipeline of {project} ended as '{ended}'", hint=f"see its log: {started.address}")
     return 0
 
 

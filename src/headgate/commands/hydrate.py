@@ -95,7 +95,7 @@ def run(request: HydrateCommandOptions) -> int:
         message = commit_message("Hydrate", changed, released, template=commits.message)
         commit = make_commit(repository, base, changes, message, identity=commit_identity(commits, request.signing_key))
         advance(repository, commit, base)
-        terminal.line(f"committed {commit[:12]} here; nothing was pushed, 'git push' does that")
+        terminal.line(f"committed {commit[:12]} locally; 'git push' pushes it")
     elif changes and not request.check and not request.dry_run:
         with signals.deferred():
             folder.apply(repository.path, changes)
@@ -114,7 +114,7 @@ def _check_unreviewed(configuration: Configuration, outcomes: Sequence[Outcome])
     ]
     if reviewed:
         raise GuardError(
-            f"nothing was committed, since people review what changes here: {', '.join(first_few(reviewed))}",
+            f"nothing was committed, since these changes need a review: {', '.join(first_few(reviewed))}",
             hint="'headgate rehydrate' commits what needs no review and proposes the rest; for a merge request of your "
             "own, hydrate on its branch without --commit",
         )
@@ -144,7 +144,7 @@ def select(configuration: Configuration, apps: Sequence[str], environments: Sequ
     ):
         for name in names:
             if name not in known:
-                expected = ", ".join(sorted(known)) or "none is there yet"
+                expected = ", ".join(sorted(known)) or "none exists yet"
                 raise ArgumentError(
                     f"there is no {what} '{name}', expected one of: {expected}",
                     hint=did_you_mean(name, known),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from headgate.commands.write_settings import Settled
 
-INTO_APP = "Into .gitlab-ci.yml of {}; the image must be pushed in an earlier stage:"
+INTO_APP = "Add to .gitlab-ci.yml of {}; an earlier stage must push the image:"
 _TEMPLATE = "web"
 _ENVIRONMENTS = ("dev:commit", "production:review")
 
@@ -99,10 +99,10 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
     terminal.line(f"\n{INTO_APP.format(wanted.app_project)}\n", "bold")
     terminal.line(app_lines(wanted))
     if is_another_app and CODE_OWNERS in there:
-        terminal.line(f"Into {CODE_OWNERS}, which is there already:\n", "bold")
+        terminal.line(f"Add to {CODE_OWNERS}, which already exists:\n", "bold")
         terminal.line(code_owners(wanted, known))
     settled = _set(request, wanted, files[SETTINGS], environ, terminal) if request.apply else None
-    terminal.line("\nWhat is left to people:\n" if settled else "What is to be done in GitLab:\n", "bold")
+    terminal.line("\nLeft to do by hand:\n" if settled else "To do in GitLab:\n", "bold")
     terminal.line(steps(wanted, for_another_app=is_another_app, done=settled.done if settled else ()))
     if request.flux:
         _print_flux_steps(terminal, wanted, clusters if SETTINGS in there else "")
@@ -113,7 +113,7 @@ def _set(
     request: InitOptions, wanted: Installation, settings: str, environ: Mapping[str, str], terminal: Terminal
 ) -> Settled:
     """Set in GitLab what its API can. Raises GitLabError, ConfigError."""
-    hint = "a token with the scope api, of a Maintainer of all these projects, for this once"
+    hint = "a temporary token with the scope api, of a Maintainer of all these projects"
     secret = secret_in(request.token_variable, environ, hint)
     layout = layout_of(wanted)
     order = Order(
@@ -130,7 +130,7 @@ def _set(
 
 def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -> None:
     if clusters:
-        terminal.line(f"Into {SETTINGS}, which is there already:\n", "bold")
+        terminal.line(f"Add to {SETTINGS}, which already exists:\n", "bold")
         terminal.line(clusters)
     terminal.line(flux_steps(wanted))
 

@@ -29,10 +29,10 @@ def check_installation(run: Run, workspace: Workspace) -> None:
     check_settings(settings, run.event)
     if settings.records == "branch" and run.write is None:
         raise ConfigError(
-            "with 'records: branch' what is pending is kept on a branch that only the bot pushes, and there is no "
+            "'records: branch' keeps what is pending on a branch that only the bot pushes, and there is no "
             "HEADGATE_TOKEN",
             where=Location(SETTINGS),
-            hint="give the project HEADGATE_TOKEN, or leave 'records' out where jobs push the default branch",
+            hint="set HEADGATE_TOKEN in the project, or remove 'records' if jobs push the default branch",
         )
 
 
@@ -58,8 +58,8 @@ def _level(run: Run) -> int:
         return access_level(gitlab, run.event.manifests, run.job.user)
     if path_of(run.by_job, run.job.address) != run.event.manifests:
         raise ConfigError(
-            f"no token of this job may read which role {run.job.user_name} has in {run.event.manifests}",
+            f"no token of this job may read the role of {run.job.user_name} in {run.event.manifests}",
             hint=f"give {path_of(run.by_job, run.job.address)} the variable HEADGATE_TOKEN, or HEADGATE_READ_TOKEN "
-            f"(read_api) of a member of {run.event.manifests}; or fill the form in there",
+            f"(read_api) of a member of {run.event.manifests}; or fill in the form there",
         )
     return level_by_token(run.event.tokens.id, run.job, run.event.server, run.event.manifests)

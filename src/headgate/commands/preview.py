@@ -55,7 +55,9 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
     hide_environment()
     found = open_run(read_event(environ))
     if found.job.source != "merge_request_event":
-        raise ConfigError(f"a preview is of a merge request, and this pipeline is of the kind '{found.job.source}'")
+        raise ConfigError(
+            f"a preview needs a merge request pipeline, and the source of this one is '{found.job.source}'"
+        )
     terminal = Terminal(sys.stdout)
     path = merge_request_path(found.job.project, found.job.merge_request)
     project = path_of(found.by_job, found.job.address)
@@ -112,17 +114,17 @@ def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, .
         try:
             found.append(resolve(parse_reference(item), access(settings, run.event.registry_variables)))
         except RegistryError as error:
-            messages.append(f"{item} is left as it is: {error.what}")
+            messages.append(f"{item} stays unchanged: {error.what}")
     return tuple(found), messages
 
 
 def _comment(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
     """Keep the note on the merge request, by the token of its pipelines; without one, the job's log must do."""
     if run.branch is None:
-        yield "no note is written on the merge request: there is no HEADGATE_BRANCH_TOKEN"
+        yield "no note on the merge request: HEADGATE_BRANCH_TOKEN is not set"
         return
     try:
         if keep_note(run.branch, path, "preview", previewed.text, create=previewed.is_new):
-            yield "commented on the merge request what would change"
+            yield "wrote the preview into a note on the merge request"
     except GitLabError as error:
-        yield f"the note on the merge request is not written: {error}"
+        yield f"cannot write the note on the merge request: {error}"

@@ -46,7 +46,7 @@ def run(request: LocalPreviewOptions) -> int:
     terminal = Terminal(sys.stdout, quiet=request.json)
     hand_off = HandOff(
         project=request.project or project_of(repository),
-        commit=git.head(repository, hint="commit what is to be previewed"),
+        commit=git.head(repository, hint="commit the change first"),
         ref=full_ref(request.ref),
         images=references(request.images),
     )
@@ -68,7 +68,7 @@ def project_of(repository: git.Repository) -> str:
     match = _PATH.fullmatch(repository.settings.get("remote.origin.url", "").strip())
     if match is None:
         raise ConfigError(
-            "which project this repository is, is not known: it has no remote 'origin' in GitLab",
+            "the project of this repository is unknown: it has no remote 'origin' in GitLab",
             hint="pass --project GROUP/NAME",
         )
     return match["path"]

@@ -96,7 +96,7 @@ def land_intent(
     commits of a project is newer.
     """
     if intent_id and (done_by := find_intent(workspace, intent_id, after)):
-        message = f"nothing to do: {intent_id} was done by {done_by[:12]}"
+        message = f"nothing to do: {intent_id} was already done by {done_by[:12]}"
         return RunResult(landings=(Landing(messages=[message], configuration=read_state(workspace).configuration),))
     with ExitStack() as stack:
         intent = resolve(workspace, stack)
@@ -171,8 +171,8 @@ def print_result(
 
 
 _ONLY_HERE = (
-    "only committed here, nothing was pushed: the branch of this checkout has no upstream "
-    "('git push --set-upstream REMOTE BRANCH' gives it one)"
+    "committed locally, not pushed: the branch of this checkout has no upstream "
+    "('git push --set-upstream REMOTE BRANCH' sets it)"
 )
 
 

@@ -122,7 +122,7 @@ def _requests(
     """Return the open merge requests by branch, or why they are unknown."""
     settings = configuration.settings.gitlab
     if settings is None:
-        return {}, "headgate.yaml does not say in 'gitlab' where the project is"
+        return {}, "headgate.yaml does not name the project in 'gitlab'"
     if gitlab is None:
         return {}, f"{token_variable} holds no token that reads the project"
     try:

@@ -15,7 +15,7 @@ def engine_line() -> str:
     locked, reason = pool.status()
     versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
     is_missing = tools.find_validator() is None and not tools.validator_is_left_out()
-    validator = "; no headgate-validator here, so nothing is judged as a server would" if is_missing else ""
+    validator = "; headgate-validator not installed, so nothing is validated" if is_missing else ""
     return f"engine: {versions}, {'locked in (seccomp)' if locked else f'not locked in: {reason}'}{validator}"
 
 

@@ -78,7 +78,7 @@ def run(options: WaitOptions, environ: Mapping[str, str] = os.environ) -> int:
     terminal = Terminal(sys.stdout, quiet=options.json)
     first = looked()
     if not first.health:
-        terminal.line("nothing is landed yet", "dim")
+        terminal.line("nothing has landed yet", "dim")
     return watch(options, first.folders, first, looked, terminal)
 
 
@@ -118,11 +118,11 @@ def _may_change(health: Health, looks: int) -> bool:
 
 
 def _health(first: Look, now: Look, owner: Owner, folder: str) -> Health:
-    """Return how the folder with this id is doing: superseded when other YAML took its place."""
+    """Return how the folder with this id is doing: superseded when newer YAML replaced it."""
     if now.folders.get(owner) == folder:
         return now.health[owner]
     deployed = first.health[owner].deployed if first.folders.get(owner) == folder else ""
-    return Health(state="superseded", reason="other YAML took its place", deployed=deployed)
+    return Health(state="superseded", reason="newer YAML replaced it", deployed=deployed)
 
 
 def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
@@ -132,7 +132,7 @@ def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
     known = [owner for owner in owners if has_health(configuration.settings, owner[1])]
     if owners and (not known or (options.environment and len(known) < len(owners))):
         raise ConfigError(
-            "nothing says whether apps are healthy there",
+            "no cluster reports health there",
             where=Location(SETTINGS),
             hint="set 'health' of each cluster on which the environment runs",
         )

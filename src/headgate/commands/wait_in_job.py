@@ -69,7 +69,7 @@ def _read(file: str) -> LandedApps:
         raise ConfigError(
             f"cannot read it: {error}",
             where=Location(file),
-            hint="the job that runs 'headgate ci' in the same pipeline hands it on as an artifact",
+            hint="the job that runs 'headgate ci' in the same pipeline passes it on as an artifact",
         ) from None
 
 
@@ -78,9 +78,9 @@ def _wanted(configuration: Configuration, landed: LandedApps, terminal: Terminal
     settings = configuration.settings
     if not any(has_health(settings, name) for name in settings.environments):
         raise ConfigError(
-            "nothing says whether apps are healthy, so nothing can be waited for",
+            "no cluster reports health, so there is nothing to wait for",
             where=Location(SETTINGS),
-            hint="set 'health' of a cluster, or leave the input 'wait' of the component out",
+            hint="set 'health' of a cluster, or remove the component's input 'wait'",
         )
     reasons = {owner: word for owner, word in landed.elsewhere.items() if owner not in landed.folders}
     without = [owner for owner in landed.folders if not _has_health(configuration, owner)]
@@ -89,7 +89,7 @@ def _wanted(configuration: Configuration, landed: LandedApps, terminal: Terminal
         terminal.line(f"{app} in {environment}: {reason}; not waited for")
     wanted = {owner: folder for owner, folder in landed.folders.items() if owner not in without}
     if not wanted:
-        terminal.line("nothing landed here that is to be waited for")
+        terminal.line("nothing landed that could be waited for")
     return wanted
 
 

@@ -47,7 +47,7 @@ def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
     folder = result_folder(environ)
     if folder is None:
         raise ConfigError(
-            f"{FOLDER} names no folder, or there is no key to trust results by",
+            f"{FOLDER} names no folder, or there is no key to authenticate results with",
             hint=f"set {KEY} or HEADGATE_TOKEN as a protected variable; the component 'warm' sets {FOLDER}",
         )
     terminal = Terminal(sys.stdout)

@@ -72,7 +72,9 @@ def write_settings(order: Order, terminal: Terminal) -> Settled:
     bot = _bot(order, examined)
     wanted = settings(order.layout, BotAccess(user=bot.user, secret=bot.secret, trigger=bot.trigger))
     open_ = missing(wanted, examined)
-    terminal.line(f"\nTo be set in GitLab, by {order.gitlab.token}:\n" if open_ else "\nAll is set in GitLab.", "bold")
+    terminal.line(
+        f"\nTo set in GitLab, with {order.gitlab.token}:\n" if open_ else "\nGitLab has all settings.", "bold"
+    )
     for setting in open_:
         _line(terminal, "would set" if order.dry_run else "to set", setting)
     if not open_ or order.dry_run:
@@ -85,7 +87,7 @@ def write_settings(order: Order, terminal: Terminal) -> Settled:
     left = missing(wanted, after)
     for setting in left:
         _line(terminal, "left", setting)
-        reason = why.get(setting, f"GitLab took it, and shows something else: look at it there ({setting.who})")
+        reason = why.get(setting, f"GitLab accepted it, and shows another value: check it there ({setting.who})")
         _wrapped(terminal, "", reason)
     terminal.line(f"{len(open_) - len(left)} set, {len(left)} left")
     return Settled(done=frozenset(setting.name for setting in wanted if setting not in left), left=len(left))

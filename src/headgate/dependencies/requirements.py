@@ -142,7 +142,7 @@ def _checked_lock(
     hint = f"run 'helm dependency update' in {label} and commit {lock}; or commit charts/ as well"
     if lock not in chart:
         raise ConfigError(
-            f"{lock} not found, which must lock the versions of the chart's dependencies",
+            f"{lock} not found; it must lock the versions of the chart's dependencies",
             where=Location(f"{label}/{file}"),
             hint=hint,
         )

@@ -64,7 +64,7 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
         way_out = "'Allowed to merge' and 'Allowed to push and merge': Maintainers, or with Premium the bot alone"
         yield Diagnosis(name, "wrong", project.path, text, f"Settings > Repository > Protected branches > {way_out}")
     else:
-        yield Diagnosis(name, "ok", project.path, f"{text}; Headgate finds it and says so")
+        yield Diagnosis(name, "ok", project.path, f"{text}; Headgate finds and reports it")
 
 
 def _asking(examined: Examined) -> list[tuple[str, Review, int]]:

@@ -26,12 +26,12 @@ def protected_branch(examined: Examined) -> Iterator[Diagnosis]:
             yield not_shown(name, project, "protected branches")
         elif not project.protected:
             yield Diagnosis(
-                *(name, "wrong", project.path, f"{branch} is not protected: all Developers push to it"),
+                *(name, "wrong", project.path, f"{branch} is not protected: all Developers can push to it"),
                 "Settings > Repository > Protected branches",
             )
         elif any(rule.get("allow_force_push") for rule in project.protected):
             yield Diagnosis(
-                *(name, "wrong", project.path, f"{branch} may be rewritten by force pushes"),
+                *(name, "wrong", project.path, f"{branch} allows force pushes"),
                 "Settings > Repository > Protected branches > 'Allowed to force push': off",
             )
         else:
@@ -55,7 +55,7 @@ def mirrors(examined: Examined) -> Iterator[Diagnosis]:
         if rules is None:
             yield not_shown(name, project, "protected branches")
         elif not rules:
-            message = f"the mirror {branch} is not protected: what a Developer pushes there runs, without any review"
+            message = f"the mirror {branch} is not protected: whatever a Developer pushes there runs without review"
             yield Diagnosis(name, "wrong", project.path, message, way_out)
         elif untrusted and examined.setup != "direct":
             yield Diagnosis(name, "wrong", project.path, f"{untrusted[0]} may push to the mirror {branch}", way_out)
@@ -80,12 +80,12 @@ def records(examined: Examined) -> Iterator[Diagnosis]:
         )
     elif not is_apart and rules and not any(_may_push(rule) for rule in rules):
         yield Diagnosis(
-            *(name, "wrong", project.path, f"nobody may push {branch}, so what is pending cannot be kept there"),
+            *(name, "wrong", project.path, f"nobody may push {branch}, so what is pending cannot be stored there"),
             f"Settings > Repository > Protected branches: let the bot push {branch}; "
             "or 'records: branch' in headgate.yaml, where all environments are reviewed",
         )
     else:
-        yield Diagnosis(name, "ok", project.path, f"what is pending is kept on {branch}")
+        yield Diagnosis(name, "ok", project.path, f"what is pending is stored on {branch}")
 
 
 def _may_push(rule: Any) -> bool:

@@ -25,22 +25,22 @@ def images(examined: Examined) -> Iterator[Diagnosis]:
         for name in dict.fromkeys(name for text in _handed_off(app.ci) for name in _NAME.findall(text)):
             problem = _problem(app, name)
             if problem:
-                way_out = f"in .gitlab-ci.yml of {app.path}: images: say it without ${name}"
+                way_out = f"in .gitlab-ci.yml of {app.path}: images: write it without ${name}"
                 yield Diagnosis("images", "wrong", app.path, f"${name} in images {problem}", way_out, stops=True)
             elif not name.startswith("CI_") and name not in (app.variables or {}):
-                text = f"whether GitLab knows ${name} in images: a group or the instance may give it, unmasked"
+                text = f"whether GitLab knows ${name} in images: a group or the instance may define it, unmasked"
                 yield Diagnosis("images", "cannot tell", app.path, text)
 
 
 def _problem(app: Project, name: str) -> str:
     """Say why GitLab cannot fill in a variable; empty where it can, or where that is not known."""
     if name.startswith(_OF_JOBS):
-        return "is known to jobs alone, so it is left as it is and the hand-off is refused"
+        return "is known only in jobs, so GitLab does not expand it, and the hand-off is refused"
     if name in (app.variables or {}):
         is_masked = (app.variables or {})[name].get("masked")
         return "is masked, and GitLab makes no pipeline with it" if is_masked else ""
     is_of_file = name in (app.ci.get("variables") or {})
-    return "is a variable of the CI file, which GitLab does not fill in there" if is_of_file else ""
+    return "is a variable of the CI file, which GitLab does not expand there" if is_of_file else ""
 
 
 def _handed_off(ci: Any) -> Iterator[str]:

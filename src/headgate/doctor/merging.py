@@ -45,13 +45,13 @@ def approvals(examined: Examined) -> Iterator[Diagnosis]:
     setting = "Settings > Merge requests > Approval settings > 'When a commit is added': 'Remove all approvals'"
     by_itself = _by_itself(examined)
     if project.approvals.get("reset_approvals_on_push"):
-        text = "a newer version in an open merge request takes its approvals away: it is to be approved again"
+        text = "a newer version in an open merge request removes its approvals: it must be approved again"
         yield Diagnosis(name, "ok", project.path, text)
     elif by_itself:
-        text = f"approvals stay when a newer version comes, and {', '.join(by_itself)} merges it by itself, unseen"
+        text = f"approvals survive a newer version, and {', '.join(by_itself)} merges it automatically, unseen"
         yield Diagnosis(name, "wrong", project.path, text, setting)
     else:
-        text = "approvals stay when a newer version comes into an open merge request: who merges it has to look"
+        text = "approvals survive a newer version in an open merge request: whoever merges it must check"
         yield Diagnosis(name, "ok", project.path, text)
 
 
@@ -66,7 +66,7 @@ def pipelines(examined: Examined) -> Iterator[Diagnosis]:
         text = "what a job pushes with its own token starts no pipeline, so no merge request can be merged"
         yield Diagnosis(name, "wrong", project.path, text, f"give jobs HEADGATE_TOKEN; or {setting}")
     elif CI not in examined.ci:
-        yield Diagnosis(name, "cannot tell", project.path, f"{CI} is not here")
+        yield Diagnosis(name, "cannot tell", project.path, f"{CI} not found")
     elif facts.get("ci_skip_branch_pipelines_for_mrs") and not _runs_for_requests(examined.ci[CI]):
         text = "GitLab skips pipelines of branches with a merge request, and there are no others"
         yield Diagnosis(
@@ -91,11 +91,11 @@ def trains(examined: Examined) -> Iterator[Diagnosis]:
     if not by_itself or not (project.facts or {}).get("merge_trains_enabled"):
         return
     if CI not in examined.ci:
-        yield Diagnosis(name, "cannot tell", project.path, f"{CI} is not here")
+        yield Diagnosis(name, "cannot tell", project.path, f"{CI} not found")
     elif not _runs_for_requests(examined.ci[CI]):
         text = "a merge train takes only merge requests with a pipeline of their own, and here they have none"
         yield Diagnosis(
-            *(name, "wrong", project.path, f"{text}, so {', '.join(by_itself)} is not merged by itself"),
+            *(name, "wrong", project.path, f"{text}, so {', '.join(by_itself)} is not merged automatically"),
             f"{_FOR_REQUESTS}; or Settings > Merge requests > 'Enable merge trains': off",
         )
     else:
@@ -122,7 +122,7 @@ def squash(examined: Examined) -> Iterator[Diagnosis]:
     if not by_itself or option is None:
         return
     if option == "always":
-        text = f"GitLab merges nothing that is not squashed, so {', '.join(by_itself)} is not merged by itself"
+        text = f"GitLab merges nothing that is not squashed, so {', '.join(by_itself)} is not merged automatically"
         way_out = "Settings > Merge requests > 'Squash commits when merging': Allow, Encourage or Do not allow"
         yield Diagnosis(name, "wrong", project.path, text, way_out)
     else:

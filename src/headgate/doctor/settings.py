@@ -24,7 +24,7 @@ def version(examined: Examined) -> Iterator[Diagnosis]:
     """GitLab is new enough."""
     found = re.match(r"([0-9]+)\.([0-9]+)", examined.version or "")
     if found is None:
-        yield Diagnosis("version", "cannot tell", "", f"GitLab calls its version {examined.version!r}")
+        yield Diagnosis("version", "cannot tell", "", f"GitLab reports the version {examined.version!r}")
     elif (int(found[1]), int(found[2])) < OLDEST:
         yield Diagnosis(
             "version",
@@ -90,7 +90,7 @@ def auto_cancel(examined: Examined) -> Iterator[Diagnosis]:
         if setting == "disabled":
             yield Diagnosis(name, "ok", project.path, "redundant pipelines are not cancelled")
         elif file not in examined.ci:
-            yield Diagnosis(name, "cannot tell", project.path, f"{file} is not here")
+            yield Diagnosis(name, "cannot tell", project.path, f"{file} not found")
         elif value_at(examined.ci[file], "workflow", "auto_cancel", "on_new_commit") == "none":
             yield Diagnosis(name, "ok", project.path, f"{file} keeps waiting pipelines")
         else:
@@ -143,7 +143,7 @@ def titles(examined: Examined) -> Iterator[Diagnosis]:
         yield Diagnosis(name, "ok", project.path, f"'{sample}' fits {pattern!r}")
     else:
         yield Diagnosis(
-            *(name, "wrong", project.path, f"'{sample}' does not fit {pattern!r}, so that it cannot be merged"),
+            *(name, "wrong", project.path, f"'{sample}' does not match {pattern!r}, so it cannot be merged"),
             "headgate.yaml: commits: {message: ...}, with what the pattern asks for; or Settings > Merge requests > "
             "'Merge request title must match regex'",
         )

@@ -23,7 +23,7 @@ def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     if allowed is None:
         yield not_shown(name, project, "whether jobs may push")
     elif allowed:
-        yield Diagnosis(name, "ok", project.path, "its own jobs may push, by the rights of who runs them")
+        yield Diagnosis(name, "ok", project.path, "its own jobs may push, with the rights of whoever runs them")
     elif examined.setup == "direct" and not has_bot:
         state: State = "wrong" if project.variables is not None else "cannot tell"
         message = "its jobs may not push, and there is no HEADGATE_TOKEN"
@@ -82,7 +82,7 @@ def _token(project: str, key: str, variable: Any) -> Diagnosis:
     if not (variable.get("masked") or variable.get("hidden") or is_file):
         message = f"{key} is not masked: a job can print it"
         return Diagnosis(
-            "tokens", "wrong", project, message, f"make it anew with the visibility 'Masked and hidden': {key}"
+            "tokens", "wrong", project, message, f"recreate it with the visibility 'Masked and hidden': {key}"
         )
     return Diagnosis("tokens", "ok", project, f"{key} is {'hidden' if variable.get('hidden') else 'masked or a file'}")
 
@@ -93,8 +93,8 @@ def two_users(examined: Examined) -> Iterator[Diagnosis]:
         own, other = (project.tokens.get(key) for key in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN"))
         if own and other and own.user == other.user != 0:
             yield Diagnosis(
-                *("tokens", "wrong", project.path, "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN are of one user"),
-                "make HEADGATE_BRANCH_TOKEN anew, as another user's: each project access token has a user of its own",
+                *("tokens", "wrong", project.path, "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN belong to the same user"),
+                "recreate HEADGATE_BRANCH_TOKEN as another user: each project access token has a user of its own",
                 stops=project is examined.runs_in and is_given(project, "HEADGATE_TOKEN"),
             )
 
@@ -109,13 +109,18 @@ def proofs(examined: Examined) -> Iterator[Diagnosis]:
     counting = [item for item in needed if item in configured.proofs]
     if not counting:
         yield Diagnosis(
-            *(name, "wrong", path, f"{' or '.join(needed)} does not count, so that every hand-off is refused"),
+            *(name, "wrong", path, f"{' or '.join(needed)} does not count, so every hand-off is refused"),
             f"headgate.yaml: gitlab: {{proofs: [{', '.join(dict.fromkeys([needed[0], *configured.proofs]))}]}}",
             stops=True,
         )
     elif counting == ["upstream"]:
         yield Diagnosis(
-            *(name, "wrong", path, "what GitLab puts into the job counts: who sets variables here can write it"),
+            *(
+                name,
+                "wrong",
+                path,
+                "what GitLab puts into the job counts as proof: whoever sets variables here can forge it",
+            ),
             "headgate.yaml: gitlab: {proofs: [trigger-jobs, id-token]}, where the job token or HEADGATE_READ_TOKEN may "
             "read the apps' pipelines; docs/trust.md says when it does not matter",
         )
@@ -146,7 +151,7 @@ def allowlists(examined: Examined) -> Iterator[Diagnosis]:
                     name,
                     "wrong",
                     app.path,
-                    f"jobs of {runner.path} may not read it, so nobody can say who sent a hand-off",
+                    f"jobs of {runner.path} may not read it, so the sender of a hand-off cannot be verified",
                 ),
                 f"in {app.path}: {places.ALLOWLIST} {runner.path}; "
                 f"or give {runner.path} the variable HEADGATE_READ_TOKEN",

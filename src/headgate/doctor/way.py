@@ -128,7 +128,7 @@ def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
                 "tokens", "wrong", runs_in.path, text, f"make a new token, and put it into {key}", stops=stops
             )
         elif token.is_granular:
-            text = f"{key} is fine-grained and may not say whose it is, so nor what else it may"
+            text = f"{key} is fine-grained and may not read its own user, so its other rights are unknown"
             way_out = f"give it User: Read, and what docs/trust.md lists: {key}"
             stops = is_given(runs_in, key) and _needs(examined, key)
             yield Diagnosis("tokens", "wrong" if stops else "cannot tell", runs_in.path, text, way_out, stops=stops)
@@ -137,7 +137,7 @@ def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
             text = f"{key} lacks the scope {scope}"
             stops = is_given(runs_in, key) and (is_ours or _needs(examined, key))
             yield Diagnosis(
-                "tokens", "wrong", runs_in.path, text, f"make it anew with the scope {scope}: {key}", stops=stops
+                "tokens", "wrong", runs_in.path, text, f"recreate it with the scope {scope}: {key}", stops=stops
             )
         elif key == "HEADGATE_READ_TOKEN":
             yield from _blind(examined, token)
@@ -231,7 +231,7 @@ def _shown_rightly(examined: Examined) -> Iterator[Diagnosis]:
         return
     way_out = f"Settings > Repository > Protected branches: add {branch}"
     if is_given(runs_in, "HEADGATE_TOKEN"):
-        text = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, and jobs stop at the sight of it"
+        text = f"HEADGATE_TOKEN is shown to {branch}, which is not protected, so jobs refuse to run"
         yield Diagnosis("the bot", "wrong", runs_in.path, text, way_out, stops=True)
     elif not _jobs_push(examined):
         text = f"HEADGATE_TOKEN is not shown to {branch}, which is not protected, and jobs may not push without it"
@@ -274,6 +274,6 @@ def _of_owners(examined: Examined, app: Project) -> Diagnosis:
         )
     reads = "HEADGATE_READ_TOKEN" in (manifests.variables or {}) or not app.is_private
     if not reads and app.members is not None and not any(app.level(owner) >= REPORTER for owner in running):
-        text = f"whose trigger token it is may not read {app.path}, so nobody can say who sent a hand-off"
+        text = f"the owner of the trigger token may not read {app.path}, so the sender of a hand-off cannot be verified"
         return Diagnosis(name, "wrong", app.path, text, "Manage > Members: the bot, as Developer", stops=True)
     return Diagnosis(name, "ok", app.path, "a trigger token starts pipelines, and its owner reads the app")

@@ -169,7 +169,9 @@ def _send(
         return problem
     key = signing_key(variables.get(receiver.key_variable, "")) if receiver.key_variable else b""
     if key is None:
-        return f"the variable {receiver.key_variable} is no key such as whsec_ and 32 bytes in base64; nothing was sent"
+        return (
+            f"the variable {receiver.key_variable} is not a key such as whsec_ and 32 bytes in base64; nothing was sent"
+        )
     now = datetime.now(UTC)
     problem = post_all(poster, address, [request(announcement, receiver, source, now, key) for announcement in ready])
     return f"the receiver in {receiver.url_variable}: {problem}" if problem else ""

@@ -50,8 +50,8 @@ def read_images(text: str) -> tuple[str, ...]:
     """
     if "$" in text:
         raise ConfigError(
-            f"the images are {text!r}, in which a variable is not known here",
-            hint="let the job have it: by 'artifacts: reports: dotenv' of the job that builds, or write it out",
+            f"the images are {text!r}, with a variable that is not set here",
+            hint="pass it to the job with 'artifacts: reports: dotenv' of the build job, or write out its value",
         )
     return tuple(filter(None, (image.strip() for image in text.split(","))))
 

@@ -29,9 +29,7 @@ def check_form(form: Form) -> None:
         )
     missing = [_FIELD_NAMES.get(name, name) for name in ACTIONS[form.action].fields if not getattr(form, name)]
     if missing:
-        raise ConfigError(
-            f"{form.action} needs {', '.join(missing)}", hint="fill it in, in the form for a new pipeline"
-        )
+        raise ConfigError(f"{form.action} needs {', '.join(missing)}", hint="fill it in when you start the pipeline")
     for name in ("app", "environment", "source", "to"):
         value = getattr(form, name)
         if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):

@@ -57,7 +57,7 @@ def find_sender(claim: Claim, job: RunningJob, manifests: str, verifier: Verifie
             refusals.append((reader, error))
     answers = "; ".join(error.what for _, error in refusals)
     raise UntrustedError(
-        f"no token here may look who sent this hand-off of project {claim.project} ({answers})",
+        f"no token here may read who sent this hand-off of project {claim.project} ({answers})",
         hint=_access_hint(claim, job, refusals),
     )
 

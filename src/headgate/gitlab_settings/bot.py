@@ -51,7 +51,7 @@ class Bot:
             return self.given
         if not self.may_make:
             hint = f"put it into the variable {self.variable}, and run this again"
-            raise ConfigError("nobody gave the bot's token", hint=hint)
+            raise ConfigError("the bot's token is missing", hint=hint)
         # https://docs.gitlab.com/api/project_access_tokens/#create-a-project-access-token
         body = {"name": DESCRIPTION, "scopes": ["api"], "access_level": self.layout.bot_level}
         made = self.gitlab.post(f"{project_path(self.layout.manifests)}/access_tokens", body)

@@ -202,7 +202,7 @@ class HiddenVariable(_Placed):
             gitlab.post(at, body)
             return ""
         gitlab.put(f"{at}/{self.key}", {"protected": True, **({} if _is_masked(known) else {"masked": True})})
-        return "" if known.get("protected") else f"every branch was shown {self.key} before: make a new token"
+        return "" if known.get("protected") else f"every branch could read {self.key} before: make a new token"
 
 
 def _is_masked(variable: Mapping[str, Any]) -> bool:
@@ -224,7 +224,7 @@ class Membership(_Placed):
     def write(self, gitlab: GitLab, project: Project) -> str:  # noqa: ARG002
         """Give the role, or raise the one that is there: https://docs.gitlab.com/api/project_members/."""
         if not self.user:
-            raise ConfigError("whose the bot's token is is not known", hint="give the bot's token")
+            raise ConfigError("the user of the bot's token is unknown", hint="give the bot's token")
         at = f"{project_path(self.project)}/members"
         try:
             gitlab.post(at, {"user_id": self.user, "access_level": self.level})
@@ -252,4 +252,4 @@ class NightlySchedule(_Placed):
         """Make one, which runs as the token's user: https://docs.gitlab.com/api/pipeline_schedules/."""
         body = {"description": "Headgate, each night", "ref": project.branch, "cron": "17 3 * * *", "active": True}
         gitlab.post(f"{project_path(self.project)}/pipeline_schedules", body)
-        return "the schedule runs as the token's user, who has to stay a member"
+        return "the schedule runs as the token's user, who must stay a member"

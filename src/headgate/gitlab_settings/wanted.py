@@ -67,7 +67,7 @@ def _ours(layout: Layout, bot: BotAccess) -> Iterator[Setting]:
     manifests, is_direct = layout.manifests, layout.setup == "direct"
     level = DEVELOPER if is_direct else MAINTAINER
     if layout.intake:
-        place = f"Make the project {layout.intake}, with nothing but a README"
+        place = f"Create the project {layout.intake} with only a README"
         yield MissingProject(name="make_intake", project=layout.intake, place=place)
     yield ProtectedDefaultBranch(name="branch", project=manifests, place=_branch_place(layout), push=level, merge=level)
     yield from _closed(manifests, "")
@@ -95,10 +95,10 @@ def _ours(layout: Layout, bot: BotAccess) -> Iterator[Setting]:
     )
 
 
-_NIGHTLY = f"{places.SCHEDULES}: one each night on the default branch"
+_NIGHTLY = f"{places.SCHEDULES}: one every night on the default branch"
 _SCHEDULED = (
-    ", or as often as `takes: auto` asks, owned by somebody who may merge there: it verifies all, promotes what is "
-    "due, refreshes proposals"
+    ", or as often as `takes: auto` needs, owned by somebody who may merge there: it verifies everything, runs due "
+    "promotions and refreshes proposals"
 )
 _ROLES = {DEVELOPER: "Developer", MAINTAINER: "Maintainer"}
 

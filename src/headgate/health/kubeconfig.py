@@ -37,7 +37,7 @@ def read_access(file: Path, context: str) -> ClusterAccess:
         cluster = _named(data, "clusters", chosen["cluster"], "cluster")
         user = _named(data, "users", chosen["user"], "user")
         if cluster.get("insecure-skip-tls-verify"):
-            raise _error("its cluster is not verified, and then tokens would go to anybody", context)
+            raise _error("it does not verify its cluster, so anybody could receive the token", context)
         access = ClusterAccess(
             server=str(cluster["server"]).rstrip("/"),
             authority=_content(cluster, "certificate-authority", file),
@@ -75,4 +75,4 @@ def _error(what: str, context: str, hint: str = "") -> HealthUnknownError:
     )
 
 
-_HINT = "let KUBECONFIG name a file with that context, as GitLab's agent does in jobs that it gives access"
+_HINT = "set KUBECONFIG to a file with that context; GitLab's agent sets it in jobs that it gives access"

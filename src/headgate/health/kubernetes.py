@@ -146,11 +146,11 @@ def _fetch(access: ClusterAccess, context: str, namespace: str, name: str) -> An
     try:
         return json.loads(answer.body)
     except ValueError:
-        raise HealthUnknownError(f"{what} answered with something else than JSON") from None
+        raise HealthUnknownError(f"{what} did not answer with JSON") from None
 
 
 _HINTS = {
-    401: "the token or certificate in the kubeconfig is not valid any more",
+    401: "the token or certificate in the kubeconfig is no longer valid",
     403: "allow the kubeconfig's user to get kustomizations in that namespace",
 }
 

@@ -77,7 +77,7 @@ def _on_cluster(cluster: Cluster, name: str, deployment: Deployment, sources: He
             return combined([])
         if source.kubernetes is not None:
             if sources.kubernetes is None:
-                raise HealthUnknownError("there is no kubeconfig: KUBECONFIG names none")
+                raise HealthUnknownError("KUBECONFIG names no kubeconfig")
             reports = list(sources.kubernetes.reports(source.kubernetes, cluster.namespace, name))
             return verdict(deployment.same, reports)
         if sources.statuses is None:

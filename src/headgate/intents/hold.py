@@ -147,4 +147,4 @@ class Thaw:
         pairs = [(record, name) for record, name in state.configuration.pairs() if name == self.environment]
         prefetch(state.tree, input_paths(pairs))
         steps = [advance(thawed.at(*pair)) for pair in pairs]
-        return Applied(steps, recorded=recorded, messages=(f"{self.environment} is not frozen any more",))
+        return Applied(steps, recorded=recorded, messages=(f"{self.environment} is no longer frozen",))

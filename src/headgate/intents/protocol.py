@@ -279,5 +279,5 @@ def check_environment(configuration: Configuration, name: str) -> None:
 
 
 def _unknown(kind: str, name: str, known: Sequence[str], of: str = "") -> ArgumentError:
-    expected = f"expected one of: {', '.join(sorted(known))}" if known else "there are none yet"
+    expected = f"expected one of: {', '.join(sorted(known))}" if known else "none exists yet"
     return ArgumentError(f"there is no {kind} '{name}'{of}, {expected}", hint=did_you_mean(name, list(known)))

@@ -136,7 +136,7 @@ def _left_releases(state: State) -> Iterator[Step]:
             left.setdefault(parsed.owner, []).append(path)
     for (app, environment), paths in left.items():
         changes: Changes = dict.fromkeys(paths)
-        reasons = ("it is not configured any more: its release is removed",)
+        reasons = ("it is no longer configured: its release is removed",)
         folder = paths[0].rpartition("/")[0]
         yield Step(app, environment, recorded=changes, hydrates=False, reasons=reasons, folder=folder)
 

@@ -107,7 +107,7 @@ def _write(
         raise ConfigError(
             f"the cluster '{target.verifier}' takes signed artifacts only, and there is no key to sign with",
             where=Location(SETTINGS, key=f"clusters.{target.verifier}.flux.cosign"),
-            hint=f"give the project the variable {VARIABLE}: of type File, protected, the private key in PEM",
+            hint=f"give the project the variable {VARIABLE}: type File, protected, with the private key in PEM",
         )
     with open_repository(target.repository, access, "pull,push") as repository:
         known, digest = tagged_artifact(repository, target.tag)

@@ -53,7 +53,7 @@ class Poster:
 
     def post(self, address: str, request: AnnouncementRequest) -> str:
         """Post an announcement and return why it was not taken, without the address; empty when it was."""
-        reason = "was given no more time"
+        reason = "got no more time"
         for tried in range(self.limits.tries):
             if time.monotonic() >= self.end:
                 break

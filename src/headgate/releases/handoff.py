@@ -161,14 +161,14 @@ def still_taken(configuration: Configuration, record: AppRecord, environment: st
     rules = taken_by(configuration, record, environment)
     if group.record.promotion is not None:
         if not any(rule.promotion == group.record.promotion for rule in rules):
-            return f"{environment} does not take promotions from {group.record.promotion} any more"
+            return f"{environment} no longer takes promotions from {group.record.promotion}"
         return ""
     owners, takes_promotions = _owners(record, environment), any(rule.promotion for rule in rules)
     for name, part in group.parts.items():
         if owners.get(name) != part.project:
             return f"'{name}' now belongs to {owners.get(name) or 'nobody'}, not to {part.project}"
         if not takes_promotions and not any(takes(rule, part.ref) for rule in rules):
-            return f"{environment} does not take {part.ref} any more"
+            return f"{environment} no longer takes {part.ref}"
     return ""
 
 

@@ -106,7 +106,7 @@ def _sections(adoption: Adoption) -> Iterator[tuple[str, list[str]]]:
     environments = ", ".join(f"{name} ({delivery})" for name, delivery in adoption.environments.items())
     stays = dict.fromkeys(f"{item.what} ({item.reason})" for item in left if item.stays)
     yield "Environments, in the order of promotion:", [environments]
-    yield "Stays as it is, to be deleted by you:", list(stays)
+    yield "Left in place, for you to delete:", list(stays)
     yield "What you do:", [f"{number}. {step}" for number, step in enumerate(adoption.steps, start=1)]
 
 

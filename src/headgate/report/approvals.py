@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def missing_text(approvals: Approvals) -> str:
     """Return what is missing: ``needs 1 more approval``; empty where nothing is."""
     if approvals.error is not None:
-        return f"needs {counted(approvals.needed, 'approval')}; how many it has is not known: {approvals.error.what}"
+        return f"needs {counted(approvals.needed, 'approval')}; the number it has is unknown: {approvals.error.what}"
     if not approvals.missing:
         return ""
     more = "more " if approvals.given else ""

@@ -42,11 +42,11 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     17: ("", "Correct the template, or set the value that it lacks; `headgate hydrate --check` tries it."),
     18: ("", "Give each object apiVersion, kind and a name that no other object of the app has."),
     19: ("", "Remove the object, or let the platform team permit it in `allow` of the app's app.yaml."),
-    20: ("", "Look at what would go, or what is in the way; `--allow-removals` where it is intended."),
+    20: ("", "Check what would be removed, or what is in the way; pass `--allow-removals` if it is intended."),
     21: ("", "Remove random values, times and generated keys: the same inputs must give the same YAML."),
     22: ("", "git's own reason is in the message; check folder, address, login and branch."),
     23: ("", "Commit or drop what has changed in the checkout, then run it again."),
-    24: ("", "`headgate version` shows what is there; run in Headgate's image, or `make tools`."),
+    24: ("", "`headgate version` shows what is installed; run in Headgate's image, or `make tools`."),
     25: ("", "Run with the versions in headgate.lock, or `headgate hydrate --upgrade` in a merge request."),
     26: ("", "Run it again: nothing was overwritten."),
     27: ("", "The message says which rule of headgate.yaml or of the order of versions refused it, and the way out."),
@@ -60,7 +60,7 @@ _ADVICE: Mapping[int, tuple[str, str]] = {
     35: ("", "Flux's reason is in the message; correct it and deliver again, or `headgate roll-back`."),
     36: ("", "Give the job a token that reads commit statuses or a kubeconfig, and set `health` of the cluster."),
     37: ("", "Wait longer with `--timeout`, and find out in the cluster why Flux does not finish."),
-    38: ("", "Check the spelling; the message names what there is."),
+    38: ("", "Check the spelling; the message lists what exists."),
 }
 
 _RULES: Mapping[Rule, tuple[str, str]] = {
@@ -98,7 +98,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
         "Change to the newer version before the cluster does.",
     ),
     "off-by-default": ("an alpha or beta kind, which a cluster has to switch on", "Make sure that the cluster does."),
-    "server-warning": ("what the server would warn of", "Read the warning; nothing fails because of it."),
+    "server-warning": ("a warning that the server would give", "Read the warning; nothing fails because of it."),
     "not-checked": (
         "custom resources whose CRD is not in this repository",
         "Add the CRD's folder to `validation.crds`, or the kind to `validation.unchecked`.",

@@ -53,7 +53,7 @@ def _write_reference(terminal: Terminal, text: str) -> None:
 def _source(place: ImagePlace) -> str:
     part = place.part
     if part is None:
-        return "of a template or an app's config, or edited by hand: no hand-off brought it"
+        return "from a template or an app's config, or edited by hand: no hand-off brought it"
     pipeline = f", handed off in pipeline {part.pipeline}" if part.pipeline else ""  # by whom stands with each place
     ref = part.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     return f"from {part.project}@{part.commit[:SHORT]} ({ref}){pipeline}"

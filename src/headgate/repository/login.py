@@ -94,7 +94,7 @@ def refusal(args: Sequence[str], stderr: str) -> Refusal | None:
     used = [login for login in _logins if login.url in args]
     used = used or [login for login in _logins if login.url.startswith(address)]
     if not used:
-        hint = "let git log in there: by a credential helper, or by SSH"
+        hint = "let git log in there with a credential helper, or use SSH"
         return Refusal(f"{address} asks for a login", hint) if prompted else None
     names = " and ".join(dict.fromkeys(login.label for login in used))
     url = used[0].url if len(used) == 1 else address

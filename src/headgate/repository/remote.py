@@ -85,7 +85,7 @@ def _push_or_compare(
         if in_the_way:
             raise GitError(error.what, hint=f"delete the branch '{in_the_way[1]}', which is in the way") from None
         if twin:
-            hint = f"delete the branch or tag whose name is '{twin[1]}' in full: git takes it for another one"
+            hint = f"delete the branch or tag whose name is '{twin[1]}' in full: git confuses it with another one"
             raise GitError(error.what, hint=hint) from None
         raise
 

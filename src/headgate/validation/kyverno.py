@@ -70,13 +70,13 @@ def _policies(folder: Tree) -> Iterator[bytes]:
             policy, found = json.dumps(document.data).encode(), True
             if not _is_read(policy):
                 raise ToolError(
-                    "Kyverno reads no rule of this policy, and would leave it out without a word",
+                    "Kyverno reads no rule of this policy, and would silently skip it",
                     where=Location(f"{POLICIES}/{path}", document.line),
                     hint="correct it until 'kyverno apply FILE --resource FILE' applies a rule of it, or move it",
                 )
             yield policy
     if not found:
-        raise ToolError(f"there is no policy of Kyverno's in {POLICIES}/", hint="add one, or take the program out")
+        raise ToolError(f"no Kyverno policy in {POLICIES}/", hint="add one, or remove the program")
 
 
 @cache

@@ -112,7 +112,7 @@ def check_policies(policies: Sequence[Policy], settings: Mapping[str, PolicySett
     for name, setting in settings.items():
         if setting.program and name in names:
             raise ConfigError(
-                f"the policy '{name}' is a program's, and one in {POLICIES}/ is called so too",
+                f"the policy '{name}' comes from a program, and one in {POLICIES}/ has the same name",
                 where=Location(SETTINGS, 0, f"policies.{name}.program"),
                 hint="rename one of them",
             )
