@@ -275,7 +275,7 @@ def test_a_chart_that_is_not_there_is_left_out_with_the_reason(running: Running,
     assert equal(proof) == {("podinfo-objects", "staging"): 1, ("podinfo-objects", "production"): 1}
     reasons = {item["reason"] for item in proof["left_out"] if item["what"] == "HelmRelease podinfo/podinfo"}
     (reason,) = reasons
-    assert "the chart podinfo 1.2.3 cannot be had: it is not in the repository and not in --charts" in reason
+    assert "the chart podinfo 1.2.3 was not found: it is not in the repository and not in --charts" in reason
     proof = running.proof("--charts", str(real / "podinfo/charts"), "--dry-run")
     assert "only 6.14.1 is in --charts" in next(item["reason"] for item in proof["left_out"] if not item["stays"])
 
@@ -288,7 +288,7 @@ def test_an_archive_of_a_chart_will_do(running: Running, real: Path, tmp_path: P
     subprocess.run([judge("helm"), "package", chart, "--destination", str(charts)], check=True, capture_output=True)
     proof = running.proof("--charts", str(charts), "--today", str(helm_template(tmp_path / "today", real)))
     assert equal(proof)["podinfo", "production"] == 6
-    assert not [note for note in proof["notes"] if "look whether" in note]
+    assert not [note for note in proof["notes"] if "check that this is the version" in note]
 
 
 def test_two_versions_of_a_chart_stay_where_they_are(running: Running, tmp_path: Path) -> None:
@@ -547,7 +547,7 @@ def test_what_cannot_be_rendered_is_left_out_alone(running: Running) -> None:
     )
     assert equal(proof) == {("shop", "dev"): 1}
     reasons = {item["what"]: item["reason"] for item in proof["left_out"]}
-    assert "it cannot be rendered as it stands: Helm: " in reasons["cart"]
+    assert "it cannot be rendered: Helm: " in reasons["cart"]
     assert "(dev/mail/a.yaml" in reasons["mail"]
 
 

@@ -498,9 +498,9 @@ def test_two_tokens_of_one_user_are_told_where_their_values_are_shown(installati
     installation.set("/user", {"id": 7, "username": "bot"})
     two = [variable("HEADGATE_TOKEN"), variable("HEADGATE_BRANCH_TOKEN", protected=False)]
     installation.set(f"/projects/{M}/variables", two)
-    assert not [one for one in installation.wrong() if "one user" in one["told"]], "hidden, as they should be"
+    assert not [one for one in installation.wrong() if "same user" in one["told"]], "hidden, as they should be"
     installation.set(f"/projects/{M}/variables", [{**one, "value": f"s3cret-{one['key']}"} for one in two])
-    (found,) = [one for one in installation.wrong() if "one user" in one["told"]]
+    (found,) = [one for one in installation.wrong() if "same user" in one["told"]]
     assert found["told"] == "HEADGATE_BRANCH_TOKEN and HEADGATE_TOKEN belong to the same user"
     assert "s3cret" not in installation.doctor().out
 
@@ -610,7 +610,7 @@ def test_without_a_checkout_it_asks_for_what_is_named(intake: Installation, tmp_
     args = ("doctor", "--manifests", str(empty), "--setup", "intake", "--server", intake.gitlab.url, "--project", M)
     ran = headgate(*args, "--intake", DOOR)
     assert ran.code == 0, ran.out
-    assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml is not here" in in_one_line(ran.out)
+    assert "cannot tell auto-cancel: acme/manifests: .gitlab-ci.yml not found" in in_one_line(ran.out)
     nothing = headgate("doctor", "--manifests", str(empty))
     assert nothing.code == 10
     assert "--server URL --project PATH" in nothing.err

@@ -178,7 +178,7 @@ def test_reviewers_that_gitlab_adds_are_named(
 @pytest.mark.parametrize(
     ("resets", "review", "state", "words"),
     [
-        pytest.param(True, "auto_merge: true", "ok", "takes its approvals away", marks=pytest.mark.long),
+        pytest.param(True, "auto_merge: true", "ok", "removes its approvals", marks=pytest.mark.long),
         (False, "auto_merge: true", "wrong", "dev merges it automatically, unseen"),
         pytest.param(False, "labels: []", "ok", "whoever merges it must check", marks=pytest.mark.long),
         pytest.param(None, "auto_merge: true", None, "", marks=pytest.mark.long),

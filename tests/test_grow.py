@@ -254,7 +254,7 @@ def test_a_template_is_added_and_rendered(manifests: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("app", "add", "shop", "--app-project", "acme/x"), 38, "there is an app shop already"),
+        (("app", "add", "shop", "--app-project", "acme/x"), 38, "app shop already exists"),
         (("app", "add", "cart"), 38, "pass --app-project"),
         (("app", "add", "Cart", "--app-project", "acme/x"), 10, "Cart"),
         (("app", "add", "cart", "--app-project", "acme/x", "--template", "none"), 38, "there is no template none"),

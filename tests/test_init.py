@@ -51,7 +51,7 @@ def ci_files(folder: Path) -> dict[str, CiFile]:
 
 def snippet(ran: Ran) -> str:
     """Return the lines for an app's repository that were printed."""
-    return ran.out.partition("\ninclude:\n")[2].partition("\nWhat is to be done")[0].rstrip()
+    return ran.out.partition("\ninclude:\n")[2].partition("\nTo do in GitLab")[0].rstrip()
 
 
 def included(document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -155,7 +155,7 @@ def test_the_apps_lines_are_five(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setup", SETUPS)
 def test_the_steps_are_as_wide_as_a_terminal(tmp_path: Path, setup: str) -> None:
-    out = init(tmp_path, setup, "--flux").out.partition("What is to be done in GitLab")[2]
+    out = init(tmp_path, setup, "--flux").out.partition("To do in GitLab")[2]
     assert out
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
 
@@ -289,7 +289,7 @@ def test_another_app_gets_what_is_new_only(tmp_path: Path, setup: str) -> None:
     second = init(tmp_path, setup, "--app", "api", "--app-project", "acme/api")
     assert "wrote       apps/api/app.yaml" in second.out
     assert "acme/api" in second.out
-    told = second.out.partition("What is to be done in GitLab")[2]
+    told = second.out.partition("To do in GitLab")[2]
     assert "Protected branches" in first.out
     assert "Protected branches" not in told
     assert "Pipeline schedules" not in told

@@ -80,5 +80,5 @@ def test_a_forged_hand_off_is_refused(make: MakeAcme) -> None:
     claim = f"headgate/1 project={acme.shop.id} commit={'a' * 40} images={acme.image}:1"
     ran = acme.form(acme.max, handoff=claim)
     assert ran.status == "failed"
-    assert "nobody triggered" in ran.log
+    assert "no project triggered" in ran.log
     assert acme.gitlab.subjects(acme.manifests) == before

@@ -77,4 +77,4 @@ def _missing(name: str, wanted: str, versions: list[str]) -> str:
         return f"several versions of the chart {name} match '{wanted}' ({', '.join(versions)}): leave one in --charts"
     there = f"only {versions[0]} is in --charts" if versions else "it is not in the repository and not in --charts"
     version = "" if wanted == "*" else f" --version '{wanted}'"
-    return f"the chart {name} {wanted} not found: {there} ('helm pull{version}' fetches it into that folder)"
+    return f"the chart {name} {wanted} was not found: {there} ('helm pull{version}' fetches it into that folder)"

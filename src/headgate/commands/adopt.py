@@ -1,4 +1,4 @@
-"""``headgate adopt``: take over a running manifest repository, with the proof that its final YAML stays as it is."""
+"""``headgate adopt``: take over a running manifest repository, with proof that its final YAML does not change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def run(request: AdoptOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Propose what takes the repository over, prove it, commit it on a branch, and return the exit code.
+    """Propose the files, prove that the YAML stays equal, commit on a branch, and return the exit code.
 
     Nothing is written where an object would differ, unless that is accepted, and where one cannot be hydrated.
     """
@@ -73,7 +73,7 @@ def run(request: AdoptOptions, environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _files(repository: Repository) -> Tree:
-    """Return the committed files, as far as they are read: uncommitted changes are not looked at."""
+    """Return the committed files, without uncommitted changes."""
     tree = git.tree_of_commit(repository, git.head(repository))
     prefetch(tree)
     return tree
@@ -84,14 +84,14 @@ def _as_it_is(reference: Reference) -> Reference:
 
 
 def _resolver(gitlab: Mapping[str, str], environ: Mapping[str, str]) -> Resolve:
-    """Return what asks an image's registry for the digest of its tag."""
+    """Return the function that resolves an image's tag to its digest in the registry."""
     data: dict[str, Any] = {"version": 1, "environments": {"any": {"delivery": "commit"}}}
     at = access(Settings.model_validate({**data, "gitlab": dict(gitlab)} if gitlab else data), environ)
     return lambda reference: digests.resolve(reference, at)
 
 
 def _answered(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks: bool) -> Adoption:
-    """Attempt it, and where it ``asks``, ask for what is not clear. Raises OpenQuestionError elsewhere."""
+    """Attempt it; ask for missing answers if it ``asks``. Raises OpenQuestionError otherwise."""
     while True:
         try:
             return attempt(choices)
@@ -104,7 +104,7 @@ def _answered(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks:
 
 
 def _project(repository: Repository) -> str:
-    """Return the project of a checkout; empty where that is not known."""
+    """Return the project of a checkout; empty if it is unknown."""
     try:
         return project_of(repository)
     except ConfigError:
@@ -112,7 +112,7 @@ def _project(repository: Repository) -> str:
 
 
 def _gitlab(request: AdoptOptions) -> dict[str, str]:
-    """Return the section of headgate.yaml that says where this repository is; empty where that is not said."""
+    """Return the section `gitlab` of headgate.yaml; empty without a server or a project."""
     server = request.server.rstrip("/")
     if request.merge_request and not (server and request.project):
         raise ArgumentError("--merge-request needs the project", hint="pass --server URL --project GROUP/NAME")
@@ -121,7 +121,7 @@ def _gitlab(request: AdoptOptions) -> dict[str, str]:
     return {"url": server, "project": request.project, "registry": likely_registry(server)}
 
 
-# What is written
+# The text of the section `gitlab`
 
 
 def _write(
@@ -132,7 +132,7 @@ def _write(
     terminal: Terminal,
     environ: Mapping[str, str],
 ) -> dict[str, str]:
-    """Commit on a branch of its own, and open the merge request. Raises GuardError where objects would differ."""
+    """Commit on a separate branch, and open the merge request. Raises GuardError if objects would differ."""
     if adoption.differences and not request.accept_differences and not request.dry_run:
         number = adoption.differences
         what = "1 object would differ from" if number == 1 else f"{number} objects would differ from"
@@ -169,7 +169,7 @@ _TRAILER = "Headgate-Adopts"
 
 
 def _check_ours(target: Repository, commit: str, branch: str) -> None:
-    """Refuse to replace a commit that is not of this command. Raises GuardError."""
+    """Refuse to replace a commit that another program or person made. Raises GuardError."""
     if commit != git.NO_COMMIT and f"\n{_TRAILER}: " not in git.commit_details(target, commit).message:
         raise GuardError(
             f"the branch {branch} has a commit that 'headgate adopt' did not make",
@@ -186,7 +186,7 @@ def _open(
     subject: str,
     environ: Mapping[str, str],
 ) -> str:
-    """Push the branch, and open its merge request, or bring the open one up to date. Returns its address."""
+    """Push the branch, and open or update its merge request. Returns its address."""
     secret = environ.get(request.token_variable, "")
     if not secret:
         raise ConfigError(

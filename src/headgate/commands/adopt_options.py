@@ -1,4 +1,4 @@
-"""The arguments of ``headgate adopt``, and what they and answers in a terminal mean."""
+"""The arguments of ``headgate adopt``, and how they and answers in a terminal are read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AdoptOptions:
 
 
 def choices_of(request: AdoptOptions) -> Choices:
-    """Return what the arguments say. Raises ArgumentError for what has no meaning."""
+    """Return the choices in the arguments. Raises ArgumentError for invalid ones."""
     return Choices(
         environments=_environments(request.environments),
         layout=request.layout,
@@ -119,4 +119,4 @@ ANSWERS: dict[str, Callable[[Choices, str], Choices]] = {
     "--hooks": lambda known, text: replace(known, hooks={**known.hooks, **_hooks([text])}),
     "--namespace": lambda known, text: replace(known, namespaces={**known.namespaces, **_pairs([text])}),
 }
-"""What is asked in a terminal, by option, and what an answer adds to the choices."""
+"""The questions in a terminal, by option, and how an answer changes the choices."""

@@ -1,4 +1,4 @@
-"""``headgate ci``: what a pipeline calls for. Each kind of pipeline reads as its steps."""
+"""``headgate ci``: the task of a pipeline. Each kind of pipeline reads as its steps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 def run(environ: Mapping[str, str] = os.environ) -> int:
-    """Do what this job's pipeline calls for. Returns the exit code."""
+    """Run the task of this job's pipeline. Returns the exit code."""
     hide_environment()
     event = read_event(environ)
     found = open_run(event)
@@ -78,7 +78,7 @@ def run(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _kind(run: Run) -> str:
-    """Return what kind of run this is, by what GitLab says of the pipeline.
+    """Return the kind of this run, from the pipeline's source in GitLab.
 
     https://docs.gitlab.com/ci/jobs/job_rules/#ci_pipeline_source-predefined-variable
     """
@@ -98,7 +98,7 @@ def _kind(run: Run) -> str:
 
 
 def hand_off(run: Run, report: JobReport) -> int:
-    """Verify who sent it, land it, bring GitLab up to date. A claim that is not verified is reported to nobody."""
+    """Verify the sender, land the hand-off, update GitLab. An unverified claim is reported to nobody."""
     terminal = Terminal(sys.stdout)
     with _opened(run) as opened, ExitStack() as stack:
         workspace = _prepared(run, report, opened, terminal, check_installation)
@@ -122,14 +122,14 @@ def _commit_of(hand_off: HandOff) -> CommitRef | None:
 
 
 def push(run: Run, report: JobReport) -> int:
-    """Hydrate what the push changed, then bring the open proposals up to date."""
+    """Hydrate what the push changed, then update open proposals."""
     with _opened(run) as opened:
         rehydrated = run_step(run, report, opened, verbs.rehydrate(), Scope(since=run.job.commit))
         return merge_codes([rehydrated, run_step(run, report, refreshed(opened), verbs.refresh(), Scope())])
 
 
 def schedule(run: Run, report: JobReport) -> int:
-    """Verify, roll back what failed, promote what is due, refresh what is proposed; the last reports what is new.
+    """Verify, roll back failed versions, run due promotions, refresh proposals; the last step reports changes.
 
     Once a day it reports everything, which completes what GitLab refused or lost.
     """
@@ -146,7 +146,7 @@ def schedule(run: Run, report: JobReport) -> int:
 
 
 def merge_request(run: Run, report: JobReport) -> int:
-    """Hydrate a merge request onto its branch, where that may be written; else verify what it holds."""
+    """Hydrate a merge request onto its branch if a token may push there; otherwise verify its YAML."""
     number = run.job.merge_request
     request = run.by_job.get(merge_request_path(run.event.manifests, number))
     branch = request["source_branch"]
@@ -157,8 +157,8 @@ def merge_request(run: Run, report: JobReport) -> int:
     if run.branch is None or branch.startswith(OURS) or is_foreign:
         ref = f"refs/merge-requests/{number}/head"
         return verify.run(verify.VerifyOptions(run.address, ref=ref, target=target, base=trusted), report.verified)
-    # Here everybody sees what other versions of the engines change, before it is merged. And nobody brings final YAML
-    # of his own with a record that fits it: only what is on the default branch already is believed.
+    # Reviewers see here what other engine versions change, before the merge. And nobody can add final YAML with a
+    # matching record: only folders that equal those on the default branch are trusted.
     options = HydrateOptions(upgrade=True, trusted=trusted)
     terminal = Terminal(sys.stdout)
     with open_workspace(run.address, run.event.signing_key, branch) as opened:
@@ -173,7 +173,7 @@ def merge_request(run: Run, report: JobReport) -> int:
 
 
 def form(run: Run, report: JobReport) -> int:
-    """Do what a person chose in the form for a new pipeline, where that person may."""
+    """Run the action that a person chose in the form for a new pipeline, if that person may."""
     chosen = run.event.form
     check_form(chosen)
     intent_id = run.keyed(f"pipeline-{run.job.project}-{run.job.pipeline}")
@@ -188,14 +188,14 @@ def form(run: Run, report: JobReport) -> int:
 
 @contextmanager
 def _opened(run: Run) -> Iterator[Workspace]:
-    """Open the manifest repository, once for all that a job does one after another."""
+    """Open the manifest repository, once for all steps of a job."""
     with open_workspace(run.address, run.event.signing_key) as opened:
         options = push_options if run.write is None else None
         yield replace(opened, push_options=options, prover=_proof_key(run))
 
 
 def _prepared(run: Run, report: JobReport, opened: Workspace, terminal: Terminal, *checks: Check) -> Workspace:
-    """Return the workspace after the checks, and after what people closed in GitLab was recorded."""
+    """Return the workspace after the checks, with the merge requests that people closed recorded."""
     for check in checks:
         check(run, opened)
     return with_reviews_recorded(run, report, migrated(opened), terminal)
@@ -251,7 +251,7 @@ def run_step(
     intent_id: str = "",
     hydrate: HydrateOptions = AS_USUAL,
 ) -> int:
-    """Land an intent on the default branch and bring GitLab up to date, where there is a ``scope`` of that."""
+    """Land an intent on the default branch and update GitLab within the ``scope``, if there is one."""
     terminal = Terminal(sys.stdout)
     workspace = _prepared(run, report, opened, terminal, *(checks or (check_installation,)))
     if scope is not None and scope.since:
@@ -263,7 +263,7 @@ def run_step(
 
 
 def _proof_key(run: Run) -> ProofKey | None:
-    """Return what proves commits for review by the bot's token; with the job's token everybody pushes as himself."""
+    """Return the key that proves review commits, from the bot's token; with the job token there is none."""
     gitlab, project = run.write, run.event.manifests
     if gitlab is None:
         return None

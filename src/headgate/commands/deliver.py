@@ -1,4 +1,4 @@
-"""``headgate deliver``: a hand-off by hand, from the app's commit to the manifest repository's."""
+"""``headgate deliver``: a hand-off by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(
 ) -> int:
     """Hand off, hydrate, commit, push; ``source`` is the app's repository. Returns the exit code.
 
-    Raises ArgumentError for a hand-off that cannot be one.
+    Raises ArgumentError for an invalid hand-off.
     """
     try:
         handoff.check(hand_off)

@@ -1,4 +1,4 @@
-"""``headgate doctor``: check that GitLab is set up as the trust page requires; with ``--fix`` set what the API can."""
+"""``headgate doctor``: check GitLab's settings against the trust page; ``--fix`` makes those that the API can make."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @frozen_record(kw_only=False)
 class DoctorOptions:
-    """The command's arguments; what is empty comes from the checkout."""
+    """The command's arguments; the checkout supplies empty ones."""
 
     manifests: Path
     setup: str = ""
@@ -52,7 +52,7 @@ class DoctorOptions:
 
 
 def run(request: DoctorOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Show what each check says, and return 1 when something is wrong."""
+    """Show the result of each check, and return 1 if something is wrong."""
     terminal, checkout = Terminal(sys.stdout, quiet=request.json), _checkout(request.manifests)
     setup = as_setup(request.setup or ("intake" if INTAKE_CI in checkout.ci else "token"))
     configured = checkout.settings.gitlab if checkout.settings else None
@@ -105,7 +105,7 @@ def _to_json(finding: Diagnosis) -> dict[str, Any]:
 
 
 def _checkout(folder: Path) -> Checkout:
-    """Read what is needed of a checkout; nothing where there is none."""
+    """Read headgate.yaml and the apps of a checkout; nothing without one."""
     if not (folder / SETTINGS).is_file():
         return Checkout()
     tree = tree_of_folder(git.open_repository(folder))

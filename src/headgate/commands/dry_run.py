@@ -1,4 +1,4 @@
-"""``--dry-run``: what a command would land, described as for reviewers. Nothing is written."""
+"""``--dry-run``: describe what a command would land, as for reviewers. Writes nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OLD_FORM = "this repository has the layout of version 1.0.0; the first run that
 
 
 def run(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions) -> int:
-    """Describe what an intent would land. Promotions that would follow from it are not part of it.
+    """Describe what an intent would land, without the promotions that would follow.
 
     Returns the exit code that the command would have. Raises what the intent raises.
     """

@@ -1,4 +1,4 @@
-"""One exit code of several."""
+"""Merges several exit codes into one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def merge_codes(codes: Iterable[int]) -> int:
-    """Return the one kind of failure that there is, the code for several kinds, or 0."""
+    """Return the code of the failures if they are all of one kind, the code for several kinds, or 0."""
     failures = {code for code in codes if code}
     return failures.pop() if len(failures) == 1 else SeveralError.code if failures else 0
 
 
 def outcome_codes(outcomes: Iterable[Outcome]) -> Iterable[int]:
-    """Return the codes of what failed."""
+    """Return the codes of the failed outcomes."""
     return (outcome.error.code for outcome in outcomes if outcome.error is not None)

@@ -1,4 +1,4 @@
-"""``headgate explain``: what an exit code or the name of a finding means, and what to do."""
+"""``headgate explain``: the meaning of an exit code, a rule or a flag, and what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WIDTH = 80
 
 
 def run(code: str, *, json: bool = False) -> int:
-    """Print the explanation and return 0. Raises ArgumentError for what has none."""
+    """Print the explanation and return 0. Raises ArgumentError for an unknown code."""
     found = explanation(code)
     if json:
         facts = {"title": found.title, "means": found.means or None, "advice": found.advice}

@@ -1,4 +1,4 @@
-"""``headgate app add``, ``environment add``, ``template add``: files are added and edited, the rest stays as it is."""
+"""``headgate app add``, ``environment add``, ``template add``: add and edit files, and keep the rest of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class Target:
-    """The manifest repository to add to, and what its files do not say of the set-up."""
+    """The manifest repository to add to, and the facts about the set-up that its files lack."""
 
     manifests: Path
     setup: str = ""
@@ -57,7 +57,7 @@ class Target:
 
 @frozen_record
 class AppOptions:
-    """An app to add. What is empty comes from its project, and from what is there."""
+    """An app to add. Its project and the existing files supply empty fields."""
 
     name: str
     project: str
@@ -71,7 +71,7 @@ class AppOptions:
 
 @frozen_record
 class EnvironmentOptions:
-    """An environment to add, and the apps that name theirs and are to have it, too."""
+    """An environment to add, and the apps with a list of environments that also get it."""
 
     name: str
     delivery: str
@@ -84,7 +84,7 @@ class EnvironmentOptions:
 
 @frozen_record
 class _Known:
-    """What is there: its files, read and checked; the bodies and the headers of its CI files."""
+    """The existing files, read and checked; the bodies and the headers of the CI files."""
 
     tree: Tree
     configuration: Configuration
@@ -97,7 +97,7 @@ class _Known:
 
 
 def add_app(place: Target, options: AppOptions) -> int:
-    """Add an app, and print what is new to do in GitLab and in the app's repository."""
+    """Add an app, and print the new steps in GitLab and in the app's repository."""
     known = _known(place)
     wanted = _installation(place, known, options)
     if wanted.app in known.configuration.apps:
@@ -121,7 +121,7 @@ def add_app(place: Target, options: AppOptions) -> int:
 
 
 def add_environment(place: Target, options: EnvironmentOptions) -> int:
-    """Add an environment, and print what is new to do in GitLab and in its cluster."""
+    """Add an environment, and print the new steps in GitLab and in its cluster."""
     known = _known(place)
     new = _environment(known, options)
     wanted = _installation(place, known, AppOptions(name="app", project=f"{_group(known)}/app"))
@@ -162,7 +162,7 @@ def add_environment(place: Target, options: EnvironmentOptions) -> int:
 
 
 def add_template(place: Target, name: str, like: str) -> int:
-    """Add a shared template: the one that ``init`` begins with, or a copy of another one."""
+    """Add a shared template: the one that ``init`` writes, or a copy of another one."""
     known = _known(place)
     if known.tree.paths(f"{TEMPLATES}/{name}"):
         raise ArgumentError(f"template {name} already exists", hint="choose another name")
@@ -180,7 +180,7 @@ def add_template(place: Target, name: str, like: str) -> int:
         files[chart] = files[chart].replace(f"\nname: {like or 'web'}\n", f"\nname: {name}\n", 1)
     terminal = Terminal(sys.stdout)
     _write(place, known, files, terminal)
-    terminal.line(f"\nAn app takes it with 'template: {name}' in its app.yaml; there is nothing to do in GitLab.")
+    terminal.line(f"\nTo use it, set 'template: {name}' in an app.yaml; there is nothing to do in GitLab.")
     return 0
 
 
@@ -210,12 +210,10 @@ def _group(known: _Known) -> str:
 
 
 def _installation(place: Target, known: _Known, options: AppOptions) -> Installation:
-    """Return what the steps and the app's lines need to know, from the files that are there. Raises ConfigError."""
+    """Return the installation for the steps and the app's lines, from the existing files. Raises ConfigError."""
     at = known.settings.gitlab
     if at is None:
-        raise ConfigError(
-            "'gitlab' is missing", where=Location(SETTINGS), hint="add 'gitlab: {url: ..., project: ...}'"
-        )
+        raise ConfigError("no 'gitlab'", where=Location(SETTINGS), hint="add 'gitlab: {url: ..., project: ...}'")
     setup = as_setup(place.setup) if place.setup else growing.setup_of(known.bodies)
     if setup is None:
         raise ConfigError(f"{CI} does not show which set-up it is for", hint="pass --setup direct, intake or token")
@@ -234,7 +232,7 @@ def _installation(place: Target, known: _Known, options: AppOptions) -> Installa
 
 
 def _only_template(known: _Known) -> str:
-    """Return the template that an app takes when none is named. Raises ArgumentError."""
+    """Return the template of an app that names none. Raises ArgumentError."""
     names = {path.split("/")[1] for path in known.tree.paths(TEMPLATES) if path.count("/") > 1}
     found = sorted(name for name in names if not name.startswith("."))
     if len(found) != 1 and "web" not in found:
@@ -265,7 +263,7 @@ def _environment(known: _Known, options: EnvironmentOptions) -> growing.NewEnvir
 
 
 def _new_settings(known: _Known, wanted: Installation, new: growing.NewEnvironment) -> str:
-    """Return what an environment makes necessary that was not before: the bot, where jobs pushed without one."""
+    """Return the new steps that an environment requires, such as the bot if jobs pushed without one."""
     needed = layout_of(wanted).needs_bot
     after = replace(wanted, environments=(*wanted.environments, (new.name, new.delivery)))
     lines = []
@@ -283,7 +281,7 @@ def _new_settings(known: _Known, wanted: Installation, new: growing.NewEnvironme
 
 
 def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Terminal) -> None:
-    """Check all files as every run does, and write them. Raises what such a run would."""
+    """Check all files as every run does, and write them. Raises the errors of such a run."""
     changes = {path: text.encode() for path, text in files.items()}
     changes = {path: data for path, data in changes.items() if path not in known.tree or data != known.tree.read(path)}
     after = load(known.tree.with_changes(dict(changes)))
@@ -296,7 +294,7 @@ def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Ter
 
 
 def _same_apps(before: Configuration, after: Configuration) -> None:
-    """Check that no app is broken now that was not before. Raises its error."""
+    """Check that no app became invalid. Raises its error."""
     for place, error in after.broken.items():
         if place not in before.broken:
             raise error

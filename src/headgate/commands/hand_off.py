@@ -1,4 +1,4 @@
-"""``headgate hand-off``: hand off by a trigger token, from a job of the app's pipeline that proves itself."""
+"""``headgate hand-off``: hand off with a trigger token, from a job that proves itself by its ``id_token``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAUSE = 5.0
 def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
     """Trigger the manifest project's pipeline, wait for it, and return the exit code.
 
-    The job must run until the other side has looked at it: its ``id_token`` counts only as long.
+    The job must run until the other side has checked it: its ``id_token`` counts only that long.
     """
     terminal = Terminal(sys.stdout)
     server, project = needed(environ, "HEADGATE_SERVER").rstrip("/"), needed(environ, "HEADGATE_MANIFESTS")
@@ -46,7 +46,7 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
 
 
 def claim(environ: Mapping[str, str]) -> Claim:
-    """Return what a job's environment hands off. Raises ConfigError for a variable that is missing or no such thing."""
+    """Return the claim of a job, from its variables. Raises ConfigError for a missing or invalid variable."""
     project, images = needed(environ, "CI_PROJECT_ID"), environ.get("HEADGATE_IMAGES", "")
     if not re.fullmatch(r"[0-9]{1,18}", project):
         raise ConfigError(f"CI_PROJECT_ID is {project!r}, expected a number")
@@ -60,7 +60,7 @@ def claim(environ: Mapping[str, str]) -> Claim:
 
 
 def _wait_unseen(terminal: Terminal, project: str, environ: Mapping[str, str]) -> None:
-    """Wait as long as the ``id_token`` is good, where this job is not shown the pipeline that it started."""
+    """Wait until the ``id_token`` expires, if this job may not see the pipeline that it started."""
     terminal.line(
         f"{project} does not show this job its pipelines, so how it ends is not seen here; waiting until it has looked "
         "at this job. To see it: add this project to the job token allowlist there, and give people the role Reporter"
@@ -69,7 +69,7 @@ def _wait_unseen(terminal: Terminal, project: str, environ: Mapping[str, str]) -
 
 
 def _expiry(token: str) -> float:
-    """Return when a token of this job's own ends, in seconds since 1970; 0 when it does not say."""
+    """Return when a token of this job expires, in seconds since 1970; 0 if it does not say."""
     try:
         payload = token.split(".")[1]
         return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])

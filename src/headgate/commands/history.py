@@ -41,7 +41,7 @@ Entries = dict[str, tuple[HistoryEntry, ...]]
 
 
 def run(request: HistoryOptions) -> int:
-    """Show the history of an app, or of all, and return 0. Raises ArgumentError when there never was such an app."""
+    """Show the history of an app, or of all, and return 0. Raises ArgumentError if the app never existed."""
     with open_for_reading(request.manifests) as workspace:
         tree = workspace.tree
         names = _environments(tree)
@@ -87,7 +87,7 @@ def _chosen(request: HistoryOptions, entries: Entries) -> Entries:
 def _histories(
     workspace: Workspace, request: HistoryOptions, names: Sequence[str]
 ) -> dict[str, dict[str, ReleaseHistory]]:
-    """Read so much of the past as there are steps to show, by app and environment."""
+    """Read as much history as there are steps to show, by app and environment."""
     found: dict[str, dict[str, ReleaseHistory]] = {}
     with deepening(workspace.repository, workspace.remote, workspace.base) as repositories:
         for repository in repositories:
@@ -118,7 +118,7 @@ def _is_deep_enough(
 
 
 def _environments(tree: Tree) -> list[str]:
-    """Return the environments in promotion order; none where headgate.yaml is broken, which the past is not."""
+    """Return the environments in promotion order; none if headgate.yaml is broken, since history can still be shown."""
     try:
         return list(parse(tree.read(SETTINGS), SETTINGS, Settings)[0].environments) if SETTINGS in tree else []
     except HeadgateError:
@@ -128,7 +128,7 @@ def _environments(tree: Tree) -> list[str]:
 def _check_names(
     request: HistoryOptions, histories: Mapping[str, Mapping[str, ReleaseHistory]], apps: Sequence[str]
 ) -> None:
-    """Raise ArgumentError for an app or an environment that never was."""
+    """Raise ArgumentError for an app or an environment that never existed."""
     if request.app and request.app not in apps and not histories:
         raise ArgumentError(
             f"there is no app '{request.app}', and no release of one in git's history",

@@ -1,4 +1,4 @@
-"""``headgate hydrate``: render apps of a local manifest repository, show what changes, and write or commit it."""
+"""``headgate hydrate``: render apps of a local manifest repository, and show, write or commit the changes."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def run(request: HydrateCommandOptions) -> int:
 
 
 def _check_unreviewed(configuration: Configuration, outcomes: Sequence[Outcome]) -> None:
-    """Refuse to commit final YAML that people are to review. Raises GuardError."""
+    """Refuse to commit final YAML that needs a review. Raises GuardError."""
     reviewed = [
         f"{outcome.app} in {outcome.environment}"
         for outcome in outcomes
@@ -121,7 +121,7 @@ def _check_unreviewed(configuration: Configuration, outcomes: Sequence[Outcome])
 
 
 def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outcomes: Sequence[Outcome]) -> None:
-    """Describe what would be written, as for reviewers."""
+    """Describe the changes as for reviewers."""
     from headgate.report.appchange import app_changes  # noqa: PLC0415  only with --dry-run
     from headgate.report.changereport import ChangeReport  # noqa: PLC0415
     from headgate.report.screen import write_change  # noqa: PLC0415
@@ -136,7 +136,7 @@ def _describe(terminal: Terminal, tree: Tree, configuration: Configuration, outc
 
 
 def select(configuration: Configuration, apps: Sequence[str], environments: Sequence[str]) -> list[Target]:
-    """Return the selected app-environments; all when nothing is named. Raises ArgumentError."""
+    """Return the selected app-environments; all without a selection. Raises ArgumentError."""
     known_apps = [*configuration.apps, *(path.rsplit("/", 1)[1] for path in configuration.broken)]
     for what, names, known in (
         ("app", apps, known_apps),

@@ -1,4 +1,4 @@
-"""``headgate init``: write the first files of a manifest repository, and say what is to be set in GitLab."""
+"""``headgate init``: write the first files of a manifest repository, and list the settings to make in GitLab."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ENVIRONMENTS = ("dev:commit", "production:review")
 
 @frozen_record(kw_only=False)
 class InitOptions:
-    """The command's arguments; what is empty is derived from the others."""
+    """The command's arguments; empty ones are derived from the others."""
 
     directory: Path
     server: str
@@ -112,7 +112,7 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
 def _set(
     request: InitOptions, wanted: Installation, settings: str, environ: Mapping[str, str], terminal: Terminal
 ) -> Settled:
-    """Set in GitLab what its API can. Raises GitLabError, ConfigError."""
+    """Make the settings in GitLab that its API can make. Raises GitLabError, ConfigError."""
     hint = "a temporary token with the scope api, of a Maintainer of all these projects"
     secret = secret_in(request.token_variable, environ, hint)
     layout = layout_of(wanted)
@@ -136,7 +136,7 @@ def _print_flux_steps(terminal: Terminal, wanted: Installation, clusters: str) -
 
 
 def _installation(request: InitOptions) -> Installation:
-    """Return the installation to set up; options that were not given are derived. Raises ConfigError."""
+    """Return the installation to set up, with missing options derived. Raises ConfigError."""
     server, group = request.server.rstrip("/"), request.project.rpartition("/")[0]
     app = request.app or _app_name(request.app_project) or "shop"
     app_project = request.app_project or f"{group}/{app}"
@@ -172,13 +172,13 @@ def _environments(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _known_settings(directory: Path) -> Settings | None:
-    """Return a headgate.yaml that is there already."""
+    """Return the existing headgate.yaml."""
     file = directory / SETTINGS
     return parse(file.read_bytes(), SETTINGS, Settings)[0] if file.is_file() else None
 
 
 def _is_there(request: InitOptions, path: str) -> bool:
-    """Whether a file stays as it is: it is there, or it is of a template or of a first app where others are already."""
+    """Whether to write no file: it exists, or it belongs to a first app or template and there are others already."""
     directory = request.directory
     if path.startswith(f"{TEMPLATES}/"):
         has_template = (directory / TEMPLATES / _TEMPLATE).exists()

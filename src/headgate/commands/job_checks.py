@@ -1,4 +1,4 @@
-"""What a job looks at before it does anything: the installation, whether a person may, and how the app is doing."""
+"""A job's checks before it does anything: the installation, a person's permission, and the app's health."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Check = Callable[["Run", "Workspace"], None]
 
 
 def check_installation(run: Run, workspace: Workspace) -> None:
-    """Raise ConfigError where headgate.yaml and the job's project and tokens do not fit together."""
+    """Raise ConfigError if headgate.yaml does not match the job's project and tokens."""
     settings = workspace.configuration.settings
     check_settings(settings, run.event)
     if settings.records == "branch" and run.write is None:
@@ -37,13 +37,13 @@ def check_installation(run: Run, workspace: Workspace) -> None:
 
 
 def check_person(run: Run, workspace: Workspace) -> None:
-    """Raise the errors of `check_permitted` where who fills in the form may not do that."""
+    """Raise the errors of `check_permitted` if the person who filled in the form may not do that."""
     form, configuration = run.event.form, workspace.configuration
     check_permitted(form, configuration.settings, concerned(form, configuration), _level(run), run.job.user_name)
 
 
 def show_health(run: Run, workspace: Workspace) -> None:
-    """Say how the app that a form names is doing, where health is known at all: people decide by it."""
+    """Print the health of the app in a form, if there is a source of health: people need it for their decision."""
     form, configuration = run.event.form, workspace.configuration
     if form.app:
         owners = [(form.app, name) for name in dict.fromkeys((form.source, *concerned(form, configuration))) if name]
@@ -52,7 +52,7 @@ def show_health(run: Run, workspace: Workspace) -> None:
 
 
 def _level(run: Run) -> int:
-    """Return the access level of who runs this job in the manifest project. Job tokens may not ask for members."""
+    """Return the access level of the job's user in the manifest project. Job tokens may not read members."""
     gitlab = run.write or (run.read if run.event.tokens.read else None)
     if gitlab is not None:
         return access_level(gitlab, run.event.manifests, run.job.user)

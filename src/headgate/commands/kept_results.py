@@ -1,4 +1,4 @@
-"""Where the variables of a job keep what was rendered for other jobs."""
+"""The folder with results that other jobs rendered, as a job's variables name it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def result_folder(environ: Mapping[str, str]) -> ResultFolder | None:
 
 
 def finish_results(folder: ResultFolder, terminal: Terminal) -> None:
-    """Say what a run took from the folder, and leave no more in it than GitLab's cache is to keep."""
+    """Print how many results a run used, and shrink the folder to what GitLab's cache should keep."""
     folder.trim()
     if str(folder.tally):
         terminal.line(str(folder.tally))

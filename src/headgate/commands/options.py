@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 NOTHING_WRITTEN = "nothing was written (--dry-run)"
 
 Resolve = Callable[["Workspace", "ExitStack"], "Intent"]
-"""Makes an intent from what is in the repository. What it puts on the stack is closed after the landing."""
+"""Makes an intent from the state of the repository. The stack's resources are closed after the landing."""
 
 
 @frozen_record
 class RunOptions:
-    """The shared options. ``intent`` is an id: what landed with it is not done again. ``by`` names the actor.
+    """The shared options. ``intent`` is an id: if a commit has it already, nothing is done. ``by`` names the actor.
 
     ``dry_run``: nothing is written.
     """

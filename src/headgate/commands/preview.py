@@ -1,4 +1,4 @@
-"""``headgate preview``: what the final YAML would become if an app's merge request were merged. Writes no YAML."""
+"""``headgate preview``: how merging an app's merge request would change the final YAML. Writes no YAML."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @frozen_record(kw_only=False)
 class _Previewed:
-    """What a merge request would change, as Markdown; ``is_new``: there is something to report."""
+    """The changes of a merge request, as Markdown; ``is_new``: there is something to report."""
 
     text: str
     is_new: bool
@@ -108,7 +108,7 @@ def _as_if_merged(run: Run, project: str, request: Any, images: tuple[Reference,
 
 
 def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, ...], list[str]]:
-    """Return those of the images that are there already, and what there is to say of the others."""
+    """Return the images that exist already, and messages about the others."""
     found, messages = [], []
     for item in read_images(text):
         try:
@@ -119,7 +119,7 @@ def _images(text: str, run: Run, settings: Settings) -> tuple[tuple[Reference, .
 
 
 def _comment(run: Run, path: str, previewed: _Previewed) -> Iterator[str]:
-    """Keep the note on the merge request, by the token of its pipelines; without one, the job's log must do."""
+    """Write the note on the merge request, with the token of its pipelines; without one, only the job's log has it."""
     if run.branch is None:
         yield "no note on the merge request: HEADGATE_BRANCH_TOKEN is not set"
         return

@@ -1,4 +1,4 @@
-"""``headgate preview --source DIR``: the same on a person's machine, without a pipeline. Writes nothing."""
+"""``headgate preview --source DIR``: a preview on your own machine, without a pipeline. Writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PATH = re.compile(r"(?:[a-z+]+://[^/]+/|[^/@:]+@[^/:]+:)(?P<path>.+?)(?:\.git)?
 
 @frozen_record
 class LocalPreviewOptions:
-    """The command's arguments. ``project`` is empty where the repository's ``origin`` says it."""
+    """The command's arguments. An empty ``project`` is read from the repository's ``origin``."""
 
     source: str
     manifests: str = "."
@@ -38,9 +38,9 @@ class LocalPreviewOptions:
 
 
 def run(request: LocalPreviewOptions) -> int:
-    """Describe what the final YAML would become if the source's last commit were handed off. Returns the exit code.
+    """Describe how handing off the source's last commit would change the final YAML. Returns the exit code.
 
-    Uncommitted changes are not looked at. Raises ConfigError where the project is not known.
+    Ignores uncommitted changes. Raises ConfigError if the project is unknown.
     """
     repository = git.open_repository(Path(request.source), SOURCE_HINT)
     terminal = Terminal(sys.stdout, quiet=request.json)
@@ -64,7 +64,7 @@ def run(request: LocalPreviewOptions) -> int:
 
 
 def project_of(repository: git.Repository) -> str:
-    """Return the project that a checkout's remote 'origin' is. Raises ConfigError where that is not known."""
+    """Return the project of a checkout's remote 'origin'. Raises ConfigError if it is unknown."""
     match = _PATH.fullmatch(repository.settings.get("remote.origin.url", "").strip())
     if match is None:
         raise ConfigError(

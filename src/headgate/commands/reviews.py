@@ -1,4 +1,4 @@
-"""What people did to merge requests since the last run, recorded before a run decides anything."""
+"""Records what people did to merge requests since the last run, before this run decides anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def with_reviews_recorded(run: Run, report: JobReport, workspace: Workspace, terminal: Terminal) -> Workspace:
-    """Record what people closed since the last run, and merged without approvals, before anything is decided."""
+    """Record merge requests that people closed, or merged without approvals, since the last run."""
     if run.write is None:  # without a token GitLab does not say
         return workspace
     rejected = closed_by_people(run.write, run.event.manifests, workspace)
@@ -35,7 +35,7 @@ def with_reviews_recorded(run: Run, report: JobReport, workspace: Workspace, ter
 
 
 def _recorded(workspace: Workspace, intent: Intent | None, report: JobReport, terminal: Terminal) -> Workspace:
-    """Land a record, where there is one, and return the newest state."""
+    """Land a record, if there is one, and return the newest state."""
     if intent is None:
         return workspace
     landing = land(workspace, intent, progress=terminal.progress)

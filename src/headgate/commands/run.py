@@ -39,19 +39,19 @@ if TYPE_CHECKING:
 
 @frozen_record
 class RunResult:
-    """What a run landed, and what failed after that. What has landed has landed: an error is reported, not raised."""
+    """What a run landed, and what failed afterwards: that error is reported, not raised, since the landing stands."""
 
     landings: tuple[Landing, ...]
     errors: tuple[HeadgateError, ...] = ()
 
     @property
     def unrendered(self) -> frozenset[str]:
-        """The output folders where nothing was rendered: of apps that wait for a hand-off, or are held."""
+        """The output folders in which nothing was rendered: of apps that wait for a hand-off, or are held."""
         outcomes = (outcome for landing in self.landings for outcome in landing.outcomes)
         return frozenset(outcome.folder for outcome in outcomes if outcome.state in ("waiting", "held"))
 
     def followed_by(self, lines: Iterable[str]) -> RunResult:
-        """Return it with the lines of a step that comes after the landing, and with the error that ends that step."""
+        """Return it with the lines of a step after the landing, and with the error that ended that step."""
         messages: list[str] = []
         errors = self.errors
         try:
@@ -66,7 +66,7 @@ class RunResult:
 
 
 def run_intent(options: RunOptions, resolve: Resolve, hydrate: HydrateOptions = AS_USUAL) -> int:
-    """Land the intent that a person's command makes. Returns the exit code."""
+    """Land the intent of a person's command. Returns the exit code."""
     pool.start_ahead()  # while git works
     if options.dry_run:
         from headgate.commands import dry_run  # noqa: PLC0415  it loads what describes changes
@@ -92,7 +92,7 @@ def land_intent(
 ) -> RunResult:
     """Land an intent, the promotions that follow from it, and the mirrors.
 
-    Nothing is done where a commit after ``after`` has the ``intent_id`` already. ``histories`` say which of two
+    Does nothing if a commit after ``after`` has the ``intent_id`` already. ``histories`` say which of two
     commits of a project is newer.
     """
     if intent_id and (done_by := find_intent(workspace, intent_id, after)):
@@ -120,7 +120,7 @@ def _promote_what_follows(workspace: Workspace, first: Landing, terminal: Termin
 
 
 def _promotions(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> Iterator[Landing]:
-    """Promote what follows by itself, environment by environment.
+    """Run automatic promotions, environment by environment.
 
     It is derived from the default branch, so that a later run does what this one was not given the time for.
     """
@@ -150,7 +150,7 @@ def release_histories(workspace: Workspace) -> auto_promote.Histories:
 def print_result(
     result: RunResult, terminal: Terminal, *, diff: bool = False, json: bool = False, pushed: bool = True
 ) -> int:
-    """Print what became of each app-environment, of each branch, and what failed. Returns the exit code."""
+    """Print the outcome of each app-environment and branch, and what failed. Returns the exit code."""
     for landing in result.landings:
         for line in landing.messages:
             terminal.line(line)
@@ -193,7 +193,7 @@ def _to_json(result: RunResult) -> str:
 
 
 def actor(options: RunOptions) -> str:
-    """Return who acts: ``--by``, or who git says is at work. Raises ConfigError where neither is known."""
+    """Return the actor: ``--by``, or git's user. Raises ConfigError if there is neither."""
     try:
         return options.by or author_name(options.manifests)
     except GitError:

@@ -44,7 +44,7 @@ def promote(
     allow_older: bool = False,
     histories: Histories = no_histories,
 ) -> Resolve:
-    """Promote what runs in ``source``. The app's ``repository``, else ``histories``, say which version is newer."""
+    """Promote the release of ``source``. The app's ``repository``, else ``histories``, say which version is newer."""
 
     def resolve(workspace: Workspace, stack: ExitStack) -> Intent:
         opened = open_history(workspace.repository, workspace.remote, workspace.base, app, source)
@@ -56,7 +56,7 @@ def promote(
 
 
 def promote_due(histories: Histories, read: ReadHealth = no_health) -> Resolve:
-    """Promote what is due of all apps: what an earlier run left, or what had to wait, for health as ``read`` says."""
+    """Run all due promotions: those that an earlier run left, and those that waited; ``read`` gives the health."""
 
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
         state = read_state(workspace)
@@ -71,7 +71,7 @@ def promote_due(histories: Histories, read: ReadHealth = no_health) -> Resolve:
 
 
 def roll_back_failed(read: ReadHealth) -> Resolve:
-    """Go back where a new version failed in the cluster and headgate.yaml says so."""
+    """Roll back new versions that failed in the cluster, if headgate.yaml says so."""
 
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
         state = read_state(workspace)
@@ -100,13 +100,13 @@ def go_back(request: RollBackRequest) -> Resolve:
 
 
 def _reaches(to: str) -> Callable[[ReleaseHistory], bool]:
-    """Say when so much of the history is read that the steps back can be counted."""
+    """Return a test whether enough of the history is read to count the steps back."""
     steps = int(to) if to.isdigit() else 0
     return lambda history: bool(steps) and len({step.runs for step in history.versions}) > steps
 
 
 def pin(app: str, environment: str, actor: str, reason: str) -> Resolve:
-    """Keep an app as it is in an environment."""
+    """Pin an app in an environment."""
 
     def resolve(workspace: Workspace, _stack: ExitStack) -> Intent:
         expected = read_state(workspace).find(app, environment).fingerprint
@@ -116,27 +116,27 @@ def pin(app: str, environment: str, actor: str, reason: str) -> Resolve:
 
 
 def unpin(app: str, environment: str, actor: str) -> Resolve:
-    """Let an app take again what was held."""
+    """Unpin an app, and deliver what was held."""
     return lambda _workspace, _stack: Unpin(app, environment, actor)
 
 
 def freeze(environment: str, actor: str, reason: str) -> Resolve:
-    """Keep an environment as it is."""
+    """Freeze an environment."""
     return lambda _workspace, _stack: Freeze(environment, actor, reason)
 
 
 def thaw(environment: str, actor: str) -> Resolve:
-    """Let an environment take again what was held."""
+    """Thaw an environment, and deliver what was held."""
     return lambda _workspace, _stack: Thaw(environment, actor)
 
 
 def deliver_held(app: str, environment: str, actor: str, reason: str) -> Resolve:
-    """Deliver what is held or failed, past every hold."""
+    """Deliver held and failed versions despite every hold."""
     return lambda _workspace, _stack: DeliverHeld(app=app, environment=environment, actor=actor, reason=reason)
 
 
 def discard_held(app: str, environment: str, actor: str, reason: str) -> Resolve:
-    """Discard what is held or failed."""
+    """Discard held and failed versions."""
     return lambda _workspace, _stack: DiscardHeld(app=app, environment=environment, actor=actor, reason=reason)
 
 
@@ -146,12 +146,12 @@ def remove(app: str, environments: Sequence[str], actor: str) -> Resolve:
 
 
 def rehydrate(environments: Sequence[str] = ()) -> Resolve:
-    """Hydrate what changed, in all environments where none is named."""
+    """Hydrate what changed, in the named environments or in all."""
     return lambda _workspace, _stack: Rehydrate(tuple(environments))
 
 
 def refresh() -> Resolve:
-    """Bring open proposals up to date."""
+    """Update open proposals."""
     return lambda _workspace, _stack: Refresh()
 
 
@@ -171,4 +171,4 @@ FORM: dict[str, Callable[[Form, str, Histories], Resolve]] = {
     "remove": lambda form, actor, _: remove(form.app, form.environments, actor),
     "rehydrate": lambda form, _actor, _histories: rehydrate(form.environments),
 }
-"""What each action of the form resolves to; `model.actions` says which fields it needs."""
+"""The intent of each action of the form; `model.actions` says which fields it needs."""

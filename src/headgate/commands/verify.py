@@ -1,4 +1,4 @@
-"""``headgate verify``: whether what is committed is what its inputs give, and who changed by hand what. Reads only."""
+"""``headgate verify``: whether the committed YAML matches its inputs, and who edited it by hand. Reads only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class VerifyOptions:
 
 
 def run(request: VerifyOptions, on_result: Callable[[Sequence[Verification]], None] = lambda _found: None) -> int:
-    """Hydrate anew and compare; return 0, 1 when something differs, else the code of the error.
+    """Hydrate again and compare; return 0, 1 if something differs, or the code of the error.
 
     ``on_result`` is called with the findings.
     """
@@ -111,6 +111,6 @@ def _with_touches(workspace: Workspace, found: Sequence[Verification]) -> list[V
                 known = with_last_commits(found, repository, workspace.base)
                 if has_all_commits(known):
                     break
-        except GitError:  # the remote does not answer: what is here must do
+        except GitError:  # the remote does not answer: use the local history
             pass
     return known

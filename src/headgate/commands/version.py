@@ -11,7 +11,7 @@ from headgate.errors import ToolError
 
 
 def engine_line() -> str:
-    """Say in a job's log what renders, and whether it is locked in."""
+    """Return the line of a job's log that names the engine, and whether it is locked in."""
     locked, reason = pool.status()
     versions = ", ".join(f"{name} {version}" for name, version in PINNED.items())
     is_missing = tools.find_validator() is None and not tools.validator_is_left_out()

@@ -1,4 +1,4 @@
-"""``headgate wait``: until Flux says that what is landed is healthy, or that it is not. Reads only."""
+"""``headgate wait``: wait until Flux reports that what has landed is healthy, or failed. Reads only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CODES = {
 
 @frozen_record
 class WaitOptions:
-    """The command's arguments. ``timeout`` is in seconds; ``pause`` lies between two looks."""
+    """The command's arguments. ``timeout`` is in seconds; ``pause`` is the time between two looks."""
 
     app: str = ""
     environment: str = ""
@@ -55,16 +55,16 @@ class WaitOptions:
 
 @frozen_record(kw_only=False)
 class Look:
-    """What one look saw: the health of each app and environment, and the id of its folder."""
+    """The result of one look: the health of each app and environment, and the id of its folder."""
 
     health: dict[Owner, Health]
     folders: dict[Owner, str]
 
 
 def run(options: WaitOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Wait, and return 0 when all is healthy or superseded, else the code of what is not.
+    """Wait, and return 0 if everything is healthy or superseded, else the code of the failure.
 
-    Raises ConfigError where nothing says whether anything is healthy.
+    Raises ConfigError if no cluster reports health.
     """
 
     def looked() -> Look:
@@ -91,7 +91,7 @@ def look(workspace: Workspace, configuration: Configuration, health: dict[Owner,
 def watch(
     options: WaitOptions, wanted: Mapping[Owner, str], first: Look, looked: Callable[[], Look], terminal: Terminal
 ) -> int:
-    """Look until nothing changes any more that was ``wanted``, by the ids of its folders. Returns the exit code."""
+    """Look until the state of everything ``wanted``, by the ids of its folders, is final. Returns the exit code."""
     end = time.monotonic() + options.timeout
     shown: dict[Owner, Health] = {}
     now = first
@@ -113,12 +113,12 @@ def watch(
 
 
 def _may_change(health: Health, looks: int) -> bool:
-    """Whether to look again: an unknown state may only change where GitLab or a cluster did not answer."""
+    """Whether to look again: an unknown state can change only if GitLab or a cluster did not answer."""
     return health.state == "waiting" or (health.state == "unknown" and looks < _TRIES)
 
 
 def _health(first: Look, now: Look, owner: Owner, folder: str) -> Health:
-    """Return how the folder with this id is doing: superseded when newer YAML replaced it."""
+    """Return the health of the folder with this id: superseded if newer YAML replaced it."""
     if now.folders.get(owner) == folder:
         return now.health[owner]
     deployed = first.health[owner].deployed if first.folders.get(owner) == folder else ""
@@ -140,6 +140,6 @@ def _chosen(configuration: Configuration, options: WaitOptions) -> list[Owner]:
 
 
 def found_sources(configuration: Configuration, gitlab: GitLab | None, environ: Mapping[str, str]) -> HealthSources:
-    """Return the sources of health that there are: GitLab, and a kubeconfig."""
+    """Return the available sources of health: GitLab, and a kubeconfig."""
     settings = configuration.settings.gitlab
     return health_sources(gitlab, settings.project if settings is not None else "", environ.get("KUBECONFIG", ""))

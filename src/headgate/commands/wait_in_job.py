@@ -1,4 +1,4 @@
-"""``headgate wait --landed FILE``: the job of a pipeline that waits for what another one landed."""
+"""``headgate wait --landed FILE``: the job of a pipeline that waits for what another job landed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 def run(options: WaitOptions, file: str, environ: Mapping[str, str] = os.environ) -> int:
-    """Wait for what a file of the pipeline says has landed, and for what its push brought. Returns wait's exit code.
+    """Wait for what a file of the pipeline lists as landed, and for what its push brought. Returns wait's exit code.
 
-    What was only proposed or held is not waited for: a line says so. Raises ConfigError where no cluster says whether
+    Proposed and held versions are only listed. Raises ConfigError if no cluster reports whether
     anything is healthy.
     """
     hide_environment()
@@ -74,7 +74,7 @@ def _read(file: str) -> LandedApps:
 
 
 def _wanted(configuration: Configuration, landed: LandedApps, terminal: Terminal) -> dict[Owner, str]:
-    """Return what is waited for, and say what is not."""
+    """Return what to wait for, and list the rest."""
     settings = configuration.settings
     if not any(has_health(settings, name) for name in settings.environments):
         raise ConfigError(
@@ -99,7 +99,7 @@ def _has_health(configuration: Configuration, owner: Owner) -> bool:
 
 
 def _look(run: Run, workspace: Workspace, wanted: Mapping[Owner, str]) -> Look:
-    """Look at what is still there of what is waited for."""
+    """Look at the awaited apps that still exist."""
     configuration = workspace.configuration
     owners = [owner for owner in wanted if _has_health(configuration, owner)]
     return look(workspace, configuration, run_health(run)(workspace, configuration, owners))

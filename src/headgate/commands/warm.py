@@ -1,4 +1,4 @@
-"""``headgate warm``: render a share of what a commit needs into a folder, for the job that hydrates it."""
+"""``headgate warm``: render a shard of a commit's app-environments into a folder, for the job that hydrates it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WarmOptions:
 
 
 def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
-    """Render the share, and keep it. Returns 0 also for what cannot be rendered: the job that hydrates reports it."""
+    """Render the shard, and keep the results. Returns 0 even for errors: the job that hydrates reports them."""
     hide_environment()
     # https://docs.gitlab.com/ci/variables/predefined_variables/
     index, total = _shard(options.shard or f"{environ.get('CI_NODE_INDEX', 1)}/{environ.get('CI_NODE_TOTAL', 1)}")
@@ -72,7 +72,7 @@ def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
 
 @contextmanager
 def _opened(manifests: str, environ: Mapping[str, str]) -> Iterator[Workspace]:
-    """Open the manifest repository that is named, or that of the pipeline."""
+    """Open the named manifest repository, or that of the pipeline."""
     if manifests:
         with open_workspace(manifests) as workspace:
             yield workspace

@@ -26,7 +26,7 @@ class WhereOptions:
 
 
 def run(request: WhereOptions) -> int:
-    """Show where the image is and return 0, also where it is nowhere. Raises ArgumentError for what is no image."""
+    """Show where the image is and return 0, even if it is nowhere. Raises ArgumentError for an invalid image."""
     query = parse_query(request.image)
     with open_for_reading(request.manifests) as workspace:
         configuration = config.load(workspace.tree)

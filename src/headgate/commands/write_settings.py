@@ -1,4 +1,4 @@
-"""What ``init --apply`` and ``doctor --fix`` share: GitLab's settings are shown, written, looked at again, and said."""
+"""The common part of ``init --apply`` and ``doctor --fix``: show GitLab's settings, write, check and report them."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def secret_in(variable: str, environ: Mapping[str, str], hint: str) -> str:
 
 @frozen_record
 class Order:
-    """What is to be written where, or only shown. ``may_make``: where nobody gave the bot's token, one is made."""
+    """The settings to write, or only to show. ``may_make``: create a bot's token if none was given."""
 
     gitlab: GitLab
     layout: Layout
     checkout: Checkout
     given: str
-    """The bot's token, if anybody gave it, by the variable ``bot_variable``."""
+    """The bot's token, if given, from the variable ``bot_variable``."""
     bot_variable: str
     may_make: bool = False
     dry_run: bool = False
@@ -57,16 +57,16 @@ class Order:
 
 @frozen_record
 class Settled:
-    """The names of the settings that are as they are to be, and how many are left."""
+    """The names of the settings that are right, and how many are left."""
 
     done: frozenset[str]
     left: int
 
 
 def write_settings(order: Order, terminal: Terminal) -> Settled:
-    """Show what is to be set, write it unless that is only to be shown, and say what became of it.
+    """Show the settings to make, write them unless they are only shown, and report the result.
 
-    Raises GitLabError where GitLab does not answer, or takes no token at all.
+    Raises GitLabError if GitLab does not answer, or accepts no token at all.
     """
     examined = _look(order)
     bot = _bot(order, examined)
@@ -99,7 +99,7 @@ def _look(order: Order) -> Examined:
 
 
 def _bot(order: Order, examined: Examined) -> Bot:
-    """Return the bot, by the token that was given, or that GitLab shows because it is masked and not hidden."""
+    """Return the bot, from the given token, or from the one that GitLab shows because it is masked and not hidden."""
     ours = [project for project in (examined.manifests, examined.intake) if project is not None]
     known = [(project.variables or {}).get("HEADGATE_TOKEN") for project in ours]
     live = [project.tokens.get("HEADGATE_TOKEN") for project in ours]
@@ -117,7 +117,7 @@ _OK = 200
 
 
 def _write(order: Order, terminal: Terminal, open_: Sequence[Setting], examined: Examined) -> dict[Setting, str]:
-    """Write settings, first the projects that are not there; return why what is left is left."""
+    """Write settings, missing projects first; return why the remaining ones are left."""
 
     def written(setting: Setting, remark: str) -> None:
         _line(terminal, "set", setting)

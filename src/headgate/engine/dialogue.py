@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _PIPE = 1 << 20
-"""Size of a pipe, so that the program continues while this process handles its answers."""
+"""Size of a pipe, so that the program can continue while this process handles its answers."""
 _MAX_STDERR = 1 << 16
 _LAST_SECONDS = 5
 _PRECISION = 0.1

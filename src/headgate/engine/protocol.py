@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 VERSION = 1
-# What is sent came as JSON or is made here: it has no circles, and to look for them takes half of the time.
+# The messages came as JSON or are made here: they have no circles, and checking takes half of the time.
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
@@ -39,12 +39,12 @@ def engine_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
 
 
 def reader_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
-    """Return the command that starts what reads YAML and renders nothing: a quarter of the engine's start."""
+    """Return the command of the reader, which renders nothing and starts in a quarter of the engine's time."""
     return [str(find_reader()), f"--memory={budget.memory}"]
 
 
 def validator_command(budget: Budget, requests: int) -> list[str]:  # noqa: ARG001
-    """Return the command that starts the validator. Raises ToolError where there is none."""
+    """Return the command of the validator. Raises ToolError if it is not installed."""
     program = find_validator()
     if program is None:
         raise ToolError("headgate-validator not found", hint="'make validator' in a checkout of Headgate builds it")
@@ -88,7 +88,7 @@ class EngineWarning:
 
 @frozen_record
 class RefusedValue:
-    """A value that a chart does not take, by its key path, items of lists by their numbers; or that nothing may be
+    """A value that a chart refuses, by its key path, with list items by number; or a key that may not be
     there (``unknown``).
     """
 

@@ -92,11 +92,11 @@ def objects(data: bytes | str, file: str, *, owner: str = "") -> tuple[EngineObj
 
 _MAX_FILES = 25
 _MAX_BYTES = 1024 * 1024
-"""A request holds so many files and bytes: few requests, and yet enough to keep all processors busy."""
+"""The number of files and bytes of a request: few requests, but enough to keep all processors busy."""
 
 
 def read_objects_ahead(files: Iterable[tuple[str, bytes]]) -> None:
-    """Read files of the platform's at once, by their names; `objects` returns what is in them.
+    """Read files of the platform at once, by their names; `objects` returns their objects.
 
     A file that cannot be read, and those that were read together with it, are left to `objects`.
     """
@@ -113,7 +113,7 @@ def read_objects_ahead(files: Iterable[tuple[str, bytes]]) -> None:
 
 
 def _batches(files: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, tuple[str, bytes]]]:
-    """Divide files, without those that are no text: texts and bytes by names, of which each batch has any one once."""
+    """Divide text files into batches: texts and bytes by name; a name occurs once in a batch."""
     batch: dict[str, tuple[str, bytes]] = {}
     size = 0
     for name, data in files:
@@ -134,7 +134,7 @@ def _objects_request(texts: Mapping[str, str], owner: str = "") -> Request:
 
 
 _ahead: dict[tuple[object, ...], Answer] = {}
-"""Answers by what was asked: a file of objects by its name and bytes, all else as `_key` says."""
+"""Answers by request: a file of objects by its name and bytes, others by `_key`."""
 
 
 def read_ahead(requests: Iterable[Request]) -> None:

@@ -1,1 +1,1 @@
-"""From configuration, releases and values to final YAML, and what that changes."""
+"""From configuration, releases and values to final YAML and its changes."""

@@ -1,4 +1,4 @@
-"""What an engine rendered -> the objects and files of an app in an environment. Pure."""
+"""Rendered objects -> the checked objects and files of an app in an environment. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is judged before it is written: final YAML of apps, and what there is now in its place."""
+"""The final YAML that is judged before it is written, and the landed YAML that it replaces."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 PORTION = 500
-"""So many app-environments are judged and compared at once. Of the others no object is decoded meanwhile."""
+"""The number of app-environments that are judged and compared at once; no objects of others are decoded meanwhile."""
 
 
 @frozen_record
 class Candidate:
     """Final YAML of an app in an environment: its objects, and their files by name.
 
-    ``own_config`` says that the app itself wrote what it has.
+    ``own_config``: the app itself wrote it.
     """
 
     manifests: PackedManifests
@@ -42,12 +42,12 @@ class Candidate:
 
     @property
     def without_files(self) -> Candidate:
-        """What others may ask of it once it was judged and compared."""
+        """The part that is still needed after it was judged and compared."""
         return replace(self, files={})
 
 
 def candidate_of(hydrated: Hydrated) -> Candidate:
-    """Return what was just rendered as what is to be judged."""
+    """Return the candidate of a fresh render."""
     render = hydrated.planned.render
     return Candidate(
         manifests=hydrated.manifests,
@@ -60,7 +60,7 @@ def candidate_of(hydrated: Hydrated) -> Candidate:
 
 @frozen_record
 class JudgingContext:
-    """All that judging looks at: what is landed (``tree``), and what is to take its place."""
+    """Everything that judging reads: the landed files (``tree``), and the candidates that replace them."""
 
     tree: Tree
     configuration: Configuration
@@ -73,14 +73,14 @@ class JudgingContext:
 
 
 def changed_files(context: JudgingContext, owner: Owner) -> list[str]:
-    """Return the files of an app that are there now with another text: only their objects are updated."""
+    """Return the landed files of an app with another text: only their objects are updated."""
     folder, files = context.folder(owner), context.rendered[owner].files
     paths = [(f"{folder}/{name}", text) for name, text in files.items()]
     return [path for path, text in paths if path in context.tree and context.tree.blob(path).oid != blob_id(text)]
 
 
 def landed_files(context: JudgingContext, owner: Owner) -> list[str]:
-    """Return the files of an app's final YAML as it is now."""
+    """Return the landed files of an app's final YAML."""
     folder = context.folder(owner)
     try:
         names = read_record(context.tree, folder).files
@@ -90,13 +90,13 @@ def landed_files(context: JudgingContext, owner: Owner) -> list[str]:
 
 
 def removed_files(context: JudgingContext, owner: Owner) -> list[str]:
-    """Return the files of an app that go."""
+    """Return the files of an app that are removed."""
     folder, files = context.folder(owner), context.rendered[owner].files
     return [path for path in landed_files(context, owner) if path.removeprefix(f"{folder}/") not in files]
 
 
 def read_files(tree: Tree, wanted: Mapping[Owner, Sequence[str]]) -> dict[Owner, list[Manifest]]:
-    """Read files of final YAML, many at once; of a folder that somebody made unreadable by hand, nothing is known."""
+    """Read files of final YAML, many at once; nothing for a folder that somebody made unreadable by hand."""
     small = {owner: [path for path in paths if tree.blob(path).size <= MAX_FILE] for owner, paths in wanted.items()}
     prefetch(tree, [path for paths in small.values() for path in paths])
     texts = {path: _text(tree, path) for paths in small.values() for path in paths}

@@ -65,8 +65,8 @@ def _claim(cluster: str, name: ObjectName) -> Claim:
 def _shared_claims(
     configuration: Configuration, hydrated: Mapping[Owner, Sequence[ObjectName]], before: Mapping[Owner, set[Claim]]
 ) -> Iterator[tuple[Claim, set[Owner]]]:
-    """Yield what several app-environments have, and these."""
-    first: dict[Claim, Owner] = {}  # most are of one alone, for which a set would take too much room
+    """Yield the objects that several app-environments have, with these."""
+    first: dict[Claim, Owner] = {}  # most have one owner, for which a set would take too much memory
     shared: dict[Claim, set[Owner]] = {}
     landed = ((claim, owner) for owner, claims in before.items() if owner not in hydrated for claim in claims)
     rendered = (
@@ -86,14 +86,14 @@ def standing_files(
 ) -> dict[Owner, AbstractSet[str]]:
     """Return the names of files that app-environments have already: no other had their objects when they came.
 
-    None of those whose namespace may have been another one then, or whose cluster is not their environment's own.
+    Except those whose namespace may have differed then, and those in a shared cluster.
     ``trusts`` says whether the record in a folder may be believed.
     """
     standing: dict[Owner, AbstractSet[str]] = {}
     for plan in plans:
         folder = configuration.output_folder(plan.record.name, plan.environment)
         if _has_own_clusters(configuration, plan.environment) and trusts(tree, folder):
-            with suppress(HeadgateError):  # who compares the output reports a record that cannot be read
+            with suppress(HeadgateError):  # the comparison of the output reports an unreadable record
                 record = read_record(tree, folder)
                 if record.sources.get("settings") == plan.sources.get("settings", ""):
                     files = frozenset(file for file in record.files if f"{folder}/{file}" in tree)

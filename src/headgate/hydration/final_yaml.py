@@ -1,4 +1,4 @@
-"""The objects of final YAML. A text is read once, however many steps ask for it, and environments have it. Pure."""
+"""The objects of final YAML. A text is read once, however many steps and environments use it. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _read: Memo[bytes, tuple[Manifest, ...]] = Memo(4 * MEBI)
-"""Objects by their text. In memory they take about ten times its room."""
+"""Objects by their text. They take about ten times its memory."""
 
 
 def read_ahead(files: Iterable[tuple[str, bytes]]) -> None:
-    """Read files, by their paths, many at once. Until the next call, `objects_of` knows all that can be read."""
+    """Read files, by their paths, many at once. Until the next call, `objects_of` knows all that are valid."""
     _read.make_room()
     fresh = {text: path for path, text in files if _read.find(text) is None}
     reading.read_objects_ahead((path, text) for text, path in fresh.items())
@@ -30,18 +30,18 @@ def read_ahead(files: Iterable[tuple[str, bytes]]) -> None:
 
 
 def rendered(text: bytes, manifest: Manifest) -> None:
-    """Know the object that a text was made of, which is what is read from it."""
+    """Remember the object that a text was written from, which equals what would be read from it."""
     if not _read.is_full:
         _read.keep(text, (replace(manifest, hook=()) if manifest.hook else manifest,), len(text))
 
 
 def forget() -> None:
-    """Forget what was read, before much else is."""
+    """Forget what was read, to free memory."""
     _read.forget()
 
 
 def objects_of(path: str, text: bytes) -> tuple[Manifest, ...]:
-    """Return the objects in a file, which others have, too: nobody may change them. Raises HeadgateError."""
+    """Return the objects in a file. They are shared: nobody may change them. Raises HeadgateError."""
     found = _read.find(text)
     if found is None:
         found = tuple(manifests(reading.objects(text, path)))

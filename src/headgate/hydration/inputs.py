@@ -50,7 +50,7 @@ class Fingerprints:
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
     def _of_all(self, environment: str) -> tuple[str, ...]:
-        """Return what is the same for all apps of an environment: its settings, and the ids of its values."""
+        """Return the part that all apps of an environment share: its settings, and the ids of its values."""
         if environment not in self._shared:
             settings, here = self._configuration.settings, self._configuration.environment(environment)
             facts = [here.kubernetes, here.api_versions, dict(settings.workloads), dict(settings.scopes)]

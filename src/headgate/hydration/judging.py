@@ -1,4 +1,4 @@
-"""What was rendered before it is written: judged as an API server would, against what is there now."""
+"""Judges rendered YAML before it is written, as an API server would, against the landed YAML."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ MISSING = "not validated, since headgate-validator is not installed ('make valid
 
 
 def start_ahead(configuration: Configuration) -> None:
-    """Start the validator, if it is here and wanted, so that it is ready when the first app is rendered."""
+    """Start the validator, if it is installed and enabled, so that it is ready when the first app is rendered."""
     if not _is_off(configuration) and tools.find_validator() is not None:
         pool.start_ahead(validator_command)
 
 
 class Judge:
-    """Judges app-environments that were rendered, some at a time: what concerns all of them is worked out once.
+    """Judges rendered app-environments in batches, and computes shared facts once.
 
-    ``repeats_findings``: it also finds what is only worth a look and was so in the landed YAML already.
+    ``repeats_findings``: also report warnings that the landed YAML already has.
     """
 
     def __init__(self, context: JudgingContext, *, repeats_findings: bool = False) -> None:
@@ -56,7 +56,7 @@ class Judge:
         self._notice = MISSING
 
     def judged(self, manifests: Mapping[Owner, Sequence[Manifest]]) -> dict[Owner, Judgement]:
-        """Return what becomes of these app-environments, whose objects are given.
+        """Return the outcomes of these app-environments after judging their objects.
 
         Where there is no validator, the first one of all has a warning that says so.
         """
@@ -120,7 +120,7 @@ class Judge:
         }
 
     def _looked_around(self, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found]) -> dict[Owner, Found]:
-        """Judge again, among their neighbours, those who name what they do not define."""
+        """Judge again, together with their neighbours, those that refer to objects that they do not define."""
         context = self._context
         unresolved = [owner for owner in found if _names_others(context, owner, found[owner])]
         again = {owner: others for owner in unresolved if (others := self._neighbours(owner))}
@@ -145,7 +145,7 @@ class Judge:
 
 
 def check_proposed_policies(configuration: Configuration) -> None:
-    """Check the policies that a merge request brings, which count when it is merged. Raises ConfigError, YamlError."""
+    """Check the policies of a merge request, which count once it is merged. Raises ConfigError, YamlError."""
     proposed = configuration.proposed_policies
     is_other = proposed is not None and proposed.id != configuration.policies.id
     if proposed is not None and is_other and not _is_off(configuration) and tools.find_validator() is not None:
@@ -153,7 +153,7 @@ def check_proposed_policies(configuration: Configuration) -> None:
 
 
 def _policies(configuration: Configuration) -> tuple[Policy, ...]:
-    """Return the policies that count, once they are known to be right."""
+    """Return the policies that count, after checking them."""
     policies = read_policies(configuration.policies)
     check_policies(policies, configuration.settings.policies)
     return policies
@@ -178,7 +178,7 @@ def _clusters(context: JudgingContext) -> set[str]:
 
 
 def _definitions(context: JudgingContext, cluster: str) -> list[Definition]:
-    """Return the CRDs of a cluster: those of configured folders, those that are there, those that come now."""
+    """Return the CRDs of a cluster: those of configured folders, the landed ones, and the new ones."""
     tree, configuration = context.tree, context.configuration
     found = configured_definitions(tree, configuration.settings.validation.crds)
     if _may_need_landed(context, cluster):
@@ -211,7 +211,7 @@ def _may_need_landed(context: JudgingContext, cluster: str) -> bool:
 
 
 def _writer(context: JudgingContext, app: str) -> str:
-    """Return who wrote what an app has: the app itself where it has no template."""
+    """Return the author of an app's YAML: the app itself if it has no template."""
     record = context.configuration.apps.get(app)
     return app if record is None or record.app.template is None else ""
 
@@ -219,7 +219,7 @@ def _writer(context: JudgingContext, app: str) -> str:
 def _with_programs(
     context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found], rules: RuleBook
 ) -> dict[Owner, Found]:
-    """Add what programs find that judge as policies. One that cannot is the error of all that it would judge."""
+    """Add the findings of programs that judge as policies. A failed program is an error of all its apps."""
     result = dict(found)
     for name, setting in context.configuration.settings.policies.items():
         owners = [owner for owner in subjects if rules.outcome(name, owner[1]) != "off"]
@@ -248,7 +248,7 @@ def _names_others(context: JudgingContext, owner: Owner, found: Found) -> bool:
 def _only_new(
     context: JudgingContext, subjects: Mapping[Owner, Subject], found: Mapping[Owner, Found], rules: RuleBook
 ) -> dict[Owner, Found]:
-    """Leave out what is only worth a look and is so in what is landed, too: it was shown when it came."""
+    """Leave out warnings that the landed YAML has too: they were shown when they were new."""
     owners = [owner for owner in found if _has_shown_once(found[owner], owner, rules)]
     before = {owner: found[owner] for owner in owners if _is_landed(context, owner)}
     others = [owner for owner in owners if owner not in before]
@@ -269,7 +269,7 @@ def _only_new(
 
 
 def _is_landed(context: JudgingContext, owner: Owner) -> bool:
-    """Whether an app's final YAML is still as it was rendered."""
+    """Whether an app's landed YAML equals the rendered one."""
     folder = context.folder(owner)
     rendered = {f"{folder}/{name}" for name in context.rendered[owner].files}
     return rendered == set(landed_files(context, owner)) and not changed_files(context, owner)

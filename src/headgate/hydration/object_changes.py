@@ -46,7 +46,7 @@ class ObjectChange:
     risks: tuple[Risk, ...] = ()
     effects: tuple[Effect, ...] = ()
     edits: tuple[AnyEdit, ...] = field(default=(), compare=False, repr=False)
-    """What runs differently in a changed object."""
+    """The effects of the change on the cluster."""
 
 
 @frozen_record(kw_only=False)
@@ -62,7 +62,7 @@ _NO_OBJECTS: Mapping[str, Manifest] = MappingProxyType({})
 _NO_WORKLOADS: Mapping[str, str] = MappingProxyType({})
 
 _known: Memo[tuple[object, ...], ObjectChange] = Memo(4 * MEBI)
-"""Changes by the texts on both sides: many environments have the same, and several steps of a run ask for them."""
+"""Changes by the texts on both sides: many environments have the same, and several steps of a run need them."""
 
 
 def compared_objects(
@@ -72,7 +72,7 @@ def compared_objects(
     new_objects: Mapping[str, Manifest] = _NO_OBJECTS,
     workloads: Mapping[str, str] = _NO_WORKLOADS,
 ) -> Iterator[ComparedObject]:
-    """Yield what differs in a folder, object by object. ``new_objects`` are parsed objects by file name.
+    """Yield the differences in a folder, object by object. ``new_objects`` are parsed objects by file name.
 
     ``workloads`` says where custom resources run images (`images.uses`).
     """
@@ -96,7 +96,7 @@ def object_changes(
     new_objects: Mapping[str, Manifest] = _NO_OBJECTS,
     workloads: Mapping[str, str] = _NO_WORKLOADS,
 ) -> list[ObjectChange]:
-    """Return the changes alone of `compared_objects`."""
+    """Return only the changes of `compared_objects`."""
     return [compared.change for compared in compared_objects(tree, folder, changes, new_objects, workloads)]
 
 
@@ -137,7 +137,7 @@ def _is_object(path: str) -> bool:
 
 
 def _text_before(tree: Tree, path: str) -> bytes | None:
-    """Return a file's text; None where there is none, or too much."""
+    """Return a file's text; None if it is missing or too large."""
     blob = tree.find(path)
     return tree.read(path) if blob is not None and blob.size <= MAX_FILE else None
 
@@ -151,7 +151,7 @@ def _object(path: str, text: bytes) -> Manifest | None:
 
 
 def object_change(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectChange:
-    """Return what differs between an object before and after, its risks, and what it does when it is applied."""
+    """Return the change between an object before and after: differences, risks, and effects."""
     known = new or old
     action: ObjectAction = "changed" if old and new else "added" if new else "removed"
     if known is None:

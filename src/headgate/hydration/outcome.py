@@ -1,4 +1,4 @@
-"""What becomes of one app in one environment."""
+"""The outcome of one app in one environment."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 OutcomeState = Literal["changed", "unchanged", "waiting", "held", "superseded", "failed", "recorded"]
 """``waiting``: for the first hand-off of a part; ``held``: pinned, frozen or outside of its windows; ``superseded``:
-by something newer; ``recorded``: only the records of what is pending change."""
+by something newer; ``recorded``: only records of pending groups change."""
 
 
 @frozen_record
 class Outcome:
     """The result of hydrating one app in one environment.
 
-    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``. ``judgement``
-    is told by ``warnings`` and ``error``.
+    ``reasons`` explain the state. ``upgrade`` names a new version of the engine: ``helm 4.3.0 -> 4.3.1``.
+    ``warnings`` and ``error`` show the ``judgement``.
     """
 
     app: str

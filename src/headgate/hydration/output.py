@@ -35,7 +35,7 @@ def output_id(tree: Tree, folder: str, files: tuple[str, ...]) -> str:
 
 
 def flags_of(tree: Tree, folder: str) -> tuple[str, ...]:
-    """Return what the objects of a folder are flagged with; nothing where its record cannot be read."""
+    """Return the flags of the objects of a folder; none if its record cannot be read."""
     try:
         return read_record(tree, folder).flags
     except ConfigError:

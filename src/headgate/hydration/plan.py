@@ -57,12 +57,12 @@ class Planned:
     """Name and version: ``helm 4.3.1``."""
     warnings: tuple[Notice, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Each input by its kind and name, with an id of what it holds: `input_sources`."""
+    """Each input by its kind and name, with an id of its content: `input_sources`."""
     hold_reason: str = ""
 
     @property
     def without_values(self) -> Planned:
-        """What is still needed of a plan once it is rendered."""
+        """The part of a plan that is still needed after the render."""
         return replace(self, render=replace(self.render, values={}, layers=(), images={}))
 
 

@@ -1,4 +1,4 @@
-"""The record in each output folder: what it was hydrated from, and which of its files are Headgate's. Pure."""
+"""The record in each output folder: the inputs of its hydration, and the files that Headgate wrote. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OutputRecord:
     sources: Mapping[str, str] = field(default_factory=dict)
     """The inputs one by one (`inputs.input_sources`); empty in records of older versions."""
     flags: tuple[str, ...] = ()
-    """What the objects are flagged with as they stand (`risk.standing_flags`)."""
+    """The flags of the objects (`risk.standing_flags`)."""
 
 
 def read_record(tree: Tree, folder: str) -> OutputRecord:
@@ -46,7 +46,7 @@ def read_record(tree: Tree, folder: str) -> OutputRecord:
 
 _MAX_KNOWN = 4096
 _read: WeakKeyDictionary[Tree, dict[str, OutputRecord]] = WeakKeyDictionary()
-"""The records of trees: each is asked for several times."""
+"""The records of trees: each is needed several times."""
 
 
 def _record(tree: Tree, folder: str) -> OutputRecord:
@@ -77,7 +77,7 @@ def _parsed(text: bytes) -> OutputRecord:
 
 
 def record_text(record: OutputRecord) -> bytes:
-    """Return the record as it is written."""
+    """Return the record's text."""
     data: dict[str, Any] = {"version": 1, "inputs": record.inputs, "output": record.output}
     data |= {key: text for key, text in (("quick", record.fingerprint), ("engine", record.engine)) if text}
     data |= {"sources": dict(sorted(record.sources.items()))} if record.sources else {}

@@ -1,4 +1,4 @@
-"""Final YAML that is in a tree already, judged again: what a later run is to say of a proposal."""
+"""Judges committed final YAML again, for what a later run reports about a proposal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def judged_change(
     old: Tree, new: Tree, configuration: Configuration, owners: Sequence[Owner], today: date
 ) -> dict[Owner, Judgement]:
-    """Return what becomes of app-environments whose final YAML changes from one tree to another; none of removed ones.
+    """Return the outcomes of app-environments whose final YAML differs between two trees, without removed ones.
 
     ``configuration`` is that of the default branch, whose levels, waivers and policies count.
     """

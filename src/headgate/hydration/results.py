@@ -1,6 +1,6 @@
-"""What the engines rendered, kept in a folder under the id of its inputs, so that several jobs can share the work.
+"""Rendered results, kept in a folder by the id of their inputs, so that several jobs can share the work.
 
-No result is right or wrong because of the folder: an entry counts only with a keyed hash (RFC 2104) that binds it to
+The folder is not trusted: an entry counts only with a keyed hash (RFC 2104) that binds it to
 its inputs and to the engine; all else is rendered. Errors are not kept.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from headgate.render.protocol import Render
 
 _RECHECKED = 50
-"""One in so many kept results is rendered again, to find what the id of the inputs leaves out."""
+"""One in this many kept results is rendered again, to find inputs that their id omits."""
 _HASH_LENGTH = hashlib.sha256().digest_size
 _SUFFIX = ".result"
 _MAX_BYTES = 500_000_000
@@ -45,14 +45,14 @@ _MAX_ENTRY = 64_000_000
 
 @dataclass
 class Tally:
-    """How many results a run took from the folder, rendered itself, and could not use."""
+    """The numbers of results that a run took from the folder, rendered itself, and could not use."""
 
     taken: int = 0
     rendered: int = 0
     unusable: int = 0
 
     def __str__(self) -> str:
-        """Return it as one line; empty where the folder held nothing."""
+        """Return it as one line; empty if the folder was empty."""
         if not self.taken and not self.unusable:
             return ""
         counts = f"{self.taken} results were rendered by other jobs, {self.rendered} here"
@@ -62,7 +62,7 @@ class Tally:
 
 @frozen_record
 class ResultFolder:
-    """A folder of results. ``key`` is known only to jobs that are trusted; ``job`` names the one that writes.
+    """A folder of results. Only trusted jobs know the ``key``; ``job`` names the writing one.
 
     ``recheck_salt`` chooses which results are rendered again: another choice in each run.
     """
@@ -80,7 +80,7 @@ class ResultFolder:
         return ResultFolder(path=path, key=key, job=job, recheck_salt=recheck_salt)
 
     def read(self, name: str, render: Render) -> Kept | None:
-        """Return what is kept under a name; None where there is nothing, or nothing that can be believed."""
+        """Return the result of a name; None without a valid one."""
         try:
             content = _read(self.path / name)
             os.utime(self.path / name, follow_symlinks=False)  # for `trim`
@@ -93,7 +93,7 @@ class ResultFolder:
         return _unpacked(packed, render)
 
     def write(self, name: str, result: Result) -> None:
-        """Keep a result; not one that could not be rendered. A full disk costs later jobs time, and nothing else."""
+        """Keep a result, but no error. A full disk only costs later jobs time."""
         if result.error is not None:
             return
         packed, file = _packed(result, self.job), self.path / name
@@ -104,7 +104,7 @@ class ResultFolder:
             unfinished.replace(file)
 
     def trim(self) -> None:
-        """Remove what was used longest ago where the folder has grown too large for GitLab's cache."""
+        """Remove the least recently used results if the folder is too large for GitLab's cache."""
         files = sorted(self.path.glob(f"*{_SUFFIX}"), key=lambda file: file.lstat().st_mtime, reverse=True)
         total = 0
         for file in files:
@@ -137,7 +137,7 @@ def render_all(
     folder: ResultFolder | None,
     progress: Callable[[str, str], None],
 ) -> tuple[dict[Owner, Hydrated], dict[Owner, HeadgateError]]:
-    """Return the objects of each plan, or its error. What ``cache`` or ``folder`` have is not rendered again."""
+    """Return the objects of each plan, or its error. Results in ``cache`` or ``folder`` are not rendered again."""
     hydrated: dict[Owner, Hydrated] = {}
     errors: dict[Owner, HeadgateError] = {}
     to_render = []
@@ -187,7 +187,7 @@ def results_of(plans: Iterable[Planned], folder: ResultFolder | None) -> Iterato
 
 
 def _compared(kept: Kept | None, result: Result) -> Result:
-    """Return a result, or an error where another job rendered something else from the same inputs."""
+    """Return a result, or an error if another job rendered something else from the same inputs."""
     if kept is None or _as_data(kept.result) == _as_data(result):
         return result
     error = UnstableError(
@@ -206,7 +206,7 @@ def _name(plan: Planned) -> str:
 
 
 def _read(file: Path) -> bytes:
-    """Return an entry; nothing where a job put something else there, such as a link to an endless file."""
+    """Return an entry; nothing if a job put something else there, such as a link to an endless file."""
     found = file.lstat()
     return file.read_bytes() if stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_ENTRY else b""
 

@@ -1,4 +1,4 @@
-"""Divides what is to be rendered among several jobs, each of which decides alike. Pure."""
+"""Divides the renders among several jobs, which all compute the same division. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 _OWN_PROCESS = 15
-"""What the process of an app's own inputs costs, in objects of a chart (benchmarks/RESULTS.md: 20 ms to 1.3 ms)."""
+"""The cost of a process for an app's own inputs, in objects of a chart (benchmarks/RESULTS.md: 20 ms to 1.3 ms)."""
 
 
 def share_of(

@@ -71,7 +71,7 @@ def unread(tree: Tree, folder: str) -> Source:
 
 
 def template_paths(targets: Iterable[tuple[AppRecord, str]]) -> list[str]:
-    """Return the folders of the current templates of these app-environments, without what these may refer to."""
+    """Return the folders of these app-environments' current templates, without those that they may refer to."""
     names = {record.app.template for record, _ in targets} - {None}
     return [f"{TEMPLATES}/{name}" for name in sorted(map(str, names))]
 

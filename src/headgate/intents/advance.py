@@ -1,4 +1,4 @@
-"""Turns what is wanted of an app in an environment into steps."""
+"""Turns the groups that an app should run in an environment into steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def hold_of(app: AppInEnvironment, landed: Released, pending: Pending) -> Hold | None:
-    """Return why nothing goes on automatically for an app; None if it does.
+    """Return what holds automatic changes of an app; None if nothing does.
 
     A freeze or a closed window holds direct deliveries; with review, it holds the merge instead.
     """
@@ -37,7 +37,7 @@ def hold_of(app: AppInEnvironment, landed: Released, pending: Pending) -> Hold |
     if pin is not None:
         return Hold(reason=f"pinned by {pin.by}: {pin.reason}", keeps_proposal=False)
     proposal = pending.proposal
-    if proposal is not None and proposal.by_person:  # also where nobody reviews any more
+    if proposal is not None and proposal.by_person:  # even if the environment is no longer reviewed
         return Hold(reason=proposal.by_person)
     if not app.is_reviewed:
         reason = closed_reason(app.state, app.environment)
@@ -47,7 +47,7 @@ def hold_of(app: AppInEnvironment, landed: Released, pending: Pending) -> Hold |
 
 
 def closed_reason(state: State, environment: str) -> str:
-    """Return why an environment takes nothing automatically now: a freeze or a closed window; empty if it does."""
+    """Return why an environment takes no automatic changes now: a freeze or a closed window; empty if it does."""
     freeze = state.configuration.frozen.get(environment)
     if freeze is not None:
         return f"{environment} is frozen by {freeze.by}: {freeze.reason}"
@@ -67,7 +67,7 @@ def advance(
     overtakes: Collection[str] = (),
     recorded: Changes | None = None,
 ) -> Step:
-    """Return the step that lands what is wanted, proposes it, or records it as held."""
+    """Return the step that lands the wanted groups, proposes them, or records them as held."""
     landed = app.landed.changed(pin=None) if unpinned else app.landed
     pending = app.pending
     hold = hold_of(app, landed, pending)
@@ -109,14 +109,14 @@ def _held(app: AppInEnvironment, wanted: Wanted, recorded: Changes, reasons: tup
 
 
 def _still_held(wanted: Wanted) -> Iterator[str]:
-    """Name what stays held where others go on."""
+    """Name the groups that stay held while others are delivered."""
     for group in wanted.pending.held if not wanted.hold else ():
         if group not in wanted.brings and group.record.reasons:
             yield f"{group.name} stays held: {'; '.join(group.record.reasons)}"
 
 
 def _proposed_again(app: AppInEnvironment, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...]) -> Step:
-    """Return the step that brings a proposal up to date, where nothing new joins it."""
+    """Return the step that updates a proposal that no new group joins."""
     step = _step(app, wanted, (), recorded, reasons)
     proposal = wanted.pending.proposal
     if proposal is not None and _is_up_to_date(app, proposal, step):

@@ -35,7 +35,7 @@ Histories = Callable[[str, str], AbstractContextManager["ReleaseHistory"]]
 """Returns the history of an app's release in an environment."""
 
 HealthOf = Callable[[tuple[str, str]], "Health | None"]
-"""Gives the health of an app in an environment; None where it was not looked for."""
+"""Returns the health of an app in an environment; None if it was not read."""
 
 
 @frozen_record(kw_only=False)

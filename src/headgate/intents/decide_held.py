@@ -1,4 +1,4 @@
-"""A person's decisions about what is pending: deliver it past every hold, discard it, or reject it in review."""
+"""A person's decisions about pending groups: deliver them despite every hold, discard, or reject them in review."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class DeliverHeld:
-    """Delivers what is held or failed past pin, freeze, windows and order, and removes the pin."""
+    """Delivers held and failed groups despite pin, freeze, windows and order, and removes the pin."""
 
     app: str
     environment: str
@@ -57,7 +57,7 @@ class DeliverHeld:
 
 @frozen_record
 class DiscardHeld:
-    """Rejects what is held or failed: from then on, only newer versions are taken."""
+    """Rejects held and failed groups: from then on, only newer versions are taken."""
 
     app: str
     environment: str
@@ -116,7 +116,7 @@ class Reject:
         return identify(self.verb, [closed.request for closed in self.closed])
 
     def apply(self, state: State) -> Applied:
-        """Record the rejections; an app that is gone has nothing to reject."""
+        """Record the rejections; a removed app has nothing to reject."""
         steps = [step for closed in self.closed if (step := _reject(state, closed)) is not None]
         messages = tuple(f"{closed.request} was closed by {closed.actor}: rejected" for closed in self.closed)
         return Applied(steps, messages=messages)

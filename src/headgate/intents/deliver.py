@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @frozen_record(kw_only=False)
 class Deliver:
-    """A hand-off. ``now``: a person delivers it past pin, freeze and windows, and removes the pin."""
+    """A hand-off. ``now``: a person delivers it despite pin, freeze and windows, and removes the pin."""
 
     hand_off: HandOff
     source: AppSource
@@ -168,7 +168,7 @@ class Deliver:
 
 
 def _nothing_newer(app: AppInEnvironment, newer: NewerParts) -> Step:
-    """Return the step of a hand-off that brings nothing newer: what an earlier one left may go on."""
+    """Return the step of a hand-off that brings nothing newer: groups that an earlier one left may be delivered."""
     step = advance(app)
     if step.hydrates and step.decision is not None and step.decision.brought:
         return step

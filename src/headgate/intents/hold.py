@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class Pin:
-    """Keeps an app as it is in an environment: hand-offs and template changes wait."""
+    """Holds hand-offs and template changes of an app in an environment."""
 
     app: str
     environment: str
@@ -44,7 +44,7 @@ class Pin:
         return self.reason
 
     def apply(self, state: State) -> Applied:
-        """Write the pin into the release. Raises RefusedError when the environment runs something else now."""
+        """Write the pin into the release. Raises RefusedError if the environment now has another release."""
         check_person(self.actor, self.reason)
         app = state.find(self.app, self.environment)
         now = app.landed

@@ -1,4 +1,4 @@
-"""On failure: a new version that failed in the cluster gives way to the one before, once, and what is newer goes on.
+"""On failure: a new version that failed in the cluster is rolled back, once; newer versions are still delivered.
 
 It is no pin. The version that failed stays the newest that was ever released, so that it does not come again by itself.
 """
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from headgate.releases.history import ReleaseHistory
 
 ACTOR = "on_failure"
-"""Whom an automatic roll-back is from."""
+"""The actor of an automatic roll-back."""
 
 
 @frozen_record(kw_only=False)
 class OnFailure:
-    """Roll-backs of versions that failed, each made for the release that is there."""
+    """Roll-backs of failed versions, each resolved for the present release."""
 
     roll_backs: tuple[RollBack, ...]
     verb: ClassVar[str] = "Roll back"
@@ -52,7 +52,7 @@ class OnFailure:
         return "; ".join(dict.fromkeys(roll.reason for roll in self.roll_backs))
 
     def apply(self, state: State) -> Applied:
-        """Write the releases, not pinned; where something else runs by now, nothing is done."""
+        """Write the releases, not pinned; skip those that have changed by now."""
         return Applied([_step(state, roll) for roll in self.roll_backs])
 
 

@@ -32,7 +32,7 @@ _MAX_MESSAGE = 500
 
 @frozen_record
 class Decision:
-    """What is wanted, and which groups a step brings.
+    """The wanted release, and the groups that a step brings.
 
     ``proposes`` describes its proposal: by default the pending groups; for a person's decision its kind, actor and
     reason, with ``decided``, the release of a roll-back. ``branch_matches``: the review branch matches its record.

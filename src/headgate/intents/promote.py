@@ -1,4 +1,4 @@
-"""Promote: the release of one environment, in the next."""
+"""Promote: copies the release of one environment to the next."""
 
 from __future__ import annotations
 

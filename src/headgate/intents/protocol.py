@@ -244,10 +244,10 @@ class Intent(Protocol):
 
     @property
     def explicit(self) -> bool:
-        """Whether it may change what is pinned or frozen, since a person named these app-environments."""
+        """Whether it may change pinned or frozen app-environments, since a person named them."""
 
     def apply(self, state: State) -> Applied:
-        """Return its steps. Raises RefusedError when it is not allowed, or does not fit any longer."""
+        """Return its steps. Raises RefusedError if it is not allowed, or outdated."""
 
 
 def identify(verb: str, *facts: Any) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Changes
 
 _MOST = 50
-"""How many are kept of an environment; older ones are in the history of the file."""
+"""How many merges an environment's file keeps; older ones are in the file's history."""
 
 
 @frozen_record(kw_only=False)

@@ -59,7 +59,7 @@ def has_pending(app: AppInEnvironment) -> bool:
 
 
 def refresh_step(app: AppInEnvironment) -> Step:
-    """Return the step that brings what is pending for an app up to date."""
+    """Return the step that updates the pending groups of an app."""
     proposal = app.pending.proposal
     if proposal is None or not proposal.by_person:
         return advance(app, retry=True)
@@ -67,7 +67,7 @@ def refresh_step(app: AppInEnvironment) -> Step:
 
 
 def _decided_again(app: AppInEnvironment, proposal: Proposal) -> Step:
-    """Propose a person's decision again, if its proposal is out of date; land it where nobody reviews any more."""
+    """Propose a person's decision again if its proposal is out of date; land it if nobody reviews any more."""
     unchanged = Step(app.name, app.environment, hydrates=False)
     tree, branches = app.state.tree, app.state.branches
     if branches.problem(app.branch, proposal.record):

@@ -45,7 +45,7 @@ class Rehydrate:
         return identify(self.verb, self.environments)
 
     def apply(self, state: State) -> Applied:
-        """Hydrate what is configured, deliver what is no longer held, and remove what is not configured any more.
+        """Hydrate what is configured, deliver what is no longer held, and remove what is no longer configured.
 
         All reviewed changes of an environment form one proposal, which goes when nothing is left to change.
         """
@@ -104,7 +104,7 @@ def _waits_for_parts(record: AppRecord, before: Released) -> bool:
 
 
 def _orphans(state: State, environments: tuple[str, ...]) -> Iterator[Step]:
-    """Remove output that is not configured any more, except for apps with a broken app.yaml."""
+    """Remove output that is no longer configured, except for apps with a broken app.yaml."""
     configuration = state.configuration
     claimed = {configuration.output_folder(record.name, name) for record, name in configuration.pairs()}
     unread = {folder.rsplit("/", 1)[1] for folder in configuration.broken}
@@ -123,7 +123,7 @@ def _orphans(state: State, environments: tuple[str, ...]) -> Iterator[Step]:
 
 
 def _left_releases(state: State) -> Iterator[Step]:
-    """Remove releases, and everything pending, of apps and environments that are not configured any more."""
+    """Remove releases, and everything pending, of apps and environments that are no longer configured."""
     if state.in_review:
         return
     configuration = state.configuration
@@ -142,7 +142,7 @@ def _left_releases(state: State) -> Iterator[Step]:
 
 
 def _names_in_path(folder: str) -> tuple[str, str]:
-    """Guess app and environment of an output folder that no setting matches any more."""
+    """Guess app and environment of an output folder that no setting matches."""
     parts = folder.split("/")
     return parts[-1], parts[-2] if len(parts) > 1 else ""
 

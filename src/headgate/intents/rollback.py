@@ -55,7 +55,7 @@ class RollBack:
         return f"to {self.commit[:12]}: {self.reason}"
 
     def apply(self, state: State) -> Applied:
-        """Write the release, pinned. Raises RefusedError when the environment runs something else now."""
+        """Write the release, pinned. Raises RefusedError if the environment now has another release."""
         app = state.find(self.app, self.environment)
         now = app.landed
         if now.release.pin is not None and now.runs == self.after.runs:
@@ -200,7 +200,7 @@ def _template(
 
 
 def _record_then(tree: Tree, record: AppRecord) -> AppRecord:
-    """Return the app's configuration in a tree: its template may have been another one."""
+    """Return the app's configuration in an older tree, whose template may have been another one."""
     try:
         return load(tree).apps.get(record.name, record)
     except HeadgateError:

@@ -1,4 +1,4 @@
-"""OCI artifacts that repeat final YAML of the default branch: git stays the truth, and any later run completes them."""
+"""OCI artifacts with the default branch's final YAML: git stays the truth, and any later run completes them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def write_artifacts(
 
 
 def _targets(workspace: Workspace) -> list[_ArtifactTarget]:
-    """Return what each artifact should hold, in the order of the environments. An empty one takes all away."""
+    """Return the files of each artifact, in the order of the environments. No files mean an empty artifact."""
     configuration: Configuration = workspace.configuration
     found: dict[tuple[str, str], Tree] = {}
     verifiers: dict[tuple[str, str], str] = {}
@@ -91,7 +91,7 @@ def _targets(workspace: Workspace) -> list[_ArtifactTarget]:
 
 
 def _verifier(settings: Settings, environment: str) -> str:
-    """Return the name of a cluster of an environment that takes signed artifacts only; empty where none does."""
+    """Return the name of a cluster of an environment that accepts only signed artifacts; empty if none does."""
     clusters = clusters_of(settings, environment).items()
     return next((name for name, cluster in clusters if cluster.flux is not None and cluster.flux.cosign), "")
 
@@ -101,7 +101,7 @@ def _write(
 ) -> Iterator[str]:
     """Push one artifact, unless the tag names one with these files, and sign it. Raises RegistryError, ConfigError.
 
-    The tag that Flux reads comes last, so it never finds one there without its signature.
+    The tag that Flux reads is pushed last, so Flux never finds an artifact without its signature.
     """
     if target.verifier and key is None:
         raise ConfigError(

@@ -87,7 +87,7 @@ def _destination(
 
 
 def _group_records(state: State, hydrated: HydratedIntent, proposals: dict[str, _BranchChanges]) -> Changes:
-    """Return the records of proposed template changes, and let each branch remove its record when it is merged."""
+    """Return the records of proposed template changes, and let the merge of each branch remove its record."""
     records: Changes = {}
     for branch in hydrated.applied.group_branches:
         file = record_file(state, branch, None)

@@ -1,4 +1,4 @@
-"""``hydrator.metadata`` on mirrors: which commit a branch repeats, as GitOps Promoter and Argo CD read it.
+"""``hydrator.metadata`` on mirrors: the commit that a branch repeats, as GitOps Promoter and Argo CD read it.
 
 https://gitops-promoter.readthedocs.io/en/latest/advanced-usage/custom-hydrator/
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "hydrator.metadata"
 NOTES = "refs/notes/hydrator.metadata"
-"""Notes on the newest commits of mirrors: to which commit of the default branch they are still equal."""
+"""Notes on the newest commits of mirrors, with the newest commit of the default branch that they equal."""
 
 _MAX_REFERENCES = 100
 _MAX_BODY = 4000
@@ -48,7 +48,7 @@ def metadata(workspace: Workspace, configuration: Configuration, owners: Sequenc
 
 
 def _references(workspace: Workspace, configuration: Configuration, owners: Sequence[Owner]) -> Iterator[Any]:
-    """Yield the commits of the apps' projects that went into what a mirror holds, each once."""
+    """Yield the commits of the apps' projects in the releases of a mirror, each once."""
     gitlab = configuration.settings.gitlab
     known = set()
     for app, environment in owners:
@@ -85,9 +85,9 @@ def _make(repository: Repository, entries: Sequence[str]) -> str:
 
 
 def note(repository: Repository, notes: str, commits: Sequence[str], dry: str, identity: Identity) -> str:
-    """Return the notes after each of these commits says that it is equal to the commit ``dry``; ``notes``, if all do.
+    """Return the notes in which each of these commits equals the commit ``dry``; ``notes``, if they all say so.
 
-    Notes of other commits stay as they are, and so do those that others wrote.
+    Notes on other commits and notes that others wrote stay unchanged.
     """
     exists = notes != git.NO_COMMIT
     text = json.dumps({"drySha": dry}).encode() + b"\n"

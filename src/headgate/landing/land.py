@@ -86,7 +86,7 @@ def read_state(workspace: Workspace) -> State:
 
 
 def prepared(state: State, hydrated: HydratedIntent) -> HydratedIntent:
-    """Return it with what cannot be proposed failed, and what is under review already held: nothing is written yet."""
+    """Return it with unproposable steps failed, and those whose YAML is under review held. Writes nothing."""
     return _keep_proposals(state, _fail_foreign_branches(state, hydrated))
 
 
@@ -142,7 +142,7 @@ def _keep_proposal(state: State, step: Step, outcome: Outcome) -> tuple[Step, Ou
 
 
 def _late_hold(state: State, step: Step, decision: Decision, outcome: Outcome) -> str:
-    """Return why the final YAML holds a step after all; empty when it goes on."""
+    """Return why the final YAML holds a step after all; empty if it does not."""
     if not state.reviews(*step.owner):
         return ""
     if outcome.state == "changed" and decision.is_proposed_already(outcome):

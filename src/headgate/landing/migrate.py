@@ -1,4 +1,4 @@
-"""Migrates a repository of version 1.0.0: the first run records what waits and what is proposed there."""
+"""Migrates a repository of version 1.0.0: the first run records pending versions there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def migrated(workspace: Workspace) -> Workspace:
 
 
 def is_due(workspace: Workspace) -> bool:
-    """Return whether the default branch still has the form of version 1.0.0."""
+    """Return whether the default branch still has the layout of version 1.0.0."""
     lock = workspace.configuration.lock
     if (lock is not None and lock.version > 1) or workspace.target is not None:
         return False

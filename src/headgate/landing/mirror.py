@@ -200,7 +200,7 @@ def _updates(
 
 
 def _notes(workspace: Workspace, commits: Commits, notes: str, noted: list[str]) -> list[RefUpdate]:
-    """Return the update of the notes that say which mirrors are equal to the newest commit, though it changed none."""
+    """Return the update of the notes on mirrors that equal the newest commit, which did not change them."""
     new = note(workspace.repository, notes, noted, workspace.base, commit_identity(commits, workspace.signing_key))
     return [RefUpdate(NOTES, new, notes)] if new != notes else []
 

@@ -42,7 +42,7 @@ class ProofKey:
 
     @staticmethod
     def of(secret: str, repository: str, pushed: Callable[[str, str], bool]) -> ProofKey:
-        """Return the key of one repository, given by its address: its proofs hold nowhere else."""
+        """Return the key of one repository, given by its address: its proofs are invalid elsewhere."""
         return ProofKey(hmac.digest(secret.encode(), f"{PROOF} {repository}".encode(), hashlib.sha256), pushed)
 
     def with_proof(self, repository: Repository, branch: str, commit: str, identity: Identity) -> str:

@@ -37,7 +37,7 @@ class Delivered:
 
 @frozen_record(kw_only=False)
 class PreparedCommit:
-    """Changes for one commit on a branch (None: the default branch). No changes mean that the branch goes."""
+    """Changes for one commit on a branch (None: the default branch). No changes mean that the branch is deleted."""
 
     branch: str | None
     changes: Changes

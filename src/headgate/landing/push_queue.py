@@ -58,7 +58,7 @@ class PushQueue:
         return [self._ticket, *self._skipped] if self._ticket else []
 
     def pushed(self) -> None:
-        """Forget the tickets, which a push deleted."""
+        """Forget the tickets, which the push deleted."""
         self._ticket = None
 
     def wait(self, base: str) -> str:
@@ -112,7 +112,7 @@ class PushQueue:
                 self._skipped = [RefUpdate(ticket, NO_COMMIT, refs[ticket]) for ticket in tickets[:position]]
                 return fetch(self._repository, self._remote, head) if head and self._fetches else ""
             time.sleep(self._interval(position, time.monotonic() - quiet_since))
-            if position == 1 and self._fetches:  # whoever is behind waits for the next in line: spare it a question
+            if position == 1 and self._fetches:  # runs behind us wait for the next in line: save them a query
                 newest = fetch(self._repository, self._remote, self._ref)
                 if newest != reached_at:
                     return newest
@@ -132,7 +132,7 @@ class PushQueue:
         """Return the seconds until the next look at the queue, which last moved ``quiet`` seconds ago.
 
         Short at its front, where the first look comes when half of a landing's time is over, and long at its back, but
-        never as long as our turn is away: whoever oversleeps holds up all behind.
+        never beyond our turn: a run that oversleeps delays all behind it.
         """
         seconds = max(self._pace * (position - 1), self._pace * position / 2 - quiet, 0.05)
         return min(seconds, 15) * random.uniform(0.6, 0.9)  # noqa: S311  no secret
@@ -140,7 +140,7 @@ class PushQueue:
 
 @contextmanager
 def join_queue(repository: Repository, remote: str, ref: str, *, fetches: bool) -> Iterator[PushQueue]:
-    """Queue for a branch. However the block ends, our ticket goes."""
+    """Queue for a branch. However the block ends, our ticket is deleted."""
     queue = PushQueue(repository, remote, ref, fetches=fetches)
     try:
         yield queue

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def may_be_apart(changes: Changes) -> bool:
-    """Whether `apart` may split these changes; if not, nobody needs to read the configuration."""
+    """Whether `apart` may split these changes; if not, the configuration need not be read."""
     return changes.keys() <= {LOCK} or any(map(is_record, changes))
 
 

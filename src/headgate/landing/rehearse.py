@@ -1,4 +1,4 @@
-"""A landing up to the point where something would be written."""
+"""A landing up to the point where it would write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class Rehearsal:
-    """What a landing would be: an outcome per app-environment, what else there is to say, files and configuration.
+    """The result of a landing that writes nothing: an outcome per app-environment, messages, files and configuration.
 
     ``reviewed`` are the app-environments that would be proposed.
     """
@@ -44,7 +44,7 @@ def rehearse(
 ) -> Rehearsal:
     """Apply an intent and hydrate what it touches, as `land` does, and write nothing. Raises what the intent raises.
 
-    Without ``lands`` it is not looked at what is under review and held, as for a preview, which never lands.
+    Without ``lands``, review branches and holds are ignored, as for a preview, which never lands.
     """
     state = read_state(workspace)
     hydrated = hydrate_intent(state, intent, options, progress)

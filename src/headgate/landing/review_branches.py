@@ -84,7 +84,7 @@ class ReviewBranches:
         )
 
     def _in_the_way(self, branch: str) -> str:
-        """Say which branch keeps git from making one: ``a`` and ``a/b`` cannot both be there, since refs are paths."""
+        """Say which branch prevents another one: ``a`` and ``a/b`` cannot both exist, since refs are paths."""
         parents = (f"{OURS}{environment_of(branch)}", OURS.rstrip("/"))
         other = next((parent for parent in parents if self.head(parent)), "") or self._branch_below.get(branch, "")
         return f"the branch {other} is in the way of {branch}: delete that branch" if other else ""
@@ -102,7 +102,7 @@ class ReviewBranches:
         return tuple(branch for branch in existing if self._is_leftover(branch, self.head(branch)))
 
     def _is_of_an_app_that_was_gone(self, branch: str) -> bool:
-        """Whether a branch was proposed before a person took the app away by hand: its records went with its folder."""
+        """Whether a branch was proposed before a person removed the app by hand, and its records with its folder."""
         app = self._workspace.configuration.apps.get(app_of(branch))
         has_records = app is None or bool(self._workspace.tree.paths(app.release_folder(environment_of(branch))))
         return not has_records and self._was_recorded(branch)

@@ -1,4 +1,4 @@
-"""The trailer by which a repeated run sees that its intent has landed already, and only the answer was lost."""
+"""The trailer by which a repeated run finds that its intent has landed and only the answer was lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Flux objects against what headgate.yaml gives, and whether each output folder is read exactly once."""
+"""Compares the Flux objects with headgate.yaml, and checks that each output folder is read exactly once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def flux_verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
-    """Return what is not as it should be below ``clusters/``, and output folders that Flux reads not or twice."""
+    """Return what is wrong below ``clusters/``, and output folders that Flux does not read, or reads twice."""
     found = _verdicts(tree, configuration) if writes_flux_objects(configuration.settings) else []
     for finding in misread(tree, configuration):
         error = GuardError(
@@ -51,12 +51,12 @@ def _verdicts(tree: Tree, configuration: Configuration) -> list[Verification]:
 
 
 def _state(found: list[Difference]) -> VerificationState:
-    """Say what is wrong with a cluster's folder: what is there and differs was edited, or headgate.yaml changed."""
+    """Return the state of a cluster's folder: files that differ were edited, or headgate.yaml changed."""
     return "edited" if any(difference.kind == "changed" for difference in found) else "stale"
 
 
 def _held(tree: Tree, configuration: Configuration) -> set[tuple[str, str]]:
-    """Return the apps and environments that nothing reaches by itself, so that their Flux objects are older."""
+    """Return the held apps and environments, whose Flux objects may therefore be older."""
     return {
         (record.name, name)
         for record, name in configuration.pairs()

@@ -1,4 +1,4 @@
-"""Which images the files of a manifest repository name: releases, what is pending, and final YAML."""
+"""The images that files of a manifest repository name: releases, pending groups, and final YAML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PENDING = (HELD, DIVERGED, PROPOSED, FAILED)
 
 @frozen_record
 class NamedImage:
-    """An image as a file names it: with the part that was handed off, or else the object that runs it."""
+    """An image as a file names it, with the handed-off part, or else the object that runs it."""
 
     reference: str
     name: str = ""
@@ -37,7 +37,7 @@ class NamedImage:
 
 
 def place_of(path: str) -> str:
-    """Return what a file of a release is: `release`, `held`, `proposed` ...; empty for every other file."""
+    """Return the kind of a file of a release: `release`, `held`, `proposed` ...; empty for every other file."""
     parsed = parse_release_path(path)
     place, _, rest = parsed.file.partition("/") if parsed else ("", "", "")
     if place == RELEASE:
@@ -49,7 +49,7 @@ def place_of(path: str) -> str:
 def named_images(
     files: Iterable[tuple[str, str, bytes]], query: ImageQuery, workloads: Mapping[str, str]
 ) -> dict[str, list[NamedImage]]:
-    """Return the images that match, by id. ``files`` are ids, paths and contents; what cannot be read names none."""
+    """Return the images that match, by id. ``files`` are ids, paths and contents; unreadable ones name none."""
     candidates = [file for file in files if query.needle in file[2] or b"\\" in file[2]]
     with suppress(HeadgateError):
         reading.read_objects_ahead((path, data) for _, path, data in candidates if not is_of_app(path))

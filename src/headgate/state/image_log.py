@@ -1,4 +1,4 @@
-"""When images came into files and went out of them, read from git's log."""
+"""When images were added to files and removed from them, read from git's log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class ImageMove:
-    """What a commit changed of the images in a file: those that came, and those that went, by reference."""
+    """How a commit changed the images in a file: the added and the removed ones, by reference."""
 
     entry: LogEntry
     file: str
@@ -29,7 +29,7 @@ class ImageMove:
 
 
 def file_key(path: str) -> str:
-    """Return what a file is known by: a release's own file wherever the app's folder is, else its path."""
+    """Return the key of a file: for a release's file independent of the app's folder, else its path."""
     parsed = parse_release_path(path)
     return f"{parsed.app} {parsed.environment} {parsed.file}" if parsed is not None else path
 

@@ -1,4 +1,4 @@
-"""Open proposals, read only: which release each would make an app run. Nothing is written to a checkout."""
+"""Open proposals, read only, and the release that each proposes. Nothing is written to a checkout."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def open_proposals(
 
 
 def _proposed(tree: Tree, record: AppRecord, environment: str, branch: str, commit: str) -> Proposed | None:
-    """Return what is proposed for an app in an environment; a removal has no release."""
+    """Return the proposal for an app in an environment; a removal has no release."""
     folder = record.release_folder(environment)
     landed = read_released(tree, folder) or NOTHING
     known = known_parts(record, environment) | parts(landed.release).keys()

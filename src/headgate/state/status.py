@@ -120,7 +120,7 @@ def read_status(
 
 @frozen_record(kw_only=False)
 class _Here:
-    """What is the same for all apps of an environment."""
+    """The facts that all apps of an environment share."""
 
     freeze: FreezeRecord | None
     closed: str
@@ -249,7 +249,7 @@ def is_edited(tree: Tree, folder: str) -> bool:
 
 
 def _written(tree: Tree, folder: str) -> OutputRecord | None:
-    """Return the record of what hydration wrote into a folder; None where it is unreadable."""
+    """Return hydration's record of a folder; None if it is unreadable."""
     try:
         return read_record(tree, folder)
     except HeadgateError:

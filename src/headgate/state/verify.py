@@ -1,4 +1,4 @@
-"""The committed final YAML compared with a fresh hydration, and who changed what differs."""
+"""Compares the committed final YAML with a fresh hydration, and finds who changed the differences."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Verification:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the committed files are not what they should be."""
+        """Whether the committed files are wrong."""
         return self.state in ("stale", "edited", "orphaned")
 
 
@@ -160,7 +160,7 @@ def strays(
             kind: DifferenceKind = "changed" if path in base else "added"
             differences.setdefault(folder, []).append(Difference(file=path, kind=kind))
     for folder in unrendered:
-        if RECORD in {path.rpartition("/")[2] for path in tree.paths(folder)}:  # else it is not here yet
+        if RECORD in {path.rpartition("/")[2] for path in tree.paths(folder)}:  # otherwise it is not here yet
             gone = [Difference(file=path, kind="missing") for path in base.paths(folder) if path not in tree]
             differences.setdefault(folder, []).extend(gone)
     return [

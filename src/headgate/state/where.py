@@ -56,7 +56,7 @@ class ImagePlace:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The file and the image, as the moves in git's log name them."""
+        """The file and the image, as in the moves of git's log."""
         return file_key(self.file), self.reference
 
 
@@ -112,7 +112,7 @@ def _owner(place: ImagePlace) -> Owner:
 
 
 def _roots(configuration: Configuration) -> list[str]:
-    """Return the folders below which all final YAML is."""
+    """Return the folders that contain all final YAML."""
     paths = (environment.output.path for environment in configuration.settings.environments.values())
     return sorted({path.split("{")[0].rpartition("/")[0] or path.split("/")[0] for path in paths})
 
@@ -123,7 +123,7 @@ def _folders(configuration: Configuration) -> dict[str, Owner]:
 
 
 def _log_paths(configuration: Configuration, current: Sequence[ImagePlace]) -> list[str]:
-    """Return below which paths the arrivals of what is there now are found: an app's folder may have moved."""
+    """Return the paths below which the present images were added: an app's folder may have moved."""
     yaml = {place.file for place in current if not is_of_app(place.file)}
     apps = [APPS] if any(is_of_app(place.file) for place in current) else []
     return [*apps, *(sorted(yaml) if len(yaml) <= _MAX_PATHS else _roots(configuration))]
@@ -190,7 +190,7 @@ def _place(target: Target, state: PlaceState, path: str, image: NamedImage) -> I
 def _replayed(
     current: Sequence[ImagePlace], moves: Iterable[ImageMove], folders: Mapping[str, Owner], *, history: bool
 ) -> list[ImagePlace]:
-    """Return the places with the commits that brought them; with ``history`` those that are no more, too."""
+    """Return the places with the commits that brought them; with ``history`` also former places."""
     arrived: dict[tuple[str, str], LogEntry] = {}
     wanted = {place.key for place in current}
     open_ends: dict[tuple[str, str], ImagePlace] = {}
@@ -228,7 +228,7 @@ def _past(move: ImageMove, image: NamedImage, folders: Mapping[str, Owner]) -> I
 
 
 def _without_echoes(current: Sequence[ImagePlace], past: Sequence[ImagePlace]) -> list[ImagePlace]:
-    """Leave out what the final YAML repeats of a release's images: the release says more."""
+    """Leave out images in the final YAML that a release names too: the release says more."""
     handed_off = [place for place in (*current, *past) if place.part]
     parts = {(place.reference, owner) for place in handed_off for owner in (_owner(place), ("", ""))}
     return [place for place in past if place.part or (place.reference, _owner(place)) not in parts]

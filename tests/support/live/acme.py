@@ -184,7 +184,7 @@ def _init(app: App, folder: Path, *more: str) -> str:
         *("--component", home.components.path, "--version", home.version, *more),
     )
     assert ran.code == 0, ran.out + ran.err
-    found = re.search(r"(?ms)^include:\n.*?(?=^(What is to be done|Into CODEOWNERS))", ran.out)
+    found = re.search(r"(?ms)^include:\n.*?(?=^(To do in GitLab|Add to CODEOWNERS))", ran.out)
     assert found, ran.out
     return found[0].strip() + "\n"
 
