@@ -53,7 +53,7 @@ def example() -> ChangeReport:
     return ChangeReport(
         changes=found,
         requested_by="anna",
-        consequence="Merging it brings it to main, from where Flux applies it in production.",
+        consequence="After the merge, Flux applies it in production, from main.",
         findings=[Finding(app="web", environment="production", text="apps/web/values.yaml:3: level has no effect")],
         page=f"{URL}/acme/manifests/-/jobs/7/artifacts/file/headgate-report/report.html",
     )

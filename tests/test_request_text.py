@@ -24,7 +24,7 @@ def test_a_new_image_is_routine_and_links_to_its_commits_and_to_the_page_of_its_
     old = refs(scene.app)["refs/heads/main"]
     text = second(scene)
     assert ":white_check_mark: **Routine**: only images and versions change" in text
-    assert "Merging it brings it to main, from where Flux applies it in production." in text
+    assert "After the merge, Flux applies it in production, from main." in text
     assert "restarts its pods (image web)" in text
 
     assert f"/compare/{old}...{refs(scene.app)['refs/heads/main']}" in text

@@ -114,7 +114,7 @@ class App(StrictModel):
     """app.yaml: an app, the projects that own its parts, its template or config, and its environments."""
 
     project: Project | None = None
-    """The only project that may hand off this app. Default: none, the app has only a template and values."""
+    """The only project that may hand off this app. Default: none; the app has only a template and values."""
     images: Images = Field(default_factory=dict)
     """Images of the app, by name."""
     template: Name | None = None

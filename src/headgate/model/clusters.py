@@ -46,25 +46,25 @@ class FluxObjects(StrictModel):
     cosign: Name | None = None
     """Secret with the public keys (`*.pub`) by which Flux verifies these artifacts. Default: it takes unsigned ones."""
     service_account: Text | None = None
-    """Service account that applies an app; may hold `{app}` and `{environment}`. Default: Flux' own rights."""
+    """Service account that applies an app; may hold `{app}` and `{environment}`. Default: Flux's own account."""
     sops: Name | None = None
     """Secret with the keys that decrypt SOPS files."""
     interval: Duration = "10m"
-    """How often Flux looks for drift and tries again what failed; for new commits, too, without `fetch_interval`."""
+    """How often Flux checks for drift and retries failures; without `fetch_interval` also for new commits."""
     fetch_interval: Duration | None = None
-    """How often Flux looks for new commits: `1m`, say, where nothing tells it. Default: `interval`."""
+    """How often Flux checks for new commits, such as `1m` without a receiver. Default: `interval`."""
     timeout: Duration = "5m"
     """How long an app may take to become healthy."""
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels of the apps' Namespaces: `pod-security.kubernetes.io/enforce: baseline`."""
     receiver: Name | None = None
-    """Secret with the token of GitLab's webhook. With it, a Receiver lets Flux look at once."""
+    """Secret with the token of GitLab's webhook. With it, a Receiver makes Flux fetch at once."""
     statuses: Name | None = None
     """Secret with a GitLab token. With it, a Provider and an Alert post the result on the manifest commit."""
 
 
 class HealthSource(StrictModel):
-    """What says whether a cluster's apps are healthy: the statuses of a user, or the cluster itself."""
+    """The source of the health of a cluster's apps: the statuses of a user, or the cluster itself."""
 
     statuses: Text | None = None
     """User name of whose token Flux posts commit statuses with. Only statuses of this user count."""
@@ -82,17 +82,17 @@ class Cluster(StrictModel):
     """A cluster with Flux in it."""
 
     environments: ListOf[Name] = ()
-    """Environments that run on it. Default: those whose `cluster` it is, or that are called like it."""
+    """Environments that run on it. Default: those that name it as `cluster`, or have its name."""
     namespace: Name = "flux-system"
     """Namespace of the Flux objects."""
     flux: FluxObjects | None = None
-    """Write the Flux objects to `clusters/CLUSTER/`; `{}` takes the defaults. Default: they are yours."""
+    """Write the Flux objects to `clusters/CLUSTER/`; `{}` uses the defaults. Default: you write them."""
     kustomization: Text | None = None
-    """Name of an app's Kustomization where Flux' objects are yours: `{environment}-{app}`."""
+    """Name of an app's Kustomization if you write the Flux objects: `{environment}-{app}`."""
     folder: SafeFolder | None = None
     """Folder with your Flux objects, which `headgate verify` looks through. Default: `clusters/CLUSTER`."""
     health: HealthSource | None = None
-    """What says whether apps are healthy there. Default: nothing."""
+    """Source of the apps' health there. Default: none."""
 
     @model_validator(mode="after")
     def _names_its_own(self) -> Cluster:

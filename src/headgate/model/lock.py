@@ -11,7 +11,7 @@ from headgate.model.fields import Engine, StrictModel, Text
 
 
 class Lock(StrictModel):
-    """headgate.lock: the versions that hydrated this repository. Other versions refuse to."""
+    """headgate.lock: the versions that hydrated this repository. Other versions refuse it."""
 
     version: Literal[1, 2] = 1
     """Version of this file's format; with 2, pending groups are recorded next to each release."""

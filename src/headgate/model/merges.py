@@ -27,7 +27,7 @@ class UnapprovedMerge(StrictModel):
 
 
 class UnapprovedMerges(StrictModel):
-    """unapproved.yaml: what runs in an environment and was merged with fewer approvals than headgate.yaml requires."""
+    """unapproved.yaml: merges to an environment with fewer approvals than headgate.yaml requires."""
 
     version: Literal[1] = 1
     """Version of this file's format."""

@@ -1,4 +1,4 @@
-"""Notifications in headgate.yaml: who hears of what."""
+"""Notifications in headgate.yaml: receivers and their events."""
 
 from __future__ import annotations
 

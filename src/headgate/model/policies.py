@@ -21,7 +21,7 @@ PolicyOutcome = Annotated[
 
 
 class PolicySettings(StrictModel):
-    """What becomes of an app whose final YAML does not keep a policy."""
+    """The outcome for an app whose final YAML violates a policy."""
 
     outcome: PolicyOutcome = "warn"
     """`refuse`: it fails in that environment; `approve`: its merge request needs one more approval; `label`: it gets

@@ -1,4 +1,4 @@
-"""When a promotion follows by itself."""
+"""When a promotion is automatic."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class Environment(StrictModel):
     templates: Literal["follow", "promote"] = "follow"
     """`follow`: a template change takes effect immediately; `promote`: it is promoted with the release."""
     refuse: ListOf[RiskFlag] = ()
-    """Risks that fail an app here: a change that brings one does not land, while all others do. Default: none."""
+    """Risks that fail an app here: a change that adds one does not land; all other apps do. Default: none."""
     on_failure: Literal["keep", "roll-back"] = "keep"
     """`roll-back`: when a new version fails in the cluster and never was healthy, go back to the one before, once."""
     windows: Windows = ()
@@ -271,10 +271,10 @@ class Settings(StrictModel):
     validation: Validation = Validation()
     """Findings of validation by the API server's own rules: levels, waivers, custom resources."""
     policies: Mapping[PolicyName, PolicySettings] = Field(default_factory=dict)
-    """What becomes of apps that do not keep the policies in `policies/`, by the policy's name. Default: a warning."""
+    """Outcomes for apps that violate the policies in `policies/`, by the policy's name. Default: a warning."""
     commits: Commits = Commits()
     """Author, committer and subject of commits."""
     notifications: Mapping[Name, Notification] = Field(default_factory=dict)
-    """Who hears of what lands, waits and fails, outside of GitLab: webhooks, Slack, Teams. Default: nobody."""
+    """Receivers of notifications about what lands, waits and fails: webhooks, Slack, Teams. Default: none."""
     records: Literal["default", "branch"] = "default"
     """Branch of pending records: the default branch, or `headgate/_state` if the bot may not push to that."""

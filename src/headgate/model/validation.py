@@ -1,4 +1,4 @@
-"""The part of headgate.yaml about what is judged as an API server would."""
+"""The part of headgate.yaml about validation by an API server's rules."""
 
 from __future__ import annotations
 
@@ -47,38 +47,38 @@ def _as_date(value: Any) -> Any:
 
 
 class Waiver(StrictModel):
-    """Findings that are let pass for a time, and why."""
+    """A waiver, which lets findings pass until a date, with a reason."""
 
     rule: Rule | PolicyRule
     """The rule that is waived: one of these, or `policy/NAME`."""
     app: Name | None = None
     """App whose findings are waived. Default: every app's."""
     environments: ListOf[Name] = ()
-    """Environments in which they are. Default: all."""
+    """Environments in which they are waived. Default: all."""
     object: Text | None = None
     """Object, as `Deployment/shop`. Default: every object."""
     field: Text | None = None
-    """Field, with all below it: `spec.template.spec`. Default: every field."""
+    """Field, including everything below it: `spec.template.spec`. Default: every field."""
     reason: Text
-    """Why."""
+    """Reason for the waiver."""
     until: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)]
     """Last day on which it counts: `2026-12-31`."""
 
 
 class Validation(StrictModel):
-    """What becomes of what an API server would say of the final YAML."""
+    """Validation of the final YAML by an API server's own rules."""
 
     enabled: bool = True
-    """Whether final YAML is judged at all."""
+    """Whether final YAML is validated."""
     levels: Levels = Field(default_factory=dict)
-    """Rules whose level differs from their own: `error` fails the app in that environment, `warn` shows it, `off`."""
+    """Levels that differ from a rule's own: `error` fails the app in that environment, `warn` shows it, `off`."""
     environments: Mapping[Name, Levels] = Field(default_factory=dict)
     """The same for single environments."""
     rules: Annotated[int, Field(ge=0)] = 0
     """Generation of rules whose own levels count; newer rules only warn. Default: that of headgate.lock."""
     crds: ListOf[SafeFolder] = ()
-    """Folders of this repository with CRDs that no app here brings, by which custom resources are judged."""
+    """Folders of this repository with CRDs that no app renders, which validate custom resources."""
     unchecked: ListOf[KindName] = ()
-    """Kinds without a CRD here that need not be mentioned: `Widget.example.com`."""
+    """Kinds without a CRD here that are not reported as unchecked: `Widget.example.com`."""
     waivers: ListOf[Waiver] = ()
-    """Findings that are let pass for a time."""
+    """Findings that pass until a date."""

@@ -214,7 +214,7 @@ def _object(effect: ObjectEffect) -> str:
 def _field_lines(effect: ObjectEffect) -> Iterator[str]:
     fields = effect.change.fields
     for field in fields[:_MAX_FIELDS]:
-        yield f"  {_short(field.path)}{' (runs alike)' if field.runs_alike else ''}"
+        yield f"  {_short(field.path)}{' (equivalent)' if field.runs_alike else ''}"
         lines = value_lines(field)
         yield from (f"{sign} {_short(line)}" for sign, line in lines[:_MAX_LINES])
         if len(lines) > _MAX_LINES:

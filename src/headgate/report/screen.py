@@ -134,7 +134,7 @@ def _object(effect: ObjectEffect) -> Iterator[Line]:
             yield "      its values are not shown", "dim"
         return
     for field in change.fields[:_MAX_FIELDS]:
-        yield _cut(f"      {field.path}{' (runs alike)' if field.runs_alike else ''}"), "dim"
+        yield _cut(f"      {field.path}{' (equivalent)' if field.runs_alike else ''}"), "dim"
         lines = [(_cut(f"      {sign} {line}"), _SIGNS[sign]) for sign, line in value_lines(field)]
         yield from _few(lines, _MAX_VALUE_LINES, "lines")
     if len(change.fields) > _MAX_FIELDS:

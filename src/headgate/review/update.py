@@ -255,7 +255,7 @@ def _text(context: ReviewContext, proposal: OpenProposal, content: ReviewContent
         changes=changes,
         findings=content.findings,
         requested_by=actor_of(context, proposal) or actors_of(changes),
-        consequence=f"Merging it brings it to {context.workspace.branch}, from where Flux applies it in {environment}.",
+        consequence=f"After the merge, Flux applies it in {environment}, from {context.workspace.branch}.",
         page=context.pages.get(proposal.commit, ""),
         titles=commit_titles(gitlab, source_steps(changes)),
     )
