@@ -57,8 +57,8 @@ def run(request: AdoptOptions, environ: Mapping[str, str] = os.environ) -> int:
         ref=f"refs/heads/{git.current_branch(repository) or 'main'}",
     )
     goes_to = tree if target is repository else _files(target)
-    resolve = _resolver(gitlab, environ) if request.digests else _as_it_is
-    adoption = _answered(
+    resolve = _resolver(gitlab, environ) if request.digests else _unresolved
+    adoption = _with_answers(
         choices_of(request),
         lambda choices: propose(tree, goes_to, choices, provenance, gitlab, resolve, terminal.progress),
         asks=not request.json and sys.stdin.isatty() and sys.stdout.isatty(),
@@ -79,7 +79,7 @@ def _files(repository: Repository) -> Tree:
     return tree
 
 
-def _as_it_is(reference: Reference) -> Reference:
+def _unresolved(reference: Reference) -> Reference:
     return reference
 
 
@@ -90,7 +90,7 @@ def _resolver(gitlab: Mapping[str, str], environ: Mapping[str, str]) -> Resolve:
     return lambda reference: digests.resolve(reference, at)
 
 
-def _answered(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks: bool) -> Adoption:
+def _with_answers(choices: Choices, attempt: Callable[[Choices], Adoption], *, asks: bool) -> Adoption:
     """Attempt it; ask for missing answers if it ``asks``. Raises OpenQuestionError otherwise."""
     while True:
         try:

@@ -100,7 +100,7 @@ def _kind(run: Run) -> str:
 def hand_off(run: Run, report: JobReport) -> int:
     """Verify the sender, land the hand-off, update GitLab. An unverified claim is reported to nobody."""
     terminal = Terminal(sys.stdout)
-    with _opened(run) as opened, ExitStack() as stack:
+    with _open(run) as opened, ExitStack() as stack:
         workspace = _prepared(run, report, opened, terminal, check_installation)
         claim, sender = verify_sender(run, workspace.configuration)
         terminal.line(f"sent by pipeline {sender.pipeline} of {sender.path}@{sender.commit[:12]}: {sender.proof}")
@@ -123,7 +123,7 @@ def _commit_of(hand_off: HandOff) -> CommitRef | None:
 
 def push(run: Run, report: JobReport) -> int:
     """Hydrate what the push changed, then update open proposals."""
-    with _opened(run) as opened:
+    with _open(run) as opened:
         rehydrated = run_step(run, report, opened, verbs.rehydrate(), Scope(since=run.job.commit))
         return merge_codes([rehydrated, run_step(run, report, refreshed(opened), verbs.refresh(), Scope())])
 
@@ -138,7 +138,7 @@ def schedule(run: Run, report: JobReport) -> int:
     scope = Scope(reported=completed) if completed else Scope(everything=True)
     verified = verify.run(verify.VerifyOptions(run.address), report.verified)
     health = run_health(run)
-    with _opened(run) as opened:
+    with _open(run) as opened:
         rolled_back = run_step(run, report, opened, verbs.roll_back_failed(health), Scope(landed=True))
         promoted = run_step(run, report, refreshed(opened), verbs.promote_due(run.histories, health), None)
         last = run_step(run, report, refreshed(opened), verbs.refresh(), scope)
@@ -187,7 +187,7 @@ def form(run: Run, report: JobReport) -> int:
 
 
 @contextmanager
-def _opened(run: Run) -> Iterator[Workspace]:
+def _open(run: Run) -> Iterator[Workspace]:
     """Open the manifest repository, once for all steps of a job."""
     with open_workspace(run.address, run.event.signing_key) as opened:
         options = push_options if run.write is None else None
@@ -237,7 +237,7 @@ def run_job(
     hydrate: HydrateOptions = AS_USUAL,
 ) -> int:
     """Do the only step of a job (`run_step`)."""
-    with _opened(run) as opened:
+    with _open(run) as opened:
         return run_step(run, report, opened, resolve, scope, *checks, intent_id=intent_id, hydrate=hydrate)
 
 

@@ -144,7 +144,7 @@ def _print_findings(terminal: Terminal, findings: Sequence[Diagnosis]) -> None:
             terminal.line(f"{'':<12}  {line}", "dim")
     numbers = {state: sum(finding.state == state for finding in findings) for state in _STYLES}
     terminal.line(", ".join(f"{number} {state}" for state, number in numbers.items() if number))
-    terminal.line(_GO_THROUGH[hand_offs(findings)])
+    terminal.line(_HAND_OFF_LINES[hand_offs(findings)])
 
 
 def _wrapped(text: str) -> list[str]:
@@ -152,7 +152,7 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH - 14, break_on_hyphens=False)
 
 
-_GO_THROUGH = {
+_HAND_OFF_LINES = {
     "ok": "hand-offs go through",
     "wrong": "hand-offs do not go through",
     "cannot tell": "cannot tell whether hand-offs go through",

@@ -285,7 +285,7 @@ def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Ter
     changes = {path: text.encode() for path, text in files.items()}
     changes = {path: data for path, data in changes.items() if path not in known.tree or data != known.tree.read(path)}
     after = load(known.tree.with_changes(dict(changes)))
-    _same_apps(known.configuration, after)
+    _check_apps(known.configuration, after)
     if not place.dry_run:
         folder.apply(place.manifests, dict(changes))
     for path in changes:
@@ -293,7 +293,7 @@ def _write(place: Target, known: _Known, files: Mapping[str, str], terminal: Ter
         terminal.line(f"{word:<12}{path}")
 
 
-def _same_apps(before: Configuration, after: Configuration) -> None:
+def _check_apps(before: Configuration, after: Configuration) -> None:
     """Check that no app became invalid. Raises its error."""
     for place, error in after.broken.items():
         if place not in before.broken:

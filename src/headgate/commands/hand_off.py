@@ -32,7 +32,7 @@ def run(environ: Mapping[str, str] = os.environ, pause: float = _PAUSE) -> int:
     terminal = Terminal(sys.stdout)
     server, project = needed(environ, "HEADGATE_SERVER").rstrip("/"), needed(environ, "HEADGATE_MANIFESTS")
     check_addresses(server, environ)
-    token = needed(environ, "HEADGATE_TRIGGER_TOKEN", _HOW_TO_ADD_IT)
+    token = needed(environ, "HEADGATE_TRIGGER_TOKEN", _MISSING_HINT)
     branch = needed(environ, "HEADGATE_BRANCH")
     by_job = connect(server, "the job token", needed(environ, "CI_JOB_TOKEN"), is_job_token=True)
     started = trigger(server, project, token, branch, {"handoff": write_claim(claim(environ))})
@@ -77,7 +77,7 @@ def _expiry(token: str) -> float:
         return 0.0
 
 
-_HOW_TO_ADD_IT = (
+_MISSING_HINT = (
     "add it in this project: Settings, CI/CD, Variables; visibility 'Masked and hidden', 'Protect variable'. "
     "This pipeline must be of a protected branch or tag to see it"
 )

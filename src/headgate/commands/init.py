@@ -78,8 +78,8 @@ def run(request: InitOptions, environ: Mapping[str, str] = os.environ) -> int:
     wanted = _installation(request)
     known = _known_settings(request.directory)
     if known is not None:
-        there_are = tuple((name, environment.delivery) for name, environment in known.environments.items())
-        wanted = replace(wanted, environments=there_are)
+        existing = tuple((name, environment.delivery) for name, environment in known.environments.items())
+        wanted = replace(wanted, environments=existing)
     writes_flux = request.flux or (known is not None and any(at.flux for at in known.clusters.values()))
     files = first_files(wanted, known, brings_namespace=not writes_flux)
     names = list(known.environments) if known else [name for name, _ in wanted.environments]

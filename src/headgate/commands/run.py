@@ -101,7 +101,7 @@ def land_intent(
     with ExitStack() as stack:
         intent = resolve(workspace, stack)
         first = land(workspace, intent, intent_id=intent_id, options=hydrate, progress=terminal.progress)
-    promoted = _promote_what_follows(workspace, first, terminal, histories)
+    promoted = _run_promotions(workspace, first, terminal, histories)
     configuration = promoted.landings[-1].configuration
     mirrored = write_mirrors(workspace, configuration)
     mirrors = Landing(delivered=mirrored.delivered, configuration=configuration)
@@ -109,7 +109,7 @@ def land_intent(
     return RunResult(landings=(*promoted.landings, mirrors), errors=errors[:1])
 
 
-def _promote_what_follows(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> RunResult:
+def _run_promotions(workspace: Workspace, first: Landing, terminal: Terminal, histories: Histories) -> RunResult:
     landings = [first]
     try:
         for landing in _promotions(workspace, first, terminal, histories):
@@ -159,7 +159,7 @@ def print_result(
         for delivered in landing.delivered:
             terminal.line(_delivery(delivered.branch, delivered.commit, pushed=pushed))
     if not pushed and any(landing.delivered for landing in result.landings):
-        terminal.line(_ONLY_HERE, "yellow")
+        terminal.line(_NOT_PUSHED, "yellow")
     if not any(landing.outcomes or landing.messages or landing.delivered for landing in result.landings):
         terminal.line("nothing to do")
     for error in result.errors:
@@ -170,7 +170,7 @@ def print_result(
     return merge_codes(outcome_codes(outcomes)) or next((error.code for error in result.errors), 0)
 
 
-_ONLY_HERE = (
+_NOT_PUSHED = (
     "committed locally, not pushed: the branch of this checkout has no upstream "
     "('git push --set-upstream REMOTE BRANCH' sets it)"
 )

@@ -42,21 +42,21 @@ def run(options: WaitOptions, file: str, environ: Mapping[str, str] = os.environ
     landed = _read(file)
     terminal = Terminal(sys.stdout, quiet=options.json)
     with logged_in(found.manifests_login):
-        with _opened(found) as workspace:
+        with _open(found) as workspace:
             if found.job.source == "push":
                 landed = pushed_apps(found, workspace).followed_by(landed)
             wanted = _wanted(workspace.configuration, landed, terminal)
             first = _look(found, workspace, wanted)
 
         def looked() -> Look:
-            with _opened(found) as newest:
+            with _open(found) as newest:
                 return _look(found, newest, wanted)
 
         return watch(options, wanted, first, looked, terminal)
 
 
 @contextmanager
-def _opened(run: Run) -> Iterator[Workspace]:
+def _open(run: Run) -> Iterator[Workspace]:
     with open_workspace(run.address) as workspace:
         check_settings(workspace.configuration.settings, run.event)
         yield workspace

@@ -51,7 +51,7 @@ def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
             hint=f"set {KEY} or HEADGATE_TOKEN as a protected variable; the component 'warm' sets {FOLDER}",
         )
     terminal = Terminal(sys.stdout)
-    with _opened(options.manifests, environ) as workspace:
+    with _open(options.manifests, environ) as workspace:
         tree, configuration = workspace.tree, workspace.configuration
         _, plans = planned(tree, configuration, list(configuration.pairs()))
         if len(plans) < options.at_least:
@@ -71,7 +71,7 @@ def run(options: WarmOptions, environ: Mapping[str, str] = os.environ) -> int:
 
 
 @contextmanager
-def _opened(manifests: str, environ: Mapping[str, str]) -> Iterator[Workspace]:
+def _open(manifests: str, environ: Mapping[str, str]) -> Iterator[Workspace]:
     """Open the named manifest repository, or that of the pipeline."""
     if manifests:
         with open_workspace(manifests) as workspace:

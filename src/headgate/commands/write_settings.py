@@ -80,14 +80,14 @@ def write_settings(order: Order, terminal: Terminal) -> Settled:
     if not open_ or order.dry_run:
         return Settled(done=frozenset(setting.name for setting in wanted if setting not in open_), left=len(open_))
     terminal.line("")
-    why = _write(order, terminal, open_, examined)
+    reasons = _write(order, terminal, open_, examined)
     for remark in bot.remarks:
         _wrapped(terminal, "note", remark)
     after = _look(order)
     left = missing(wanted, after)
     for setting in left:
         _line(terminal, "left", setting)
-        reason = why.get(setting, f"GitLab accepted it, and shows another value: check it there ({setting.who})")
+        reason = reasons.get(setting, f"GitLab accepted it, and shows another value: check it there ({setting.who})")
         _wrapped(terminal, "", reason)
     terminal.line(f"{len(open_) - len(left)} set, {len(left)} left")
     return Settled(done=frozenset(setting.name for setting in wanted if setting not in left), left=len(left))
@@ -102,8 +102,8 @@ def _bot(order: Order, examined: Examined) -> Bot:
     """Return the bot, from the given token, or from the one that GitLab shows because it is masked and not hidden."""
     ours = [project for project in (examined.manifests, examined.intake) if project is not None]
     known = [(project.variables or {}).get("HEADGATE_TOKEN") for project in ours]
-    live = [project.tokens.get("HEADGATE_TOKEN") for project in ours]
-    values = [str(at["value"]) for at, token in zip(known, live, strict=True) if at and token and token.status == _OK]
+    tokens = [project.tokens.get("HEADGATE_TOKEN") for project in ours]
+    values = [str(at["value"]) for at, token in zip(known, tokens, strict=True) if at and token and token.status == _OK]
     return Bot(
         order.gitlab,
         order.layout,

@@ -35,7 +35,7 @@ class PolicySettings(StrictModel):
     """With `label`: the labels."""
 
     @model_validator(mode="after")
-    def _labels_where_they_are_used(self) -> PolicySettings:
+    def _labels_only_with_their_outcome(self) -> PolicySettings:
         is_used = "label" in (self.outcome, *self.environments.values())
         if is_used != bool(self.labels):
             raise ValueError("labels with the outcome label, and with no other")
