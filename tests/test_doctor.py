@@ -204,9 +204,9 @@ def test_it_says_whether_the_engine_is_locked_in(
 def test_it_names_who_could_push_past_the_review(installation: Installation) -> None:
     found = installation.findings()["who may push", "ok"]
     if installation.setup == "direct":
-        assert found[0]["told"] == "Developers and above (ada, bot, eve) may push past the review"
+        assert found[0]["told"] == "Developers and above (ada, bot, eve) may bypass the review by a push"
     else:
-        assert found[0]["told"] == "Maintainers and above (ada, bot) may push past the review"
+        assert found[0]["told"] == "Maintainers and above (ada, bot) may bypass the review by a push"
 
 
 WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
@@ -236,7 +236,7 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
     (
         "who may push",
         lambda on: on.set(f"/projects/{M}/protected_branches", [rule([DEVELOPERS], [MAINTAINERS])]),
-        *(M, "Developers and above (ada, bot, eve) may push past the review", "'Allowed to push and merge'"),
+        *(M, "Developers and above (ada, bot, eve) may bypass the review by a push", "'Allowed to push and merge'"),
     ),
     (
         "who may push",
@@ -252,7 +252,7 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
             f"/projects/{M}/protected_branches",
             [rule([{"access_level": 40, "access_level_description": "laptop", "deploy_key_id": 4}], [])],
         ),
-        *(M, "the deploy key 'laptop' may push past the review", ""),
+        *(M, "the deploy key 'laptop' may bypass the review by a push", ""),
     ),
     (
         "who may merge",
@@ -262,7 +262,7 @@ WRONG: list[tuple[str, Callable[[Installation], object], str, str, str]] = [
     (
         "push by jobs",
         lambda on: on.let_others_push(),
-        *(M, "jobs of projects on its allowlist may push past the review: acme/shop", "cross-project"),
+        *(M, "jobs of projects on its allowlist may bypass the review by a push: acme/shop", "cross-project"),
     ),
     *(
         (

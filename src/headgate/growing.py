@@ -1,6 +1,6 @@
-"""What is added to the files of a manifest repository: an app, an environment, options of the form. Pure.
+"""Additions to the files of a manifest repository: an app, an environment, options of the form. Pure.
 
-What people wrote stays as it is, character by character.
+The rest of these files stays unchanged, character by character.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def rule(text: str) -> str:
 def settings_with(text: str, settings: Settings, new: NewEnvironment, cluster: str) -> str:
     """Return headgate.yaml with an environment, and with a cluster of its name where there are clusters.
 
-    ``cluster`` is that one's entry in block style; empty: none is added. Raises ConfigError.
+    ``cluster`` is its entry in block style; empty to add none. Raises ConfigError.
     """
     try:
         text = with_entry(text, ("environments",), new.entry, after=new.after)
@@ -141,7 +141,7 @@ def _by_hand(file: str, what: str) -> ConfigError:
 
 
 def setup_of(ci: Mapping[str, Any]) -> Setup | None:
-    """Return the set-up that the CI files are written for: by the door that they close; None where they do not say.
+    """Return the set-up of the CI files, by the pipelines that they exclude; None if they do not tell.
 
     ``ci`` holds their bodies by their names.
     """

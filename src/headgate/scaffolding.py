@@ -1,4 +1,4 @@
-"""The first files of a manifest repository and what is to be set in GitLab, for each set-up. Pure, but for its texts.
+"""The first files of a manifest repository and the steps in GitLab, for each set-up. Pure, but for its texts.
 
 The texts are under ``scaffold/``; ``__NAME__`` in them stands for a fact of the installation.
 """
@@ -32,20 +32,20 @@ SCHEMAS = ".headgate"
 _TEMPLATE = "web"
 TEXTS = Path(__file__).resolve().parent / "scaffold"
 
-# Which pipelines a project does not run: a hand-off comes in by one door only.
+# The pipelines that a project does not run, so that a hand-off can come in only one way.
 CLOSED: Mapping[Setup, str] = {
     "direct": '$CI_PIPELINE_SOURCE == "trigger"',
     "intake": '$CI_PIPELINE_SOURCE == "pipeline" || $CI_PIPELINE_SOURCE == "trigger"',
     "token": '$CI_PIPELINE_SOURCE == "pipeline"',
 }
 _MOST_OPTIONS = 50
-"""An input takes no more: https://docs.gitlab.com/ci/inputs/#define-input-parameters-with-specinputs."""
+"""The largest number of options of an input: https://docs.gitlab.com/ci/inputs/#define-input-parameters-with-specinputs."""
 _CLOSED_AT_INTAKE = '$CI_PIPELINE_SOURCE != "pipeline" && $CI_PIPELINE_SOURCE != "web"'
 
 
 @frozen_record(kw_only=False)
 class Installation:
-    """What is known of an installation. ``environments``: names and deliveries in the order of promotion.
+    """The facts about an installation. ``environments``: names and deliveries in the order of promotion.
 
     ``intake`` is the project that apps trigger in the set-up *intake*; ``components`` the project of Headgate's
     components, ``version`` which of them the apps include (``1``, ``1.2.3`` or a commit), ``pinned`` which the
@@ -114,7 +114,7 @@ def app_yaml(
     *,
     has_schema: bool = True,
 ) -> str:
-    """Return an app's app.yaml: what renders it, and what its repository may set. Raises ConfigError.
+    """Return an app's app.yaml: its template or config, and its grant. Raises ConfigError.
 
     ``has_schema``: the repository has the schema that editors look for.
     """
@@ -143,7 +143,7 @@ def schema_line(file: str) -> str:
 
 
 def starter_template(*, brings_namespace: bool) -> dict[str, str]:
-    """Return the files of a template to begin with. ``brings_namespace``: nobody else makes the apps' Namespaces."""
+    """Return the files of a starter template. ``brings_namespace``: it must create the apps' Namespaces."""
     root = TEXTS / "template"
     found = sorted(path for path in root.rglob("*") if path.is_file())
     texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
@@ -165,7 +165,7 @@ def ci_file(wanted: Installation, environments: Sequence[str], *, at_intake: boo
 
 
 def app_lines(wanted: Installation) -> str:
-    """Return what goes into the CI file of an app's repository."""
+    """Return the lines for the CI file of an app's repository."""
     return _text("app.token.yml" if wanted.setup == "token" else "app.pipeline.yml", wanted)
 
 
@@ -176,7 +176,7 @@ def steps_text(wanted: Installation, *, for_another_app: bool = False) -> str:
 
 
 def code_owners(wanted: Installation, settings: Settings | None = None) -> str:
-    """Return the section of CODEOWNERS for an app: what people write of it, and what only merge requests change.
+    """Return the section of CODEOWNERS for an app: people's files, and those that only merge requests change.
 
     ``settings`` are those of a headgate.yaml that is there already.
     https://docs.gitlab.com/user/project/codeowners/reference/
@@ -197,7 +197,7 @@ def clusters_section(wanted: Installation, environments: Sequence[str]) -> str:
 
 
 def flux_steps(wanted: Installation) -> str:
-    """Return what is to be done in each cluster."""
+    """Return the steps in each cluster."""
     host = wanted.server.partition("://")[2].partition("/")[0]
     group, _, repository = wanted.project.rpartition("/")
     return _text("steps/flux.md", wanted, host=host, group=group, repository=repository)
@@ -233,7 +233,7 @@ def _environments(wanted: Installation) -> str:
 
 
 def _text(file: str, wanted: Installation, **more: str) -> str:
-    """Return a text of ``scaffold/`` with the facts put in."""
+    """Return a text of ``scaffold/`` with the facts filled in."""
     facts = {key: value for key, value in vars(wanted).items() if isinstance(value, str)}
     facts |= {"triggered": wanted.triggered, **more}
     text = (TEXTS / file).read_text(encoding="utf-8")

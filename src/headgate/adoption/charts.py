@@ -30,7 +30,7 @@ class Chart:
 
 
 def chart_in(files: Tree, label: str) -> Chart:
-    """Return the chart whose files these are. Raises YamlError."""
+    """Return the chart with these files. Raises YamlError."""
     data = mapping(files.read("Chart.yaml"), f"{label}/Chart.yaml")
     return Chart(name=str(data.get("name") or ""), version=str(data.get("version") or ""), files=files)
 
@@ -52,7 +52,7 @@ def _library(files: Tree) -> Iterator[Chart]:
 
 
 def chart_of(release: dict[str, Any], tree: Tree, charts: list[Chart]) -> tuple[Chart, str]:
-    """Return the chart of a HelmRelease, and what is to be said of its version. Raises UnavailableError."""
+    """Return the chart of a HelmRelease, and a note about its version. Raises UnavailableError."""
     spec = map_at(release, "spec", "chart", "spec")
     name = str(spec.get("chart") or value_at(release, "spec", "chartRef", "name") or "")
     if spec.get("valuesFiles"):

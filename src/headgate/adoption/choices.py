@@ -1,4 +1,4 @@
-"""What a person says of a repository that is adopted, and what has to be asked. Pure."""
+"""A person's choices for an adoption, and the questions that are left. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ there."""
 
 @frozen_record
 class Choices:
-    """What the command line says. ``environments`` are names with their delivery, in the order of promotion.
+    """The choices on the command line. ``environments`` are names with their delivery, in the order of promotion.
 
     ``apps`` maps an app to its folder with ``{environment}`` in it, and after a colon to values files; without one,
     apps are found. ``namespaces``, ``hooks``, ``images`` (repositories) and ``projects`` are by app. ``charts`` holds
@@ -42,7 +42,7 @@ class Choices:
 
 
 class OpenQuestionError(ArgumentError):
-    """Something that is not clear from the files. ``option`` answers it, ``prefix`` is what its answer begins with."""
+    """A question that the files leave open. ``option`` answers it, ``prefix`` is the beginning of its answer."""
 
     def __init__(self, question: str, option: str, example: str, prefix: str = "") -> None:
         """Ask a question."""

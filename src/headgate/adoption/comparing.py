@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class ObjectDifference:
-    """An object that would not be as it is today, and the reason as far as it is known. The values of a ``secret`` one
+    """An object that would differ from today, and the reason as far as it is known. The values of a ``secret`` one
     are not shown.
     """
 
@@ -44,7 +44,7 @@ class ObjectDifference:
 
 @frozen_record
 class AppProof:
-    """An app in an environment: how many objects and bytes there are today, and which differ."""
+    """An app in an environment: the numbers of objects and bytes today, and the differences."""
 
     app: str
     environment: str
@@ -56,7 +56,7 @@ class AppProof:
 
 
 def with_namespaces(apps: Iterable[CurrentApp], choices: Choices, scopes: Mapping[str, Scope]) -> Iterator[CurrentApp]:
-    """Yield the apps with the namespaces of their objects. Raises OpenQuestionError where one is in no file."""
+    """Yield the apps with the namespaces of their objects. Raises OpenQuestionError if no file has one."""
     for app in apps:
         said = choices.namespaces.get(app.app) or choices.namespaces.get("") or ""
         namespace = app.namespace or said.replace("{environment}", app.environment)

@@ -1,4 +1,4 @@
-"""What runs today: the final YAML of each app in each environment, and what it is made from."""
+"""The current state: the final YAML of each app in each environment, and its sources."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 _CANNOT = (UnavailableError, ManifestError, RenderError, TooLargeError, UnsafeFileError, UnstableError, YamlError)
-"""What leaves out a single app, and not all of them."""
+"""Errors that leave out a single app, and not all."""
 
 
 def _reason(error: Exception) -> str:
@@ -61,7 +61,7 @@ def _reason(error: Exception) -> str:
 
 
 def read_current(tree: Tree, places: Iterable[Place], choices: Choices) -> CurrentState:
-    """Return what runs in the places, and what cannot be rendered as it stands."""
+    """Return the current state of the places, and what cannot be rendered."""
     charts = library(choices.charts)
     apps: list[CurrentApp] = []
     left_out: list[LeftOut] = []
@@ -82,7 +82,7 @@ def read_current(tree: Tree, places: Iterable[Place], choices: Choices) -> Curre
 
 
 def _joined(apps: Iterable[CurrentApp]) -> Iterator[CurrentApp]:
-    """Yield each app of an environment once, where several places have parts of it that are files."""
+    """Yield each app of an environment once, even if several places have files of it."""
     found: dict[tuple[str, str], CurrentApp] = {}
     for app in apps:
         first = found.setdefault((app.app, app.environment), app)
@@ -146,7 +146,7 @@ def _stays(manifest: Manifest, used: Collection[str]) -> str:
 def _files_apps(
     place: Place, source: FolderSource, rest: list[Manifest], choices: Choices, *, whole: bool
 ) -> Iterator[CurrentApp | AdoptionNote]:
-    """Yield the apps of what no HelmRelease releases: one for a place, or one for each folder of a loose one."""
+    """Yield the apps without a HelmRelease: one for a place, or one for each folder of a loose one."""
     groups: dict[str, list[Manifest]] = {}
     for manifest in rest:
         folder = posixpath.dirname(manifest.source)
@@ -173,7 +173,7 @@ def _files_apps(
 
 
 def _written_out(own: list[Manifest], source: FolderSource, folder: str) -> FolderSource:
-    """Return the files of some objects: those that they stand in, or where these were built, their text."""
+    """Return the files of some objects, or their text if they were built."""
     named = {manifest.source for manifest in own}
     if source.root is None and not source.fields and named <= set(source.files.paths()):
         return FolderSource(files=source.files.only(sorted(named)))
@@ -267,7 +267,7 @@ def _rendered(source: ChartSource, name: str, namespace: str, choices: Choices) 
 
 
 def _namespace(own: Iterable[Manifest]) -> str:
-    """Return the namespace that most objects name, or are; empty where none does."""
+    """Return the namespace that most objects name, or are; empty if none does."""
     own = list(own)
     named = Counter(manifest.namespace for manifest in own if manifest.namespace)
     named = named or Counter(manifest.name for manifest in own if manifest.kind_name == "Namespace")
@@ -275,7 +275,7 @@ def _namespace(own: Iterable[Manifest]) -> str:
 
 
 def namespace_for(choices: Choices, app: str, environment: str) -> str:
-    """Return the namespace that is said for an app, or for all (``""``). Raises OpenQuestionError where none is."""
+    """Return the given namespace of an app, or of all (``""``). Raises OpenQuestionError without one."""
     text = choices.namespaces.get(app) or choices.namespaces.get("") or ""
     if not text:
         raise OpenQuestionError(

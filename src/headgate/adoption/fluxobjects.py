@@ -1,4 +1,4 @@
-"""Flux's own objects in a repository: what it applies, from where, and how charts are released. Pure."""
+"""Flux's own objects in a repository: sources, Kustomizations and HelmReleases. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 GROUPS = ".toolkit.fluxcd.io"
 _CARRIED = ("patches", "images", "namePrefix", "nameSuffix")
-"""What a Kustomization of Flux has in the form of a kustomization.yaml."""
+"""The fields of a Flux Kustomization that a kustomization.yaml has too."""
 _NOT_CARRIED = ("components", "commonMetadata")
 _VARIABLE = re.compile(rb"\$\{[A-Za-z_]")
 
 
 @frozen_record
 class FluxKustomization:
-    """A Kustomization of Flux: the file that has it, the folder that it applies, and what it does to that."""
+    """A Flux Kustomization: its file, the folder that it applies, and its changes to that."""
 
     name: str
     file: str
@@ -35,18 +35,18 @@ class FluxKustomization:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is Flux's of itself, which `flux bootstrap` made."""
+        """Whether it is Flux's own, which `flux bootstrap` made."""
         return self.name == "flux-system"
 
     @property
     def carried(self) -> dict[str, Any]:
-        """What it does, as fields of a kustomization.yaml."""
+        """Its changes, as fields of a kustomization.yaml."""
         fields = {name: self.spec[name] for name in _CARRIED if self.spec.get(name)}
         namespace = self.spec.get("targetNamespace")
         return {**fields, **({"namespace": namespace} if namespace else {})}
 
     def problem(self, texts: Iterator[bytes]) -> str:
-        """Return why what it applies cannot be had without it; empty where it can. ``texts`` are what it applies."""
+        """Return why its result cannot be rendered without it; empty if it can. ``texts`` are the applied files."""
         for name in _NOT_CARRIED:
             if self.spec.get(name):
                 return f"the Kustomization {self.name} has '{name}': write that into a kustomization.yaml first"
@@ -103,7 +103,7 @@ _MARKER = re.compile(rb'#\s*\{\s*"\$imagepolicy"\s*:\s*"(?P<namespace>[^":]+):(?
 
 
 def marked_policies(data: bytes) -> list[str]:
-    """Return the image policies that a file's fields are marked with, as Flux's image automation reads them."""
+    """Return the image policies in a file's markers, as Flux's image automation reads them."""
     found = (f"{match['namespace'].decode()}/{match['policy'].decode()}" for match in _MARKER.finditer(data))
     return list(dict.fromkeys(found))
 

@@ -1,4 +1,4 @@
-"""What Flux's HelmReleases release: chart, name, namespace, and values as helm-controller merges them. Pure.
+"""Reads Flux's HelmReleases: chart, name, namespace, and values as helm-controller merges them. Pure.
 
 https://fluxcd.io/flux/components/helm/helmreleases/
 """
@@ -27,7 +27,7 @@ _UNSUPPORTED = {
 
 @frozen_record
 class HelmRelease:
-    """A release of a chart. ``note`` says what a person should look at, ``used`` are the ConfigMaps with its values."""
+    """A release of a chart. ``note`` is for people, ``used`` are the ConfigMaps with its values."""
 
     name: str
     namespace: str
@@ -45,7 +45,7 @@ def is_helm_release(manifest: Manifest) -> bool:
 def read_helm_release(
     manifest: Manifest, others: Sequence[Manifest], tree: Tree, charts: list[Chart], namespace: str
 ) -> HelmRelease:
-    """Return what a HelmRelease releases. ``others`` may hold its values. Raises UnavailableError with the reason."""
+    """Read a HelmRelease. ``others`` may hold its values. Raises UnavailableError with the reason."""
     spec = map_at(manifest.data, "spec")
     for field, reason in _UNSUPPORTED.items():
         if spec.get(field):

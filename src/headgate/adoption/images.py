@@ -1,4 +1,4 @@
-"""Which images of an app its pipelines are to hand off, and the releases that record those that run now. Pure."""
+"""The images that an app's pipelines should hand off, and the releases that record the running ones. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 Resolve = Callable[[Reference], Reference]
-"""Gives an image that is named by its tag the digest, or leaves it as it is."""
+"""Resolves an image's tag to its digest, or returns the image unchanged."""
 
 
 @frozen_record
 class Provenance:
-    """Where releases say that what runs now comes from: this repository's project, its commit and branch.
+    """The source in the releases of running images: this repository's project, commit and branch.
 
-    Without the project none is written.
+    Without the project no release is written.
     """
 
     project: str
@@ -36,7 +36,7 @@ class Provenance:
 
 
 def own_repositories(app: CurrentApp, tree: Tree, choices: Choices, policies: Mapping[str, str]) -> list[str]:
-    """Return the repositories of an app's own images: those that are said, else those that Flux's markers name.
+    """Return the repositories of an app's own images: the given ones, else those that Flux's markers name.
 
     ``policies`` are the repositories of image policies.
     """
@@ -74,7 +74,7 @@ def image_names(repositories: Iterable[str]) -> dict[str, str]:
 def released_images(
     app: CurrentApp, names: Mapping[str, str], provenance: Provenance, resolve: Resolve
 ) -> dict[str, ReleasedImage]:
-    """Return the images that run now, as a release records them; those without a digest are left out."""
+    """Return the running images as a release records them, without those that have no digest."""
     found = {}
     for name, repository in names.items():
         reference = running(app, repository)

@@ -1,4 +1,4 @@
-"""Values files that give the values of a chart as they are in each environment. Pure."""
+"""Values files that give a chart its current values in each environment. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def values_files(folder: str, own: Sequence[CurrentApp], charts: Mapping[str, ChartTemplate]) -> dict[str, bytes]:
-    """Return values files: what all environments have in one, the rest in one for each."""
+    """Return values files: one for the common values of all environments, and one for the rest of each."""
     layers = {
         app.environment: dict(app.source.values) if charts[app.source.code.id].has_values else app.source.all_values
         for app in own

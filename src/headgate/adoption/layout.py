@@ -1,4 +1,4 @@
-"""Which apps a running manifest repository has, in which environments, and in which folders. Pure."""
+"""Finds the apps of a running manifest repository, their environments and their folders. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USUAL_ENVIRONMENTS = (
     *("sandbox", "dev", "develop", "development", "test", "testing", "int", "integration", "qa", "uat", "stage"),
     *("staging", "preprod", "pre-production", "preproduction", "prod", "production", "live"),
 )
-"""Names of environments that are known without being said, in the order of promotion."""
+"""Names that are recognized as environments, in the order of promotion."""
 
 _SAY_NOTHING = frozenset(
     (
@@ -39,14 +39,14 @@ _SAY_NOTHING = frozenset(
         *("clusters", "cluster", "releases", "values"),
     )
 )
-"""Names of folders that are no app's."""
+"""Names of folders that are no apps."""
 _BUILT_IN = ("templates", "charts", "crds", "ci", "files")
-"""Folders of a chart that hold no values."""
+"""Folders of a chart without values."""
 
 
 @frozen_record
 class Place:
-    """What makes an app's final YAML in an environment today: a folder, with the values files above a chart's own.
+    """The source of an app's final YAML in an environment today: a folder, with values files above a chart's own.
 
     ``flux`` is the Kustomization that applies it, if that is in the repository. The folder of a ``loose`` place names
     no app, and may hold several.
@@ -62,7 +62,7 @@ class Place:
 
 
 def find_places(tree: Tree, choices: Choices) -> list[Place]:
-    """Return the places of all apps. Raises OpenQuestionError for what the folders do not say."""
+    """Return the places of all apps. Raises OpenQuestionError if the folders do not tell."""
     tree = without_ours(tree)
     kustomizations = flux_kustomizations(tree) if choices.layout != "folders" else []
     if choices.layout == "flux" and not kustomizations:
@@ -79,7 +79,7 @@ def find_places(tree: Tree, choices: Choices) -> list[Place]:
 
 
 def without_ours(tree: Tree) -> Tree:
-    """Return the files without those of Headgate, where a part of the repository is adopted already."""
+    """Return the files without Headgate's, if a part of the repository is adopted already."""
     if SETTINGS not in tree:
         return tree
     outputs = [posixpath.dirname(path) for path in tree.paths() if posixpath.basename(path) == RECORD]
@@ -99,7 +99,7 @@ def _names(choices: Choices) -> tuple[str, ...]:
 
 
 def kind_of(tree: Tree, folder: str) -> SourceKind | None:
-    """Return what a folder holds; None for nothing that can be rendered."""
+    """Return the kind of a folder; None if it cannot be rendered."""
     if posixpath.join(folder, "Chart.yaml") in tree:
         return "helm"
     if file_in(tree, folder):
@@ -108,7 +108,7 @@ def kind_of(tree: Tree, folder: str) -> SourceKind | None:
 
 
 def is_yaml(path: str) -> bool:
-    """Whether a file is called as YAML is."""
+    """Whether a file has a YAML extension."""
     return path.endswith((".yaml", ".yml"))
 
 
@@ -154,7 +154,7 @@ def _applied(tree: Tree, choices: Choices, kustomizations: Sequence[FluxKustomiz
 
 
 def _roots_below(tree: Tree, folder: str) -> list[str]:
-    """Return a folder, or the folders that it lists where its kustomization does nothing else."""
+    """Return a folder, or the folders that it lists if its kustomization does nothing else."""
     file = file_in(tree, folder)
     data = mapping(tree.read(file), file) if file else {}
     listed = [posixpath.normpath(posixpath.join(folder, str(entry))) for entry in data.get("resources") or ()]
@@ -186,7 +186,7 @@ def _by_folder(tree: Tree, choices: Choices) -> Iterator[Place]:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a file is in a folder that says nothing of apps: hidden ones, and Flux' own."""
+    """Whether a file is in a folder without apps: hidden ones, and Flux's own."""
     return any(part.startswith(".") or part == "flux-system" for part in path.split("/"))
 
 
@@ -279,7 +279,7 @@ def _chart_places(tree: Tree, chart: str, choices: Choices) -> Iterator[Place]:
 
 
 def _only_environment(choices: Choices, folder: str) -> str:
-    """Return the environment where a single one is said, and the folder has no other's name."""
+    """Return the environment if a single one is given, and the folder has no other's name."""
     names = list(choices.environments)
     return names[0] if len(names) == 1 and not set(folder.split("/")) & set(USUAL_ENVIRONMENTS) else ""
 

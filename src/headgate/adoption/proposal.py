@@ -1,4 +1,4 @@
-"""What a running repository would be as Headgate's: its new files, their final YAML, and what differs from today."""
+"""The adoption of a running repository: its new files, their final YAML, and the differences from today."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 @frozen_record
 class Adoption:
-    """What would be written, and the proof. ``environments`` are those of headgate.yaml, with how each is delivered;
-    ``candidates`` the images by app that nobody is said to hand off; ``steps`` what people do around the merge.
+    """The files to write, and the proof. ``environments`` are those of headgate.yaml, with their deliveries;
+    ``candidates`` are images by app without a project that hands them off; ``steps`` are people's around the merge.
     """
 
     changes: Changes
@@ -51,12 +51,12 @@ class Adoption:
 
     @property
     def failed(self) -> list[Outcome]:
-        """What Headgate cannot hydrate."""
+        """The apps that Headgate cannot hydrate."""
         return [outcome for outcome in self.outcomes if outcome.error is not None]
 
     @property
     def differences(self) -> int:
-        """How many objects would not be as they are today."""
+        """How many objects would differ from today."""
         return sum(len(found.differences) for found in self.comparisons)
 
 
@@ -69,7 +69,7 @@ def propose(
     resolve: Resolve,
     progress: Callable[[str, str], None],
 ) -> Adoption:
-    """Return what adopts the repository ``tree`` into ``target``, which may be the same. Writes nothing.
+    """Return the adoption of the repository ``tree`` into ``target``, which may be the same. Writes nothing.
 
     ``gitlab`` goes into a new headgate.yaml; ``resolve`` gives digests. Raises OpenQuestionError for what is not clear,
     and the errors of what cannot be read as it stands.
@@ -103,7 +103,7 @@ def propose(
 
 
 def _find(tree: Tree, places: list[Place], choices: Choices, known: Settings | None) -> CurrentState:
-    """Return what the repository holds today, with the namespaces of its objects."""
+    """Return the current state of the repository, with the namespaces of its objects."""
     found = read_current(tree, places, choices)
     apps = tuple(with_namespaces(found.apps, choices, known.scopes if known else {}))
     rest = (LeftOut(what=folder, environment="", reason=_NOT_PLACED) for folder in unplaced(tree, places, apps))
@@ -115,7 +115,7 @@ def _find(tree: Tree, places: list[Place], choices: Choices, known: Settings | N
 def _hydrate(
     new: Tree, configuration: Configuration, apps: Sequence[CurrentApp], progress: Callable[[str, str], None]
 ) -> tuple[Outcome, ...]:
-    """Return what Headgate makes of the apps."""
+    """Return the hydrated apps."""
     own = {(app.app, app.environment) for app in apps}
     targets = [pair for pair in configuration.pairs() if (pair[0].name, pair[1]) in own]
     hydrated = hydrate(new, configuration, targets, HydrateOptions(everything=True), progress)
@@ -155,7 +155,7 @@ _NOT_PLACED = (
 
 
 def _check_hooks(found: CurrentState, choices: Choices) -> None:
-    """Ask what becomes of hooks. Raises OpenQuestionError."""
+    """Ask whether to drop or keep hooks. Raises OpenQuestionError."""
     for app in found.apps:
         hook = next((manifest for manifest in app.manifests if manifest.hook), None)
         if hook is not None and app.app not in choices.hooks:
@@ -171,7 +171,7 @@ def _check_hooks(found: CurrentState, choices: Choices) -> None:
 def _environments(
     places: list[Place], found: CurrentState, choices: Choices, known: Settings | None
 ) -> dict[str, Delivery]:
-    """Return the environments with how each is delivered: the first at once, the others by review, unless said."""
+    """Return the environments with their deliveries: by default the first at once, the others by review."""
     if not found.apps:
         raise ArgumentError(
             "found nothing to adopt" + "".join(f"\n    {left.what}: {left.reason}" for left in found.left_out),
@@ -192,7 +192,7 @@ def _environments(
 
 
 def _check_apps(adopted: set[str], names: list[str], known: Settings | None) -> None:
-    """Refuse files of an older layout that would be taken for apps of Headgate. Raises ConfigError."""
+    """Refuse files of an older layout that Headgate would read as apps. Raises ConfigError."""
     strange = set(names) - adopted
     if known is None and strange:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What an app runs today, and what that is made from. Pure."""
+"""The current state of an app, and its sources. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEAD = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization
 
 @frozen_record
 class FolderSource:
-    """Files that Kustomize builds from ``root``, or that are objects as they are (no root).
+    """Files that Kustomize builds from ``root``, or plain objects (no root).
 
     ``fields`` are what is done to the result, as fields of a kustomization.yaml.
     """
@@ -56,7 +56,7 @@ class ChartSource:
 
 @frozen_record
 class CurrentApp:
-    """What runs of an app in an environment today. ``namespace`` is that of objects that name none, if it is known.
+    """The current state of an app in an environment. ``namespace`` is that of objects that name none, if it is known.
 
     ``folder`` is where its files are, ``flux`` what applies it; ``files`` are those of the repository that it is made
     from.
@@ -74,7 +74,7 @@ class CurrentApp:
 
 @frozen_record
 class LeftOut:
-    """What is not adopted, and why; ``stays``: it was not meant to be, and goes on as it is."""
+    """Something that is not adopted, and why; ``stays``: it was not meant to be, and continues unchanged."""
 
     what: str
     environment: str
@@ -84,7 +84,7 @@ class LeftOut:
 
 @frozen_record(kw_only=False)
 class AdoptionNote:
-    """What a person should look at in an app in an environment."""
+    """A note for people about an app in an environment."""
 
     app: str
     environment: str
@@ -93,7 +93,7 @@ class AdoptionNote:
 
 @frozen_record
 class CurrentState:
-    """All that runs, what is left out, and what a person should look at."""
+    """The current apps, what is left out, and notes for people."""
 
     apps: tuple[CurrentApp, ...]
     left_out: tuple[LeftOut, ...] = ()

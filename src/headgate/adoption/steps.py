@@ -1,4 +1,4 @@
-"""What a person does before and after the merge, so that nothing applies the same objects twice. Pure."""
+"""People's steps before and after the merge, so that nothing applies the same objects twice. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The templates that give what runs today: charts, kustomizations and files, with as few changes as can be. Pure."""
+"""The templates that render what runs today: charts, kustomizations and files, with minimal changes. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from headgate.adoption.sources import CurrentApp
 
 _NOT_OBJECTS = ("values.yaml", "values.yml", "template.yaml", "Chart.yaml", "overlays", "base")
-"""What has another meaning at the top of a template."""
+"""Names with another meaning at the top of a template."""
 
 
 @frozen_record
 class ChartTemplate:
-    """The template that a chart becomes. Its own values are left out where environments or apps have others."""
+    """The template of a chart. Its own values are left out if environments or apps have others."""
 
     name: str
     files: Tree
@@ -32,7 +32,7 @@ class ChartTemplate:
 
 
 def chart_templates(apps: Iterable[CurrentApp]) -> dict[str, ChartTemplate]:
-    """Return the templates of charts, by what identifies their files without values."""
+    """Return the templates of charts, by the identity of their files without values."""
     same: dict[str, list[ChartSource]] = {}
     for app in apps:
         if isinstance(app.source, ChartSource):
@@ -97,7 +97,7 @@ def _relative(app: CurrentApp) -> dict[str, bytes]:
 
 
 def _plain(own: Sequence[CurrentApp]) -> dict[str, bytes]:
-    """Return files that are objects: as they are where all environments have the same, else a base and overlays."""
+    """Return plain objects: unchanged if all environments have the same, otherwise as a base and overlays."""
     files = {app.environment: _relative(app) for app in own}
     first, *others = files.values()
     if all(other == first for other in others):
@@ -114,7 +114,7 @@ def _plain(own: Sequence[CurrentApp]) -> dict[str, bytes]:
 
 
 def _kustomized(own: Sequence[CurrentApp]) -> dict[str, bytes]:
-    """Return kustomizations as they are, with an overlay for each environment where they have none of that name."""
+    """Return kustomizations unchanged, with an overlay for each environment that has none."""
     sources = [(app.environment, app.source) for app in own if isinstance(app.source, FolderSource)]
     tops = {
         source.root.removesuffix(f"overlays/{environment}").rstrip("/")

@@ -1,4 +1,4 @@
-"""What is in the repository and in no app that is adopted. Pure."""
+"""Files of the repository that no adopted app has. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def unplaced(tree: Tree, places: Iterable[Place], apps: Iterable[CurrentApp]) -> list[str]:
-    """Return the folders and charts whose objects are in no app, so that nobody takes them for adopted.
+    """Return the folders and charts whose objects are in no app, so that nobody assumes that they are adopted.
 
     What is left out of a place has a reason of its own.
     """

@@ -1,4 +1,4 @@
-"""What runs today -> the files of Headgate's manifest repository that give the same. Pure."""
+"""The current state -> the files of Headgate's manifest repository that give the same YAML. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _OTHER_OUTPUT = "hydrated"
 
 @frozen_record
 class Written:
-    """The files that stand for what runs, and what is to be said of them. ``pinned`` are environments that keep an
-    older chart; ``candidates`` are images by app that nobody is said to hand off.
+    """The files for the current state, and messages about them. ``pinned`` are environments that keep an
+    older chart; ``candidates`` are images by app without a project that hands them off.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -82,14 +82,14 @@ def write_apps(
 
 
 def _app_folder(target: Tree, name: str) -> str:
-    """Return an app's folder: one of its own, next to what an older layout has in ``apps/``."""
+    """Return an app's folder: a new one if an older layout has files in ``apps/``."""
     folder = f"{APPS}/{name}"
     taken = [path for path in target.paths(folder) if path != f"{folder}/app.yaml"]
     return f"{APPS}/headgate/{name}" if taken else folder
 
 
 def _check_free(target: Tree, files: Mapping[str, bytes]) -> None:
-    """Refuse to replace what is there. Raises GuardError."""
+    """Refuse to replace existing files. Raises GuardError."""
     for path, data in files.items():
         if path in target and target.read(path) != data:
             raise GuardError(

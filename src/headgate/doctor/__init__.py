@@ -1,4 +1,4 @@
-"""Whether GitLab is set up as the trust page requires: each check looks at GitLab's answers and at nothing else."""
+"""Whether GitLab is set up as the trust page requires: each check reads only GitLab's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The approvals that headgate.yaml requires: whether they can be given and counted, and who could merge without.
+"""The approvals that headgate.yaml requires: whether they can be given and counted, and who could merge without them.
 
 Pure.
 """
@@ -44,7 +44,7 @@ def approvers(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def unapproved(examined: Examined) -> Iterator[Diagnosis]:
-    """Who could merge or push with fewer approvals: they bind what Headgate merges, and nobody else."""
+    """Who could merge or push with fewer approvals, which bind only Headgate."""
     name, project = "who may merge unapproved", examined.manifests
     asking = _asking(examined)
     if not asking:
@@ -68,14 +68,14 @@ def unapproved(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def _asking(examined: Examined) -> list[tuple[str, Review, int]]:
-    """Return the reviewed environments that need approvals, with the most that a merge there can need."""
+    """Return the reviewed environments that need approvals, with the largest number that a merge there can need."""
     policies = examined.settings.policies if examined.settings else {}
     found = [(name, at.review, at.review.approvals + len(approving(policies, name))) for name, at in reviewed(examined)]
     return [entry for entry in found if entry[2]]
 
 
 def _others(examined: Examined) -> list[Member] | None:
-    """Return the members of the manifest project besides the bot, as far as GitLab shows whose its token is."""
+    """Return the members of the manifest project besides the bot, if GitLab shows the user of its token."""
     bot = examined.runs_in.tokens.get("HEADGATE_TOKEN")
     members = examined.manifests.members
     return None if members is None else [person for person in members if bot is None or person.id != bot.user]

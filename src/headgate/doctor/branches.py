@@ -1,4 +1,4 @@
-"""Who gets past the review: what the rules of the default branch allow, level by level. Pure."""
+"""Who can bypass the review: what the rules of the default branch allow, role by role. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def protected_branch(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def mirrors(examined: Examined) -> Iterator[Diagnosis]:
-    """Branches that clusters read in place of the default one are as protected: what is pushed there runs."""
+    """Branches that clusters read instead of the default one are protected like it: what is pushed there runs."""
     settings, project, name = examined.settings, examined.manifests, "mirrors"
     found = settings.environments.items() if settings else ()
     branches = {
@@ -64,7 +64,7 @@ def mirrors(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def records(examined: Examined) -> Iterator[Diagnosis]:
-    """What is pending can be kept, and nobody takes it back: on the default branch, or on one of its own."""
+    """Pending versions can be stored, and nobody can revert them: on the default branch, or on a separate one."""
     settings, project, name = examined.settings, examined.manifests, "records"
     if settings is None:
         return
@@ -96,12 +96,12 @@ def _may_push(rule: Any) -> bool:
 
 
 def pushers(examined: Examined) -> Iterator[Diagnosis]:
-    """Who could push past the review, level by level."""
-    yield from _who(examined, "push_access_levels", "push past the review", "Allowed to push and merge")
+    """Who could bypass the review by a push, role by role."""
+    yield from _who(examined, "push_access_levels", "bypass the review by a push", "Allowed to push and merge")
 
 
 def mergers(examined: Examined) -> Iterator[Diagnosis]:
-    """Who could merge what nobody reviewed, level by level."""
+    """Who could merge unreviewed changes, role by role."""
     yield from _who(examined, "merge_access_levels", "merge, their own merge requests too", "Allowed to merge")
 
 
@@ -123,7 +123,7 @@ def _who(examined: Examined, key: str, may: str, setting: str) -> Iterator[Diagn
 
 
 def _holder(project: Project, entry: Any) -> tuple[str, int]:
-    """Return whom an entry of a protected branch means, and the level that it is worth; nobody for "No one"."""
+    """Return the holder of an entry of a protected branch, and the access level; nobody for "No one"."""
     level, described = int(entry.get("access_level") or 0), str(entry.get("access_level_description") or "")
     if entry.get("deploy_key_id"):
         return f"the deploy key '{described}'", 0

@@ -1,4 +1,4 @@
-"""What a check says, and the projects that it looks at."""
+"""The result of a check, and the projects that checks read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ State = Literal["ok", "wrong", "cannot tell"]
 
 @frozen_record(kw_only=False)
 class Diagnosis:
-    """What a check found in one project: its state, what is so, and the way out where it is wrong.
+    """The result of a check in one project: its state, the fact, and the remedy if it is wrong.
 
-    ``stops``: as long as it is wrong, hand-offs do not get through.
+    ``stops``: as long as it is wrong, hand-offs fail.
     """
 
     check: str
@@ -31,12 +31,12 @@ class Diagnosis:
 
 
 def not_shown(check: str, project: Project, what: str, *, stops: bool = False) -> Diagnosis:
-    """Return the diagnosis of a check that needs what GitLab does not show to this token."""
+    """Return the diagnosis of a check that needs facts that GitLab does not show to this token."""
     return Diagnosis(check, "cannot tell", project.path, f"GitLab does not show this token {what}", stops=stops)
 
 
 def hand_offs(findings: Sequence[Diagnosis]) -> State:
-    """Whether hand-offs get through, by all that was found."""
+    """Whether hand-offs go through, according to all findings."""
     states = {finding.state for finding in findings if finding.stops}
     return "wrong" if "wrong" in states else "cannot tell" if "cannot tell" in states else "ok"
 
@@ -63,6 +63,6 @@ def reviewed(examined: Examined) -> list[tuple[str, Environment]]:
 
 
 def is_given(project: Project, key: str) -> bool:
-    """Whether GitLab gives a variable of a project to the jobs that take hand-offs, on its default branch."""
+    """Whether GitLab passes a variable of a project to the jobs that take hand-offs, on its default branch."""
     found = (project.variables or {}).get(key)
     return found is not None and (bool(project.protected) or not found.get("protected"))

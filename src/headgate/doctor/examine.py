@@ -1,4 +1,4 @@
-"""What GitLab says of the projects of an installation, for `headgate doctor`. Reads only; None where GitLab refuses."""
+"""GitLab's facts about the projects of an installation, for `headgate doctor`. Reads only; None if GitLab refuses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Shown:
 
 @frozen_record(kw_only=False)
 class Project:
-    """A project as GitLab shows it to one token; None for what it does not show.
+    """A project as GitLab shows it to one token; None for facts that it does not show.
 
     ``facts`` are its settings, ``rules`` those of its protected branches, ``variables`` its own by key,
     ``allowed`` the paths of projects and groups on its job token allowlist, ``limited`` whether that is in force.
@@ -64,9 +64,9 @@ class Project:
     triggers: tuple[Mapping[str, Any], ...] | None = None
     """Its trigger tokens, which start pipelines as their owners."""
     approvals: Mapping[str, Any] | None = None
-    """What holds for approvals of merge requests; None with GitLab Free, and where it is not shown."""
+    """The approval settings of merge requests; None with GitLab Free, and if they are not shown."""
     ci: Any = None
-    """Its CI file on the default branch, without header; None where it is not shown, or in another project."""
+    """Its CI file on the default branch, without header; None if it is not shown, or in another project."""
 
     @property
     def is_private(self) -> bool:
@@ -74,7 +74,7 @@ class Project:
         return str((self.facts or {}).get("visibility") or "private") == "private"
 
     def level(self, user: int) -> int:
-        """Return a person's access level; 0 for no member, and where members are not shown."""
+        """Return a person's access level; 0 for no member, and if members are not shown."""
         return max((person.level for person in self.members or () if person.id == user), default=0)
 
     @property
@@ -84,11 +84,11 @@ class Project:
 
     @property
     def protected(self) -> tuple[Mapping[str, Any], ...] | None:
-        """The rules that hold for the default branch."""
+        """The rules that apply to the default branch."""
         return self.protecting(self.branch)
 
     def protecting(self, branch: str) -> tuple[Mapping[str, Any], ...] | None:
-        """Return the rules that hold for a branch; of several the one that allows most wins, so all count."""
+        """Return the rules that apply to a branch; GitLab uses the most permissive, so all count."""
         return (
             None if self.rules is None else tuple(entry for entry in self.rules if fnmatchcase(branch, entry["name"]))
         )
@@ -118,7 +118,7 @@ class Examined:
 
 @frozen_record(kw_only=False)
 class Checkout:
-    """What a checkout of the manifest repository says: settings, CI files, and the apps' projects and images."""
+    """Facts from a checkout of the manifest repository: settings, CI files, and the apps' projects and images."""
 
     settings: Settings | None = None
     ci: Mapping[str, Any] = field(default_factory=dict)
@@ -127,8 +127,8 @@ class Checkout:
 
 
 def examine(gitlab: GitLab, setup: Setup, manifests: str, intake: str, checkout: Checkout) -> Examined:
-    """Ask GitLab for all that the checks look at. Raises GitLabError when it does not answer or take the token."""
-    version = gitlab.get("/version")["version"]  # any token may ask; 401 is for one that is none
+    """Read everything for the checks from GitLab. Raises GitLabError if it does not answer or accept the token."""
+    version = gitlab.get("/version")["version"]  # any token may read it; 401 means an invalid token
     return Examined(
         setup,
         str(version),
@@ -187,11 +187,11 @@ def _ci_file(gitlab: GitLab, at: str, facts: Mapping[str, Any]) -> Any:
 
 _TOKENS = ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN", "HEADGATE_READ_TOKEN")
 _WORDS = (401, 403)
-"""What GitLab says to a token that is none, and to one whose scope does not reach."""
+"""GitLab's statuses for an invalid token, and for one without the scope."""
 
 
 def _tokens(gitlab: GitLab, variables: Sequence[Mapping[str, Any]]) -> dict[str, Shown]:
-    """Ask each of the tokens whose it is. What has a hidden value is left out."""
+    """Read the user of each token, except those with a hidden value."""
     found = {}
     for variable in variables:
         if variable["key"] in _TOKENS and variable.get("value"):

@@ -1,6 +1,6 @@
-"""The variables in `images` of the component 'deliver', which GitLab fills in when it makes the app's pipeline. Pure.
+"""The variables in `images` of the component 'deliver', which GitLab expands when it creates the app's pipeline. Pure.
 
-What it knows then: https://docs.gitlab.com/ci/inputs/#predefined-interpolation-functions.
+The variables that it knows then: https://docs.gitlab.com/ci/inputs/#predefined-interpolation-functions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OF_JOBS = ("CI_JOB_", "CI_ENVIRONMENT_", "GITLAB_USER_")
 
 
 def images(examined: Examined) -> Iterator[Diagnosis]:
-    """GitLab can fill in the variables in `images`: with a masked one it makes no pipeline, others stay as written."""
+    """GitLab can expand the variables in `images`: with a masked one it creates no pipeline, others stay unexpanded."""
     for app in examined.apps:
         for name in dict.fromkeys(name for text in _handed_off(app.ci) for name in _NAME.findall(text)):
             problem = _problem(app, name)
@@ -33,7 +33,7 @@ def images(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def _problem(app: Project, name: str) -> str:
-    """Say why GitLab cannot fill in a variable; empty where it can, or where that is not known."""
+    """Say why GitLab cannot expand a variable; empty if it can, or if that is unknown."""
     if name.startswith(_OF_JOBS):
         return "is known only in jobs, so GitLab does not expand it, and the hand-off is refused"
     if name in (app.variables or {}):
@@ -44,7 +44,7 @@ def _problem(app: Project, name: str) -> str:
 
 
 def _handed_off(ci: Any) -> Iterator[str]:
-    """Yield what a CI file's trigger jobs of the component 'deliver' hand off, as it is written there."""
+    """Yield the `images` of a CI file's trigger jobs of the component 'deliver', as written there."""
     included = ci.get("include") if isinstance(ci, dict) else None
     for entry in included if isinstance(included, list) else [included]:
         if not isinstance(entry, dict) or not str(entry.get("component", "")).partition("@")[0].endswith("/deliver"):

@@ -1,4 +1,4 @@
-"""The intake project: it runs what the manifest project says, and hides its token. Pure."""
+"""The intake project: it runs the CI file of the manifest project, and hides its token. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def intake(examined: Examined) -> Iterator[Diagnosis]:
-    """The intake project runs what the manifest project says, for the apps' people, and hides its token from them."""
+    """The intake project runs the CI file of the manifest project for the apps' people, and hides its token."""
     name, project = "intake", examined.intake
     if project is None or project.facts is None:
         return

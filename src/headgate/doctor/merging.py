@@ -1,4 +1,4 @@
-"""What newer GitLabs do with merge requests, where environments are reviewed: reviewers, approvals, pipelines, squash.
+"""GitLab's settings for merge requests of reviewed environments: reviewers, approvals, pipelines, squash.
 
 Pure.
 """
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def reviewers(examined: Examined) -> Iterator[Diagnosis]:
-    """GitLab adds no reviewers of its own to what Headgate proposes.
+    """GitLab adds no reviewers to Headgate's proposals.
 
-    From 19.1 on it adds Code Owners, but for drafts, and where a reviewer is set already.
+    Since 19.1 it adds Code Owners, except to drafts, and if a reviewer is set already.
     """
     name, project = "automatic reviewers", examined.manifests
     strategy = (project.facts or {}).get("reviewer_assignment_strategy") or "disabled"
@@ -38,7 +38,7 @@ def reviewers(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def approvals(examined: Examined) -> Iterator[Diagnosis]:
-    """What was approved is what is merged: a newer version in a merge request needs approvals of its own."""
+    """Only approved versions are merged: a newer version in a merge request needs new approvals."""
     name, project = "approvals", examined.manifests
     if not reviewed(examined) or project.approvals is None:  # GitLab Free requires none
         return
@@ -56,7 +56,7 @@ def approvals(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def pipelines(examined: Examined) -> Iterator[Diagnosis]:
-    """Where GitLab merges only what has a pipeline that succeeded, merge requests have one."""
+    """If GitLab requires a successful pipeline, merge requests have one."""
     name, project = "pipelines of merge requests", examined.manifests
     facts = project.facts or {}
     if not reviewed(examined) or not facts.get("only_allow_merge_if_pipeline_succeeds"):
@@ -82,7 +82,7 @@ _FOR_REQUESTS = f"{CI}: workflow: rules: add '- if: $CI_PIPELINE_SOURCE == \"mer
 
 
 def trains(examined: Examined) -> Iterator[Diagnosis]:
-    """Where GitLab merges by merge trains, which 19.3 can enforce, what Headgate merges can get onto one.
+    """If GitLab merges by merge trains, which 19.3 can enforce, they can take Headgate's merge requests.
 
     https://docs.gitlab.com/ci/pipelines/merge_trains/: it needs a pipeline of the merge request.
     """
@@ -103,7 +103,7 @@ def trains(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def _runs_for_requests(ci: Any) -> bool:
-    """Whether a CI file's workflow lets pipelines of merge requests be."""
+    """Whether a CI file's workflow allows merge request pipelines."""
     workflow = ci.get("workflow") if isinstance(ci, dict) else None
     rules = (workflow or {}).get("rules") or ()
     return any("merge_request_event" in str(rule.get("if", "")) and rule.get("when") != "never" for rule in rules)
@@ -115,7 +115,7 @@ def _by_itself(examined: Examined) -> list[str]:
 
 
 def squash(examined: Examined) -> Iterator[Diagnosis]:
-    """GitLab merges commits as they are, without squashing them."""
+    """GitLab merges commits without squashing them."""
     name, project = "squash", examined.manifests
     option = (project.facts or {}).get("squash_option")
     by_itself = _by_itself(examined)

@@ -66,7 +66,7 @@ def settings(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def pipeline_variables(examined: Examined) -> Iterator[Diagnosis]:
-    """Nobody sets pipeline variables from outside: they outrank all others that a job has."""
+    """Nobody may set pipeline variables: they override all others of a job."""
     name = "pipeline variables"
     for project in seen(examined):
         role = (project.facts or {}).get("ci_pipeline_variables_minimum_override_role")
@@ -101,7 +101,7 @@ def auto_cancel(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def registry(examined: Examined) -> Iterator[Diagnosis]:
-    """Job tokens go to the registry that is GitLab's, and to no other."""
+    """Job tokens go only to GitLab's own registry."""
     facts, settings = examined.manifests.facts, examined.settings
     if facts is None or settings is None:
         return
@@ -127,7 +127,7 @@ def registry(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def titles(examined: Examined) -> Iterator[Diagnosis]:
-    """Titles of merge requests fit the project's pattern, without which GitLab merges nothing."""
+    """Titles of merge requests match the project's pattern; otherwise GitLab merges nothing."""
     name, project = "merge request titles", examined.manifests
     pattern = str((project.facts or {}).get("merge_request_title_regex") or "")
     if not pattern:
@@ -150,7 +150,7 @@ def titles(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def schedules(examined: Examined) -> Iterator[Diagnosis]:
-    """Something looks each night, and completes what was cut off."""
+    """A nightly schedule verifies everything, and completes killed runs."""
     name, project = "schedule", examined.manifests
     if project.facts is None:
         return

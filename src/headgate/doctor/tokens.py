@@ -1,4 +1,4 @@
-"""What jobs may, and what they are shown: pushes, tokens, allowlists. Pure."""
+"""The rights of jobs, and the tokens that they get: pushes, tokens, allowlists. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
-    """Something may push: the bot, or jobs by themselves."""
+    """Either the bot or the jobs themselves may push."""
     name, project = "push by jobs", examined.manifests
     allowed = (project.facts or {}).get("ci_push_repository_for_job_token_allowed")
     has_bot = "HEADGATE_TOKEN" in (project.variables or {})
@@ -34,7 +34,12 @@ def job_token_push(examined: Examined) -> Iterator[Diagnosis]:
     if any(across):
         others = ", ".join(sorted((project.allowed or frozenset()) - {project.path})) or "none yet"
         yield Diagnosis(
-            *(name, "wrong", project.path, f"jobs of projects on its allowlist may push past the review: {others}"),
+            *(
+                name,
+                "wrong",
+                project.path,
+                f"jobs of projects on its allowlist may bypass the review by a push: {others}",
+            ),
             "Settings > CI/CD > Job token permissions > 'Allow cross-project Git push requests from allowlisted "
             "projects': off",
         )
@@ -44,7 +49,7 @@ _ACROSS = "cross_project_push_for_job_token_allowed"  # GitLab 19.1
 
 
 def tokens(examined: Examined) -> Iterator[Diagnosis]:
-    """Tokens are hidden, and shown to protected branches only, but for the one that is made for the others."""
+    """Tokens are hidden, and only protected branches get them, except for the one that is meant for others."""
     needs_bot = examined.setup != "direct" or bool(reviewed(examined))
     for project in seen(examined):
         if project.variables is None:
@@ -88,7 +93,7 @@ def _token(project: str, key: str, variable: Any) -> Diagnosis:
 
 
 def two_users(examined: Examined) -> Iterator[Diagnosis]:
-    """The token that every branch is shown is another user's than the bot's, whose pushes count as Headgate's."""
+    """The token for all branches belongs to another user than the bot, whose pushes count as Headgate's."""
     for project in seen(examined):
         own, other = (project.tokens.get(key) for key in ("HEADGATE_TOKEN", "HEADGATE_BRANCH_TOKEN"))
         if own and other and own.user == other.user != 0:
@@ -100,7 +105,7 @@ def two_users(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def proofs(examined: Examined) -> Iterator[Diagnosis]:
-    """What proves the sender in this set-up counts, and nothing weaker than it needs to."""
+    """The proof of this set-up counts, and no weaker one."""
     configured = examined.settings.gitlab if examined.settings else None
     if configured is None:
         return
@@ -129,7 +134,7 @@ def proofs(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def allowlists(examined: Examined) -> Iterator[Diagnosis]:
-    """Jobs that take hand-offs can read the apps, and not everybody's jobs can read these projects."""
+    """Jobs that take hand-offs can read the apps, and jobs of other projects cannot read these projects."""
     name, runner = "job token allowlist", examined.runs_in
     for project in seen(examined):
         if project.limited is False:

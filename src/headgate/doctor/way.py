@@ -1,4 +1,4 @@
-"""What lies on the way of a hand-off: who starts the pipeline, what its job is given, and where it may push. Pure."""
+"""The path of a hand-off: who starts the pipeline, which tokens its job gets, and where it may push. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NO_TOKEN, _NO_SCOPE = 401, 403
 _PUSH, _MERGE = "push_access_levels", "merge_access_levels"
 _NAMED = ("user_id", "group_id", "deploy_key_id")
-"""What an entry has that is for somebody, and not for a role: it has a level all the same."""
+"""The keys of an entry for a person, group or key instead of a role: such an entry has a level too."""
 _NOBODY = 99
 
 
@@ -52,7 +52,7 @@ _OPENING = {
 
 
 def _why_not(examined: Examined, person: int) -> str:
-    """Say why a person's pipelines cannot do it; nothing where they can."""
+    """Say why a person's pipelines cannot do it; empty if they can."""
     runs_in, manifests = examined.runs_in, examined.manifests
     if not may(runs_in, person, _PUSH, _MERGE):
         return f"may not run pipelines of {runs_in.path} on {runs_in.branch}"
@@ -65,7 +65,7 @@ def _why_not(examined: Examined, person: int) -> str:
 
 
 def may(project: Project, person: int, *keys: str, branch: str = "") -> bool:
-    """Whether somebody may do on a branch what its rules say under any of these keys; groups may hold anybody."""
+    """Whether a person has a right to a branch by any of these keys of its rules; groups may contain anybody."""
     entries, level = _entries(project, branch or project.branch, keys), project.level(person)
     return level >= DEVELOPER and (_is_named(entries, person) or level >= _needed(project, *keys, branch=branch))
 
@@ -92,7 +92,7 @@ def _lowest(entries: Sequence[Any]) -> int:
 
 
 def protected_refs(examined: Examined) -> Iterator[Diagnosis]:
-    """The apps' branches and tags from which hand-offs are taken are protected: the component hands off no others."""
+    """The apps' branches and tags that hand off are protected: the component hands off no others."""
     takes = [take for take in _taken(examined) if take.protected]
     for app in examined.apps:
         for kind, rules, patterns in (
@@ -117,7 +117,7 @@ def _protected_ref(app: Project, kind: str, rules: Sequence[Any] | None, pattern
 
 
 def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
-    """The tokens that jobs are given are still tokens, as far as GitLab shows their values."""
+    """The tokens of jobs are valid, as far as GitLab shows their values."""
     runs_in = examined.runs_in
     for key, token in runs_in.tokens.items():
         is_ours = key == "HEADGATE_TOKEN"
@@ -144,9 +144,9 @@ def live_tokens(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def _needs(examined: Examined, key: str) -> bool:
-    """Whether a run cannot do without what a token's scope would let it ask."""
+    """Whether a run needs the rights of a token's missing scope."""
     if key == "HEADGATE_BRANCH_TOKEN":
-        return is_given(examined.runs_in, "HEADGATE_TOKEN")  # whose it is must be known then
+        return is_given(examined.runs_in, "HEADGATE_TOKEN")  # then its user must be known
     return any(app.limited and examined.runs_in.path not in (app.allowed or ()) for app in examined.apps)
 
 
@@ -161,7 +161,7 @@ def _blind(examined: Examined, token: Shown) -> Iterator[Diagnosis]:
 
 
 def writer(examined: Examined) -> Iterator[Diagnosis]:
-    """The bot may push where a hand-off ends, as far as GitLab shows whose token it is."""
+    """The bot may push to the branch that a hand-off changes, if GitLab shows the token's user."""
     runs_in, manifests = examined.runs_in, examined.manifests
     token = runs_in.tokens.get("HEADGATE_TOKEN")
     if runs_in.variables and "HEADGATE_TOKEN" in runs_in.variables:
@@ -179,9 +179,9 @@ def writer(examined: Examined) -> Iterator[Diagnosis]:
 
 
 def reporter(examined: Examined) -> Iterator[Diagnosis]:
-    """Whether the bot may tell the apps' commits what becomes of them: nothing else depends on it.
+    """Whether the bot may set statuses on the apps' commits: nothing else depends on it.
 
-    GitLab takes the status of a protected branch from who may push or merge it, that of a protected tag from who may
+    On a protected branch, GitLab accepts a status from whoever may push or merge, on a protected tag from those who may
     create it: `update_pipeline` in app/policies/ci/pipeline_policy.rb.
     """
     token = examined.runs_in.tokens.get("HEADGATE_TOKEN")
@@ -225,7 +225,7 @@ def _written(examined: Examined) -> list[str]:
 
 
 def _shown_rightly(examined: Examined) -> Iterator[Diagnosis]:
-    """HEADGATE_TOKEN reaches the jobs, and not those of branches that anybody may push to."""
+    """HEADGATE_TOKEN reaches the jobs, but not those of unprotected branches."""
     runs_in, branch = examined.runs_in, examined.runs_in.branch
     if runs_in.protected is None or runs_in.protected:
         return
@@ -245,7 +245,7 @@ def _jobs_push(examined: Examined) -> bool:
 
 
 def triggers(examined: Examined) -> Iterator[Diagnosis]:
-    """With trigger tokens: each app has one, and whose it is may run pipelines and read the app."""
+    """With trigger tokens: each app has one, and its owner may run pipelines and read the app."""
     if examined.setup != "token":
         return
     name, manifests = "trigger token", examined.manifests
@@ -263,7 +263,7 @@ _HOW_TO_GIVE = f"{places.VARIABLES}: HEADGATE_TRIGGER_TOKEN, {places.HIDDEN}"
 
 
 def _of_owners(examined: Examined, app: Project) -> Diagnosis:
-    """Say whether one of those whose trigger tokens there are can do it; which of them the app has is not shown."""
+    """Say whether an owner of a trigger token can do it; GitLab does not show which token the app has."""
     manifests, name = examined.manifests, "trigger token"
     owners = [int((trigger.get("owner") or {}).get("id") or 0) for trigger in manifests.triggers or ()]
     running = [owner for owner in owners if may(manifests, owner, _PUSH, _MERGE)]

@@ -1,1 +1,1 @@
-"""GitLab's settings for each set-up: one list, for the steps that people follow and for what is written by API."""
+"""GitLab's settings for each set-up: one list, for people's steps and for the API."""

@@ -1,4 +1,4 @@
-"""The bot: its token as it was given, or made as an access token of the manifest project; its trigger token."""
+"""The bot: its given token, or a new access token of the manifest project; its trigger token."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "headgate"
 _CUT = 4
-"""GitLab shows that much of the trigger tokens of others: https://docs.gitlab.com/api/pipeline_triggers/."""
+"""The length that GitLab shows of other users' trigger tokens: https://docs.gitlab.com/api/pipeline_triggers/."""
 
 
 @dataclass(eq=False)
 class Bot:
-    """The bot. ``given`` is its token where somebody gave it, ``variable`` where it is to be given.
+    """The bot. ``given`` is its given token, ``variable`` the variable for it.
 
     ``may_make``: where it was not given, an access token of the project is made. ``remarks`` are for people.
     """
@@ -34,7 +34,7 @@ class Bot:
 
     @cached_property
     def user(self) -> int:
-        """Whose the given token is; 0 where none was given. Raises GitLabError."""
+        """The user of the given token; 0 without one. Raises GitLabError."""
         return self._own.user if self.given else 0
 
     @property
@@ -42,7 +42,7 @@ class Bot:
         return connect(self.gitlab.url, self.variable, self._secret)
 
     def secret(self) -> str:
-        """Return the token. Raises ConfigError where it is to be given, GitLabError where it cannot be made."""
+        """Return the token. Raises ConfigError if it must be given, GitLabError if it cannot be created."""
         return self._secret
 
     @cached_property

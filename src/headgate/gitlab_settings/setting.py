@@ -1,4 +1,4 @@
-"""The kinds of settings: where people find each, whether it is so already, and how it is written."""
+"""The kinds of settings: their places in GitLab, whether they are right, and how to write them."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Setting(Protocol):
 
     @property
     def project(self) -> str:
-        """Whose setting it is."""
+        """The project that has it."""
 
     @property
     def place(self) -> str:
-        """Where people find it, and what it is to be."""
+        """Its place in GitLab, and the wanted value."""
 
     @property
     def more(self) -> str:
-        """What people should know of it besides."""
+        """More about it for people."""
 
     @property
     def who(self) -> str:
         """Who may write it."""
 
     def is_so(self, project: Project) -> bool | None:
-        """Whether it is as it is to be; None where GitLab does not show it."""
+        """Whether it is right; None if GitLab does not show it."""
 
     def write(self, gitlab: GitLab, project: Project) -> str:
-        """Write it, and return what people have to know of it then. Raises GitLabError."""
+        """Write it, and return what people must know about it afterwards. Raises GitLabError."""
 
 
 @frozen_record
@@ -61,11 +61,11 @@ class _Placed:
 
 @frozen_record
 class MissingProject(_Placed):
-    """A project of ours that is to be made: private, with nothing but a README."""
+    """A project to create: private, with only a README."""
 
     @property
     def who(self) -> str:
-        """Who may make projects there."""
+        """Who may create projects there."""
         return f"who may make projects in {self.project.rpartition('/')[0]}"
 
     def is_so(self, project: Project) -> bool | None:
@@ -73,7 +73,7 @@ class MissingProject(_Placed):
         return project.facts is not None
 
     def write(self, gitlab: GitLab, project: Project) -> str:  # noqa: ARG002
-        """Make it: https://docs.gitlab.com/api/projects/#create-a-project."""
+        """Create it: https://docs.gitlab.com/api/projects/#create-a-project."""
         group, _, path = self.project.rpartition("/")
         namespace = gitlab.get(f"/namespaces/{quoted(group)}")["id"]
         body = {"path": path, "namespace_id": namespace, "visibility": "private", "initialize_with_readme": True}
@@ -104,13 +104,13 @@ _NAMED = ("user_id", "group_id", "deploy_key_id")
 
 @frozen_record
 class ProtectedDefaultBranch(_Placed):
-    """Who pushes and merges into the default branch: the role from which on, 0 for nobody."""
+    """The lowest roles that may push and merge into the default branch; 0 for nobody."""
 
     push: int
     merge: int
 
     def is_so(self, project: Project) -> bool | None:
-        """Whether roles are as wanted; users and groups that somebody named there (Premium) stay as they are."""
+        """Whether roles are right; users and groups that somebody named there (Premium) stay."""
         rules = project.protected
         if rules is None:
             return None
@@ -120,7 +120,7 @@ class ProtectedDefaultBranch(_Placed):
         return all(_fits([entry for rule in rules for entry in rule.get(key) or ()], level) for key, level in pairs)
 
     def write(self, gitlab: GitLab, project: Project) -> str:
-        """Protect the branch. GitLab Free changes no rule by API: it is made anew, a pattern protects it meanwhile.
+        """Protect the branch. GitLab Free changes no rule by API: replace it, while a pattern protects the branch.
 
         https://docs.gitlab.com/api/protected_branches/
         """
@@ -149,14 +149,14 @@ def _fits(entries: list[Any], wanted: int) -> bool:
 
 @frozen_record
 class LimitedJobTokens(_Placed):
-    """Jobs of other projects are let in by the allowlist alone."""
+    """Only the allowlist admits jobs of other projects."""
 
     def is_so(self, project: Project) -> bool | None:
         """Whether the allowlist is in force."""
         return project.limited
 
     def write(self, gitlab: GitLab, project: Project) -> str:  # noqa: ARG002
-        """Let it be in force: https://docs.gitlab.com/api/project_job_token_scopes/."""
+        """Put it into force: https://docs.gitlab.com/api/project_job_token_scopes/."""
         gitlab.patch(f"{project_path(self.project)}/job_token_scope", {"enabled": True})
         return ""
 
@@ -182,20 +182,20 @@ class AllowedJobs(_Placed):
 
 @frozen_record
 class HiddenVariable(_Placed):
-    """A variable that protected branches alone are shown, and no log. ``secret`` gives its value when it is missing."""
+    """A variable that only protected branches get, and no log shows. ``secret`` gives its value when it is missing."""
 
     key: str
     secret: Callable[[], str]
 
     def is_so(self, project: Project) -> bool | None:
-        """Whether it is there, and kept so; its value is not looked at."""
+        """Whether it exists with these flags; its value is ignored."""
         if project.variables is None:
             return None
         found = project.variables.get(self.key)
         return found is not None and bool(found.get("protected")) and _is_masked(found)
 
     def write(self, gitlab: GitLab, project: Project) -> str:
-        """Add it, or protect and mask the one that is there: https://docs.gitlab.com/api/project_level_variables/."""
+        """Add it, or protect and mask the existing one: https://docs.gitlab.com/api/project_level_variables/."""
         at, known = f"{project_path(self.project)}/variables", (project.variables or {}).get(self.key)
         if known is None:
             body = {"key": self.key, "value": self.secret(), "protected": True, "masked_and_hidden": True, "raw": True}
@@ -206,13 +206,13 @@ class HiddenVariable(_Placed):
 
 
 def _is_masked(variable: Mapping[str, Any]) -> bool:
-    """Whether no log has it; a file has line breaks, which GitLab does not mask."""
+    """Whether no log shows it; a file has line breaks, which GitLab does not mask."""
     return bool(variable.get("masked") or variable.get("hidden")) or variable.get("variable_type") == "file"
 
 
 @frozen_record
 class Membership(_Placed):
-    """The bot's role in a project. ``user`` is its id; 0 where that is not known."""
+    """The bot's role in a project. ``user`` is its id; 0 if that is unknown."""
 
     user: int
     level: int
@@ -222,7 +222,7 @@ class Membership(_Placed):
         return None if project.members is None else bool(self.user) and project.level(self.user) >= self.level
 
     def write(self, gitlab: GitLab, project: Project) -> str:  # noqa: ARG002
-        """Give the role, or raise the one that is there: https://docs.gitlab.com/api/project_members/."""
+        """Give the role, or raise the existing one: https://docs.gitlab.com/api/project_members/."""
         if not self.user:
             raise ConfigError("the user of the bot's token is unknown", hint="give the bot's token")
         at = f"{project_path(self.project)}/members"
@@ -240,7 +240,7 @@ _CONFLICT = 409
 
 @frozen_record
 class NightlySchedule(_Placed):
-    """A pipeline of the default branch each night."""
+    """A nightly pipeline of the default branch."""
 
     def is_so(self, project: Project) -> bool | None:
         """Whether there is one, however often it runs."""
@@ -249,7 +249,7 @@ class NightlySchedule(_Placed):
         return None if schedules is None else any(found.get("active") and found["ref"] in refs for found in schedules)
 
     def write(self, gitlab: GitLab, project: Project) -> str:
-        """Make one, which runs as the token's user: https://docs.gitlab.com/api/pipeline_schedules/."""
+        """Create one, which runs as the token's user: https://docs.gitlab.com/api/pipeline_schedules/."""
         body = {"description": "Headgate, each night", "ref": project.branch, "cron": "17 3 * * *", "active": True}
         gitlab.post(f"{project_path(self.project)}/pipeline_schedules", body)
         return "the schedule runs as the token's user, who must stay a member"

@@ -32,7 +32,7 @@ def layout_of(wanted: Installation) -> Layout:
 
 
 def steps(wanted: Installation, *, for_another_app: bool = False, done: Collection[str] = ()) -> str:
-    """Return what is to be done in GitLab: all, or what an app adds; without the settings that are ``done``."""
+    """Return the steps in GitLab: all, or those for another app; without the settings that are ``done``."""
     places = {setting.name: setting.place + setting.more for setting in shown(layout_of(wanted))}
     items = re.split(r"(?m)^[0-9]+\. ", steps_text(wanted, for_another_app=for_another_app))[1:]
     left = [text for text in (_without(item, places, done) for item in items) if text]
@@ -40,7 +40,7 @@ def steps(wanted: Installation, *, for_another_app: bool = False, done: Collecti
 
 
 def _without(item: str, places: Mapping[str, str], done: Collection[str]) -> str:
-    """Return an item without what is done; nothing where all of it is."""
+    """Return an item without done settings; empty if all are done."""
     head, *bullets = re.split(r"(?m)^(?=   - )", item)
     left = [
         _line(bullet, places) for bullet in bullets if (found := _name(bullet)) not in done and _is_there(found, places)
@@ -54,12 +54,12 @@ def _name(bullet: str) -> str:
 
 
 def _is_there(name: str, places: Mapping[str, str]) -> bool:
-    """Whether this installation has the setting; what is of no setting is always there."""
+    """Whether this installation has the setting; lines without a setting always apply."""
     return not name or name in places
 
 
 def _line(bullet: str, places: Mapping[str, str]) -> str:
-    """Return a setting as it is printed, as wide as a terminal."""
+    """Return the printed lines of a setting, as wide as a terminal."""
     found = _SETTING.match(bullet)
     text = places[found[1]] if found and not found[2] else bullet.replace("   - ", "", 1)
     text = text.replace(f"{{{found[1]}}} ", "", 1) if found else text

@@ -1,4 +1,4 @@
-"""What each set-up wants to be set in GitLab, project by project, in the order in which it is done. Pure."""
+"""The wanted GitLab settings of each set-up, project by project, in the order of writing. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_ONE = 0
 
 @frozen_record
 class Layout:
-    """Which projects there are. ``intake`` is empty but in that set-up; ``needs_bot``: jobs cannot do without a bot."""
+    """The projects. ``intake`` is empty in other set-ups; ``needs_bot``: jobs need a bot."""
 
     setup: Setup
     manifests: str
@@ -51,7 +51,7 @@ class Layout:
 
 @frozen_record
 class BotAccess:
-    """Who the bot is (0: not known), and what gives its token and a trigger token of its own."""
+    """The bot's user (0: unknown), and functions that return its token and its trigger token."""
 
     user: int
     secret: Callable[[], str]
@@ -59,7 +59,7 @@ class BotAccess:
 
 
 def settings(layout: Layout, bot: BotAccess) -> tuple[Setting, ...]:
-    """Return all that the set-up wants and the API can write. Names are those in the texts of ``scaffold/steps``."""
+    """Return all settings of the set-up that the API can write. Names are those in the texts of ``scaffold/steps``."""
     return (*_ours(layout, bot), *(setting for app in layout.apps for setting in _of_app(layout, app, bot)))
 
 
@@ -113,7 +113,7 @@ def _branch_place(layout: Layout) -> str:
 
 
 def _closed(project: str, prefix: str) -> Iterator[Setting]:
-    """Yield what keeps others from telling our jobs what to do, and from using their tokens on us."""
+    """Yield the settings that keep others from controlling our jobs, and from using their tokens on us."""
     key = "ci_pipeline_variables_minimum_override_role"
     place, value = places.PIPELINE_VARIABLES, "no_one_allowed"
     yield ProjectFact(name=f"{prefix}variables_role", project=project, place=place, key=key, value=value)
@@ -154,10 +154,10 @@ def _token(project: str, name: str, whose: str, bot: BotAccess) -> Setting:
 
 
 def unwritten() -> str:
-    """Give no token: for those who only show what is to be set."""
+    """Return no token: for showing settings only."""
     raise NotImplementedError
 
 
 def shown(layout: Layout) -> Sequence[Setting]:
-    """Return the settings as people are shown them."""
+    """Return the settings for people to read."""
     return settings(layout, BotAccess(user=0, secret=unwritten, trigger=unwritten))

@@ -1,4 +1,4 @@
-"""What is to be set is written, setting by setting; what GitLab refuses is kept with who could do it."""
+"""Writes settings one by one; those that GitLab refuses are kept, with who could write them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Refused:
 
 
 def missing(wanted: Iterable[Setting], examined: Examined) -> list[Setting]:
-    """Return what is not so, or not shown to be so. A project that is to be made hides what is to be set in it."""
+    """Return settings that are wrong, or not shown. A missing project hides the settings in it."""
     return [setting for setting in wanted if not setting.is_so(project_of(setting, examined))]
 
 
@@ -40,7 +40,7 @@ def project_of(setting: Setting, examined: Examined) -> Project:
 def write(
     gitlab: GitLab, wanted: Sequence[Setting], examined: Examined, written: Callable[[Setting, str], None]
 ) -> Iterator[Refused]:
-    """Write settings in their order, pass each to ``written`` with what is to be known of it, yield what is left."""
+    """Write settings in order, pass each with its remark to ``written``, and yield those that are left."""
     for setting in wanted:
         project = project_of(setting, examined)
         try:
