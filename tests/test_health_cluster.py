@@ -169,7 +169,7 @@ def test_what_cannot_be_asked_is_unknown(
 def test_no_kubeconfig_is_unknown(repository: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG")
     ran = wait(repository)
-    assert (ran.code, "KUBECONFIG names none" in ran.out) == (36, True)
+    assert (ran.code, "KUBECONFIG names no kubeconfig" in ran.out) == (36, True)
 
 
 def test_a_context_that_is_not_there_is_told(repository: ManifestRepository) -> None:
