@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class Scope:
-    """Which apps get reports: those that a run touched, those of a push, or with ``everything`` all.
+    """The apps that get reports: those that a run touched, those of a push, or with ``everything`` all.
 
     ``since`` is a commit: it counts with all that came after it. ``reported`` is a commit up to which everything is
     reported. ``sent`` is the commit whose hand-off this run landed. ``landed``: nothing where the run landed nothing.

@@ -1,4 +1,4 @@
-"""What Flux reported -> one verdict on an app in an environment. Pure."""
+"""Flux's reports -> one verdict on an app in an environment. Pure."""
 
 from __future__ import annotations
 

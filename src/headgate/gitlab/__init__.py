@@ -1,1 +1,1 @@
-"""GitLab: its API, who sent a hand-off, who runs a pipeline, and the form's requests."""
+"""GitLab: its API, the senders of hand-offs, the users of pipelines, and the form's requests."""

@@ -1,4 +1,4 @@
-"""Who runs this job and with which role: GitLab's own answers, never variables of the pipeline."""
+"""The user of this job and their role: GitLab's own answers, never variables of the pipeline."""
 
 from __future__ import annotations
 

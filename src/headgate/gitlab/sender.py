@@ -1,4 +1,4 @@
-"""Who sent a hand-off: GitLab's own answer, by one of the proofs that headgate.yaml accepts (`proofs`).
+"""The sender of a hand-off: GitLab's own answer, by one of the proofs that headgate.yaml accepts (`proofs`).
 
 A token that may not look proves nothing and refutes nothing: another token is tried, never a weaker proof.
 """

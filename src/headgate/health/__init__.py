@@ -1,1 +1,1 @@
-"""Health: what Flux says of what it applied, read from commit statuses or from the cluster."""
+"""Health: Flux's reports on what it applied, read from commit statuses or from the cluster."""

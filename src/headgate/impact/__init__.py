@@ -1,1 +1,1 @@
-"""What the change of an object does when it is applied."""
+"""The effects of an object's change when it is applied, and its risks."""

@@ -1,4 +1,4 @@
-"""What the change of an object does when it is applied: restarts, scales, is rejected, goes with its data. Pure."""
+"""The effects of an object's change when it is applied: restarts, scales, is rejected, loses its data. Pure."""
 
 from __future__ import annotations
 

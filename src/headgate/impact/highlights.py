@@ -1,4 +1,4 @@
-"""What matters in an object that is added: images, ports, hosts, rules, roles. Pure."""
+"""The key fields of an added object: images, ports, hosts, rules, roles. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides what is wanted of an app in an environment, and what becomes of each group of parts. Pure.
+"""Decides which release an app should run in an environment, and the state of each group of parts. Pure.
 
 Every intent and every automatic run passes through `decide`. Nothing else composes a release of pending groups.
 """
@@ -36,7 +36,7 @@ _MAX_COMBINED = 4
 
 @frozen_record
 class Hold:
-    """Why nothing goes on automatically, and whether the proposal stays open meanwhile.
+    """Why no group is delivered automatically, and whether the proposal stays open meanwhile.
 
     ``yields``: a person may override it.
     """

@@ -31,7 +31,7 @@ TAGS = "refs/tags/"
 
 @frozen_record
 class HandOff:
-    """What an app's pipeline says: ``commit`` of ``project``, on ``ref``, built ``images``.
+    """The message of an app's pipeline: ``commit`` of ``project``, on ``ref``, built ``images``.
 
     ``project_id`` and ``is_protected`` come from GitLab; None when a person hands off without GitLab.
     ``provenance_problems`` says of an image why nothing proves that it was built from the commit. ``actor`` is the

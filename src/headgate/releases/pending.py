@@ -1,4 +1,4 @@
-"""What is accepted for an app in an environment and has not landed: proposed, held or failed. Pure.
+"""Accepted groups of an app in an environment that have not landed: proposed, held, diverged or failed. Pure.
 
 Hand-offs and promotions are pending as groups: parts that came together, each in one group of a place at most.
 """

@@ -1,4 +1,4 @@
-"""The files of what is pending, in the folder of the release."""
+"""The files of pending groups, in the folder of the release."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_records_ahead(tree: Tree, folders: Iterable[str]) -> None:
 
 
 def read_pending(tree: Tree, folder: str, landed: Released | None) -> Pending:
-    """Read what is pending for a release. What waited in the format of version 1.0.0 is held."""
+    """Read the pending groups of a release. Those that waited in the format of version 1.0.0 are held."""
     if not any(path.startswith(_PLACES) for path in _names(tree, folder)):
         return NOTHING_PENDING
     prefetch(tree, [f"{folder}/{place}" for place in (HELD, DIVERGED, PROPOSED, FAILED, WAITING, REJECTED)])

@@ -29,7 +29,7 @@ _PENDING = {
     "security_policy_pipeline_check": "the pipeline of a security policy",
     "merge_time": "its scheduled merge time",
 }
-"""What GitLab itself waits for once auto-merge is set, in words."""
+"""Conditions that GitLab itself waits for once auto-merge is set, in words."""
 _BLOCKED = {
     "conflict": "it conflicts with the default branch; the next run replaces its commit",
     "need_rebase": "this project requires a rebase onto the default branch: rebase it in the merge request; or "
@@ -47,7 +47,7 @@ _BLOCKED = {
     "title_regex": "its title does not match the project's pattern: commits: {message: ...} in headgate.yaml; or "
     "Settings > Merge requests > 'Merge request title must match regex'",
 }
-"""What only people can change."""
+"""Conditions that only people can change."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 
 

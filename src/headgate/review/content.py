@@ -1,4 +1,4 @@
-"""What a merge request is about, derived from the two trees that it compares."""
+"""The content of a merge request, derived from the two trees that it compares."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @frozen_record
 class ReviewContent:
-    """Changes, what is found in them, and the labels and further approvals that policies require."""
+    """Changes, their findings, and the labels and further approvals that policies require."""
 
     changes: Sequence[AppChange]
     findings: tuple[Finding, ...] = ()

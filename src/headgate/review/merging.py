@@ -1,4 +1,4 @@
-"""Merging what Headgate itself made, with the approvals that it needs."""
+"""Merges Headgate's own commits, once they have their approvals."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def merges_automatically(context: ReviewContext, request: MergeRequest) -> bool:
 
 
 def merge_proposal(context: ReviewContext, request: MergeRequest, commit: str, deadline: Deadline) -> RequestUpdate:
-    """Merge what Headgate itself made, and nothing else, once it has its approvals.
+    """Merge Headgate's own commit, and no other, once it has its approvals.
 
     Raises GitLabError, also where they cannot be counted.
     """

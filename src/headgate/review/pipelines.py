@@ -1,4 +1,4 @@
-"""Pipelines of merge requests, begun where GitLab left them out: of a push of many branches it makes only a few."""
+"""Starts pipelines of merge requests that GitLab skipped: for a push of many branches it creates only a few."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What an API server would say of final YAML, by the validator's word, weighed by rules, levels and waivers."""
+"""Validation of final YAML by an API server's rules: the validator's findings, weighed by levels and waivers."""

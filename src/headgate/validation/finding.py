@@ -1,4 +1,4 @@
-"""What is found in an object, and its text for people. Pure."""
+"""A finding in an object, and its text for people. Pure."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class ObjectFinding:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What is equal in two findings of the same thing. A policy's message may name what changes, such as a tag."""
+        """The identity of a finding, equal in two runs. A policy's message may name what changes, such as a tag."""
         text = str(self.place) if self.place else self.message
         return (*self.manifest.identity, self.rule, self.field, text)

@@ -49,14 +49,14 @@ class Subject:
 
 @frozen_record
 class Found:
-    """What the validator said of one subject, or what ended it."""
+    """The validator's findings for one subject, or the error that ended it."""
 
     findings: tuple[ObjectFinding, ...] = ()
     error: HeadgateError | None = None
 
 
 def judge(subjects: Iterable[Subject]) -> list[Found]:
-    """Return what the validator says of each subject. Raises ToolError where there is no validator."""
+    """Return the validator's findings for each subject. Raises ToolError without a validator."""
     given = list(subjects)  # which keeps the CRDs, so that their ids stand for them
     trees: dict[tuple[int, ...], Tree] = {}
     plans = [(number, part) for number, subject in enumerate(given) for part in _parts(subject, trees)]

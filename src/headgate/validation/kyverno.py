@@ -30,7 +30,7 @@ _ANY_OBJECT = b'{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "
 
 
 def judge(policies: Tree, objects: Sequence[JudgedObject]) -> Iterator[ProgramFinding]:
-    """Yield what Kyverno finds. Its reports name objects, not files, so each environment is judged by itself.
+    """Yield Kyverno's findings. Its reports name objects, not files, so each environment is judged separately.
 
     Raises ToolError, also for a policy that Kyverno does not read: it would leave that out and say nothing.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headgate.repository.tree import Tree
 
 RULE = "policy/"
-"""What the rule of a policy's finding begins with; its name follows."""
+"""The prefix of the rule of a policy's finding, before its name."""
 
 _GROUP = "admissionregistration.k8s.io/"
 _KIND = "ValidatingAdmissionPolicy"
@@ -39,7 +39,7 @@ class Policy:
 
     @property
     def rule(self) -> str:
-        """What its findings are called."""
+        """The rule of its findings."""
         return f"{RULE}{self.name}"
 
     def place(self, path: str, line: int = 0) -> Location:

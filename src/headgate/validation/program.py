@@ -1,4 +1,4 @@
-"""What programs that judge as policies have in common: what they are shown, how they run, what comes back."""
+"""The common part of programs that judge as policies: their input, how they run, and their output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class JudgedObject:
 
 @frozen_record(kw_only=False)
 class ProgramFinding:
-    """What a program finds in an object; ``advice`` where its own policy only warns."""
+    """A program's finding in an object; ``advice``: its own policy only warns."""
 
     judged: JudgedObject
     message: str

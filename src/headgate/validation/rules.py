@@ -47,7 +47,7 @@ RULES: Mapping[str, RuleFacts] = {
 }
 
 OWN_RULES = frozenset({"selects-nothing", "undefined-reference", "blocking-budget"})
-"""What a server does not ask: whether what objects name is there."""
+"""Rules that a server does not check: whether the objects that others refer to exist."""
 
 NOT_AGAIN = OWN_RULES | {"not-checked", "server-warning", "deprecated-api", "off-by-default"}
 """What may be so on purpose: where it is so in what is landed already, it is not shown again."""
@@ -55,7 +55,7 @@ NOT_AGAIN = OWN_RULES | {"not-checked", "server-warning", "deprecated-api", "off
 
 @frozen_record
 class RuleBook:
-    """What findings are weighed by: the configuration, and the generation of rules that the repository knows."""
+    """The weights of findings: the configuration, and the generation of rules that the repository knows."""
 
     settings: Validation
     policies: Mapping[str, PolicySettings] = field(default_factory=dict)

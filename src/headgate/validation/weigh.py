@@ -32,7 +32,7 @@ class Scales:
 
 @frozen_record
 class WeighedFinding:
-    """A finding with what it counts.
+    """A finding with its weight.
 
     ``labels`` are those that it gives a merge request; ``needs_approval`` says that it asks for one more there.
     """
@@ -50,7 +50,7 @@ class WeighedFinding:
 
 @frozen_record
 class Judgement:
-    """What became of the findings of one app in one environment. ``notice`` is about the judging itself."""
+    """The weighed findings of one app in one environment. ``notice`` is about the judging itself."""
 
     error: HeadgateError | None = None
     findings: tuple[WeighedFinding, ...] = ()
