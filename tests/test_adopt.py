@@ -241,4 +241,4 @@ def test_what_no_name_explains_is_listed_and_nothing_else_is_taken_for_it(runnin
     assert equal(proof) == {("smoke-test", "dev"): 1}
     found = [(item["what"], item["environment"]) for item in proof["left_out"]]
     assert found == [("prod-eu/shop", None), ("tools/chart", None)]
-    assert "its objects are in no app that is adopted" in proof["left_out"][0]["reason"]
+    assert "no adopted app has its objects" in proof["left_out"][0]["reason"]

@@ -233,7 +233,7 @@ def test_secret_in_plain_text_is_refused_wherever_it_comes_from(field: str, *, o
         "renders objects that the app may not render:\n"
         "    Secret shop/db: a Secret in plain text\n"
         "  encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster: "
-        "who reads git reads its values\n"
+        "whoever can read git can read its values\n"
         "  to allow it, add to apps/shop/app.yaml: allow: {kinds: [Secret]}"
     )
 

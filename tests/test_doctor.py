@@ -184,7 +184,7 @@ def test_every_check_says_something(intake: Installation) -> None:
     [
         (True, "required", "ok", "the engine locks itself in (seccomp)"),
         (True, "optional", "ok", "the engine locks itself in (seccomp)"),
-        (False, "required", "wrong", "cannot lock itself in (switched off), so what apps wrote is refused"),
+        (False, "required", "wrong", "cannot lock itself in (switched off), so apps' files are refused"),
         (False, "optional", "cannot tell", "(switched off), and headgate.yaml says 'sandbox: optional'"),
     ],
 )
@@ -580,7 +580,7 @@ def test_windows_need_a_schedule(installation: Installation) -> None:
     assert ("schedule", "ok") in installation.findings()
     installation.set(f"/projects/{M}/pipeline_schedules", [])
     (found,) = installation.wrong()
-    assert found["told"].endswith("what waits for the windows of production waits for the next push")
+    assert found["told"].endswith("versions held by the windows of production wait for the next push")
 
 
 def test_direct_needs_that_jobs_push(direct: Installation) -> None:

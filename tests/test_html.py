@@ -137,4 +137,4 @@ def test_a_page_has_an_end_and_says_what_is_left_out(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("headgate.report.html.MAX_BYTES", 1500)
     text = Page(to_html(real(), URL)).text
     assert re.search(r"Too long for a page: what changes in \d more objects", text)
-    assert "Too long for a page: what changes for 12 more apps" in text
+    assert "Too long for a page: the changes of 12 more apps" in text

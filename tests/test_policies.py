@@ -72,7 +72,7 @@ def test_what_a_policy_refuses_fails_alone_and_each_time(manifests: ManifestRepo
         app(manifests, text)
         ran = manifests.hydrate()
         assert ran.code == DeniedError.code
-        assert f"dev refuses what is rendered:\n    {FOUND}" in ran.err
+        assert f"dev refuses the rendered objects:\n    {FOUND}" in ran.err
         assert "templates/web/all.yaml" in ran.err
         assert "policies/replicas.yaml:10: spec.validations[0].expression in the manifest repository" in ran.err
         assert (manifests.path / "deploy/dev/other").is_dir()

@@ -84,7 +84,7 @@ def test_what_conftest_denies_fails_that_app_alone(manifests: ManifestRepository
     app(manifests, FEW, "other")
     ran = manifests.hydrate()
     assert ran.code == DeniedError.code
-    assert f"dev refuses what is rendered:\n    {FOUND}" in ran.err
+    assert f"dev refuses the rendered objects:\n    {FOUND}" in ran.err
     assert (manifests.path / "deploy/dev/other").is_dir()
     assert not (manifests.path / "deploy/dev/web").exists()
 
@@ -123,7 +123,7 @@ def test_what_kyverno_enforces_fails_that_app_alone_in_that_environment(manifest
     manifests.app("web", "template: web\nenvironments: [dev, production]\n")
     ran = manifests.hydrate()
     assert ran.code == DeniedError.code
-    assert f"dev refuses what is rendered:\n    {FOUND_BY_KYVERNO}" in ran.err
+    assert f"dev refuses the rendered objects:\n    {FOUND_BY_KYVERNO}" in ran.err
     assert (manifests.path / "deploy/production/web").is_dir()
     assert not (manifests.path / "deploy/dev/web").exists()
 
@@ -225,8 +225,8 @@ def test_where_kyverno_has_no_policy_it_fails_all(manifests: ManifestRepository)
     ("text", "said"),
     [
         ("echo no such rule >&2; exit 2", "conftest printed no findings (exit code 2): no such rule"),
-        ('echo \'[{"filename": "../x", "failures": [{"msg": "x"}]}]\'', "what conftest printed is not its JSON"),
-        ("echo '{\"a\": 1}'", "what conftest printed is not its JSON"),
+        ('echo \'[{"filename": "../x", "failures": [{"msg": "x"}]}]\'', "conftest printed no valid JSON"),
+        ("echo '{\"a\": 1}'", "conftest printed no valid JSON"),
     ],
 )
 def test_what_cannot_judge_fails_all_that_it_would_judge(

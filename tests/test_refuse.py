@@ -51,7 +51,7 @@ def test_a_refused_change_fails_alone(manifests: ManifestRepository) -> None:
         manifests.write({f"templates/{app}/all.yaml": POD % (app, "2" * 64, privileged)})
     ran = manifests.hydrate()
     assert ran.code == DeniedError.code
-    assert "dev refuses what this changes:\n    Deployment web runs a privileged container [privileged]" in ran.err
+    assert "dev refuses this change:\n    Deployment web runs a privileged container [privileged]" in ran.err
     assert "headgate.yaml: environments.dev.refuse" in ran.err
     assert "take privileged out of that list" in ran.err
     assert manifests.output("deploy/dev/web") == before

@@ -149,5 +149,5 @@ def test_the_file_says_what_landed_and_what_did_not() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"apps": [{"app": "shop"}]}', '{"apps": 1}'])
 def test_a_file_that_says_something_else_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="does not say what a job landed"):
+    with pytest.raises(ConfigError, match="it is no report of what a job landed"):
         parse_landed(text, "landed.json")

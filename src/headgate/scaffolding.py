@@ -131,7 +131,7 @@ def app_yaml(
 
 
 _MAY_SET = """\
-# With these two lines, values.yaml in the folder 'deploy' of the app's repository may set what is granted:
+# With these two lines, values.yaml in the folder 'deploy' of the app's repository may set the granted values:
 # config: deploy
 # grant: [replicas, "env.*"]"""
 

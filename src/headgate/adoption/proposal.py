@@ -149,8 +149,8 @@ def _compare(
 
 
 _NOT_PLACED = (
-    "its objects are in no app that is adopted: its name says no environment, nothing applies it, or it was left out "
-    "(--environment and --app say what it is)"
+    "no adopted app has its objects: its name contains no environment, nothing applies it, or it was left out "
+    "(name it with --environment or --app)"
 )
 
 

@@ -55,12 +55,12 @@ def _steps(tree: Tree, apps: Sequence[CurrentApp], configuration: Configuration)
         )
     if not kustomizations:
         folders = sorted({_folder(configuration, app) for app in apps})
-        yield f"With the merge: let what applies the old folders today apply {_listed(folders)} instead."
+        yield f"With the merge: let the tool that applies the old folders today apply {_listed(folders)} instead."
     old = sorted({app.folder or "the old files" for app in apps})
     yield f"After the merge, when the cluster runs from the new folders: delete {_listed(old)}."
     yield (
-        "For hand-offs: 'headgate init' writes .gitlab-ci.yml and says what to set in GitLab. What writes image tags "
-        "here today (gitopscli deploy, a script) ends when the first hand-off has landed."
+        "For hand-offs: 'headgate init' writes .gitlab-ci.yml and lists GitLab's settings. Once the first hand-off "
+        "has landed, stop what writes image tags here today (gitopscli deploy, a script)."
     )
 
 

@@ -75,7 +75,7 @@ def records(examined: Examined) -> Iterator[Diagnosis]:
         yield not_shown(name, project, "protected branches")
     elif is_apart and not rules:
         yield Diagnosis(
-            *(name, "wrong", project.path, f"{branch} is not protected: who pushes an old commit of it takes back"),
+            *(name, "wrong", project.path, f"{branch} is not protected: a push of an old commit reverts it"),
             f"Settings > Repository > Protected branches: add {branch}, 'Allowed to push and merge': the bot",
         )
     elif not is_apart and rules and not any(_may_push(rule) for rule in rules):

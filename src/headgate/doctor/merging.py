@@ -99,7 +99,7 @@ def trains(examined: Examined) -> Iterator[Diagnosis]:
             f"{_FOR_REQUESTS}; or Settings > Merge requests > 'Enable merge trains': off",
         )
     else:
-        yield Diagnosis(name, "ok", project.path, "what Headgate merges goes onto the merge train")
+        yield Diagnosis(name, "ok", project.path, "Headgate's merges use the merge train")
 
 
 def _runs_for_requests(ci: Any) -> bool:

@@ -22,8 +22,8 @@ def sandbox(settings: Settings | None) -> Diagnosis:
             "sandbox",
             "wrong",
             "this machine",
-            f"the engine cannot lock itself in ({reason}), so what apps wrote is refused",
+            f"the engine cannot lock itself in ({reason}), so apps' files are refused",
             "use runners on Linux with seccomp, or set 'sandbox: optional' in headgate.yaml",
         )
     message = f"the engine cannot lock itself in ({reason}), and headgate.yaml says 'sandbox: optional'"
-    return Diagnosis("sandbox", "cannot tell", "this machine", message, "what an app wrote could harm this job")
+    return Diagnosis("sandbox", "cannot tell", "this machine", message, "an app's files could harm this job")

@@ -164,7 +164,7 @@ def schedules(examined: Examined) -> Iterator[Diagnosis]:
     else:
         environments = examined.settings.environments if examined.settings else {}
         shut = [name for name, environment in environments.items() if environment.windows]
-        waits = f", and what waits for the windows of {', '.join(shut)} waits for the next push" if shut else ""
+        waits = f", and versions held by the windows of {', '.join(shut)} wait for the next push" if shut else ""
         message = f"no pipeline of {project.branch} runs by schedule, so nothing is verified{waits}"
         yield Diagnosis(
             *(name, "wrong", project.path, message),

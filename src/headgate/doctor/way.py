@@ -57,7 +57,7 @@ def _why_not(examined: Examined, person: int) -> str:
     if not may(runs_in, person, _PUSH, _MERGE):
         return f"may not run pipelines of {runs_in.path} on {runs_in.branch}"
     if runs_in is not manifests and manifests.is_private and manifests.level(person) < REPORTER:
-        return f"may not read {manifests.path}, which says what the intake runs"
+        return f"may not read {manifests.path}, which has the intake's CI configuration"
     pushes_itself = not is_given(runs_in, "HEADGATE_TOKEN") and runs_in is manifests
     if pushes_itself and not may(manifests, person, _PUSH):
         return f"may not push {manifests.branch} of {manifests.path}, which its job does as that person"

@@ -24,7 +24,7 @@ def check_refused(found: Sequence[tuple[str, Risk]], refused: Collection[RiskFla
     if problems:
         flags = list(dict.fromkeys(risk.flag for _, risk in found if risk.flag in refused))
         raise DeniedError(
-            f"{environment} refuses what this changes:\n    " + "\n    ".join(first_few(problems)),
+            f"{environment} refuses this change:\n    " + "\n    ".join(first_few(problems)),
             where=Location(SETTINGS, 0, f"environments.{environment}.refuse"),
             hint=f"change the app, or take {', '.join(flags)} out of that list",
         )

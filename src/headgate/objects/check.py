@@ -58,7 +58,8 @@ def check_allowed(
 
 
 _PLAIN_HINT = (
-    "encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster: who reads git reads its values\n  "
+    "encrypt the Secret with SOPS, or let External Secrets fetch it in the cluster: whoever can read git can read its "
+    "values\n  "
 )
 
 

@@ -78,13 +78,13 @@ def _with_sections(text: str, changes: Sequence[AppChange], limit: int) -> str:
         section = _section(group, limit - len(text) - _ROOM, is_only=len(groups) == 1)
         if not section:
             left = sum(len(rest.apps) for rest in groups[number:])
-            return f"{text}\n\n{_cut_notice(f'what changes for {left} more apps')}"
+            return f"{text}\n\n{_cut_notice(f'the changes of {left} more apps')}"
         text = f"{text}\n\n{section}"
     return text
 
 
 def _cut_notice(rest: str) -> str:
-    return f"_Too long for a description: {rest} is among the changed files._"
+    return f"_Too long for a description: {rest} are in the changed files._"
 
 
 def _versions(report: ChangeReport, url: str, limit: int) -> str:
@@ -179,7 +179,7 @@ def _section(group: ChangeGroup, limit: int, *, is_only: bool) -> str:
     if not shown:
         return ""
     if shown < len(first.objects):
-        body = f"{body}\n\n{_cut_notice(f'what changes in {len(first.objects) - shown} more objects')}"
+        body = f"{body}\n\n{_cut_notice(f'the changes of {len(first.objects) - shown} more objects')}"
     names = f"{_names(group)}\n\n" if len(group.apps) > 1 else ""
     return details(title, f"{names}{body}", is_open=is_only)
 

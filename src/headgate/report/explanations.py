@@ -118,7 +118,7 @@ _RULES: Mapping[Rule, tuple[str, str]] = {
 }
 
 _FLAGS: Mapping[RiskFlag, tuple[str, str]] = {
-    "removed": ("an object is removed, and with it what it holds", "Make sure that nobody needs it."),
+    "removed": ("an object is removed, and with it everything in it", "Make sure that nobody needs it."),
     "rbac": ("permissions in the cluster are added or changed", "Read who may do what."),
     "admission": ("a webhook or policy that decides about other objects", "Read what it applies to."),
     "crd": ("a kind of object is added or changed", "Make sure that objects of that kind fit it."),

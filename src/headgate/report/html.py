@@ -138,7 +138,7 @@ def _sections(changes: Sequence[AppChange]) -> Iterator[str]:
     for number, group in enumerate(groups):
         if room < 0:
             left = sum(len(rest.apps) for rest in groups[number:])
-            yield f"<p>Too long for a page: what changes for {left} more apps is among the changed files.</p>"
+            yield f"<p>Too long for a page: the changes of {left} more apps are in the changed files.</p>"
             return
         section = _section(group, room, is_open=len(groups) <= _MAX_OPEN)
         room -= len(section)
@@ -162,7 +162,7 @@ def _objects(effects: Sequence[ObjectEffect], room: int) -> Iterator[str]:
     for number, effect in enumerate(effects):
         if room < 0:
             left = len(effects) - number
-            yield f"<p>Too long for a page: what changes in {left} more objects is among the changed files.</p>"
+            yield f"<p>Too long for a page: the changes of {left} more objects are in the changed files.</p>"
             return
         shown = _object(effect)
         room -= len(shown)

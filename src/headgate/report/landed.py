@@ -50,7 +50,7 @@ def parse_landed(text: str, file: str) -> LandedApps:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"it does not say what a job landed: {type(error).__name__}: {error}",
+            f"it is no report of what a job landed: {type(error).__name__}: {error}",
             where=Location(file),
             hint="leave the file as 'headgate ci' writes it",
         ) from None

@@ -69,4 +69,4 @@ def read_from(program: str, completed: process.Completed) -> Iterator[str]:
             hint="run it by hand in a folder with policies/ and objects/, as docs/policies.md says",
         ) from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise ToolError(f"what {program} printed is not its JSON, or about other objects") from error
+        raise ToolError(f"{program} printed no valid JSON, or findings about other objects") from error

@@ -114,9 +114,11 @@ def _error(found: Sequence[ObjectFinding], environment: str) -> HeadgateError:
         hints.append(f"{', '.join(first_few(sorted(rules), 5))} in the manifest repository forbids it")
     if all(finding.policy for finding in found):
         hints.append("where it has to stay for a time, headgate.yaml can waive the rule in brackets")
-        title = f"{environment} refuses what is rendered"
+        title = f"{environment} refuses the rendered objects"
         return DeniedError("\n    ".join((f"{title}:", *lines)), where=where, hint="\n  ".join(hints))
     hints.append("if it is right as it is, headgate.yaml can give the rule in brackets another level or waive it")
     is_own = all(finding.rule in OWN_RULES or finding.policy for finding in found)
-    title = "headgate.yaml forbids what is rendered" if is_own else "an API server would reject what is rendered"
+    title = (
+        "headgate.yaml forbids the rendered objects" if is_own else "an API server would reject the rendered objects"
+    )
     return InvalidObjectError("\n    ".join((f"{title}:", *lines)), where=where, hint="\n  ".join(hints[-6:]))
