@@ -136,5 +136,5 @@ def test_a_text_that_is_hard_to_align_takes_no_time() -> None:
 def test_a_page_has_an_end_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headgate.report.html.MAX_BYTES", 1500)
     text = Page(to_html(real(), URL)).text
-    assert re.search(r"Too long for a page: what changes in \d more objects", text)
+    assert re.search(r"Too long for a page: the changes of \d more objects", text)
     assert "Too long for a page: the changes of 12 more apps" in text
