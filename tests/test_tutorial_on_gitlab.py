@@ -112,7 +112,7 @@ class Walker:
 
 
 ACTIONS: Mapping[str, Callable[[Walker], None]] = {
-    "*your picture > Edit profile > Personal access tokens*": Walker.make_token,
+    "*your avatar > Edit profile > Personal access tokens*": Walker.make_token,
     "*the group > Settings > Repository > Deploy tokens*": Walker.make_deploy_token,
     "*manifests > Build > Pipelines > New pipeline*": Walker.promote,
     "*manifests > Merge requests*": Walker.merge,
