@@ -10,6 +10,7 @@ from headgate.errors import ConfigError, GuardError
 from headgate.hydration.object_changes import object_changes
 from headgate.hydration.output import changes, is_current, output_id
 from headgate.hydration.record import OutputRecord, read_record
+from headgate.objects.encrypted import HIDDEN
 from support.manifests import DEPLOYMENT, ManifestRepository
 from support.trees import tree_of
 
@@ -239,6 +240,40 @@ def test_broken_object_that_goes_is_told_by_its_file() -> None:
     what = changes(tree, FOLDER, {"b.yaml": SERVICE % 80}, "in2", max_removed_percent=50)
     (one,) = object_changes(tree, FOLDER, what)
     assert (one.action, one.name, one.file) == ("removed", "service-shop.yaml", "service-shop.yaml")
+
+
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s
+  namespace: shop
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: '{"stringData":{"password":"NAME2"}}'
+stringData: {password: NAME2}
+"""
+ENCRYPTED = "apiVersion: example.com/v1\nkind: Login\nmetadata: {name: s}\nuser: NAME2\nsops: {mac: 'ENC[x]'}\n"
+
+
+@pytest.mark.parametrize("text", [SECRET, ENCRYPTED, SECRET.replace("v1\n", "example.com/v1\n", 1)])
+def test_what_differs_in_a_secret_is_named_and_never_shown(text: str) -> None:
+    tree = write(tree_of({}), {"s.yaml": text.replace("NAME2", "hunter1").encode()})
+    new = {"s.yaml": text.replace("NAME2", "hunter2").encode()}
+    (one,) = object_changes(tree, FOLDER, changes(tree, FOLDER, new, "in2", max_removed_percent=50))
+    assert one.secret
+    assert one.fields
+    assert {(field.old, field.new) for field in one.fields} == {(HIDDEN, HIDDEN)}
+
+
+@pytest.mark.parametrize(("old", "new"), [("ConfigMap", "Secret"), ("Secret", "ConfigMap")])
+def test_a_config_map_that_becomes_a_secret_or_was_one_is_hidden_too(old: str, new: str) -> None:
+    made = {kind: {f"{kind.lower()}.yaml": SECRET.replace("Secret", kind).encode()} for kind in (old, new)}
+    tree = write(tree_of({}), made[old])
+    what = changes(tree, FOLDER, made[new], "in2", max_removed_percent=100)
+    assert [one.secret for one in object_changes(tree, FOLDER, what)] == [True, True]
+    other = {name: data.replace(b"name: s\n", b"name: t\n") for name, data in made[new].items()}
+    apart = object_changes(tree, FOLDER, changes(tree, FOLDER, other, "in2", max_removed_percent=100))
+    assert {one.kind: one.secret for one in apart} == {"ConfigMap": False, "Secret": True}
 
 
 # Files of somebody else's

@@ -242,6 +242,21 @@ def test_what_cannot_judge_fails_all_that_it_would_judge(
     assert not (manifests.path / "deploy/dev/web").exists()
 
 
+@pytest.mark.parametrize("value", ["hunter2", "aHVudGVyMg=="])
+@pytest.mark.parametrize("field", ["stringData: {a: hunter2}", "data: {a: aHVudGVyMg==}"])
+def test_what_a_program_quotes_of_a_secret_is_not_shown(
+    manifests: ManifestRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, field: str
+) -> None:
+    found = [{"filename": "objects/dev/web/secret-s@web.yaml", "failures": [{"msg": f"{value} is weak"}]}]
+    program(tmp_path / "bin", monkeypatch, f"echo '{json.dumps(found)}'")
+    settle(manifests, "refuse")
+    app(manifests, f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n{field}\n", more="allow: {kinds: [Secret]}\n")
+    ran = manifests.hydrate()
+    assert ran.code == DeniedError.code
+    assert "Secret web/s: (a secret) is weak [policy/rego]" in ran.err
+    assert value not in ran.out + ran.err
+
+
 def test_it_must_be_there(manifests: ManifestRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     settle(manifests, "warn")

@@ -54,11 +54,12 @@ def report_of_text(name: str, old: str = "", new: str = "", *, secret: bool = Fa
         name=name,
         file=name,
         fields=fields,
+        secret=secret,
         old_name=name,
         risks=risks,
         effects=effects,
     )
-    effect = ObjectEffect(change=change, secret=secret, causes=Causes((Cause("values", name),)))
+    effect = ObjectEffect(change=change, causes=Causes((Cause("values", name),)))
     added = ObjectEffect(
         change=ObjectChange(action="added", kind="Role", namespace="", name="r", file="f", fields=()),
         highlights=(name,),

@@ -11,7 +11,6 @@ from headgate.errors import ArgumentError
 from headgate.hydration.object_changes import ObjectChange, compared_objects
 from headgate.hydration.record import RECORD
 from headgate.objects.canonical import to_files
-from headgate.objects.encrypted import is_encrypted
 from headgate.objects.images import find_reference, uses
 from headgate.objects.kinds import scope_of
 from headgate.objects.manifest import manifests, with_namespace
@@ -31,15 +30,12 @@ if TYPE_CHECKING:
 
 @frozen_record
 class ObjectDifference:
-    """An object that would differ from today, and the reason as far as it is known. The values of a ``secret`` one
-    are not shown.
-    """
+    """An object that would differ from today, and the reason as far as it is known."""
 
     app: str
     environment: str
     change: ObjectChange
     reason: str
-    secret: bool
 
 
 @frozen_record
@@ -114,10 +110,6 @@ def compare(app: CurrentApp, today: Mapping[str, bytes], final: Tree, configurat
             environment=app.environment,
             change=found.change,
             reason=_reason(found.old, found.new, hooks),
-            secret=any(
-                side is not None and (side.kind == "Secret" or is_encrypted(side.data))
-                for side in (found.old, found.new)
-            ),
         )
         for found in compared_objects(before, folder, what, workloads=workloads)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -13,13 +13,14 @@ from headgate.impact.effects import effects_of, find_effects
 from headgate.impact.risk import find_risks
 from headgate.memo import Memo
 from headgate.objects.diff import Field, object_fields
-from headgate.objects.generated import paired_by_stem
+from headgate.objects.encrypted import HIDDEN, is_secret
+from headgate.objects.generated import paired_by_stem, stem_of
 from headgate.objects.running import RunningChange
 from headgate.records import frozen_record
 from headgate.repository.tree import MAX_FILE, MEBI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from headgate.impact.effects import Effect
     from headgate.impact.risk import Risk
@@ -33,7 +34,10 @@ ObjectAction = Literal["added", "changed", "removed"]
 
 @frozen_record
 class ObjectChange:
-    """An object that is added, changed or removed."""
+    """An object that is added, changed or removed.
+
+    Of a ``secret`` one the fields say which differ, and never what they hold: this goes to every report.
+    """
 
     action: ObjectAction
     kind: str
@@ -41,6 +45,7 @@ class ObjectChange:
     name: str
     file: str
     fields: tuple[Field, ...]
+    secret: bool = False
     old_name: str = ""
     """Its name before, where a tool generates another with each change (`paired_by_stem`)."""
     risks: tuple[Risk, ...] = ()
@@ -77,6 +82,7 @@ def compared_objects(
     ``workloads`` says where custom resources run images (`images.uses`).
     """
     pairs, texts = _pairs(tree, folder, changes, new_objects)
+    secrets = {_stem(side) for _, *sides in pairs for side in sides if side is not None and side.kind == "Secret"}
     decides = frozenset(workloads.items())
     for file, old, new in pairs:
         before, after = (texts.get(id(side)) for side in (old, new))
@@ -86,7 +92,17 @@ def compared_objects(
             change = object_change(file, old, new, workloads)
             _known.make_room()
             _known.keep(key, change, len(before or b"") + len(after or b""))
-        yield ComparedObject(change, old, new)
+        yield ComparedObject(_with_secrets(change, old or new, secrets), old, new)
+
+
+def _stem(manifest: Manifest) -> tuple[str, str]:
+    return manifest.namespace, stem_of(manifest) or manifest.name
+
+
+def _with_secrets(change: ObjectChange, known: Manifest | None, secrets: Collection[tuple[str, str]]) -> ObjectChange:
+    """Hide a ConfigMap of which a Secret is made, or that is made of one."""
+    is_twin = change.kind == "ConfigMap" and known is not None and bool(secrets) and _stem(known) in secrets
+    return replace(change, secret=True) if is_twin and change.action != "changed" else change
 
 
 def object_changes(
@@ -156,16 +172,23 @@ def object_change(file: str, old: Manifest | None, new: Manifest | None, workloa
     action: ObjectAction = "changed" if old and new else "added" if new else "removed"
     if known is None:
         return ObjectChange(action=action, kind="", namespace="", name=file, file=file, fields=())
-    change = RunningChange(old, new) if old and new else None
+    change, secret = RunningChange(old, new) if old and new else None, is_secret(old, new)
+    fields = tuple(object_fields(change)) if change else ()
     return ObjectChange(
         action=action,
         kind=known.kind,
         namespace=known.namespace,
         name=known.name,
         file=file,
-        fields=tuple(object_fields(change)) if change else (),
+        fields=tuple(map(_without_values, fields)) if secret else fields,
+        secret=secret,
         old_name=old.name if old and old.name != known.name else "",
         risks=tuple(find_risks(old, new, workloads)),
         effects=effects_of(change) if change else find_effects(old, new),
         edits=change.edits if change else (),
     )
+
+
+def _without_values(found: Field) -> Field:
+    old, new = (None if side is None else HIDDEN for side in (found.old, found.new))
+    return replace(found, old=old, new=new)

@@ -6,6 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.encrypted import HIDDEN
 from headgate.report.changereport import object_name
 from headgate.report.json import error_to_json, object_to_json
 from headgate.report.markdown import block, cell, details, in_html, prose
@@ -73,7 +74,7 @@ def _write_difference(terminal: Terminal, difference: ObjectDifference) -> None:
     change = difference.change
     where = f"{difference.app} in {difference.environment}"
     _wrapped(terminal, f"{where}: {_name(difference)} {_becomes(difference)}: {difference.reason}", style="yellow")
-    if difference.secret:
+    if difference.change.secret:
         terminal.line("    its values are not shown", "dim")
         return
     for field in change.fields[:_MAX_FIELDS]:
@@ -182,7 +183,7 @@ def _difference(difference: ObjectDifference) -> str:
     where = f"{in_html(difference.app)} in {in_html(difference.environment)}"
     title = f"{where}: {in_html(_name(difference))} {_becomes(difference)}"
     body = [prose(difference.reason)]
-    if difference.secret:
+    if difference.change.secret:
         body.append("Its values are not shown.")
     elif difference.change.fields:
         body.append(block(_diff_lines(difference), "diff"))
@@ -235,6 +236,6 @@ def adoption_to_json(adoption: Adoption, **extra: Any) -> str:
 
 def _object(difference: ObjectDifference) -> dict[str, Any]:
     found = object_to_json(difference.change)
-    if difference.secret:
-        found["fields"] = [{"path": None, "old": "(a secret)", "new": "(a secret)", "runs_alike": False}]
+    if difference.change.secret:
+        found["fields"] = [{"path": None, "old": HIDDEN, "new": HIDDEN, "runs_alike": False}]
     return found

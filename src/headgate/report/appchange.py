@@ -14,7 +14,6 @@ from headgate.impact.highlights import highlights
 from headgate.impact.routine import is_routine
 from headgate.intents.rehydrate import owner_of
 from headgate.model import Release
-from headgate.objects.encrypted import is_encrypted
 from headgate.records import frozen_record
 from headgate.releases.history import parse_release_path
 from headgate.releases.release import RELEASE
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
 
 @frozen_record
 class ObjectEffect:
-    """A changed object: why, and what that does. The values of a ``secret`` one (a Secret, or encrypted) stay hidden.
+    """A changed object: why, and what that does.
 
     ``is_routine``: only images and versions differ. ``highlights`` are what matters in an added one. ``old`` and
     ``new`` are the object itself.
     """
 
     change: ObjectChange
-    secret: bool = False
     is_routine: bool = False
     causes: Causes = UNKNOWN
     highlights: tuple[str, ...] = ()
@@ -169,7 +167,6 @@ def _effect(compared: ComparedObject, inputs: AppInputs, versions: frozenset[tup
     change, old, new = compared.change, compared.old, compared.new
     return ObjectEffect(
         change=change,
-        secret=is_secret(old, new),
         is_routine=old is not None
         and new is not None
         and is_routine(old.kind_name, change.edits, versions, inputs.workloads),
@@ -178,11 +175,6 @@ def _effect(compared: ComparedObject, inputs: AppInputs, versions: frozenset[tup
         old=old,
         new=new,
     )
-
-
-def is_secret(*sides: Manifest | None) -> bool:
-    """Return whether an object's values are hidden on any of its sides: a Secret, or encrypted."""
-    return any(side.kind == "Secret" or is_encrypted(side.data) for side in sides if side is not None)
 
 
 def _release(tree: Tree, files: list[str]) -> Release | None:

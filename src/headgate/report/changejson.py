@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from headgate.objects.encrypted import HIDDEN
 from headgate.report.json import object_to_json
 from headgate.report.versions import version_steps
 
@@ -64,8 +65,8 @@ def _version(step: VersionStep, report: ChangeReport) -> dict[str, Any]:
 
 def _object(effect: ObjectEffect) -> dict[str, Any]:
     found = object_to_json(effect.change)
-    if effect.secret:
-        found["fields"] = [{"path": None, "old": "(a secret)", "new": "(a secret)", "runs_alike": False}]
+    if effect.change.secret:
+        found["fields"] = [{"path": None, "old": HIDDEN, "new": HIDDEN, "runs_alike": False}]
     return {
         **found,
         "routine": effect.is_routine,

@@ -9,7 +9,7 @@ from headgate.errors import HeadgateError
 from headgate.hydration.object_changes import object_change, object_pairs
 from headgate.hydration.record import read_record
 from headgate.releases.release import read_release
-from headgate.report.appchange import AppChange, ObjectEffect, is_secret, repositories
+from headgate.report.appchange import AppChange, ObjectEffect, repositories
 from headgate.report.causes import AppInputs, Causes, causes_of, changed_inputs
 from headgate.report.versions import version_steps
 
@@ -83,4 +83,4 @@ def _moved(manifest: Manifest | None, namespaces: tuple[str, str]) -> Manifest |
 
 def _effect(file: str, old: Manifest | None, new: Manifest | None) -> ObjectEffect:
     change = replace(object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
-    return ObjectEffect(change=change, secret=is_secret(old, new), causes=Causes(), old=old, new=new)
+    return ObjectEffect(change=change, causes=Causes(), old=old, new=new)

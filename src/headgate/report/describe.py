@@ -206,7 +206,7 @@ def _object(effect: ObjectEffect) -> str:
         return f"{title}\n\n" + "\n".join(f"- {code(line)}" for line in effect.highlights)
     if change.action != "changed" or not change.fields:
         return title
-    if effect.secret:
+    if change.secret:
         return f"{title}; its values are not shown"
     return f"{title}\n\n{block(_field_lines(effect), 'diff')}"
 

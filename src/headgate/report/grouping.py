@@ -41,7 +41,7 @@ def group_alike(changes: Sequence[AppChange]) -> list[ChangeGroup]:
 def _key(app: str, effect: ObjectEffect) -> object:
     change = effect.change
     # The fields of a Secret are not shown, so they do not distinguish apps.
-    fields = () if effect.secret else tuple(_field(app, field) for field in change.fields)
+    fields = () if change.secret else tuple(_field(app, field) for field in change.fields)
     consequences = effect.change.risks, effect.change.effects, effect.causes, effect.is_routine, effect.highlights
     return change.action, change.kind, own_name(app, change.name), own_name(app, change.namespace), fields, consequences
 

@@ -192,7 +192,7 @@ def _highlights(effect: ObjectEffect) -> str:
 
 
 def _yaml(effect: ObjectEffect) -> str:
-    if effect.secret:
+    if effect.change.secret:
         return '<p class="hidden-values">Its values are not shown.</p>'
     old, new = (to_text(side) if side is not None else "" for side in (effect.old, effect.new))
     rows = "".join(_row(row) for row in side_by_side(old, new))

@@ -44,8 +44,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def object_to_json(change: ObjectChange) -> dict[str, Any]:
-    """Return a change of one object as data, without the values of a Secret."""
-    secret = change.kind == "Secret"
+    """Return a change of one object as data."""
     return {
         "action": change.action,
         "kind": change.kind,
@@ -55,8 +54,8 @@ def object_to_json(change: ObjectChange) -> dict[str, Any]:
         "fields": [
             {
                 "path": field.path,
-                "old": "(a secret)" if secret and field.old is not None else field.old,
-                "new": "(a secret)" if secret and field.new is not None else field.new,
+                "old": field.old,
+                "new": field.new,
                 "runs_alike": field.runs_alike,
             }
             for field in change.fields

@@ -129,7 +129,7 @@ def _object(effect: ObjectEffect) -> Iterator[Line]:
     was = f", was {change.old_name}" if change.old_name else ""
     yield from _wrapped(f"{mark} {change.kind} {object_name(change)}{was} ({effect.causes})", style, "  ")
     yield from ((_cut(f"      {line}"), "") for line in effect.highlights)
-    if effect.secret:
+    if change.secret:
         if change.fields:
             yield "      its values are not shown", "dim"
         return

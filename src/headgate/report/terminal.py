@@ -100,12 +100,11 @@ class Terminal:
             self.line(f"    and {len(outcome.objects) - len(shown)} more", "dim")
 
     def fields(self, change: ObjectChange) -> None:
-        """Write each changed field, before and after, without the values of a Secret."""
+        """Write each changed field, before and after."""
         for field in change.fields:
-            secret = change.kind == "Secret" and field.path.startswith(("data", "stringData"))
             self.line(f"      {field.path}", "dim")
             for mark, value, style in (("-", field.old, "red"), ("+", field.new, "green")):
-                for text in () if value is None else _lines("(a secret)" if secret else value):
+                for text in () if value is None else _lines(value):
                     self.line(f"      {mark} {text}", style)
 
 

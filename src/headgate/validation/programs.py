@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.errors import HeadgateError, Location, ToolError
+from headgate.objects.encrypted import without_values
 from headgate.paths import SETTINGS
 from headgate.validation import conftest, kyverno
 from headgate.validation.finding import ObjectFinding
@@ -47,7 +48,7 @@ def _finding(name: str, result: ProgramFinding) -> ObjectFinding:
     return ObjectFinding(
         rule=f"{RULE}{name}",
         field="",
-        message=" ".join(result.message.split())[:MAX_MESSAGE],
+        message=without_values(" ".join(result.message.split()), result.judged.manifest)[:MAX_MESSAGE],
         hint="",
         manifest=result.judged.manifest.without_data,
         policy=name,
