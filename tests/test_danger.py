@@ -116,9 +116,66 @@ CASES = {
         ["is reachable by other addresses (externalIPs)"],
     ),
     "the address as before": (
-        made("v1", "Service", "spec: {externalIPs: [10.0.0.1]}"),
         made("v1", "Service", "spec: {externalIPs: [10.0.0.1], ports: [{port: 80}]}"),
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1], ports: [{port: 80, targetPort: 8080}]}"),
         [],
+    ),
+    "another port of an address": (
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1], ports: [{port: 80}]}"),
+        made("v1", "Service", "spec: {externalIPs: [10.0.0.1], ports: [{port: 22}, {port: 80}]}"),
+        ["becomes reachable: port 22/TCP"],
+    ),
+    "another port within the cluster": (
+        made("v1", "Service", "spec: {ports: [{port: 80}]}"),
+        made("v1", "Service", "spec: {ports: [{port: 22}, {port: 80}]}"),
+        [],
+    ),
+    "other sources of a load balancer": (
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8]}"),
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8, 0.0.0.0/0]}"),
+        ["becomes reachable: Service of type LoadBalancer from 0.0.0.0/0"],
+    ),
+    "a port of the node": (
+        deployment(),
+        deployment("containers: [{name: x, ports: [{containerPort: 80, hostPort: 8080}]}]"),
+        ["becomes reachable: port 8080/TCP of the node"],
+    ),
+    "the port of the node as before": (
+        deployment("containers: [{name: x, ports: [{containerPort: 80, hostPort: 8080}]}]"),
+        deployment("containers: [{name: x, args: [a], ports: [{containerPort: 80, hostPort: 8080}]}]"),
+        [],
+    ),
+    "a route of another maker": (
+        None,
+        made("route.openshift.io/v1", "Route", "spec: {host: a.example.com}"),
+        ["is reachable from outside"],
+    ),
+    "all capabilities": (
+        container("{}"),
+        container("{capabilities: {add: [ALL]}}"),
+        ["gives a container the capability ALL"],
+    ),
+    "a capability as good as root": (
+        None,
+        container("{capabilities: {add: [CAP_SYS_ADMIN]}}"),
+        ["gives a container the capability CAP_SYS_ADMIN"],
+    ),
+    "a harmless capability": (container("{}"), container("{capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}}"), []),
+    "a process of the node": (
+        deployment("containers: []"),
+        deployment("securityContext: {windowsOptions: {hostProcess: true}}, containers: []"),
+        ["runs a container as a process of the node (hostProcess)"],
+    ),
+    "a volume that is a folder of the node": (
+        None,
+        made("v1", "PersistentVolume", "spec: {hostPath: {path: /}}"),
+        ["is a folder of the node (hostPath)"],
+    ),
+    "another volume": (None, made("v1", "PersistentVolume", "spec: {nfs: {path: /}}"), []),
+    "Flux's release goes": (
+        made("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+        None,
+        ["is removed, with all that its chart installed"],
     ),
     "a route comes": (
         None,

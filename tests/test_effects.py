@@ -60,8 +60,19 @@ def config(value: str, rest: str = "", name: str = "x") -> str:
     return made("v1", "ConfigMap", f"data: {{a: {value}}}\n{rest}", name=name)
 
 
+def partition(number: int) -> str:
+    return f"updateStrategy: {{type: RollingUpdate, rollingUpdate: {{partition: {number}}}}}, "
+
+
+def retention(when: str) -> str:
+    return f"persistentVolumeClaimRetentionPolicy: {{{when}: Delete}}, "
+
+
+JOB = "spec: {template: {spec: {containers: [{name: x, image: %s}]}}}"
+INTERNAL = "service.beta.kubernetes.io/azure-load-balancer-internal"
 FLUX = "kustomize.toolkit.fluxcd.io"
 FORCED = f"{{{FLUX}/force: enabled}}"
+CREATED = f"{{{FLUX}/ssa: IfNotPresent}}"
 A, B = "{containers: [{name: x, image: a}]}", "{containers: [{name: x, image: b}]}"
 
 CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
@@ -205,7 +216,12 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         ["changed"],
     ),
     "rejected pod": (pod("image: a, command: [a]"), pod("image: a, command: [b]"), ["rejected"]),
-    "not rejected pod": (pod("image: a"), pod("image: 'a:1'"), ["changed"]),
+    "not rejected pod": (pod("image: a"), pod("image: 'a:1'"), ["restarts"]),
+    "a pod waits longer": (
+        made("v1", "Pod", "spec: {terminationGracePeriodSeconds: 30, containers: [{name: x}]}"),
+        made("v1", "Pod", "spec: {terminationGracePeriodSeconds: 1, containers: [{name: x}]}"),
+        ["changed"],
+    ),
     "rejected volume": (volume("hostPath: {path: /a}"), volume("hostPath: {path: /b}"), ["rejected"]),
     "not rejected volume": (volume("capacity: {storage: 1Gi}"), volume("capacity: {storage: 2Gi}"), ["changed"]),
     "rejected smaller claim": (
@@ -291,6 +307,92 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         made("keda.sh/v1alpha1", "ScaledObject", "spec: {minReplicaCount: 1, maxReplicaCount: 3}"),
         ["scales"],
     ),
+    "restarts nothing where nothing runs": (workload(A, "replicas: 0, "), workload(B, "replicas: 0, "), ["later"]),
+    "starts what did not run": (workload(A, "replicas: 0, "), workload(B, "replicas: 2, "), ["scales"]),
+    "stops what ran": (workload(A, "replicas: 2, "), workload(B, "replicas: 0, "), ["scales"]),
+    "restarts above the partition": (
+        workload(A, f"replicas: 3, {partition(1)}", "StatefulSet"),
+        workload(B, f"replicas: 3, {partition(1)}", "StatefulSet"),
+        ["restarts"],
+    ),
+    "restarts nothing below the partition": (
+        workload(A, f"replicas: 3, {partition(3)}", "StatefulSet"),
+        workload(B, f"replicas: 3, {partition(3)}", "StatefulSet"),
+        ["later"],
+    ),
+    "restarts what was held back": (
+        workload(A, f"replicas: 3, {partition(3)}", "StatefulSet"),
+        workload(A, f"replicas: 3, {partition(0)}", "StatefulSet"),
+        ["restarts"],
+    ),
+    "restarts nothing by another partition": (
+        workload(A, f"replicas: 3, {partition(0)}", "StatefulSet"),
+        workload(A, f"replicas: 3, {partition(3)}", "StatefulSet"),
+        ["changed"],
+    ),
+    "restarts when resumed": (workload(A, "paused: true, "), workload(A), ["restarts"]),
+    "restarts not when it pauses": (workload(A), workload(A, "paused: true, "), ["changed"]),
+    "scales what is not Kubernetes' own": (
+        made("argoproj.io/v1alpha1", "Rollout", "spec: {replicas: 2}"),
+        made("argoproj.io/v1alpha1", "Rollout", "spec: {replicas: 0}"),
+        ["scales"],
+    ),
+    "scales not what only calls it so": (
+        made("example.com/v1", "Store", "spec: {replicas: [a]}"),
+        made("example.com/v1", "Store", "spec: {replicas: [b]}"),
+        ["changed"],
+    ),
+    "scales an old controller": (
+        made("v1", "ReplicationController", "spec: {}"),
+        made("v1", "ReplicationController", "spec: {replicas: 2}"),
+        ["scales"],
+    ),
+    "scales down with its data": (
+        workload(A, f"replicas: 3, {retention('whenScaled')}", "StatefulSet"),
+        workload(A, f"replicas: 1, {retention('whenScaled')}", "StatefulSet"),
+        ["data", "scales"],
+    ),
+    "scales up without loss": (
+        workload(A, f"replicas: 1, {retention('whenScaled')}", "StatefulSet"),
+        workload(A, f"replicas: 3, {retention('whenScaled')}", "StatefulSet"),
+        ["scales"],
+    ),
+    "a claim is created again without its data": (
+        claim("storageClassName: a"),
+        made("v1", "PersistentVolumeClaim", "spec: {storageClassName: b}", FORCED),
+        ["recreated", "data"],
+    ),
+    "what the cluster has is forced": (
+        made("batch/v1", "Job", JOB % "a", FORCED),
+        made("batch/v1", "Job", JOB % "b"),
+        ["recreated"],
+    ),
+    "a stateful set is created again, its claims stay": (
+        workload(A, "serviceName: a, ", "StatefulSet"),
+        workload(A, "serviceName: b, ", "StatefulSet").replace("annotations: {}", f"annotations: {FORCED}"),
+        ["recreated"],
+    ),
+    "a stateful set is created again without its claims": (
+        workload(A, f"serviceName: a, {retention('whenDeleted')}", "StatefulSet"),
+        workload(A, f"serviceName: b, {retention('whenDeleted')}", "StatefulSet").replace(
+            "annotations: {}", f"annotations: {FORCED}"
+        ),
+        ["recreated", "data"],
+    ),
+    "created only": (workload(A), workload(B).replace("annotations: {}", f"annotations: {CREATED}"), ["nothing"]),
+    "created only, and new": (None, workload(B).replace("annotations: {}", f"annotations: {CREATED}"), ["added"]),
+    "ignored": (None, made("v1", "Service", "", f"{{{FLUX}/ssa: Ignore}}"), ["nothing"]),
+    "kept by a label": (
+        made("v1", "PersistentVolumeClaim").replace("annotations: {}", f"labels: {{{FLUX}/prune: disabled}}"),
+        None,
+        ["stays"],
+    ),
+    "what a chart installed goes": (made("helm.toolkit.fluxcd.io/v2", "HelmRelease"), None, ["data"]),
+    "a secret written otherwise": (
+        made("v1", "Secret", "data: {a: Yg==}"),
+        made("v1", "Secret", "stringData: {a: b}"),
+        ["nothing"],
+    ),
     "a claim goes": (claim(""), None, ["data"]),
     "a namespace goes": (made("v1", "Namespace"), None, ["data"]),
     "a kind goes": (made("apiextensions.k8s.io/v1", "CustomResourceDefinition"), None, ["data"]),
@@ -304,6 +406,71 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
         made("v1", "Service", "spec: {}"),
         made("v1", "Service", "spec: {type: LoadBalancer}"),
         ["exposes"],
+    ),
+    "exposes not to fewer": (
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8]}"),
+        ["changed"],
+    ),
+    "exposes not by the order of sources": (
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8, 11.0.0.0/8]}"),
+        made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [11.0.0.0/8, 10.0.0.0/8]}"),
+        ["changed"],
+    ),
+    "exposes another port": (
+        made("v1", "Service", "spec: {type: NodePort, ports: [{port: 80}]}"),
+        made("v1", "Service", "spec: {type: NodePort, ports: [{port: 22}, {port: 80}]}"),
+        ["exposes"],
+    ),
+    "exposes not by a port within the cluster": (
+        made("v1", "Service", "spec: {ports: [{port: 80}]}"),
+        made("v1", "Service", "spec: {ports: [{port: 22}, {port: 80}]}"),
+        ["changed"],
+    ),
+    "exposes not what has node ports already": (
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        made("v1", "Service", "spec: {type: NodePort}"),
+        ["changed"],
+    ),
+    "exposes what was internal": (
+        made("v1", "Service", "spec: {type: LoadBalancer}", f"{{{INTERNAL}: 'true'}}"),
+        made("v1", "Service", "spec: {type: LoadBalancer}", f"{{{INTERNAL}: 'false'}}"),
+        ["exposes"],
+    ),
+    "exposes not what becomes internal": (
+        made("v1", "Service", "spec: {type: LoadBalancer}"),
+        made("v1", "Service", "spec: {type: LoadBalancer}", f"{{{INTERNAL}: 'true'}}"),
+        ["changed"],
+    ),
+    "exposes by a port of the node": (
+        workload("{containers: [{name: x, ports: [{containerPort: 80}]}]}"),
+        workload("{containers: [{name: x, ports: [{containerPort: 80, hostPort: 80}]}]}"),
+        ["exposes", "restarts"],
+    ),
+    "exposes by a listener": (
+        None,
+        made("gateway.networking.k8s.io/v1", "ListenerSet", "spec: {listeners: [{port: 80}]}"),
+        ["exposes", "added"],
+    ),
+    "exposes by a route of TCP": (
+        None,
+        made("gateway.networking.k8s.io/v1alpha2", "TCPRoute", "spec: {parentRefs: [{name: public}]}"),
+        ["exposes", "added"],
+    ),
+    "exposes by Istio": (
+        None,
+        made("networking.istio.io/v1", "Gateway", "spec: {servers: [{hosts: [a], port: {number: 80}}]}"),
+        ["exposes", "added"],
+    ),
+    "exposes by Traefik": (
+        made("traefik.io/v1alpha1", "IngressRoute", "spec: {routes: [{match: Host(a)}]}"),
+        made("traefik.io/v1alpha1", "IngressRoute", "spec: {routes: [{match: Host(b)}]}"),
+        ["exposes"],
+    ),
+    "exposes by Contour": (
+        None,
+        made("projectcontour.io/v1", "HTTPProxy", "spec: {virtualhost: {fqdn: a}}"),
+        ["exposes", "added"],
     ),
     "exposes to everybody": (
         made("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8]}"),

@@ -61,6 +61,33 @@ def test_runs_otherwise(name: str) -> None:
     assert not any(field.runs_alike for field in found)
 
 
+def secret(rest: str) -> str:
+    return f"apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\n{rest}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alike"),
+    [
+        ("data: {a: Yg==}", "stringData: {a: b}", True),
+        ("data: {a: Yw==}\nstringData: {a: b}", "data: {a: Yg==}", True),
+        ("data: {a: Yg==}", "stringData: {a: c}", False),
+        ("stringData: {a: b}", "stringData: {a: c, d: e}", False),
+    ],
+)
+def test_a_secret_written_as_text_runs_as_the_same_one_encoded(old: str, new: str, alike: bool) -> None:
+    found = differing(secret(old), secret(new))
+    assert found
+    assert [field.runs_alike for field in found] == [alike] * len(found)
+
+
+@pytest.mark.parametrize(("amount", "alike"), [("'0.5'", True), ("'0.6'", False)])
+def test_amounts_of_an_autoscaler(amount: str, alike: bool) -> None:
+    target = "spec: {maxReplicas: 3, metrics: [{type: Pods, pods: {target: {averageValue: %s}}}]}"
+    kind = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: x}\n"
+    (field,) = differing(kind + target % "500m", kind + target % amount)
+    assert field.runs_alike == alike
+
+
 def test_defaults_of_a_workload_written_out() -> None:
     spec = "replicas: 1, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%}}, "
     assert all(field.runs_alike for field in differing(deployment("image: a"), deployment("image: a", spec)))

@@ -12,6 +12,7 @@ from headgate.errors import ConfigError
 from headgate.hydration.outcome import Outcome
 from headgate.notice import Notice
 from headgate.report.appchange import AppChange, app_changes
+from headgate.report.changereport import risk_facts
 from headgate.report.verdict import Finding, findings_of, verdict_of
 from support.trees import repository
 
@@ -34,6 +35,14 @@ def deployment(tag: str, **more: Any) -> str:
 
 def manifest(kind: str, api: str = "v1", **more: Any) -> str:
     return yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}, **more})
+
+
+FLUX = "kustomize.toolkit.fluxcd.io"
+
+
+def ingress(service: str) -> str:
+    path = {"path": "/", "backend": {"service": {"name": service}}}
+    return manifest("Ingress", "networking.k8s.io/v1", spec={"rules": [{"host": "a", "http": {"paths": [path]}}]})
 
 
 def changes(old: dict[str, str], new: dict[str, str], *tags: str) -> list[AppChange]:
@@ -77,6 +86,12 @@ def test_nothing_is_nothing() -> None:
         (manifest("Service", spec={"type": {}}), manifest("Service", spec={"type": "NodePort"}), "newly reachable"),
         (manifest("PersistentVolumeClaim"), None, "1 object removed that may hold data"),
         (manifest("Service"), None, "1 object removed"),
+        (
+            manifest("Service").replace("name: x", f"name: x\n  annotations: {{{FLUX}/prune: disabled}}"),
+            None,
+            "1 object left in the cluster, managed no longer",
+        ),
+        (ingress("web"), ingress("admin"), "1 risk, 1 object changes in more"),
         (None, manifest("ServiceAccount"), "1 object added"),
         (manifest("ConfigMap", data={"v": "1.0.0"}), manifest("ConfigMap", data={"v": "1.1.0"}), "more than images"),
     ],
@@ -119,3 +134,33 @@ def test_findings_are_those_of_outcomes() -> None:
 def test_a_short_version_stands_in_texts_by_chance() -> None:
     old, new = deployment("1"), deployment("2")
     assert verdict({"d": old}, {"d": new}, "1", "2").endswith("in more than images and versions")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (ingress("web"), ingress("admin"), "changes what is reachable from outside"),
+        (
+            manifest("Service", spec={"type": "LoadBalancer"}),
+            manifest("Service", spec={}),
+            "is of type ClusterIP, no longer LoadBalancer",
+        ),
+    ],
+)
+def test_a_risk_that_no_effect_says_is_shown(old: str, new: str, text: str) -> None:
+    (fact,) = risk_facts(changes({"x": old}, {"x": new}))
+    assert (fact.names, fact.text) == (("x",), text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (manifest("Service", spec={}), manifest("Service", spec={"type": "LoadBalancer"})),
+        (manifest("Service"), None),
+        (deployment("1.0.0"), deployment("1.0.0").replace("spec:\n", "spec:\n  replicas: 0\n", 1)),
+    ],
+)
+def test_a_risk_that_an_effect_says_is_shown_once(old: str, new: str | None) -> None:
+    found = changes({"x": old}, {"x": new} if new else {})
+    assert found[0].objects[0].change.risks
+    assert risk_facts(found) == []

@@ -11,7 +11,7 @@ from headgate.engine import pool
 from headgate.engine.protocol import validator_command
 from headgate.errors import HeadgateError
 from headgate.hydration.candidates import JudgingContext, changed_files, landed_files, read_files, removed_files
-from headgate.impact.effects import is_pruned
+from headgate.impact.marks import is_pruned
 from headgate.objects.kinds import KUBERNETES
 from headgate.validation.definitions import (
     configured_definitions,

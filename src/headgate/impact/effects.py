@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from headgate.impact.immutable import flux_setting, immutable_fields, is_forced
-from headgate.impact.reach import reach_of
-from headgate.objects.edits import NOTHING, field_names, same
+from headgate.impact.immutable import immutable_fields
+from headgate.impact.marks import is_applied, is_created_only, is_forced, is_pruned
+from headgate.impact.reach import newly_reachable
+from headgate.objects.edits import field_names
 from headgate.objects.kinds import KUBERNETES, POD_SPECS
-from headgate.objects.lookup import value_at
+from headgate.objects.lookup import map_at, value_at
 from headgate.objects.pods import pod_specs
 from headgate.objects.running import RunningChange, template_path
 from headgate.records import frozen_record
@@ -49,7 +50,9 @@ class Effect:
 
 def effects_of(change: RunningChange) -> tuple[Effect, ...]:
     """Return what happens when the change of an object is applied, worst first."""
-    return _ordered(_change(change)) if _is_applied(change.new) else (_NOT_APPLIED,)
+    if not is_applied(change.new):
+        return (_NOT_APPLIED,)
+    return (_NOT_UPDATED,) if is_created_only(change.new) else _ordered(_change(change))
 
 
 def find_effects(old: Side, new: Side) -> tuple[Effect, ...]:
@@ -58,53 +61,57 @@ def find_effects(old: Side, new: Side) -> tuple[Effect, ...]:
         return effects_of(RunningChange(old, new))
     if new is None:
         return _ordered(_removal(old)) if old is not None else ()
-    return _ordered([*_exposure(None, new), Effect("added", "is added")]) if _is_applied(new) else (_NOT_APPLIED,)
+    return _ordered([*_exposure(None, new), Effect("added", "is added")]) if is_applied(new) else (_NOT_APPLIED,)
 
 
 _NOT_APPLIED = Effect("nothing", "is not applied: its annotation switches Flux off for it")
-
-
-def _is_applied(new: Manifest) -> bool:
-    return flux_setting(new, "kustomize.toolkit.fluxcd.io/reconcile") != "disabled"
+_NOT_UPDATED = Effect("nothing", "stays as it is in the cluster: its annotation has Flux create it and not change it")
 
 
 def _ordered(found: Iterable[Effect]) -> tuple[Effect, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda effect: EFFECT_KINDS.index(effect.kind)))
 
 
-_DATA = {
-    "CustomResourceDefinition.apiextensions.k8s.io": "is removed with all objects of its kind",
-    "Namespace": "is removed with everything in it",
-    "PersistentVolume": "is removed with its data, unless its reclaim policy retains that",
-    "PersistentVolumeClaim": "is removed with its data, unless its volume is retained",
+_WITH = {
+    "CustomResourceDefinition.apiextensions.k8s.io": "with all objects of its kind",
+    "HelmRelease.helm.toolkit.fluxcd.io": "with all that its chart installed",
+    "Kustomization.kustomize.toolkit.fluxcd.io": "with all that it applied, if it prunes that",
+    "Namespace": "with everything in it",
+    "PersistentVolume": "with its data, unless its reclaim policy retains that",
+    "PersistentVolumeClaim": "with its data, unless its volume is retained",
 }
-
-
-def is_pruned(old: Manifest) -> bool:
-    """Whether Flux removes an object from the cluster when it goes from the final YAML."""
-    return flux_setting(old, "kustomize.toolkit.fluxcd.io/prune") != "disabled"
+"""What goes with an object of a kind."""
 
 
 def _removal(old: Manifest) -> Iterator[Effect]:
     if not is_pruned(old):
         yield Effect("stays", "is not removed from the cluster: its annotation keeps Flux from that")
-    elif old.kind_name in _DATA:
-        yield Effect("data", _DATA[old.kind_name])
+    elif old.kind_name in _WITH:
+        yield Effect("data", f"is removed {_WITH[old.kind_name]}")
     elif old.kind_name == "StatefulSet.apps":
-        policy = value_at(old.data, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
-        rest = "with its volume claims and their data" if policy == "Delete" else "and leaves its volume claims behind"
+        rest = _CLAIMS if _deletes_claims(old, "whenDeleted") else "and leaves its volume claims behind"
         yield Effect("data", f"is removed {rest}")
     else:
         yield Effect("removed", "is removed")
 
 
+_CLAIMS = "with its volume claims and their data"
+
+
+def _deletes_claims(stateful_set: Manifest, when: str) -> bool:
+    return bool(value_at(stateful_set.data, "spec", "persistentVolumeClaimRetentionPolicy", when) == "Delete")
+
+
 def _change(change: RunningChange) -> Iterator[Effect]:
     fixed = immutable_fields(change)
     if fixed:
-        kind: EffectKind = "recreated" if is_forced(change.new) else "rejected"
-        text = "is deleted and created again" if kind == "recreated" else "is rejected by the cluster"
-        yield Effect(kind, f"{text}: {', '.join(fixed[:3])} cannot be changed")
-    found = [*_exposure(change.old, change.new), *_scale(change), *_pods(change), *_config(change.old, change.new)]
+        reason = f"{', '.join(fixed[:3])} cannot be changed"
+        if is_forced(change.old, change.new):
+            yield Effect("recreated", f"is deleted and created again: {reason}")
+            yield from _recreation(change.old)
+        else:
+            yield Effect("rejected", f"is rejected by the cluster: {reason}")
+    found = [*_exposure(change.old, change.new), *_scale(change), *_pods(change), *_config(change)]
     if found or fixed:
         yield from found
     elif _runs_alike(change):
@@ -113,20 +120,27 @@ def _change(change: RunningChange) -> Iterator[Effect]:
         yield Effect("changed", "is changed in place")
 
 
+def _recreation(old: Manifest) -> Iterator[Effect]:
+    """Yield what is lost when an object is deleted, though it is created again at once."""
+    if old.kind_name in _WITH:
+        yield Effect("data", f"goes {_WITH[old.kind_name]}")
+    elif old.kind_name == "StatefulSet.apps" and _deletes_claims(old, "whenDeleted"):
+        yield Effect("data", f"goes {_CLAIMS}")
+
+
 def _exposure(old: Side, new: Manifest) -> Iterator[Effect]:
-    before = reach_of(old) if old is not None else frozenset()
-    more = sorted(reach_of(new) - before)
+    more = newly_reachable(old, new)
     if more:
         yield Effect("exposes", f"becomes reachable: {', '.join(more[:5])}{' ...' if len(more) > 5 else ''}")  # noqa: PLR2004
 
 
 def _scale(change: RunningChange) -> Iterator[Effect]:
     kind_name = change.old.kind_name
-    if kind_name in ("Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps"):
-        for edit in change.edits:
-            counts = edit.old, edit.new
-            if edit.path == ("spec", "replicas") and counts[0] != counts[1] and _are_known(*counts):
-                yield Effect("scales", f"scales from {counts[0]} to {counts[1]}")
+    old, new = map(_replicas, (change.old, change.new))
+    if old != new and None not in (old, new):
+        yield Effect("scales", f"scales from {old} to {new}")
+        if kind_name == "StatefulSet.apps" and new < old and _deletes_claims(change.new, "whenScaled"):
+            yield Effect("data", "loses the volume claims of the pods that go, and their data")
     if kind_name in _SCALERS:
         bounds = _SCALERS[kind_name]
         ranges = [
@@ -144,38 +158,88 @@ _SCALERS = {
 """Where the bounds of what scales automatically are, with their defaults."""
 
 
-def _are_known(*counts: Any) -> bool:
-    return not any(count is None or count is NOTHING for count in counts)
+_REPLICATED = {"Deployment.apps", "ReplicaSet.apps", "ReplicationController", "StatefulSet.apps"}
+
+
+def _replicas(manifest: Manifest) -> Any:
+    """Return how many pods an object wants; None where it does not say, or has none."""
+    found = value_at(manifest.data, "spec", "replicas")
+    if manifest.kind_name in KUBERNETES and found is None:
+        return 1 if manifest.kind_name in _REPLICATED else None
+    return found if type(found) is int else None
 
 
 def _pods(change: RunningChange) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new.kind_name not in KUBERNETES and change.touches("spec", "template") and pod_specs(new.data, new.kind_name):
         yield Effect("restarts", "has its operator restart pods")
-    if new.kind_name not in POD_SPECS or not change.touches(*template_path(new.kind_name)):
+    if new.kind_name not in POD_SPECS:
         return
-    if new.kind_name in ("Job.batch", "Pod"):
-        if old.name != new.name:
-            yield Effect("restarts", "runs once more, under another name")
-    elif new.kind_name == "CronJob.batch":
-        yield Effect("later", "changes its next run")
-    elif new.kind_name in ("ReplicaSet.apps", "ReplicationController", "PodTemplate"):
-        yield Effect("later", "changes new pods only")
-    elif value_at(new.data, "spec", "updateStrategy", "type") == "OnDelete":
+    if not change.touches(*template_path(new.kind_name)):
+        yield from _resumed(change)
+    elif new.kind_name in _LATER:
+        yield Effect("later", _LATER[new.kind_name])
+    elif new.kind_name not in ("Job.batch", "Pod"):
+        yield from _rolled_out(change)
+    elif old.name != new.name:
+        yield Effect("restarts", "runs once more, under another name")
+    elif new.kind_name == "Pod" and any(edit.path[-1] == "image" for edit in change.edits):
+        yield Effect("restarts", "restarts its containers")
+
+
+_LATER = {
+    "CronJob.batch": "changes its next run",
+    "PodTemplate": "changes new pods only",
+    "ReplicaSet.apps": "changes new pods only",
+    "ReplicationController": "changes new pods only",
+}
+
+
+def _rolled_out(change: RunningChange) -> Iterator[Effect]:
+    replicas, spec = [_replicas(side) for side in (change.old, change.new)], map_at(change.new.data, "spec")
+    first = _partition(change.new)
+    if 0 in replicas:
+        if replicas == [0, 0]:
+            yield Effect("later", "changes pods when it is scaled up, since it has none")
+    elif value_at(spec, "updateStrategy", "type") == "OnDelete":
         yield Effect("later", "changes pods when somebody deletes them")
-    elif value_at(new.data, "spec", "paused") is True:
+    elif spec.get("paused") is True:
         yield Effect("later", "changes pods when its roll-out is resumed")
-    elif new.kind_name in ("Deployment.apps", "DaemonSet.apps", "StatefulSet.apps"):
-        is_hard = value_at(new.data, "spec", "strategy", "type") == "Recreate"
-        yield Effect("restarts", "stops all its pods, then starts new ones" if is_hard else "restarts its pods")
+    elif first and first >= (replicas[1] or 1):
+        yield Effect("later", "changes pods when its partition is lowered")
+    elif first:
+        yield Effect("restarts", f"restarts its pods from number {first} on")
+    elif value_at(spec, "strategy", "type") == "Recreate":
+        yield Effect("restarts", "stops all its pods, then starts new ones")
+    else:
+        yield Effect("restarts", "restarts its pods")
 
 
-def _config(old: Manifest, new: Manifest) -> Iterator[Effect]:
+def _partition(manifest: Manifest) -> int:
+    """Return the number of the first pod of a StatefulSet that is updated."""
+    found = value_at(manifest.data, "spec", "updateStrategy", "rollingUpdate", "partition")
+    return found if type(found) is int else 0
+
+
+def _resumed(change: RunningChange) -> Iterator[Effect]:
+    """Yield what happens where an update goes on that was held back: what was changed meanwhile is not known here."""
+    paused = [value_at(side.data, "spec", "paused") is True for side in (change.old, change.new)]
+    if paused == [True, False] or _partition(change.new) < _partition(change.old):
+        yield Effect("restarts", "goes on with a roll-out that was held back, and may restart its pods")
+
+
+def _config(change: RunningChange) -> Iterator[Effect]:
     """https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically."""
-    if new.kind_name not in ("ConfigMap", "Secret") or old.name != new.name:
+    old, new = change.old, change.new
+    if new.kind_name not in ("ConfigMap", "Secret"):
         return
-    if not all(same(old.data.get(key), new.data.get(key)) for key in ("data", "binaryData", "stringData")):
-        yield Effect("later", "restarts nothing: mounted files follow, environment variables with the next start")
+    if old.name != new.name:
+        yield Effect("changed", "comes under another name, which all that use it have to take over")
+    elif any(change.touches(key) for key in ("data", "binaryData", "stringData")):
+        yield Effect("later", _FOLLOWS)
+
+
+_FOLLOWS = "restarts nothing: mounted files follow (not those by subPath), environment variables with the next start"
 
 
 _INERT = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}

@@ -1,4 +1,4 @@
-"""Fields that an API server does not let change, and what Flux does about that. Pure.
+"""Fields that an API server does not let change. Pure.
 
 Source: the update validation of https://github.com/kubernetes/kubernetes/tree/v1.37.2/pkg/apis, kind by kind.
 """
@@ -70,7 +70,6 @@ _FREE = {
     ],
 }
 _DATA = ["data", "binaryData", "stringData", "immutable"]
-_FORCE = "kustomize.toolkit.fluxcd.io/force"
 
 
 def immutable_fields(change: RunningChange) -> list[str]:
@@ -156,16 +155,3 @@ _ALLOWED: dict[FieldNames, Callable[[Manifest, Manifest, FieldNames], bool]] = {
     ("spec", "volumeName"): _is_set_once,
 }
 """What may change of a field after all, by its path; no two kinds have the same."""
-
-
-def is_forced(new: Manifest) -> bool:
-    """Return whether Flux deletes and creates an object that it cannot update.
-
-    https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
-    """
-    return flux_setting(new, _FORCE) == "enabled"
-
-
-def flux_setting(manifest: Manifest, name: str) -> str:
-    """Return what an object's annotation says to Flux, in small letters; empty when it says nothing."""
-    return str(map_at(manifest.data, "metadata", "annotations").get(name, "")).lower()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.impact.effects import is_pruned
-from headgate.impact.reach import ROUTES
+from headgate.impact.marks import is_pruned
+from headgate.impact.reach import ROUTES, newly_reachable
 from headgate.objects.images import canonical_repository, find_reference, uses
-from headgate.objects.lookup import list_at, maps_at, value_at
+from headgate.objects.lookup import list_at, map_at, maps_at, value_at
 from headgate.objects.pods import pod_specs
 from headgate.records import frozen_record
 from headgate.releases.version_order import by_version
@@ -15,6 +15,7 @@ from headgate.releases.version_order import by_version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from headgate.impact.effects import Effect, EffectKind
     from headgate.model import RiskFlag
     from headgate.objects.images import Reference
     from headgate.objects.manifest import Manifest
@@ -40,6 +41,8 @@ _REMOVED_WITH = {
     "PersistentVolume": "with its data unless that is retained",
     "StatefulSet.apps": "which holds data",
     "CustomResourceDefinition.apiextensions.k8s.io": "with all objects of that kind",
+    "HelmRelease.helm.toolkit.fluxcd.io": "with all that its chart installed",
+    "Kustomization.kustomize.toolkit.fluxcd.io": "with all that it applied, if it prunes that",
 }
 """What the removal of an object of a kind removes too."""
 
@@ -122,8 +125,12 @@ def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[R
 
 
 def _node_access(side: Side) -> Iterator[Risk]:
-    for pod in pod_specs(side.data, side.kind_name) if side else ():
+    if side is None:
+        return
+    for pod in pod_specs(side.data, side.kind_name):
         yield from _node_access_of(pod)
+    if side.kind_name == "PersistentVolume" and "hostPath" in map_at(side.data, "spec"):
+        yield Risk("host-path", "is a folder of the node (hostPath)")
 
 
 def _node_access_of(pod: Mapping[str, Any]) -> Iterator[Risk]:
@@ -132,26 +139,46 @@ def _node_access_of(pod: Mapping[str, Any]) -> Iterator[Risk]:
             yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")
     if any("hostPath" in volume for volume in maps_at(pod, "volumes")):
         yield Risk("host-path", "mounts folders of the node (hostPath)")
+    contexts = [map_at(pod, "securityContext")]
     for containers in ("containers", "initContainers", "ephemeralContainers"):
-        for container in maps_at(pod, containers):
-            if value_at(container, "securityContext", "privileged") is True:
-                yield Risk("privileged", "runs a privileged container")
+        contexts += [map_at(container, "securityContext") for container in maps_at(pod, containers)]
+    for context in contexts:
+        if context.get("privileged") is True:
+            yield Risk("privileged", "runs a privileged container")
+        if value_at(context, "windowsOptions", "hostProcess") is True:
+            yield Risk("privileged", "runs a container as a process of the node (hostProcess)")
+        for capability in list_at(context, "capabilities", "add"):
+            if str(capability).upper().removeprefix("CAP_") in _AS_ROOT:
+                yield Risk("privileged", f"gives a container the capability {capability}")
+
+
+_AS_ROOT = {"ALL", "SYS_ADMIN"}
+"""Capabilities with which a container may do on the node what a privileged one may."""
 
 
 def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if new is None:
         return
     if new.kind_name == "Service":
-        before = value_at(old.data, "spec", "type") if old else None
-        now = value_at(new.data, "spec", "type")
-        if before != now and any(reachable in (before, now) for reachable in ("LoadBalancer", "NodePort")):
-            was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
-            yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
-        known = list_at(old.data, "spec", "externalIPs") if old else []
-        if any(address not in known for address in list_at(new.data, "spec", "externalIPs")):
-            yield Risk("exposed", "is reachable by other addresses (externalIPs)")
-    if new.kind_name in ROUTES and (not old or old.data.get("spec") != new.data.get("spec")):
-        yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
+        yield from _exposed_service(old, new)
+    elif new.kind_name in ROUTES:
+        if not old or old.data.get("spec") != new.data.get("spec"):
+            yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
+    elif more := newly_reachable(old, new):
+        yield Risk("exposed", f"becomes reachable: {', '.join(more)}")
+
+
+def _exposed_service(old: Side, new: Manifest) -> Iterator[Risk]:
+    before = value_at(old.data, "spec", "type") if old else None
+    now = value_at(new.data, "spec", "type")
+    if before != now and any(reachable in (before, now) for reachable in ("LoadBalancer", "NodePort")):
+        was = f", no longer {before or _DEFAULT_TYPE}" if old else ""
+        yield Risk("exposed", f"is of type {now or _DEFAULT_TYPE}{was}")
+    known = list_at(old.data, "spec", "externalIPs") if old else []
+    if any(address not in known for address in list_at(new.data, "spec", "externalIPs")):
+        yield Risk("exposed", "is reachable by other addresses (externalIPs)")
+    elif before == now and (more := newly_reachable(old, new)):
+        yield Risk("exposed", f"becomes reachable: {', '.join(more)}")
 
 
 _DEFAULT_TYPE = "ClusterIP"
@@ -165,3 +192,16 @@ _RULES: tuple[Callable[[Side, Side, Mapping[str, str]], Iterator[Risk]], ...] = 
     _node_access_added,
     _exposed,
 )
+
+
+_SAID_BY: dict[RiskFlag, tuple[EffectKind, ...]] = {
+    "removed": ("removed", "data", "stays"),
+    "exposed": ("exposes",),
+    "scaled-to-zero": ("scales",),
+}
+
+
+def unsaid(risks: Iterable[Risk], effects: Iterable[Effect]) -> list[Risk]:
+    """Return the risks of a change that none of its effects says."""
+    said = {effect.kind for effect in effects}
+    return [risk for risk in risks if said.isdisjoint(_SAID_BY.get(risk.flag, ()))]

@@ -5,10 +5,11 @@ Source: defaults.go of each group of https://github.com/kubernetes/kubernetes/tr
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from headgate.objects.lookup import map_at, maps_at
-from headgate.objects.quantity import with_numbers
+from headgate.objects.quantity import number_in, with_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -106,13 +107,34 @@ def _fill_mutating_webhooks(data: dict[str, Any]) -> None:
         webhook.setdefault("reinvocationPolicy", "Never")
 
 
+def _fill_autoscaler(data: dict[str, Any]) -> None:
+    for metric in maps_at(data, "spec", "metrics"):
+        for source in metric.values():
+            target = map_at(source, "target")
+            for name in _METRIC_AMOUNTS.intersection(target):
+                target[name] = number_in(target[name])
+
+
+_METRIC_AMOUNTS = {"averageValue", "value"}
+
+
+def _fill_secret(data: dict[str, Any]) -> None:
+    """Encode what is written as text, which then takes the place of what was written encoded."""
+    texts = data.pop("stringData", None)
+    if isinstance(texts, dict):
+        encoded = {key: b64encode(str(text).encode("utf-8", "replace")).decode() for key, text in texts.items()}
+        data["data"] = {**map_at(data, "data"), **encoded}
+
+
 _FILLS: Mapping[str, Callable[[dict[str, Any]], None]] = {
     f"ClusterRoleBinding.{_RBAC}": _fill_binding,
+    "HorizontalPodAutoscaler.autoscaling": _fill_autoscaler,
     "IngressClass.networking.k8s.io": _fill_ingress_class,
     "Job.batch": _fill_job,
     "MutatingWebhookConfiguration.admissionregistration.k8s.io": _fill_mutating_webhooks,
     "NetworkPolicy.networking.k8s.io": _fill_network_policy,
     f"RoleBinding.{_RBAC}": _fill_binding,
+    "Secret": _fill_secret,
     "Service": _fill_service,
     "StatefulSet.apps": _fill_stateful_set,
     "ValidatingWebhookConfiguration.admissionregistration.k8s.io": _fill_webhooks,

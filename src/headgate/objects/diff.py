@@ -38,7 +38,10 @@ def object_fields(change: RunningChange) -> Iterator[Field]:
         return
     running = {shown_path(edit.path) for edit in change.edits}
     for field in _fields(change.written, change.new.kind_name):
-        yield field if _differs(field.path, running) else replace(field, runs_alike=True)
+        place = field.path
+        if change.new.kind_name == "Secret":
+            place = place.replace("stringData", "data", 1)  # where a server keeps it
+        yield field if _differs(place, running) else replace(field, runs_alike=True)
 
 
 def _differs(path: str, running: set[str]) -> bool:

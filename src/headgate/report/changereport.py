@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headgate.impact.effects import EFFECT_KINDS
+from headgate.impact.risk import unsaid
 from headgate.records import frozen_record
 from headgate.releases.release import parts
 from headgate.report.appchange import app_changes
@@ -119,24 +120,19 @@ def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
     return sorted(facts, key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
 
 
-_FLAGS_OF_EFFECTS = ("removed", "exposed", "scaled-to-zero")
-"""Flags that an effect says too."""
-
-
 def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
     """Return the risks that no effect says, those that objects share in one."""
     found: dict[tuple[str, str], list[str]] = {}
     for change in changes:
         for effect in change.objects:
-            for risk in effect.change.risks:
-                if risk.flag not in _FLAGS_OF_EFFECTS:
-                    found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
+            for risk in unsaid(effect.change.risks, effect.change.effects):
+                found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
     return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
 
 
 def consequences(effect: ObjectEffect) -> list[str]:
     """Return the risks and effects of one object in words, each once."""
-    risks = [risk.text for risk in effect.change.risks if risk.flag not in _FLAGS_OF_EFFECTS]
+    risks = [risk.text for risk in unsaid(effect.change.risks, effect.change.effects)]
     return list(dict.fromkeys([*risks, *(found.text for found in effect.change.effects)]))
 
 

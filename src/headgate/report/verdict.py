@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from headgate.impact.risk import unsaid
 from headgate.records import frozen_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from headgate.configuration import Owner
     from headgate.hydration.outcome import Outcome
-    from headgate.impact.effects import EffectKind
+    from headgate.impact.effects import Effect, EffectKind
     from headgate.report.appchange import AppChange, ObjectEffect
     from headgate.validation.weigh import Judgement
 
@@ -103,10 +104,9 @@ _SERIOUS: dict[EffectKind, str] = {
     "recreated": "deleted and created again",
     "exposes": "newly reachable from outside",
     "removed": "removed",
+    "stays": "left in the cluster, managed no longer",
     "added": "added",
 }
-_COUNTED_BY_EFFECT = ("removed", "exposed")
-"""Flags that an effect says too."""
 
 
 def _effects(objects: Sequence[ObjectEffect], words: dict[EffectKind, str]) -> Iterator[str]:
@@ -115,9 +115,14 @@ def _effects(objects: Sequence[ObjectEffect], words: dict[EffectKind, str]) -> I
 
 
 def _risks(objects: Sequence[ObjectEffect]) -> Iterator[str]:
-    count = sum(risk.flag not in _COUNTED_BY_EFFECT for effect in objects for risk in effect.change.risks)
+    count = sum(len(unsaid(effect.change.risks, _reasons(effect.change.effects))) for effect in objects)
     if count:
         yield _number(count, "risk")
+
+
+def _reasons(effects: Iterable[Effect]) -> list[Effect]:
+    """Return the effects that are counted as reasons of their own."""
+    return [effect for effect in effects if effect.kind in _SERIOUS]
 
 
 def _errors(findings: Sequence[Finding]) -> Iterator[str]:
