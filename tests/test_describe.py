@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,13 +13,16 @@ from markdown_it import MarkdownIt
 
 from headgate.config import load
 from headgate.hydration.object_changes import ObjectChange
-from headgate.impact.effects import Effect
+from headgate.impact.effects import Effect, EffectKind
 from headgate.impact.risk import Risk
 from headgate.objects.diff import Field
 from headgate.report.appchange import AppChange, ObjectEffect, app_changes
 from headgate.report.changereport import ChangeReport, counts
 from headgate.report.describe import MAX_LENGTH, describe
 from headgate.report.grouping import group_alike
+from headgate.report.html import to_html
+from headgate.report.screen import change_lines
+from headgate.report.verdict import Finding
 from headgate.repository.tree import Tree
 from support.reports import report_of_text
 from support.trees import repository
@@ -35,6 +39,16 @@ def release(commit: str, tag: str) -> str:
 
 def config_map(name: str, **data: str) -> str:
     return yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+
+
+INGRESS = yaml.safe_dump(
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "NAME"},
+        "spec": {"rules": [{"host": "NAME.example.com"}]},
+    }
+)
 
 
 def tree(files: dict[str, str], *apps: str) -> Tree:
@@ -111,6 +125,112 @@ def test_apps_that_change_alike_are_told_once() -> None:
     assert text.count("```diff") == 2
     assert all(f"`{app}`" in text for app in apps if app != "app7")
     assert "in 30 apps" in text
+
+
+def changed_alike(old: str, new: str) -> list[AppChange]:
+    """Return what becomes of ten apps, each with its own name in the place of NAME."""
+    apps = [f"shop-{number}" for number in range(10)]
+    before, after = (
+        {f"deploy/dev/{app}/x.yaml": text.replace("NAME", app) for app in apps if text} for text in (old, new)
+    )
+    return changes(before, after, *apps)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (config_map("NAME", url="https://NAME.example.com/a"), config_map("NAME", url="https://NAME.example.com/b")),
+        (config_map("NAME", url="x"), config_map("NAME", url="registry.example.com/acme/NAME:1.0")),
+        (config_map("acme-NAME-tls", key="a"), config_map("acme-NAME-tls", key="NAME")),
+        ("", INGRESS),
+    ],
+)
+def test_apps_that_differ_by_their_own_name_alone_change_alike(old: str, new: str) -> None:
+    found = changed_alike(old, new)
+    (group,) = group_alike(found)
+    assert len(group.apps) == 10
+    text = text_of(found)
+    assert "10 apps in <code>dev</code> change alike" in text
+    assert "shown is `shop-0`" in text
+
+
+def test_what_happens_to_many_is_said_once_with_a_word_for_their_names() -> None:
+    text = text_of(changed_alike("", INGRESS))
+    assert text.count("becomes reachable") == 1
+    assert "becomes reachable: APP.example.com/" in text
+
+
+def test_apps_that_differ_by_more_than_their_name_are_apart() -> None:
+    old, new = config_map("NAME", url="a"), config_map("NAME", url="NAME1")
+    assert len(group_alike(changed_alike(old, new))) == 10
+    numbers = [
+        AppChange(app=app, environment="dev", objects=(ObjectEffect(change=changed("x", "replicas", "1", app)),))
+        for app in ("10", "20")
+    ]
+    assert len(group_alike(numbers)) == 2
+
+
+def test_what_is_found_in_many_apps_is_said_once() -> None:
+    findings = [
+        Finding(app=f"shop-{number}", environment="dev", text=f"Service shop-{number}/shop-{number}: selects nothing")
+        for number in range(30)
+    ]
+    other = Finding(app="web", environment="dev", text="broken", is_error=True)
+    report = ChangeReport(changes=[], findings=[other, *findings])
+    text = describe(report, URL)
+    assert "- :no_entry: error in `web` in `dev`: broken" in text
+    assert text.count("selects nothing") == 1
+    assert "warning in 30 app-environments (`shop-0 in dev, shop-1 in dev, " in text
+    assert "Service APP/APP: selects nothing" in text
+    assert sum("selects nothing" in line for line, _ in change_lines(report)) == 1
+    assert to_html(report, URL).count("selects nothing") == 1
+
+
+def changed(name: str, path: str, old: str, new: str, effect: EffectKind = "later") -> ObjectChange:
+    return ObjectChange(
+        action="changed",
+        kind="ConfigMap",
+        namespace="",
+        name=name,
+        file="f",
+        fields=(Field(path, old, new),),
+        effects=(Effect(effect, "does something"),),
+    )
+
+
+def test_where_not_all_fits_the_most_important_is_shown_with_its_fields_and_the_rest_is_named() -> None:
+    objects = [ObjectEffect(change=changed(f"c{number:03}", "data.a", "x" * 300, "y" * 300)) for number in range(300)]
+    objects[250] = ObjectEffect(change=changed("worst", "spec.a", "before", "after", "rejected"))
+    change = AppChange(app="web", environment="dev", objects=tuple(objects))
+    text = text_of([change])
+    assert "- before\n+ after" in text
+    assert all(f"`ConfigMap c{number:03}` is changed" in text for number in range(300) if number != 250)
+    assert text.index("`ConfigMap worst` is changed") < text.index("`ConfigMap c000` is changed")
+    assert "`ConfigMap c299` is changed (cannot tell why); its fields do not fit here" in text
+    assert "its fields do not fit here" not in text[: text.index("`ConfigMap c010` is changed")]
+    assert "Too long" not in text
+    short = describe(ChangeReport(changes=[change]), URL, limit=8000)
+    assert len(short) <= 8000
+    assert "- before\n+ after" in short
+    left = short[short.index("_Too long for a description:_ ") :]
+    assert re.match(r"_Too long for a description:_ \d+ more objects \(`ConfigMap c\d+, ", left)
+
+
+def test_where_apps_do_not_fit_the_most_important_are_shown_and_the_rest_is_named() -> None:
+    found = [
+        AppChange(
+            app=f"app{number:03}",
+            environment="dev",
+            objects=(
+                ObjectEffect(change=changed("x", "a", "1", f"{number}2", "rejected" if number == 99 else "later")),
+            ),
+        )
+        for number in range(100)
+    ]
+    text = describe(ChangeReport(changes=found), URL, limit=8000)
+    assert len(text) <= 8000
+    assert text.index("<code>app099</code>") < text.index("<code>app000</code>")
+    assert re.search(r"_Too long for a description:_ \d+ more apps \(`app\d+, ", text)
 
 
 def test_nothing_is_nothing() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,19 @@ def test_the_terminal_gets_the_same_lines() -> None:
     report = report_of_text("x")
     write_change(Terminal(stream), report)
     assert stream.getvalue().splitlines() == lines(report)
+
+
+@pytest.mark.parametrize(
+    "mark", ["\x1b", "\r", "\u202e", "\u2066", "\u200e", "\u061c", "\u200b", "\ufeff", "\u00ad", "\U000e0041"]
+)
+def test_what_is_invisible_is_shown_by_its_number(mark: str) -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream)
+    terminal.line(f"a{mark}b")
+    terminal.pieces((f"c{mark}", ""), ("d", ""))
+    write_change(terminal, report_of_text(f"e{mark}f"))
+    assert mark not in stream.getvalue()
+    assert f"{ord(mark):04x}" in stream.getvalue()
 
 
 def test_json_has_it_all() -> None:

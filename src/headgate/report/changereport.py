@@ -12,12 +12,14 @@ from headgate.impact.risk import unsaid
 from headgate.records import frozen_record
 from headgate.releases.release import parts
 from headgate.report.appchange import app_changes
+from headgate.report.grouping import own_name, shown_once
 from headgate.report.verdict import findings_of, verdict_of
 from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from headgate.configuration import Owner
     from headgate.hydration.object_changes import ObjectChange
     from headgate.impact.effects import EffectKind
     from headgate.landing.rehearse import Rehearsal
@@ -106,28 +108,76 @@ _SHOWN_IN_SECTIONS = ("added", "changed")
 
 def effect_facts(changes: Iterable[AppChange]) -> list[Fact]:
     """Return the effects, worst first, those that objects share in one. What only comes or changes is left out."""
-    found: dict[tuple[EffectKind, str, str, str], list[str]] = {}
+    found: dict[tuple[EffectKind | None, str, str, str], list[_Said]] = {}
     for change in changes:
         for effect in change.objects:
             for consequence in effect.change.effects:
                 if consequence.kind not in _SHOWN_IN_SECTIONS:
-                    key = (consequence.kind, effect.change.kind, consequence.text, str(effect.causes))
-                    found.setdefault(key, []).append(object_name(effect.change))
-    facts = [
-        Fact(kind=kind, names=tuple(names), text=text, causes=causes, effect=effect)
-        for (effect, kind, text, causes), names in found.items()
-    ]
-    return sorted(facts, key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
+                    said = _said(change, effect, consequence.text, str(effect.causes))
+                    found.setdefault((consequence.kind, *said.key), []).append(said)
+    return sorted(map(_fact, found, found.values()), key=lambda fact: EFFECT_KINDS.index(fact.effect or "rejected"))
 
 
 def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
     """Return the risks that no effect says, those that objects share in one."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[EffectKind | None, str, str, str], list[_Said]] = {}
     for change in changes:
         for effect in change.objects:
             for risk in unsaid(effect.change.risks, effect.change.effects):
-                found.setdefault((effect.change.kind, risk.text), []).append(object_name(effect.change))
-    return [Fact(kind=kind, names=tuple(names), text=text) for (kind, text), names in found.items()]
+                said = _said(change, effect, risk.text, "")
+                found.setdefault((None, *said.key), []).append(said)
+    return list(map(_fact, found, found.values()))
+
+
+@frozen_record(kw_only=False)
+class _Said:
+    """What is said of one object: ``key`` is equal where it is the same of another app's, but for the app's name."""
+
+    app: str
+    name: str
+    text: str
+    causes: str
+    key: tuple[str, str, str]
+
+
+def _said(change: AppChange, effect: ObjectEffect, text: str, causes: str) -> _Said:
+    app = change.app
+    key = effect.change.kind, own_name(app, text), own_name(app, causes)
+    return _Said(app, object_name(effect.change), text, causes, key)
+
+
+def _fact(key: tuple[EffectKind | None, str, str, str], said: Sequence[_Said]) -> Fact:
+    return Fact(
+        kind=key[1],
+        names=tuple(found.name for found in said),
+        text=shown_once([(found.app, found.text) for found in said]),
+        causes=shown_once([(found.app, found.causes) for found in said]),
+        effect=key[0],
+    )
+
+
+@frozen_record
+class FindingGroup:
+    """What was found alike in app-environments."""
+
+    owners: tuple[Owner, ...]
+    text: str
+    is_error: bool
+
+
+def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
+    """Return the findings, those that differ only by the app's own name in one, where the first of them stands."""
+    found: dict[tuple[bool, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.is_error, own_name(finding.app, finding.text)), []).append(finding)
+    return [
+        FindingGroup(
+            owners=tuple((finding.app, finding.environment) for finding in alike),
+            text=shown_once([(finding.app, finding.text) for finding in alike]),
+            is_error=is_error,
+        )
+        for (is_error, _), alike in found.items()
+    ]
 
 
 def consequences(effect: ObjectEffect) -> list[str]:

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.report.changereport import (
-    action_counts,
-    counts,
-    effect_facts,
-    object_name,
-    object_title,
-    risk_facts,
-)
-from headgate.report.grouping import group_alike
+from headgate.report.changereport import counts, effect_facts, finding_groups, risk_facts
 from headgate.report.history import SHORT
-from headgate.report.markdown import block, code, details, in_html, link, prose
-from headgate.report.valuelines import value_lines
+from headgate.report.markdown import code, link, prose
+from headgate.report.sections import sections
 from headgate.report.versions import part_name, version_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from headgate.report.appchange import AppChange, ObjectEffect
+    from headgate.report.appchange import AppChange
     from headgate.report.changereport import ChangeReport, Fact
-    from headgate.report.grouping import ChangeGroup
     from headgate.report.verdict import Finding
     from headgate.report.versions import VersionStep
 
@@ -32,9 +23,6 @@ MAX_LENGTH = 100_000
 """Characters of a description. GitLab allows 1,048,576: https://docs.gitlab.com/administration/instance_limits/."""
 _MAX_APPS = 100
 _MAX_FACTS = 40
-_MAX_FIELDS = 60
-_MAX_LINES = 30
-_MAX_LINE_LENGTH = 500
 _MAX_NAMES = 400
 _MAX_TITLES = 10
 _MAX_FINDING = 2000
@@ -61,7 +49,8 @@ def describe(report: ChangeReport, url: str, *, limit: int = MAX_LENGTH) -> str:
         _list("What it does", effect_facts(changes), limit // 6),
         f"**{counts(changes)}**",
     ]
-    return _with_sections("\n\n".join(filter(None, head)), changes, limit)
+    text = "\n\n".join(filter(None, head))
+    return "\n\n".join([text, *sections(changes, limit - len(text))])
 
 
 def _introduction(report: ChangeReport) -> Iterator[str]:
@@ -70,21 +59,6 @@ def _introduction(report: ChangeReport) -> Iterator[str]:
     requested = f"Requested by {prose(report.requested_by, _MAX_NAMES)}." if report.requested_by else ""
     page = link("Side by side", report.page) if report.page else ""
     yield " ".join(filter(None, [requested, prose(report.consequence, _MAX_NAMES), page]))
-
-
-def _with_sections(text: str, changes: Sequence[AppChange], limit: int) -> str:
-    groups = group_alike(changes)
-    for number, group in enumerate(groups):
-        section = _section(group, limit - len(text) - _ROOM, is_only=len(groups) == 1)
-        if not section:
-            left = sum(len(rest.apps) for rest in groups[number:])
-            return f"{text}\n\n{_cut_notice(f'the changes of {left} more apps')}"
-        text = f"{text}\n\n{section}"
-    return text
-
-
-def _cut_notice(rest: str) -> str:
-    return f"_Too long for a description: {rest} are in the changed files._"
 
 
 def _versions(report: ChangeReport, url: str, limit: int) -> str:
@@ -138,10 +112,14 @@ def _titles(step: VersionStep, report: ChangeReport) -> str:
 
 def _findings(findings: Sequence[Finding], limit: int) -> str:
     lines = []
-    for finding in findings:
-        mark, word = (":no_entry:", "error") if finding.is_error else (":warning:", "warning")
-        where = f"{code(finding.app)} in {code(finding.environment)}"
-        lines.append(f"- {mark} {word} in {where}: {prose(finding.text, _MAX_FINDING)}")
+    for group in finding_groups(findings):
+        mark, word = (":no_entry:", "error") if group.is_error else (":warning:", "warning")
+        where = [f"{app} in {environment}" for app, environment in group.owners]
+        if len(where) == 1:
+            shown = " in ".join(map(code, group.owners[0]))
+        else:
+            shown = f"{len(where)} app-environments ({code(', '.join(where), _MAX_NAMES)})"
+        lines.append(f"- {mark} {word} in {shown}: {prose(group.text, _MAX_FINDING)}")
     return f"**Findings:**\n\n{_fitted(lines, limit, 'findings')}" if lines else ""
 
 
@@ -161,70 +139,6 @@ def _who(kind: str, names: Sequence[str]) -> str:
     if len(names) == 1:
         return f"{code(f'{kind} {names[0]}')}:"
     return f"{len(names)} of {code(kind)} ({code(', '.join(names), _MAX_NAMES)}):"
-
-
-def _section(group: ChangeGroup, limit: int, *, is_only: bool) -> str:
-    """Return the objects of apps that change alike; empty when there is no room."""
-    first = group.changes[0]
-    if not first.objects:
-        return "" if limit < 0 else _names(group)
-    title = f"{_title(group)}: {action_counts(first.objects)}"
-    body, room = "", limit - len(title) - 100
-    shown = 0
-    for effect in first.objects:
-        text = _object(effect)
-        if len(body) + len(text) > room:
-            break
-        body, shown = f"{body}\n\n{text}" if body else text, shown + 1
-    if not shown:
-        return ""
-    if shown < len(first.objects):
-        body = f"{body}\n\n{_cut_notice(f'the changes of {len(first.objects) - shown} more objects')}"
-    names = f"{_names(group)}\n\n" if len(group.apps) > 1 else ""
-    return details(title, f"{names}{body}", is_open=is_only)
-
-
-def _title(group: ChangeGroup) -> str:
-    first = group.changes[0]
-    if len(group.apps) == 1:
-        return f"{in_html(first.app)} in {in_html(first.environment)}"
-    return f"{len(group.apps)} apps in {in_html(first.environment)} change alike"
-
-
-def _names(group: ChangeGroup) -> str:
-    names = [code(app) for app in group.apps[:_MAX_APPS]]
-    more = f" and {len(group.apps) - len(names)} more" if len(group.apps) > len(names) else ""
-    alike = "" if group.changes[0].objects else ": no object changes"
-    return f"{', '.join(names)}{more}{alike}"
-
-
-def _object(effect: ObjectEffect) -> str:
-    change = effect.change
-    name = code(f"{change.kind} {object_name(change)}".strip())
-    title = f"{name} {prose(object_title(effect), _MAX_NAMES)} ({prose(str(effect.causes), _MAX_NAMES)})"
-    if effect.highlights:
-        return f"{title}\n\n" + "\n".join(f"- {code(line)}" for line in effect.highlights)
-    if change.action != "changed" or not change.fields:
-        return title
-    if change.secret:
-        return f"{title}; its values are not shown"
-    return f"{title}\n\n{block(_field_lines(effect), 'diff')}"
-
-
-def _field_lines(effect: ObjectEffect) -> Iterator[str]:
-    fields = effect.change.fields
-    for field in fields[:_MAX_FIELDS]:
-        yield f"  {_short(field.path)}{' (equivalent)' if field.runs_alike else ''}"
-        lines = value_lines(field)
-        yield from (f"{sign} {_short(line)}" for sign, line in lines[:_MAX_LINES])
-        if len(lines) > _MAX_LINES:
-            yield f"  ... {len(lines) - _MAX_LINES} more lines"
-    if len(fields) > _MAX_FIELDS:
-        yield f"  ... and {len(fields) - _MAX_FIELDS} more fields"
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}..."
 
 
 def _fitted(lines: list[str], limit: int, noun: str) -> str:

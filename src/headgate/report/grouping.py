@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from headgate.impact.effects import EFFECT_KINDS
 from headgate.objects.generated import without_hashes
 from headgate.records import frozen_record
 
@@ -17,7 +19,7 @@ APP = "\0"
 """A placeholder for an app's own name; no name in Kubernetes contains it."""
 
 
-@frozen_record(kw_only=False)
+@frozen_record(kw_only=False, eq=False)
 class ChangeGroup:
     """Apps of one environment that change alike; reports show the first one for all."""
 
@@ -28,40 +30,68 @@ class ChangeGroup:
         """The names of the apps."""
         return [change.app for change in self.changes]
 
+    @cached_property
+    def objects(self) -> list[ObjectEffect]:
+        """The objects of the first one, the most important ones first."""
+        return sorted(self.changes[0].objects, key=rank)
+
+
+def rank(effect: ObjectEffect) -> int:
+    """Return how important it is to see a change of an object: 0 is the most important."""
+    kinds = [EFFECT_KINDS.index(found.kind) for found in effect.change.effects]
+    kinds += [_RISKY] if effect.change.risks else []
+    return min(kinds, default=len(EFFECT_KINDS)) if not effect.is_routine or effect.change.risks else len(EFFECT_KINDS)
+
+
+_RISKY = EFFECT_KINDS.index("exposes")
+
 
 def group_alike(changes: Sequence[AppChange]) -> list[ChangeGroup]:
-    """Group apps with the same changes of the same fields, apart from the app's own name."""
+    """Group apps with the same changes of the same fields, apart from the app's own name; the most important first."""
     groups: dict[object, list[AppChange]] = {}
     for change in changes:
         key = (change.environment, tuple(_key(change.app, effect) for effect in change.objects))
         groups.setdefault(key, []).append(change)
-    return [ChangeGroup(tuple(alike)) for alike in groups.values()]
+    found = [ChangeGroup(tuple(alike)) for alike in groups.values()]
+    return sorted(found, key=lambda group: min(map(rank, group.objects), default=len(EFFECT_KINDS)))
 
 
 def _key(app: str, effect: ObjectEffect) -> object:
     change = effect.change
     # The fields of a Secret are not shown, so they do not distinguish apps.
     fields = () if change.secret else tuple(_field(app, field) for field in change.fields)
-    consequences = effect.change.risks, effect.change.effects, effect.causes, effect.is_routine, effect.highlights
-    return change.action, change.kind, own_name(app, change.name), own_name(app, change.namespace), fields, consequences
+    words = (
+        *((found.flag, own_name(app, found.text)) for found in change.risks),
+        *((found.kind, own_name(app, found.text)) for found in change.effects),
+        *(own_name(app, line) for line in (str(effect.causes), *effect.highlights)),
+    )
+    names = own_name(app, change.name), own_name(app, change.namespace)
+    return change.action, change.kind, names, fields, words, effect.is_routine
 
 
 def _field(app: str, field: Field) -> object:
-    return own_name(app, field.path), _value(app, field.old), _value(app, field.new), field.runs_alike
+    values = [value if value is None else own_name(app, value) for value in (field.old, field.new)]
+    return own_name(app, field.path), values[0], values[1], field.runs_alike
 
 
-def _value(app: str, value: str | None) -> str | None:
-    """Return a value without what a tool generated in it: such a name is each app's own, and says nothing."""
-    shown = value if value is None else without_hashes(value)
-    return value if value is None or shown == value else own_name(app, str(shown))
+def own_name(app: str, text: str) -> str:
+    """Replace the app's name by a placeholder wherever it stands as a word, as in ``https://web.example.com``.
 
-
-def own_name(app: str, name: str) -> str:
-    """Replace the app's name by a placeholder where it is a whole name or begins one: ``web``, ``web-config``.
-
-    In a path, names are in brackets: ``spec.containers[web].image``.
+    What a tool generated in a name is each app's own too, and says nothing.
     """
-    name = without_hashes(name)
-    if name == app or name.startswith(f"{app}-"):
-        return APP + name[len(app) :]
-    return name.replace(f"[{app}]", f"[{APP}]")
+    text = without_hashes(text)
+    if app not in text or app.isdecimal():  # a number may be any
+        return text
+    kept, begin, place = "", 0, text.find(app)
+    while place >= 0:
+        end = place + len(app)
+        if not (text[place - 1 : place].isalnum() or text[end : end + 1].isalnum()):
+            kept, begin = f"{kept}{text[begin:place]}{APP}", end
+        place = text.find(app, end)
+    return kept + text[begin:]
+
+
+def shown_once(texts: Sequence[tuple[str, str]]) -> str:
+    """Return one text for those of several apps, each with its app, that are equal but for the names: ``APP`` there."""
+    app, text = texts[0]
+    return text if all(other == text for _, other in texts) else own_name(app, text).replace(APP, "APP")

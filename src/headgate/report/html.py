@@ -11,6 +11,7 @@ from headgate.report.changereport import (
     consequences,
     counts,
     effect_facts,
+    finding_groups,
     object_name,
     object_title,
     risk_facts,
@@ -116,21 +117,25 @@ def _titles(step: VersionStep, report: ChangeReport) -> str:
 
 
 def _findings(report: ChangeReport) -> Iterator[str]:
-    for finding in report.findings:
-        kind = "error" if finding.is_error else "warning"
-        where = f"{_text(finding.app)} in {_text(finding.environment)}"
-        yield f'<span class="tag {kind}">{kind}</span> {where}: {_text(finding.text)}'
+    for group in finding_groups(report.findings):
+        kind = "error" if group.is_error else "warning"
+        count = f"{len(group.owners)} app-environments: " if len(group.owners) > 1 else ""
+        where = f"{count}{_few([f'{app} in {environment}' for app, environment in group.owners])}"
+        yield f'<span class="tag {kind}">{kind}</span> {_text(where)}: {_text(group.text)}'
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def _fact(fact: Fact) -> str:
-    names = ", ".join(fact.names[:_MAX_NAMES])
-    more = f" and {len(fact.names) - _MAX_NAMES} more" if len(fact.names) > _MAX_NAMES else ""
     count = f"{len(fact.names)} of " if len(fact.names) > 1 else ""
     tag = (
         f'<span class="tag {"error" if fact.effect == "rejected" else "warning"}">!</span> ' if fact.is_serious else ""
     )
     causes = f' <span class="why">{_text(fact.causes)}</span>' if fact.causes else ""
-    return f"{tag}{count}<b>{_text(fact.kind)}</b> {_text(names)}{more}: {_text(fact.text)}{causes}"
+    return f"{tag}{count}<b>{_text(fact.kind)}</b> {_text(_few(fact.names))}: {_text(fact.text)}{causes}"
 
 
 def _sections(changes: Sequence[AppChange]) -> Iterator[str]:
@@ -152,7 +157,7 @@ def _section(group: ChangeGroup, room: int, *, is_open: bool) -> str:
     if len(group.apps) > 1:
         title = f"<b>{len(group.apps)} apps</b> in {_text(first.environment)} change alike"
     listed = f'<p class="names">{_text(names)}; shown is {_text(first.app)}</p>' if len(group.apps) > 1 else ""
-    objects = "".join(_objects(first.objects, room))
+    objects = "".join(_objects(group.objects, room))
     found = action_counts(first.objects) or "no object changes"
     summary = f"<summary>{title}: {_text(found)}</summary>"
     return f'<details class="group" data-apps="{_text(names)}"{_open(is_open)}>{summary}{listed}{objects}</details>'

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 
 from headgate.records import frozen_record
 from headgate.report.markdown import visible
-from headgate.report.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,4 +120,4 @@ def _add_suite(root: ET.Element, title: str, cases: Sequence[JunitCase]) -> None
 
 def _clean(text: str) -> str:
     """https://www.w3.org/TR/xml/#charsets."""
-    return safe("".join(char if char not in "\ufffe\uffff" else "\ufffd" for char in visible(text, "\n\t")))
+    return "".join(char if char not in "\ufffe\uffff" else "\ufffd" for char in visible(text, "\n\t"))

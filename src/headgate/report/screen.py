@@ -6,7 +6,14 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.report.changereport import action_counts, counts, effect_facts, object_name, risk_facts
+from headgate.report.changereport import (
+    action_counts,
+    counts,
+    effect_facts,
+    finding_groups,
+    object_name,
+    risk_facts,
+)
 from headgate.report.grouping import group_alike
 from headgate.report.history import SHORT
 from headgate.report.terminal import WIDTH, safe
@@ -53,14 +60,16 @@ def change_lines(report: ChangeReport) -> Iterator[Line]:
     if report.consequence:
         yield from _wrapped(report.consequence, "dim")
     yield from _few(list(_versions(report)), _MAX_VERSIONS, "lines about versions")
-    for finding in report.findings:
-        word, style = ("error", "red") if finding.is_error else ("warning", "yellow")
-        yield from _wrapped(f"{word}: {finding.app} in {finding.environment}: {finding.text}", style)
+    for group in finding_groups(report.findings):
+        word, style = ("error", "red") if group.is_error else ("warning", "yellow")
+        where = [f"{app} in {environment}" for app, environment in group.owners]
+        shown = where[0] if len(where) == 1 else f"{len(where)} app-environments ({_few_names(where)})"
+        yield from _wrapped(f"{word}: {shown}: {group.text}", style)
     yield from _facts("Look at this:", risk_facts(report.changes))
     yield from _facts("What it does:", effect_facts(report.changes))
     groups = group_alike(report.changes)
-    for group in groups[:_MAX_GROUPS]:
-        yield from _group(group)
+    for alike in groups[:_MAX_GROUPS]:
+        yield from _group(alike)
     if len(groups) > _MAX_GROUPS:
         yield f"and {len(groups) - _MAX_GROUPS} more groups of apps", "dim"
     yield counts(report.changes), "bold"
@@ -100,11 +109,15 @@ def _facts(title: str, facts: Sequence[Fact]) -> Iterator[Line]:
 
 
 def _fact(fact: Fact) -> Iterator[Line]:
-    names = ", ".join(fact.names[:_MAX_NAMES])
-    more = f", and {len(fact.names) - _MAX_NAMES} more" if len(fact.names) > _MAX_NAMES else ""
-    who = f"{fact.kind} {names}" if len(fact.names) == 1 else f"{len(fact.names)} of {fact.kind} ({names}{more})"
+    several = f"{len(fact.names)} of {fact.kind} ({_few_names(fact.names)})"
+    who = f"{fact.kind} {fact.names[0]}" if len(fact.names) == 1 else several
     causes = f" ({fact.causes})" if fact.causes else ""
     yield from _wrapped(f"{who}: {fact.text}{causes}", "yellow" if fact.is_serious else "", "  ")
+
+
+def _few_names(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def _group(group: ChangeGroup) -> Iterator[Line]:
@@ -113,11 +126,10 @@ def _group(group: ChangeGroup) -> Iterator[Line]:
     if len(group.apps) == 1:
         yield from _wrapped(f"{first.app} in {first.environment}: {found}", "bold")
     else:
-        names = ", ".join(group.apps[:_MAX_NAMES])
-        more = f", and {len(group.apps) - _MAX_NAMES} more" if len(group.apps) > _MAX_NAMES else ""
-        title = f"{len(group.apps)} apps in {first.environment} change alike ({names}{more}), each: {found}"
+        names = _few_names(group.apps)
+        title = f"{len(group.apps)} apps in {first.environment} change alike ({names}), each: {found}"
         yield from _wrapped(title, "bold")
-    for effect in first.objects[:_MAX_OBJECTS]:
+    for effect in group.objects[:_MAX_OBJECTS]:
         yield from _object(effect)
     if len(first.objects) > _MAX_OBJECTS:
         yield f"    and {len(first.objects) - _MAX_OBJECTS} more objects", "dim"

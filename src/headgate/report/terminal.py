@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
 from headgate.bounded import counted
 from headgate.message import counts
+from headgate.report.markdown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,9 +150,7 @@ _LABELS = {
     "failed": "failed",
 }
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 
 def safe(text: str) -> str:
-    """Replace control characters of untrusted text by escapes."""
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    """Replace characters of untrusted text that are invisible, or turn the direction of writing, by escapes."""
+    return visible(text, "\n\t")
