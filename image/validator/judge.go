@@ -416,7 +416,7 @@ func placeOf(value any, names []string, number, path string) string {
 func asUpdate(kind servedKind, one *judged, created []finding) []finding {
 	object, isObject := one.built.(runtime.Object)
 	text := parse(one.current)
-	if !isObject || text.gvk().GroupKind() != kind.gvk.GroupKind() {
+	if !isObject || text.gvk().GroupKind() != kind.gvk.GroupKind() || isForced(text) {
 		return nil
 	}
 	object, old, err := kind.replacing(one, object, text)
@@ -444,15 +444,29 @@ func rejected(updated, created []finding) []finding {
 	return found
 }
 
-const recreates = "kustomize.toolkit.fluxcd.io/force: enabled"
+const recreates = fluxMarks + "force: enabled"
+
+const fluxMarks = "kustomize.toolkit.fluxcd.io/"
 
 // isRecreated says whether Flux deletes and creates the object where an update is rejected, or never updates it.
 func isRecreated(one *judged) bool {
-	metadata, _ := one.fields["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	ssa, _ := annotations["kustomize.toolkit.fluxcd.io/ssa"].(string)
-	force, _ := annotations["kustomize.toolkit.fluxcd.io/force"].(string)
-	return strings.EqualFold(force, "enabled") || strings.EqualFold(ssa, "IfNotPresent") || strings.EqualFold(ssa, "Ignore")
+	return isForced(one) || isMarked(one.fields, "ssa", "IfNotPresent") || isMarked(one.fields, "ssa", "Ignore") ||
+		isMarked(one.fields, "reconcile", "disabled")
+}
+
+// isForced is asked of what is there now, too: Flux looks at both.
+func isForced(one *judged) bool { return isMarked(one.fields, "force", "enabled") }
+
+// isMarked says whether a label or an annotation tells Flux something, in any case of letters, as Flux reads both.
+func isMarked(fields map[string]any, name, value string) bool {
+	metadata, _ := fields["metadata"].(map[string]any)
+	for _, place := range []string{"labels", "annotations"} {
+		marks, _ := metadata[place].(map[string]any)
+		if mark, _ := marks[fluxMarks+name].(string); strings.EqualFold(mark, value) {
+			return true
+		}
+	}
+	return false
 }
 
 // custom judges an object of a kind that a CRD defines.
@@ -506,7 +520,7 @@ const metadataDefinition = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 func customUpdate(kind *customKind, one *judged, fresh *unstructured.Unstructured, created []finding) []finding {
 	text := parse(one.current)
-	if text.gvk() != kind.gvk {
+	if text.gvk() != kind.gvk || isForced(text) {
 		return nil // of another version, which a conversion webhook may read
 	}
 	old, _, err := kind.decode(text.data)

@@ -143,6 +143,24 @@ func TestUpdateThatIsRejectedIsFound(t *testing.T) {
 	expectTold(t, &judgeRequest{Objects: objectsOf(t, image), Current: current}, nil)
 }
 
+func TestWhatFluxDoesNotUpdateOrCreatesAgainIsNotRejected(t *testing.T) {
+	text := strings.ReplaceAll(deploymentYAML, "app: web", "app: api")
+	marked := func(text, mark string) []json.RawMessage {
+		name := "{name: web, namespace: shop"
+		return objectsOf(t, strings.Replace(text, name+"}", name+", "+strings.Replace(mark, "{", "{"+fluxMarks, 1)+"}", 1))
+	}
+	for _, mark := range []string{
+		"labels: {force: Enabled}", "annotations: {ssa: IfNotPresent}", "annotations: {ssa: ignore}",
+		"annotations: {reconcile: disabled}", "labels: {reconcile: disabled}",
+	} {
+		expectTold(t, &judgeRequest{Objects: marked(text, mark), Current: objectsOf(t, deploymentYAML)}, nil)
+	}
+	forced := marked(deploymentYAML, "annotations: {force: enabled}")
+	expectTold(t, &judgeRequest{Objects: objectsOf(t, text), Current: forced}, nil)
+	merged := marked(text, "annotations: {ssa: Merge}")
+	expectTold(t, &judgeRequest{Objects: merged, Current: objectsOf(t, deploymentYAML)}, nil, "immutable spec.selector")
+}
+
 func TestServiceKeepsWhatTheServerGaveIt(t *testing.T) {
 	service := "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {%s ports: [{port: 80}]}\n"
 	with := func(spec string) []json.RawMessage { return objectsOf(t, strings.Replace(service, "%s", spec, 1)) }
