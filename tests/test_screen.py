@@ -93,3 +93,26 @@ def test_json_has_it_all() -> None:
     assert changed["effects"] == [{"kind": "restarts", "text": "x"}]
     assert changed["causes"] == {"text": "x", "certain": [{"kind": "values", "name": "x"}], "possible": []}
     assert added["highlights"] == ["x"]
+
+
+IMAGE = "registry.example.com/group/subgroup/a-rather-long-name-of-an-image-for-a-shop:1.0@sha256:"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        (f"{IMAGE}1", f"{IMAGE}2", ["- ...r-a-shop:1.0@sha256:1", "+ ...r-a-shop:1.0@sha256:2"]),
+        (IMAGE, f"{IMAGE}2", ["- ...r-a-shop:1.0@sha256:", "+ ...r-a-shop:1.0@sha256:2"]),
+        (
+            f"a\n{IMAGE}1\nb",
+            f"a\n{IMAGE}2\nb",
+            ["  ...", "  a", "- ...r-a-shop:1.0@sha256:1", "+ ...r-a-shop:1.0@sha256:2", "  b"],
+        ),
+        (f"x{'y' * 90}", f"z{'y' * 90}", [f"- x{'y' * 68}...", f"+ z{'y' * 68}..."]),
+        ("a", "b", ["- a", "+ b"]),
+    ],
+)
+def test_what_differs_late_in_a_long_line_is_seen(old: str, new: str, shown: list[str]) -> None:
+    found = lines(report_of_text("x", old, new))
+    start = found.index("      x (equivalent)") + 1
+    assert [line.removeprefix("      ") for line in found[start : start + len(shown)]] == shown

@@ -19,6 +19,7 @@ from headgate.report.changereport import ChangeReport
 from headgate.report.screen import write_change
 from headgate.report.terminal import Terminal, summary
 from headgate.repository import git
+from headgate.repository.worktree import uncommitted
 from headgate.state.reading import open_for_reading
 
 _PATH = re.compile(r"(?:[a-z+]+://[^/]+/|[^/@:]+@[^/:]+:)(?P<path>.+?)(?:\.git)?/?")
@@ -40,7 +41,7 @@ class LocalPreviewOptions:
 def run(request: LocalPreviewOptions) -> int:
     """Describe how handing off the source's last commit would change the final YAML. Returns the exit code.
 
-    Ignores uncommitted changes. Raises ConfigError if the project is unknown.
+    Only names uncommitted changes. Raises ConfigError if the project is unknown.
     """
     repository = git.open_repository(Path(request.source), SOURCE_HINT)
     terminal = Terminal(sys.stdout, quiet=request.json)
@@ -54,6 +55,8 @@ def run(request: LocalPreviewOptions) -> int:
     with app_source(request.source, hand_off.commit) as source, open_for_reading(request.manifests) as workspace:
         found = rehearse(workspace, Preview(hand_off, source), terminal.progress, lands=False)
         consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
+        files = uncommitted(repository)
+        consequence += f" It is without what is not committed: {files}." if files else ""
         report = ChangeReport.of(workspace.tree, found, consequence=consequence)
     terminal.end_progress()
     write_change(terminal, report)

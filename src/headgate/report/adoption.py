@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headgate.report.terminal import Terminal
 
 _MAX_FIELDS = 12
+_MAX_LINE_LENGTH = 500
 _MAX_VALUE_LINES = 12
 _MAX_DIFFERENCES = 60
 _MAX_ROWS = 400
@@ -79,7 +80,7 @@ def _write_difference(terminal: Terminal, difference: ObjectDifference) -> None:
         return
     for field in change.fields[:_MAX_FIELDS]:
         terminal.line(_cut(f"    {field.path}"), "dim")
-        for sign, line in value_lines(field)[:_MAX_VALUE_LINES]:
+        for sign, line in value_lines(field, WIDTH - 6)[:_MAX_VALUE_LINES]:
             terminal.line(_cut(f"    {sign} {line}"), {"-": "red", "+": "green"}.get(sign, "dim"))
     if len(change.fields) > _MAX_FIELDS:
         terminal.line(f"    and {len(change.fields) - _MAX_FIELDS} more fields", "dim")
@@ -193,7 +194,7 @@ def _difference(difference: ObjectDifference) -> str:
 def _diff_lines(difference: ObjectDifference) -> Iterator[str]:
     for field in difference.change.fields[:_MAX_FIELDS]:
         yield f"  {field.path}"
-        yield from (f"{sign} {line}" for sign, line in value_lines(field)[:_MAX_VALUE_LINES])
+        yield from (f"{sign} {line}" for sign, line in value_lines(field, _MAX_LINE_LENGTH)[:_MAX_VALUE_LINES])
 
 
 def adoption_to_json(adoption: Adoption, **extra: Any) -> str:

@@ -147,7 +147,7 @@ def _object(effect: ObjectEffect) -> Iterator[Line]:
         return
     for field in change.fields[:_MAX_FIELDS]:
         yield _cut(f"      {field.path}{' (equivalent)' if field.runs_alike else ''}"), "dim"
-        lines = [(_cut(f"      {sign} {line}"), _SIGNS[sign]) for sign, line in value_lines(field)]
+        lines = [(_cut(f"      {sign} {line}"), _SIGNS[sign]) for sign, line in value_lines(field, WIDTH - 8)]
         yield from _few(lines, _MAX_VALUE_LINES, "lines")
     if len(change.fields) > _MAX_FIELDS:
         yield f"      and {len(change.fields) - _MAX_FIELDS} more fields", "dim"

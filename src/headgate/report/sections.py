@@ -11,7 +11,7 @@ from headgate.impact.effects import EFFECT_KINDS
 from headgate.report.changereport import action_counts, object_name, object_title
 from headgate.report.grouping import group_alike, rank
 from headgate.report.markdown import block, code, details, in_html, prose
-from headgate.report.valuelines import value_lines
+from headgate.report.valuelines import shortened, value_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,14 +154,10 @@ def _name(effect: ObjectEffect) -> str:
 def _field_lines(effect: ObjectEffect) -> Iterator[str]:
     fields = effect.change.fields
     for field in fields[:_MAX_FIELDS]:
-        yield f"  {_short(field.path)}{' (equivalent)' if field.runs_alike else ''}"
-        lines = value_lines(field)
-        yield from (f"{sign} {_short(line)}" for sign, line in lines[:_MAX_LINES])
+        yield f"  {shortened(field.path, _MAX_LINE_LENGTH)}{' (equivalent)' if field.runs_alike else ''}"
+        lines = value_lines(field, _MAX_LINE_LENGTH)
+        yield from (f"{sign} {line}" for sign, line in lines[:_MAX_LINES])
         if len(lines) > _MAX_LINES:
             yield f"  ... {len(lines) - _MAX_LINES} more lines"
     if len(fields) > _MAX_FIELDS:
         yield f"  ... and {len(fields) - _MAX_FIELDS} more fields"
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}..."

@@ -59,14 +59,22 @@ def _mode(bits: int) -> str:
 
 def check_clean(repository: Repository, paths: Sequence[str] = ()) -> None:
     """Raise DirtyError when the working tree differs from HEAD: in any file, or in one of ``paths``."""
+    files = uncommitted(repository, paths)
+    if files:
+        raise DirtyError(
+            f"uncommitted changes: {files}",
+            where=Location(str(repository.path)),
+            hint="commit or stash them first, so that the new commit holds hydrated files only",
+        )
+
+
+def uncommitted(repository: Repository, paths: Sequence[str] = ()) -> str:
+    """Return the first files that differ from HEAD, as a list in words; of all, or of those in ``paths``."""
     status = repository.git(
         *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"), *(["--", *paths] if paths else [])
     )
     files = [line[3:] for line in status.split("\0") if line]
-    if files:
-        more = f" and {len(files) - 3} more" if len(files) > 3 else ""  # noqa: PLR2004
-        raise DirtyError(
-            f"uncommitted changes: {', '.join(files[:3])}{more}",
-            where=Location(str(repository.path)),
-            hint="commit or stash them first, so that the new commit holds hydrated files only",
-        )
+    return ", ".join(files[:_MAX_FILES]) + (f" and {len(files) - _MAX_FILES} more" if len(files) > _MAX_FILES else "")
+
+
+_MAX_FILES = 3
