@@ -12,6 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.hydration.object_changes import ObjectChange
+from headgate.impact.effects import Effect
+from headgate.impact.risk import Risk
+from headgate.report.appchange import AppChange, ObjectEffect
 from headgate.report.changereport import ChangeReport
 from headgate.report.html import to_html
 from headgate.report.sidebyside import side_by_side
@@ -110,6 +114,29 @@ def test_a_browser_runs_its_script(tmp_path: Path) -> None:
     dom = dom_of(file)
     assert ">4 of 4 objects</output>" in dom
     assert '<form id="filter">' in dom
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize(("risks", "shown"), [((), 0), ((Risk("older-image", "goes back"),), 1)])
+def test_what_needs_a_look_is_what_has_a_risk_though_only_its_image_changes(
+    tmp_path: Path, risks: tuple[Risk, ...], shown: int
+) -> None:
+    change = ObjectChange(
+        action="changed",
+        kind="Deployment",
+        namespace="",
+        name="web",
+        file="f",
+        fields=(),
+        risks=risks,
+        effects=(Effect("restarts", "restarts its pods"),),
+    )
+    app = AppChange(app="web", environment="dev", objects=(ObjectEffect(change=change, is_routine=True),))
+    file = tmp_path / "report.html"
+    text = to_html(ChangeReport(changes=[app]), URL)
+    file.write_text(text.replace('<option value="serious">', '<option value="serious" selected>'))
+    assert f">{shown} of 1 objects</output>" in dom_of(file)
+    assert ("object changed routine" in text) == (not risks)
 
 
 def test_rows_are_aligned_and_what_is_equal_is_left_out() -> None:

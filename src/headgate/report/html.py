@@ -187,7 +187,8 @@ def _object(effect: ObjectEffect) -> str:
     does = "; ".join(consequences(effect))
     summary = f'<summary>{title} <span class="why">{_text(str(effect.causes))}</span></summary>'
     shown = f"{_highlights(effect)}{_yaml(effect)}"
-    kind = f"object {change.action}{' routine' if effect.is_routine else ''}"
+    is_calm = effect.is_routine and not change.risks
+    kind = f"object {change.action}{' routine' if is_calm else ''}"
     return f'<details class="{kind}" data-words="{_text(words)}" open>{summary}<p>{_text(does)}</p>{shown}</details>'
 
 

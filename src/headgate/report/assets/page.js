@@ -10,7 +10,7 @@
   const matches = (object) => {
     const { words, text } = facts.get(object);
     const wanted = show.value;
-    const serious = !object.classList.contains("routine") && words.some((word) => !calm.has(word));
+    const serious = words.some((word) => !calm.has(word));
     const shown = wanted === "" || (wanted === "serious" ? serious : words.includes(wanted));
     return shown && text.includes(search.value.trim().toLowerCase());
   };
