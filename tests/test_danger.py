@@ -150,6 +150,26 @@ CASES = {
         made("route.openshift.io/v1", "Route", "spec: {host: a.example.com}"),
         ["is reachable from outside"],
     ),
+    "another folder of the node": (
+        deployment("volumes: [{name: x, hostPath: {path: /var/log}}]"),
+        deployment("volumes: [{name: x, hostPath: {path: /}}]"),
+        ["mounts folders of the node (hostPath)"],
+    ),
+    "the folder of the node as before": (
+        deployment("volumes: [{name: x, hostPath: {path: /var/log}}]"),
+        deployment("volumes: [{name: y, hostPath: {path: /var/log, type: Directory}}]"),
+        [],
+    ),
+    "a second privileged container": (
+        container("{privileged: true}"),
+        deployment("containers: [{name: x, securityContext: &p {privileged: true}}, {name: y, securityContext: *p}]"),
+        ["runs a privileged container"],
+    ),
+    "the privileged container by another name": (
+        container("{privileged: true}"),
+        deployment("containers: [{name: y, securityContext: {privileged: true}}]"),
+        [],
+    ),
     "all capabilities": (
         container("{}"),
         container("{capabilities: {add: [ALL]}}"),

@@ -153,6 +153,23 @@ def test_compare_shows_what_differs(stage: Stage) -> None:
     assert found["apps"][0]["objects"][0]["effects"] == []
 
 
+def test_compare_says_what_matters_in_what_is_only_in_one(stage: Stage) -> None:
+    made = stage.manifests
+    made.app("plain", "template: plain\n", {"values.production.yaml": "host: a.example.com\n"})
+    made.write({"templates/plain/Chart.yaml": "apiVersion: v2\nname: plain\nversion: 1.0.0\n"})
+    ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: plain}\n"
+    made.write(
+        {
+            "templates/plain/templates/all.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: plain}\n---\n"
+            f"{{{{ if .Values.host }}}}{ingress}spec: {{rules: [{{host: {{{{ .Values.host }}}}}}]}}\n{{{{ end }}}}"
+        }
+    )
+    assert made.hydrate("--app", "plain").code == 0
+    made.commit()
+    ran = headgate("compare", "dev", "production", "plain", "--manifests", str(made.path))
+    assert "  + Ingress plain/plain (apps/plain/values.production.yaml)\n      reachable as a.example.com/\n" in ran.out
+
+
 def test_compare_of_an_unknown_environment_says_which_there_are(stage: Stage) -> None:
     ran = headgate("compare", "dev", "prod", "--manifests", str(stage.manifests.path))
     assert ran.code == ArgumentError.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from headgate.impact.marks import is_pruned
@@ -121,35 +122,45 @@ def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[R
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
     now = list(_node_access(new))
     before = set(_node_access(old)) if now else set()
-    yield from (access for access in now if access not in before)
+    yield from (risk for risk, which in now if (risk, which) not in before)
 
 
-def _node_access(side: Side) -> Iterator[Risk]:
+def _node_access(side: Side) -> Iterator[tuple[Risk, str | int]]:
+    """Yield each access to the node, and which one of its sort it is: the folder, or the number of the container."""
     if side is None:
         return
     for pod in pod_specs(side.data, side.kind_name):
         yield from _node_access_of(pod)
     if side.kind_name == "PersistentVolume" and "hostPath" in map_at(side.data, "spec"):
-        yield Risk("host-path", "is a folder of the node (hostPath)")
+        path = value_at(side.data, "spec", "hostPath", "path")
+        yield Risk("host-path", "is a folder of the node (hostPath)"), str(path)
 
 
-def _node_access_of(pod: Mapping[str, Any]) -> Iterator[Risk]:
+def _node_access_of(pod: Mapping[str, Any]) -> Iterator[tuple[Risk, str | int]]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field) is True:
-            yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})")
-    if any("hostPath" in volume for volume in maps_at(pod, "volumes")):
-        yield Risk("host-path", "mounts folders of the node (hostPath)")
+            yield Risk("host-namespaces", f"shares the node's {field.removeprefix('host')} ({field})"), 0
+    for volume in maps_at(pod, "volumes"):
+        if "hostPath" in volume:
+            yield Risk("host-path", "mounts folders of the node (hostPath)"), str(value_at(volume, "hostPath", "path"))
     contexts = [map_at(pod, "securityContext")]
     for containers in ("containers", "initContainers", "ephemeralContainers"):
         contexts += [map_at(container, "securityContext") for container in maps_at(pod, containers)]
-    for context in contexts:
-        if context.get("privileged") is True:
-            yield Risk("privileged", "runs a privileged container")
-        if value_at(context, "windowsOptions", "hostProcess") is True:
-            yield Risk("privileged", "runs a container as a process of the node (hostProcess)")
-        for capability in list_at(context, "capabilities", "add"):
-            if str(capability).upper().removeprefix("CAP_") in _AS_ROOT:
-                yield Risk("privileged", f"gives a container the capability {capability}")
+    numbers: Counter[Risk] = Counter()
+    for risk in (found for context in contexts for found in _as_root(context)):
+        yield risk, numbers[risk]
+        numbers[risk] += 1
+
+
+def _as_root(context: Mapping[str, Any]) -> Iterator[Risk]:
+    """Yield by what a container may do on the node what root may."""
+    if context.get("privileged") is True:
+        yield Risk("privileged", "runs a privileged container")
+    if value_at(context, "windowsOptions", "hostProcess") is True:
+        yield Risk("privileged", "runs a container as a process of the node (hostProcess)")
+    for capability in list_at(context, "capabilities", "add"):
+        if str(capability).upper().removeprefix("CAP_") in _AS_ROOT:
+            yield Risk("privileged", f"gives a container the capability {capability}")
 
 
 _AS_ROOT = {"ALL", "SYS_ADMIN"}

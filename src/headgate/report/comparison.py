@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from headgate.errors import HeadgateError
 from headgate.hydration.object_changes import object_change, object_pairs
 from headgate.hydration.record import read_record
+from headgate.impact.highlights import highlights
 from headgate.releases.release import read_release
 from headgate.report.appchange import AppChange, ObjectEffect, repositories
 from headgate.report.causes import AppInputs, Causes, causes_of, changed_inputs
 from headgate.report.versions import version_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from headgate.configuration import AppRecord, Configuration
     from headgate.model import Release
@@ -47,7 +48,7 @@ def _difference(tree: Tree, configuration: Configuration, app: AppRecord, left: 
     objects = []
     for file, old, new in object_pairs(tree, folders[0], what):
         moved = _moved(old, namespaces)
-        effect = _effect(file, moved, new)
+        effect = _effect(file, moved, new, configuration.settings.workloads)
         if effect.change.action != "changed" or effect.change.fields:
             objects.append(replace(effect, causes=causes_of(moved, new, causes)))
     return AppChange(
@@ -81,6 +82,7 @@ def _moved(manifest: Manifest | None, namespaces: tuple[str, str]) -> Manifest |
     return replace(manifest, namespace=namespaces[1], data={**manifest.data, "metadata": metadata})
 
 
-def _effect(file: str, old: Manifest | None, new: Manifest | None) -> ObjectEffect:
+def _effect(file: str, old: Manifest | None, new: Manifest | None, workloads: Mapping[str, str]) -> ObjectEffect:
     change = replace(object_change(file, old, new, {}), risks=(), effects=())  # nothing is applied
-    return ObjectEffect(change=change, causes=Causes(), old=old, new=new)
+    matters = highlights(new, workloads) if new is not None and old is None else ()
+    return ObjectEffect(change=change, causes=Causes(), highlights=matters, old=old, new=new)
