@@ -170,6 +170,16 @@ CASES = {
         deployment("containers: [{name: y, securityContext: {privileged: true}}]"),
         [],
     ),
+    "an ingress that is guarded no longer": (
+        made("networking.k8s.io/v1", "Ingress").replace("{name: x", "{name: x, annotations: {a/auth-url: b}"),
+        made("networking.k8s.io/v1", "Ingress"),
+        ["changes what is reachable from outside"],
+    ),
+    "an ingress with another annotation": (
+        made("networking.k8s.io/v1", "Ingress").replace("{name: x", "{name: x, annotations: {a/b: c}"),
+        made("networking.k8s.io/v1", "Ingress"),
+        [],
+    ),
     "all capabilities": (
         container("{}"),
         container("{capabilities: {add: [ALL]}}"),

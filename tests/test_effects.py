@@ -69,6 +69,7 @@ def retention(when: str) -> str:
 
 
 JOB = "spec: {template: {spec: {containers: [{name: x, image: %s}]}}}"
+GUARD = "nginx.ingress.kubernetes.io/whitelist-source-range"
 INTERNAL = "service.beta.kubernetes.io/azure-load-balancer-internal"
 FLUX = "kustomize.toolkit.fluxcd.io"
 FORCED = f"{{{FLUX}/force: enabled}}"
@@ -405,6 +406,22 @@ CASES: dict[str, tuple[str | None, str | None, list[str]]] = {
     "exposes by type": (
         made("v1", "Service", "spec: {}"),
         made("v1", "Service", "spec: {type: LoadBalancer}"),
+        ["exposes"],
+    ),
+    "exposes what was guarded": (ingress("a", f"{{{GUARD}: 10.0.0.0/8}}"), ingress("a"), ["exposes"]),
+    "exposes to other sources": (
+        ingress("a", f"{{{GUARD}: 10.0.0.0/8}}"),
+        ingress("a", f"{{{GUARD}: '10.0.0.0/8, 0.0.0.0/0'}}"),
+        ["exposes"],
+    ),
+    "exposes not what is guarded more": (
+        ingress("a", f"{{{GUARD}: '10.0.0.0/8, 11.0.0.0/8'}}"),
+        ingress("a", f"{{{GUARD}: 11.0.0.0/8}}"),
+        ["changed"],
+    ),
+    "exposes to the internet": (
+        ingress("a", "{alb.ingress.kubernetes.io/scheme: internal}"),
+        ingress("a", "{alb.ingress.kubernetes.io/scheme: internet-facing}"),
         ["exposes"],
     ),
     "exposes not to fewer": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from headgate.objects.kinds import POD_SPECS
@@ -32,7 +33,30 @@ def newly_reachable(old: Manifest | None, new: Manifest) -> list[str]:
         return sorted(reach_of(new))
     if new.kind_name == "Service":
         return list(_opened(old, new))
-    return sorted(reach_of(new) - reach_of(old))
+    return [*sorted(reach_of(new) - reach_of(old)), *_unguarded(old, new)]
+
+
+_SOURCES = ("allowlist-source-range", "inbound-cidrs", "whitelist-source-range")
+_GUARDS = {*_SOURCES, "auth-secret", "auth-signin", "auth-tls-secret", "auth-type", "auth-url"}
+"""Ends of the names of annotations by which controllers let some in and others not."""
+
+
+def _unguarded(old: Manifest, new: Manifest) -> Iterator[str]:
+    """Yield what guards a route no longer, or lets other sources in."""
+    if new.kind_name not in ROUTES:
+        return
+    before, after = (map_at(side.data, "metadata", "annotations") for side in (old, new))
+    for name in sorted(key for key in before if isinstance(key, str) and key.rpartition("/")[2] in _GUARDS):
+        if name not in after:
+            yield f"without {name}"
+        elif name.rpartition("/")[2] in _SOURCES:
+            known, now = (re.findall(r"[^\s,]+", str(side[name])) for side in (before, after))
+            yield from (f"from {source}" for source in now if source not in known)
+    if [side.get(_SCHEME) for side in (before, after)] == ["internal", "internet-facing"]:
+        yield "from the internet"
+
+
+_SCHEME = "alb.ingress.kubernetes.io/scheme"
 
 
 def _service(spec: dict[Any, Any]) -> Iterator[str]:

@@ -173,7 +173,7 @@ def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
     if new.kind_name == "Service":
         yield from _exposed_service(old, new)
     elif new.kind_name in ROUTES:
-        if not old or old.data.get("spec") != new.data.get("spec"):
+        if not old or old.data.get("spec") != new.data.get("spec") or newly_reachable(old, new):
             yield Risk("exposed", "changes what is reachable from outside" if old else "is reachable from outside")
     elif more := newly_reachable(old, new):
         yield Risk("exposed", f"becomes reachable: {', '.join(more)}")
