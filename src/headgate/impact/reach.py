@@ -33,7 +33,8 @@ def newly_reachable(old: Manifest | None, new: Manifest) -> list[str]:
         return sorted(reach_of(new))
     if new.kind_name == "Service":
         return list(_opened(old, new))
-    return [*sorted(reach_of(new) - reach_of(old)), *_unguarded(old, new)]
+    now = reach_of(new)
+    return [*(sorted(now - reach_of(old)) if now else ()), *_unguarded(old, new)]
 
 
 _SOURCES = ("allowlist-source-range", "inbound-cidrs", "whitelist-source-range")
