@@ -97,3 +97,21 @@ def test_a_merge_request_does_not_lift_what_its_target_refuses() -> None:
     lifted = load(repository({}))
     assert lifted.environment("dev").refuse == ()
     assert lifted.guarded_by(refusing).environment("dev").refuse == ("rbac",)
+
+
+def test_the_log_shows_a_risk_wherever_it_is_among_many_objects(manifests: ManifestRepository) -> None:
+    maps = "".join(f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{number:02}}}\n" for number in range(30))
+    manifests.write(
+        {"headgate.yaml": SETTINGS % "refuse: []", "templates/web/all.yaml": POD % ("web", "1" * 64, "true") + maps}
+    )
+    ran = manifests.hydrate("--app", "web")
+    assert ran.code == 0, ran.err
+    assert "  + Deployment web/web\n    ! runs a privileged container\n    and 20 more\n" in ran.out
+    roles = "".join(
+        f"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: r{number:02}}}\n"
+        for number in range(70)
+    )
+    manifests.write({"templates/api/all.yaml": roles})
+    ran = manifests.hydrate("--app", "api")
+    assert ran.out.count("! adds permissions in the cluster (RBAC)") == 50
+    assert "    and 20 more, 20 of them with risks\n" in ran.out

@@ -23,6 +23,7 @@ _MARKS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", 
 _LABELLED = ("superseded", "held")
 _MAX_FIELDS = 4
 _MAX_OBJECTS = 10
+_MAX_RISKY = 50
 _MAX_LINES = 12
 
 
@@ -87,7 +88,7 @@ class Terminal:
 
     def _changed(self, outcome: Outcome, *, diff: bool) -> None:
         self.line(f"{outcome.app} in {outcome.environment}: {counts(outcome)}", "bold")
-        shown = outcome.objects if diff else outcome.objects[:_MAX_OBJECTS]
+        shown = outcome.objects if diff else _few_objects(outcome.objects)
         for change in shown:
             mark, style = _MARKS[change.action]
             name = f"{change.namespace}/{change.name}" if change.namespace else change.name
@@ -97,7 +98,9 @@ class Terminal:
             if diff:
                 self.fields(change)
         if len(outcome.objects) > len(shown):
-            self.line(f"    and {len(outcome.objects) - len(shown)} more", "dim")
+            risky = sum(bool(change.risks) for change in outcome.objects) - sum(bool(change.risks) for change in shown)
+            risks = f", {risky} of them with risks" if risky else ""
+            self.line(f"    and {len(outcome.objects) - len(shown)} more{risks}", "dim")
 
     def fields(self, change: ObjectChange) -> None:
         """Write each changed field, before and after."""
@@ -106,6 +109,13 @@ class Terminal:
             for mark, value, style in (("-", field.old, "red"), ("+", field.new, "green")):
                 for text in () if value is None else _lines(value):
                     self.line(f"      {mark} {text}", style)
+
+
+def _few_objects(objects: Sequence[ObjectChange]) -> list[ObjectChange]:
+    """Return the first objects, and those with a risk wherever they are."""
+    risky = [place for place, change in enumerate(objects) if change.risks][:_MAX_RISKY]
+    places = {*range(min(_MAX_OBJECTS, len(objects))), *risky}
+    return [objects[place] for place in sorted(places)]
 
 
 def _writer(stream: TextIO) -> Callable[..., None]:
