@@ -311,3 +311,19 @@ def test_another_version_of_an_engine_is_told_once_for_all() -> None:
     assert text.count("helm 4.3.0") == 1
     assert "- rendered with `helm 4.3.0 -> 4.3.1` in 2 app-environments" in text
     assert "- rendered with `helm 4.3.0 -> 4.3.1`\n" in text_of(changes[:1])
+
+
+def test_the_lines_of_an_error_stay_lines() -> None:
+    text = "an API server would reject it:\n    Deployment web: spec.replica: unknown field\n  correct the field"
+    report = ChangeReport(changes=[], findings=[Finding(app="web", environment="dev", text=text, is_error=True)])
+    assert describe(report, URL).endswith(
+        "- :no_entry: error in `web` in `dev`: an API server would reject it:\n"
+        "  - Deployment web: spec.replica: unknown field\n"
+        "  - correct the field\n\n**No object changes**"
+    )
+    assert [line for line, _ in change_lines(report)][1:4] == [
+        "error: web in dev: an API server would reject it:",
+        "    Deployment web: spec.replica: unknown field",
+        "    correct the field",
+    ]
+    assert "reject it:<br>" in to_html(report, URL)

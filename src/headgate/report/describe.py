@@ -119,7 +119,8 @@ def _findings(findings: Sequence[Finding], limit: int) -> str:
             shown = " in ".join(map(code, group.owners[0]))
         else:
             shown = f"{len(where)} app-environments ({code(', '.join(where), _MAX_NAMES)})"
-        lines.append(f"- {mark} {word} in {shown}: {prose(group.text, _MAX_FINDING)}")
+        found = [line for line in group.text[:_MAX_FINDING].split("\n") if line.strip()]
+        lines.append(f"- {mark} {word} in {shown}: " + "\n  - ".join(map(prose, found)))
     return f"**Findings:**\n\n{_fitted(lines, limit, 'findings')}" if lines else ""
 
 

@@ -121,7 +121,8 @@ def _findings(report: ChangeReport) -> Iterator[str]:
         kind = "error" if group.is_error else "warning"
         count = f"{len(group.owners)} app-environments: " if len(group.owners) > 1 else ""
         where = f"{count}{_few([f'{app} in {environment}' for app, environment in group.owners])}"
-        yield f'<span class="tag {kind}">{kind}</span> {_text(where)}: {_text(group.text)}'
+        text = "<br>".join(map(_text, group.text.split("\n")))
+        yield f'<span class="tag {kind}">{kind}</span> {_text(where)}: {text}'
 
 
 def _few(names: Sequence[str]) -> str:

@@ -64,7 +64,10 @@ def change_lines(report: ChangeReport) -> Iterator[Line]:
         word, style = ("error", "red") if group.is_error else ("warning", "yellow")
         where = [f"{app} in {environment}" for app, environment in group.owners]
         shown = where[0] if len(where) == 1 else f"{len(where)} app-environments ({_few_names(where)})"
-        yield from _wrapped(f"{word}: {shown}: {group.text}", style)
+        first, *rest = group.text.split("\n")
+        yield from _wrapped(f"{word}: {shown}: {first}", style)
+        for line in rest:
+            yield from _wrapped(line, style, "    ")
     yield from _facts("Look at this:", risk_facts(report.changes))
     yield from _facts("What it does:", effect_facts(report.changes))
     groups = group_alike(report.changes)
