@@ -190,17 +190,17 @@ def test_preview_here_without_a_pipeline(stage: Stage, monkeypatch: pytest.Monke
     assert "image web: 1.0 -> 1.1" in ran.out
     assert "scales from 1 to 3 (the app's config and image web)" in " ".join(ran.out.split())
     assert "of acme/web would change; nothing was written." in " ".join(ran.out.split())
-    assert "not committed" not in ran.out
+    assert "Uncommitted" not in ran.out
 
 
-def test_preview_here_names_what_is_not_committed(stage: Stage) -> None:
+def test_preview_here_names_uncommitted_files(stage: Stage) -> None:
     assert stage.deliver().code == 0
     (stage.app / "deploy/web.yaml").write_text(replicas(9))
     (stage.app / "deploy/new.yaml").write_text("a: b\n")
     where = ("--source", str(stage.app), "--manifests", str(stage.remote), "--project", "acme/web")
     ran = headgate("preview", *where)
     assert ran.code == 0, ran.err
-    assert "It is without what is not committed: deploy/web.yaml, deploy/new.yaml." in " ".join(ran.out.split())
+    assert "Uncommitted files are not part of it: deploy/web.yaml, deploy/new.yaml." in " ".join(ran.out.split())
     assert "scales" not in ran.out
 
 

@@ -89,7 +89,7 @@ def test_nothing_is_nothing() -> None:
         (
             manifest("Service").replace("name: x", f"name: x\n  annotations: {{{FLUX}/prune: disabled}}"),
             None,
-            "1 object left in the cluster, managed no longer",
+            "1 object left in the cluster, no longer managed",
         ),
         (ingress("web"), ingress("admin"), "1 risk, 1 object changes in more"),
         (None, manifest("ServiceAccount"), "1 object added"),

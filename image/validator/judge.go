@@ -454,7 +454,7 @@ func isRecreated(one *judged) bool {
 		isMarked(one.fields, "reconcile", "disabled")
 }
 
-// isForced is asked of what is there now, too: Flux looks at both.
+// isForced says whether Flux recreates the object. Flux also reads the existing object.
 func isForced(one *judged) bool { return isMarked(one.fields, "force", "enabled") }
 
 // isMarked says whether a label or an annotation tells Flux something, in any case of letters, as Flux reads both.

@@ -56,7 +56,7 @@ def run(request: LocalPreviewOptions) -> int:
         found = rehearse(workspace, Preview(hand_off, source), terminal.progress, lands=False)
         consequence = f"This is what {hand_off.commit[:12]} of {hand_off.project} would change; nothing was written."
         files = uncommitted(repository)
-        consequence += f" It is without what is not committed: {files}." if files else ""
+        consequence += f" Uncommitted files are not part of it: {files}." if files else ""
         report = ChangeReport.of(workspace.tree, found, consequence=consequence)
     terminal.end_progress()
     write_change(terminal, report)

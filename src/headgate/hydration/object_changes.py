@@ -36,7 +36,7 @@ ObjectAction = Literal["added", "changed", "removed"]
 class ObjectChange:
     """An object that is added, changed or removed.
 
-    Of a ``secret`` one the fields say which differ, and never what they hold: this goes to every report.
+    The fields of a ``secret`` one never have values, since every report reads them.
     """
 
     action: ObjectAction
@@ -100,7 +100,7 @@ def _stem(manifest: Manifest) -> tuple[str, str]:
 
 
 def _with_secrets(change: ObjectChange, known: Manifest | None, secrets: Collection[tuple[str, str]]) -> ObjectChange:
-    """Hide a ConfigMap of which a Secret is made, or that is made of one."""
+    """Hide a ConfigMap that becomes a Secret or was one."""
     is_twin = change.kind == "ConfigMap" and known is not None and bool(secrets) and _stem(known) in secrets
     return replace(change, secret=True) if is_twin and change.action != "changed" else change
 

@@ -65,7 +65,7 @@ def find_effects(old: Side, new: Side) -> tuple[Effect, ...]:
 
 
 _NOT_APPLIED = Effect("nothing", "is not applied: its annotation switches Flux off for it")
-_NOT_UPDATED = Effect("nothing", "stays as it is in the cluster: its annotation has Flux create it and not change it")
+_NOT_UPDATED = Effect("nothing", "is not changed in the cluster: its annotation has Flux only create it")
 
 
 def _ordered(found: Iterable[Effect]) -> tuple[Effect, ...]:
@@ -80,7 +80,7 @@ _WITH = {
     "PersistentVolume": "with its data, unless its reclaim policy retains that",
     "PersistentVolumeClaim": "with its data, unless its volume is retained",
 }
-"""What goes with an object of a kind."""
+"""The further losses when an object of a kind is removed."""
 
 
 def _removal(old: Manifest) -> Iterator[Effect]:
@@ -121,7 +121,7 @@ def _change(change: RunningChange) -> Iterator[Effect]:
 
 
 def _recreation(old: Manifest) -> Iterator[Effect]:
-    """Yield what is lost when an object is deleted, though it is created again at once."""
+    """Yield the losses of an object that is deleted and created again."""
     if old.kind_name in _WITH:
         yield Effect("data", f"goes {_WITH[old.kind_name]}")
     elif old.kind_name == "StatefulSet.apps" and _deletes_claims(old, "whenDeleted"):
@@ -140,7 +140,7 @@ def _scale(change: RunningChange) -> Iterator[Effect]:
     if old != new and None not in (old, new):
         yield Effect("scales", f"scales from {old} to {new}")
         if kind_name == "StatefulSet.apps" and new < old and _deletes_claims(change.new, "whenScaled"):
-            yield Effect("data", "loses the volume claims of the pods that go, and their data")
+            yield Effect("data", "loses the volume claims of the removed pods, with their data")
     if kind_name in _SCALERS:
         bounds = _SCALERS[kind_name]
         ranges = [
@@ -162,7 +162,7 @@ _REPLICATED = {"Deployment.apps", "ReplicaSet.apps", "ReplicationController", "S
 
 
 def _replicas(manifest: Manifest) -> Any:
-    """Return how many pods an object wants; None where it does not say, or has none."""
+    """Return the wanted number of pods; None for an object without pods or without a number."""
     found = value_at(manifest.data, "spec", "replicas")
     if manifest.kind_name in KUBERNETES and found is None:
         return 1 if manifest.kind_name in _REPLICATED else None
@@ -200,7 +200,7 @@ def _rolled_out(change: RunningChange) -> Iterator[Effect]:
     first = _partition(change.new)
     if 0 in replicas:
         if replicas == [0, 0]:
-            yield Effect("later", "changes pods when it is scaled up, since it has none")
+            yield Effect("later", "changes pods when it is scaled up: it has none now")
     elif value_at(spec, "updateStrategy", "type") == "OnDelete":
         yield Effect("later", "changes pods when somebody deletes them")
     elif spec.get("paused") is True:
@@ -216,16 +216,16 @@ def _rolled_out(change: RunningChange) -> Iterator[Effect]:
 
 
 def _partition(manifest: Manifest) -> int:
-    """Return the number of the first pod of a StatefulSet that is updated."""
+    """Return the number of the first pod that a StatefulSet updates."""
     found = value_at(manifest.data, "spec", "updateStrategy", "rollingUpdate", "partition")
     return found if type(found) is int else 0
 
 
 def _resumed(change: RunningChange) -> Iterator[Effect]:
-    """Yield what happens where an update goes on that was held back: what was changed meanwhile is not known here."""
+    """Yield the effect of resuming a held-back update; changes since then are unknown here."""
     paused = [value_at(side.data, "spec", "paused") is True for side in (change.old, change.new)]
     if paused == [True, False] or _partition(change.new) < _partition(change.old):
-        yield Effect("restarts", "goes on with a roll-out that was held back, and may restart its pods")
+        yield Effect("restarts", "resumes a held-back roll-out, and may restart its pods")
 
 
 def _config(change: RunningChange) -> Iterator[Effect]:
@@ -234,7 +234,7 @@ def _config(change: RunningChange) -> Iterator[Effect]:
     if new.kind_name not in ("ConfigMap", "Secret"):
         return
     if old.name != new.name:
-        yield Effect("changed", "comes under another name, which all that use it have to take over")
+        yield Effect("changed", "gets another name, which its users must refer to")
     elif any(change.touches(key) for key in ("data", "binaryData", "stringData")):
         yield Effect("later", _FOLLOWS)
 

@@ -1,4 +1,4 @@
-"""What an object's labels and annotations tell Flux to do with it. Pure.
+"""Flux's instructions in an object's labels and annotations. Pure.
 
 https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
 """
@@ -16,7 +16,7 @@ _GROUP = "kustomize.toolkit.fluxcd.io"
 
 
 def _has(manifest: Manifest, name: str, value: str) -> bool:
-    """Whether a label or an annotation says so, in any case of letters, as Flux reads both."""
+    """Whether a label or an annotation has this value; Flux reads both, and ignores case."""
     places = (map_at(manifest.data, "metadata", field) for field in ("labels", "annotations"))
     return any(str(place.get(f"{_GROUP}/{name}", "")).lower() == value for place in places)
 
@@ -27,7 +27,7 @@ def is_applied(new: Manifest) -> bool:
 
 
 def is_created_only(new: Manifest) -> bool:
-    """Whether Flux creates an object, and leaves it alone where it is there."""
+    """Whether Flux only creates an object, and never updates it."""
     return _has(new, "ssa", "ifnotpresent")
 
 
@@ -37,5 +37,5 @@ def is_pruned(old: Manifest) -> bool:
 
 
 def is_forced(old: Manifest, new: Manifest) -> bool:
-    """Whether Flux deletes and creates an object that it cannot update; what is in the cluster may say so, too."""
+    """Whether Flux recreates an object that it cannot update; it also reads the object in the cluster."""
     return any(_has(side, "force", "enabled") for side in (old, new))

@@ -28,7 +28,7 @@ def reach_of(manifest: Manifest) -> frozenset[str]:
 
 
 def newly_reachable(old: Manifest | None, new: Manifest) -> list[str]:
-    """Return where an object can be reached that could not be reached there before."""
+    """Return the new places where an object can be reached."""
     if old is None:
         return sorted(reach_of(new))
     if new.kind_name == "Service":
@@ -39,11 +39,11 @@ def newly_reachable(old: Manifest | None, new: Manifest) -> list[str]:
 
 _SOURCES = ("allowlist-source-range", "inbound-cidrs", "whitelist-source-range")
 _GUARDS = {*_SOURCES, "auth-secret", "auth-signin", "auth-tls-secret", "auth-type", "auth-url"}
-"""Ends of the names of annotations by which controllers let some in and others not."""
+"""The last parts of the names of annotations that restrict access."""
 
 
 def _unguarded(old: Manifest, new: Manifest) -> Iterator[str]:
-    """Yield what guards a route no longer, or lets other sources in."""
+    """Yield the removed guards of a route, and newly allowed sources."""
     if new.kind_name not in ROUTES:
         return
     before, after = (map_at(side.data, "metadata", "annotations") for side in (old, new))
@@ -75,7 +75,7 @@ def _sources(spec: dict[Any, Any]) -> list[str]:
 
 
 def _opened(old: Manifest, new: Manifest) -> Iterator[str]:
-    """Yield where a Service is reachable newly: by its type, from other sources, by other ports and addresses."""
+    """Yield the new ways to reach a Service: its type, sources, ports and addresses."""
     before, after = (map_at(side.data, "spec") for side in (old, new))
     kinds = before.get("type"), after.get("type")
     is_open = kinds[0] in _OPEN
@@ -87,7 +87,7 @@ def _opened(old: Manifest, new: Manifest) -> Iterator[str]:
         if sources[0] and (more or not sources[1]):
             yield _typed(after, more)
         elif _is_internal(old) and not _is_internal(new):
-            yield f"{_typed(after, sources[1])}, no longer an internal one"
+            yield f"{_typed(after, sources[1])}, no longer internal"
     known, addresses = (list_at(side, "externalIPs") for side in (before, after))
     if (is_open and kinds[1] in _OPEN) or any(address in known for address in addresses):
         yield from (f"port {port}" for port in _ports(after, "port") if port not in _ports(before, "port"))
@@ -103,7 +103,7 @@ _INTERNAL = {
     "service.beta.kubernetes.io/oci-load-balancer-internal": "true",
     "service.beta.kubernetes.io/openstack-internal-load-balancer": "true",
 }
-"""Annotations by which clouds keep a load balancer to their own network."""
+"""Annotations that keep a load balancer within the cloud's own network."""
 
 
 def _is_internal(service: Manifest) -> bool:

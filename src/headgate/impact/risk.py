@@ -126,7 +126,7 @@ def _node_access_added(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[R
 
 
 def _node_access(side: Side) -> Iterator[tuple[Risk, str | int]]:
-    """Yield each access to the node, and which one of its sort it is: the folder, or the number of the container."""
+    """Yield each access to the node with its detail: the folder, or the number of the container."""
     if side is None:
         return
     for pod in pod_specs(side.data, side.kind_name):
@@ -153,7 +153,7 @@ def _node_access_of(pod: Mapping[str, Any]) -> Iterator[tuple[Risk, str | int]]:
 
 
 def _as_root(context: Mapping[str, Any]) -> Iterator[Risk]:
-    """Yield by what a container may do on the node what root may."""
+    """Yield the settings that make a container root on the node."""
     if context.get("privileged") is True:
         yield Risk("privileged", "runs a privileged container")
     if value_at(context, "windowsOptions", "hostProcess") is True:
@@ -164,7 +164,7 @@ def _as_root(context: Mapping[str, Any]) -> Iterator[Risk]:
 
 
 _AS_ROOT = {"ALL", "SYS_ADMIN"}
-"""Capabilities with which a container may do on the node what a privileged one may."""
+"""Capabilities that are as good as `privileged`."""
 
 
 def _exposed(old: Side, new: Side, _: Mapping[str, str]) -> Iterator[Risk]:
@@ -213,6 +213,6 @@ _SAID_BY: dict[RiskFlag, tuple[EffectKind, ...]] = {
 
 
 def unsaid(risks: Iterable[Risk], effects: Iterable[Effect]) -> list[Risk]:
-    """Return the risks of a change that none of its effects says."""
+    """Return the risks of a change that none of its effects expresses."""
     said = {effect.kind for effect in effects}
     return [risk for risk in risks if said.isdisjoint(_SAID_BY.get(risk.flag, ()))]

@@ -119,7 +119,7 @@ _METRIC_AMOUNTS = {"averageValue", "value"}
 
 
 def _fill_secret(data: dict[str, Any]) -> None:
-    """Encode what is written as text, which then takes the place of what was written encoded."""
+    """Encode ``stringData``, which overrides ``data``."""
     texts = data.pop("stringData", None)
     if isinstance(texts, dict):
         encoded = {key: b64encode(str(text).encode("utf-8", "replace")).decode() for key, text in texts.items()}

@@ -1,4 +1,4 @@
-"""Objects whose values nobody is shown: Secrets, and what SOPS encrypted, which Headgate keeps byte for byte. Pure.
+"""Objects with hidden values: Secrets, and objects that SOPS encrypted, which Headgate keeps byte for byte. Pure.
 
 https://getsops.io/docs/#encryption-protocol
 """
@@ -25,7 +25,7 @@ def is_encrypted(data: Mapping[Any, Any]) -> bool:
 
 
 HIDDEN = "(a secret)"
-"""What is shown in the place of a value that is hidden."""
+"""The text in the place of a hidden value."""
 
 
 def is_secret(*sides: Manifest | None) -> bool:
@@ -38,7 +38,7 @@ _MIN_LENGTH = 3
 
 
 def without_values(text: str, manifest: Manifest) -> str:
-    """Return a text on one line without the values of the Secret that it is about, as they are written or encoded."""
+    """Return a single-line text about a Secret without the Secret's values, plain or encoded."""
     if not is_secret(manifest):
         return text
     values = {" ".join(value.split()) for value in _values(manifest.data)}

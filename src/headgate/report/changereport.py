@@ -131,7 +131,7 @@ def risk_facts(changes: Iterable[AppChange]) -> list[Fact]:
 
 @frozen_record(kw_only=False)
 class _Said:
-    """What is said of one object: ``key`` is equal where it is the same of another app's, but for the app's name."""
+    """A text about one object; ``key`` is equal for other apps' objects with the same text but for the app's name."""
 
     app: str
     name: str
@@ -158,7 +158,7 @@ def _fact(key: tuple[EffectKind | None, str, str, str], said: Sequence[_Said]) -
 
 @frozen_record
 class FindingGroup:
-    """What was found alike in app-environments."""
+    """An equal finding of several app-environments."""
 
     owners: tuple[Owner, ...]
     text: str
@@ -166,7 +166,7 @@ class FindingGroup:
 
 
 def finding_groups(findings: Iterable[Finding]) -> list[FindingGroup]:
-    """Return the findings, those that differ only by the app's own name in one, where the first of them stands."""
+    """Return the findings, grouped if they differ only by the app's own name."""
     found: dict[tuple[bool, str], list[Finding]] = {}
     for finding in findings:
         found.setdefault((finding.is_error, own_name(finding.app, finding.text)), []).append(finding)

@@ -37,7 +37,7 @@ class ChangeGroup:
 
 
 def rank(effect: ObjectEffect) -> int:
-    """Return how important it is to see a change of an object: 0 is the most important."""
+    """Return the importance of a change: 0 is the most important."""
     kinds = [EFFECT_KINDS.index(found.kind) for found in effect.change.effects]
     kinds += [_RISKY] if effect.change.risks else []
     return min(kinds, default=len(EFFECT_KINDS)) if not effect.is_routine or effect.change.risks else len(EFFECT_KINDS)
@@ -75,9 +75,9 @@ def _field(app: str, field: Field) -> object:
 
 
 def own_name(app: str, text: str) -> str:
-    """Replace the app's name by a placeholder wherever it stands as a word, as in ``https://web.example.com``.
+    """Replace the app's name as a whole word by a placeholder, as in ``https://web.example.com``.
 
-    What a tool generated in a name is each app's own too, and says nothing.
+    Generated parts of names are placeholders, too.
     """
     text = without_hashes(text)
     if app not in text or app.isdecimal():  # a number may be any
@@ -92,6 +92,6 @@ def own_name(app: str, text: str) -> str:
 
 
 def shown_once(texts: Sequence[tuple[str, str]]) -> str:
-    """Return one text for those of several apps, each with its app, that are equal but for the names: ``APP`` there."""
+    """Return one text for several apps' texts that are equal but for the apps' names, which become ``APP``."""
     app, text = texts[0]
     return text if all(other == text for _, other in texts) else own_name(app, text).replace(APP, "APP")

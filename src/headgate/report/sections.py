@@ -1,4 +1,4 @@
-"""The objects of a change as Markdown, within a length: fields are left out first, then the least important objects.
+"""The objects of a change as Markdown of a limited length: the least important fields and objects are left out.
 
 Pure.
 """
@@ -25,11 +25,11 @@ _MAX_LINES = 30
 _MAX_LINE_LENGTH = 500
 _MAX_NAMES = 400
 _MAX_MISSES = 50
-"""Objects whose fields do not fit, after which it is not tried any further."""
+"""The number of objects with too many fields after which no further ones are tried."""
 _SHORTEST = 40
-"""Characters that an object takes at least."""
+"""The fewest characters of an object."""
 _MAX_NOTICE = 1200
-"""Characters of the note on what is left out."""
+"""The most characters of the note on left-out objects."""
 _SERIOUS = EFFECT_KINDS.index("removed")
 
 _Texts = dict[int, dict[int, str]]
@@ -37,7 +37,7 @@ _Texts = dict[int, dict[int, str]]
 
 
 def sections(changes: Sequence[AppChange], room: int) -> list[str]:
-    """Return the objects of each app, those of apps that change alike once, and a note that names what is left out."""
+    """Return a section for each group of apps that change alike, and a note that names the left-out objects."""
     groups = group_alike(changes)
     shown = _fitting(groups, room - _MAX_NOTICE)
     written = [_section(groups[number], shown[number], is_only=len(groups) == 1) for number in sorted(shown)]
@@ -75,7 +75,7 @@ def _fitting(groups: Sequence[ChangeGroup], room: int) -> _Texts:
 
 
 def _add_fields(shown: _Texts, entries: Sequence[tuple[int, int, ObjectEffect]], room: int) -> None:
-    """Write the fields of objects that are shown without, as far as there is room."""
+    """Add fields to objects without, as far as there is room."""
     misses = 0
     for number, place, effect in entries:
         text = shown.get(number, {}).get(place, "")
@@ -127,7 +127,7 @@ def _names(group: ChangeGroup) -> str:
 
 
 def _object(effect: ObjectEffect) -> str:
-    """Return an object with all that is said of it."""
+    """Return an object with its fields or key fields."""
     if effect.highlights:
         return f"{_name(effect)}\n\n" + "\n".join(f"- {code(line)}" for line in effect.highlights)
     if not _has_more(effect):
@@ -136,7 +136,7 @@ def _object(effect: ObjectEffect) -> str:
 
 
 def _line(effect: ObjectEffect) -> str:
-    """Return an object on a line, which says whether there is more to it."""
+    """Return an object on one line."""
     if effect.change.secret and effect.change.fields:
         return f"{_name(effect)}; its values are not shown"
     return f"{_name(effect)}; its fields do not fit here" if _has_more(effect) else _name(effect)

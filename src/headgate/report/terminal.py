@@ -112,7 +112,7 @@ class Terminal:
 
 
 def _few_objects(objects: Sequence[ObjectChange]) -> list[ObjectChange]:
-    """Return the first objects, and those with a risk wherever they are."""
+    """Return the first objects, and all others with a risk."""
     risky = [place for place, change in enumerate(objects) if change.risks][:_MAX_RISKY]
     places = {*range(min(_MAX_OBJECTS, len(objects))), *risky}
     return [objects[place] for place in sorted(places)]
@@ -162,5 +162,5 @@ _LABELS = {
 
 
 def safe(text: str) -> str:
-    """Replace characters of untrusted text that are invisible, or turn the direction of writing, by escapes."""
+    """Replace invisible characters of untrusted text, including those that change the text direction, by escapes."""
     return visible(text, "\n\t")

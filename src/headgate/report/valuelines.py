@@ -17,7 +17,7 @@ _SECOND = 2
 def value_lines(field: Field, width: int) -> list[tuple[str, str]]:
     """Return the lines of a field, each with its sign: ``-`` before, ``+`` after, a space in both.
 
-    They are cut to ``width`` characters; of two long ones that take each other's place, what differs is shown.
+    Lines are cut to ``width`` characters; two long ones that replace each other begin shortly before their difference.
     """
     old, new = ([] if value is None else value.split("\n") for value in (field.old, field.new))
     if min(len(old), len(new)) < _SECOND or max(len(old), len(new)) > _MAX_ALIGNED:
@@ -44,7 +44,7 @@ def _cut(lines: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
 
 
 def _begin(old: str, new: str, width: int) -> int:
-    """Return from where on two lines are shown: all of what is before that is equal."""
+    """Return the place from which two lines are shown; they are equal up to there."""
     pairs = zip(old, new, strict=False)
     same = next((place for place, pair in enumerate(pairs) if pair[0] != pair[1]), min(len(old), len(new)))
     is_seen = max(len(old), len(new)) <= width or same + _AROUND < width
@@ -52,10 +52,10 @@ def _begin(old: str, new: str, width: int) -> int:
 
 
 _AROUND = 20
-"""Equal characters that are shown before what differs, and how many of what differs must be seen."""
+"""Equal characters shown before the difference."""
 
 
 def shortened(line: str, width: int, begin: int = 0) -> str:
-    """Return a line from a place on, with dots for what is left out."""
+    """Return a line from a place on, with dots for the cut parts."""
     shown = f"...{line[begin:]}" if begin else line
     return shown if len(shown) <= width else f"{shown[: width - 3]}..."

@@ -104,7 +104,7 @@ _SERIOUS: dict[EffectKind, str] = {
     "recreated": "deleted and created again",
     "exposes": "newly reachable from outside",
     "removed": "removed",
-    "stays": "left in the cluster, managed no longer",
+    "stays": "left in the cluster, no longer managed",
     "added": "added",
 }
 
@@ -121,7 +121,7 @@ def _risks(objects: Sequence[ObjectEffect]) -> Iterator[str]:
 
 
 def _reasons(effects: Iterable[Effect]) -> list[Effect]:
-    """Return the effects that are counted as reasons of their own."""
+    """Return the effects that are reasons of their own."""
     return [effect for effect in effects if effect.kind in _SERIOUS]
 
 

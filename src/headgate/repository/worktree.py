@@ -69,7 +69,7 @@ def check_clean(repository: Repository, paths: Sequence[str] = ()) -> None:
 
 
 def uncommitted(repository: Repository, paths: Sequence[str] = ()) -> str:
-    """Return the first files that differ from HEAD, as a list in words; of all, or of those in ``paths``."""
+    """Return the names of the first files that differ from HEAD, of all or of ``paths``, in one text."""
     status = repository.git(
         *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"), *(["--", *paths] if paths else [])
     )
