@@ -326,4 +326,4 @@ def test_the_lines_of_an_error_stay_lines() -> None:
         "    Deployment web: spec.replica: unknown field",
         "    correct the field",
     ]
-    assert "reject it:<br>" in to_html(report, URL)
+    assert '<span class="lines">an API server would reject it:\n    Deployment' in to_html(report, URL)

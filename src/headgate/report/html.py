@@ -121,7 +121,7 @@ def _findings(report: ChangeReport) -> Iterator[str]:
         kind = "error" if group.is_error else "warning"
         count = f"{len(group.owners)} app-environments: " if len(group.owners) > 1 else ""
         where = f"{count}{_few([f'{app} in {environment}' for app, environment in group.owners])}"
-        text = "<br>".join(map(_text, group.text.split("\n")))
+        text = f'<span class="lines">{_text(group.text)}</span>'
         yield f'<span class="tag {kind}">{kind}</span> {_text(where)}: {text}'
 
 
