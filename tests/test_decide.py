@@ -230,8 +230,11 @@ PERSONS_WORD = {"now", "merge", "roll back"}
 """What may change what is pinned."""
 
 
-def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> bool:
-    """Let one thing happen; return whether a person decided that something else runs."""
+ENDS_PERSONS_PROPOSAL = {*PERSONS_WORD, "close"}
+
+
+def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> str:
+    """Let one thing happen; return what it was."""
     actions: dict[str, Callable[[], None]] = {
         "late": lambda: comes_late(env, chance, commits),
         "run": env.runs,
@@ -255,7 +258,7 @@ def step(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]
         if what == "break":
             env.broken.add(len(commits))
         env.arrives(commits[-1], len(commits), now=what == "now")
-    return what in PERSONS_WORD
+    return what
 
 
 def comes_late(env: Environment, chance: random.Random, commits: list[tuple[str, ...]]) -> None:
@@ -271,13 +274,18 @@ def run_sequence(seed: int) -> None:
     env, commits = Environment(reviewed=chance.random() < 0.5), list[tuple[str, ...]]()
     for _ in range(15):
         before = replace(env)
-        decided = step(env, chance, commits)
+        what = step(env, chance, commits)
+        decided = what in PERSONS_WORD
         check_nothing_is_lost(env)
         check_places_are_apart(env)
         check_order(env, before)
         check_groups_are_whole(env, env.landed if not env.landed.release.pin else NOTHING)
         if before.landed.release.pin is not None and env.landed.release.pin is not None and not decided:
             assert env.landed.runs == before.landed.runs, "law 3: what is pinned changes by a person's word only"
+        proposal = before.pending.proposal
+        if proposal is not None and proposal.by_person and what not in ENDS_PERSONS_PROPOSAL:
+            landed_already = proposal.decided is not None and proposal.decided.runs == before.landed.runs
+            assert env.pending.proposal == proposal or landed_already, "law 3: what a person proposed stays"
     check_everything_goes_on(env)
 
 
@@ -373,6 +381,18 @@ def test_a_roll_back_that_was_merged_is_proposed_no_more(merged: bool) -> None:
     record = ProposalRecord(kind="roll-back", changes="x", actor="Eve")
     pending = Pending(proposal=Proposal(record, decided=old))
     assert (cleaned(old if merged else new, pending, KNOWN).proposal is None) == merged
+
+
+@pytest.mark.parametrize("kind", ["roll-back", "removal"])
+@pytest.mark.parametrize("arriving", [None, group(["web"], 3)])
+def test_a_pin_leaves_a_proposed_roll_back_or_removal_to_who_reviews_it(kind: str, arriving: Group | None) -> None:
+    old, new = compose(NOTHING, [group(["web"], 1)]), compose(NOTHING, [group(["web"], 2)])
+    record = ProposalRecord.model_validate({"kind": kind, "changes": "x", "actor": "Eve"})
+    proposal = Proposal(record, decided=old if kind == "roll-back" else None)
+    pinned = Hold(reason="pinned by Ada: audit", keeps_proposal=False)
+    wanted = decide(new, Pending(proposal=proposal), arriving, hold=pinned, known=KNOWN)
+    assert wanted.holding().proposal == proposal
+    assert withdrawn(Pending(proposal=proposal), "pinned by Ada: audit").proposal == proposal
 
 
 def test_a_rejection_is_forgotten_when_that_very_version_runs_or_the_part_is_gone() -> None:

@@ -139,7 +139,7 @@ def _step(
         commit=state.commit,
         wanted=wanted,
         brought=tuple(brought),
-        branch_matches=proposal is not None and state.branches.matches(app.branch, proposal.record),
+        branch_is_current=proposal is not None and state.branches.is_current(app.branch, proposal.record),
         has_records_apart=state.has_records_apart,
     )
     return Step(
@@ -167,12 +167,12 @@ def _with_template(app: AppInEnvironment, after: Released, brought: Sequence[Gro
 
 
 def _is_up_to_date(app: AppInEnvironment, proposal: Proposal, step: Step) -> bool:
-    """Whether an open proposal is what this step would propose, and nobody changed its branch."""
+    """Whether an open proposal is what this step would propose, and its branch can be merged."""
     return (
         app.is_reviewed
         and proposal.record.replaces == replaced(app.state.tree, app.folder, app.output)
         and step.decision is not None
-        and step.decision.branch_matches
+        and step.decision.branch_is_current
         and proposal.record.inputs == _inputs(app, step.changes)
     )
 

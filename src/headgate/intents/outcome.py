@@ -35,7 +35,7 @@ class Decision:
     """The wanted release, and the groups that a step brings.
 
     ``proposes`` describes its proposal: by default the pending groups; for a person's decision its kind, actor and
-    reason, with ``decided``, the release of a roll-back. ``branch_matches``: the review branch matches its record.
+    reason, with ``decided``, the release of a roll-back. ``branch_is_current``: the review branch can stay as it is.
     ``late_hold``: why the step is held after all, given its YAML.
     """
 
@@ -47,7 +47,7 @@ class Decision:
     brought: tuple[Group, ...] = ()
     proposes: ProposalRecord = field(default_factory=lambda: ProposalRecord(changes="-"))
     decided: Released | None = None
-    branch_matches: bool = False
+    branch_is_current: bool = False
     late_hold: str = ""
     has_records_apart: bool = False
 
@@ -75,7 +75,9 @@ class Decision:
         if self.has_records_apart:  # a merge does not reach these
             on_branch = {path: data for path, data in changes.items() if not is_record(path)}
         else:
+            below = self.tree.with_changes(recorded)
             on_branch = {**changes, **dict.fromkeys(self._removed_by_merge(recorded))}
+            on_branch = {path: data for path, data in on_branch.items() if data is not None or path in below}
         proposes = proposes.model_copy(update={"changes": changes_id(on_branch)})
         return write_pending(self.tree, self.folder, self._proposing(proposes, failed)), on_branch
 
@@ -94,7 +96,7 @@ class Decision:
         """Whether the hydrated YAML is under review already, on an unchanged branch."""
         before, proposes = self.wanted.pending.proposal, self._proposes(outcome)
         return (
-            self.branch_matches
+            self.branch_is_current
             and before is not None
             and before.record.kind == proposes.kind == "release"
             and (before.record.output, before.record.replaces) == (proposes.output, proposes.replaces)
@@ -156,5 +158,6 @@ def output_folder_id(tree: Tree, folder: str) -> str:
 
 
 def replaced(tree: Tree, folder: str, output: str) -> str:
-    """Identify the release and the final YAML on the default branch, which a proposal replaces."""
-    return hashlib.sha256(f"{tree.oid(f'{folder}/{RELEASE}')} {tree.folder(output).id}".encode()).hexdigest()
+    """Identify the release and the final YAML on the default branch, which a proposal replaces, and where they are."""
+    facts = (folder, tree.oid(f"{folder}/{RELEASE}"), output, tree.folder(output).id)
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()

@@ -36,6 +36,9 @@ class Branches(Protocol):
     def matches(self, branch: str, record: ProposalRecord) -> bool:
         """Whether a branch holds the commit of a record."""
 
+    def is_current(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds the commit of a record, and the default branch still has the files that it changes."""
+
     def leftovers(self, branches: Sequence[str]) -> tuple[str, ...]:
         """Return the branches with a commit of Headgate's whose changes are all on the default branch."""
 
@@ -50,6 +53,9 @@ class _NoBranches:
         return ""
 
     def matches(self, _branch: str, _record: ProposalRecord) -> bool:
+        return True
+
+    def is_current(self, _branch: str, _record: ProposalRecord) -> bool:
         return True
 
     def leftovers(self, _branches: Sequence[str]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def _decided_again(app: AppInEnvironment, proposal: Proposal) -> Step:
     if branches.problem(app.branch, proposal.record):
         return unchanged
     is_current = proposal.record.replaces == replaced(tree, app.folder, app.output)
-    if app.is_reviewed and is_current and branches.matches(app.branch, proposal.record):
+    if app.is_reviewed and is_current and branches.is_current(app.branch, proposal.record):
         return unchanged
     if proposal.decided is None:
         runs_in = app.record.environments(app.state.configuration.settings)

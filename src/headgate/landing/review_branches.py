@@ -64,6 +64,18 @@ class ReviewBranches:
         head = self.head(branch)
         return bool(head) and self.made_by_headgate(branch, head) and self._changes_id(head) == record.changes
 
+    def is_current(self, branch: str, record: ProposalRecord) -> bool:
+        """Whether a branch holds the commit of a record, and the default branch still has the files that it changes.
+
+        Else a person could not merge it, though Headgate would propose the same YAML.
+        """
+        if not self.matches(branch, record):
+            return False
+        head, repository = self.head(branch), self._workspace.repository
+        below, now = git.tree_as_needed(repository, f"{head}^"), self._workspace.files
+        changed = changed_files(repository, f"{head}^", head)
+        return all(below.oid(path) == now.oid(path) for path in changed if path != LOCK)
+
     def problem(self, branch: str, record: ProposalRecord | None) -> str:
         """Return why Headgate may not overwrite a branch; empty if it may."""
         if (branch, record) not in self._problems:

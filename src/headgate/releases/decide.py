@@ -36,7 +36,7 @@ _MAX_COMBINED = 4
 
 @frozen_record
 class Hold:
-    """Why no group is delivered automatically, and whether the proposal stays open meanwhile.
+    """Why no group is delivered automatically, and whether a proposal of groups stays open meanwhile.
 
     ``yields``: a person may override it.
     """
@@ -236,7 +236,12 @@ def _is_same(newest: Newest, rejection: Rejection) -> bool:
 
 
 def withdrawn(pending: Pending, reason: str) -> Pending:
-    """Return what is pending after the proposal is withdrawn: its groups are held."""
+    """Return what is pending after the proposal is withdrawn: its groups are held.
+
+    A person's proposal stays: only a person ends it.
+    """
+    if pending.proposal is not None and pending.proposal.by_person:
+        return pending
     groups = tuple(group.changed(reasons=(reason,)) for group in pending.proposed)
     return replace(pending, proposal=None, held=stacked((*groups, *pending.held)))
 
