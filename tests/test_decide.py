@@ -410,3 +410,33 @@ def test_a_rejection_is_of_a_commit_and_a_digest(digest: int) -> None:
     landed = compose(NOTHING, [group(["web"], 1)])
     rejected = {"web": Rejection(commit=f"{1:040x}", ref="refs/heads/main", digest=f"sha256:{digest:064x}")}
     assert bool(cleaned(landed, Pending(rejected=rejected), KNOWN).rejected) == (digest != 1)
+
+
+LANDED = compose(NOTHING, [group(["web"], 1), group(["api"], 1)])
+PROPOSES = ProposalRecord(changes="x")
+
+
+def test_the_same_error_is_no_news_either_where_it_comes_again_with_what_runs_already() -> None:
+    failed = group(["web"], 2).changed(failure=FAILURE)
+    again = group_of({"web": part("web", 2), "api": part("api", 1)}, Tree({}))
+    wanted = decide(LANDED, Pending(failed=(failed,)), again, known=KNOWN)
+    later = FAILURE.model_copy(update={"since": "1" * 40})
+    (left,) = wanted.holding(later).failed
+    assert left.record == failed.record
+
+
+def test_a_proposal_keeps_its_record_as_long_as_anything_in_it_has_not_landed() -> None:
+    proposed = group_of({"web": part("web", 2), "api": part("api", 1)}, Tree({}))
+    proposal = Proposal(PROPOSES, (proposed,))
+    assert cleaned(LANDED, Pending(proposal=proposal), KNOWN).proposal == proposal
+    assert cleaned(compose(LANDED, [proposed]), Pending(proposal=proposal), KNOWN).proposal is None
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_a_template_that_travels_is_a_part(landed: bool) -> None:
+    """It has not landed where all parts that it came with did."""
+    running = LANDED.changed(template="b" * 40 if landed else "a" * 40)
+    promoted = group(["web"], 1).changed(template="b" * 40, promotion="dev")
+    pending = Pending(proposal=Proposal(PROPOSES, (promoted,)), held=(promoted,), failed=(promoted,))
+    left = cleaned(running, pending, KNOWN)
+    assert (left.proposed, left.held, left.failed) == ((),) * 3 if landed else ((promoted,),) * 3

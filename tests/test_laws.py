@@ -48,7 +48,7 @@ from headgate.landing.records import with_records
 from headgate.landing.workspace import Workspace, open_workspace
 from headgate.model import Release
 from headgate.paths import RECORDS_BRANCH
-from headgate.releases.pending import Pending
+from headgate.releases.pending import Pending, Proposal
 from headgate.releases.pending_files import is_record, read_pending
 from headgate.releases.release import parts, read_released
 from headgate.releases.source import app_source
@@ -121,6 +121,8 @@ KILLED = (
 """What may be killed at any of its calls of git, beside hand-offs."""
 RACING = ("refresh", "rehydrate", "promote shop --from dev --to production --by Ada", "freeze dev --reason x --by Eve")
 """What loses a race at any of its calls of git, beside hand-offs."""
+PERSONS_WORD = {"--now", "deliver-held", "roll-back", "remove"}
+"""What may end a roll-back or removal of somebody else's that is under review."""
 ENDS_WELL = (0, 17, 27, GitError.code)
 """What a command may end with here: done, a version that cannot be rendered, refused, somebody's commit in the way."""
 CODES_OF_MISTAKES = InvalidObjectError.code
@@ -191,9 +193,31 @@ class Repositories(RuleBasedStateMachine):
 
     def run(self, *args: str) -> Ran:
         """Run a command on the remote."""
+        proposed = {} if PERSONS_WORD & {*args} else self.proposed_by_people()
         ran = headgate(*args, "--manifests", self.remote.as_uri())
         assert ran.code in ENDS_WELL if self.good else ran.code < CODES_OF_MISTAKES, ran.out + ran.err
+        assert proposed.items() <= self.proposed_by_people().items(), "only people end what a person proposed"
         return ran
+
+    def proposed_by_people(self) -> dict[str, str]:
+        """Return why all else is held where a roll-back or removal is under review, and has not landed."""
+        if not self.good:
+            return {}
+        proposals = {name: self.pending(name).proposal for name in self.runs_in() if self.is_reviewed(name)}
+        return {
+            name: proposal.by_person
+            for name, proposal in proposals.items()
+            if proposal is not None and proposal.by_person and not self.is_landed(name, proposal)
+        }
+
+    def is_reviewed(self, environment: str) -> bool:
+        """Whether people review what goes to an environment."""
+        return re.search(f"^  {environment}: .*delivery: review", self.settings, re.MULTILINE) is not None
+
+    def is_landed(self, environment: str, proposal: Proposal) -> bool:
+        """Whether what a person wanted runs already."""
+        landed = read_released(self.tree(), FOLDER.format(environment))
+        return proposal.decided is not None and landed is not None and proposal.decided.runs == landed.runs
 
     def build(self, project: str, values: str = "") -> int:
         """Commit a new version, and return its number."""
@@ -444,8 +468,21 @@ class Repositories(RuleBasedStateMachine):
         """A run comes that nobody asked for: with nothing pending, what runs in dev stays."""
         there = self.good and "dev" in self.runs_in() and self.pending("dev").is_empty
         before = parts(self.release("dev"))
-        self.run(command)
+        ran = self.run(command)
         assert not there or parts(self.release("dev")) == before
+        if self.good and ran.code == 0:
+            self.what_is_proposed_can_be_merged()
+
+    def what_is_proposed_can_be_merged(self) -> None:
+        """Nobody sees a conflict on a branch of Headgate's that a run has just looked at."""
+        for environment in self.runs_in():
+            branch = f"headgate/{environment}/shop"
+            if self.pending(environment).proposal and self.head(branch) and self.subject(branch) != "mine":
+                git(self.remote, "merge-tree", "--write-tree", "main", branch)
+
+    def subject(self, branch: str) -> str:
+        """Return the subject of a branch's newest commit."""
+        return git(self.remote, "log", "-1", "--format=%s", branch)
 
     @rule(to=st.sampled_from(["staging", "production"]))
     def promote(self, to: str) -> None:

@@ -133,7 +133,7 @@ class Wanted:
                 superseded |= set(self.behind) if group is self.arriving else set()
                 left = group.without(superseded)
                 if left is not None:
-                    (older if id(group) in were_held else newer).append(_failed(left, failure))
+                    (older if id(group) in were_held else newer).append(self._failed(left, failure))
         rejected = {name: rejection for name, rejection in self.pending.rejected.items() if name not in taken}
         return replace(
             self.pending,
@@ -143,15 +143,15 @@ class Wanted:
             rejected=rejected,
         )
 
-
-def _failed(group: Group, failure: FailureRecord | None) -> Group:
-    """Return a group as failed. The same error again changes nothing."""
-    old = group.record.failure
-    if failure is None or (
-        old is not None and (old.code, old.message, old.inputs) == (failure.code, failure.message, failure.inputs)
-    ):
-        return group.changed(reasons=())
-    return group.changed(reasons=(), failure=failure)
+    def _failed(self, group: Group, failure: FailureRecord | None) -> Group:
+        """Return a group as failed. The same error again changes nothing, also where the group came again."""
+        before = (failed for failed in self.pending.failed if failed.accepted.record == group.accepted.record)
+        old = next(before, group).record.failure
+        if failure is None or (
+            old is not None and (old.code, old.message, old.inputs) == (failure.code, failure.message, failure.inputs)
+        ):
+            return group.changed(reasons=(), failure=old)
+        return group.changed(reasons=(), failure=failure)
 
 
 def decide(
@@ -176,6 +176,7 @@ def decide(
     diverged version. ``refusal`` returns why the environment does not take a held group any longer.
     """
     before = cleaned(landed, pending, known)
+    arriving = arriving and (not_landed(landed, arriving) or arriving)
     before = replace(before, diverged=without_parts(before.diverged, overtakes))
     if hold is not None and not hold.keeps_proposal and before.proposal is not None:
         before = withdrawn(before, hold.reason)
@@ -197,23 +198,21 @@ def decide(
 
 
 def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pending:
-    """Return what is pending without parts that have landed in the meantime, and without parts that the app lost."""
+    """Return what is pending without parts that have landed in the meantime, and without parts that the app lost.
+
+    A proposal keeps those that landed as long as it has others: its branch, which approvals are for, has its record.
+    """
     if pending is NOTHING_PENDING:
         return pending
     newest = landed.release.newest
-    running = parts(landed.release)
 
     def left(groups: Sequence[Group]) -> tuple[Group, ...]:
-        return tuple(
-            rest
-            for group in only_parts(groups, known)
-            if (rest := group.without([name for name, part in group.parts.items() if part == running.get(name)]))
-        )
+        return tuple(rest for group in only_parts(groups, known) if (rest := not_landed(landed, group)) is not None)
 
     proposal = pending.proposal
     if proposal is not None and proposal.record.kind == "release":
-        groups = left(proposal.groups)
-        proposal = replace(proposal, groups=groups) if groups else None
+        groups = only_parts(proposal.groups, known)
+        proposal = replace(proposal, groups=groups) if left(groups) else None
     elif proposal is not None and proposal.decided is not None and proposal.decided.runs == landed.runs:
         proposal = None
     rejected = {
@@ -229,6 +228,14 @@ def cleaned(landed: Released, pending: Pending, known: Collection[str]) -> Pendi
         failed=left(pending.failed),
         rejected=rejected,
     )
+
+
+def not_landed(landed: Released, group: Group) -> Group | None:
+    """Return a group without the parts that have landed; None when nothing is left. Its template is one of them."""
+    if group.record.template not in (None, landed.release.template):
+        return group
+    running = parts(landed.release)
+    return group.without([name for name, part in group.parts.items() if part == running.get(name)])
 
 
 def _is_same(newest: Newest, rejection: Rejection) -> bool:
