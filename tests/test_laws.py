@@ -543,15 +543,20 @@ class Repositories(RuleBasedStateMachine):
     @rule(environment=st.sampled_from(EVERYWHERE))
     def remove(self, environment: str) -> None:
         """The app goes from an environment: at once, or by a proposal."""
-        if len(self.runs_in()) > 1:
+        if self.stays_in() - {environment}:
             self.ask("remove", environment)
+
+    def stays_in(self) -> set[str]:
+        """Return the environments out of which nobody proposed to take the app: the last one takes all of it along."""
+        proposals = {name: self.pending(name).proposal for name in self.runs_in()}
+        return {name for name, one in proposals.items() if one is None or one.record.kind != "removal"}
 
     @precondition(lambda self: self.good and not self.apart)
     @rule(environment=st.sampled_from(EVERYWHERE), releases=st.booleans())
     def take_away_by_hand(self, environment: str, releases: bool) -> None:
         """A person takes the app's environment out of app.yaml, with or without its records; the push's run comes."""
         left = [name for name in EVERYWHERE if name in self.runs_in() - {environment}]
-        if left and environment in self.runs_in():
+        if self.stays_in() - {environment} and environment in self.runs_in():
             gone = self.tree().paths(FOLDER.format(environment)) if releases else ()
             text = self.app.strip() + f"\nenvironments: [{', '.join(left)}]\n"
             self.edit({"apps/shop/app.yaml": text, **dict.fromkeys(gone)})
