@@ -133,3 +133,18 @@ def test_a_persons_proposal_stays_where_the_app_is_pinned(stage: Stage, decision
     texts = "".join(stage.files().values())
     assert "replicas: 3" not in texts
     assert (texts == "") == (decision == "remove")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        ["deliver-held", "web", *IN_PRODUCTION, "--reason", "urgent", "--by", "Ada"],
+        pytest.param(["roll-back", "web", *IN_PRODUCTION, "--reason", "slow"], marks=pytest.mark.long),
+    ],
+)
+def test_a_persons_word_that_ends_anothers_proposal_says_so(stage: Stage, word: list[str]) -> None:
+    stage.merge()
+    assert stage.run("remove", "web", *IN_PRODUCTION, "--by", "Eve").code == 0
+    arrives(stage, 4)
+    assert "ends the removal by Eve that was under review" in stage.command(*word).out
+    assert "ends the" not in stage.command("refresh").out

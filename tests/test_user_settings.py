@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from headgate.repository.identity import author_name
-from support.manifests import ManifestRepository
+from support.cli import headgate
+from support.manifests import ManifestRepository, git
+from support.stage import make_stage
 
 MIA = "[user]\n\tname = Mia\n\temail = mia@example.com\n"
 ZOE = "[user]\n\tname = Zoe\n"
@@ -34,3 +36,28 @@ def test_what_is_included_for_one_folder_holds_there(mine: Path, tmp_path: Path,
     other = ManifestRepository.make(tmp_path / "other")
     names = [author_name(str(made.path)) for made in (manifests, other)]
     assert names == ["Zoe", "Mia"]
+
+
+def test_a_remote_that_is_a_mirror_gets_only_what_is_pushed(tmp_path: Path, manifests: ManifestRepository) -> None:
+    stage = make_stage(tmp_path, manifests)
+    checkout = stage.checkout()
+    git(checkout, "config", "remote.origin.mirror", "true")
+    git(checkout, "branch", "mine")
+    ran = stage.deliver(to=str(checkout))
+    assert ran.code == 0, ran.err
+    assert stage.running() == "1.0"
+    assert stage.branches() == []
+
+
+def test_the_way_out_of_a_clone_without_folders_works_as_it_is_written(
+    tmp_path: Path, manifests: ManifestRepository
+) -> None:
+    stage = make_stage(tmp_path, manifests)
+    assert stage.deliver().code == 0
+    git(tmp_path, "clone", "--quiet", "--filter=tree:0", stage.remote.as_uri(), "treeless")
+    ran = headgate("history", "web", "--manifests", str(tmp_path / "treeless"))
+    assert (ran.code, ran.out) == (22, "")
+    command = ran.err.split("'")[-2]
+    assert command == "git fetch --refetch --filter=blob:none"
+    git(tmp_path / "treeless", *command.split()[1:])
+    assert headgate("history", "web", "--manifests", str(tmp_path / "treeless")).code == 0

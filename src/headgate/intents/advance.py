@@ -85,6 +85,8 @@ def advance(
         refusal=lambda group: still_taken(app.state.configuration, app.record, app.environment, group),
     )
     kept: Changes = dict(recorded or {})
+    if (explicit or past_holds) and wanted.brings:
+        reasons += _ended(pending)
     if not wanted.brings and wanted.hold:
         return _held(app, wanted, kept, reasons, arrived=arriving is not None)
     reasons += tuple(_still_held(wanted))
@@ -92,6 +94,14 @@ def advance(
         return _proposed_again(app, wanted, kept, reasons)
     steps = [_step(app, wanted, brought, kept, reasons) for brought in wanted.candidates()]
     return replace(steps[0], alternatives=tuple(steps[1:]))
+
+
+def _ended(pending: Pending) -> tuple[str, ...]:
+    """Say which roll-back or removal under review a person's word ends."""
+    proposal = pending.proposal
+    if proposal is None or not proposal.by_person:
+        return ()
+    return (f"ends the {proposal.record.kind} by {proposal.record.actor or 'somebody'} that was under review",)
 
 
 def _held(app: AppInEnvironment, wanted: Wanted, recorded: Changes, reasons: tuple[str, ...], *, arrived: bool) -> Step:
@@ -210,6 +220,14 @@ def decided_by_person(
         decided=after if kind == "roll-back" else None,
         has_records_apart=app.state.has_records_apart,
     )
+    before = app.pending.proposal
+    is_again = before is not None and (before.record.kind, before.record.actor or "somebody") == (kind, actor)
     return Step(
-        app.name, app.environment, after=after, changes=changes, recorded=dict(recorded or {}), decision=decision
+        app.name,
+        app.environment,
+        after=after,
+        changes=changes,
+        recorded=dict(recorded or {}),
+        reasons=() if is_again else _ended(app.pending),
+        decision=decision,
     )

@@ -45,8 +45,14 @@ def git(
         if refused:
             reasons[-1] = refused.message  # git's own line speaks of a prompt or of an HTTP status
         reason = "; ".join(reasons) or error.completed.code
-        command = next(arg for arg in args if arg != "-c" and "=" not in arg)
-        raise GitError(f"git {command} failed: {reason}", hint=refused.hint if refused else "") from None
+        command = next(arg for arg in args if not arg.startswith("-") and "=" not in arg)
+        hint = refused.hint if refused else _PARTIAL_HINT if "lazy fetching disabled" in stderr else ""
+        raise GitError(f"git {command} failed: {reason}", hint=hint) from None
+
+
+_PARTIAL_HINT = (
+    "this clone was made without the folders of earlier commits: 'git fetch --refetch --filter=blob:none' brings them"
+)
 
 
 def mask(text: str) -> str:

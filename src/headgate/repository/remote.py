@@ -109,9 +109,11 @@ def _push(
 ) -> None:
     leases = [f"--force-with-lease={update.ref}:{'' if update.old == NO_COMMIT else update.old}" for update in updates]
     specs = [f"{'' if update.new == NO_COMMIT else update.new}:{update.ref}" for update in updates]
+    mirrors = f"remote.{remote}.mirror"  # git would push all refs there, and takes none by name
     # No delta search: for it, git would fetch old contents into a partial clone.
     repository.git(
         *("-c", "pack.window=0", "-c", f"push.negotiate={str(negotiate).lower()}"),
+        *(("-c", f"{mirrors}=false") if mirrors in repository.settings else ()),
         *("push", "--quiet", "--atomic", "--no-verify", *leases),
         *(f"--push-option={option}" for option in options),
         *("--end-of-options", remote, *specs),
