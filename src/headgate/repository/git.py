@@ -13,7 +13,7 @@ from headgate.errors import GitError, Location
 from headgate.paths import NO_COMMIT_YET, WRONG_FOLDER
 from headgate.repository.catfile import CatFile, StoredObject
 from headgate.repository.commit_object import CommitDetails, parse_commit
-from headgate.repository.gitconfig import OVERRIDES, environment
+from headgate.repository.gitconfig import OVERRIDES, TREELESS_HINT, environment
 from headgate.repository.held import HeldContents
 from headgate.repository.layout import GitLayout, branch_in, parse_layout, settings_in
 from headgate.repository.login import refusal
@@ -46,13 +46,8 @@ def git(
             reasons[-1] = refused.message  # git's own line speaks of a prompt or of an HTTP status
         reason = "; ".join(reasons) or error.completed.code
         command = next(arg for arg in args if not arg.startswith("-") and "=" not in arg)
-        hint = refused.hint if refused else _PARTIAL_HINT if "lazy fetching disabled" in stderr else ""
+        hint = refused.hint if refused else TREELESS_HINT if "lazy fetching disabled" in stderr else ""
         raise GitError(f"git {command} failed: {reason}", hint=hint) from None
-
-
-_PARTIAL_HINT = (
-    "this clone was made without the folders of earlier commits: 'git fetch --refetch --filter=blob:none' brings them"
-)
 
 
 def mask(text: str) -> str:

@@ -37,6 +37,11 @@ _OVERRIDES = (
 )
 OVERRIDES = tuple(arg for setting in _OVERRIDES for arg in ("-c", setting))
 
+TREELESS_HINT = (
+    "this clone was made without the folders of earlier commits: 'git fetch --refetch --filter=blob:none' brings them"
+)
+"""What to do where git may not fetch a missing folder by itself."""
+
 # The user's settings for identity and for reaching remotes. All others serve the user's own work with git: a format,
 # a signature, a hook or a default would change the commits or stop a push.
 _USER_SETTINGS = (
