@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headgate.repository.git import Repository, head, tree_as_needed
@@ -16,9 +16,9 @@ from support.manifests import git
 from support.stage import IMAGE, OTHER_DIGEST, Stage, write_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-NAMES = st.sampled_from(["a", "a-b", "a.b", "app.yaml", "b", "é", "\udcff"])
+NAMES = st.sampled_from(["a", "a-b", "a.b", "app.yaml", "1 app.yaml", "b", "é", "\udcff"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 
@@ -50,6 +50,7 @@ def committed(repository: Repository, paths: set[str]) -> str:
 @pytest.mark.long
 @settings(max_examples=25)
 @given(files=FILES, changed=st.dictionaries(PATHS, st.sampled_from([b"new", None]), max_size=3), names=st.lists(PATHS))
+@example(files={"a/b/app.yaml", "a/a/b/app.yaml"}, changed={}, names=["a"])
 def test_they_are_those_of_a_whole_listing(
     repository: Repository, files: set[str], changed: dict[str, bytes | None], names: list[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_they_are_those_of_a_whole_listing(
         stored = tree_as_needed(repository, committed(repository, files))
         if look_up_first:
             stored.look_up(names)
+        assert stored.texts([*names, *files]) == {path: known.read(path) for path in {*names, *files} if path in known}
         for found, expected in ((stored, known), (stored.with_changes(changed), known.with_changes(changed))):
             for name in names:
                 assert found.paths(name) == expected.paths(name)
@@ -80,14 +82,13 @@ def test_a_new_version_reads_no_folder_of_another_app_below_its_own(
     stage.manifests.commit("Add apps")
     git(stage.manifests.path, "push", "--quiet", "origin", "HEAD:main")
     read: set[str] = set()
-    original = StoredListing._read
+    original = StoredListing._stored
 
-    def noted(listing: StoredListing[Any], folders: Iterable[str]) -> None:
-        known = list(folders)
-        read.update(known)
-        original(listing, known)
+    def noted(listing: StoredListing[Any], oids: Mapping[str, str]) -> dict[str, bytes]:
+        read.update(oids)
+        return original(listing, oids)
 
-    monkeypatch.setattr(StoredListing, "_read", noted)
+    monkeypatch.setattr(StoredListing, "_stored", noted)
     assert stage.deliver().code == 0
     assert "deploy/dev/cart" in read, "the objects are new, so they might be another app's"
     read.clear()

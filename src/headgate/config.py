@@ -118,7 +118,7 @@ def app_folders(tree: Tree) -> list[str]:
     return [folder for folder in tree.outermost("app.yaml", APPS) if not _ON_RECORD.search(folder)]
 
 
-_ON_RECORD = re.compile(r"./releases/[^/]+/(config|held|diverged|proposed|failed|waiting)(/|$)")
+_ON_RECORD = re.compile(r"/releases/[^/]+/(config|held|diverged|proposed|failed|waiting)(/|$)")
 
 
 def _load_app(tree: Tree, folder: str, name: str, settings: Settings, folders: Sequence[str]) -> AppRecord:

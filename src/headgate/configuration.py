@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headgate.clusters import cluster_names
@@ -80,7 +80,6 @@ class Apps(Mapping[str, "AppRecord"]):
         self._folders: dict[str, str] = {}
         self._duplicates: dict[str, HeadgateError] = {}
         self._loaded: dict[str, AppRecord | HeadgateError] = {}
-        self._texts: dict[str, bytes] = {}
         for folder in folders:
             name = folder.rsplit("/", 1)[1]
             first = self._folders.setdefault(name, folder)
@@ -127,14 +126,18 @@ class Apps(Mapping[str, "AppRecord"]):
         return self._containing(text.encode(), b"\\", b"!", b"\0")
 
     def _containing(self, *marks: bytes) -> list[str]:
-        if not self._texts:
-            self._texts = {name: self._text(name) for name in self._folders}
-        pattern = re.compile(b"|".join(map(re.escape, marks)))
-        return [name for name, text in self._texts.items() if pattern.search(text)]
+        found = {name for mark in marks for name, text in self._texts.items() if mark in text}
+        return [name for name in self._folders if name in found]
 
-    def _text(self, name: str) -> bytes:
+    @cached_property
+    def _texts(self) -> dict[str, bytes]:
+        files = {name: f"{folder}/app.yaml" for name, folder in self._folders.items()}
+        texts = self._tree.texts(files.values())
+        return {name: texts[file] if file in texts else self._text(file) for name, file in files.items()}
+
+    def _text(self, file: str) -> bytes:
         try:
-            return self._tree.read(f"{self._folders[name]}/app.yaml")
+            return self._tree.read(file)
         except HeadgateError:
             return b"\0"  # unreadable, so it may contain anything
 

@@ -34,6 +34,7 @@ class StoredListing(Generic[Item]):
         """Read nothing yet. ``item`` makes a file of its mode and id; ``everything`` lists all files at once."""
         self._item, self._everything = item, everything
         self._folders: dict[str, dict[bytes, _Entry]] = {}
+        self._found: dict[str, _Entry] = {}
         self.store, self.root = store, oid
         self._all: Listed[Item] | None = None
         self._paths: dict[str, list[str]] = {}
@@ -43,14 +44,14 @@ class StoredListing(Generic[Item]):
         if self._all is not None:
             return self._all.get(path)
         folder, _, name = path.rpartition("/")
-        mode, oid = self._entries(folder).get(os.fsencode(name), (FOLDER, b""))
+        mode, oid = self._found.get(path) or self._entries(folder).get(os.fsencode(name), (FOLDER, b""))
         return None if mode == FOLDER else self._item(mode.decode(), oid.hex())
 
     def paths(self, folder: str) -> list[str]:
         """Return the paths below a folder: of the whole by one listing, of others folder by folder."""
         if not folder and self._all is None:
             self._all = Listed(self._everything())
-            self._folders, self._paths = {}, {}  # no longer needed
+            self._folders, self._found, self._paths = {}, {}, {}  # no longer needed
         if self._all is not None:
             return self._all.paths(folder)
         if folder not in self._paths:
@@ -62,20 +63,22 @@ class StoredListing(Generic[Item]):
         """Return the outermost folders with a file of this name. What is inside of these is not read."""
         if self._all is not None:
             return self._all.outermost(name, folder)
-        file, found = os.fsencode(name), list[str]()
+        entry, found = _entry_pattern(os.fsencode(name), len(self.root) // 2), dict[str, _Entry]()
         level = self._inside([folder] if self._entries(folder) else [])
         while level:
-            self._read(level)
-            holders = {place for place in level if self._folders[place].get(file, (FOLDER, b""))[0] != FOLDER}
-            found += holders
-            level = self._inside([place for place in level if place not in holders])
+            stored = self._stored(level)
+            found |= {place: (match[1], match[2]) for place in level if (match := entry.match(stored[place]))}
+            others = [place for place in level if place not in found]
+            self._keep({place: stored[place] for place in others})
+            level = self._inside(others)
+        self._found |= {f"{place}/{name}": file for place, file in found.items()}
         return sorted(found)
 
     def look_up(self, names: Iterable[str]) -> None:
         """Read the folders of all names together, level by level, then what is below those that are folders."""
         if self._all is not None:
             return
-        known = list(names)
+        known = [name for name in names if name not in self._found]
         self._read_down({folder for name in known for folder in parents(name)})
         self._read_below([name for name in known if name and self._oid(name)])
 
@@ -94,9 +97,10 @@ class StoredListing(Generic[Item]):
 
     def _read_down(self, folders: set[str]) -> None:
         """Read folders and those that they are in, which must be among them."""
-        self._read([""])
-        for depth in range(max((folder.count("/") + 1 for folder in folders), default=0)):
-            self._read([folder for folder in folders if folder.count("/") == depth])
+        self._read({"": self.root})
+        unread = [folder for folder in folders if folder not in self._folders]
+        for depth in sorted({folder.count("/") for folder in unread}):
+            self._read({folder: self._oid(folder) for folder in unread if folder.count("/") == depth})
 
     def _read_below(self, folders: Sequence[str]) -> None:
         self._read_down({place for folder in folders for place in (*parents(folder), folder)})
@@ -105,13 +109,14 @@ class StoredListing(Generic[Item]):
             self._read(level)
             level = self._inside(level)
 
-    def _inside(self, folders: Iterable[str]) -> list[str]:
-        return [
-            f"{folder}/{os.fsdecode(name)}" if folder else os.fsdecode(name)
+    def _inside(self, folders: Iterable[str]) -> dict[str, str]:
+        """Return the folders in these folders, which have been read, with their ids."""
+        return {
+            f"{folder}/{os.fsdecode(name)}" if folder else os.fsdecode(name): oid.hex()
             for folder in folders
-            for name, (mode, _) in self._folders[folder].items()
+            for name, (mode, oid) in self._folders[folder].items()
             if mode == FOLDER
-        ]
+        }
 
     def _oid(self, folder: str) -> str:
         """Return the id of a folder, of which the one above has been read; empty when there is none."""
@@ -121,11 +126,19 @@ class StoredListing(Generic[Item]):
         mode, oid = self._folders.get(above, {}).get(os.fsencode(name), (b"", b""))
         return oid.hex() if mode == FOLDER else ""
 
-    def _read(self, folders: Iterable[str]) -> None:
-        oids = {folder: self._oid(folder) for folder in folders if folder not in self._folders}
+    def _read(self, oids: Mapping[str, str]) -> None:
+        unread = {folder: oid for folder, oid in oids.items() if folder not in self._folders}
+        if unread:
+            self._keep(self._stored(unread))
+
+    def _stored(self, oids: Mapping[str, str]) -> dict[str, bytes]:
+        """Return folders of these ids as git stores them; the empty id is that of no folder."""
         stored = self.store.trees([oid for oid in oids.values() if oid])
-        for folder, oid in oids.items():
-            self._folders[folder] = entries_of(stored[oid], len(oid) // 2) if oid else {}
+        return {folder: stored[oid] if oid else b"" for folder, oid in oids.items()}
+
+    def _keep(self, stored: Mapping[str, bytes]) -> None:
+        size = len(self.root) // 2
+        self._folders.update((folder, entries_of(data, size)) for folder, data in stored.items())
 
 
 def entries_of(data: bytes, size: int) -> dict[bytes, _Entry]:
@@ -137,6 +150,13 @@ def entries_of(data: bytes, size: int) -> dict[bytes, _Entry]:
 def _pattern(size: int) -> re.Pattern[bytes]:
     # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
     return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
+
+
+@cache
+def _entry_pattern(name: bytes, size: int) -> re.Pattern[bytes]:
+    """Match a folder up to its file of this name, which is quicker than to read all that is in it."""
+    before = rb"(?:\d++ [^\0]++\0.{%d})*?" % size
+    return re.compile(before + rb"(?!40000)(\d++) %s\0(.{%d})" % (re.escape(name), size), re.DOTALL)
 
 
 _Pair = tuple[str, str, str]

@@ -167,6 +167,12 @@ class Tree:
         self._loaded.update(fresh)
         read_ahead(self._at_or_below(fresh))
 
+    def texts(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of those of these files that are stored and not too large, in one batch."""
+        blobs = {path: blob for path in paths if isinstance(blob := self._files.get(path), StoredBlob)}
+        contents = read_ahead(blobs.values())
+        return {path: contents[blob.oid] for path, blob in blobs.items() if blob.oid in contents}
+
     def fetch(self, names: Sequence[str]) -> None:
         """Fetch the same in one batch, so that `load` asks no remote."""
         measure(self._at_or_below(names))
@@ -266,10 +272,12 @@ def measure(blobs: Iterable[Blob]) -> None:
         store.measure(oids)
 
 
-def read_ahead(blobs: Iterable[Blob]) -> None:
-    """Load the contents of blobs up to `MAX_FILE` in one batch."""
+def read_ahead(blobs: Iterable[Blob]) -> dict[str, bytes]:
+    """Load the contents of stored blobs up to `MAX_FILE` in one batch; return them by their ids."""
+    contents: dict[str, bytes] = {}
     for store, oids in _stored(blobs):
-        store.load(oids)
+        contents |= store.load(oids)
+    return contents
 
 
 def prefetch(tree: Tree, names: Iterable[str] = ("",)) -> None:
