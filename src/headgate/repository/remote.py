@@ -165,8 +165,9 @@ def clone(url: str, branch: str = "") -> Iterator[Clone]:
             yield Clone(repository=repository, url=address, branch=name, base=base)
 
 
-# Nothing in it outlives the run: it needs no waiting for the disk, and no process that takes packs apart.
-_SHORT_LIVED = ("core.fsync=none", "fastimport.unpackLimit=1")
+# Nothing in it outlives the run: it needs no waiting for the disk, and no process that takes packs apart. What is
+# pushed are few files and lists of ids, which much work makes no shorter.
+_SHORT_LIVED = ("core.fsync=none", "core.compression=1", "fastimport.unpackLimit=1")
 
 
 def address_hint(url: str) -> str:
