@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from headgate.report.markdown import block, cell, code, details, in_html, link, plain, prose, single_line, visible
+from headgate.report.escapes import visible
+from headgate.report.markdown import block, cell, code, details, in_html, link, plain, prose, single_line
 
 PARSER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 

@@ -8,7 +8,7 @@ import html
 from importlib.resources import files
 from string import Template
 
-from headgate.report.markdown import visible
+from headgate.report.escapes import visible
 
 
 def escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from headgate.records import frozen_record
-from headgate.report.markdown import visible
+from headgate.report.escapes import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

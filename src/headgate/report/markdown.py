@@ -9,34 +9,19 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from headgate.report.escapes import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode's categories of invisible characters: control, direction of writing, joiners, lone surrogates."""
 _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 _OURS = re.compile(r"<!--(?=\s*headgate)", re.IGNORECASE)
 _WORD_JOINER = "\u2060"
 _STARTS = "@#!~%$&^*[\\"
 """The first characters of references: https://docs.gitlab.com/user/markdown/#gitlab-specific-references."""
-
-
-def visible(text: str, keep: str = "") -> str:
-    """Replace invisible characters by escapes, except those to ``keep``."""
-    if text.isprintable():  # it has none, as nearly every text
-        return text
-    return "".join(
-        char
-        if char in keep or unicodedata.category(char) not in _HIDDEN
-        else f"\\u{ord(char):04x}"
-        if ord(char) < 0x10000  # noqa: PLR2004  where four digits end
-        else f"\\U{ord(char):08x}"
-        for char in text
-    )
 
 
 def _harmless(text: str) -> str:

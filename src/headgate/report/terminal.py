@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from headgate.bounded import counted
 from headgate.message import counts
-from headgate.report.markdown import visible
+from headgate.report.escapes import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
