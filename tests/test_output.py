@@ -307,9 +307,51 @@ def test_file_that_doubles_an_object_or_breaks_the_folder_stops_its_app(
     assert list(manifests.output()) == ["dev/good/deployment.apps-web.yaml", "dev/web/mine.yaml"]
 
 
+@pytest.mark.parametrize("name", ["kustomization.yaml", "Kustomization", "below/kustomization.yml"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("resources: [gone.yaml]\n", "it names gone.yaml, which does not exist"),
+        ("components: [../../lost]\n", "it names ../../lost, which does not exist"),
+        ("resources: [", "not YAML"),
+        ("resourses: []\n", "resourses"),
+    ],
+)
+def test_a_kustomization_that_cannot_be_built_stops_its_app(
+    manifests: ManifestRepository, name: str, text: str, problem: str
+) -> None:
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT, f"deploy/dev/web/{name}": text})
+    for app in ("web", "good"):
+        manifests.app(app, "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n")
+        manifests.release(app, "dev", images={"web": "registry.example.com/acme/web"})
+    ran = manifests.hydrate()
+    assert ran.code == GuardError.code
+    assert f"web in dev: deploy/dev/web/{name}: a file that Headgate did not write prevents Flux" in ran.err
+    assert problem in ran.err
+    assert [path for path in manifests.output() if "deployment" in path] == ["dev/good/deployment.apps-web.yaml"]
+
+
+def test_a_kustomization_may_not_name_what_a_hydration_removes(manifests: ManifestRepository) -> None:
+    manifests.write({"templates/web/web.yaml": f"{DEPLOYMENT}---\n{FOREIGN}"})
+    manifests.app("web", "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n")
+    manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
+    assert manifests.hydrate().code == 0
+    names = [path.removeprefix("dev/web/") for path in manifests.output()]
+    assert len(names) == 2
+    kustomization = "".join(f"- {name}\n" for name in names)
+    manifests.write({"deploy/dev/web/kustomization.yaml": f"resources:\n{kustomization}"})
+    assert manifests.hydrate("--all").code == 0
+    manifests.write({"templates/web/web.yaml": DEPLOYMENT})
+    ran = manifests.hydrate()
+    assert ran.code == GuardError.code
+    assert f"it names {names[0]}, which does not exist" in ran.err
+
+
 def test_other_objects_of_somebody_elses_may_lie_there(manifests: ManifestRepository) -> None:
     manifests.write({"templates/web/web.yaml": DEPLOYMENT, "deploy/dev/web/mine.yaml": FOREIGN})
-    manifests.write({"deploy/dev/web/README.md": "x", "deploy/dev/web/kustomization.yaml": "resources: []\n"})
+    named = "resources: [mine.yaml, deployment.apps-web.yaml, https://example.com/x.yaml, ../../shared]\n"
+    manifests.write({"deploy/dev/web/README.md": "x", "deploy/dev/web/kustomization.yaml": named})
+    manifests.write({"deploy/shared/kustomization.yaml": "resources: []\n"})
     manifests.app("web", "images: {web: registry.example.com/acme/web}\nproject: acme/web\ntemplate: web\n")
     manifests.release("web", "dev", images={"web": "registry.example.com/acme/web"})
     assert manifests.hydrate().code == 0

@@ -56,7 +56,9 @@ def _cases() -> Iterator[Case]:
         for reading in ("allowlist", "read token"):
             yield Case(setup=setup, way="preview", given=(reading,))
             yield Case(setup=setup, way="preview", given=(reading, "branch token"))
-        yield Case(setup=setup, way="preview", given=("allowlist", "unknown image"), refusal=("$NO_IMAGE", "not set here"))
+        yield Case(
+            setup=setup, way="preview", given=("allowlist", "unknown image"), refusal=("$NO_IMAGE", "not set here")
+        )
         yield Case(setup=setup, way="preview", given=(), refusal=("acme/manifests", "the job token", "allowlist"))
     for way in ("hand-off", "reviewed", "form"):
         yield Case(setup="direct", way=way, given=("allowlist",), refusal=MAY_NOT_PUSH)

@@ -22,10 +22,14 @@ PLUGIN_FIELDS = ("transformers", "generators", "validators")
 
 @frozen_record(kw_only=False)
 class Kustomization:
-    """The fields of a kustomization file with a path or inline text, and the entries that are remote bases."""
+    """The fields of a kustomization file with a path or inline text, and the entries that are remote bases.
+
+    ``problems`` say why it cannot be built.
+    """
 
     entries: tuple[tuple[str, str], ...]
     remote: dict[str, RemoteBase | ConfigError]
+    problems: tuple[str, ...]
 
 
 def find_root(scope: Tree, folder: str, environment: str, label: str) -> str:
@@ -61,4 +65,5 @@ def read_kustomization(data: bytes, file: str, owner: str) -> Kustomization:
             remote[entry["entry"]] = ConfigError(entry["problem"], where=Location(file), hint=entry.get("hint", ""))
         else:
             remote[entry["entry"]] = RemoteBase(entry["address"], entry.get("path", ""), entry["commit"])
-    return Kustomization(entries, remote)
+    problems = tuple(problem["message"] for problem in value["problems"])
+    return Kustomization(entries, remote, problems)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from headgate.dependencies.kustomization import FOLDER_FIELDS, NAMES, read_kustomization
 from headgate.engine import reading
 from headgate.errors import ConfigError, GuardError, HeadgateError, Location
 from headgate.hydration.record import RECORD, OutputRecord, read_record, record_text
@@ -110,11 +112,13 @@ def changes(
     return result
 
 
-_NAMES_OF_KUSTOMIZE = ("kustomization.yaml", "kustomization.yml")
-
-
 def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
-    """Return the YAML files in an output folder that Headgate did not write but Flux applies."""
+    """Return the object files in an output folder that Headgate did not write but Flux applies."""
+    return [path for path in _foreign(tree, folder, record) if posixpath.basename(path) not in NAMES]
+
+
+def _foreign(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
+    """Return the YAML files of others in an output folder: objects, and kustomizations, by which Flux builds it."""
     ours, paths = {*record.files, RECORD}, tree.paths(folder)
     skip = len(folder) + 1
     if all(path[skip:] in ours for path in paths):
@@ -124,7 +128,7 @@ def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
     foreign = []
     for path in paths:
         name = path[skip:]
-        is_yaml = name.endswith((".yaml", ".yml")) and name.rpartition("/")[2] not in _NAMES_OF_KUSTOMIZE
+        is_yaml = name.endswith((".yaml", ".yml")) or posixpath.basename(name) in NAMES
         if is_yaml and name not in ours and not path.startswith(nested):
             foreign.append(path)
     return foreign
@@ -132,10 +136,15 @@ def foreign_files(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
 
 def check_foreign(tree: Tree, folder: str, files: Collection[str], namespace: str) -> None:
     """Refuse foreign files that define an object of ours again or break the build. Raises GuardError."""
-    for path in foreign_files(tree, folder, read_record(tree, folder)):
+    record = read_record(tree, folder)
+    ours = {f"{folder}/{name}": name in files for name in (*record.files, *files)}
+    for path in _foreign(tree, folder, record):
         if path.removeprefix(f"{folder}/") in files:
             continue  # `changes` refuses it
         try:
+            if posixpath.basename(path) in NAMES:
+                _check_kustomization(tree, path, ours)
+                continue
             parsed = manifests(reading.objects(tree.read(path), path))
         except HeadgateError as error:
             raise GuardError(
@@ -151,6 +160,19 @@ def check_foreign(tree: Tree, folder: str, files: Collection[str], namespace: st
                     where=Location(path),
                     hint=f"delete it; Headgate writes {folder}/{name}",
                 )
+
+
+def _check_kustomization(tree: Tree, path: str, ours: Mapping[str, bool]) -> None:
+    """Raise the reason why Kustomize cannot build a kustomization. ``ours``: which of Headgate's files will exist."""
+    kustomization, folder = read_kustomization(tree.read(path), path, ""), posixpath.dirname(path)
+    for problem in kustomization.problems:
+        raise ConfigError(problem)
+    local = [entry for field, entry in kustomization.entries if field in FOLDER_FIELDS]
+    for entry in local:
+        named = posixpath.normpath(posixpath.join(folder, entry))
+        exists = ours.get(named, named in tree or bool(tree.paths(named)))
+        if not exists and entry not in kustomization.remote:
+            raise ConfigError(f"it names {entry}, which does not exist")
 
 
 def removal(tree: Tree, folder: str) -> Changes:
