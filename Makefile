@@ -28,7 +28,7 @@ test-go: ## run the tests of the engine, of the validator and of what locks them
 	@cd image/validator && ../go ../../$(TOOLS) test ./...
 
 test-long: $(VENV)/.ready tools validator judges readers registry apiserver flux-crds browser release-tools gitlab-ci-local ## run the tests that take minutes
-	$(VENV)/bin/pytest -q -m long -n 2 --dist worksteal
+	$(VENV)/bin/pytest -q -m long -n 3 --dist worksteal
 
 soak: $(VENV)/.ready tools readers ## run what takes longer still: races, random intents, and SOAK texts (100,000, an hour) before all readers
 	SOAK=$${SOAK:-100000} $(VENV)/bin/pytest -q -m soak

@@ -258,10 +258,10 @@ def test_where_people_review_the_roll_back_is_proposed_once(tmp_path: Path) -> N
     [
         (
             "takes: {promotion: dev, auto: healthy}",
-            "environments.production.takes[0].auto: nothing says whether dev is healthy",
+            "environments.production.takes[0].auto: no cluster reports the health of dev",
         ),
-        ("takes: [{promotion: dev, auto: {healthy: true}}]", "nothing says whether dev is healthy"),
-        ("on_failure: roll-back", "environments.production.on_failure: nothing says whether production is healthy"),
+        ("takes: [{promotion: dev, auto: {healthy: true}}]", "no cluster reports the health of dev"),
+        ("on_failure: roll-back", "environments.production.on_failure: no cluster reports the health of production"),
         ("takes: {promotion: dev, auto: {healthy: false}}", "healthy, or {healthy: true, after: 30m}"),
         ("takes: {promotion: dev, auto: {healthy: true, after: soon}}", "healthy, or {healthy: true, after: 30m}"),
     ],
@@ -281,7 +281,7 @@ def test_an_app_s_own_promotion_needs_a_source_too(manifests: ManifestRepository
     ran = manifests.hydrate()
     assert ran.code == 10
     assert "apps/shop/app.yaml" in ran.err
-    assert "nothing says whether dev is healthy" in ran.err
+    assert "no cluster reports the health of dev" in ran.err
 
 
 @pytest.mark.long

@@ -67,7 +67,7 @@ def _cases() -> Iterator[Case]:
         for missing in CROSSING[: 3 if way == "form" else 4]:  # the form is filled in by somebody who may push anyway
             given = tuple(one for one in CROSSING if one != missing)
             yield Case(setup="intake", way=way, given=given, refusal=MAY_NOT_CROSS)
-    yield Case(setup="intake", way="form", given=CROSSING[:3], refusal=("which role max has", "HEADGATE_READ_TOKEN"))
+    yield Case(setup="intake", way="form", given=CROSSING[:3], refusal=("the role of max", "HEADGATE_READ_TOKEN"))
     yield Case(setup="token", way="hand-off", given=("bot", "allowlist"), refusal=("HEADGATE_TRIGGER_TOKEN", "add it"))
 
 
