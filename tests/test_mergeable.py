@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from support.manifests import ManifestRepository, git
-from support.stage import Stage, make_stage, replicas, write_app
+from support.stage import Stage, make_proposed, make_stage, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -24,13 +24,7 @@ APP = "apps/web/app.yaml"
 @pytest.fixture
 def stage(tmp_path: Path, clean_user: None) -> Stage:
     """Return an app with one version that is landed, and one that is proposed in production."""
-    manifests = ManifestRepository.make(tmp_path / "manifests")
-    manifests.write({"headgate.yaml": SETTINGS})
-    made = make_stage(tmp_path, manifests)
-    assert made.deliver().code == 0
-    made.merge()
-    arrives(made, 3)
-    return made
+    return make_proposed(tmp_path, SETTINGS)
 
 
 def arrives(stage: Stage, number: int) -> None:

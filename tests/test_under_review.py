@@ -11,8 +11,8 @@ import yaml
 from headgate.errors import GitError
 from headgate.intents.outcome import EQUAL_TO_PROPOSED
 from support.cli import Ran
-from support.manifests import DIGEST, ManifestRepository, git, head
-from support.stage import IMAGE, Stage, make_stage, replicas, write_app
+from support.manifests import DIGEST, git, head
+from support.stage import IMAGE, Stage, make_proposed, replicas, write_app
 
 SETTINGS = """
 version: 1
@@ -26,14 +26,7 @@ RELEASES = "apps/web/releases/production"
 @pytest.fixture
 def stage(tmp_path: Path, clean_user: None) -> Stage:
     """Return an app whose one environment is reviewed, with one version that is landed and one that is proposed."""
-    manifests = ManifestRepository.make(tmp_path / "manifests")
-    manifests.write({"headgate.yaml": SETTINGS})
-    made = make_stage(tmp_path, manifests)
-    assert made.deliver().code == 0
-    made.merge()
-    write_app(made, {"deploy/web.yaml": replicas(3)})
-    assert made.deliver().code == 0
-    return made
+    return make_proposed(tmp_path, SETTINGS)
 
 
 def push_to_the_branch(stage: Stage) -> str:

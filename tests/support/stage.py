@@ -178,6 +178,18 @@ def make_promoted(tmp_path: Path, manifests: ManifestRepository, app: str = SHAR
     return make_stage(tmp_path, manifests, app)
 
 
+def make_proposed(tmp_path: Path, settings: str) -> Stage:
+    """Return an app with one version that is landed, and one with three replicas that is proposed in production."""
+    manifests = ManifestRepository.make(tmp_path / "manifests")
+    manifests.write({"headgate.yaml": settings})
+    made = make_stage(tmp_path, manifests)
+    assert made.deliver().code == 0
+    made.merge()
+    write_app(made, {"deploy/web.yaml": replicas(3)})
+    assert made.deliver().code == 0
+    return made
+
+
 def make_stage(tmp_path: Path, manifests: ManifestRepository, app_yaml: str = APP) -> Stage:
     """Return an app with plain YAML of its own, accepted from main in dev and from tags in production.
 

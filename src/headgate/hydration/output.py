@@ -137,12 +137,12 @@ def _foreign(tree: Tree, folder: str, record: OutputRecord) -> list[str]:
 def check_foreign(tree: Tree, folder: str, files: Collection[str], namespace: str) -> None:
     """Refuse foreign files that define an object of ours again or break the build. Raises GuardError."""
     record = read_record(tree, folder)
-    ours = {f"{folder}/{name}": name in files for name in (*record.files, *files)}
     for path in _foreign(tree, folder, record):
         if path.removeprefix(f"{folder}/") in files:
             continue  # `changes` refuses it
         try:
             if posixpath.basename(path) in NAMES:
+                ours = {f"{folder}/{name}": name in files for name in (*record.files, *files)}
                 _check_kustomization(tree, path, ours)
                 continue
             parsed = manifests(reading.objects(tree.read(path), path))
